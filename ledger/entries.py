@@ -1,0 +1,246 @@
+"""The kinds of ledger entry: one frozen record a kind, its field order the canonical key order.
+
+Every entry is `{"kind": ..., "v": 1, ...}`. All numbers are integers of at most 2^53 - 1, all times are
+RFC 3339 UTC with milliseconds, all shares are parts per million, all money is micro-units of a currency.
+`canonical.py` turns an entry into its one byte form and back.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+__all__ = [
+    "WHOLE_PPM",
+    "Consent",
+    "Entry",
+    "Holder",
+    "Income",
+    "Placement",
+    "Session",
+    "Settlement",
+    "SettledHolder",
+    "SettledStem",
+    "Share",
+    "Splits",
+    "Stem",
+    "Terms",
+]
+
+WHOLE_PPM = 1_000_000
+"""A whole, in parts per million: the sum of each split set."""
+
+Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Positive = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+Ppm = Annotated[int, Meta(ge=0, le=WHOLE_PPM)]
+Time = Annotated[
+    str,
+    Meta(min_length=24, max_length=24, pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"),
+]
+Digest = Annotated[str, Meta(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$")]
+"""A SHA-256 in lower-case hex."""
+Id = Annotated[str, Meta(min_length=2, max_length=64, pattern="^[a-z][0-9a-f]+$")]
+"""`h...` a holder, `s...` a stem, `x...` a session."""
+Word = Annotated[str, Meta(min_length=1, max_length=200)]
+Use = Literal["stream", "live", "export", "sync"]
+Tier = Literal["free", "subscriber", "developer", "enterprise"]
+Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern="^[A-Z]{3}$")]
+Source = Literal["subscription", "enterprise", "export", "sync"]
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+    v: Literal[1] = 1
+
+
+class Holder(_Entry, frozen=True, kw_only=True, tag="holder"):
+    """A rights-holder joins. `proof` is the key's own signature over `statements.holder_message`."""
+
+    time: Time
+    holder: Id
+    name: Digest
+    """Salted commitment to the name; the text is in the vault's catalogue."""
+    public_key: Annotated[str, Meta(min_length=44, max_length=44)]
+    """Ed25519, 32 bytes, base64."""
+    custody: Literal["self", "operator"]
+    proof: Annotated[str, Meta(min_length=88, max_length=88)]
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One party's part of a stem's master or publishing side."""
+
+    holder: Id
+    ppm: Ppm
+
+
+class Stem(_Entry, frozen=True, kw_only=True, tag="stem"):
+    """A recording enters the vault, with what was declared of it and who owns it."""
+
+    time: Time
+    stem: Id
+    holder: Id
+    pcm_sha256: Digest
+    """Of the decoded sound: see `vault/decode.py` for the exact bytes."""
+    file_sha256: Digest
+    """Of the holder's original file."""
+    title: Word
+    role: Word
+    shape: Literal["loop", "sustained", "hit"]
+    bpm_milli: Positive | None
+    """Thousandths of a beat per minute."""
+    beats: Positive | None
+    key: Word | None
+    """`C major`, `A# minor`, or null when unknown."""
+    mood: tuple[Word, ...]
+    energy_milli: Annotated[int, Meta(ge=0, le=1000)]
+    set: Word | None
+    isrc: Word | None
+    master: tuple[Share, ...]
+    publishing: tuple[Share, ...]
+
+
+class Splits(_Entry, frozen=True, kw_only=True, tag="splits"):
+    """Who owns a stem from `time` on. Signed by the stem's holder over `statements.splits_message`."""
+
+    time: Time
+    stem: Id
+    holder: Id
+    master: tuple[Share, ...]
+    publishing: tuple[Share, ...]
+    signature: Annotated[str, Meta(min_length=88, max_length=88)]
+
+
+class Consent(_Entry, frozen=True, kw_only=True, tag="consent"):
+    """A signed grant or withdrawal. Signed bytes: `statements.consent_message`."""
+
+    time: Time
+    origin: Word
+    holder: Id
+    stem: Id
+    uses: tuple[Use, ...]
+    """Sorted, without repeats, at least one."""
+    action: Literal["grant", "withdraw"]
+    until: Time | None
+    previous: Count | None
+    """Index of the holder's last consent entry on this stem, null for the first."""
+    signature: Annotated[str, Meta(min_length=88, max_length=88)]
+
+
+class Session(_Entry, frozen=True, kw_only=True, tag="session"):
+    """A run of a player or render opens or closes. Fields after `engine` are null at opening."""
+
+    time: Time
+    session: Id
+    state: Literal["opened", "closed"]
+    use: Use
+    tier: Tier
+    user: Digest
+    """Salted commitment to the user's name."""
+    script: Digest
+    seed: Count
+    vault: Digest
+    """Hash of the candidates the session composes from: `Snapshot.state_hash`."""
+    engine: Word
+    """Version of the engine."""
+    licence: Word | None
+    take: Digest | None
+    placements: Count | None
+    ms: Count | None
+
+
+class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
+    """One contiguous sounding of one stem by one script line: what was heard, not what was meant."""
+
+    session: Id
+    seq: Count
+    """Gapless per session from 0, in order of end frame, then voice."""
+    stem: Id
+    use: Use
+    tier: Tier
+    role: Word
+    part: Word
+    section: Word
+    line: Positive
+    start_frame: Count
+    """On the session's frame counter."""
+    frames: Count
+    """Frames in play: the voice active and its dry gain above -60 dB."""
+    rate: Positive
+    start: Time
+    """Wall clock at which it was mixed; period, consent and expiry follow it."""
+    ms: Count
+    """`frames` in milliseconds, rounded half to even."""
+    consent: Count
+    """Index of the grant in force."""
+
+
+class Terms(_Entry, frozen=True, kw_only=True, tag="terms"):
+    """The rules of division, in force for periods that start at or after `effective`."""
+
+    time: Time
+    effective: Time
+    pool_ppm: tuple[tuple[Source, Ppm], ...]
+    """The share of each income source that goes to the holders."""
+    master_ppm: Ppm
+    """The master side's share of a stem's amount; the rest is publishing."""
+    threshold: Count
+    """Least payout, in micro-units."""
+
+
+class Income(_Entry, frozen=True, kw_only=True, tag="income"):
+    """Money that came in for a period."""
+
+    time: Time
+    source: Source
+    currency: Currency
+    amount: Positive
+    period: Word
+    """`2026-11`, `2026-Q4`, `2026` or `2026-11-01..2026-11-30`."""
+    reference: Word
+
+
+class SettledStem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    stem: Id
+    ms: Count
+    amount: Count
+
+
+class SettledHolder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    holder: Id
+    master: Count
+    publishing: Count
+
+
+class Settlement(_Entry, frozen=True, kw_only=True, tag="settlement"):
+    """A period's income divided by milliseconds in play. Every sum is exact."""
+
+    time: Time
+    period: Word
+    currency: Currency
+    first: Count
+    """Entries `first` to `last` of the log were read."""
+    last: Count
+    root: Digest
+    """Merkle root of the log of `last` + 1 entries."""
+    gross: Count
+    pool: Count
+    """What of the gross goes to holders; `gross - pool` is what the terms keep back."""
+    total_ms: Count
+    unallocated: Count
+    """Pool that no placement earned: the whole of it in a period without placements, else 0."""
+    stems: Digest
+    """SHA-256 of the canonical JSON of the list of `SettledStem`, by stem id."""
+    holders: Digest
+    """SHA-256 of the canonical JSON of the list of `SettledHolder`, by holder id."""
+
+
+Entry = Holder | Stem | Splits | Consent | Session | Placement | Terms | Income | Settlement
+
+
+def ms_of(frames: int, rate: int) -> int:
+    """Milliseconds of `frames` at `rate` Hz, rounded half to even, in exact integers."""
+    whole, rest = divmod(frames * 1000, rate)
+    if 2 * rest > rate or (2 * rest == rate and whole % 2 == 1):
+        whole += 1
+    return whole

@@ -1,0 +1,1 @@
+"""The demo vault: stems that this package synthesises itself, the same on every machine of one kind."""
