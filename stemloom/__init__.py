@@ -1,0 +1,46 @@
+"""Stemloom: a real-time, stem-based generative music engine with rights built in.
+
+    import stemloom
+
+    with stemloom.Player(home, "piece.loom", use="stream") as player:
+        block = player.read(512)          # float32, (512, 2), 48 kHz
+
+Names are loaded on first use, so that importing the package stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .engine.player import Player as Player
+    from .engine.render import render as render
+    from .ledger.log import Log as Log
+    from .script.check import check as check
+    from .script.parse import parse as parse
+    from .vault.vault import Vault as Vault
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "Player": "engine.player",
+    "render": "engine.render",
+    "Log": "ledger.log",
+    "check": "script.check",
+    "parse": "script.parse",
+    "Vault": "vault.vault",
+}
+
+__all__ = ["Log", "Player", "Vault", "__version__", "check", "parse", "render"]
+
+
+def __getattr__(name: str) -> object:
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{place}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

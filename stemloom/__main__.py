@@ -1,0 +1,5 @@
+"""`python -m stemloom` is `stemloom`."""
+
+from .cli import run
+
+run()
