@@ -1,0 +1,567 @@
+"""Composing: from a piece, its dials and the cleared stems, the next bar.
+
+`Score` holds what a session fixes once; `State` is what one bar hands to the next. `next_bar` copies the
+state it is given, so a plan can be drawn ahead and thrown away. A bar is composed at its line minus the
+commit horizon: what it starts and stops is then final, until a later bar stops it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import TypeVar
+
+from ..script.expression import evaluate
+from ..script.piece import Bring, Expression, Key, Length, Line, Piece, Play, Rest, Section, Vary
+from ..vault.records import Stem
+from ..vault.snapshot import Snapshot
+from .chance import Key as DrawKey
+from .chance import stem_keys
+from .choose import Eligible, choose, eligible
+from .clock import BarClock
+from .errors import NothingCleared, UseRefused
+from .fit import candidates, choose_key, choose_tempo, fit_tempo
+from .form import Visit, enter, holds, next_section
+from .levels import level_db
+from .plan import MAX_BARS, Bar, Fade, Placement, Rested, Stop, Variant
+
+L = TypeVar("L", Bring, Play)
+
+LINEAR_FADE_FRAMES = 1000
+"""20.8 ms at 48 kHz: a straight fade that changes gain by 0.001 a frame."""
+POWER_FADE_FRAMES = 1572
+"""32.7 ms: the shortest sine fade that never changes gain by more than 0.001 a frame."""
+OVERLAP_FRAMES = 2880
+"""60 ms: how long an outgoing tonal part rings into the next bar."""
+TEXTURE_CROSSFADE_FRAMES = 24_000
+"""Half a second: how a sustained sound's end is faded into its repeat."""
+ACCENT_DB = 0.0
+PLAIN_DB = -4.0
+"""A plain step against an accented one."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What holds for a whole session: the piece, its clock and key, and who may sound."""
+
+    piece: Piece
+    use: str
+    seed: int
+    clock: BarClock
+    key: Key | None
+    snapshot: Snapshot
+    pools: Mapping[str, Eligible]
+    starts_clean: Callable[[str], bool] = lambda stem: False
+    """Whether a stem's first frames are quiet enough to begin without a fade."""
+
+    def with_snapshot(self, snapshot: Snapshot, at: str) -> Score:
+        """The same session over changed stems and consents: tempo and key stay."""
+        return replace(self, snapshot=snapshot, pools=_eligible(self.piece, snapshot, self.use, at, self.clock, self.key))
+
+
+@dataclass(slots=True)
+class Sounding:
+    """What a part has sounding: its placement, the line that brought it, and how often it was redrawn."""
+
+    placement: Placement
+    line: tuple[str, int]
+    """Text and place of the line."""
+
+
+@dataclass(slots=True)
+class State:
+    """What one bar hands to the next. `dials`: the latched values."""
+
+    dials: dict[str, float]
+    bar: int = 0
+    visit: Visit | None = None
+    occurrences: dict[str, int] = field(default_factory=dict)
+    parts: dict[str, Sounding] = field(default_factory=dict)
+    redraws: dict[tuple[str, int], int] = field(default_factory=dict)
+    """Choice index of each line in this section occurrence."""
+    drawn: dict[tuple[str, int, int], str] = field(default_factory=dict)
+    """Stem of each (line, choice index) in this section occurrence."""
+    last_start: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Last bar in which (pool, stem) started."""
+    heard: dict[str, int] = field(default_factory=dict)
+    """Frames each stem has been placed for."""
+    next_id: int = 0
+    ended: bool = False
+
+    def copy(self) -> State:
+        return replace(
+            self,
+            dials=dict(self.dials),
+            occurrences=dict(self.occurrences),
+            parts=dict(self.parts),
+            redraws=dict(self.redraws),
+            drawn=dict(self.drawn),
+            last_start=dict(self.last_start),
+            heard=dict(self.heard),
+        )
+
+
+def score(
+    piece: Piece, snapshot: Snapshot, *, use: str, at: str, rate: int, seed: int | None = None, must_sound: bool = True
+) -> Score:
+    """Choose tempo and key and gather who may sound.
+
+    `at`: RFC 3339 time at which consents are read. Raises UseRefused when the script is not for `use`, and
+    with `must_sound` NothingCleared when every pool is empty.
+    """
+    if use not in piece.uses:
+        raise UseRefused(
+            f'"{piece.name}" is for {", ".join(piece.uses)}, not for {use}: '
+            f"choose one of them with --use, or add {use} after `for` in its first line"
+        )
+    found = candidates(piece, snapshot, use, at)
+    cleared = {name: [snapshot.stems[i] for i in indices] for name, indices in found.items()}
+    clock = BarClock(choose_tempo(piece, _loops(piece, cleared)), piece.meter, rate)
+    key = choose_key(piece, [(piece.pools[name], stems) for name, stems in cleared.items()])
+    pools = _eligible(piece, snapshot, use, at, clock, key)
+    if must_sound and not any(among.stems for among in pools.values()):
+        reasons = "; ".join(f"{name}: {among.reason}" for name, among in pools.items())
+        raise NothingCleared(f"every pool is empty for {use}, so there is nothing to play ({reasons or 'no pools'})")
+    return Score(piece, use, piece.seed if seed is None else seed, clock, key, snapshot, pools)
+
+
+def first_state(piece: Piece, dials: Mapping[str, float]) -> State:
+    """The state before the first bar, every dial at its default or at the value given."""
+    return State(dials={name: dials.get(name, dial.default) for name, dial in piece.dials.items()})
+
+
+def next_bar(score: Score, before: State) -> tuple[Bar, State]:
+    """Compose one bar. The state given is left as it was."""
+    state = before.copy()
+    stops: list[Stop] = []
+    _enter_bar(score, state, stops)
+    first, last = score.clock.bar_frame(state.bar), score.clock.bar_frame(state.bar + 1)
+    visit = state.visit
+    if visit is None:
+        return Bar(state.bar, "", 0, first, first, (), tuple(stops), (), ended=True), state
+    writer = _Writer(score, state, visit, stops)
+    for part, brings in _by_part(visit.section, Bring).items():
+        writer.bring(part, brings)
+    for part, plays in _by_part(visit.section, Play).items():
+        writer.play(plays, writer.resting(part))
+    bar = Bar(
+        bar=state.bar,
+        section=visit.section.name,
+        section_bar=state.bar - visit.first_bar,
+        start_frame=first,
+        end_frame=last,
+        starts=tuple(sorted(writer.starts, key=lambda p: (p.start_frame, p.id))),
+        stops=tuple(stops),
+        rested=tuple(writer.rested),
+        ended=False,
+    )
+    state.bar += 1
+    return bar, state
+
+
+def _enter_bar(score: Score, state: State, stops: list[Stop]) -> None:
+    """Move to the section of this bar; cut what the section before it leaves sounding."""
+    visit = state.visit
+    if visit is None:
+        if state.ended:
+            return
+        section: Section | None = score.piece.sections[0]
+    else:
+        left, section = next_section(score.piece, score.seed, visit, state.bar, state.dials)
+        if not left:
+            return
+    frame = score.clock.bar_frame(state.bar)
+    for sounding in state.parts.values():
+        if _natural_end(score, sounding.placement) > frame:
+            stops.append(_stop_at(sounding.placement, frame))
+    state.parts.clear()
+    state.redraws.clear()
+    state.drawn.clear()
+    if section is None:
+        state.visit, state.ended = None, True
+        return
+    occurrence = state.occurrences.get(section.name, 0)
+    state.occurrences[section.name] = occurrence + 1
+    state.visit = enter(score.piece, score.seed, section, occurrence, state.bar)
+
+
+@dataclass
+class _Writer:
+    """Writes one bar: works out per part what should sound when, and turns changes into starts and stops."""
+
+    score: Score
+    state: State
+    visit: Visit
+    stops: list[Stop]
+    starts: list[Placement] = field(default_factory=list)
+    rested: list[Rested] = field(default_factory=list)
+
+    @property
+    def section_bar(self) -> int:
+        return self.state.bar - self.visit.first_bar
+
+    def key(self, line: Line, place: int) -> DrawKey:
+        return DrawKey(self.score.seed, self.visit.section.name, self.visit.occurrence, line.text, place)
+
+    def active(self, line: Line, place: int) -> tuple[Fraction, Fraction] | None:
+        """From which beat to which of this bar the line is at work; null when it is not."""
+        window, beats = line.window, self.score.clock.beats_per_bar
+        first = (window.at_bar - 1) * beats + window.at_beat - 1
+        last = first + window.for_bars * beats if window.for_bars is not None else Fraction(self.visit.bars * beats)
+        bar_first = self.section_bar * beats
+        lo, hi = max(first, Fraction(bar_first)), min(last, Fraction(bar_first + beats))
+        if lo >= hi:
+            return None
+        key = self.key(line, place)
+        if not isinstance(line, Play):
+            if window.chance is not None and key.uniform("chance") >= window.chance:
+                return None
+            if window.one_in is not None and key.uniform("one in") >= 1 / window.one_in:
+                return None
+        if not holds(window.when, self.state.dials, key, self.section_bar):
+            return None
+        return lo - bar_first, hi - bar_first
+
+    def resting(self, part: str) -> list[tuple[Fraction, Fraction]]:
+        """The beats of this bar in which rest lines silence the part."""
+        return [
+            beats
+            for line, place in _placed(self.visit.section)
+            if isinstance(line, Rest) and line.part == part and (beats := self.active(line, place)) is not None
+        ]
+
+    def bring(self, part: str, lines: list[tuple[Bring, int]]) -> None:
+        """Bring lines of one part: the last that is at work sounds; a rest silences them all."""
+        beats = self.score.clock.beats_per_bar
+        spans = [
+            (line, place, span)
+            for line, place in lines
+            if (span := self.active(line, place)) is not None
+        ]
+        rests = self.resting(part)
+        cuts = sorted({Fraction(0), Fraction(beats), *(b for *_, s in spans for b in s), *(b for s in rests for b in s)})
+        redraw = self._vary(part)
+        for start, end in zip(cuts, cuts[1:], strict=False):
+            silent = any(lo <= start and end <= hi for lo, hi in rests)
+            wanted = [(line, place) for line, place, (lo, hi) in spans if lo <= start and end <= hi]
+            self._segment(part, None if silent or not wanted else wanted[-1], start, redraw and start == 0)
+
+    def _vary(self, part: str) -> bool:
+        """Whether a vary line redraws the part at this bar."""
+        bar = self.section_bar
+        return bar > 0 and any(
+            isinstance(line, Vary)
+            and line.part == part
+            and bar % line.every_bars == 0
+            and self.active(line, place) is not None
+            for line, place in _placed(self.visit.section)
+        )
+
+    def _segment(self, part: str, wanted: tuple[Bring, int] | None, start: Fraction, redraw: bool) -> None:
+        frame = self.score.clock.frame(self.state.bar * self.score.clock.beats_per_bar + start)
+        sounding = self.state.parts.get(part)
+        if sounding is not None and _natural_end(self.score, sounding.placement) <= frame:
+            capped = sounding if sounding.placement.bars >= MAX_BARS else None
+            del self.state.parts[part]
+            sounding = None
+            if capped is not None and wanted is not None and capped.line == (wanted[0].text, wanted[1]) and not redraw:
+                self._continue(part, capped, wanted[0], start, frame)
+                return
+        if wanted is None:
+            if sounding is not None:
+                self._stop(part, sounding, frame)
+            return
+        line, place = wanted
+        same = sounding is not None and sounding.line == (line.text, place)
+        if same and not redraw:
+            return
+        avoid = sounding.placement.stem if same and sounding is not None else None
+        if redraw:
+            self.state.redraws[line.text, place] = self.state.redraws.get((line.text, place), 0) + 1
+        stem = self._draw(line, place, avoid)
+        if stem is not None and avoid == stem.stem:
+            return
+        if sounding is not None:
+            self._stop(part, sounding, frame)
+        if stem is None:
+            return
+        in_phase = not redraw and not self._enters(line, start)
+        self.state.parts[part] = Sounding(self._loop(line, stem, start, frame, in_phase), (line.text, place))
+
+    def _enters(self, line: Bring, start: Fraction) -> bool:
+        """Whether the line's own `at` is here, so that its loop begins at its bar 1."""
+        beats = self.score.clock.beats_per_bar
+        return self.section_bar * beats + start == (line.window.at_bar - 1) * beats + line.window.at_beat - 1
+
+    def _stop(self, part: str, sounding: Sounding, frame: int) -> None:
+        self.stops.append(_stop_at(sounding.placement, frame))
+        del self.state.parts[part]
+
+    def _draw(self, line: Bring | Play, place: int, avoid: str | None = None) -> Stem | None:
+        """The stem of a line at its present choice index; a line keeps it until it is varied."""
+        index = self.state.redraws.get((line.text, place), 0)
+        among = self.score.pools[line.pool]
+        kept = self.state.drawn.get((line.text, place, index))
+        if kept is not None:
+            for stem in among.stems:
+                if stem.stem == kept:
+                    return stem
+        pool = self.score.piece.pools[line.pool]
+        excluded: set[str] = set()
+        if pool.never_twice_bars is not None:
+            excluded = {
+                stem
+                for (name, stem), bar in self.state.last_start.items()
+                if name == pool.name and self.state.bar - bar < pool.never_twice_bars
+            }
+        chosen = choose(
+            pool, among, self.key(line, place), index, excluded=excluded, heard=self.state.heard, avoid=avoid
+        )
+        if chosen is None:
+            reason = among.reason or f"every stem has sounded within {pool.never_twice_bars} bars"
+            self.rested.append(Rested(line.part, line.pool, line.span.line, f"pool {line.pool} is empty: {reason}"))
+            return None
+        self.state.drawn[line.text, place, index] = chosen.stem
+        self.state.last_start[pool.name, chosen.stem] = self.state.bar
+        return chosen
+
+    def _loop(self, line: Bring, stem: Stem, start: Fraction, frame: int, in_phase: bool) -> Placement:
+        """Place a loop from `frame` to the end of its line, its section, or 64 bars."""
+        clock, beats = self.score.clock, self.score.clock.beats_per_bar
+        here = self.section_bar * beats + start
+        window = line.window
+        end_beat = Fraction(self.visit.bars * beats)
+        if window.for_bars is not None:
+            end_beat = min(end_beat, (window.at_bar - 1 + window.for_bars) * beats + window.at_beat - 1)
+        end_beat = min(end_beat, here + MAX_BARS * beats)
+        variant = variant_of(stem, clock)
+        offset = 0
+        if in_phase and variant.loop_start == 0:
+            offset = (frame - clock.bar_frame(self.visit.first_bar)) % variant.frames
+        end_frame = clock.frame(self.visit.first_bar * beats + end_beat)
+        fade_in = self._fade_in(line, stem, offset)
+        placement = self._placement(line, stem, variant, start, frame, end_beat - here, offset, fade_in)
+        fade_out = _leaving(stem.role)
+        if line.out_over is not None:
+            fade_out = Fade(max(self._length(line.out_over), LINEAR_FADE_FRAMES))
+        placement = replace(placement, fade_out=fade_out, end_frame=end_frame + _overhang(fade_out))
+        return self._start(placement, stem)
+
+    def _continue(self, part: str, capped: Sounding, line: Bring, start: Fraction, frame: int) -> None:
+        """Go on without a seam after the greatest length of a placement."""
+        old = capped.placement
+        stem = next((s for s in self.score.pools[line.pool].stems if s.stem == old.stem), None)
+        if stem is None:
+            return
+        placement = self._loop(line, stem, start, frame, in_phase=True)
+        played = old.offset_frames + frame - old.start_frame
+        loop_start = old.variant.loop_start or 0
+        if played >= old.variant.frames:
+            played = loop_start + (played - old.variant.frames) % (old.variant.frames - loop_start)
+        placement = replace(placement, offset_frames=played, fade_in=Fade())
+        self.starts[-1] = placement
+        self.state.parts[part] = Sounding(placement, capped.line)
+
+    def play(self, lines: list[tuple[Play, int]], rests: list[tuple[Fraction, Fraction]]) -> None:
+        """Hits of the play lines of one part in this bar."""
+        clock, beats = self.score.clock, self.score.clock.beats_per_bar
+        step_beats = clock.beats_per_step
+        for line, place in lines:
+            span = self.active(line, place)
+            if span is None:
+                continue
+            if self._vary(line.part):
+                self.state.redraws[line.text, place] = self.state.redraws.get((line.text, place), 0) + 1
+            stem = self._draw(line, place)
+            if stem is None:
+                continue
+            key, window = self.key(line, place), line.window
+            bar_beat = Fraction(self.section_bar * beats)
+            first = -(-bar_beat // step_beats)
+            for number in range(int(first), int(-(-(bar_beat + beats) // step_beats))):
+                step = line.steps[number % len(line.steps)]
+                beat = number * step_beats - bar_beat
+                if step.chance == 0 or not span[0] <= beat < span[1] or any(lo <= beat < hi for lo, hi in rests):
+                    continue
+                if key.uniform("step", number) >= step.chance:
+                    continue
+                if window.chance is not None and key.uniform("chance", number) >= window.chance:
+                    continue
+                if window.one_in is not None and key.uniform("one in", number) >= 1 / window.one_in:
+                    continue
+                self._hit(line, stem, beat, ACCENT_DB if step.accent else PLAIN_DB)
+
+    def _hit(self, line: Play, stem: Stem, beat: Fraction, accent_db: float) -> None:
+        clock = self.score.clock
+        frame = clock.frame(self.state.bar * clock.beats_per_bar + beat)
+        variant = Variant(stem.stem, stem.frames, None, 1.0)
+        bars = clock.beats(stem.sounding_frames) / clock.beats_per_bar
+        placement = self._placement(line, stem, variant, beat, frame, bars * clock.beats_per_bar, 0, Fade())
+        placement = replace(
+            placement,
+            gain_db=placement.gain_db + accent_db,
+            end_frame=frame + stem.sounding_frames,
+            fade_out=Fade(min(LINEAR_FADE_FRAMES, stem.sounding_frames // 4)),
+            hit=True,
+        )
+        self._start(placement, stem)
+
+    def _placement(
+        self,
+        line: Bring | Play,
+        stem: Stem,
+        variant: Variant,
+        start: Fraction,
+        frame: int,
+        length: Fraction,
+        offset: int,
+        fade_in: Fade,
+    ) -> Placement:
+        clearance = stem.clearances[self.score.use]
+        return Placement(
+            id=self.state.next_id,
+            stem=stem.stem,
+            title=stem.title,
+            holder=stem.holder,
+            role=stem.role,
+            part=line.part,
+            section=self.visit.section.name,
+            line=line.span.line,
+            column=line.span.column,
+            bar=self.state.bar,
+            beat=start,
+            bars=length / self.score.clock.beats_per_bar,
+            start_frame=frame,
+            end_frame=frame,
+            variant=variant,
+            offset_frames=offset,
+            gain_db=self._number(line.gain, line, -60.0, 24.0),
+            level_db=level_db(stem),
+            pan=self._number(line.pan, line, -1.0, 1.0),
+            fade_in=fade_in,
+            fade_out=Fade(),
+            consent=clearance.index,
+            hit=False,
+        )
+
+    def _start(self, placement: Placement, stem: Stem) -> Placement:
+        self.state.next_id += 1
+        frames = placement.end_frame - placement.start_frame
+        self.state.heard[stem.stem] = self.state.heard.get(stem.stem, 0) + frames
+        self.starts.append(placement)
+        return placement
+
+    def _number(self, expression: Expression, line: Line, lo: float, hi: float) -> float:
+        place = next(p for other, p in _placed(self.visit.section) if other is line)
+        return mix_value(self.score, expression, self.key(line, place), self.section_bar, self.state.dials, lo, hi)
+
+    def _fade_in(self, line: Bring, stem: Stem, offset: int) -> Fade:
+        """The fade of a loop that enters: none when it begins at its own first frame and that is quiet."""
+        if line.over is not None:
+            return Fade(max(self._length(line.over), LINEAR_FADE_FRAMES))
+        if offset == 0 and (stem.role in ("beats", "tops") or self.score.starts_clean(stem.stem)):
+            return Fade()
+        if stem.role in ("beats", "tops"):
+            return Fade(LINEAR_FADE_FRAMES)
+        return Fade(POWER_FADE_FRAMES, equal_power=True)
+
+    def _length(self, length: Length) -> int:
+        """A length of the script in frames."""
+        clock = self.score.clock
+        match length.unit:
+            case "bars":
+                return clock.frame(length.amount * clock.beats_per_bar)
+            case "beats":
+                return clock.frame(length.amount)
+            case "s":
+                return int(length.amount * clock.rate)
+            case "ms":
+                return int(length.amount * clock.rate / 1000)
+
+
+def mix_value(
+    score: Score, expression: Expression, key: DrawKey, index: int, dials: Mapping[str, float], lo: float, hi: float
+) -> float:
+    """A gain or pan as a number within its range; `random` draws are the same each time it is evaluated."""
+    drawn = iter(range(1_000_000))
+    value = float(evaluate(expression, dials, lambda: key.uniform(f"mix {next(drawn)}", index)))
+    return min(max(value, lo), hi)
+
+
+def variant_of(stem: Stem, clock: BarClock) -> Variant:
+    """The form in which a loop or sustained sound plays at the session's tempo.
+
+    A loop is brought to the nearest whole frame of its beats. A sustained sound keeps its length, and its
+    end is crossfaded into the repeat.
+    """
+    fit = fit_tempo(stem, clock.tempo_bpm)
+    if stem.shape == "loop" and fit is not None:
+        return Variant(stem.stem, clock.frame(fit.beats), 0, fit.stretch)
+    return Variant(stem.stem, stem.frames, min(TEXTURE_CROSSFADE_FRAMES, stem.frames // 2), 1.0)
+
+
+def _eligible(
+    piece: Piece, snapshot: Snapshot, use: str, at: str, clock: BarClock, key: Key | None
+) -> dict[str, Eligible]:
+    result = {}
+    for name, indices in candidates(piece, snapshot, use, at).items():
+        cleared = [snapshot.stems[i] for i in indices]
+        result[name] = eligible(
+            piece.pools[name], cleared, stem_keys(tuple(stem.stem for stem in cleared)), clock, key
+        )
+    return result
+
+
+def _loops(piece: Piece, cleared: Mapping[str, list[Stem]]) -> list[Stem]:
+    """The distinct loops that some pool of loops may bring, by id."""
+    found = {
+        stem.stem: stem
+        for name, stems in cleared.items()
+        if not piece.pools[name].hits
+        for stem in stems
+        if stem.shape == "loop"
+    }
+    return [found[stem] for stem in sorted(found)]
+
+
+def _placed(section: Section) -> list[tuple[Line, int]]:
+    """The section's lines, each with its place among the lines of the same text."""
+    seen: dict[str, int] = {}
+    result: list[tuple[Line, int]] = []
+    for line in section.lines:
+        place = seen.get(line.text, 0)
+        seen[line.text] = place + 1
+        result.append((line, place))
+    return result
+
+
+def _by_part(section: Section, kind: type[L]) -> dict[str, list[tuple[L, int]]]:
+    """The lines of one kind by their part, parts in the order of their first line."""
+    parts: dict[str, list[tuple[L, int]]] = {}
+    for line, place in _placed(section):
+        if isinstance(line, kind):
+            parts.setdefault(line.part, []).append((line, place))
+    return parts
+
+
+def _leaving(role: str) -> Fade:
+    """How a loop leaves: rhythm just before the bar, so that nothing flams; the rest rings a little over it."""
+    return Fade(LINEAR_FADE_FRAMES) if role in ("beats", "tops") else Fade(OVERLAP_FRAMES, equal_power=True)
+
+
+def _overhang(fade: Fade) -> int:
+    """How far a placement's end lies behind the musical one: an equal-power fade rings over it."""
+    return fade.frames if fade.equal_power else 0
+
+
+def _natural_end(score: Score, placement: Placement) -> int:
+    """The musical end of a placement: without the part of its fade that rings over."""
+    return placement.end_frame - _overhang(placement.fade_out)
+
+
+def _stop_at(placement: Placement, frame: int) -> Stop:
+    """Stop a loop at the musical frame given, as its role leaves."""
+    fade = _leaving(placement.role)
+    return Stop(placement.id, frame + _overhang(fade), fade)
+

@@ -1,0 +1,153 @@
+"""Conforming: brings each stem to the session's tempo, in worker processes, and keeps what was made.
+
+A variant is a function of (stem, frames, algorithm), so its file is made once and may be deleted at any
+time. A loop that has the session's length already is the vault's own file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..vault.records import ENGINE_RATE, Stem
+from ..vault.vault import Vault
+from .errors import ConformFailed
+from .plan import Variant
+from .stretch import ALGORITHM, Request
+
+
+class Conformer:
+    """Gives the sound of a variant, making it first when it is not there. A context manager.
+
+    Worker processes start with the first variant that must be made, at most one a core, and end with
+    `close`.
+    """
+
+    def __init__(self, vault: Vault, workers: int | None = None) -> None:
+        self._vault = vault
+        self._workers = workers or os.cpu_count() or 1
+        self._idle: list[subprocess.Popen[str]] = []
+        self._sounds: dict[Variant, NDArray[np.float32]] = {}
+
+    def sound(self, stem: Stem, variant: Variant) -> NDArray[np.float32]:
+        """The variant's samples, float32 (channels, frames), C-contiguous and in memory."""
+        if variant not in self._sounds:
+            self.prepare([(stem, variant)])
+        return self._sounds[variant]
+
+    def prepare(
+        self, wanted: Iterable[tuple[Stem, Variant]], progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Make what is missing of these variants, side by side, and load them all.
+
+        `progress` is told (done, all). Raises ConformFailed with the first stem that cannot be made.
+        """
+        todo = {variant: stem for stem, variant in wanted if variant not in self._sounds}
+        missing = {v: s for v, s in todo.items() if self._whole(s, v) is None}
+        done = 0
+        if missing:
+            with ThreadPoolExecutor(min(self._workers, len(missing))) as pool:
+                for _ in pool.map(lambda item: self._make(item[1], item[0]), missing.items()):
+                    done += 1
+                    if progress is not None:
+                        progress(done, len(missing))
+        for variant, stem in todo.items():
+            path = self._whole(stem, variant)
+            if path is None:
+                raise ConformFailed(f'the variant of "{stem.title}" vanished while it was made; run it again')
+            self._sounds[variant] = self._load(path)
+
+    def forget(self, keep: Iterable[Variant]) -> None:
+        """Let go of all sounds but these."""
+        kept = set(keep)
+        self._sounds = {variant: sound for variant, sound in self._sounds.items() if variant in kept}
+
+    def close(self) -> None:
+        """End the worker processes."""
+        for worker in self._idle:
+            assert worker.stdin is not None and worker.stdout is not None
+            worker.stdin.close()
+            worker.wait()
+            worker.stdout.close()
+        self._idle.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _path(self, stem: Stem, variant: Variant) -> Path:
+        """Where the variant is or will be; the vault's own conformed file where nothing has to be made."""
+        plain = variant.loop_start is None or (stem.shape == "loop" and variant.frames == stem.frames)
+        if plain:
+            return self._vault.conformed_path(stem.stem)
+        return self._vault.variant_folder(stem.stem) / f"{variant.frames}-{variant.loop_start}-{ALGORITHM}.npy"
+
+    def _whole(self, stem: Stem, variant: Variant) -> Path | None:
+        """The variant's file, if it is there and has the shape that it should have."""
+        path = self._path(stem, variant)
+        try:
+            shape = np.load(path, mmap_mode="r").shape
+        except (FileNotFoundError, ValueError, EOFError):
+            return None
+        return path if shape == (stem.channels, variant.frames) else None
+
+    def _load(self, path: Path) -> NDArray[np.float32]:
+        """Into memory whole, so that the mixer never waits for the disk."""
+        return np.ascontiguousarray(np.load(path), np.float32)
+
+    def _make(self, stem: Stem, variant: Variant) -> None:
+        path = self._path(stem, variant)
+        source = self._vault.conformed_path(stem.stem)
+        if path == source:
+            self._vault.samples(stem.stem)
+            return
+        kind = "loop" if stem.shape == "loop" else "texture"
+        request = Request(
+            str(source), str(path), "loop" if kind == "loop" else "texture", variant.frames, variant.loop_start or 0, ENGINE_RATE
+        )
+        answer = self._ask(request)
+        if answer["error"]:
+            raise ConformFailed(f'"{stem.title}" could not be brought to tempo: {answer["error"]}')
+
+    def _ask(self, request: Request) -> Mapping[str, str | None]:
+        """Have one worker answer; a worker that dies is replaced once."""
+        for attempt in range(2):
+            worker = self._idle.pop() if self._idle else _start_worker()
+            assert worker.stdin is not None and worker.stdout is not None
+            try:
+                worker.stdin.write(request.line())
+                worker.stdin.flush()
+                line = worker.stdout.readline()
+            except BrokenPipeError:
+                line = ""
+            if line:
+                self._idle.append(worker)
+                answer: dict[str, str | None] = json.loads(line)
+                return answer
+            worker.wait()
+            if attempt == 1:
+                raise ConformFailed(f"the stretching process ended with code {worker.returncode}; run it again")
+        raise AssertionError("unreachable")
+
+
+def _start_worker() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "stemloom.engine.stretch"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )

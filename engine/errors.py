@@ -1,0 +1,44 @@
+"""What can go wrong in the engine, as a caller can act on it.
+
+EngineError (exit 1)
+    UseRefused (3)      the script is not `for` the use
+    NothingCleared (4)  every pool is empty for the use
+    NoEnd (2)           a length is needed: the piece has no way to silence
+    UnknownDial (2)     a gesture names no dial of the script, or lies outside its range
+    ConformFailed (1)   a stem could not be stretched
+    OutputRefused (2)   the output file's name or place will not do
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class EngineError(Exception):
+    """Base of all errors of this room; the text is a whole sentence for a person."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UseRefused(EngineError):
+    exit_code = 3
+
+
+class NothingCleared(EngineError):
+    exit_code = 4
+
+
+class NoEnd(EngineError):
+    exit_code = 2
+
+
+class UnknownDial(EngineError):
+    exit_code = 2
+
+
+class ConformFailed(EngineError):
+    pass
+
+
+class OutputRefused(EngineError):
+    exit_code = 2

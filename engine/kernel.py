@@ -1,0 +1,194 @@
+"""The mixer kernel: voices to buses to a stereo quantum, without the GIL.
+
+All control-rate work happens once a quantum of 64 frames on the absolute grid, so the sound does not
+depend on how many frames are asked for at a time. Stems are planar float32; the voice is the outer loop,
+so that each stem is read in one sweep and the accumulator stays in cache. Arithmetic is strict float32 in
+one fixed order: `tests/engine/twin.py` holds the same sums in NumPy, and the two are equal bit for bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import carray, njit, types
+from numba.extending import intrinsic
+
+from .clock import QUANTUM
+
+VOICES = 320
+"""256 that may sound and 64 for those that fade out as others take their place."""
+BUSES = 16
+
+FREE, PLAYING, DONE = 0, 1, 2
+AUDIBLE = np.float32(0.001)
+"""-60 dB: at or below it a frame is not in play."""
+MOST_STEP = np.float32(0.001 * QUANTUM)
+"""The most a gain changes in a quantum."""
+
+VOICE = np.dtype(
+    [
+        ("id", np.int64),
+        ("phase", np.int64),
+        ("address", np.int64),
+        ("channels", np.int64),
+        ("frames", np.int64),
+        ("loop_start", np.int64),
+        ("position", np.int64),
+        ("start", np.int64),
+        ("end", np.int64),
+        ("fade_in", np.int64),
+        ("fade_in_power", np.int64),
+        ("fade_out", np.int64),
+        ("fade_out_power", np.int64),
+        ("bus", np.int64),
+        ("heard", np.int64),
+        ("level", np.float32),
+        ("gain", np.float32),
+        ("gain_target", np.float32),
+        ("left", np.float32),
+        ("left_target", np.float32),
+        ("right", np.float32),
+        ("right_target", np.float32),
+    ],
+    align=True,
+)
+"""A voice: its placement's sound, where it is in it, its envelope, its gains, and the frames heard so far.
+
+`loop_start` is -1 for a sound that is not repeated. `start` and `end` are absolute frames. `level` is the
+role's levelling and is not part of what decides whether a frame is in play.
+"""
+
+BUS = np.dtype([("gain", np.float32), ("target", np.float32)], align=True)
+
+_STEP = np.float32(1.0 / QUANTUM)
+_ONE = np.float32(1.0)
+_S0, _S1, _S2, _S3, _S4 = (np.float32(c) for c in (1.5707963, -0.6459641, 0.0796926, -0.0046818, 0.000157))
+
+
+@intrinsic
+def _float_pointer(typingctx, address):  # type: ignore[no-untyped-def]
+    signature = types.CPointer(types.float32)(types.int64)
+
+    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+    return signature, codegen
+
+
+@njit(nogil=True, cache=True)
+def power_curve(x):
+    """sin(pi x / 2) for x in 0..1 by its series to the ninth power; no library call a frame."""
+    square = x * x
+    return min(x * (_S0 + square * (_S1 + square * (_S2 + square * (_S3 + square * _S4)))), _ONE)
+
+
+@njit(nogil=True, cache=True)
+def _approach(value, target):
+    """One quantum's step of a gain towards its target."""
+    if target > value + MOST_STEP:
+        return value + MOST_STEP
+    if target < value - MOST_STEP:
+        return value - MOST_STEP
+    return target
+
+
+@njit(nogil=True, cache=True)
+def _envelope(voice, frame, first, last, envelope):
+    """Fill `envelope[first:last]` with the voice's fades, from absolute positions."""
+    for i in range(first, last):
+        value = _ONE
+        entered = frame + i - voice.start + 1
+        if entered < voice.fade_in:
+            x = np.float32(entered) / np.float32(voice.fade_in)
+            value = power_curve(x) if voice.fade_in_power != 0 else x
+        left = voice.end - frame - i
+        if left < voice.fade_out:
+            x = np.float32(left) / np.float32(voice.fade_out)
+            value = value * (power_curve(x) if voice.fade_out_power != 0 else x)
+        envelope[i] = value
+
+
+@njit(nogil=True, cache=True)
+def _fading(voice, frame, first, last):
+    return frame + first - voice.start + 1 < voice.fade_in or voice.end - frame - last + 1 < voice.fade_out
+
+
+@njit(nogil=True, cache=True)
+def mix_quantum(frame, voices, buses, accumulator, envelope, out):
+    """Mix the quantum that begins at `frame` into `out`, float32 (2, 64).
+
+    `accumulator`: scratch (buses, 2, 64); `envelope`: scratch (64,). Voices that end are marked DONE with
+    the frames heard. A voice's heard frames are those in which script gain x fades x bus gain > 0.001.
+    """
+    accumulator[:] = np.float32(0)
+    for v in range(voices.shape[0]):
+        voice = voices[v]
+        if voice.phase != PLAYING or voice.start >= frame + QUANTUM:
+            continue
+        first = max(voice.start - frame, 0)
+        last = min(voice.end - frame, QUANTUM)
+        gain, left, right = voice.gain, voice.left, voice.right
+        voice.gain = _approach(gain, voice.gain_target)
+        voice.left = _approach(left, voice.left_target)
+        voice.right = _approach(right, voice.right_target)
+        bus = buses[voice.bus]
+        bus_gain, bus_end = bus.gain, _approach(bus.gain, bus.target)
+        steady = (
+            voice.gain == gain
+            and voice.left == left
+            and voice.right == right
+            and bus_end == bus_gain
+            and not _fading(voice, frame, first, last)
+        )
+        if not steady:
+            _envelope(voice, frame, first, last, envelope)
+        total = voice.frames
+        source = carray(_float_pointer(voice.address), total * voice.channels)
+        right_plane = total if voice.channels > 1 else 0
+        position = voice.position
+        i = first
+        while i < last:
+            if position >= total:
+                if voice.loop_start < 0:
+                    break
+                position = voice.loop_start
+            count = min(last - i, total - position)
+            to_left = accumulator[voice.bus, 0, i : i + count]
+            to_right = accumulator[voice.bus, 1, i : i + count]
+            from_left = source[position : position + count]
+            from_right = source[right_plane + position : right_plane + position + count]
+            if steady:
+                amp = gain * voice.level
+                amp_left, amp_right = amp * left, amp * right
+                for k in range(count):
+                    to_left[k] += amp_left * from_left[k]
+                for k in range(count):
+                    to_right[k] += amp_right * from_right[k]
+                if gain * bus_gain > AUDIBLE:
+                    voice.heard += count
+            else:
+                gain_step = (voice.gain - gain) * _STEP
+                left_step = (voice.left - left) * _STEP
+                right_step = (voice.right - right) * _STEP
+                bus_step = (bus_end - bus_gain) * _STEP
+                for k in range(count):
+                    at = np.float32(i + k)
+                    factor = envelope[i + k] * (gain + gain_step * at)
+                    amp = factor * voice.level
+                    to_left[k] += (amp * (left + left_step * at)) * from_left[k]
+                    to_right[k] += (amp * (right + right_step * at)) * from_right[k]
+                    if factor * (bus_gain + bus_step * at) > AUDIBLE:
+                        voice.heard += 1
+            i += count
+            position += count
+        voice.position = position
+        if voice.end <= frame + QUANTUM:
+            voice.phase = DONE
+    out[:] = np.float32(0)
+    for b in range(buses.shape[0]):
+        gain = buses[b].gain
+        buses[b].gain = _approach(gain, buses[b].target)
+        step = (buses[b].gain - gain) * _STEP
+        for i in range(QUANTUM):
+            amp = gain + step * np.float32(i)
+            out[0, i] += amp * accumulator[b, 0, i]
+            out[1, i] += amp * accumulator[b, 1, i]

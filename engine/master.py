@@ -1,0 +1,280 @@
+"""The master: steady loudness, then a look-ahead limiter on true peaks, and the meters of what goes out.
+
+Loudness follows ITU-R BS.1770-4 (K-weighting, gating); true peaks its annex 2, at eight times the rate.
+State lives in flat arrays that `Master` allocates; the kernel changes them in place, a quantum at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from .clock import QUANTUM
+
+TAPS = 16
+PHASES = 8
+ATTACK_FRAMES = 248
+"""Over which the limiter's gain comes down ahead of a peak: 5.2 ms."""
+LATENCY_FRAMES = ATTACK_FRAMES + TAPS // 2
+"""From a frame's mix to its output: whole quanta. The true-peak filter sees a frame half its taps late."""
+RELEASE_FRAMES = 7200
+"""Time constant of the limiter's return: 150 ms."""
+MARGIN_DB = 0.15
+"""Under the ceiling, for what the limiter's own moving gain adds between frames."""
+BLOCK_QUANTA = 75
+"""100 ms: the step of the loudness measure."""
+MOST_CORRECTION_DB = 10.0
+SLEW_DB = 0.15
+"""The most the loudness gain moves in 100 ms."""
+PRIOR_BLOCKS, MOST_BLOCKS = 40, 300
+"""The measure begins as if 4 s had been heard, and remembers 30 s."""
+PRIOR_DB = -2.0
+"""What is expected of a mix before it is heard, against its target."""
+
+# K-weighting at 48 kHz: BS.1770-4, tables 1 and 2.
+_SHELF = np.array([1.53512485958697, -2.69169618940638, 1.19839281085285, -1.69065929318241, 0.73248077421585])
+_PASS = np.array([1.0, -2.0, 1.0, -1.99004745483398, 0.99007225036621])
+
+
+def _interpolator() -> NDArray[np.float32]:
+    """A polyphase low-pass (PHASES, TAPS): windowed sinc, Kaiser 7.5, each phase of unit sum."""
+    length = TAPS * PHASES
+    at = (np.arange(length) - (length - 1) / 2) / PHASES
+    taps = np.sinc(at) * np.kaiser(length, 7.5)
+    phases = taps.reshape(TAPS, PHASES).T
+    return np.ascontiguousarray(phases / phases.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+_FIR = _interpolator()
+_FIR_REACH = float(np.abs(_FIR).sum(axis=1).max())
+"""No interpolated value exceeds the greatest sample times this."""
+
+CONTROL = np.dtype(
+    [
+        ("target", np.float64),
+        ("ceiling", np.float64),
+        ("gain", np.float64),
+        ("mean_square", np.float64),
+        ("blocks", np.float64),
+        ("block_sum", np.float64),
+        ("block_quanta", np.int64),
+        ("release", np.float64),
+        ("idle", np.int64),
+        ("out_sum", np.float64),
+        ("true_peak", np.float64),
+        ("meter_blocks", np.int64),
+        ("fade_from", np.int64),
+        ("fade_to", np.int64),
+    ],
+    align=True,
+)
+
+
+@dataclass
+class Master:
+    """The master's state, and its readings.
+
+    `meter`: ring of mean squares (K-weighted, both channels summed) of 100 ms of output each.
+    """
+
+    loudness_lufs: float
+    ceiling_dbtp: float
+    control: np.ndarray = field(init=False)
+    filters: np.ndarray = field(init=False)
+    history: np.ndarray = field(init=False)
+    delay: np.ndarray = field(init=False)
+    reduction: np.ndarray = field(init=False)
+    meter: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.control = np.zeros(1, CONTROL)
+        control = self.control[0]
+        control["target"] = self.loudness_lufs
+        control["ceiling"] = 10 ** ((self.ceiling_dbtp - MARGIN_DB) / 20)
+        control["gain"] = 1.0
+        control["mean_square"] = 10 ** ((self.loudness_lufs + PRIOR_DB + 0.691) / 10)
+        control["blocks"] = PRIOR_BLOCKS
+        control["release"] = 1.0
+        control["idle"] = 1 << 30
+        control["fade_from"] = control["fade_to"] = 1 << 62
+        self.filters = np.zeros((2, 2, 4))
+        self.history = np.zeros((2, 2, TAPS - 1 + QUANTUM), np.float32)
+        self.delay = np.zeros((2, LATENCY_FRAMES + QUANTUM), np.float32)
+        self.reduction = np.ones((2, 2 * ATTACK_FRAMES + QUANTUM))
+        self.meter = np.zeros(1024)
+
+    def fade(self, first_frame: int, last_frame: int) -> None:
+        """Fade the output out between two absolute frames, by the sine curve's mirror."""
+        self.control[0]["fade_from"], self.control[0]["fade_to"] = first_frame, last_frame
+
+    @property
+    def true_peak_dbtp(self) -> float:
+        """Of all output so far; -inf for silence."""
+        peak = float(self.control[0]["true_peak"])
+        return 20 * math.log10(peak) if peak > 0 else -math.inf
+
+
+def integrated_lufs(mean_squares: NDArray[np.float64]) -> float:
+    """BS.1770-4 integrated loudness from consecutive mean squares of 100 ms; -inf for silence.
+
+    Gating blocks of 400 ms overlap by 75 %; absolute gate -70 LUFS, relative gate 10 LU under.
+    """
+    if len(mean_squares) < 4:
+        return -math.inf
+    blocks = np.convolve(mean_squares, np.ones(4) / 4, "valid")
+    gated = blocks[blocks > 10 ** ((-70 + 0.691) / 10)]
+    if len(gated) == 0:
+        return -math.inf
+    gated = gated[gated > gated.mean() / 10]
+    return float(-0.691 + 10 * np.log10(gated.mean()))
+
+
+@njit(nogil=True, cache=True)
+def _weighted_energy(block, filters):
+    """Sum of squares of the K-weighted quantum over both channels; `filters` (2, 4) keeps the memories."""
+    energy = 0.0
+    for c in range(2):
+        a1, a2, b1, b2 = filters[c, 0], filters[c, 1], filters[c, 2], filters[c, 3]
+        for i in range(QUANTUM):
+            x = float(block[c, i])
+            shelf = _SHELF[0] * x + a1
+            a1 = _SHELF[1] * x - _SHELF[3] * shelf + a2
+            a2 = _SHELF[2] * x - _SHELF[4] * shelf
+            y = _PASS[0] * shelf + b1
+            b1 = _PASS[1] * shelf - _PASS[3] * y + b2
+            b2 = _PASS[2] * shelf - _PASS[4] * y
+            energy += y * y
+        if abs(a1) + abs(a2) + abs(b1) + abs(b2) < 1e-15:
+            a1 = a2 = b1 = b2 = 0.0
+        filters[c, 0], filters[c, 1], filters[c, 2], filters[c, 3] = a1, a2, b1, b2
+    return energy
+
+
+@njit(nogil=True, cache=True)
+def _true_peaks(history, peaks, floor):
+    """The greatest interpolated magnitude around each frame of a quantum, both channels.
+
+    `history` (2, TAPS - 1 + 64): the frames before the quantum, then the quantum. A quantum that cannot
+    reach `floor` reads as its greatest sample.
+    """
+    greatest = np.float32(0)
+    for c in range(2):
+        for i in range(history.shape[1]):
+            greatest = max(greatest, abs(history[c, i]))
+    if greatest * _FIR_REACH < floor:
+        peaks[:] = greatest
+        return
+    for i in range(QUANTUM):
+        peak = np.float32(0)
+        for c in range(2):
+            for p in range(PHASES):
+                value = np.float32(0)
+                for k in range(TAPS):
+                    value += _FIR[p, k] * history[c, i + TAPS - 1 - k]
+                peak = max(peak, abs(value))
+            peak = max(peak, abs(history[c, i + TAPS // 2 - 1]))
+        peaks[i] = peak
+
+
+@njit(nogil=True, cache=True)
+def _follow_loudness(control):
+    """After 100 ms: take the block into the measure and move the gain towards its target."""
+    mean_square = control.block_sum / (BLOCK_QUANTA * QUANTUM)
+    control.block_sum = 0.0
+    control.block_quanta = 0
+    if mean_square > 10 ** -6.9309 and mean_square > control.mean_square / 10:
+        control.blocks = min(control.blocks + 1, MOST_BLOCKS)
+        control.mean_square += (mean_square - control.mean_square) / control.blocks
+    loudness = -0.691 + 10 * math.log10(control.mean_square)
+    wanted = min(max(control.target - loudness, -MOST_CORRECTION_DB), MOST_CORRECTION_DB)
+    now = 20 * math.log10(control.gain)
+    return 10 ** ((now + min(max(wanted - now, -SLEW_DB), SLEW_DB)) / 20)
+
+
+@njit(nogil=True, cache=True)
+def master_quantum(frame, block, control, filters, history, delay, reduction, meter, peaks):
+    """Bring one quantum through the master, in place; what comes out is LATENCY_FRAMES older.
+
+    `block` float32 (2, 64). `peaks`: scratch (64,) float32. `frame`: of the quantum's mix.
+    """
+    state = control[0]
+    state.block_sum += _weighted_energy(block, filters[0])
+    state.block_quanta += 1
+    gain = state.gain
+    if state.block_quanta == BLOCK_QUANTA:
+        state.gain = _follow_loudness(state)
+    step = np.float32((state.gain - gain) / QUANTUM)
+    base = np.float32(gain)
+    for c in range(2):
+        for i in range(TAPS - 1):
+            history[0, c, i] = history[0, c, i + QUANTUM]
+        for i in range(QUANTUM):
+            history[0, c, TAPS - 1 + i] = block[c, i] * (base + step * np.float32(i))
+        for i in range(LATENCY_FRAMES):
+            delay[c, i] = delay[c, i + QUANTUM]
+        for i in range(QUANTUM):
+            delay[c, LATENCY_FRAMES + i] = history[0, c, TAPS - 1 + i]
+
+    _true_peaks(history[0], peaks, state.ceiling)
+    keep = 2 * ATTACK_FRAMES
+    for row in range(2):
+        for i in range(keep):
+            reduction[row, i] = reduction[row, i + QUANTUM]
+    for i in range(QUANTUM):
+        needed = state.ceiling / peaks[i] if peaks[i] > state.ceiling else 1.0
+        state.release = min(needed, state.release + (1.0 - state.release) / RELEASE_FRAMES)
+        if state.release > 0.99999:
+            state.release = 1.0
+        state.idle = 0 if state.release < 1.0 else min(state.idle + 1, 1 << 30)
+        reduction[0, keep + i] = state.release
+    idle = state.idle > 2 * ATTACK_FRAMES + QUANTUM
+    for i in range(QUANTUM):
+        if idle:
+            reduction[1, keep + i] = 1.0
+            down = 1.0
+        else:
+            least = 1.0
+            for k in range(keep + i - ATTACK_FRAMES - 2, keep + i + 1):
+                least = min(least, reduction[0, k])
+            reduction[1, keep + i] = least
+            down = 0.0
+            for k in range(keep + i - ATTACK_FRAMES + 1, keep + i + 1):
+                down += reduction[1, k]
+            down /= ATTACK_FRAMES
+        for c in range(2):
+            block[c, i] = np.float32(delay[c, i] * down)
+    _fade_out(frame - LATENCY_FRAMES, block, state)
+    _measure(block, state, filters[1], history[1], meter, peaks)
+
+
+@njit(nogil=True, cache=True)
+def _fade_out(frame, block, state):
+    if frame + QUANTUM <= state.fade_from:
+        return
+    length = max(state.fade_to - state.fade_from, 1)
+    for i in range(QUANTUM):
+        x = min(max(1.0 - (frame + i - state.fade_from) / length, 0.0), 1.0)
+        for c in range(2):
+            block[c, i] = np.float32(block[c, i] * (x * x * (3.0 - 2.0 * x)))
+
+
+@njit(nogil=True, cache=True)
+def _measure(block, state, filters, history, meter, peaks):
+    """Read the output's loudness and true peak."""
+    state.out_sum += _weighted_energy(block, filters)
+    if state.block_quanta == 0:
+        meter[state.meter_blocks % meter.shape[0]] = state.out_sum / (BLOCK_QUANTA * QUANTUM)
+        state.meter_blocks += 1
+        state.out_sum = 0.0
+    for c in range(2):
+        for i in range(TAPS - 1):
+            history[c, i] = history[c, i + QUANTUM]
+        for i in range(QUANTUM):
+            history[c, TAPS - 1 + i] = block[c, i]
+    _true_peaks(history, peaks, state.true_peak)
+    for i in range(QUANTUM):
+        state.true_peak = max(state.true_peak, float(peaks[i]))

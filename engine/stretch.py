@@ -1,0 +1,120 @@
+"""The worker process that makes variants: `python -m stemloom.engine.stretch`.
+
+One request a line on standard input, a JSON object of `Request`'s fields; one answer a line on standard
+output, `{"out": ..., "error": null | sentence}`. A process and not a thread, because the stretching holds
+the GIL; and a plain program and not `multiprocessing`, so that it does not run the host's main module again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+ALGORITHM = "signalsmith-1"
+"""Part of a variant's file name: raise it when the same request would give other samples."""
+
+SEAM_FRAMES = 480
+"""10 ms: over which a stretched loop's end is led into its own beginning."""
+
+LEAST_FACTOR = 0.5
+"""Below it (output twice the input) the stretching library draws random phases, and no two runs agree."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A variant to make. `source`, `out`: .npy of float32 (channels, frames). `frames`: of the result.
+
+    `kind`: `loop` stretches to `frames`; `texture` keeps the length and fades the end, over the last
+    `overlap` frames, into what the repeat begins with.
+    """
+
+    source: str
+    out: str
+    kind: Literal["loop", "texture"]
+    frames: int
+    overlap: int
+    rate: int
+
+    def line(self) -> str:
+        return json.dumps(asdict(self)) + "\n"
+
+
+def stretch_loop(sound: NDArray[np.float32], frames: int, rate: int) -> NDArray[np.float32]:
+    """`sound` (channels, n), read as an endless loop, stretched to exactly `frames` a round.
+
+    Three rounds are stretched and the middle one is kept, so that its edges have heard their neighbours.
+    Raises ValueError for a loop that would become more than twice as long.
+    """
+    from python_stretch import Signalsmith
+
+    length = sound.shape[1]
+    if length / frames < LEAST_FACTOR:
+        raise ValueError(f"{length} frames cannot be stretched to {frames}: more than twice as long")
+    stretcher = Signalsmith.Stretch()
+    stretcher.preset(sound.shape[0], float(rate))
+    stretcher.setTimeFactor(length / frames)
+    rounds = np.asarray(stretcher.process(np.concatenate([sound] * 3, axis=1)), np.float32)
+    if rounds.shape[1] < 3 * frames - 8:
+        raise ValueError(f"stretching gave {rounds.shape[1]} frames where {3 * frames} were asked for")
+    middle = rounds[:, frames : 2 * frames].copy()
+    seam = min(SEAM_FRAMES, frames // 4)
+    into = np.linspace(0, 1, seam, endpoint=False, dtype=np.float32)
+    middle[:, -seam:] += into * (rounds[:, frames - seam : frames] - middle[:, -seam:])
+    return middle
+
+
+def crossfade_texture(sound: NDArray[np.float32], overlap: int) -> NDArray[np.float32]:
+    """`sound` with its last `overlap` frames faded into its first, by equal power.
+
+    After its end it repeats from frame `overlap` on, without a seam.
+    """
+    made = sound.copy()
+    angle = (np.arange(overlap, dtype=np.float64) + 0.5) / overlap * (np.pi / 2)
+    out, into = np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+    made[:, -overlap:] = sound[:, -overlap:] * out + sound[:, :overlap] * into
+    return made
+
+
+def make(request: Request) -> None:
+    """Make one variant: the whole file appears at once, or none."""
+    sound = np.ascontiguousarray(np.load(request.source, mmap_mode="r"))
+    if request.kind == "loop":
+        made = stretch_loop(sound, request.frames, request.rate)
+    else:
+        made = crossfade_texture(sound, request.overlap)
+    if not np.isfinite(made).all():
+        raise ValueError("stretching gave values that are no numbers")
+    out = Path(request.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f".{out.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            np.save(file, np.ascontiguousarray(made))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def serve() -> None:
+    """Answer requests until standard input ends."""
+    for line in sys.stdin:
+        request = Request(**json.loads(line))
+        try:
+            make(request)
+            error = None
+        except (ValueError, OSError, ImportError) as fault:
+            error = str(fault) or type(fault).__name__
+        print(json.dumps({"out": request.out, "error": error}), flush=True)
+
+
+if __name__ == "__main__":
+    serve()
