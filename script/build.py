@@ -1,0 +1,308 @@
+"""Tree nodes from what the parser reduces: one method a grammar rule, named as the rule is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from .piece import Span
+from .tokens import Token
+from .tree import (
+    At,
+    Attribute,
+    BinaryTerm,
+    Boundary,
+    DialStatement,
+    KeyName,
+    Keys,
+    Lasting,
+    LineStatement,
+    MaxStretch,
+    Meter,
+    Mix,
+    MoveStatement,
+    Name,
+    NeverTwice,
+    Odds,
+    PieceHead,
+    PoolStatement,
+    PreferFresh,
+    Quantity,
+    RandomRange,
+    Range,
+    Remark,
+    Script,
+    SectionStatement,
+    Setting,
+    Tempo,
+    UnaryTerm,
+    Unsounded,
+)
+
+Parts = list[Any]
+"""What a rule was made of, in order: tokens (keywords too) and the nodes of the rules within."""
+
+
+def _span(parts: Sequence[Any]) -> Span:
+    first, last = _edge(parts[0], 0), _edge(parts[-1], -1)
+    return Span(first.line, first.column, last.end_line, last.end_column)
+
+
+def _edge(part: Any, index: int) -> Span:
+    while isinstance(part, list):
+        part = part[index]
+    span = part.span
+    assert isinstance(span, Span)
+    return span
+
+
+def _nodes(parts: Parts) -> list[Any]:
+    return [part for part in parts if not isinstance(part, Token)]
+
+
+def _unsounded(word_count: int) -> Callable[[Build, Parts], Unsounded]:
+    """A method for a rule that is recognised only: its first `word_count` words name it."""
+
+    def method(_: Build, parts: Parts) -> Unsounded:
+        words = [part.text for part in parts[:word_count]]
+        return Unsounded(" ".join(words), _said(parts), _span(parts))
+
+    return method
+
+
+def _said(parts: Parts) -> tuple[object, ...]:
+    return tuple(
+        part.text if isinstance(part, Token) else _said(part) if isinstance(part, list) else part
+        for part in parts
+    )
+
+
+def _kept(_: Build, parts: Parts) -> Parts:
+    """For a rule within a recognised-only one: its parts are kept as they are."""
+    return parts
+
+
+class Build:
+    """The callbacks of the parser. They never refuse: whether what is said makes sense is for the check."""
+
+    # Names and numbers
+
+    def name(self, p: Parts) -> Name:
+        return Name(p[0].text, p[0].span)
+
+    def text(self, p: Parts) -> Name:
+        return Name(p[0].text[1:-1], p[0].span)
+
+    def value(self, p: Parts) -> Name:
+        return self.text(p) if p[0].type == "STRING" else self.name(p)
+
+    def number(self, p: Parts) -> Quantity:
+        return Quantity(Fraction(p[0].text), None, p[0].span)
+
+    def amount(self, p: Parts) -> Quantity:
+        return Quantity(Fraction(p[0].text), p[1].text if len(p) > 1 else None, _span(p))
+
+    def signed(self, p: Parts) -> Quantity:
+        if p[0].text != "-":
+            return self.amount(p)
+        p[0].type = "SIGN"
+        positive = self.amount(p[1:])
+        return Quantity(-positive.value, positive.unit, _span(p))
+
+    def range(self, p: Parts) -> Range:
+        lo, hi = p[0], p[-1]
+        if lo.unit is None:
+            lo = replace(lo, unit=hi.unit)
+        return Range(lo, hi, _span(p))
+
+    def key_name(self, p: Parts) -> KeyName:
+        names = [Name(token.text, token.span) for token in p]
+        return KeyName(names[0], names[1] if len(names) > 1 else None, _span(p))
+
+    # Expressions
+
+    def random(self, p: Parts) -> RandomRange:
+        return RandomRange(self.range(p[1:]), _span(p))
+
+    def group(self, p: Parts) -> Any:
+        return replace(p[1], span=_span(p))
+
+    def unary(self, p: Parts) -> UnaryTerm:
+        if p[0].text == "-":
+            p[0].type = "SIGN"
+        return UnaryTerm(p[0].text, p[1], _span(p))
+
+    def binary(self, p: Parts) -> BinaryTerm:
+        return BinaryTerm(p[1].text, p[0], p[2], _span(p))
+
+    # Head
+
+    def use_list(self, p: Parts) -> Parts:
+        return _nodes(p)
+
+    def piece(self, p: Parts) -> PieceHead:
+        return PieceHead(p[1], tuple(p[3]) if len(p) > 3 else (), _span(p))
+
+    def tempo(self, p: Parts) -> Tempo:
+        return Tempo(p[1], _span(p))
+
+    def meter(self, p: Parts) -> Meter:
+        p[2].type = "TIGHT"
+        return Meter(p[1], p[3], _span(p))
+
+    def keys(self, p: Parts) -> Keys:
+        return Keys(tuple(_nodes(p)), _span(p))
+
+    def seed(self, p: Parts) -> Setting:
+        return Setting(p[0].text, p[1], _span(p))
+
+    loudness = ceiling = seed
+
+    def author(self, p: Parts) -> Remark:
+        return Remark(p[0].text, p[1].text, _span(p))
+
+    def version(self, p: Parts) -> Remark:
+        text = str(p[1].value) if isinstance(p[1], Quantity) else p[1].text
+        return Remark(p[0].text, text, _span(p))
+
+    credit = _unsounded(1)
+    share = _unsounded(2)
+
+    # Pools
+
+    def shape(self, p: Parts) -> Token:
+        token = p[0]
+        assert isinstance(token, Token)
+        return token
+
+    def attribute(self, p: Parts) -> Attribute:
+        values = _nodes(p) or [Name(p[1].text, p[1].span)]
+        return Attribute(p[0].text, tuple(values), False, _span(p))
+
+    def negated(self, p: Parts) -> Attribute:
+        return replace(p[1], negated=True, span=_span(p))
+
+    def never(self, p: Parts) -> NeverTwice:
+        return NeverTwice(p[3], _span(p))
+
+    def fresh(self, p: Parts) -> PreferFresh:
+        return PreferFresh(_span(p))
+
+    def stretch(self, p: Parts) -> MaxStretch:
+        return MaxStretch(p[2], _span(p))
+
+    shift = _unsounded(2)
+    weighted = _unsounded(1)
+
+    def pool(self, p: Parts) -> PoolStatement:
+        return PoolStatement(p[1], p[3].text, tuple(_nodes(p[4:])), _span(p))
+
+    # Dials and buses
+
+    def dial(self, p: Parts) -> DialStatement:
+        return DialStatement(p[1], self.range(p[2:5]), p[6], p[7], _span(p))
+
+    def effect(self, p: Parts) -> Name:
+        return Name(p[-1].text, _span(p))
+
+    bus = _unsounded(1)
+    bus_effect = _kept
+
+    # Sections and their lines
+
+    def section(self, p: Parts) -> SectionStatement:
+        return SectionStatement(p[1], p[2], (), _span(p))
+
+    def bring(self, p: Parts) -> LineStatement:
+        return LineStatement("bring", p[1], p[3], None, None, tuple(p[4:]), _span(p))
+
+    def play(self, p: Parts) -> LineStatement:
+        return LineStatement("play", p[1], p[3], p[4], None, tuple(p[5:]), _span(p))
+
+    def rest(self, p: Parts) -> LineStatement:
+        return LineStatement(p[0].text, p[1], None, None, None, tuple(p[2:]), _span(p))
+
+    hold = solo = drop = rest
+
+    def vary(self, p: Parts) -> LineStatement:
+        return LineStatement("vary", p[1], None, None, p[3], tuple(p[4:]), _span(p))
+
+    def at_bar(self, p: Parts) -> At:
+        return At(p[2], p[4] if len(p) > 4 else None, _span(p))
+
+    def for_length(self, p: Parts) -> Lasting:
+        return Lasting(p[0].text, p[1], _span(p))
+
+    over = for_length
+
+    def out_over(self, p: Parts) -> Lasting:
+        return Lasting("out over", p[2], _span(p))
+
+    def gain(self, p: Parts) -> Mix:
+        return Mix(p[0].text, p[1], _span(p))
+
+    pan = when = gain
+
+    def chance(self, p: Parts) -> Odds:
+        return Odds(p[0].text, p[1], _span(p))
+
+    weight = chance
+
+    def one_in(self, p: Parts) -> Odds:
+        return Odds("one in", p[2], _span(p))
+
+    euclid = _unsounded(1)
+    send = _unsounded(1)
+    duck = _unsounded(1)
+    reverse = _unsounded(1)
+    half_time = _unsounded(2)
+    double_time = _unsounded(2)
+    swing = _unsounded(1)
+    humanise = _unsounded(1)
+    filter_kind = _kept
+    curve = _kept
+
+    def filter(self, p: Parts) -> Unsounded:
+        return Unsounded(p[0][0].text, _said(p), _span(p))
+
+    # Form
+
+    def origin(self, p: Parts) -> Name:
+        return Name(p[0].text, p[0].span)
+
+    target = origin
+
+    def at_end(self, p: Parts) -> Boundary:
+        return Boundary("end", None, _span(p))
+
+    def at_next(self, p: Parts) -> Boundary:
+        return Boundary(p[-1].text, p[2] if len(p) > 3 else None, _span(p))
+
+    over_move = _unsounded(1)
+    through = _unsounded(1)
+    on_cue = _unsounded(2)
+
+    def move(self, p: Parts) -> MoveStatement:
+        origin = None if p[1].text == "any" else p[1]
+        target = None if p[3].text == "silence" else p[3]
+        return MoveStatement(origin, target, tuple(p[4:]), _span(p))
+
+    # Events and stings
+
+    sting = _unsounded(1)
+    event = _unsounded(1)
+    trigger = _kept
+    action = _kept
+    aim = _kept
+    withdrawn = _unsounded(2)
+    answer = _kept
+
+    # A whole script
+
+    def block(self, p: Parts) -> SectionStatement:
+        return replace(p[0], lines=tuple(_nodes(p[1:])))
+
+    def script(self, p: Parts) -> Script:
+        return Script(tuple(_nodes(p)))

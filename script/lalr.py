@@ -1,0 +1,107 @@
+"""Lark's LALR parser with a lexer of our own: the one place that knows Lark.
+
+Lark 1.2 and 1.3 let a lexer class see the parser's state; `parse_conf.parse_table.states` and `position` of
+that state are the only names here that Lark does not document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from lark import Lark
+from lark.exceptions import UnexpectedToken
+from lark.lexer import Lexer
+
+from .build import Build
+from .tokens import Token
+from .words import RESERVED, UNITS
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """Where a statement stops to make sense. `token` null: at its end. `expected`: grammar names, sorted."""
+
+    token: Token | None
+    expected: tuple[str, ...]
+
+
+class StateLexer(Lexer):  # type: ignore[misc]
+    """Types each token by what the parser's state accepts: a keyword first, then a unit, then a name."""
+
+    __future_interface__ = 1
+
+    def __init__(self, lexer_conf: Any) -> None:
+        self.words = spelled(lexer_conf.terminals)
+
+    def lex(self, lexer_state: Any, parser_state: Any) -> Iterator[Token]:
+        states = parser_state.parse_conf.parse_table.states
+        for token in lexer_state.text:
+            token.type = self.type_of(token, states[parser_state.position])
+            yield token
+
+    def type_of(self, token: Token, row: Any) -> str:
+        """The grammar's name of `token` in a state that has actions for the names in `row`."""
+        if token.kind == "number":
+            return "NUMBER"
+        if token.kind == "string":
+            return "STRING"
+        keyword = self.words.get(token.text)
+        if keyword is not None and keyword in row:
+            return keyword
+        if token.text in UNITS and ("UNIT" in row or token.kind == "symbol"):
+            return "UNIT"
+        if token.kind == "word" and token.text not in RESERVED:
+            return "NAME"
+        return keyword or "NOTHING"
+
+
+def spelled(terminals: Sequence[Any]) -> dict[str, str]:
+    """Each fixed word and sign of the grammar, with its name there."""
+    return {t.pattern.value: t.name for t in terminals if t.pattern is not None and t.pattern.type == "str"}
+
+
+def grammar() -> str:
+    return (files(__package__) / "grammar.lark").read_text(encoding="utf-8")
+
+
+def parser(starts: Sequence[str], lexer: type[Lexer] = StateLexer, **options: Any) -> Lark:
+    """A parser of the grammar that gives tree nodes."""
+    return Lark(
+        grammar(),
+        parser="lalr",
+        lexer=lexer,
+        start=list(starts),
+        keep_all_tokens=True,
+        maybe_placeholders=False,
+        transformer=Build(),
+        **options,
+    )
+
+
+@cache
+def _statements() -> Lark:
+    return parser(("statement", "line"))
+
+
+@cache
+def words_of_grammar() -> dict[str, str]:
+    """Each name of a fixed word or sign in the grammar, with its spelling."""
+    return {name: word for word, name in spelled(_statements().terminals).items()}
+
+
+def read(tokens: Sequence[Token], start: str, *, explain: bool) -> Any:
+    """The node that one statement's tokens make, or the `Misfit`.
+
+    `start`: `statement` or `line`. `explain`: whether a misfit says what was expected; that takes a trial
+    of every candidate, since a row of the table names more than what leads on.
+    """
+    try:
+        return _statements().parse(tokens, start=start)
+    except UnexpectedToken as error:
+        token = error.token if isinstance(error.token, Token) else None
+        expected = error.interactive_parser.accepts() if explain else ()
+        return Misfit(token, tuple(sorted(expected)))

@@ -1,0 +1,126 @@
+"""Words for a statement that the grammar does not take."""
+
+from __future__ import annotations
+
+import re
+
+from .lalr import Misfit, words_of_grammar
+from .piece import Span
+from .problems import Problem, did_you_mean, problem
+from .statements import Raw
+from .tokens import Token
+from .words import FORMS, LINE_WORDS, RESERVED, STATEMENT_WORDS, TONICS, UNITS
+
+_OPERATORS = frozenset(("+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=", "and", "or"))
+_MODIFIERS = frozenset(("chance", "gain", "pan", "when", "reverse"))
+_MOST_LISTED = 6
+
+
+def stray_first_word(raw: Raw) -> Problem | None:
+    """The mistake of a statement whose first word begins none, or none that may stand there."""
+    first = raw.tokens[0]
+    word = first.text
+    if word in (LINE_WORDS if raw.in_section else STATEMENT_WORDS):
+        return None
+    if raw.in_section and word in STATEMENT_WORDS:
+        return problem(
+            "E015", first.span, f"`{word}` does not stand inside a section", "start this line in column 1"
+        )
+    if word in LINE_WORDS:
+        return problem("E015", first.span, f"`{word}` stands in no section", "indent it below its section")
+    known = LINE_WORDS if raw.in_section else STATEMENT_WORDS
+    hint = did_you_mean(word, known, "`")
+    if hint is None:
+        hint = "a statement begins with " + listed([f"`{w}`" for w in known])
+    what = "a line of a section" if raw.in_section else "a statement"
+    return problem("E013", first.span, f"`{_short(word)}` does not begin {what}", hint)
+
+
+def explained(raw: Raw, misfit: Misfit) -> Problem:
+    """The mistake at the token (or at the end) where a statement stops to fit the grammar."""
+    expected = _expectations(misfit.expected)
+    form = FORMS[raw.word]
+    if misfit.token is None:
+        last = raw.tokens[-1].span
+        place = Span(last.end_line, last.end_column, last.end_line, last.end_column + 1)
+        hint = _sharp_hint(raw) or f"such as: {form}"
+        return problem("E012", place, "this ends too early" + (f": {expected}" if expected else ""), hint)
+    token = misfit.token
+    hint = _hint(raw, token, misfit.expected) or f"such as: {form}"
+    message = f"`{_short(token.text)}` does not fit here"
+    if token.kind == "word" and token.text in RESERVED and "NAME" in misfit.expected:
+        message = f"`{token.text}` is a word of the language and cannot be a name here"
+    return problem("E011", token.span, message + (f": {expected}" if expected else ""), hint)
+
+
+def _hint(raw: Raw, token: Token, expected: tuple[str, ...]) -> str | None:
+    index = next(i for i, t in enumerate(raw.tokens) if t is token)
+    before = raw.tokens[index - 1] if index else None
+    if before is not None and token.line != before.line and token.text in FORMS:
+        return "a deeper line continues the one above; give it the same indentation to make it a line of its own"
+    words = words_of_grammar()
+    if token.kind == "word":
+        near = [words[name] for name in expected if name in words and words[name].isalpha()]
+        if "UNIT" in expected:
+            near += UNITS
+        hint = did_you_mean(token.text, near, "`")
+        if hint:
+            return hint
+        if before is not None and before.kind == "word" and {"COMMA", "$END"} & set(expected):
+            return "a name of several words is quoted"
+    if token.text == "=" and words_of_grammar().get("__ANON_0") and "NUMBER" not in expected:
+        return "compare with =="
+    return None
+
+
+def _sharp_hint(raw: Raw) -> str | None:
+    """`A # minor`: what follows the space and # is a comment."""
+    last = raw.tokens[-1]
+    comment = raw.lines[-1].comment
+    if comment and last.text in TONICS:
+        sharp = re.match(r"#\s*(major|minor)\b", comment)
+        if sharp:
+            return (
+                f"# after a space begins a comment; write the sharp close to its note: {last.text}# {sharp[1]}"
+            )
+    return None
+
+
+def _expectations(expected: tuple[str, ...]) -> str:
+    words = words_of_grammar()
+    kinds = []
+    if "NAME" in expected:
+        kinds.append("a name")
+    if "STRING" in expected:
+        kinds.append('a "quoted text"')
+    if "NUMBER" in expected:
+        kinds.append("a number")
+    if "UNIT" in expected:
+        kinds.append("a unit")
+    spelled = sorted(words[name] for name in expected if name in words)
+    rest = [w for w in spelled if w not in _OPERATORS and w not in ("(", ")")]
+    operators = len(spelled) - len(rest)
+    if "MINUS" in expected and "NUMBER" in expected:
+        operators = 0
+    if _MODIFIERS & set(rest) and len(rest) > _MOST_LISTED:
+        rest = []
+        kinds.append("a modifier such as `at bar 5` or `over 4 bars`")
+    if {"PLUS", "STAR"} & set(expected) and operators:
+        kinds.append("a calculation or comparison")
+    if ")" in spelled and "RPAR" in expected:
+        kinds.append("`)`")
+    kinds += [f"`{word}`" for word in rest]
+    if "$END" in expected:
+        kinds.append("the end of the line")
+    if not kinds or len(kinds) > _MOST_LISTED + 3:
+        return ""
+    return "expected " + listed(kinds)
+
+
+def listed(words: list[str]) -> str:
+    """`a, b or c`."""
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
+def _short(word: str) -> str:
+    return word if len(word) <= 40 else word[:39] + "…"

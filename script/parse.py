@@ -1,0 +1,155 @@
+"""Text to tree: every statement on its own, so that a broken one spoils no other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from .lalr import Misfit, read
+from .misfits import explained, stray_first_word
+from .piece import Span
+from .problems import Problem, problem
+from .spacing import canonical
+from .statements import Raw, group
+from .tokens import TextLine, Token, scan
+from .tree import Broken, LineStatement, MoveStatement, Name, Script, SectionStatement, Statement
+from .words import (
+    LINE_WORDS,
+    MOST_BYTES,
+    MOST_NESTING,
+    MOST_PROBLEMS,
+    MOST_STATEMENT_TOKENS,
+    MOST_TOKENS,
+    STATEMENT_WORDS,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A tree with the mistakes of its text, in the order of their places.
+
+    All statements are in the tree, broken ones as `Broken`. `unlisted`: mistakes beyond the first 100.
+    """
+
+    script: Script
+    problems: tuple[Problem, ...]
+    unlisted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A parsed text with its statements as tokens, for the formatter."""
+
+    parsed: Parsed
+    raws: Sequence[Raw]
+    lines: Sequence[TextLine]
+
+
+def parse(text: str, file: str = "script") -> Parsed:
+    """The tree of `text`, and all that is wrong with its form.
+
+    Never raises for what stands in `text`; the time it takes grows with its length, not faster. `file`
+    names the text for people and changes nothing else.
+    """
+    return reading(text).parsed
+
+
+def too_large(size: int) -> Problem:
+    """The mistake of a text of `size` bytes."""
+    return problem(
+        "E006",
+        Span(1, 1, 1, 1),
+        f"the script has {size / 1024:,.0f} KiB; at most {MOST_BYTES // 1024} KiB are taken",
+        "a script names pools, never sounds: is this the right file?",
+    )
+
+
+def reading(text: str) -> Reading:
+    """As `parse`, with the tokens of each statement and their types."""
+    nothing = Script(())
+    size = len(text) if len(text) > MOST_BYTES else len(text.encode("utf-8", "surrogatepass"))
+    if size > MOST_BYTES:
+        return Reading(Parsed(nothing, (too_large(size),)), (), ())
+    scanned = scan(text)
+    if scanned.token_count > MOST_TOKENS:
+        message = f"the script has {scanned.token_count:,} words and signs; at most {MOST_TOKENS:,} are taken"
+        return Reading(Parsed(nothing, (problem("E009", Span(1, 1, 1, 1), message),)), (), ())
+    raws = group(scanned.lines)
+    problems = list(scanned.problems)
+    statements: list[Statement] = []
+    lines: list[LineStatement | Broken] = []
+    section: SectionStatement | None = None
+
+    def close() -> None:
+        nonlocal section
+        if section is not None:
+            statements.append(replace(section, lines=tuple(lines)))
+        section = None
+        lines.clear()
+
+    for raw in raws:
+        node, fault = _statement(raw, explain=len(problems) < MOST_PROBLEMS)
+        if fault is not None:
+            problems.append(fault)
+        if raw.in_section:
+            assert isinstance(node, LineStatement | Broken)
+            lines.append(node)
+            continue
+        close()
+        if isinstance(node, SectionStatement):
+            section = node
+        elif raw.opens and isinstance(node, Broken):
+            section = SectionStatement(node.name, None, (), raw.span)
+        else:
+            assert not isinstance(node, LineStatement)
+            statements.append(node)
+            if raw.opens:
+                section = SectionStatement(None, None, (), raw.span)
+    close()
+    problems.sort(key=lambda p: (p.span.line, p.span.column))
+    parsed = Parsed(
+        Script(tuple(statements)), tuple(problems[:MOST_PROBLEMS]), max(0, len(problems) - MOST_PROBLEMS)
+    )
+    return Reading(parsed, raws, scanned.lines)
+
+
+def _statement(raw: Raw, *, explain: bool) -> tuple[Statement | LineStatement, Problem | None]:
+    """One statement: its node, or a `Broken` one with the mistake."""
+    fault = raw.fault or _unreadable(raw) or stray_first_word(raw)
+    if fault is not None:
+        return _broken(raw), fault
+    node = read(raw.tokens, "line" if raw.in_section else "statement", explain=explain)
+    if isinstance(node, Misfit):
+        return _broken(raw), explained(raw, node)
+    if isinstance(node, LineStatement | MoveStatement):
+        node = replace(node, text=canonical(raw.tokens))
+    return node, None
+
+
+def _unreadable(raw: Raw) -> Problem | None:
+    """Faults of a statement's tokens, before its grammar is asked."""
+    depth = 0
+    signs = 0
+    for index, token in enumerate(raw.tokens):
+        if token.fault is not None:
+            return token.fault
+        if index == MOST_STATEMENT_TOKENS:
+            message = f"this statement has more than {MOST_STATEMENT_TOKENS} words and signs"
+            return problem("E008", token.span, message, "part it into several")
+        depth += (token.text == "(") - (token.text == ")")
+        signs = signs + 1 if token.text in ("-", "not") else 0
+        if depth > MOST_NESTING or signs > MOST_NESTING:
+            return problem(
+                "E010", token.span, f"this is nested deeper than {MOST_NESTING}", "give parts of it to dials"
+            )
+    return None
+
+
+def _broken(raw: Raw) -> Broken:
+    """What is left of a statement: the name that it introduces, so that its uses are no mistakes."""
+    tokens: list[Token] = raw.tokens
+    introduces = raw.word in LINE_WORDS or raw.word in STATEMENT_WORDS or raw.opens
+    name = None
+    if introduces and len(tokens) > 1 and tokens[1].kind == "word":
+        name = Name(tokens[1].text, tokens[1].span)
+    return Broken(raw.word, name, raw.span)

@@ -1,0 +1,157 @@
+"""What is wrong with a script: one record a mistake, its stable code, and how it is shown."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+from .piece import Span
+
+CODES = {
+    "E001": "a control character",
+    "E002": "a pasted typographic character",
+    "E003": "a character that the language does not use",
+    "E004": "a quote that is not closed",
+    "E005": "a number without digits on both sides of its dot",
+    "E006": "a text of more than 256 KiB",
+    "E007": "a file that is not UTF-8 text",
+    "E008": "a statement of more than 500 words and signs",
+    "E009": "a script of more than 100 000 words and signs",
+    "E010": "nesting deeper than 16",
+    "E011": "a word that does not fit where it stands",
+    "E012": "a statement that ends too early",
+    "E013": "a first word that begins no statement",
+    "E014": "indentation that does not line up",
+    "E015": "a statement in the wrong place",
+    "E016": "a part of the language that this version does not sound yet",
+    "E017": "more than 1 000 sections",
+    "E020": "no piece",
+    "E021": "a piece that does not say what it is for",
+    "E022": "no section",
+    "E023": "a name that is used twice",
+    "E024": "a statement that stands twice",
+    "E025": "an unknown use",
+    "E026": "a use that the piece is not for",
+    "E027": "a range whose ends are reversed",
+    "E028": "a value out of bounds",
+    "E029": "a wrong or missing unit",
+    "E030": "an unknown pool",
+    "E031": "an unknown part",
+    "E032": "an unknown section",
+    "E033": "an unknown dial",
+    "E034": "a bar or beat outside its section or bar",
+    "E035": "an unknown key",
+    "E036": "a wrong step string",
+    "E037": "loops where hits are needed, or hits where loops are",
+    "E038": "a modifier that stands twice",
+    "E039": "a modifier that does not fit its line",
+    "E040": "a dial that takes effect now, in a condition",
+    "E041": "a number where a condition is needed, or a condition where a number is",
+    "E042": "a range of lengths that holds none",
+    "E043": "a fraction where a whole number is needed",
+    "W001": "an unknown role",
+    "W002": "a section that nothing leads to",
+    "W003": "an empty pool",
+    "W004": "a line that a short draw of its section leaves out",
+    "W005": "an unknown holder",
+}
+"""Every code and what it stands for. Codes are never given to another mistake."""
+
+_WIDEST = 120
+"""Characters of a source line that are shown; of a longer one, those around the caret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake (`error`: the script is refused) or doubt (`warning`), and where it stands."""
+
+    code: str
+    severity: Literal["error", "warning"]
+    span: Span
+    message: str
+    hint: str | None = None
+
+
+def problem(code: str, span: Span, message: str, hint: str | None = None) -> Problem:
+    """A `Problem` whose severity follows from its code."""
+    assert code in CODES, code
+    return Problem(code, "error" if code[0] == "E" else "warning", span, message, hint)
+
+
+class ScriptRejected(Exception):
+    """A script with mistakes, all of them in `problems`; `str` shows them as `render` does."""
+
+    exit_code = 3
+
+    def __init__(self, problems: Iterable[Problem], text: str = "", file: str = "script") -> None:
+        self.problems = tuple(problems)
+        self.text = text
+        self.file = file
+        super().__init__(f"{file} is refused: {summary(self.problems)}\n{render(self.problems, text, file)}".rstrip())
+
+
+def did_you_mean(word: str, known: Iterable[str], quote: str = '"') -> str | None:
+    """A hint with the known word that looks most like `word`, or null if none does."""
+    choices = {name.lower(): name for name in known}
+    near = get_close_matches(word.lower(), choices, n=1, cutoff=0.6)
+    return f"did you mean {quote}{choices[near[0]]}{quote}?" if near else None
+
+
+def summary(problems: Sequence[Problem]) -> str:
+    """The count in words: `2 mistakes, 1 warning`."""
+    errors = sum(p.severity == "error" for p in problems)
+    warnings = len(problems) - errors
+    words = [
+        f"{count} {word}{'' if count == 1 else 's'}"
+        for count, word in ((errors, "mistake"), (warnings, "warning"))
+        if count
+    ]
+    return ", ".join(words) or "no mistakes"
+
+
+def render(problems: Sequence[Problem], text: str, file: str) -> str:
+    """The problems for a person: place, code, message, source line, caret and hint of each."""
+    lines = text.split("\n") if problems else []
+    return "\n\n".join(_show(p, lines, file) for p in problems)
+
+
+def _show(problem: Problem, lines: Sequence[str], file: str) -> str:
+    span = problem.span
+    head = f"{file}:{span.line}:{span.column}: {problem.severity} {problem.code}: {problem.message}"
+    shown = [head]
+    if span.line <= len(lines):
+        source = lines[span.line - 1].removesuffix("\r")
+        start = span.column - 1
+        end = span.end_column - 1 if span.end_line == span.line else len(source)
+        first = 0 if len(source) <= _WIDEST else max(0, min(start - _WIDEST // 3, len(source) - _WIDEST))
+        last = first + _WIDEST
+        before, marked = source[first:start], source[start : min(end, last)]
+        number = str(span.line)
+        gutter = " " * len(number)
+        shown.append(f"  {number} | {_plain(source[first:last])}".rstrip())
+        shown.append(f"  {gutter} | {_pad(before)}{'^' * max(1, sum(map(_width, marked)))}")
+        if problem.hint:
+            shown.append(f"  {gutter} = {problem.hint}")
+    elif problem.hint:
+        shown.append(f"  = {problem.hint}")
+    return "\n".join(shown)
+
+
+def _plain(text: str) -> str:
+    """The text with control characters made visible, so that a source line cannot steer a terminal."""
+    return "".join(c if c == "\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _pad(text: str) -> str:
+    """Blank of the same width: tabs stay tabs, so the caret lines up whatever their width."""
+    return "".join("\t" if c == "\t" else " " * _width(c) for c in text)
+
+
+def _width(character: str) -> int:
+    """Columns that a character takes on a terminal."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

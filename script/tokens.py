@@ -1,0 +1,198 @@
+"""One scan of a text into tokens with exact places, line by line; comments beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from .piece import Span
+from .problems import Problem, problem
+
+_SCAN = re.compile(
+    r"""
+      (?P<newline> \r?\n )
+    | (?P<blank>   [ \t]+ )
+    | (?P<comment> (?<![^ \t\n]) \# [^\n]* )
+    | (?P<string>  "[^"\r\n]*" )
+    | (?P<number>  [0-9]+ (?: \.[0-9]+ )? )
+    | (?P<word>    [A-G]\#(?![\w#]) | [^\W\d]\w* )
+    | (?P<symbol>  -> | \.\. | [<>=!]= | [-+*/<>=():,%] )
+    | (?P<open>    "[^"\r\n]* )
+    | (?P<bad>     . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]|\r(?!\n)")
+
+_PASTED = {
+    **dict.fromkeys("“”„‟«»″", 'write a straight quote: "'),
+    **dict.fromkeys("‘’‚‛′", 'write a straight quote: "'),
+    **dict.fromkeys("‐‑‒–—―−", "write a plain minus: -"),
+    **dict.fromkeys("→⟶➔⇒", "write an arrow as ->"),
+    **dict.fromkeys("…‥", "write a range with two dots: .."),
+    **dict.fromkeys("×∗", "write *"),
+    **dict.fromkeys("÷", "write /"),
+    **dict.fromkeys("≤", "write <="),
+    **dict.fromkeys("≥", "write >="),
+    **dict.fromkeys("≠", "write !="),
+    **dict.fromkeys("％", "write %"),
+    **dict.fromkeys("♯", "write a sharp as #, close to its note: F#"),
+    **dict.fromkeys("♭", "write a flat as b, close to its note: Bb"),
+    **dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u3000", "write a plain space"),
+    **dict.fromkeys("\u200b\u200c\u200d\u2060\u00ad", "delete it: it cannot be seen"),
+}  # fmt: skip
+"""Characters that word processors and web pages put in place of plain ones, and what to write."""
+
+_UNSEEN = {c for c in _PASTED if c.isspace() or not c.isprintable()}
+
+
+@dataclass(slots=True)
+class Token:
+    """One word, number, quoted text or sign.
+
+    `kind`: `word`, `number`, `string`, `symbol`, or `bad` with its `fault`. `type`: the grammar's name for
+    it, set while parsing, since a word's meaning depends on its place. `start_pos`, `end_pos`: offsets in
+    the text; these and the place have the names that Lark looks for.
+    """
+
+    kind: str
+    text: str
+    line: int
+    column: int
+    start_pos: int
+    type: str = ""
+    fault: Problem | None = None
+
+    @property
+    def end_line(self) -> int:
+        return self.line
+
+    @property
+    def end_column(self) -> int:
+        return self.column + len(self.text)
+
+    @property
+    def end_pos(self) -> int:
+        return self.start_pos + len(self.text)
+
+    @property
+    def span(self) -> Span:
+        return Span(self.line, self.column, self.line, self.column + len(self.text))
+
+
+@dataclass(slots=True)
+class TextLine:
+    """One line of the text. `comment` starts with its `#`; null if there is none."""
+
+    number: int
+    indent: str = ""
+    tokens: list[Token] = field(default_factory=list)
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    lines: Sequence[TextLine]
+    problems: Sequence[Problem]
+    """Faults in comments; those between tokens are on their `bad` tokens."""
+    token_count: int
+
+
+def scan(text: str) -> Scan:
+    """The lines of `text`, split at LF and CRLF only. A byte order mark at its start is passed over."""
+    lines = [TextLine(1)]
+    problems: list[Problem] = []
+    count = 0
+    line = lines[0]
+    line_start = 0
+    start = 1 if text.startswith("\ufeff") else 0
+    if start:
+        line_start = 1
+    for match in _SCAN.finditer(text, start):
+        kind = match.lastgroup
+        assert kind is not None
+        position = match.start()
+        if kind == "newline":
+            line = TextLine(line.number + 1)
+            lines.append(line)
+            line_start = match.end()
+            continue
+        if kind == "blank":
+            if position == line_start:
+                line.indent = match.group()
+            continue
+        column = position - line_start + 1
+        if kind == "comment":
+            line.comment = match.group().rstrip()
+            fault = _control(match.group().removesuffix("\r"), line.number, column)
+            if fault:
+                problems.append(fault)
+            continue
+        token = Token(kind, match.group(), line.number, column, position)
+        if kind == "bad" or kind == "open":
+            token.kind = "bad"
+            token.fault = _fault(text, token)
+            if token.text == "\r" and text.startswith("\n", position + 1):
+                continue
+        elif kind == "string":
+            token.fault = _control(token.text, line.number, column)
+            if token.fault:
+                token.kind = "bad"
+        line.tokens.append(token)
+        count += 1
+    return Scan(lines, problems, count)
+
+
+def _control(text: str, line: int, column: int) -> Problem | None:
+    match = _CONTROL.search(text)
+    if match is None:
+        return None
+    start = column + match.start()
+    return problem(
+        "E001",
+        Span(line, start, line, start + 1),
+        f"a control character (U+{ord(match.group()):04X}) stands here",
+        "a line ends with LF or CRLF" if match.group() == "\r" else "delete it: a script is plain text",
+    )
+
+
+def _fault(text: str, token: Token) -> Problem:
+    """What is wrong with a character that begins no token."""
+    character = token.text[0]
+    control = _control(character, token.line, token.column)
+    if control:
+        return control
+    pasted = _PASTED.get(character)
+    if pasted:
+        name = f"U+{ord(character):04X}" if character in _UNSEEN else f"`{character}`"
+        return problem(
+            "E002", token.span, f"the typographic character {name} is not part of the language", pasted
+        )
+    if character == '"':
+        return problem(
+            "E004", token.span, "this quote is not closed on its line", 'end the name with a straight quote: "'
+        )
+    before = text[token.start_pos - 1 : token.start_pos]
+    after = text[token.end_pos : token.end_pos + 1]
+    if character == "." and (before.isdecimal() or after.isdecimal()):
+        return problem(
+            "E005",
+            token.span,
+            "a number needs digits on both sides of its dot",
+            "write 0.5 or 5.0; a range has two dots: 1..5",
+        )
+    if character == "#":
+        hint = "a comment needs a space before its #; a sharp stands close to its note: F# minor"
+    elif character == "'":
+        hint = 'names are quoted with "'
+    elif character == ";":
+        hint = "each statement has its own line"
+    elif character in "[]{}":
+        hint = "there are no brackets; numbers are grouped with ( )"
+    elif character in "&|":
+        hint = "write `and` or `or`"
+    else:
+        hint = None
+    return problem("E003", token.span, f"`{character}` is not part of the language", hint)

@@ -1,0 +1,313 @@
+"""What a text says, as it stands there: the nodes of a parsed script, each with its place.
+
+Two trees are equal when they say the same, wherever it stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal, TypeAlias
+
+from .piece import Span
+
+
+def _place() -> Span:
+    """A field for a node's place, which does not count when trees are compared."""
+    span: Span = field(compare=False)
+    return span
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name or a quoted text (without its quotes)."""
+
+    text: str
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number as written, with its unit as written."""
+
+    value: Fraction
+    unit: str | None
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """From `lo` to `hi`; one value alone is both. A unit of the upper end alone is given to both."""
+
+    lo: Quantity
+    hi: Quantity
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyName:
+    tonic: Name
+    mode: Name | None
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Unsounded:
+    """A part of the language that is recognised and not sounded yet. `word`: what it is called."""
+
+    word: str
+    parts: tuple[object, ...]
+    span: Span = _place()
+
+
+# Expressions
+
+
+@dataclass(frozen=True, slots=True)
+class RandomRange:
+    range: Range
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class UnaryTerm:
+    operator: Literal["-", "not"]
+    operand: Term
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryTerm:
+    operator: Literal["+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=", "and", "or"]
+    left: Term
+    right: Term
+    span: Span = _place()
+
+
+Term: TypeAlias = Quantity | Name | RandomRange | UnaryTerm | BinaryTerm
+"""An expression as written; a `Name` in it is a dial's."""
+
+
+# Head
+
+
+@dataclass(frozen=True, slots=True)
+class PieceHead:
+    name: Name
+    uses: tuple[Name, ...]
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    range: Range
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    beats: Quantity
+    note: Quantity
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    keys: tuple[KeyName, ...]
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A head statement of one number: `seed`, `loudness` or `ceiling`."""
+
+    word: str
+    amount: Quantity
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """A head statement of one text: `author` or `version`."""
+
+    word: str
+    text: str
+    span: Span = _place()
+
+
+# Pools and dials
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A condition on stems. `values`: names, ranges (`energy`, `tempo`) or keys; `fits` and `any` are names."""
+
+    column: str
+    values: tuple[Name | Range | KeyName, ...]
+    negated: bool
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class NeverTwice:
+    within: Quantity
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class PreferFresh:
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class MaxStretch:
+    amount: Quantity
+    span: Span = _place()
+
+
+PoolClause: TypeAlias = Attribute | NeverTwice | PreferFresh | MaxStretch | Unsounded
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStatement:
+    name: Name
+    shape: Literal["loops", "hits"]
+    clauses: tuple[PoolClause, ...]
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class DialStatement:
+    """`effect`: `now`, or the word after `at next`."""
+
+    name: Name
+    range: Range
+    default: Quantity
+    effect: Name
+    span: Span = _place()
+
+
+# Lines of a section
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    bar: Quantity
+    beat: Quantity | None
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """A modifier that is a length: `for`, `over` or `out over`."""
+
+    word: str
+    length: Quantity
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """A modifier that is an expression: `gain`, `pan` or `when`."""
+
+    word: str
+    term: Term
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class Odds:
+    """`chance` or `one in`."""
+
+    word: str
+    amount: Quantity
+    span: Span = _place()
+
+
+Modifier: TypeAlias = At | Lasting | Mix | Odds | Unsounded
+
+
+@dataclass(frozen=True, slots=True)
+class LineStatement:
+    """A line of a section. `pool` and `pattern` where the word has them; `every` with `vary`.
+
+    `text`: the statement in canonical form, in one line.
+    """
+
+    word: Literal["bring", "play", "rest", "vary", "hold", "solo", "drop"]
+    part: Name
+    pool: Name | None
+    pattern: Name | Unsounded | None
+    every: Quantity | None
+    modifiers: tuple[Modifier, ...]
+    span: Span = _place()
+    text: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A statement that could not be read, and the name that it seems to introduce."""
+
+    word: str
+    name: Name | None
+    span: Span = _place()
+
+
+@dataclass(frozen=True, slots=True)
+class SectionStatement:
+    """`name` and `length` are null where the head could not be read."""
+
+    name: Name | None
+    length: Range | None
+    lines: tuple[LineStatement | Broken, ...]
+    span: Span = _place()
+    """Of the head."""
+
+
+# Form
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """`at end`, or `at next` and what; `count` where a number stands before the unit."""
+
+    word: str
+    count: Quantity | None
+    span: Span = _place()
+
+
+MoveModifier: TypeAlias = Odds | Boundary | Mix | Unsounded
+
+
+@dataclass(frozen=True, slots=True)
+class MoveStatement:
+    """`origin` null: any. `target` null: silence. `text`: canonical, in one line."""
+
+    origin: Name | None
+    target: Name | None
+    modifiers: tuple[MoveModifier, ...]
+    span: Span = _place()
+    text: str = field(default="", compare=False)
+
+
+Statement: TypeAlias = (
+    PieceHead
+    | Tempo
+    | Meter
+    | Keys
+    | Setting
+    | Remark
+    | PoolStatement
+    | DialStatement
+    | SectionStatement
+    | MoveStatement
+    | Unsounded
+    | Broken
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """All statements of a text in their order."""
+
+    statements: tuple[Statement, ...]

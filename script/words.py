@@ -1,0 +1,92 @@
+"""The words of the language: what is reserved, what begins a statement, what measures, what a use or role is."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+RESERVED = frozenset(
+    "and or not random from at to over out under for when on in if else that any silence through now".split()
+)
+"""Words that cannot be names. All others are free as names."""
+
+LINE_WORDS = ("bring", "play", "rest", "vary", "hold", "solo", "drop")
+"""What begins a line of a section."""
+
+FORMS = {
+    "piece": 'piece "Harbour, Night" for stream, export',
+    "tempo": "tempo 112..116",
+    "meter": "meter 4/4",
+    "key": "key D minor or F major",
+    "seed": "seed 7",
+    "loudness": "loudness -14 LUFS",
+    "ceiling": "ceiling -1 dBTP",
+    "author": 'author "A. Name"',
+    "version": 'version "1.2"',
+    "credit": 'credit "A. Name"',
+    "pool": "pool low = loops role bass, key fits",
+    "dial": "dial energy 0..1 = 0.5 at next bar",
+    "bus": "bus room = reverb 2.4 s mix 30%",
+    "section": "section walk 16..32 bars",
+    "move": "move walk -> farewell at end",
+    "sting": "sting lift from spark at next beat",
+    "on": 'on cue "lift": sting lift',
+    "after": "after 2 minutes: move to walk",
+    "every": "every 16 bars: swap that role",
+    "if": "if withdrawn: swap, else rest",
+    "share": "share cap 30% per holder",
+    "bring": "bring low from bass at bar 5 over 4 bars",
+    "play": 'play hats from spark "x.x. x.xx"',
+    "rest": "rest beats at bar 5 for 4 bars",
+    "vary": "vary pads every 8 bars",
+    "hold": "hold pads",
+    "solo": "solo pads for 4 bars",
+    "drop": "drop beats for 4 bars",
+}
+"""A right example of each statement, by its first word."""
+
+STATEMENT_WORDS = tuple(word for word in FORMS if word not in LINE_WORDS)
+"""What begins a statement outside of sections."""
+
+UNITS: dict[str, tuple[str, Fraction]] = {
+    "bar": ("bars", Fraction(1)),
+    "bars": ("bars", Fraction(1)),
+    "beat": ("beats", Fraction(1)),
+    "beats": ("beats", Fraction(1)),
+    "s": ("s", Fraction(1)),
+    "ms": ("s", Fraction(1, 1000)),
+    "minute": ("s", Fraction(60)),
+    "minutes": ("s", Fraction(60)),
+    "dB": ("dB", Fraction(1)),
+    "dBTP": ("dBTP", Fraction(1)),
+    "Hz": ("Hz", Fraction(1)),
+    "kHz": ("Hz", Fraction(1000)),
+    "%": ("", Fraction(1, 100)),
+    "st": ("st", Fraction(1)),
+    "cents": ("st", Fraction(1, 100)),
+    "LUFS": ("LUFS", Fraction(1)),
+    "bpm": ("bpm", Fraction(1)),
+}
+"""Unit: the base unit of its kind (empty for a plain fraction) and how many of that it is."""
+
+USES = ("stream", "live", "export", "sync")
+"""What a piece may be for."""
+
+ROLES = ("beats", "bass", "harmony", "pads", "tops", "melody", "voice", "fx")
+"""Roles known without a catalogue."""
+
+TONAL_ROLES = frozenset(("bass", "harmony", "pads", "melody", "voice"))
+"""Roles whose pools say `key fits` unless they say otherwise."""
+
+TONICS = {
+    "C": 0, "C#": 1, "Db": 1, "D": 2, "D#": 3, "Eb": 3, "E": 4, "Fb": 4, "E#": 5, "F": 5, "F#": 6, "Gb": 6,
+    "G": 7, "G#": 8, "Ab": 8, "A": 9, "A#": 10, "Bb": 10, "B": 11, "Cb": 11, "B#": 0,
+}  # fmt: skip
+"""Semitones above C."""
+
+MOST_BYTES = 256 * 1024
+MOST_STATEMENT_TOKENS = 500
+MOST_TOKENS = 100_000
+MOST_NESTING = 16
+MOST_SECTIONS = 1_000
+MOST_BARS = 10_000
+MOST_PROBLEMS = 100
