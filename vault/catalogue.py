@@ -1,0 +1,449 @@
+"""The catalogue: a projection of the ledger in SQLite, and the private text and measurements beside it.
+
+Order of every change: what only we know is committed here first, then the entry is sequenced in the ledger,
+then `apply` projects it. Whatever falls between is made up for by the next `apply` from where the last ended.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from ..ledger import entries
+from .errors import CatalogueTrouble
+from .measure import Measured
+from .records import Clearance, Holder, Stem
+from .schema import PROJECTED, VERSION, migrate
+
+_BUSY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which stems: each column that is given must hold, its values are alternatives.
+
+    `energy`, `bpm`: both ends included. `use`: cleared for it at the time `at`. `text`: part of the title.
+    """
+
+    roles: tuple[str, ...] = ()
+    shapes: tuple[str, ...] = ()
+    moods: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    holders: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
+    energy: tuple[float, float] | None = None
+    bpm: tuple[Fraction, Fraction] | None = None
+    use: str | None = None
+    at: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One consent statement on a stem, as the ledger has it at index `entry`."""
+
+    entry: int
+    stem: str
+    holder: str
+    uses: tuple[str, ...]
+    action: str
+    until: str | None
+    time: str
+
+
+class Catalogue:
+    """An open catalogue. Safe to use from several threads; a thread's transaction excludes the others."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._connection = connection
+        self._turn = threading.RLock()
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = False) -> Catalogue:
+        """Open the file, and bring its tables to today's form. `create`: make it when it is missing."""
+        if not path.exists():
+            if not create:
+                raise CatalogueTrouble(f"there is no catalogue at {path}")
+            # SQLite would make it readable by all.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with _worded(path):
+            connection = sqlite3.connect(
+                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+                if version > VERSION:
+                    raise CatalogueTrouble(
+                        f"the catalogue at {path} was written by a newer Stemloom (its version is {version}, "
+                        f"this one knows {VERSION}); use that one"
+                    )
+                migrate(connection)
+            except BaseException:
+                connection.close()
+                raise
+        return cls(path, connection)
+
+    def close(self) -> None:
+        with self._turn:
+            self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A write transaction: all of it, durable, or nothing."""
+        with self._turn, _worded(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Several reads of one and the same state."""
+        with self._turn, _worded(self._path):
+            if self._connection.in_transaction:
+                yield self._connection
+                return
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                self._connection.execute("ROLLBACK")
+
+    # The ledger it follows.
+
+    def follow(self, origin: str) -> None:
+        """Tie the catalogue to a ledger; refuse one that is tied to another."""
+        with self.transaction() as db:
+            db.execute("INSERT OR IGNORE INTO ledger VALUES (1, ?, 0)", (origin,))
+            mine = str(db.execute("SELECT origin FROM ledger").fetchone()[0])
+        if mine != origin:
+            raise CatalogueTrouble(
+                f"the catalogue at {self._path} belongs to the ledger '{mine}', and the one beside it is "
+                f"'{origin}'; put both back from the same backup"
+            )
+
+    def applied(self) -> int:
+        """How many entries of the ledger are projected."""
+        with self.reading() as db:
+            return int(db.execute("SELECT applied FROM ledger").fetchone()[0])
+
+    def apply(self, numbered: Iterable[tuple[int, entries.Entry]], size: int) -> None:
+        """Project entries, by index, up to the ledger's `size`; those projected already are left out."""
+        with self.transaction() as db:
+            applied = int(db.execute("SELECT applied FROM ledger").fetchone()[0])
+            for index, entry in numbered:
+                if index >= applied:
+                    _project(db, index, entry)
+            db.execute("UPDATE ledger SET applied = max(applied, ?)", (size,))
+
+    def forget_projection(self) -> None:
+        """Empty the projected tables, so that the whole ledger is applied again."""
+        with self.transaction() as db:
+            for table in PROJECTED:
+                db.execute(f"DELETE FROM {table}")
+            db.execute("UPDATE ledger SET applied = 0")
+
+    # What only the vault knows.
+
+    def name_holder(self, holder: str, name: str, salt: str) -> None:
+        with self.transaction() as db:
+            db.execute("INSERT INTO named VALUES (?, ?, ?)", (holder, name, salt))
+
+    def keep_measured(self, rows: Sequence[tuple[str, str, int, int, Measured]]) -> None:
+        """Keep `(stem, file_sha256, frames, channels, measured)` of stems that are about to enter."""
+        with self.transaction() as db:
+            db.executemany(
+                "INSERT INTO measured VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (stem, digest, frames, channels, m.lufs, m.true_peak_dbtp, m.sounding_frames,
+                     np.ascontiguousarray(m.chroma, dtype="<f4").tobytes())
+                    for stem, digest, frames, channels, m in rows
+                ],
+            )  # fmt: skip
+
+    def abandoned(self) -> tuple[list[str], list[tuple[str, str | None]]]:
+        """Holders, and stems with their files, that were begun and never came into the ledger.
+
+        The file is null where another stem has the same.
+        """
+        with self.reading() as db:
+            holders = db.execute("SELECT holder FROM named WHERE holder NOT IN (SELECT holder FROM holder)")
+            named = [str(row[0]) for row in holders]
+            stems = db.execute(
+                "SELECT stem, CASE WHEN file_sha256 IN (SELECT file_sha256 FROM stem) THEN NULL"
+                " ELSE file_sha256 END FROM measured WHERE stem NOT IN (SELECT stem FROM stem)"
+            ).fetchall()
+        return named, stems
+
+    def forget_abandoned(self, holders: Sequence[str], stems: Sequence[str]) -> None:
+        with self.transaction() as db:
+            db.executemany("DELETE FROM named WHERE holder = ?", [(holder,) for holder in holders])
+            db.executemany("DELETE FROM measured WHERE stem = ?", [(stem,) for stem in stems])
+
+    # Questions.
+
+    def holders(self) -> tuple[Holder, ...]:
+        """All holders, by name."""
+        with self.reading() as db:
+            rows = db.execute(
+                "SELECT h.holder, n.name, n.salt, h.public_key, h.custody FROM holder h"
+                " LEFT JOIN named n USING (holder) ORDER BY n.name, h.holder"
+            ).fetchall()
+        for row in rows:
+            if row[1] is None:
+                raise self._incomplete(f"the name of holder {row[0]}")
+        return tuple(Holder(*row) for row in rows)
+
+    def stems(self, chosen: Filter | None = None, ids: Sequence[str] | None = None) -> tuple[Stem, ...]:
+        """The stems that `chosen` and `ids` (whole ids) leave, by id."""
+        where, values = _where(chosen or Filter())
+        if ids is not None:
+            where.append(f"s.stem IN ({_marks(ids)})")
+            values += ids
+        text = f" WHERE {' AND '.join(where)}" if where else ""
+        # The parts of this text are constants of this module and question marks; all values are bound.
+        question = (
+            "SELECT s.stem, s.pcm_sha256, s.title, s.holder, s.role, s.shape, m.frames, m.channels,"
+            " s.bpm_milli, s.beats, s.key, s.energy_milli, s.set_name, m.lufs, m.true_peak_dbtp,"
+            " m.sounding_frames, m.chroma"
+            f" FROM stem s LEFT JOIN measured m USING (stem){text} ORDER BY s.stem"
+        )
+        with self.reading() as db:
+            rows = db.execute(question, values).fetchall()
+            only = f" WHERE stem IN ({_marks(rows)})" if len(rows) <= 500 else ""
+            of_rows = [row[0] for row in rows] if only else []
+            moods: dict[str, list[str]] = {}
+            for stem, mood in db.execute(f"SELECT stem, mood FROM mood{only} ORDER BY stem, mood", of_rows):
+                moods.setdefault(stem, []).append(mood)
+            cleared: dict[str, dict[str, Clearance]] = {}
+            for stem, use, *grant in db.execute(
+                f"SELECT stem, use, entry, since, until FROM clearance{only} ORDER BY stem, use", of_rows
+            ):
+                cleared.setdefault(stem, {})[use] = Clearance(*grant)
+        return tuple(self._stem(row, moods.get(row[0], []), cleared.get(row[0], {})) for row in rows)
+
+    def _stem(self, row: tuple[object, ...], moods: list[str], cleared: dict[str, Clearance]) -> Stem:
+        (stem, pcm, title, holder, role, shape, frames, channels, bpm_milli,
+         beats, key, energy_milli, set_name, lufs, peak, sounding, chroma) = row  # fmt: skip
+        if not isinstance(chroma, bytes):
+            raise self._incomplete(f"the measurements of stem {stem}")
+        rows = np.frombuffer(chroma, dtype="<f4").reshape(-1, 12)
+        return Stem(
+            stem=_text(stem), pcm_sha256=_text(pcm), title=_text(title), holder=_text(holder),
+            role=_text(role), shape=_text(shape), frames=_whole(frames), channels=_whole(channels),
+            bpm=None if bpm_milli is None else Fraction(_whole(bpm_milli), 1000),
+            beats=None if beats is None else _whole(beats), key=None if key is None else _text(key),
+            mood=tuple(moods), energy=_whole(energy_milli) / 1000,
+            set=None if set_name is None else _text(set_name), lufs=_real(lufs), true_peak_dbtp=_real(peak),
+            sounding_frames=_whole(sounding), chroma=tuple(tuple(bar) for bar in rows.tolist()),
+            clearances=cleared,
+        )  # fmt: skip
+
+    def stem_ids(self, like: str, *, exact_title: bool = False) -> list[str]:
+        """Ids of the stems whose id starts with `like`, or whose title it is (any case)."""
+        with self.reading() as db:
+            if exact_title:
+                rows = db.execute(
+                    "SELECT stem FROM stem WHERE title = ? COLLATE NOCASE ORDER BY stem", (like,)
+                )
+            else:
+                # A range, not LIKE: it uses the primary key, and the id may hold no wildcard.
+                rows = db.execute("SELECT stem FROM stem WHERE stem >= ? AND stem < ? ORDER BY stem",
+                                  (like, like + "~"))  # fmt: skip
+            return [str(row[0]) for row in rows]
+
+    def titles(self) -> list[str]:
+        with self.reading() as db:
+            return [str(row[0]) for row in db.execute("SELECT DISTINCT title FROM stem ORDER BY title")]
+
+    def stem_of_pcm(self, pcm_sha256: str) -> tuple[str, str] | None:
+        """Id and title of the stem with that sound."""
+        with self.reading() as db:
+            row = db.execute(
+                "SELECT stem, title FROM stem WHERE stem = ?", ("s" + pcm_sha256[:20],)
+            ).fetchone()
+        return None if row is None else (str(row[0]), str(row[1]))
+
+    def digests(self, stem: str) -> tuple[str, str]:
+        """SHA-256 of the stem's original file, and of its sound."""
+        with self.reading() as db:
+            row = db.execute("SELECT file_sha256, pcm_sha256 FROM stem WHERE stem = ?", (stem,)).fetchone()
+        return str(row[0]), str(row[1])
+
+    def statements(self, stem: str | None = None) -> tuple[Statement, ...]:
+        """Consent statements in the ledger's order, of one stem or of all."""
+        with self.reading() as db:
+            rows = db.execute(
+                "SELECT entry, stem, holder, uses, action, until, time FROM statement"
+                " WHERE ?1 IS NULL OR stem = ?1 ORDER BY entry",
+                (stem,),
+            ).fetchall()
+        return tuple(Statement(r[0], r[1], r[2], tuple(r[3].split(",")), *r[4:]) for r in rows)
+
+    def last_statement(self, stem: str, holder: str) -> int | None:
+        """Index of the holder's last consent entry on the stem."""
+        with self.reading() as db:
+            row = db.execute(
+                "SELECT max(entry) FROM statement WHERE stem = ? AND holder = ?", (stem, holder)
+            ).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def shares(self, stem: str) -> dict[str, dict[str, int]]:
+        """Parts per million by side (`master`, `publishing`) and holder."""
+        sides: dict[str, dict[str, int]] = {"master": {}, "publishing": {}}
+        with self.reading() as db:
+            for side, holder, ppm in db.execute(
+                "SELECT side, holder, ppm FROM share WHERE stem = ? ORDER BY side, holder", (stem,)
+            ):
+                sides[side][holder] = ppm
+        return sides
+
+    def _incomplete(self, what: str) -> CatalogueTrouble:
+        return CatalogueTrouble(
+            f"the catalogue at {self._path} has lost {what}, which the ledger does not hold; "
+            "put the catalogue back from a backup"
+        )
+
+
+def _project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> None:
+    match entry:
+        case entries.Holder():
+            db.execute(
+                "INSERT INTO holder VALUES (?, ?, ?, ?)",
+                (entry.holder, entry.public_key, entry.custody, index),
+            )
+        case entries.Stem():
+            db.execute(
+                "INSERT INTO stem VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (entry.stem, entry.pcm_sha256, entry.file_sha256, entry.holder, entry.title, entry.role,
+                 entry.shape, entry.bpm_milli, entry.beats, entry.key, entry.energy_milli, entry.set,
+                 entry.isrc, index),
+            )  # fmt: skip
+            db.executemany("INSERT INTO mood VALUES (?, ?)", [(entry.stem, mood) for mood in entry.mood])
+            _project_shares(db, entry.stem, entry.master, entry.publishing)
+        case entries.Splits():
+            _project_shares(db, entry.stem, entry.master, entry.publishing)
+        case entries.Consent():
+            db.execute(
+                "INSERT INTO statement VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    index,
+                    entry.stem,
+                    entry.holder,
+                    ",".join(entry.uses),
+                    entry.action,
+                    entry.until,
+                    entry.time,
+                ),
+            )
+            for use in entry.uses:
+                db.execute("DELETE FROM clearance WHERE stem = ? AND use = ?", (entry.stem, use))
+                if entry.action == "grant":
+                    db.execute(
+                        "INSERT INTO clearance VALUES (?, ?, ?, ?, ?)",
+                        (entry.stem, use, index, entry.time, entry.until),
+                    )
+        case _:
+            pass  # Sessions, placements and money are no part of the catalogue.
+
+
+def _project_shares(
+    db: sqlite3.Connection, stem: str, master: Sequence[entries.Share], publishing: Sequence[entries.Share]
+) -> None:
+    db.execute("DELETE FROM share WHERE stem = ?", (stem,))
+    db.executemany(
+        "INSERT INTO share VALUES (?, ?, ?, ?)",
+        [(stem, side, share.holder, share.ppm)
+         for side, shares in (("master", master), ("publishing", publishing)) for share in shares],
+    )  # fmt: skip
+
+
+def _where(chosen: Filter) -> tuple[list[str], list[object]]:
+    conditions: list[str] = []
+    values: list[object] = []
+    for column, words in (
+        ("s.role", chosen.roles),
+        ("s.shape", chosen.shapes),
+        ("s.key", chosen.keys),
+        ("s.holder", chosen.holders),
+        ("s.set_name COLLATE NOCASE", chosen.sets),
+    ):
+        if words:
+            conditions.append(f"{column} IN ({_marks(words)})")
+            values += words
+    if chosen.moods:
+        conditions.append(f"s.stem IN (SELECT stem FROM mood WHERE mood IN ({_marks(chosen.moods)}))")
+        values += chosen.moods
+    if chosen.energy is not None:
+        conditions.append("s.energy_milli BETWEEN ? AND ?")
+        values += [round(1000 * end) for end in chosen.energy]
+    if chosen.bpm is not None:
+        conditions.append("s.bpm_milli BETWEEN ? AND ?")
+        values += [round(1000 * end) for end in chosen.bpm]
+    if chosen.use is not None:
+        conditions.append(
+            "EXISTS (SELECT 1 FROM clearance c WHERE c.stem = s.stem AND c.use = ?"
+            " AND (c.until IS NULL OR c.until > ?))"
+        )
+        values += [chosen.use, chosen.at or ""]
+    if chosen.text is not None:
+        conditions.append("instr(lower(s.title), lower(?)) > 0")
+        values.append(chosen.text)
+    return conditions, values
+
+
+@contextmanager
+def _worded(path: Path) -> Iterator[None]:
+    """Say of the disk and of the file what SQLite means by its codes."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code == sqlite3.SQLITE_FULL:
+            raise OSError(errno.ENOSPC, "no space left on the disk", str(path)) from error
+        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
+            raise OSError(errno.EACCES, "no permission", str(path)) from error
+        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            raise CatalogueTrouble(
+                f"the catalogue at {path} is damaged ({error}); put it back from a backup: "
+                "the ledger then brings it up to date by itself"
+            ) from error
+        if code == sqlite3.SQLITE_BUSY:
+            raise CatalogueTrouble(
+                f"another process has held the catalogue at {path} for {_BUSY_SECONDS:.0f} s; try again"
+            ) from error
+        raise
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _text(value: object) -> str:
+    assert isinstance(value, str)
+    return value
+
+
+def _whole(value: object) -> int:
+    assert isinstance(value, int)
+    return value
+
+
+def _real(value: object) -> float:
+    assert isinstance(value, float)
+    return value

@@ -1,0 +1,140 @@
+"""What an uploader says of a recording, and the checks that need no audio."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from .errors import BadDeclaration
+from .tonality import canonical_key
+
+LEAST_BPM, MOST_BPM = 20, 400
+MOST_BEATS = 4096
+Shape = Literal["loop", "sustained", "hit"]
+_SHAPE_WORDS: dict[str, Shape] = {
+    "one-shot": "hit",
+    "oneshot": "hit",
+    "one shot": "hit",
+    "texture": "sustained",
+    "loop": "loop",
+    "sustained": "sustained",
+    "hit": "hit",
+}
+_ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}\d{7}")
+_MOST_LETTERS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A file to take in, and what is declared of it.
+
+    `holder`: id, start of an id, or name. `role`: any word; `records.ROLES` are those the engine balances.
+    `bpm`: kept to a thousandth. `bars`: of four beats; say `beats` where they are not. `shape`: `loop`,
+    `sustained` or `hit`; left out, a tempo makes it a loop, else less than 1.2 s a hit, else sustained.
+    `energy`: 0 to 1, measured when left out. `title`: the file's name without its ending when left out.
+    """
+
+    path: Path
+    holder: str
+    role: str
+    title: str | None = None
+    bpm: Fraction | None = None
+    bars: int | None = None
+    beats: int | None = None
+    key: str | None = None
+    shape: str | None = None
+    mood: tuple[str, ...] = ()
+    energy: float | None = None
+    set: str | None = None
+    isrc: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A declaration in the form the ledger keeps."""
+
+    title: str
+    role: str
+    shape: Shape | None
+    bpm: Fraction | None
+    beats: int | None
+    key: str | None
+    mood: tuple[str, ...]
+    energy_milli: int | None
+    set: str | None
+    isrc: str | None
+
+
+def settle(declared: Declared) -> Terms:
+    """The checked, canonical form of a declaration. Raises `BadDeclaration`."""
+    bpm = None if declared.bpm is None else checked_bpm(declared.bpm)
+    beats = checked_beats(declared.bars, declared.beats)
+    shape = None if declared.shape is None else canonical_shape(declared.shape)
+    if shape in ("hit", "sustained") and (bpm is not None or beats is not None):
+        raise BadDeclaration(f"a {shape} sound has no tempo and no bars; leave them out, or declare a loop")
+    if declared.energy is not None and not 0 <= declared.energy <= 1:
+        raise BadDeclaration(f"energy is from 0 to 1, not {declared.energy:g}")
+    isrc = None
+    if declared.isrc is not None:
+        isrc = declared.isrc.replace("-", "").upper()
+        if not _ISRC.fullmatch(isrc):
+            raise BadDeclaration(f"'{declared.isrc}' is not an ISRC; it looks like GB-A1B-24-00001")
+    return Terms(
+        title=word("title", declared.title if declared.title is not None else _title_of(declared.path)),
+        role=word("role", declared.role).lower(),
+        shape=shape,
+        bpm=bpm,
+        beats=beats,
+        key=None if declared.key is None else canonical_key(declared.key),
+        mood=tuple(sorted({word("mood", mood).lower() for mood in declared.mood})),
+        energy_milli=None if declared.energy is None else round(declared.energy * 1000),
+        set=None if declared.set is None else word("set", declared.set),
+        isrc=isrc,
+    )
+
+
+def canonical_shape(text: str) -> Shape:
+    """`loop`, `sustained` or `hit`; sample libraries' `one-shot` and `texture` are known."""
+    shape = _SHAPE_WORDS.get(text.strip().lower())
+    if shape is None:
+        raise BadDeclaration(f"'{text}' is not a shape; there are loop, sustained and hit")
+    return shape
+
+
+def checked_bpm(bpm: Fraction) -> Fraction:
+    """A tempo to the thousandth that the ledger keeps."""
+    if not LEAST_BPM <= bpm <= MOST_BPM:
+        raise BadDeclaration(f"{float(bpm):g} bpm is outside {LEAST_BPM} to {MOST_BPM}")
+    return Fraction(round(bpm * 1000), 1000)
+
+
+def checked_beats(bars: int | None, beats: int | None) -> int | None:
+    """Beats from what was said of bars (of four beats) and beats."""
+    if bars is not None:
+        if beats is not None and beats != 4 * bars:
+            raise BadDeclaration(f"{bars} bars are {4 * bars} beats, and {beats} were declared; say only one")
+        beats = 4 * bars
+    if beats is not None and not 1 <= beats <= MOST_BEATS:
+        raise BadDeclaration(f"a loop has 1 to {MOST_BEATS} beats, not {beats}")
+    return beats
+
+
+def word(what: str, text: str) -> str:
+    """A word for the ledger: white space made single, 1 to 200 characters, all of them printable."""
+    clean = " ".join(text.split())
+    if not clean:
+        raise BadDeclaration(f"the {what} is empty")
+    if len(clean) > _MOST_LETTERS:
+        raise BadDeclaration(f"the {what} has {len(clean)} characters; {_MOST_LETTERS} are the most")
+    if not clean.isprintable():
+        raise BadDeclaration(f"the {what} holds characters that do not print")
+    return clean
+
+
+def _title_of(path: Path) -> str:
+    # A name that is not valid UTF-8 comes with surrogates, which no JSON can carry.
+    stem = path.stem.encode("utf-8", "replace").decode("utf-8")
+    return "".join(c if c.isprintable() else " " for c in stem)[:_MOST_LETTERS]

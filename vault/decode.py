@@ -1,0 +1,137 @@
+"""From a file to samples: decoded by what it holds, not by its name, and named by its sound.
+
+The identity of a recording is the SHA-256 over
+
+    "<rate> <channels>\\n" in ASCII, then every sample as float32, little-endian, interleaved
+
+of the decoded sound at the file's own rate. The same sound in another lossless file has the same identity.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import Refused
+
+LEAST_SECONDS = 0.010
+MOST_SECONDS = 20 * 60
+LEAST_RATE, MOST_RATE = 8_000, 384_000
+MOST_CHANNELS = 2
+SILENT_PEAK = 10 ** (-70 / 20)
+"""A recording that never rises above this (-70 dBFS) is silence."""
+MOST_PEAK = 10 ** (40 / 20)
+"""Above +40 dBFS the numbers are no sound: integers read as floats, or damage."""
+
+_COPY_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """A decoded recording. `samples`: float32 `(channels, frames)`, C-contiguous, at `rate` Hz."""
+
+    samples: NDArray[np.float32]
+    rate: int
+    pcm_sha256: str
+    peak: float
+    """Greatest absolute sample; 1 is full scale."""
+
+    @property
+    def frames(self) -> int:
+        return int(self.samples.shape[1])
+
+    @property
+    def channels(self) -> int:
+        return int(self.samples.shape[0])
+
+
+def pcm_sha256(interleaved: NDArray[np.float32], rate: int) -> str:
+    """Identity of a sound, `(frames, channels)`; see the module for the bytes."""
+    digest = hashlib.sha256(f"{rate} {interleaved.shape[1]}\n".encode("ascii"))
+    digest.update(np.ascontiguousarray(interleaved, dtype="<f4").data.cast("B"))
+    return digest.hexdigest()
+
+
+def copy_file(source: Path, target: Path) -> str:
+    """Copy a regular file and give its SHA-256; `target` is new and durable when this returns.
+
+    The vault decodes its own copy, so that a file which changes meanwhile cannot enter as two things.
+    Raises `Refused` for what is not a regular file, or cannot be read.
+    """
+    try:
+        # Without O_NONBLOCK a named pipe would hang the whole batch.
+        handle = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise Refused(f"it cannot be read: {error.strerror}") from error
+    with open(handle, "rb") as reader:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise Refused("it is not a regular file")
+        digest = hashlib.sha256()
+        with open(target, "xb") as writer:
+            while chunk := reader.read(_COPY_BYTES):
+                digest.update(chunk)
+                writer.write(chunk)
+            writer.flush()
+            os.fsync(writer.fileno())
+    return digest.hexdigest()
+
+
+def write_file(content: bytes, target: Path) -> str:
+    """Write the bytes of a sound that was made here, as `copy_file` does those of a file."""
+    with open(target, "xb") as writer:
+        writer.write(content)
+        writer.flush()
+        os.fsync(writer.fileno())
+    return hashlib.sha256(content).hexdigest()
+
+
+def decode(path: Path) -> Sound:
+    """Decode a file to its end and check that it is a sound the vault can take.
+
+    Raises `Refused`: undecodable or cut short, under 10 ms, over 20 minutes, more than two channels, a rate
+    outside 8 to 384 kHz, NaN or infinite samples, silence.
+    """
+    import soundfile
+
+    with open(path, "rb") as stream:
+        try:
+            with soundfile.SoundFile(stream.fileno(), closefd=False) as file:
+                rate, channels, declared_frames = file.samplerate, file.channels, file.frames
+                _check_form(rate, channels, declared_frames)
+                interleaved = file.read(dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise Refused(f"it does not decode as audio: {error.error_string.strip().rstrip('.')}") from error
+    if len(interleaved) < declared_frames:
+        raise Refused(
+            f"it is cut short: its header says {declared_frames} frames and {len(interleaved)} decode"
+        )
+    peak = max(abs(float(interleaved.min())), abs(float(interleaved.max())))
+    if not np.isfinite(peak):
+        raise Refused("it holds samples that are not numbers (NaN or infinite)")
+    if peak < SILENT_PEAK:
+        raise Refused("it is silent: nothing in it rises above -70 dBFS")
+    if peak > MOST_PEAK:
+        raise Refused(f"its peak is {20 * np.log10(peak):+.0f} dBFS: its samples are not scaled as audio")
+    return Sound(
+        samples=np.ascontiguousarray(interleaved.T),
+        rate=rate,
+        pcm_sha256=pcm_sha256(interleaved, rate),
+        peak=peak,
+    )
+
+
+def _check_form(rate: int, channels: int, frames: int) -> None:
+    if channels > MOST_CHANNELS:
+        raise Refused(f"it has {channels} channels; mix it down to mono or stereo")
+    if not LEAST_RATE <= rate <= MOST_RATE:
+        raise Refused(f"its rate is {rate} Hz; the vault takes {LEAST_RATE} to {MOST_RATE} Hz")
+    if frames < LEAST_SECONDS * rate:
+        raise Refused(f"it is too short: {1000 * frames / rate:.1f} ms, and the least is 10 ms")
+    if frames > MOST_SECONDS * rate:
+        raise Refused(f"it is too long: {frames / rate / 60:.1f} minutes, and the most is 20")

@@ -1,0 +1,63 @@
+"""What can go wrong in the vault.
+
+    VaultError                  1  anything below
+      BadDeclaration            2  a bpm, key, role, split or use that cannot be meant
+      Refused                   1  a recording that the vault does not take
+      NotInVault                4
+        NoVault                    HOME holds no vault yet
+        UnknownHolder              no holder of that id or name
+        UnknownStem                no stem of that id or title
+      CatalogueTrouble          1  the catalogue is missing, damaged or of another time than the ledger
+      KeyNotHere                1  a holder's private key is not kept in this home
+      AudioLost                 1  a stem's original recording is gone or changed
+
+`str(error)` is a whole sentence for the user; `exit_code` is what the command line ends with.
+"""
+
+from __future__ import annotations
+
+
+class VaultError(Exception):
+    """A fault of the vault that a caller can act on."""
+
+    exit_code = 1
+
+
+class BadDeclaration(VaultError):
+    """What was declared of a recording, a split or a consent cannot be meant."""
+
+    exit_code = 2
+
+
+class Refused(VaultError):
+    """A recording that the vault does not take; the sentence says why."""
+
+
+class NotInVault(VaultError):
+    """Something asked for is not there."""
+
+    exit_code = 4
+
+
+class NoVault(NotInVault):
+    """HOME holds no vault."""
+
+
+class UnknownHolder(NotInVault):
+    """No holder has that id or name, or several have."""
+
+
+class UnknownStem(NotInVault):
+    """No stem has that id or title, or several have."""
+
+
+class CatalogueTrouble(VaultError):
+    """The catalogue is missing, damaged, or does not belong to the ledger beside it."""
+
+
+class KeyNotHere(VaultError):
+    """A statement is to be signed and the holder's private key is not in this home."""
+
+
+class AudioLost(VaultError):
+    """A stem's original recording is missing from the store, or is not the one that was added."""

@@ -1,0 +1,149 @@
+"""One file's way to the door of the vault: copied, decoded, fitted, measured; nothing written for good."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .declared import Declared, Shape, Terms, settle
+from .decode import copy_file, decode, write_file
+from .errors import Refused
+from .fit import fit, grid_of, loop_frames, shape_of
+from .measure import Measured, measure
+from .records import Stem
+from .store import Store
+from .wave import wave_bytes
+
+BEATS_IN_A_BAR = 4
+"""The vault knows no meter: its bars, for chroma and lengths, are of four beats."""
+
+_MOST_SILENT = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A stem that is now in the vault. `notes`: what its holder may want to know, in sentences."""
+
+    path: Path
+    stem: Stem
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A recording that was kept out until somebody has looked at it. `stem`: the one it resembles."""
+
+    path: Path
+    reason: str
+    stem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A recording that the vault does not take."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What became of a batch, each in the order given."""
+
+    added: tuple[Added, ...]
+    held: tuple[Held, ...]
+    refused: tuple[Refusal, ...]
+
+
+class HeldForReview(Refused):
+    """Decodes and measures, but should not earn without a second look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A recording that is ready to enter. `original`, `conformed`: its files in the incoming folder."""
+
+    declared: Declared
+    holder: str
+    terms: Terms
+    stem: str
+    pcm_sha256: str
+    file_sha256: str
+    shape: Shape
+    bpm: Fraction | None
+    beats: int | None
+    frames: int
+    channels: int
+    measured: Measured
+    original: Path
+    conformed: Path
+
+    @property
+    def energy_milli(self) -> int:
+        declared = self.terms.energy_milli
+        return round(self.measured.energy * 1000) if declared is None else declared
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about the sound, though it was taken."""
+        found = []
+        if self.measured.clipped:
+            found.append(f"it is clipped in {self.measured.clipped} places")
+        if self.measured.dc > 0.01:
+            found.append(f"its zero line is off by {100 * self.measured.dc:.1f} % of full scale")
+        if self.measured.true_peak_dbtp > 0:
+            found.append(f"its true peak is {self.measured.true_peak_dbtp:+.1f} dBTP")
+        return tuple(found)
+
+
+def prepare(
+    declared: Declared,
+    holder: str,
+    folder: Path,
+    store: Store,
+    made: tuple[NDArray[np.float32], int] | None = None,
+) -> Prepared:
+    """Take a file, or a sound that was `made` (samples and rate), as far as the vault's door.
+
+    Safe to run in several threads at once. Raises `Refused`, `HeldForReview` or `BadDeclaration`.
+    """
+    terms = settle(declared)
+    place = folder / os.urandom(8).hex()
+    original = place.with_suffix(".original")
+    if made is None:
+        file_digest = copy_file(declared.path, original)
+    else:
+        file_digest = write_file(wave_bytes(*made), original)
+    sound = decode(original)
+    shape = shape_of(terms, sound)
+    bpm, beats = grid_of(terms, sound) if shape == "loop" else (None, None)
+    samples = fit(sound, None if bpm is None or beats is None else loop_frames(bpm, beats))
+    measured = measure(samples, bars=1 if beats is None else -(-beats // BEATS_IN_A_BAR))
+    if shape == "loop" and measured.silent > _MOST_SILENT:
+        raise HeldForReview(
+            f"{100 * measured.silent:.0f} % of the loop is silence (below -60 dBFS), which would not earn; "
+            "trim it, or add it as a hit"
+        )
+    conformed = place.with_suffix(".npy")
+    store.write_conformed(samples, conformed)
+    return Prepared(
+        declared=declared,
+        holder=holder,
+        terms=terms,
+        stem="s" + sound.pcm_sha256[:20],
+        pcm_sha256=sound.pcm_sha256,
+        file_sha256=file_digest,
+        shape=shape,
+        bpm=bpm,
+        beats=beats,
+        frames=int(samples.shape[1]),
+        channels=sound.channels,
+        measured=measured,
+        original=original,
+        conformed=conformed,
+    )

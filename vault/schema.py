@@ -1,0 +1,73 @@
+"""The catalogue's tables, and the steps from each version of them to the next.
+
+Two kinds of table: what only the vault knows (`named`, `measured`), and the projection of the ledger (all
+others), which can be made again from it. A stem exists when its ledger entry has been applied, never before.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        # The ledger this catalogue belongs to, and how many of its entries are applied.
+        """CREATE TABLE ledger (
+            one INTEGER PRIMARY KEY CHECK (one = 1), origin TEXT NOT NULL, applied INTEGER NOT NULL
+        )""",
+        "CREATE TABLE named (holder TEXT PRIMARY KEY, name TEXT NOT NULL, salt TEXT NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE measured (
+            stem TEXT PRIMARY KEY, file_sha256 TEXT NOT NULL, frames INTEGER NOT NULL,
+            channels INTEGER NOT NULL, lufs REAL NOT NULL, true_peak_dbtp REAL NOT NULL,
+            sounding_frames INTEGER NOT NULL, chroma BLOB NOT NULL
+        ) WITHOUT ROWID""",
+        """CREATE TABLE holder (
+            holder TEXT PRIMARY KEY, public_key TEXT NOT NULL, custody TEXT NOT NULL, entry INTEGER NOT NULL
+        ) WITHOUT ROWID""",
+        """CREATE TABLE stem (
+            stem TEXT PRIMARY KEY, pcm_sha256 TEXT NOT NULL, file_sha256 TEXT NOT NULL, holder TEXT NOT NULL,
+            title TEXT NOT NULL, role TEXT NOT NULL, shape TEXT NOT NULL, bpm_milli INTEGER,
+            beats INTEGER, key TEXT, energy_milli INTEGER NOT NULL, set_name TEXT, isrc TEXT,
+            entry INTEGER NOT NULL
+        ) WITHOUT ROWID""",
+        "CREATE INDEX stem_role ON stem (role, shape)",
+        "CREATE INDEX stem_holder ON stem (holder)",
+        "CREATE INDEX stem_title ON stem (title COLLATE NOCASE)",
+        "CREATE INDEX stem_file ON stem (file_sha256)",
+        "CREATE TABLE mood (stem TEXT NOT NULL, mood TEXT NOT NULL, PRIMARY KEY (stem, mood)) WITHOUT ROWID",
+        "CREATE INDEX mood_mood ON mood (mood)",
+        """CREATE TABLE statement (
+            entry INTEGER PRIMARY KEY, stem TEXT NOT NULL, holder TEXT NOT NULL, uses TEXT NOT NULL,
+            action TEXT NOT NULL, until TEXT, time TEXT NOT NULL
+        )""",
+        "CREATE INDEX statement_stem ON statement (stem, holder)",
+        """CREATE TABLE clearance (
+            stem TEXT NOT NULL, use TEXT NOT NULL, entry INTEGER NOT NULL, since TEXT NOT NULL, until TEXT,
+            PRIMARY KEY (stem, use)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE share (
+            stem TEXT NOT NULL, side TEXT NOT NULL, holder TEXT NOT NULL, ppm INTEGER NOT NULL,
+            PRIMARY KEY (stem, side, holder)
+        ) WITHOUT ROWID""",
+    ),
+)
+
+VERSION = len(MIGRATIONS)
+
+PROJECTED = ("holder", "stem", "mood", "statement", "clearance", "share")
+"""Tables that are made of the ledger alone."""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the tables to `VERSION`, each step with its version number in one transaction."""
+    while (version := int(connection.execute("PRAGMA user_version").fetchone()[0])) < VERSION:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            # Another process may have taken this step while we waited for the lock.
+            if int(connection.execute("PRAGMA user_version").fetchone()[0]) == version:
+                for statement in MIGRATIONS[version]:
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {version + 1:d}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise

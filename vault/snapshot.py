@@ -1,0 +1,179 @@
+"""All stems at one moment, resident as columns, so that composing never touches the catalogue."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .records import ROLES, USES, Holder, Stem
+from .tonality import canonical_key
+
+_FOR_EVER = "~"
+"""Sorts after every time."""
+
+
+class Clause(Protocol):
+    """One condition on a stem; the script's `Clause` is one.
+
+    `column`: `shape`, `role`, `mood`, `energy`, `tempo`, `key`, `holder` or `set`. `values`: alternatives;
+    words, or pairs of numbers (both ends included) for `energy` and `tempo`.
+    """
+
+    @property
+    def column(self) -> str: ...
+    @property
+    def values(self) -> Sequence[str | tuple[float, float]]: ...
+    @property
+    def negated(self) -> bool: ...
+
+
+class Snapshot:
+    """The vault at one moment; it never changes, and may be used from any thread.
+
+    `stems`: by id. `size`: of the ledger it was made of. `time`: when it was made, RFC 3339 UTC. Words are
+    compared without regard to case; a holder by id or name.
+    """
+
+    def __init__(self, stems: Sequence[Stem], holders: Sequence[Holder], size: int, time: str) -> None:
+        self.stems = tuple(sorted(stems, key=lambda stem: stem.stem))
+        self.size = size
+        self.time = time
+        self._holders = tuple(holders)
+        self._names = {holder.holder: holder.name for holder in holders}
+        self._place = {stem.stem: place for place, stem in enumerate(self.stems)}
+        self._words = {
+            "shape": _Words([(stem.shape,) for stem in self.stems]),
+            "role": _Words([(stem.role,) for stem in self.stems]),
+            "mood": _Words([stem.mood for stem in self.stems]),
+            "key": _Words([(stem.key,) if stem.key else () for stem in self.stems]),
+            "set": _Words([(stem.set,) if stem.set else () for stem in self.stems]),
+            "holder": _Words(
+                [(stem.holder, self._names.get(stem.holder, stem.holder)) for stem in self.stems]
+            ),
+        }
+        self._numbers: dict[str, NDArray[np.float64]] = {
+            "energy": np.array([stem.energy for stem in self.stems], dtype=np.float64),
+            # NaN lies in no range: a stem without a tempo is in no tempo's pool.
+            "tempo": np.array(
+                [np.nan if stem.bpm is None else float(stem.bpm) for stem in self.stems], dtype=np.float64
+            ),
+        }
+        self._until = {use: self._until_of(use) for use in USES}
+
+    def __len__(self) -> int:
+        return len(self.stems)
+
+    def __repr__(self) -> str:
+        return f"Snapshot({len(self.stems)} stems of {len(self._holders)} holders, ledger size {self.size})"
+
+    def match(
+        self, clauses: Sequence[Clause], use: str | None = None, at: str | None = None
+    ) -> NDArray[np.intp]:
+        """Places in `stems` of those that hold to all `clauses`, and are cleared for `use`.
+
+        `at`: the RFC 3339 time that counts for consents that end; the snapshot's own when left out. Raises
+        `ValueError` for a column or use that does not exist.
+        """
+        held = np.ones(len(self.stems), dtype=np.bool_)
+        for clause in clauses:
+            held &= self._any_of(clause) ^ clause.negated
+        if use is not None:
+            if use not in self._until:
+                raise ValueError(f"'{use}' is not a use; there are {', '.join(USES)}")
+            # Fixed-width text compares as time does, because the form of all times is one.
+            held &= self._until[use] > (at or self.time)
+        return np.flatnonzero(held)
+
+    def count(self, clauses: Sequence[Clause], use: str | None = None) -> int:
+        """How many stems hold to all `clauses` (and are cleared for `use` when the snapshot was made)."""
+        return int(self.match(clauses, use).size)
+
+    def stem(self, stem: str) -> Stem:
+        """The stem of that whole id. Raises `KeyError`."""
+        return self.stems[self._place[stem]]
+
+    def name(self, holder: str) -> str:
+        """A holder's name by id. Raises `KeyError`."""
+        return self._names[holder]
+
+    @cached_property
+    def roles(self) -> Collection[str]:
+        """Roles that the engine balances, and those that some stem has."""
+        return frozenset(ROLES) | {stem.role for stem in self.stems}
+
+    @cached_property
+    def holders(self) -> Collection[str]:
+        """Ids and names of the rights-holders."""
+        return frozenset(self._names) | frozenset(self._names.values())
+
+    @cached_property
+    def state_hash(self) -> str:
+        """SHA-256 (hex) of all that choosing among the stems depends on.
+
+        Over one line of JSON a stem, by id: id, holder, role, shape, frames, channels, bpm (as a fraction),
+        beats, key, moods, energy, set, lufs, true peak, sounding frames, chroma, and per use the grant's
+        index, start and end.
+        """
+        digest = hashlib.sha256()
+        for s in self.stems:
+            clearances = [
+                [use, c.index, c.since, c.until] for use, c in sorted(s.clearances.items())
+            ]  # fmt: skip
+            row = [s.stem, s.holder, s.role, s.shape, s.frames, s.channels,
+                   None if s.bpm is None else str(s.bpm), s.beats, s.key, s.mood, s.energy, s.set, s.lufs,
+                   s.true_peak_dbtp, s.sounding_frames, s.chroma, clearances]  # fmt: skip
+            digest.update(json.dumps(row, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n")
+        return digest.hexdigest()
+
+    def _until_of(self, use: str) -> NDArray[np.str_]:
+        """When each stem's consent for a use ends; the empty text, before all times, where there is none."""
+        ends = []
+        for stem in self.stems:
+            clearance = stem.clearances.get(use)
+            ends.append("" if clearance is None else clearance.until or _FOR_EVER)
+        return np.array(ends, dtype="U24")
+
+    def _any_of(self, clause: Clause) -> NDArray[np.bool_]:
+        held = np.zeros(len(self.stems), dtype=np.bool_)
+        words = self._words.get(clause.column)
+        if words is not None:
+            for value in clause.values:
+                held |= words.has(_canonical(clause.column, str(value)))
+            return held
+        numbers = self._numbers.get(clause.column)
+        if numbers is None:
+            raise ValueError(f"'{clause.column}' is not a column of a stem")
+        for value in clause.values:
+            if isinstance(value, str):
+                raise ValueError(f"{clause.column} is compared with numbers, not with '{value}'")
+            held |= (numbers >= value[0]) & (numbers <= value[1])
+        return held
+
+
+class _Words:
+    """A column of words: the places of the stems that have a word, by word."""
+
+    def __init__(self, words: Sequence[Sequence[str]]) -> None:
+        self._count = len(words)
+        places: dict[str, list[int]] = {}
+        for place, of_stem in enumerate(words):
+            for word in of_stem:
+                places.setdefault(word.casefold(), []).append(place)
+        self._places = {word: np.array(where, dtype=np.intp) for word, where in places.items()}
+
+    def has(self, word: str) -> NDArray[np.bool_]:
+        flags = np.zeros(self._count, dtype=np.bool_)
+        where = self._places.get(word.casefold())
+        if where is not None:
+            flags[where] = True
+        return flags
+
+
+def _canonical(column: str, value: str) -> str:
+    return canonical_key(value) if column == "key" else value

@@ -1,0 +1,141 @@
+"""The vault's folder: what is written where, and what makes it durable.
+
+    HOME/vault/            0700
+      catalogue.db         see catalogue.py
+      lock                 held by whoever changes holders, stems, splits or consents
+      audio/<sha256>       the holder's original bytes, never altered
+      conformed/<stem>.<v>.npy   float32 (channels, frames) at 48 kHz; a cache, made again when it is missing
+      incoming/<random>/   files on their way in; the folder is locked while its process lives
+
+A file enters by a rename from `incoming`, after its catalogue row is durable and before its ledger entry is.
+If we crash in between, the row without a stem names what the next intake clears away.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+CONFORM_VERSION = 1
+"""Part of the cache's file names: raise it when `fit.py` gives other samples."""
+
+
+class Store:
+    """The files of one vault."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "vault"
+        self.catalogue = self.folder / "catalogue.db"
+        self._audio = self.folder / "audio"
+        self._conformed = self.folder / "conformed"
+        self._incoming = self.folder / "incoming"
+
+    def create(self) -> None:
+        """Make the folders; HOME too, open to its owner only."""
+        home = self.folder.parent
+        if not home.exists():
+            home.mkdir(mode=0o700, parents=True)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        for folder in (self._audio, self._conformed, self._incoming):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        for folder in (self.folder, home, home.parent):
+            sync_folder(folder)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the vault against other writers, in this process and in others. Not reentrant."""
+        handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def original(self, file_sha256: str) -> Path:
+        """Where the original with that digest is kept."""
+        return self._audio / file_sha256
+
+    def conformed(self, stem: str) -> Path:
+        """Where the stem's ready samples are kept."""
+        return self._conformed / f"{stem}.{CONFORM_VERSION}.npy"
+
+    @contextmanager
+    def incoming(self) -> Iterator[Path]:
+        """A folder of this process's own, cleared at the end."""
+        folder = self._incoming / secrets.token_hex(8)
+        # Under the lock, or another process could take the new folder for an abandoned one.
+        with self.lock():
+            folder.mkdir(mode=0o700)
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(handle)
+
+    def clear_abandoned(self) -> None:
+        """Remove the incoming folders of processes that died. Call it under `lock`."""
+        for folder in self._incoming.iterdir():
+            handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(handle)
+
+    def take_in(self, moves: Iterable[tuple[Path, Path]]) -> None:
+        """Rename files, durable already, into the store; durable when this returns."""
+        for source, target in moves:
+            os.replace(source, target)
+        sync_folder(self._audio)
+        sync_folder(self._conformed)
+
+    def forget(self, file_sha256: str | None, stem: str) -> None:
+        """Remove what is kept of a stem. `file_sha256` null: the original stays."""
+        if file_sha256 is not None:
+            self.original(file_sha256).unlink(missing_ok=True)
+        self.conformed(stem).unlink(missing_ok=True)
+
+    def write_conformed(self, samples: NDArray[np.float32], target: Path) -> None:
+        """Write samples ready to be mapped; durable when this returns, and never half under its name."""
+        partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
+        try:
+            with open(partial, "xb") as file:
+                np.save(file, np.ascontiguousarray(samples, dtype="<f4"), allow_pickle=False)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def map_conformed(self, stem: str, channels: int, frames: int) -> NDArray[np.float32] | None:
+        """The stem's samples mapped read-only, or `None` when the cache has not got them whole."""
+        try:
+            samples = np.load(self.conformed(stem), mmap_mode="r", allow_pickle=False)
+        except (FileNotFoundError, ValueError, EOFError):
+            # Missing or cut short: a cache, so the caller makes it again from the original.
+            return None
+        if samples.shape != (channels, frames) or samples.dtype != np.dtype("<f4"):
+            return None
+        return np.asarray(samples)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,504 @@
+"""The vault: takes recordings in, keeps their holders, consents and splits, and gives out ready samples."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..ledger import entries, statements
+from ..ledger.clock import Clock, SystemClock
+from ..ledger.keys import PrivateKey
+from ..ledger.log import Log
+from .catalogue import Catalogue, Filter, Statement
+from .declared import Declared, word
+from .decode import decode
+from .errors import AudioLost, BadDeclaration, CatalogueTrouble, KeyNotHere, NoVault, Refused
+from .fit import fit, loop_frames
+from .intake import Added, Held, HeldForReview, Intake, Prepared, Refusal, prepare
+from .lookup import find_holder, find_stem
+from .records import ENGINE_RATE, USES, Holder, Stem
+from .shares import checked_shares, falls
+from .snapshot import Snapshot
+from .store import Store
+
+Progress = Callable[[int, int], None]
+"""Called with how many of how many files are done."""
+
+_BATCH = 64
+"""Files that enter under one signature of the log. A kill loses at most these, and only from the vault."""
+
+_Made = tuple[NDArray[np.float32], int] | None
+
+
+class Vault:
+    """An open vault and the ledger beside it. A context manager; several processes may have one open.
+
+    A change is durable and sequenced in the ledger when its method returns. At whatever instant the process
+    is killed, a stem, holder, split or consent is there whole or not at all.
+    """
+
+    def __init__(self, home: Path, log: Log, store: Store, catalogue: Catalogue, clock: Clock) -> None:
+        self.home = home
+        self.log = log
+        self._store = store
+        self._catalogue = catalogue
+        self._clock = clock
+        self._size = 0
+
+    @classmethod
+    def open(cls, home: Path | str, *, create: bool = False, clock: Clock | None = None) -> Vault:
+        """The vault in `home`, brought up to date with its ledger. `create`: make an empty one if need be.
+
+        Raises `NoVault`; `CatalogueTrouble` for a catalogue that is missing though the ledger names holders,
+        that is damaged, or that is of another time than the ledger; `LedgerError`; `OSError`.
+        """
+        home = Path(home)
+        clock = clock or SystemClock()
+        store = Store(home)
+        if not create and not store.catalogue.exists() and not (home / "ledger" / "log").exists():
+            raise NoVault(f"there is no vault in {home}; 'stemloom vault holder add NAME' begins one")
+        if create:
+            store.create()
+        log = Log.open(home, create=create, clock=clock)
+        try:
+            catalogue = _open_catalogue(store, log, create)
+            try:
+                vault = cls(home, log, store, catalogue, clock)
+                vault.refresh()
+            except BaseException:
+                catalogue.close()
+                raise
+        except BaseException:
+            log.close()
+            raise
+        return vault
+
+    def close(self) -> None:
+        self._catalogue.close()
+        self.log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def refresh(self) -> None:
+        """Project what the ledger has taken in since, by this or another process."""
+        size, applied = self.log.size, self._catalogue.applied()
+        if size < applied:
+            raise CatalogueTrouble(
+                f"the catalogue at {self._store.catalogue} knows {applied} entries of the ledger, "
+                f"which has {size}: one of them is of an older time; put both back from the same backup"
+            )
+        if size > applied:
+            self._catalogue.apply(self.log.entries(applied, size), size)
+        self._size = size
+
+    def changed(self) -> bool:
+        """Whether the ledger has grown since the last `refresh` or `snapshot`; costs a look at one file."""
+        return self.log.changed_since(self._size)
+
+    # Holders.
+
+    def add_holder(self, name: str) -> Holder:
+        """Register a holder, with a new key in HOME/keys. Raises `BadDeclaration` for a taken name."""
+        name = word("name", name)
+        key = PrivateKey.generate()
+        holder = statements.holder_id(key.public)
+        salt = secrets.token_hex(16)
+        with self._changing():
+            taken = [h for h in self.holders() if h.name.casefold() == name.casefold()]
+            if taken:
+                raise BadDeclaration(f"there is a holder '{taken[0].name}' already: {taken[0].holder}")
+            self._catalogue.name_holder(holder, name, salt)
+            key.save(self._key_path(holder))
+            self._sequence(
+                [
+                    statements.make_holder(
+                        key,
+                        origin=self.log.origin,
+                        name=statements.commitment(name, salt),
+                        custody="operator",
+                        time=self._clock.now(),
+                    )
+                ]
+            )
+        return self.holder(holder)
+
+    def holders(self) -> tuple[Holder, ...]:
+        """All holders, by name."""
+        return self._catalogue.holders()
+
+    def holder(self, text: str) -> Holder:
+        """The holder of that id, start of an id or name. Raises `UnknownHolder`."""
+        return find_holder(self.holders(), text)
+
+    # Stems.
+
+    def add(self, files: Sequence[Declared], progress: Progress | None = None) -> Intake:
+        """Take in files; one that is refused does not stop the others.
+
+        Raises `UnknownHolder` before anything is read. Batches of 64 become durable together.
+        """
+        return self._take_in([(declared, None) for declared in files], progress)
+
+    def add_sounds(
+        self,
+        sounds: Sequence[tuple[Declared, NDArray[np.float32]]],
+        rate: int = ENGINE_RATE,
+        progress: Progress | None = None,
+    ) -> Intake:
+        """Take in sounds that were made, float32 `(channels, frames)` at `rate` Hz, the way files go.
+
+        Each is kept as a float WAV file of just these samples; `Declared.path` only names it in reports.
+        """
+        return self._take_in([(declared, (samples, rate)) for declared, samples in sounds], progress)
+
+    def stems(self, chosen: Filter | None = None) -> tuple[Stem, ...]:
+        """The stems that `chosen` leaves, or all, by id. `chosen.holders` are ids or names."""
+        return self._catalogue.stems(chosen and self._resolved(chosen))
+
+    def stem(self, text: str) -> Stem:
+        """The stem of that id, start of an id or title. Raises `UnknownStem`."""
+        return self._catalogue.stems(ids=[find_stem(self._catalogue, text)])[0]
+
+    def samples(self, stem_id: str) -> NDArray[np.float32]:
+        """The stem's sound at 48 kHz: float32 `(channels, frames)`, C-contiguous, mapped read-only.
+
+        Made again from the original when the cache has lost it. Raises `UnknownStem`, `AudioLost`.
+        """
+        stem = self.stem(stem_id)
+        samples = self._store.map_conformed(stem.stem, stem.channels, stem.frames)
+        if samples is None:
+            self._conform_again(stem)
+            samples = self._store.map_conformed(stem.stem, stem.channels, stem.frames)
+        if samples is None:
+            raise AudioLost(
+                f"the conformed sound of {stem.stem} '{stem.title}' cannot be kept in {self._store.folder}"
+            )
+        return samples
+
+    def original(self, stem_id: str) -> Path:
+        """The holder's original file, named by its SHA-256. Raises `UnknownStem`, `AudioLost`."""
+        stem = find_stem(self._catalogue, stem_id)
+        path = self._store.original(self._catalogue.digests(stem)[0])
+        if not path.exists():
+            raise AudioLost(f"the original of {stem} is missing: put {path} back from a backup")
+        return path
+
+    def snapshot(self) -> Snapshot:
+        """All stems as they are now, after a `refresh`."""
+        self.refresh()
+        with self._catalogue.reading():
+            size = self._catalogue.applied()
+            stems, holders = self._catalogue.stems(), self._catalogue.holders()
+        return Snapshot(stems, holders, size, self._clock.now())
+
+    # Consent and splits.
+
+    def grant(
+        self, stems: Sequence[str], uses: Sequence[str], until: str | None = None
+    ) -> tuple[Statement, ...]:
+        """Consent of each stem's holder to `uses`, signed with their key; sequenced on return.
+
+        `until`: RFC 3339 UTC with milliseconds; the consent ends just before it. Raises `UnknownStem`,
+        `BadDeclaration`, `KeyNotHere`: then nothing is granted to any of them.
+        """
+        if until is not None and until <= self._clock.now():
+            raise BadDeclaration(f"a consent until {until} would be over before it began")
+        return self._state(stems, uses, "grant", until)
+
+    def withdraw(self, stems: Sequence[str], uses: Sequence[str]) -> tuple[Statement, ...]:
+        """The holders take back their consent to `uses`; sequenced on return. Needs no reason."""
+        return self._state(stems, uses, "withdraw", None)
+
+    def consents(self, stem: str | None = None) -> tuple[Statement, ...]:
+        """The statements on a stem, or on all, in the ledger's order."""
+        return self._catalogue.statements(None if stem is None else find_stem(self._catalogue, stem))
+
+    def split(
+        self,
+        stem: str,
+        master: Mapping[str, int] | None = None,
+        publishing: Mapping[str, int] | None = None,
+    ) -> dict[str, dict[str, int]]:
+        """Who owns the stem from now on, in parts per million by holder; a side left out stays as it is.
+
+        Signed by the stem's holder. Gives `shares(stem)`. Raises `BadDeclaration` for a side that does not
+        sum to a whole, or when the share of a party other than the stem's holder would fall: that needs the
+        party's own signature, which this version has no way to give.
+        """
+        found = self.stem(stem)
+        holders = self.holders()
+        wanted: dict[str, Mapping[str, int]] = {}
+        for side, given in (("master", master), ("publishing", publishing)):
+            if given is not None:
+                by_id = {find_holder(holders, name).holder: ppm for name, ppm in given.items()}
+                if len(by_id) != len(given):
+                    raise BadDeclaration(f"a holder is named twice among the {side} shares")
+                wanted[side] = by_id
+        with self._changing():
+            before = self._catalogue.shares(found.stem)
+            after: dict[str, Mapping[str, int]] = {**before, **wanted}
+            sides = {side: checked_shares(side, after[side]) for side in ("master", "publishing")}
+            losing = falls(list(before.values()), [after[side] for side in before]) - {found.holder}
+            if losing:
+                names = ", ".join(sorted(find_holder(holders, holder).name for holder in losing))
+                raise BadDeclaration(
+                    f"the share of {names} would fall, which needs their own signature; "
+                    "only the stem's holder can give up a share here"
+                )
+            self._sequence(
+                [
+                    statements.make_splits(
+                        self._key(found.holder),
+                        origin=self.log.origin,
+                        stem=found.stem,
+                        holder=found.holder,
+                        master=sides["master"],
+                        publishing=sides["publishing"],
+                        time=self._clock.now(),
+                    )
+                ]
+            )
+        return self.shares(found.stem)
+
+    def shares(self, stem: str) -> dict[str, dict[str, int]]:
+        """Parts per million by side (`master`, `publishing`) and holder id."""
+        return self._catalogue.shares(find_stem(self._catalogue, stem))
+
+    # How a change is made.
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Alone among writers, up to date, and rid of what a killed writer left."""
+        with self._store.lock():
+            self.refresh()
+            self._store.clear_abandoned()
+            holders, stems = self._catalogue.abandoned()
+            for stem, digest in stems:
+                self._store.forget(digest, stem)
+            for holder in holders:
+                self._key_path(holder).unlink(missing_ok=True)
+            if holders or stems:
+                self._catalogue.forget_abandoned(holders, [stem for stem, _ in stems])
+            yield
+
+    def _sequence(self, new: Sequence[entries.Entry]) -> list[int]:
+        indices = self.log.append(new)
+        # A crash here leaves entries that the next `refresh` projects.
+        self.refresh()
+        return indices
+
+    def _take_in(self, offers: Sequence[tuple[Declared, _Made]], progress: Progress | None) -> Intake:
+        holders = self.holders()
+        owners = [find_holder(holders, declared.holder).holder for declared, _ in offers]
+        added: list[Added] = []
+        held: list[Held] = []
+        refused: list[Refusal] = []
+        with self._store.incoming() as folder, ThreadPoolExecutor(_workers()) as pool:
+            for first in range(0, len(offers), _BATCH):
+                batch = range(first, min(first + _BATCH, len(offers)))
+                ready: list[Prepared] = []
+                work = [
+                    pool.submit(
+                        _outcome, offers[place][0], owners[place], folder, self._store, offers[place][1]
+                    )
+                    for place in batch
+                ]
+                for done, result in enumerate(work, start=first + 1):
+                    match result.result():
+                        case Prepared() as prepared:
+                            ready.append(prepared)
+                        case Held() as kept_out:
+                            held.append(kept_out)
+                        case Refusal() as refusal:
+                            refused.append(refusal)
+                    if progress is not None:
+                        progress(done, len(offers))
+                if ready:
+                    entered, doubles = self._enter(ready)
+                    added += entered
+                    refused += doubles
+        return Intake(tuple(added), tuple(held), tuple(refused))
+
+    def _enter(self, ready: Sequence[Prepared]) -> tuple[list[Added], list[Refusal]]:
+        """Make stems of recordings that are ready; those whose sound is here already are refused."""
+        doubles: list[Refusal] = []
+        fresh: dict[str, Prepared] = {}
+        with self._changing():
+            for prepared in ready:
+                twin = self._catalogue.stem_of_pcm(prepared.pcm_sha256)
+                if twin is None and prepared.stem in fresh:
+                    twin = prepared.stem, fresh[prepared.stem].terms.title
+                if twin is None:
+                    fresh[prepared.stem] = prepared
+                else:
+                    reason = f"the same sound is in the vault already: {twin[0]} '{twin[1]}'"
+                    doubles.append(Refusal(prepared.declared.path, reason))
+            if fresh:
+                # First the rows that tell the next writer what to clear if we crash, then the files, then the
+                # entries that make stems of them.
+                self._catalogue.keep_measured(
+                    [(p.stem, p.file_sha256, p.frames, p.channels, p.measured) for p in fresh.values()]
+                )
+                self._store.take_in(
+                    [(p.original, self._store.original(p.file_sha256)) for p in fresh.values()]
+                    + [(p.conformed, self._store.conformed(p.stem)) for p in fresh.values()]
+                )
+                time = self._clock.now()
+                self._sequence([_stem_entry(p, time) for p in fresh.values()])
+        stems = {stem.stem: stem for stem in self._catalogue.stems(ids=list(fresh))}
+        return [Added(p.declared.path, stems[p.stem], p.notes) for p in fresh.values()], doubles
+
+    def _state(
+        self,
+        stems: Sequence[str],
+        uses: Sequence[str],
+        action: Literal["grant", "withdraw"],
+        until: str | None,
+    ) -> tuple[Statement, ...]:
+        named = _checked_uses(uses)
+        ids = list(dict.fromkeys(find_stem(self._catalogue, text) for text in stems))
+        owners = {stem.stem: stem.holder for part in _parts(ids) for stem in self._catalogue.stems(ids=part)}
+        keys = {holder: self._key(holder) for holder in sorted(set(owners.values()))}
+        with self._changing():
+            time = self._clock.now()
+            new = [
+                statements.make_consent(
+                    keys[owners[stem]],
+                    origin=self.log.origin,
+                    holder=owners[stem],
+                    stem=stem,
+                    uses=named,
+                    action=action,
+                    until=until,
+                    time=time,
+                    previous=self._catalogue.last_statement(stem, owners[stem]),
+                )
+                for stem in ids
+            ]
+            indices = self._sequence(new)
+        return tuple(
+            Statement(index, entry.stem, entry.holder, entry.uses, entry.action, entry.until, entry.time)
+            for index, entry in zip(indices, new, strict=True)
+        )
+
+    def _conform_again(self, stem: Stem) -> None:
+        original = self.original(stem.stem)
+        try:
+            sound = decode(original)
+        except Refused as error:
+            raise AudioLost(f"the original of {stem.stem} at {original} is damaged: {error}") from error
+        if sound.pcm_sha256 != stem.pcm_sha256:
+            raise AudioLost(f"the original of {stem.stem} at {original} is another sound than the one added")
+        frames = None if stem.bpm is None or stem.beats is None else loop_frames(stem.bpm, stem.beats)
+        self._store.write_conformed(fit(sound, frames), self._store.conformed(stem.stem))
+
+    def _resolved(self, chosen: Filter) -> Filter:
+        holders = self.holders()
+        return replace(
+            chosen,
+            holders=tuple(find_holder(holders, text).holder for text in chosen.holders),
+            at=chosen.at or self._clock.now(),
+        )
+
+    def _key_path(self, holder: str) -> Path:
+        return self.home / "keys" / f"{holder}.key"
+
+    def _key(self, holder: str) -> PrivateKey:
+        path = self._key_path(holder)
+        if not path.exists():
+            raise KeyNotHere(f"the key of {self.holder(holder).name} is not kept here ({path} is missing)")
+        return PrivateKey.load(path)
+
+
+def _open_catalogue(store: Store, log: Log, create: bool) -> Catalogue:
+    missing = not store.catalogue.exists()
+    if missing and any(isinstance(entry, entries.Holder) for _, entry in log.entries()):
+        raise CatalogueTrouble(
+            f"the catalogue {store.catalogue} is missing, though the ledger names holders; put it back "
+            "from a backup: their names are in no other place"
+        )
+    if missing and not create:
+        raise NoVault(
+            f"there is no vault in {store.folder.parent}; 'stemloom vault holder add NAME' begins one"
+        )
+    if create:
+        # SQLite does not wait its turn while another process turns the file to WAL.
+        with store.lock():
+            catalogue = Catalogue.open(store.catalogue, create=True)
+    else:
+        catalogue = Catalogue.open(store.catalogue)
+    try:
+        catalogue.follow(log.origin)
+    except BaseException:
+        catalogue.close()
+        raise
+    return catalogue
+
+
+def _outcome(
+    declared: Declared, holder: str, folder: Path, store: Store, made: _Made
+) -> Prepared | Held | Refusal:
+    try:
+        return prepare(declared, holder, folder, store, made)
+    except HeldForReview as error:
+        return Held(declared.path, str(error), None)
+    except (Refused, BadDeclaration) as error:
+        return Refusal(declared.path, str(error))
+
+
+def _stem_entry(prepared: Prepared, time: str) -> entries.Stem:
+    terms = prepared.terms
+    whole = (entries.Share(holder=prepared.holder, ppm=entries.WHOLE_PPM),)
+    return entries.Stem(
+        time=time,
+        stem=prepared.stem,
+        holder=prepared.holder,
+        pcm_sha256=prepared.pcm_sha256,
+        file_sha256=prepared.file_sha256,
+        title=terms.title,
+        role=terms.role,
+        shape=prepared.shape,
+        bpm_milli=None if prepared.bpm is None else int(prepared.bpm * 1000),
+        beats=prepared.beats,
+        key=terms.key,
+        mood=terms.mood,
+        energy_milli=prepared.energy_milli,
+        set=terms.set,
+        isrc=terms.isrc,
+        master=whole,
+        publishing=whole,
+    )
+
+
+def _checked_uses(uses: Sequence[str]) -> tuple[entries.Use, ...]:
+    unknown = [use for use in uses if use not in USES]
+    if unknown:
+        raise BadDeclaration(f"'{unknown[0]}' is not a use; there are {', '.join(USES)}")
+    if not uses:
+        raise BadDeclaration(f"say at least one use of {', '.join(USES)}")
+    known: tuple[entries.Use, ...] = ("export", "live", "stream", "sync")
+    return tuple(use for use in known if use in uses)
+
+
+def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (ids[first : first + 500] for first in range(0, len(ids), 500))
+
+
+def _workers() -> int:
+    return min(os.cpu_count() or 1, 4)
