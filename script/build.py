@@ -118,8 +118,7 @@ class Build:
         return Range(lo, hi, _span(p))
 
     def key_name(self, p: Parts) -> KeyName:
-        names = [Name(token.text, token.span) for token in p]
-        return KeyName(names[0], names[1] if len(names) > 1 else None, _span(p))
+        return KeyName(self.name(p), p[1].text, _span(p))
 
     # Expressions
 
@@ -182,7 +181,8 @@ class Build:
         return Attribute(p[0].text, tuple(values), False, _span(p))
 
     def negated(self, p: Parts) -> Attribute:
-        return replace(p[1], negated=True, span=_span(p))
+        attribute: Attribute = p[1]
+        return replace(attribute, negated=True, span=_span(p))
 
     def never(self, p: Parts) -> NeverTwice:
         return NeverTwice(p[3], _span(p))
@@ -302,7 +302,8 @@ class Build:
     # A whole script
 
     def block(self, p: Parts) -> SectionStatement:
-        return replace(p[0], lines=tuple(_nodes(p[1:])))
+        head: SectionStatement = p[0]
+        return replace(head, lines=tuple(_nodes(p[1:])))
 
     def script(self, p: Parts) -> Script:
         return Script(tuple(_nodes(p)))

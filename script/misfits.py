@@ -6,7 +6,7 @@ import re
 
 from .lalr import Misfit, words_of_grammar
 from .piece import Span
-from .problems import Problem, did_you_mean, problem
+from .problems import Problem, did_you_mean, problem, short
 from .statements import Raw
 from .tokens import Token
 from .words import FORMS, LINE_WORDS, RESERVED, STATEMENT_WORDS, TONICS, UNITS
@@ -33,7 +33,7 @@ def stray_first_word(raw: Raw) -> Problem | None:
     if hint is None:
         hint = "a statement begins with " + listed([f"`{w}`" for w in known])
     what = "a line of a section" if raw.in_section else "a statement"
-    return problem("E013", first.span, f"`{_short(word)}` does not begin {what}", hint)
+    return problem("E013", first.span, f"`{short(word)}` does not begin {what}", hint)
 
 
 def explained(raw: Raw, misfit: Misfit) -> Problem:
@@ -47,7 +47,7 @@ def explained(raw: Raw, misfit: Misfit) -> Problem:
         return problem("E012", place, "this ends too early" + (f": {expected}" if expected else ""), hint)
     token = misfit.token
     hint = _hint(raw, token, misfit.expected) or f"such as: {form}"
-    message = f"`{_short(token.text)}` does not fit here"
+    message = f"`{short(token.text)}` does not fit here"
     if token.kind == "word" and token.text in RESERVED and "NAME" in misfit.expected:
         message = f"`{token.text}` is a word of the language and cannot be a name here"
     return problem("E011", token.span, message + (f": {expected}" if expected else ""), hint)
@@ -57,7 +57,9 @@ def _hint(raw: Raw, token: Token, expected: tuple[str, ...]) -> str | None:
     index = next(i for i, t in enumerate(raw.tokens) if t is token)
     before = raw.tokens[index - 1] if index else None
     if before is not None and token.line != before.line and token.text in FORMS:
-        return "a deeper line continues the one above; give it the same indentation to make it a line of its own"
+        return (
+            "a deeper line continues the one above; give it the same indentation to make it a line of its own"
+        )
     words = words_of_grammar()
     if token.kind == "word":
         near = [words[name] for name in expected if name in words and words[name].isalpha()]
@@ -80,9 +82,7 @@ def _sharp_hint(raw: Raw) -> str | None:
     if comment and last.text in TONICS:
         sharp = re.match(r"#\s*(major|minor)\b", comment)
         if sharp:
-            return (
-                f"# after a space begins a comment; write the sharp close to its note: {last.text}# {sharp[1]}"
-            )
+            return f"# after a space begins a comment; write the sharp close to its note: {last.text}# {sharp[1]}"
     return None
 
 
@@ -120,7 +120,3 @@ def _expectations(expected: tuple[str, ...]) -> str:
 def listed(words: list[str]) -> str:
     """`a, b or c`."""
     return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
-
-
-def _short(word: str) -> str:
-    return word if len(word) <= 40 else word[:39] + "…"

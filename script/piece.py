@@ -72,9 +72,7 @@ class Pool:
     @property
     def roles(self) -> tuple[str, ...]:
         """The roles it asks for by name."""
-        return tuple(
-            str(v) for c in self.clauses if c.column == "role" and not c.negated for v in c.values
-        )
+        return tuple(str(v) for c in self.clauses if c.column == "role" and not c.negated for v in c.values)
 
 
 @dataclass(frozen=True, slots=True)

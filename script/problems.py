@@ -90,14 +90,23 @@ class ScriptRejected(Exception):
         self.problems = tuple(problems)
         self.text = text
         self.file = file
-        super().__init__(f"{file} is refused: {summary(self.problems)}\n{render(self.problems, text, file)}".rstrip())
+        super().__init__(
+            f"{file} is refused: {summary(self.problems)}\n{render(self.problems, text, file)}".rstrip()
+        )
 
 
 def did_you_mean(word: str, known: Iterable[str], quote: str = '"') -> str | None:
     """A hint with the known word that looks most like `word`, or null if none does."""
+    if len(word) > 40:
+        return None
     choices = {name.lower(): name for name in known}
     near = get_close_matches(word.lower(), choices, n=1, cutoff=0.6)
     return f"did you mean {quote}{choices[near[0]]}{quote}?" if near else None
+
+
+def short(name: str) -> str:
+    """A name as a message holds it, cut where it is very long."""
+    return name if len(name) <= 40 else name[:39] + "…"
 
 
 def summary(problems: Sequence[Problem]) -> str:
@@ -120,7 +129,7 @@ def render(problems: Sequence[Problem], text: str, file: str) -> str:
 
 def _show(problem: Problem, lines: Sequence[str], file: str) -> str:
     span = problem.span
-    head = f"{file}:{span.line}:{span.column}: {problem.severity} {problem.code}: {problem.message}"
+    head = f"{file}:{span.line}:{span.column}: {problem.severity} {problem.code}: {_plain(problem.message)}"
     shown = [head]
     if span.line <= len(lines):
         source = lines[span.line - 1].removesuffix("\r")
@@ -134,9 +143,9 @@ def _show(problem: Problem, lines: Sequence[str], file: str) -> str:
         shown.append(f"  {number} | {_plain(source[first:last])}".rstrip())
         shown.append(f"  {gutter} | {_pad(before)}{'^' * max(1, sum(map(_width, marked)))}")
         if problem.hint:
-            shown.append(f"  {gutter} = {problem.hint}")
+            shown.append(f"  {gutter} = {_plain(problem.hint)}")
     elif problem.hint:
-        shown.append(f"  = {problem.hint}")
+        shown.append(f"  = {_plain(problem.hint)}")
     return "\n".join(shown)
 
 

@@ -60,7 +60,10 @@ def group(lines: Sequence[TextLine]) -> list[Raw]:
         elif head is None:
             raw = Raw([line], in_section=False)
             raw.fault = problem(
-                "E014", _indent_span(line), "this line is indented, and nothing stands above it", "start it in column 1"
+                "E014",
+                _indent_span(line),
+                "this line is indented, and nothing stands above it",
+                "start it in column 1",
             )
             head = raw
         elif block is None and _opens_block(head, line):
@@ -112,7 +115,9 @@ def _misaligned(indent: str, block: str) -> tuple[str, str]:
 def _blanks(indent: str) -> str:
     tabs, spaces = indent.count("\t"), indent.count(" ")
     words = [
-        f"{count} {name}{'' if count == 1 else 's'}" for count, name in ((tabs, "tab"), (spaces, "space")) if count
+        f"{count} {name}{'' if count == 1 else 's'}"
+        for count, name in ((tabs, "tab"), (spaces, "space"))
+        if count
     ]
     return " and ".join(words)
 

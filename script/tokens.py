@@ -24,7 +24,7 @@ _SCAN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]|\r(?!\n)")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ud800-\udfff]|\r(?!\n)")
 
 _PASTED = {
     **dict.fromkeys("“”„‟«»″", 'write a straight quote: "'),
@@ -44,6 +44,8 @@ _PASTED = {
     **dict.fromkeys("\u200b\u200c\u200d\u2060\u00ad", "delete it: it cannot be seen"),
 }  # fmt: skip
 """Characters that word processors and web pages put in place of plain ones, and what to write."""
+
+_MOST_DIGITS = 30
 
 _UNSEEN = {c for c in _PASTED if c.isspace() or not c.isprintable()}
 
@@ -138,8 +140,8 @@ def scan(text: str) -> Scan:
                 continue
         elif kind == "string":
             token.fault = _control(token.text, line.number, column)
-            if token.fault:
-                token.kind = "bad"
+        elif kind == "number" and len(token.text) > _MOST_DIGITS:
+            token.fault = problem("E028", token.span, f"a number has at most {_MOST_DIGITS} digits")
         line.tokens.append(token)
         count += 1
     return Scan(lines, problems, count)
@@ -172,7 +174,10 @@ def _fault(text: str, token: Token) -> Problem:
         )
     if character == '"':
         return problem(
-            "E004", token.span, "this quote is not closed on its line", 'end the name with a straight quote: "'
+            "E004",
+            token.span,
+            "this quote is not closed on its line",
+            'end the name with a straight quote: "',
         )
     before = text[token.start_pos - 1 : token.start_pos]
     after = text[token.end_pos : token.end_pos + 1]

@@ -47,7 +47,7 @@ class Range:
 @dataclass(frozen=True, slots=True)
 class KeyName:
     tonic: Name
-    mode: Name | None
+    mode: Literal["major", "minor"]
     span: Span = _place()
 
 

@@ -1,0 +1,149 @@
+"""Text to checked piece: what a script means, or all that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from .catalogue import Catalogue
+from .form import move_of, warn_of_unreachable
+from .heads import Head, dial_of, head_of
+from .lines import section_of
+from .parse import Reading, reading
+from .piece import Dial, Move, Piece, Pool, Section
+from .pools import pool_of, warn_if_empty
+from .problems import Problem, ScriptRejected
+from .scope import scope_of
+from .spacing import canonical
+from .tree import Broken, DialStatement, MoveStatement, PoolStatement, SectionStatement, Unsounded
+from .words import MOST_PROBLEMS
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A piece and what is to be said about it; no piece if any problem is an error.
+
+    `problems`: in the order of their places. `unlisted`: how many more there are than the 100 that are listed.
+    """
+
+    piece: Piece | None
+    problems: tuple[Problem, ...]
+    unlisted: int = 0
+
+    @property
+    def ok(self) -> bool:
+        return self.piece is not None
+
+
+def check(
+    text: str, catalogue: Catalogue | None = None, *, use: str | None = None, file: str = "script"
+) -> Checked:
+    """The piece that `text` describes, with all mistakes and doubts; never raises for what stands in it.
+
+    With a `catalogue`, empty pools and unknown holders are noted as well, for `use`, or for every use of the
+    script if none is given. A `use` that the piece is not for is a mistake. `file` names the text for people.
+    """
+    read = reading(text)
+    script = read.parsed.script
+    if read.parsed.problems and not script.statements:
+        return Checked(None, read.parsed.problems, read.parsed.unlisted)
+    scope = scope_of(script)
+    head = head_of(scope, script, use)
+    pools: dict[str, Pool] = {}
+    dials: dict[str, Dial] = {}
+    sections: list[Section] = []
+    moves: list[Move] = []
+    unread_move = False
+    for statement in script.statements:
+        match statement:
+            case PoolStatement():
+                pool = pool_of(scope, statement, catalogue)
+                if scope.pools[pool.name] is statement:
+                    pools[pool.name] = pool
+            case DialStatement():
+                dial = dial_of(scope, statement)
+                if dial is not None:
+                    dials[dial.name] = dial
+            case SectionStatement():
+                section = section_of(scope, statement, head.meter[0])
+                if section is not None:
+                    sections.append(section)
+            case MoveStatement():
+                move = move_of(scope, statement)
+                if move is not None:
+                    moves.append(move)
+                unread_move = unread_move or move is None
+            case Unsounded():
+                scope.unsounded(statement)
+            case Broken(word="move"):
+                unread_move = True
+            case _:
+                pass
+    if not unread_move:
+        warn_of_unreachable(scope, moves)
+    if catalogue is not None:
+        uses = (use,) if use in head.uses and use is not None else head.uses
+        for pool in pools.values():
+            named = scope.pools[pool.name]
+            assert named is not None
+            warn_if_empty(scope, pool, named.name, catalogue, uses)
+    problems = sorted(
+        (*read.parsed.problems, *scope.problems), key=lambda p: (p.span.line, p.span.column, p.code)
+    )
+    listed, unlisted = _listed(problems)
+    unlisted += read.parsed.unlisted
+    if unlisted or any(p.severity == "error" for p in problems):
+        return Checked(None, listed, unlisted)
+    return Checked(_piece(read, text, head, pools, dials, sections, moves), listed)
+
+
+def accepted(
+    text: str, catalogue: Catalogue | None = None, *, use: str | None = None, file: str = "script"
+) -> Piece:
+    """The piece that `text` describes; raises `ScriptRejected` with all mistakes if it has any."""
+    checked = check(text, catalogue, use=use, file=file)
+    if checked.piece is None:
+        raise ScriptRejected(checked.problems, text, file)
+    return checked.piece
+
+
+def _listed(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], int]:
+    """At most 100, errors before warnings if not all fit, in the order of their places."""
+    if len(problems) <= MOST_PROBLEMS:
+        return tuple(problems), 0
+    chosen = sorted(range(len(problems)), key=lambda i: (problems[i].severity != "error", i))[:MOST_PROBLEMS]
+    return tuple(problems[i] for i in sorted(chosen)), len(problems) - MOST_PROBLEMS
+
+
+def _piece(
+    read: Reading,
+    text: str,
+    head: Head,
+    pools: dict[str, Pool],
+    dials: dict[str, Dial],
+    sections: Sequence[Section],
+    moves: Sequence[Move],
+) -> Piece:
+    seed = head.seed
+    if seed is None:
+        said = "\n".join(canonical(raw.tokens) for raw in read.raws)
+        seed = int.from_bytes(sha256(said.encode()).digest()[:8], "big") >> 11
+    return Piece(
+        name=head.name,
+        uses=head.uses,
+        tempo_bpm=head.tempo_bpm,
+        meter=head.meter,
+        keys=head.keys,
+        seed=seed,
+        loudness_lufs=head.loudness_lufs,
+        ceiling_dbtp=head.ceiling_dbtp,
+        author=head.author,
+        version=head.version,
+        pools=pools,
+        dials=dials,
+        sections=tuple(sections),
+        moves=tuple(moves),
+        text=text,
+        sha256=sha256(text.encode()).hexdigest(),
+    )

@@ -1,0 +1,71 @@
+"""Script files: read whole and as UTF-8, or refused with the reason."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from .parse import too_large
+from .piece import Span
+from .problems import ScriptRejected, problem
+from .words import MOST_BYTES
+
+
+class ScriptNotFound(Exception):
+    """There is no script file at the place that was named."""
+
+    exit_code = 2
+
+
+def load(path: str | Path) -> str:
+    """The text of the script file at `path`; `-` is standard input.
+
+    Raises `ScriptNotFound` if there is no such file, and `ScriptRejected` for one that is not UTF-8 or has
+    more than 256 KiB, of which no more than that is read. Line endings stay as they are.
+    """
+    name = str(path)
+    if name == "-":
+        data = sys.stdin.buffer.read(MOST_BYTES + 1)
+        return text_of(data, len(data), "standard input")
+    file = Path(path)
+    if file.is_dir():
+        raise ScriptNotFound(f"{name!r} is a folder; name the script file in it")
+    try:
+        with file.open("rb") as stream:
+            size = file.stat().st_size
+            data = stream.read(MOST_BYTES + 1) if size <= MOST_BYTES else b""
+    except FileNotFoundError:
+        raise ScriptNotFound(f"there is no script {name!r}{_nearby(file)}") from None
+    except ValueError:
+        raise ScriptNotFound(f"{name!r} is not a file name") from None
+    return text_of(data, max(size, len(data)), name)
+
+
+def text_of(data: bytes, size: int, name: str) -> str:
+    """The text that `data` is in UTF-8. `size`: of the whole file, in bytes; `name`: of the file."""
+    if size > MOST_BYTES:
+        raise ScriptRejected([too_large(size)], "", name)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        start = data.rfind(b"\n", 0, error.start) + 1
+        column = len(data[start : error.start].decode("utf-8")) + 1
+        hint = "save the file as UTF-8 text"
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            hint = "it looks like UTF-16; " + hint
+        elif b"\0" in data[:1024]:
+            hint = "it looks like a sound or another binary file; name a .loom text"
+        refused = problem(
+            "E007",
+            Span(line, column, line, column + 1),
+            f"the file is not UTF-8 text: byte {data[error.start]:#04x} stands here",
+            hint,
+        )
+        raise ScriptRejected([refused], data.decode("utf-8", "replace"), name) from None
+
+
+def _nearby(file: Path) -> str:
+    """A word on what is there instead, where the suffix was left out."""
+    candidate = file.with_name(file.name + ".loom") if file.name else file
+    return f"; did you mean {str(candidate)!r}?" if candidate.is_file() else ""

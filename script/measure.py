@@ -1,0 +1,223 @@
+"""Numbers with units in their places: what each place takes, in its base unit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from fractions import Fraction
+from typing import Literal, cast
+
+from .expression import constant
+from .piece import Binary, DialValue, Expression, Length, Number, RandomValue, Unary
+from .scope import Scope
+from .tree import BinaryTerm, Name, Quantity, RandomRange, Range, Term, UnaryTerm
+from .words import MOST_BARS, UNITS
+
+_CONDITIONS = frozenset(("<", "<=", ">", ">=", "==", "!=", "and", "or", "not"))
+_LONGEST_SECONDS = 3600
+_LARGEST = Fraction(10**9)
+
+
+def number(
+    scope: Scope,
+    quantity: Quantity,
+    place: str,
+    kinds: Collection[str] = (),
+    *,
+    plain: bool = False,
+    bounds: tuple[Fraction | int, Fraction | int] | None = None,
+    shown: str | None = None,
+    whole: bool = False,
+) -> Fraction | None:
+    """The value of `quantity` in its base unit, or null with a mistake noted.
+
+    `kinds`: the base units that fit (empty text: %). `plain`: it may stand without a unit. `bounds`: both
+    ends included, in the base unit; `shown` is how to write them. `whole`: no fraction.
+    """
+    if quantity.unit is None:
+        if not plain:
+            scope.say("E029", quantity.span, f"`{place} {written(quantity)}` needs a unit: {_units(kinds)}")
+            return None
+        value = quantity.value
+    else:
+        kind, factor = UNITS[quantity.unit]
+        if kind not in kinds:
+            takes = _units(kinds, plain=plain)
+            scope.say("E029", quantity.span, f"`{place}` takes {takes}, not {quantity.unit}")
+            return None
+        value = quantity.value * factor
+    if whole and value.denominator != 1:
+        scope.say("E043", quantity.span, f"`{place}` takes a whole number, not {written(quantity)}")
+        return None
+    lo, hi = bounds or (-_LARGEST, _LARGEST)
+    if not lo <= value <= hi:
+        limits = shown or f"{_plain(Fraction(lo))} to {_plain(Fraction(hi))}"
+        scope.say("E028", quantity.span, f"`{place} {written(quantity)}` is out of bounds: {limits}")
+        return None
+    return value
+
+
+def ends(
+    scope: Scope,
+    range_: Range,
+    place: str,
+    kinds: Collection[str] = (),
+    *,
+    plain: bool = False,
+    bounds: tuple[Fraction | int, Fraction | int] | None = None,
+    shown: str | None = None,
+    whole: bool = False,
+) -> tuple[Fraction, Fraction] | None:
+    """Both ends of a range in the base unit, or null with a mistake noted."""
+    lo = number(scope, range_.lo, place, kinds, plain=plain, bounds=bounds, shown=shown, whole=whole)
+    if lo is None:
+        return None
+    hi = number(scope, range_.hi, place, kinds, plain=plain, bounds=bounds, shown=shown, whole=whole)
+    if hi is None:
+        return None
+    if lo > hi:
+        unit = range_.hi.unit
+        turned = f"{_plain(range_.hi.value)}..{written(range_.lo)}" if unit == range_.lo.unit else None
+        scope.say(
+            "E027",
+            range_.span,
+            f"the range of `{place}` is reversed: its lower end comes first",
+            f"write {turned}" if turned else None,
+        )
+        return None
+    return lo, hi
+
+
+def length(
+    scope: Scope, quantity: Quantity, place: str, kinds: Collection[str] = ("bars", "beats", "s")
+) -> Length | None:
+    """A musical or clock length above zero."""
+    seconds = quantity.unit is not None and UNITS[quantity.unit][0] == "s"
+    most = _LONGEST_SECONDS if seconds else MOST_BARS
+    unit = "s" if seconds else quantity.unit
+    value = number(
+        scope,
+        quantity,
+        place,
+        kinds,
+        bounds=(Fraction(1, 1000), most),
+        shown=f"more than 0, at most {most:,} {unit}",
+    )
+    if value is None:
+        return None
+    assert quantity.unit is not None
+    return Length(value, cast(Literal["bars", "beats", "s"], UNITS[quantity.unit][0]))
+
+
+def bars(scope: Scope, quantity: Quantity, place: str) -> int | None:
+    """A whole number of bars, from 1."""
+    value = number(
+        scope, quantity, place, ("bars",), bounds=(1, MOST_BARS), shown=f"1 to {MOST_BARS:,} bars", whole=True
+    )
+    return None if value is None else int(value)
+
+
+def condition(scope: Scope, term: Term, place: str) -> Expression | None:
+    """The condition that `term` is, or null with a mistake noted."""
+    kinds = scope.dial_kinds | {""}
+    return _compiled(scope, term, place, kinds, wants_condition=True, structural=True)
+
+
+def amount(
+    scope: Scope, term: Term, place: str, kind: str, bounds: tuple[int, int], *, plain: bool
+) -> Expression | None:
+    """The number that `term` is. A constant is held to `bounds` (base unit) and, unless `plain`, has its unit."""
+    expression = _compiled(scope, term, place, {kind}, wants_condition=False, structural=False)
+    if expression is None:
+        return None
+    bare = _bare(term)
+    if bare is not None and not plain and bare.value:
+        scope.say("E029", bare.span, f"`{place} {written(bare)}` needs a unit: {_units((kind,))}")
+        return None
+    fixed = constant(expression)
+    if fixed is not None and not bounds[0] <= fixed <= bounds[1]:
+        limits = f"{bounds[0]} to {bounds[1]}{' ' + kind if kind else ''}"
+        scope.say("E028", term.span, f"`{place}` is out of bounds here: {limits}")
+        return None
+    return expression
+
+
+def _bare(term: Term) -> Quantity | None:
+    """The number that a whole term is, if it has no unit."""
+    while isinstance(term, UnaryTerm):
+        term = term.operand
+    return term if isinstance(term, Quantity) and term.unit is None else None
+
+
+def _compiled(
+    scope: Scope, term: Term, place: str, kinds: Collection[str], *, wants_condition: bool, structural: bool
+) -> Expression | None:
+    """`term` as an expression of the kind that is wanted there. `structural`: `now` dials may not be in it."""
+    operator = term.operator if isinstance(term, UnaryTerm | BinaryTerm) else None
+    gives_condition = operator in _CONDITIONS
+    if gives_condition != wants_condition:
+        if wants_condition:
+            dial = term.text if isinstance(term, Name) else "energy"
+            scope.say(
+                "E041",
+                term.span,
+                "a condition is needed here, and this is a number",
+                f"such as: {dial} > 0.5",
+            )
+        else:
+            scope.say("E041", term.span, "a number is needed here, and this is a condition")
+        return None
+    inner = operator in ("and", "or", "not")
+
+    def part(node: Term) -> Expression | None:
+        return _compiled(scope, node, place, kinds, wants_condition=inner, structural=structural)
+
+    match term:
+        case Quantity():
+            value = number(scope, term, place, kinds, plain=True)
+            return None if value is None else Number(float(value))
+        case Name():
+            return _dial(scope, term, structural=structural)
+        case RandomRange(range=range_):
+            drawn = ends(scope, range_, "random", kinds, plain=True)
+            return None if drawn is None else RandomValue(float(drawn[0]), float(drawn[1]))
+        case UnaryTerm():
+            operand = part(term.operand)
+            return None if operand is None else Unary(term.operator, operand)
+        case BinaryTerm():
+            left, right = part(term.left), part(term.right)
+            return None if left is None or right is None else Binary(term.operator, left, right)
+
+
+def _dial(scope: Scope, name: Name, *, structural: bool) -> Expression | None:
+    if name.text not in scope.dials:
+        scope.unknown("E033", "dial", name, scope.dials)
+        return None
+    dial = scope.dials[name.text]
+    if structural and dial is not None and dial.effect.text == "now":
+        scope.say(
+            "E040",
+            name.span,
+            f'dial "{name.text}" takes effect now: it can drive the mix, but no condition',
+            "let it take effect `at next bar`, or use another dial",
+        )
+        return None
+    return DialValue(name.text)
+
+
+def written(quantity: Quantity) -> str:
+    """A quantity as one writes it."""
+    unit = quantity.unit or ""
+    return _plain(quantity.value) + (unit if unit in ("%", "") else f" {unit}")
+
+
+def _plain(value: Fraction) -> str:
+    return str(value) if value.denominator == 1 else f"{float(value):.12g}"
+
+
+def _units(kinds: Collection[str], *, plain: bool = False) -> str:
+    words = [kind or "%" for kind in sorted(kinds)]
+    if not words:
+        return "a number without a unit"
+    if plain:
+        words.append("a number without a unit")
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))

@@ -1,0 +1,99 @@
+"""What a script's names stand for while it is checked, and the mistakes found so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from .piece import Span
+from .problems import Problem, did_you_mean, problem, short
+from .tree import (
+    Broken,
+    DialStatement,
+    LineStatement,
+    Name,
+    PoolStatement,
+    Script,
+    SectionStatement,
+    Unsounded,
+)
+from .words import UNITS
+
+
+@dataclass(slots=True)
+class Scope:
+    """Names by kind. A null value: its statement could not be read, so the name is known and no more."""
+
+    pools: dict[str, PoolStatement | None] = field(default_factory=dict)
+    dials: dict[str, DialStatement | None] = field(default_factory=dict)
+    sections: dict[str, SectionStatement] = field(default_factory=dict)
+    parts: set[str] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+
+    def say(self, code: str, span: Span, message: str, hint: str | None = None) -> None:
+        self.problems.append(problem(code, span, message, hint))
+
+    def unsounded(self, node: Unsounded | LineStatement, word: str | None = None) -> None:
+        """Refuse a part of the language that nothing plays yet."""
+        word = word or node.word
+        start = node.span
+        self.say(
+            "E016",
+            Span(start.line, start.column, start.line, start.column + len(word)),
+            f"`{word}` is part of the language, but this version does not sound it yet",
+            "leave it out for now",
+        )
+
+    def unknown(
+        self, code: str, kind: str, name: Name, known: Iterable[str], hint: str | None = None
+    ) -> None:
+        names = list(known)
+        if hint is None:
+            hint = did_you_mean(name.text, names)
+        if hint is None and not names:
+            hint = f"there is no {kind} yet"
+        self.say(code, name.span, f'unknown {kind} "{short(name.text)}"', hint)
+
+    @property
+    def dial_kinds(self) -> frozenset[str]:
+        """The base units of the dials."""
+        units = {d.range.hi.unit for d in self.dials.values() if d is not None}
+        return frozenset(UNITS[unit][0] for unit in units if unit)
+
+
+def scope_of(script: Script) -> Scope:
+    """The names that a script introduces; those that it introduces twice are mistakes."""
+    scope = Scope()
+    for statement in script.statements:
+        match statement:
+            case PoolStatement(name=name):
+                if _new(scope, "pool", name, scope.pools):
+                    scope.pools[name.text] = statement
+            case DialStatement(name=name):
+                if _new(scope, "dial", name, scope.dials):
+                    scope.dials[name.text] = statement
+            case Broken("pool", Name() as name):
+                scope.pools.setdefault(name.text, None)
+            case Broken("dial", Name() as name):
+                scope.dials.setdefault(name.text, None)
+            case SectionStatement(name=section_name, lines=lines):
+                if section_name and _new(scope, "section", section_name, scope.sections):
+                    scope.sections[section_name.text] = statement
+                for line in lines:
+                    match line:
+                        case LineStatement(word="bring" | "play", part=part):
+                            scope.parts.add(part.text)
+                        case Broken(name=Name() as part):
+                            scope.parts.add(part.text)
+                        case _:
+                            pass
+            case _:
+                pass
+    return scope
+
+
+def _new(scope: Scope, kind: str, name: Name, known: Iterable[str]) -> bool:
+    if name.text not in known:
+        return True
+    scope.say("E023", name.span, f'{kind} "{short(name.text)}" is there already', "give each its own name")
+    return False
