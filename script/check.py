@@ -24,7 +24,7 @@ from .words import MOST_PROBLEMS
 class Checked:
     """A piece and what is to be said about it; no piece if any problem is an error.
 
-    `problems`: in the order of their places. `unlisted`: how many more there are than the 100 that are listed.
+    `problems`: in the order of their places. `unlisted`: how many there are beyond the 100 that are listed.
     """
 
     piece: Piece | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Literal
 
 from .expression import constant
@@ -98,7 +99,7 @@ def warn_of_unreachable(scope: Scope, moves: Sequence[Move]) -> None:
     section in the text follows.
     """
     names = list(scope.sections)
-    followers = dict(zip(names, names[1:], strict=False))
+    followers = dict(pairwise(names))
     from_any = [m for m in moves if m.origin is None]
     by_origin: dict[str, list[Move]] = {}
     for move in moves:

@@ -33,7 +33,7 @@ def format_text(text: str, file: str = "script") -> str:
             waiting.append(line)
         _between(written, waiting, in_block=in_block, next_in_block=raw.in_section)
         _statement(written, raw)
-        for line in raw.lines[1:]:
+        for _ in raw.lines[1:]:
             next(lines)
         in_block = raw.in_section or raw.opens
     _between(written, list(lines), in_block=in_block, next_in_block=False)

@@ -26,6 +26,7 @@ _WHY_NOT = {
 }
 _MOST_STEPS = 1024
 _ONE = Fraction(1)
+_NONE = Number(0.0)
 
 
 @dataclass(slots=True)
@@ -40,8 +41,8 @@ class _Modifiers:
     one_in: int | None = None
     over: Length | None = None
     out_over: Length | None = None
-    gain: Expression = Number(0.0)
-    pan: Expression = Number(0.0)
+    gain: Expression = _NONE
+    pan: Expression = _NONE
 
     def window(self) -> Window:
         return Window(self.at_bar, self.at_beat, self.for_bars, self.when, self.chance, self.one_in)
@@ -279,5 +280,5 @@ def _at(
         scope.say(
             "W004",
             at.bar.span,
-            f"bar {bar} is reached only when {where} is drawn long enough (it has {lengths[0]} bars at least)",
+            f"bar {bar} is reached only when {where} is drawn long enough (it may have {lengths[0]} bars)",
         )

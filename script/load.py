@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from pathlib import Path
 
 from .parse import too_large
@@ -69,3 +71,23 @@ def _nearby(file: Path) -> str:
     """A word on what is there instead, where the suffix was left out."""
     candidate = file.with_name(file.name + ".loom") if file.name else file
     return f"; did you mean {str(candidate)!r}?" if candidate.is_file() else ""
+
+
+def save(path: str | Path, text: str) -> None:
+    """Put `text` in the place of the file at `path`; a crash leaves the one or the other.
+
+    The file keeps its mode. A symbolic link stays, and its target is replaced.
+    """
+    file = Path(path).resolve()
+    mode = file.stat().st_mode
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with open(handle, "w", encoding="utf-8", newline="") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, mode & 0o7777)
+        os.replace(name, file)
+    except BaseException:
+        os.unlink(name)
+        raise

@@ -125,7 +125,10 @@ def condition(scope: Scope, term: Term, place: str) -> Expression | None:
 def amount(
     scope: Scope, term: Term, place: str, kind: str, bounds: tuple[int, int], *, plain: bool
 ) -> Expression | None:
-    """The number that `term` is. A constant is held to `bounds` (base unit) and, unless `plain`, has its unit."""
+    """The number that `term` is. A constant is held to `bounds`, in the base unit.
+
+    `plain`: it may be a bare number, without a unit.
+    """
     expression = _compiled(scope, term, place, {kind}, wants_condition=False, structural=False)
     if expression is None:
         return None
@@ -151,7 +154,7 @@ def _bare(term: Term) -> Quantity | None:
 def _compiled(
     scope: Scope, term: Term, place: str, kinds: Collection[str], *, wants_condition: bool, structural: bool
 ) -> Expression | None:
-    """`term` as an expression of the kind that is wanted there. `structural`: `now` dials may not be in it."""
+    """`term` as an expression of the wanted kind. `structural`: `now` dials may not be in it."""
     operator = term.operator if isinstance(term, UnaryTerm | BinaryTerm) else None
     gives_condition = operator in _CONDITIONS
     if gives_condition != wants_condition:

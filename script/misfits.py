@@ -82,7 +82,7 @@ def _sharp_hint(raw: Raw) -> str | None:
     if comment and last.text in TONICS:
         sharp = re.match(r"#\s*(major|minor)\b", comment)
         if sharp:
-            return f"# after a space begins a comment; write the sharp close to its note: {last.text}# {sharp[1]}"
+            return f"# after a space begins a comment; write it close to its note: {last.text}# {sharp[1]}"
     return None
 
 

@@ -40,7 +40,7 @@ _PASTED = {
     **dict.fromkeys("％", "write %"),
     **dict.fromkeys("♯", "write a sharp as #, close to its note: F#"),
     **dict.fromkeys("♭", "write a flat as b, close to its note: Bb"),
-    **dict.fromkeys("\u00a0\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u3000", "write a plain space"),
+    **dict.fromkeys(["\u00a0", *map(chr, range(0x2000, 0x200B)), "\u202f", "\u3000"], "write a plain space"),
     **dict.fromkeys("\u200b\u200c\u200d\u2060\u00ad", "delete it: it cannot be seen"),
 }  # fmt: skip
 """Characters that word processors and web pages put in place of plain ones, and what to write."""

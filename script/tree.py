@@ -12,18 +12,12 @@ from typing import Literal, TypeAlias
 from .piece import Span
 
 
-def _place() -> Span:
-    """A field for a node's place, which does not count when trees are compared."""
-    span: Span = field(compare=False)
-    return span
-
-
 @dataclass(frozen=True, slots=True)
 class Name:
     """A name or a quoted text (without its quotes)."""
 
     text: str
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +26,7 @@ class Quantity:
 
     value: Fraction
     unit: str | None
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +35,14 @@ class Range:
 
     lo: Quantity
     hi: Quantity
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyName:
     tonic: Name
     mode: Literal["major", "minor"]
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +51,7 @@ class Unsounded:
 
     word: str
     parts: tuple[object, ...]
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 # Expressions
@@ -66,14 +60,14 @@ class Unsounded:
 @dataclass(frozen=True, slots=True)
 class RandomRange:
     range: Range
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class UnaryTerm:
     operator: Literal["-", "not"]
     operand: Term
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +75,7 @@ class BinaryTerm:
     operator: Literal["+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=", "and", "or"]
     left: Term
     right: Term
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 Term: TypeAlias = Quantity | Name | RandomRange | UnaryTerm | BinaryTerm
@@ -95,26 +89,26 @@ Term: TypeAlias = Quantity | Name | RandomRange | UnaryTerm | BinaryTerm
 class PieceHead:
     name: Name
     uses: tuple[Name, ...]
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Tempo:
     range: Range
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Meter:
     beats: Quantity
     note: Quantity
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
     keys: tuple[KeyName, ...]
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +117,7 @@ class Setting:
 
     word: str
     amount: Quantity
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +126,7 @@ class Remark:
 
     word: str
     text: str
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 # Pools and dials
@@ -140,29 +134,29 @@ class Remark:
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """A condition on stems. `values`: names, ranges (`energy`, `tempo`) or keys; `fits` and `any` are names."""
+    """A condition on stems. `values`: names, ranges (`energy`, `tempo`) or keys; `fits`, `any` are names."""
 
     column: str
     values: tuple[Name | Range | KeyName, ...]
     negated: bool
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class NeverTwice:
     within: Quantity
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class PreferFresh:
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class MaxStretch:
     amount: Quantity
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 PoolClause: TypeAlias = Attribute | NeverTwice | PreferFresh | MaxStretch | Unsounded
@@ -173,7 +167,7 @@ class PoolStatement:
     name: Name
     shape: Literal["loops", "hits"]
     clauses: tuple[PoolClause, ...]
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +178,7 @@ class DialStatement:
     range: Range
     default: Quantity
     effect: Name
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 # Lines of a section
@@ -194,7 +188,7 @@ class DialStatement:
 class At:
     bar: Quantity
     beat: Quantity | None
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +197,7 @@ class Lasting:
 
     word: str
     length: Quantity
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +206,7 @@ class Mix:
 
     word: str
     term: Term
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +215,7 @@ class Odds:
 
     word: str
     amount: Quantity
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 Modifier: TypeAlias = At | Lasting | Mix | Odds | Unsounded
@@ -240,7 +234,7 @@ class LineStatement:
     pattern: Name | Unsounded | None
     every: Quantity | None
     modifiers: tuple[Modifier, ...]
-    span: Span = _place()
+    span: Span = field(compare=False)
     text: str = field(default="", compare=False)
 
 
@@ -250,7 +244,7 @@ class Broken:
 
     word: str
     name: Name | None
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +254,7 @@ class SectionStatement:
     name: Name | None
     length: Range | None
     lines: tuple[LineStatement | Broken, ...]
-    span: Span = _place()
+    span: Span = field(compare=False)
     """Of the head."""
 
 
@@ -273,7 +267,7 @@ class Boundary:
 
     word: str
     count: Quantity | None
-    span: Span = _place()
+    span: Span = field(compare=False)
 
 
 MoveModifier: TypeAlias = Odds | Boundary | Mix | Unsounded
@@ -286,7 +280,7 @@ class MoveStatement:
     origin: Name | None
     target: Name | None
     modifiers: tuple[MoveModifier, ...]
-    span: Span = _place()
+    span: Span = field(compare=False)
     text: str = field(default="", compare=False)
 
 

@@ -1,12 +1,13 @@
-"""The words of the language: what is reserved, what begins a statement, what measures, what a use or role is."""
+"""The words of the language: what is reserved, what begins a statement, units, uses, roles and limits."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 
 RESERVED = frozenset(
-    "and or not random from at to over out under for when on in if else that any silence through now".split()
-)
+    ("and", "or", "not", "random", "from", "at", "to", "over", "out", "under", "for", "when", "on", "in", "if",
+     "else", "that", "any", "silence", "through", "now")
+)  # fmt: skip
 """Words that cannot be names. All others are free as names."""
 
 LINE_WORDS = ("bring", "play", "rest", "vary", "hold", "solo", "drop")

@@ -1,0 +1,111 @@
+"""Commands on script files: say what is wrong, write in canonical form."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from .output import Door
+
+if TYPE_CHECKING:
+    from ..script.catalogue import Catalogue
+    from ..script.problems import Problem
+
+
+@click.command()
+@click.argument("file")
+@click.option("--use", help="Check for this use alone: stream, live, export or sync.")
+@click.pass_context
+def check(ctx: click.Context, file: str, use: str | None) -> None:
+    """Say all that is wrong with the script FILE (- for standard input); exits 3 if it is refused.
+
+    With a vault in the home, pools that nothing in it fills are named as well.
+    """
+    from ..script.check import check as check_text
+    from ..script.load import load
+    from ..script.problems import ScriptRejected, render, summary
+
+    door: Door = ctx.obj
+    name = "standard input" if file == "-" else file
+    try:
+        text = load(file)
+    except ScriptRejected as refused:
+        problems, text, unlisted, ok = refused.problems, refused.text, 0, False
+    else:
+        checked = check_text(text, _catalogue(door), use=use, file=name)
+        problems, unlisted, ok = checked.problems, checked.unlisted, checked.ok
+    said = f"{name}: {'in order' if ok and not problems else summary(problems)}"
+    if unlisted:
+        said += f", and {unlisted:,} more"
+    door.emit(
+        {"ok": ok, "problems": [_record(problem) for problem in problems]},
+        "\n\n".join(filter(None, (render(problems, text, name), said))),
+    )
+    if not ok:
+        ctx.exit(3)
+
+
+def _catalogue(door: Door) -> Catalogue | None:
+    """The stems of the home's vault; without one, a word that pools were not looked at."""
+    without = "checked without a vault: whether its pools hold stems is not known"
+    if not door.folder.exists():
+        door.note(f"stemloom: {without}")
+        return None
+    from ..vault.errors import NoVault
+
+    try:
+        with door.vault() as vault:
+            return vault.snapshot()
+    except NoVault:
+        door.note(f"stemloom: {without}")
+        return None
+
+
+def _record(problem: Problem) -> dict[str, object]:
+    span = problem.span
+    return {
+        "code": problem.code,
+        "severity": problem.severity,
+        "line": span.line,
+        "column": span.column,
+        "end_line": span.end_line,
+        "end_column": span.end_column,
+        "message": problem.message,
+        "hint": problem.hint,
+    }
+
+
+@click.command("format")
+@click.argument("file")
+@click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 if FILE would change.")
+@click.pass_context
+def format_(ctx: click.Context, file: str, only_check: bool) -> None:
+    """Write the script FILE in canonical form, in place; comments stay.
+
+    With - it reads standard input and writes standard output. A script that cannot be read is left as it is,
+    and exits 3.
+    """
+    from ..script.format import format_text
+    from ..script.load import load, save
+
+    door: Door = ctx.obj
+    name = "standard input" if file == "-" else file
+    text = load(file)
+    formatted = format_text(text, name)
+    changed = formatted != text
+    if only_check:
+        door.emit(
+            {"file": name, "changed": changed},
+            f"{name}: {'would change' if changed else 'is in canonical form'}",
+        )
+        ctx.exit(1 if changed else 0)
+    if file == "-":
+        if door.json:
+            door.emit({"file": name, "changed": changed, "text": formatted})
+        else:
+            click.get_binary_stream("stdout").write(formatted.encode())
+        return
+    if changed:
+        save(file, formatted)
+    door.emit({"file": name, "changed": changed}, f"{name}: {'written' if changed else 'unchanged'}")
