@@ -28,7 +28,15 @@ class Key:
 
     def bits(self, purpose: str, index: int = 0) -> int:
         """64 random bits for one purpose and index."""
-        fields = (str(self.seed), self.section, str(self.occurrence), self.text, str(self.place), purpose, str(index))
+        fields = (
+            str(self.seed),
+            self.section,
+            str(self.occurrence),
+            self.text,
+            str(self.place),
+            purpose,
+            str(index),
+        )
         return int.from_bytes(blake2b("\0".join(fields).encode(), digest_size=8).digest(), "little")
 
     def uniform(self, purpose: str, index: int = 0) -> float:

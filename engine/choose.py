@@ -37,7 +37,8 @@ def eligible(
     if not cleared:
         reason = "no stem matches it and is cleared"
     elif not stretched:
-        reason = f"none of {len(cleared)} stems stretches to {float(clock.tempo_bpm):g} bpm within {pool.max_stretch:.0%}"
+        tempo = f"{float(clock.tempo_bpm):g} bpm"
+        reason = f"none of {len(cleared)} stems stretches to {tempo} within {pool.max_stretch:.0%}"
     elif not fitting:
         reason = f"none of {len(stretched)} stems fits {key.name if key else 'the key'}"
     else:

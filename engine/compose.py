@@ -1,39 +1,33 @@
-"""Composing: from a piece, its dials and the cleared stems, the next bar.
+"""Composing: from a score and the dials, the next bar.
 
-`Score` holds what a session fixes once; `State` is what one bar hands to the next. `next_bar` copies the
+`State` is what one bar hands to the next. `next_bar` copies the
 state it is given, so a plan can be drawn ahead and thrown away. A bar is composed at its line minus the
 commit horizon: what it starts and stops is then final, until a later bar stops it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import pairwise
 from typing import TypeVar
 
 from ..script.expression import evaluate
-from ..script.piece import Bring, Expression, Key, Length, Line, Piece, Play, Rest, Section, Vary
+from ..script.piece import Bring, Expression, Length, Line, Piece, Play, Rest, Section, Vary
 from ..vault.records import Stem
-from ..vault.snapshot import Snapshot
 from .chance import Key as DrawKey
-from .chance import stem_keys
-from .choose import Eligible, choose, eligible
+from .choose import choose
 from .clock import BarClock
-from .errors import NothingCleared, UseRefused
-from .fit import candidates, choose_key, choose_tempo, fit_tempo
+from .fades import LINEAR_FADE_FRAMES, entering, leaving, natural_end, overhang, stop_at
+from .fit import fit_tempo
 from .form import Visit, enter, holds, next_section
 from .levels import level_db
 from .plan import MAX_BARS, Bar, Fade, Placement, Rested, Stop, Variant
+from .score import Score
 
 L = TypeVar("L", Bring, Play)
 
-LINEAR_FADE_FRAMES = 1000
-"""20.8 ms at 48 kHz: a straight fade that changes gain by 0.001 a frame."""
-POWER_FADE_FRAMES = 1572
-"""32.7 ms: the shortest sine fade that never changes gain by more than 0.001 a frame."""
-OVERLAP_FRAMES = 2880
-"""60 ms: how long an outgoing tonal part rings into the next bar."""
 TEXTURE_CROSSFADE_FRAMES = 24_000
 """Half a second: how a sustained sound's end is faded into its repeat."""
 ACCENT_DB = 0.0
@@ -41,32 +35,19 @@ PLAIN_DB = -4.0
 """A plain step against an accented one."""
 
 
-@dataclass(frozen=True)
-class Score:
-    """What holds for a whole session: the piece, its clock and key, and who may sound."""
-
-    piece: Piece
-    use: str
-    seed: int
-    clock: BarClock
-    key: Key | None
-    snapshot: Snapshot
-    pools: Mapping[str, Eligible]
-    starts_clean: Callable[[str], bool] = lambda stem: False
-    """Whether a stem's first frames are quiet enough to begin without a fade."""
-
-    def with_snapshot(self, snapshot: Snapshot, at: str) -> Score:
-        """The same session over changed stems and consents: tempo and key stay."""
-        return replace(self, snapshot=snapshot, pools=_eligible(self.piece, snapshot, self.use, at, self.clock, self.key))
-
-
 @dataclass(slots=True)
 class Sounding:
-    """What a part has sounding: its placement, the line that brought it, and how often it was redrawn."""
+    """What a part has sounding: its placement, and the line, draw key and section bar that brought it."""
 
     placement: Placement
-    line: tuple[str, int]
-    """Text and place of the line."""
+    bring: Bring
+    key: DrawKey
+    section_bar: int
+
+    @property
+    def line(self) -> tuple[str, int]:
+        """Text of the line and its place among its like."""
+        return self.bring.text, self.key.place
 
 
 @dataclass(slots=True)
@@ -86,6 +67,8 @@ class State:
     """Last bar in which (pool, stem) started."""
     heard: dict[str, int] = field(default_factory=dict)
     """Frames each stem has been placed for."""
+    section_dials: dict[str, float] = field(default_factory=dict)
+    """Values that latch when the next section begins."""
     next_id: int = 0
     ended: bool = False
 
@@ -99,31 +82,8 @@ class State:
             drawn=dict(self.drawn),
             last_start=dict(self.last_start),
             heard=dict(self.heard),
+            section_dials=dict(self.section_dials),
         )
-
-
-def score(
-    piece: Piece, snapshot: Snapshot, *, use: str, at: str, rate: int, seed: int | None = None, must_sound: bool = True
-) -> Score:
-    """Choose tempo and key and gather who may sound.
-
-    `at`: RFC 3339 time at which consents are read. Raises UseRefused when the script is not for `use`, and
-    with `must_sound` NothingCleared when every pool is empty.
-    """
-    if use not in piece.uses:
-        raise UseRefused(
-            f'"{piece.name}" is for {", ".join(piece.uses)}, not for {use}: '
-            f"choose one of them with --use, or add {use} after `for` in its first line"
-        )
-    found = candidates(piece, snapshot, use, at)
-    cleared = {name: [snapshot.stems[i] for i in indices] for name, indices in found.items()}
-    clock = BarClock(choose_tempo(piece, _loops(piece, cleared)), piece.meter, rate)
-    key = choose_key(piece, [(piece.pools[name], stems) for name, stems in cleared.items()])
-    pools = _eligible(piece, snapshot, use, at, clock, key)
-    if must_sound and not any(among.stems for among in pools.values()):
-        reasons = "; ".join(f"{name}: {among.reason}" for name, among in pools.items())
-        raise NothingCleared(f"every pool is empty for {use}, so there is nothing to play ({reasons or 'no pools'})")
-    return Score(piece, use, piece.seed if seed is None else seed, clock, key, snapshot, pools)
 
 
 def first_state(piece: Piece, dials: Mapping[str, float]) -> State:
@@ -173,14 +133,16 @@ def _enter_bar(score: Score, state: State, stops: list[Stop]) -> None:
             return
     frame = score.clock.bar_frame(state.bar)
     for sounding in state.parts.values():
-        if _natural_end(score, sounding.placement) > frame:
-            stops.append(_stop_at(sounding.placement, frame))
+        if natural_end(sounding.placement) > frame:
+            stops.append(stop_at(sounding.placement, frame))
     state.parts.clear()
     state.redraws.clear()
     state.drawn.clear()
     if section is None:
         state.visit, state.ended = None, True
         return
+    state.dials.update(state.section_dials)
+    state.section_dials.clear()
     occurrence = state.occurrences.get(section.name, 0)
     state.occurrences[section.name] = occurrence + 1
     state.visit = enter(score.piece, score.seed, section, occurrence, state.bar)
@@ -208,7 +170,11 @@ class _Writer:
         """From which beat to which of this bar the line is at work; null when it is not."""
         window, beats = line.window, self.score.clock.beats_per_bar
         first = (window.at_bar - 1) * beats + window.at_beat - 1
-        last = first + window.for_bars * beats if window.for_bars is not None else Fraction(self.visit.bars * beats)
+        last = (
+            first + window.for_bars * beats
+            if window.for_bars is not None
+            else Fraction(self.visit.bars * beats)
+        )
         bar_first = self.section_bar * beats
         lo, hi = max(first, Fraction(bar_first)), min(last, Fraction(bar_first + beats))
         if lo >= hi:
@@ -228,21 +194,23 @@ class _Writer:
         return [
             beats
             for line, place in _placed(self.visit.section)
-            if isinstance(line, Rest) and line.part == part and (beats := self.active(line, place)) is not None
+            if isinstance(line, Rest)
+            and line.part == part
+            and (beats := self.active(line, place)) is not None
         ]
 
     def bring(self, part: str, lines: list[tuple[Bring, int]]) -> None:
         """Bring lines of one part: the last that is at work sounds; a rest silences them all."""
         beats = self.score.clock.beats_per_bar
         spans = [
-            (line, place, span)
-            for line, place in lines
-            if (span := self.active(line, place)) is not None
+            (line, place, span) for line, place in lines if (span := self.active(line, place)) is not None
         ]
         rests = self.resting(part)
-        cuts = sorted({Fraction(0), Fraction(beats), *(b for *_, s in spans for b in s), *(b for s in rests for b in s)})
+        cuts = sorted(
+            {Fraction(0), Fraction(beats), *(b for *_, s in spans for b in s), *(b for s in rests for b in s)}
+        )
         redraw = self._vary(part)
-        for start, end in zip(cuts, cuts[1:], strict=False):
+        for start, end in pairwise(cuts):
             silent = any(lo <= start and end <= hi for lo, hi in rests)
             wanted = [(line, place) for line, place, (lo, hi) in spans if lo <= start and end <= hi]
             self._segment(part, None if silent or not wanted else wanted[-1], start, redraw and start == 0)
@@ -261,11 +229,16 @@ class _Writer:
     def _segment(self, part: str, wanted: tuple[Bring, int] | None, start: Fraction, redraw: bool) -> None:
         frame = self.score.clock.frame(self.state.bar * self.score.clock.beats_per_bar + start)
         sounding = self.state.parts.get(part)
-        if sounding is not None and _natural_end(self.score, sounding.placement) <= frame:
+        if sounding is not None and natural_end(sounding.placement) <= frame:
             capped = sounding if sounding.placement.bars >= MAX_BARS else None
             del self.state.parts[part]
             sounding = None
-            if capped is not None and wanted is not None and capped.line == (wanted[0].text, wanted[1]) and not redraw:
+            if (
+                capped is not None
+                and wanted is not None
+                and capped.line == (wanted[0].text, wanted[1])
+                and not redraw
+            ):
                 self._continue(part, capped, wanted[0], start, frame)
                 return
         if wanted is None:
@@ -287,7 +260,8 @@ class _Writer:
         if stem is None:
             return
         in_phase = not redraw and not self._enters(line, start)
-        self.state.parts[part] = Sounding(self._loop(line, stem, start, frame, in_phase), (line.text, place))
+        placement = self._loop(line, place, stem, start, frame, in_phase)
+        self.state.parts[part] = Sounding(placement, line, self.key(line, place), self.section_bar)
 
     def _enters(self, line: Bring, start: Fraction) -> bool:
         """Whether the line's own `at` is here, so that its loop begins at its bar 1."""
@@ -295,7 +269,7 @@ class _Writer:
         return self.section_bar * beats + start == (line.window.at_bar - 1) * beats + line.window.at_beat - 1
 
     def _stop(self, part: str, sounding: Sounding, frame: int) -> None:
-        self.stops.append(_stop_at(sounding.placement, frame))
+        self.stops.append(stop_at(sounding.placement, frame))
         del self.state.parts[part]
 
     def _draw(self, line: Bring | Play, place: int, avoid: str | None = None) -> Stem | None:
@@ -320,13 +294,17 @@ class _Writer:
         )
         if chosen is None:
             reason = among.reason or f"every stem has sounded within {pool.never_twice_bars} bars"
-            self.rested.append(Rested(line.part, line.pool, line.span.line, f"pool {line.pool} is empty: {reason}"))
+            self.rested.append(
+                Rested(line.part, line.pool, line.span.line, f"pool {line.pool} is empty: {reason}")
+            )
             return None
         self.state.drawn[line.text, place, index] = chosen.stem
         self.state.last_start[pool.name, chosen.stem] = self.state.bar
         return chosen
 
-    def _loop(self, line: Bring, stem: Stem, start: Fraction, frame: int, in_phase: bool) -> Placement:
+    def _loop(
+        self, line: Bring, place: int, stem: Stem, start: Fraction, frame: int, in_phase: bool
+    ) -> Placement:
         """Place a loop from `frame` to the end of its line, its section, or 64 bars."""
         clock, beats = self.score.clock, self.score.clock.beats_per_bar
         here = self.section_bar * beats + start
@@ -341,11 +319,13 @@ class _Writer:
             offset = (frame - clock.bar_frame(self.visit.first_bar)) % variant.frames
         end_frame = clock.frame(self.visit.first_bar * beats + end_beat)
         fade_in = self._fade_in(line, stem, offset)
-        placement = self._placement(line, stem, variant, start, frame, end_beat - here, offset, fade_in)
-        fade_out = _leaving(stem.role)
+        placement = self._placement(
+            line, place, stem, variant, start, frame, end_beat - here, offset, fade_in
+        )
+        fade_out = leaving(stem.role)
         if line.out_over is not None:
             fade_out = Fade(max(self._length(line.out_over), LINEAR_FADE_FRAMES))
-        placement = replace(placement, fade_out=fade_out, end_frame=end_frame + _overhang(fade_out))
+        placement = replace(placement, fade_out=fade_out, end_frame=end_frame + overhang(fade_out))
         return self._start(placement, stem)
 
     def _continue(self, part: str, capped: Sounding, line: Bring, start: Fraction, frame: int) -> None:
@@ -354,14 +334,14 @@ class _Writer:
         stem = next((s for s in self.score.pools[line.pool].stems if s.stem == old.stem), None)
         if stem is None:
             return
-        placement = self._loop(line, stem, start, frame, in_phase=True)
+        placement = self._loop(line, capped.key.place, stem, start, frame, in_phase=True)
         played = old.offset_frames + frame - old.start_frame
         loop_start = old.variant.loop_start or 0
         if played >= old.variant.frames:
             played = loop_start + (played - old.variant.frames) % (old.variant.frames - loop_start)
         placement = replace(placement, offset_frames=played, fade_in=Fade())
         self.starts[-1] = placement
-        self.state.parts[part] = Sounding(placement, capped.line)
+        self.state.parts[part] = Sounding(placement, line, capped.key, self.section_bar)
 
     def play(self, lines: list[tuple[Play, int]], rests: list[tuple[Fraction, Fraction]]) -> None:
         """Hits of the play lines of one part in this bar."""
@@ -382,7 +362,11 @@ class _Writer:
             for number in range(int(first), int(-(-(bar_beat + beats) // step_beats))):
                 step = line.steps[number % len(line.steps)]
                 beat = number * step_beats - bar_beat
-                if step.chance == 0 or not span[0] <= beat < span[1] or any(lo <= beat < hi for lo, hi in rests):
+                if (
+                    step.chance == 0
+                    or not span[0] <= beat < span[1]
+                    or any(lo <= beat < hi for lo, hi in rests)
+                ):
                     continue
                 if key.uniform("step", number) >= step.chance:
                     continue
@@ -390,14 +374,16 @@ class _Writer:
                     continue
                 if window.one_in is not None and key.uniform("one in", number) >= 1 / window.one_in:
                     continue
-                self._hit(line, stem, beat, ACCENT_DB if step.accent else PLAIN_DB)
+                self._hit(line, place, stem, beat, ACCENT_DB if step.accent else PLAIN_DB)
 
-    def _hit(self, line: Play, stem: Stem, beat: Fraction, accent_db: float) -> None:
+    def _hit(self, line: Play, place: int, stem: Stem, beat: Fraction, accent_db: float) -> None:
         clock = self.score.clock
         frame = clock.frame(self.state.bar * clock.beats_per_bar + beat)
         variant = Variant(stem.stem, stem.frames, None, 1.0)
         bars = clock.beats(stem.sounding_frames) / clock.beats_per_bar
-        placement = self._placement(line, stem, variant, beat, frame, bars * clock.beats_per_bar, 0, Fade())
+        placement = self._placement(
+            line, place, stem, variant, beat, frame, bars * clock.beats_per_bar, 0, Fade()
+        )
         placement = replace(
             placement,
             gain_db=placement.gain_db + accent_db,
@@ -410,6 +396,7 @@ class _Writer:
     def _placement(
         self,
         line: Bring | Play,
+        place: int,
         stem: Stem,
         variant: Variant,
         start: Fraction,
@@ -419,6 +406,7 @@ class _Writer:
         fade_in: Fade,
     ) -> Placement:
         clearance = stem.clearances[self.score.use]
+        mix = mix_of(line, self.key(line, place), self.section_bar, self.state.dials)
         return Placement(
             id=self.state.next_id,
             stem=stem.stem,
@@ -436,9 +424,9 @@ class _Writer:
             end_frame=frame,
             variant=variant,
             offset_frames=offset,
-            gain_db=self._number(line.gain, line, -60.0, 24.0),
+            gain_db=mix.gain_db,
             level_db=level_db(stem),
-            pan=self._number(line.pan, line, -1.0, 1.0),
+            pan=mix.pan,
             fade_in=fade_in,
             fade_out=Fade(),
             consent=clearance.index,
@@ -452,19 +440,11 @@ class _Writer:
         self.starts.append(placement)
         return placement
 
-    def _number(self, expression: Expression, line: Line, lo: float, hi: float) -> float:
-        place = next(p for other, p in _placed(self.visit.section) if other is line)
-        return mix_value(self.score, expression, self.key(line, place), self.section_bar, self.state.dials, lo, hi)
-
     def _fade_in(self, line: Bring, stem: Stem, offset: int) -> Fade:
         """The fade of a loop that enters: none when it begins at its own first frame and that is quiet."""
         if line.over is not None:
             return Fade(max(self._length(line.over), LINEAR_FADE_FRAMES))
-        if offset == 0 and (stem.role in ("beats", "tops") or self.score.starts_clean(stem.stem)):
-            return Fade()
-        if stem.role in ("beats", "tops"):
-            return Fade(LINEAR_FADE_FRAMES)
-        return Fade(POWER_FADE_FRAMES, equal_power=True)
+        return entering(stem.role, offset, self.score.starts_clean(stem.stem))
 
     def _length(self, length: Length) -> int:
         """A length of the script in frames."""
@@ -480,13 +460,31 @@ class _Writer:
                 return int(length.amount * clock.rate / 1000)
 
 
-def mix_value(
-    score: Score, expression: Expression, key: DrawKey, index: int, dials: Mapping[str, float], lo: float, hi: float
-) -> float:
-    """A gain or pan as a number within its range; `random` draws are the same each time it is evaluated."""
-    drawn = iter(range(1_000_000))
-    value = float(evaluate(expression, dials, lambda: key.uniform(f"mix {next(drawn)}", index)))
-    return min(max(value, lo), hi)
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What a line says of a placement's gain, in dB, and pan, -1 to 1."""
+
+    gain_db: float
+    pan: float
+
+
+def mix_of(line: Bring | Play, key: DrawKey, section_bar: int, dials: Mapping[str, float]) -> Mix:
+    """Evaluate a line's gain and pan; its `random` draws are the same each time, so a dial may ask again."""
+
+    def number(expression: Expression, purpose: str, lo: float, hi: float) -> float:
+        drawn = iter(range(1_000_000))
+        value = evaluate(expression, dials, lambda: key.uniform(f"{purpose} {next(drawn)}", section_bar))
+        return min(max(float(value), lo), hi)
+
+    return Mix(number(line.gain, "gain", -60.0, 24.0), number(line.pan, "pan", -1.0, 1.0))
+
+
+def remix(state: State) -> dict[int, Mix]:
+    """Gain and pan of every sounding loop by placement id, as the dials of `state` have them now."""
+    return {
+        sounding.placement.id: mix_of(sounding.bring, sounding.key, sounding.section_bar, state.dials)
+        for sounding in state.parts.values()
+    }
 
 
 def variant_of(stem: Stem, clock: BarClock) -> Variant:
@@ -499,30 +497,6 @@ def variant_of(stem: Stem, clock: BarClock) -> Variant:
     if stem.shape == "loop" and fit is not None:
         return Variant(stem.stem, clock.frame(fit.beats), 0, fit.stretch)
     return Variant(stem.stem, stem.frames, min(TEXTURE_CROSSFADE_FRAMES, stem.frames // 2), 1.0)
-
-
-def _eligible(
-    piece: Piece, snapshot: Snapshot, use: str, at: str, clock: BarClock, key: Key | None
-) -> dict[str, Eligible]:
-    result = {}
-    for name, indices in candidates(piece, snapshot, use, at).items():
-        cleared = [snapshot.stems[i] for i in indices]
-        result[name] = eligible(
-            piece.pools[name], cleared, stem_keys(tuple(stem.stem for stem in cleared)), clock, key
-        )
-    return result
-
-
-def _loops(piece: Piece, cleared: Mapping[str, list[Stem]]) -> list[Stem]:
-    """The distinct loops that some pool of loops may bring, by id."""
-    found = {
-        stem.stem: stem
-        for name, stems in cleared.items()
-        if not piece.pools[name].hits
-        for stem in stems
-        if stem.shape == "loop"
-    }
-    return [found[stem] for stem in sorted(found)]
 
 
 def _placed(section: Section) -> list[tuple[Line, int]]:
@@ -543,25 +517,3 @@ def _by_part(section: Section, kind: type[L]) -> dict[str, list[tuple[L, int]]]:
         if isinstance(line, kind):
             parts.setdefault(line.part, []).append((line, place))
     return parts
-
-
-def _leaving(role: str) -> Fade:
-    """How a loop leaves: rhythm just before the bar, so that nothing flams; the rest rings a little over it."""
-    return Fade(LINEAR_FADE_FRAMES) if role in ("beats", "tops") else Fade(OVERLAP_FRAMES, equal_power=True)
-
-
-def _overhang(fade: Fade) -> int:
-    """How far a placement's end lies behind the musical one: an equal-power fade rings over it."""
-    return fade.frames if fade.equal_power else 0
-
-
-def _natural_end(score: Score, placement: Placement) -> int:
-    """The musical end of a placement: without the part of its fade that rings over."""
-    return placement.end_frame - _overhang(placement.fade_out)
-
-
-def _stop_at(placement: Placement, frame: int) -> Stop:
-    """Stop a loop at the musical frame given, as its role leaves."""
-    fade = _leaving(placement.role)
-    return Stop(placement.id, frame + _overhang(fade), fade)
-

@@ -10,8 +10,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -36,7 +37,7 @@ class Conformer:
     def __init__(self, vault: Vault, workers: int | None = None) -> None:
         self._vault = vault
         self._workers = workers or os.cpu_count() or 1
-        self._idle: list[subprocess.Popen[str]] = []
+        self._idle: list[_Worker] = []
         self._sounds: dict[Variant, NDArray[np.float32]] = {}
 
     def sound(self, stem: Stem, variant: Variant) -> NDArray[np.float32]:
@@ -75,10 +76,7 @@ class Conformer:
     def close(self) -> None:
         """End the worker processes."""
         for worker in self._idle:
-            assert worker.stdin is not None and worker.stdout is not None
-            worker.stdin.close()
-            worker.wait()
-            worker.stdout.close()
+            worker.close()
         self._idle.clear()
 
     def __enter__(self) -> Self:
@@ -94,7 +92,9 @@ class Conformer:
         plain = variant.loop_start is None or (stem.shape == "loop" and variant.frames == stem.frames)
         if plain:
             return self._vault.conformed_path(stem.stem)
-        return self._vault.variant_folder(stem.stem) / f"{variant.frames}-{variant.loop_start}-{ALGORITHM}.npy"
+        return (
+            self._vault.variant_folder(stem.stem) / f"{variant.frames}-{variant.loop_start}-{ALGORITHM}.npy"
+        )
 
     def _whole(self, stem: Stem, variant: Variant) -> Path | None:
         """The variant's file, if it is there and has the shape that it should have."""
@@ -115,39 +115,53 @@ class Conformer:
         if path == source:
             self._vault.samples(stem.stem)
             return
-        kind = "loop" if stem.shape == "loop" else "texture"
-        request = Request(
-            str(source), str(path), "loop" if kind == "loop" else "texture", variant.frames, variant.loop_start or 0, ENGINE_RATE
-        )
-        answer = self._ask(request)
-        if answer["error"]:
-            raise ConformFailed(f'"{stem.title}" could not be brought to tempo: {answer["error"]}')
+        kind: Literal["loop", "texture"] = "loop" if stem.shape == "loop" else "texture"
+        overlap = variant.loop_start or 0
+        error = self._ask(Request(str(source), str(path), kind, variant.frames, overlap, ENGINE_RATE))
+        if error:
+            raise ConformFailed(f'"{stem.title}" could not be brought to tempo: {error}')
 
-    def _ask(self, request: Request) -> Mapping[str, str | None]:
-        """Have one worker answer; a worker that dies is replaced once."""
-        for attempt in range(2):
-            worker = self._idle.pop() if self._idle else _start_worker()
-            assert worker.stdin is not None and worker.stdout is not None
-            try:
-                worker.stdin.write(request.line())
-                worker.stdin.flush()
-                line = worker.stdout.readline()
-            except BrokenPipeError:
-                line = ""
-            if line:
+    def _ask(self, request: Request) -> str | None:
+        """Have one worker answer with what went wrong, if anything; a worker that dies is replaced once."""
+        for _ in range(2):
+            worker = self._idle.pop() if self._idle else _Worker()
+            answer = worker.ask(request)
+            if answer is not None:
                 self._idle.append(worker)
-                answer: dict[str, str | None] = json.loads(line)
-                return answer
-            worker.wait()
-            if attempt == 1:
-                raise ConformFailed(f"the stretching process ended with code {worker.returncode}; run it again")
-        raise AssertionError("unreachable")
+                return answer["error"]
+            code = worker.close()
+        raise ConformFailed(f"the stretching process ended with code {code}; run it again")
 
 
-def _start_worker() -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "stemloom.engine.stretch"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+class _Worker:
+    """One stretching process and the two ends of its conversation."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "stemloom.engine.stretch"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests, self._answers = self._process.stdin, self._process.stdout
+
+    def ask(self, request: Request) -> dict[str, str | None] | None:
+        """The answer, or null when the process has died."""
+        try:
+            self._requests.write(request.line())
+            self._requests.flush()
+            line = self._answers.readline()
+        except BrokenPipeError:
+            return None
+        answer: dict[str, str | None] | None = json.loads(line) if line else None
+        return answer
+
+    def close(self) -> int:
+        """End the process and give its exit code."""
+        with suppress(BrokenPipeError):
+            self._requests.close()
+        code = self._process.wait()
+        self._answers.close()
+        return code

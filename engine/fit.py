@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..script.piece import TONICS, Key, Piece, Pool
 from ..vault.records import Stem
@@ -36,8 +37,9 @@ def fit_tempo(stem: Stem, tempo_bpm: Fraction) -> TempoFit | None:
     if stem.bpm is None or stem.beats is None:
         return None
     readings = (Fraction(1), Fraction(2), Fraction(1, 2))
-    best = min(readings, key=lambda factor: abs(math.log(stem.bpm * factor / tempo_bpm)))
-    return TempoFit(beats=stem.beats * best, stretch=float(stem.bpm * best / tempo_bpm))
+    bpm = stem.bpm
+    best = min(readings, key=lambda factor: abs(math.log(bpm * factor / tempo_bpm)))
+    return TempoFit(beats=stem.beats * best, stretch=float(bpm * best / tempo_bpm))
 
 
 def within_stretch(stretch: float, most: float) -> bool:
@@ -70,7 +72,7 @@ def fits_key(stem: Stem, pool: Pool, key: Key | None) -> bool:
     return key is None or named_signature(stem.key) == signature(key.tonic, key.mode)
 
 
-def candidates(piece: Piece, snapshot: Snapshot, use: str, at: str) -> dict[str, np.ndarray]:
+def candidates(piece: Piece, snapshot: Snapshot, use: str, at: str) -> dict[str, NDArray[np.intp]]:
     """Indices into `snapshot.stems` of each pool's stems that are cleared for `use` at the time `at`."""
     return {name: snapshot.match(pool.clauses, use=use, at=at) for name, pool in piece.pools.items()}
 
@@ -85,7 +87,9 @@ def choose_tempo(piece: Piece, stems: Iterable[Stem]) -> Fraction:
     bpms = [float(stem.bpm) for stem in stems if stem.bpm is not None]
     if not bpms:
         return steps[len(steps) // 2]
-    logs = np.log2(np.asarray(sorted(bpms)))[:, None] - np.log2(np.asarray([float(s) for s in steps]))[None, :]
+    logs = (
+        np.log2(np.asarray(sorted(bpms)))[:, None] - np.log2(np.asarray([float(s) for s in steps]))[None, :]
+    )
     folded = np.abs(np.stack([logs - 1, logs, logs + 1])).min(axis=0)
     sums = np.round(folded.sum(axis=0), 9)
     return steps[int(np.argmin(sums))]

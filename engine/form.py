@@ -53,7 +53,12 @@ def next_section(
         if move.origin in (None, visit.section.name)
         and (move.at == time or (at_end and move.at == "next bar"))
         and (move.when is not None or move.at == "end" or bar > visit.first_bar)
-        and holds(move.when, dials, Key(seed, visit.section.name, visit.occurrence, move.text), bar - visit.first_bar)
+        and holds(
+            move.when,
+            dials,
+            Key(seed, visit.section.name, visit.occurrence, move.text),
+            bar - visit.first_bar,
+        )
     ]
     if not at_end and bar == visit.first_bar:
         return False, visit.section

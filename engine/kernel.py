@@ -65,10 +65,10 @@ _S0, _S1, _S2, _S3, _S4 = (np.float32(c) for c in (1.5707963, -0.6459641, 0.0796
 
 
 @intrinsic
-def _float_pointer(typingctx, address):  # type: ignore[no-untyped-def]
+def _float_pointer(typingctx, address):
     signature = types.CPointer(types.float32)(types.int64)
 
-    def codegen(context, builder, signature, args):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, signature, args):
         return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
 
     return signature, codegen

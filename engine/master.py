@@ -36,7 +36,9 @@ PRIOR_DB = -2.0
 """What is expected of a mix before it is heard, against its target."""
 
 # K-weighting at 48 kHz: BS.1770-4, tables 1 and 2.
-_SHELF = np.array([1.53512485958697, -2.69169618940638, 1.19839281085285, -1.69065929318241, 0.73248077421585])
+_SHELF = np.array(
+    [1.53512485958697, -2.69169618940638, 1.19839281085285, -1.69065929318241, 0.73248077421585]
+)
 _PASS = np.array([1.0, -2.0, 1.0, -1.99004745483398, 0.99007225036621])
 
 
@@ -186,7 +188,7 @@ def _follow_loudness(control):
     mean_square = control.block_sum / (BLOCK_QUANTA * QUANTUM)
     control.block_sum = 0.0
     control.block_quanta = 0
-    if mean_square > 10 ** -6.9309 and mean_square > control.mean_square / 10:
+    if mean_square > 10**-6.9309 and mean_square > control.mean_square / 10:
         control.blocks = min(control.blocks + 1, MOST_BLOCKS)
         control.mean_square += (mean_square - control.mean_square) / control.blocks
     loudness = -0.691 + 10 * math.log10(control.mean_square)

@@ -6,27 +6,15 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from .chain import advance
 from .clock import QUANTUM
-from .kernel import BUS, BUSES, DONE, FREE, PLAYING, VOICE, VOICES, mix_quantum
-from .master import LATENCY_FRAMES, Master, integrated_lufs, master_quantum
+from .kernel import BUS, BUSES, DONE, FREE, PLAYING, VOICE, VOICES
+from .master import Master, integrated_lufs
 from .plan import Fade, Placement
 
 MOST_SOUNDING = 256
-
-
-@njit(nogil=True, cache=True)
-def _advance(
-    frame, voices, buses, accumulator, envelope, control, filters, history, delay, reduction, meter, peaks, block, out
-):
-    """Mix and master `out.shape[1] / 64` quanta from the absolute `frame` on, into `out` (2, frames)."""
-    for q in range(out.shape[1] // QUANTUM):
-        first = q * QUANTUM
-        mix_quantum(frame + first, voices, buses, accumulator, envelope, block)
-        master_quantum(frame + first, block, control, filters, history, delay, reduction, meter, peaks)
-        out[:, first : first + QUANTUM] = block
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +53,9 @@ class Mixer:
 
         Gives the id of a hit that had to go because 256 voices sound already, else null.
         """
-        assert sound.dtype == np.float32 and sound.flags.c_contiguous and sound.ndim == 2
+        assert sound.dtype == np.float32
+        assert sound.ndim == 2
+        assert sound.flags.c_contiguous
         gone = self._make_room() if len(self._slots) >= MOST_SOUNDING else None
         slot = int(np.flatnonzero(self._voices["phase"] == FREE)[0])
         voice = self._voices[slot]
@@ -116,7 +106,7 @@ class Mixer:
         """The next `quanta` x 64 frames, float32 (2, frames)."""
         out = np.empty((2, quanta * QUANTUM), np.float32)
         master = self.master
-        _advance(
+        advance(
             self.frame,
             self._voices,
             self._buses,
@@ -137,7 +127,7 @@ class Mixer:
         return out
 
     def finished(self) -> list[Heard]:
-        """Placements that ended since the last call, in order of end frame, then voice; their voices are freed."""
+        """What ended since the last call, in order of end frame, then voice; the voices are freed."""
         slots = np.flatnonzero(self._voices["phase"] == DONE)
         ended = sorted(slots, key=lambda slot: (int(self._voices[slot]["end"]), int(slot)))
         return [self._release(int(slot)) for slot in ended]
@@ -153,8 +143,8 @@ class Mixer:
             self._voices[slot]["end"] = min(int(self._voices[slot]["end"]), self.frame)
         begun.sort(key=lambda slot: (int(self._voices[slot]["end"]), slot))
         result = [self._release(slot) for slot in begun]
-        for slot in np.flatnonzero(self._voices["phase"] != FREE):
-            self._release(int(slot))
+        for slot in list(self._sounds):
+            self._release(slot)
         return result
 
     @property
@@ -177,11 +167,11 @@ class Mixer:
 
     def _make_room(self) -> int:
         """Fade out the oldest sound that is not repeated, or the oldest of all."""
-        slots = sorted(
+        oldest = min(
             self._slots.values(),
             key=lambda slot: (int(self._voices[slot]["loop_start"]) >= 0, int(self._voices[slot]["start"])),
         )
-        id = int(self._voices[slots[0]]["id"])
+        id = int(self._voices[oldest]["id"])
         self.stop(id, self.frame, Fade(1000))
         return id
 
@@ -205,6 +195,3 @@ def pan_gains(pan: float, channels: int) -> tuple[float, float]:
     angle = (pan + 1) * math.pi / 4
     scale = 1.0 if channels == 1 else math.sqrt(2)
     return scale * math.cos(angle), scale * math.sin(angle)
-
-
-__all__ = ["LATENCY_FRAMES", "Heard", "Mixer", "pan_gains"]

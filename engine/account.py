@@ -1,0 +1,162 @@
+"""A session's account: what it means to play, and what was heard, written to the ledger.
+
+    opened -> intend, intend, ... -> heard, heard, ... -> closed
+
+Nothing sounds before `intend` has made it durable in the journal. What was heard is acknowledged as soon
+as it has ended, or, for a render, when its file is whole: a file that was never finished was never heard.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ..ledger.clock import Clock
+from ..ledger.entries import Placement as PlacementEntry
+from ..ledger.entries import Session as SessionEntry
+from ..ledger.entries import ms_of
+from ..ledger.journal import Intention
+from ..ledger.log import Log
+from ..ledger.statements import commitment
+from .mixer import Heard
+from .plan import Placement
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a session is, for its entries. `vault`: the snapshot's state hash."""
+
+    use: str
+    tier: str
+    user: str
+    script: str
+    seed: int
+    vault: str
+    engine: str
+    rate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sounded:
+    """A placement that was heard: its plan, its place in the session, the frames in play."""
+
+    placement: Placement
+    seq: int
+    frames: int
+    ms: int
+    start: str
+
+
+class Account:
+    """Writes one session's entries. `keep_back`: acknowledge nothing before `closed`."""
+
+    def __init__(self, log: Log, clock: Clock, run: Run, *, keep_back: bool) -> None:
+        self.session = "x" + secrets.token_hex(10)
+        self.sounded: list[Sounded] = []
+        self._clock = clock
+        self._run = run
+        self._keep_back = keep_back
+        self._user_salt = secrets.token_hex(16)
+        self._waiting: dict[int, tuple[Placement, str]] = {}
+        self._unwritten: list[PlacementEntry | SessionEntry] = []
+        self._journal = log.journal()
+        try:
+            self._journal.write([self._entry("opened")])
+        except BaseException:
+            self._journal.close()
+            raise
+
+    def intend(self, placements: Iterable[Placement]) -> None:
+        """Make placements durable as intended; only then may they be mixed."""
+        now = self._clock.now()
+        meant = list(placements)
+        for placement in meant:
+            self._waiting[placement.id] = (placement, now)
+        if meant:
+            self._journal.intend([self._intention(placement) for placement in meant])
+
+    def heard(self, ended: Iterable[Heard]) -> None:
+        """Take what ended into the account, in the order given; what was never in play leaves no entry."""
+        for end in ended:
+            placement, start = self._waiting.pop(end.id)
+            if end.frames == 0:
+                continue
+            ms = ms_of(end.frames, self._run.rate)
+            sounded = Sounded(placement, len(self.sounded), end.frames, ms, start)
+            self.sounded.append(sounded)
+            self._unwritten.append(self._placement(sounded))
+        if self._unwritten and not self._keep_back:
+            self._journal.write(self._unwritten)
+            self._unwritten = []
+
+    def closed(self, take: str) -> None:
+        """Write the rest and the closing entry, and have everything sequenced into the log."""
+        self._journal.write([*self._unwritten, self._entry("closed", take)])
+        self._unwritten = []
+        self._journal.close()
+
+    def abandoned(self) -> None:
+        """Close a render whose file never came to be: nothing of it was heard."""
+        if self._keep_back:
+            self._unwritten = []
+            self.sounded = []
+        self._waiting = {}
+        self._journal.write([*self._unwritten, self._entry("closed")])
+        self._journal.close()
+
+    def per_stem(self) -> Mapping[str, int]:
+        """Milliseconds in play of each stem: the sum of its placements' rounded ones."""
+        sums: dict[str, int] = {}
+        for sounded in self.sounded:
+            sums[sounded.placement.stem] = sums.get(sounded.placement.stem, 0) + sounded.ms
+        return sums
+
+    def _intention(self, placement: Placement) -> Intention:
+        return Intention(
+            session=self.session,
+            stem=placement.stem,
+            line=placement.line,
+            start_frame=placement.start_frame,
+            frames=placement.end_frame - placement.start_frame,
+            consent=placement.consent,
+        )
+
+    def _placement(self, sounded: Sounded) -> PlacementEntry:
+        placement, run = sounded.placement, self._run
+        return PlacementEntry(
+            session=self.session,
+            seq=sounded.seq,
+            stem=placement.stem,
+            use=run.use,
+            tier=run.tier,
+            role=placement.role,
+            part=placement.part,
+            section=placement.section,
+            line=placement.line,
+            start_frame=placement.start_frame,
+            frames=sounded.frames,
+            rate=run.rate,
+            start=sounded.start,
+            ms=sounded.ms,
+            consent=placement.consent,
+        )
+
+    def _entry(self, state: str, take: str | None = None) -> SessionEntry:
+        run, closed = self._run, state == "closed"
+        return SessionEntry(
+            time=self._clock.now(),
+            session=self.session,
+            state="closed" if closed else "opened",
+            use=run.use,
+            tier=run.tier,
+            user=commitment(run.user, self._user_salt),
+            script=run.script,
+            seed=run.seed,
+            vault=run.vault,
+            engine=run.engine,
+            licence=None,
+            take=take,
+            placements=len(self.sounded) if closed else None,
+            ms=sum(sounded.ms for sounded in self.sounded) if closed else None,
+        )

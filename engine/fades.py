@@ -1,0 +1,44 @@
+"""How placements begin and end: every gain moves by at most 0.001 a frame."""
+
+from __future__ import annotations
+
+from .plan import Fade, Placement, Stop
+
+LINEAR_FADE_FRAMES = 1000
+"""20.8 ms at 48 kHz: a straight fade that changes gain by 0.001 a frame."""
+POWER_FADE_FRAMES = 1572
+"""32.7 ms: the shortest sine fade that never changes gain by more than 0.001 a frame."""
+OVERLAP_FRAMES = 2880
+"""60 ms: how long an outgoing tonal part rings into the next bar."""
+RHYTHM_ROLES = ("beats", "tops")
+"""Roles whose attacks carry the time: they begin at full level and never overlap."""
+
+
+def entering(role: str, offset_frames: int, starts_clean: bool) -> Fade:
+    """The fade of a loop that enters: none at its own first frame, if that is rhythm or quiet."""
+    if offset_frames == 0 and (role in RHYTHM_ROLES or starts_clean):
+        return Fade()
+    if role in RHYTHM_ROLES:
+        return Fade(LINEAR_FADE_FRAMES)
+    return Fade(POWER_FADE_FRAMES, equal_power=True)
+
+
+def leaving(role: str) -> Fade:
+    """How a loop leaves: rhythm just before the bar, so that nothing flams; all else rings over it."""
+    return Fade(LINEAR_FADE_FRAMES) if role in RHYTHM_ROLES else Fade(OVERLAP_FRAMES, equal_power=True)
+
+
+def overhang(fade: Fade) -> int:
+    """How far a placement's end lies behind the musical one: an equal-power fade rings over it."""
+    return fade.frames if fade.equal_power else 0
+
+
+def natural_end(placement: Placement) -> int:
+    """The musical end of a placement: without the part of its fade that rings over."""
+    return placement.end_frame - overhang(placement.fade_out)
+
+
+def stop_at(placement: Placement, frame: int) -> Stop:
+    """Stop a loop at the musical frame given, as its role leaves."""
+    fade = leaving(placement.role)
+    return Stop(placement.id, frame + overhang(fade), fade)

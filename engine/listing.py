@@ -1,0 +1,58 @@
+"""The plan as people read it: the next bars of a piece, composed and not mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..script.piece import Piece
+from ..vault.records import ENGINE_RATE
+from ..vault.snapshot import Snapshot
+from .compose import first_state, next_bar
+from .plan import Bar, Placement, Rested
+from .score import score
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the next bars hold. `ended`: whether the piece ends within them."""
+
+    tempo_bpm: float
+    key: str | None
+    bars: tuple[Bar, ...]
+    ended: bool
+
+    @property
+    def placements(self) -> tuple[Placement, ...]:
+        return tuple(placement for bar in self.bars for placement in bar.starts)
+
+    @property
+    def rested(self) -> tuple[Rested, ...]:
+        return tuple(rest for bar in self.bars for rest in bar.rested)
+
+
+def plan(
+    piece: Piece,
+    snapshot: Snapshot,
+    bars: int,
+    *,
+    at: str,
+    use: str | None = None,
+    seed: int | None = None,
+    dials: Mapping[str, float] | None = None,
+) -> Plan:
+    """Compose the first `bars` bars for `use` with the consents at the RFC 3339 time `at`.
+
+    Pools may be empty: their lines rest, and say why. Raises UseRefused.
+    """
+    fixed = score(
+        piece, snapshot, use=use or piece.uses[0], at=at, rate=ENGINE_RATE, seed=seed, must_sound=False
+    )
+    state = first_state(piece, dials or {})
+    composed: list[Bar] = []
+    while len(composed) < bars and not state.ended:
+        bar, state = next_bar(fixed, state)
+        if not bar.ended:
+            composed.append(bar)
+    key = fixed.key.name if fixed.key else None
+    return Plan(float(fixed.clock.tempo_bpm), key, tuple(composed), state.ended)

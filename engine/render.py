@@ -1,0 +1,229 @@
+"""Rendering: a piece to a file, faster than real time, by the code that plays it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from ..ledger.clock import Clock
+from ..script.piece import Piece
+from ..vault.records import ENGINE_RATE
+from ..vault.vault import Vault
+from .account import Sounded
+from .errors import NoEnd, OutputRefused
+from .form import can_end
+from .plan import Bar, Rested
+from .quantise import quantise
+from .session import Session
+
+FORMATS = {".wav": "WAV", ".flac": "FLAC"}
+LONGEST_SECONDS = 24 * 3600
+UNENDING_SECONDS = 3600
+"""Where a piece that may end, but has not, is faded out."""
+MOST_BARS = 100_000
+CHUNK_FRAMES = 1 << 15
+
+
+@dataclass(frozen=True, slots=True)
+class StemHeard:
+    """A stem's time in play."""
+
+    stem: str
+    title: str
+    holder: str
+    ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What a render gave. `realtime_factor`: seconds of audio per second, stems being conformed already.
+
+    `pcm_sha256`: of the file's samples as 24-bit little-endian interleaved PCM.
+    """
+
+    audio: Path
+    frames: int
+    rate: int
+    pcm_sha256: str
+    take: Path
+    session: str
+    lufs: float
+    true_peak_dbtp: float
+    realtime_factor: float
+    tempo_bpm: float
+    key: str | None
+    ended: bool
+    """Whether it came to the piece's own end."""
+    stems: tuple[StemHeard, ...]
+    sounded: tuple[Sounded, ...]
+    bars: tuple[Bar, ...]
+    rested: tuple[Rested, ...]
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / self.rate
+
+
+class Progress(Protocol):
+    """Told how far a render is: ("conform" or "mix", done, all)."""
+
+    def __call__(self, step: str, done: int, all: int) -> None: ...
+
+
+def render(
+    vault: Vault,
+    piece: Piece,
+    out: Path,
+    *,
+    use: str | None = None,
+    tier: str = "free",
+    user: str = "",
+    seconds: float | None = None,
+    bars: int | None = None,
+    seed: int | None = None,
+    dials: Mapping[str, float] | None = None,
+    progress: Progress | None = None,
+    clock: Clock | None = None,
+) -> Rendered:
+    """Render `piece` to `out` (.wav or .flac, 24-bit) and log what is heard.
+
+    Without a length it ends where the piece ends. The file appears whole or not at all, and the ledger
+    holds its placements just when it does. Raises OutputRefused, NoEnd, UseRefused, NothingCleared,
+    UnknownDial, ConformFailed; OSError when the disk fails.
+    """
+    format = _format(out)
+    _check_length(piece, seconds, bars)
+    if seconds is None and bars is None:
+        seconds = UNENDING_SECONDS
+    with ExitStack() as stack:
+        sink = stack.enter_context(_Sink(out, format))
+        session = Session(
+            vault,
+            piece,
+            use=use,
+            tier=tier,
+            user=user,
+            seed=seed,
+            dials=dials,
+            seconds=seconds,
+            bars=bars,
+            keep_back=True,
+            clock=clock,
+        )
+        stack.callback(session.close, kept=False)
+        session.prepare(progress=_named(progress, "conform"))
+        total = session.planned_frames
+        begun = time.perf_counter()
+        while not session.ended:
+            sink.write(quantise(session.read(CHUNK_FRAMES)))
+            if progress is not None:
+                progress("mix", min(session.frame, total), total)
+        factor = session.frame / ENGINE_RATE / max(time.perf_counter() - begun, 1e-9)
+        sink.finish()
+        take = session.close()
+        # If we crash here, the ledger names a file that still has its working name: heard by nobody, paid all
+        # the same. The other way round a file would be heard that no ledger knows.
+        sink.publish()
+    return Rendered(
+        audio=out,
+        frames=take.frames,
+        rate=ENGINE_RATE,
+        pcm_sha256=take.pcm_sha256,
+        take=session.take_path,
+        session=session.session,
+        lufs=session.lufs,
+        true_peak_dbtp=session.true_peak_dbtp,
+        realtime_factor=factor,
+        tempo_bpm=float(session.score.clock.tempo_bpm),
+        key=session.score.key.name if session.score.key else None,
+        ended=session.piece_ended,
+        stems=_per_stem(session),
+        sounded=tuple(session.sounded),
+        bars=tuple(session.bars),
+        rested=tuple(session.rested),
+    )
+
+
+def _format(out: Path) -> str:
+    format = FORMATS.get(out.suffix.lower())
+    if format is None:
+        raise OutputRefused(f"cannot write {out.name!r}: the name must end in {' or '.join(FORMATS)}")
+    if out.is_dir():
+        raise OutputRefused(f"{str(out)!r} is a folder: name a file in it")
+    if not out.parent.is_dir():
+        raise OutputRefused(f"there is no folder {str(out.parent)!r} to write {out.name} to")
+    return format
+
+
+def _check_length(piece: Piece, seconds: float | None, bars: int | None) -> None:
+    if seconds is None and bars is None and not can_end(piece):
+        raise NoEnd(
+            f'"{piece.name}" has no move to silence, so it never ends: give a length with --seconds or --bars'
+        )
+    if seconds is not None and not 0.1 <= seconds <= LONGEST_SECONDS:
+        raise NoEnd(f"--seconds goes from 0.1 to {LONGEST_SECONDS}; {seconds:g} is outside")
+    if bars is not None and not 1 <= bars <= MOST_BARS:
+        raise NoEnd(f"--bars goes from 1 to {MOST_BARS}; {bars} is outside")
+
+
+def _per_stem(session: Session) -> tuple[StemHeard, ...]:
+    sums: dict[str, StemHeard] = {}
+    for sounded in session.sounded:
+        p = sounded.placement
+        before = sums.get(p.stem, StemHeard(p.stem, p.title, p.holder, 0))
+        sums[p.stem] = StemHeard(p.stem, p.title, p.holder, before.ms + sounded.ms)
+    return tuple(sorted(sums.values(), key=lambda heard: (-heard.ms, heard.stem)))
+
+
+def _named(progress: Progress | None, step: str) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, all: progress(step, done, all)
+
+
+class _Sink:
+    """The output file under a working name beside its own, until `publish`; gone if that never comes."""
+
+    def __init__(self, out: Path, format: str) -> None:
+        self._out = out
+        self._part = out.with_name(f".{out.name}.{os.getpid()}.part")
+        self._file: soundfile.SoundFile | None = None
+        self._format = format
+
+    def __enter__(self) -> Self:
+        self._part.touch(exist_ok=True)
+        self._file = soundfile.SoundFile(
+            self._part, "w", samplerate=ENGINE_RATE, channels=2, format=self._format, subtype="PCM_24"
+        )
+        return self
+
+    def write(self, samples: NDArray[np.int32]) -> None:
+        """Append 24-bit integers (frames, 2)."""
+        assert self._file is not None
+        self._file.write(samples << 8)
+
+    def finish(self) -> None:
+        """Make what was written durable under its working name."""
+        assert self._file is not None
+        self._file.close()
+        with self._part.open("rb+") as file:
+            os.fsync(file.fileno())
+
+    def publish(self) -> None:
+        """Give the file its name."""
+        self._part.replace(self._out)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._part.unlink(missing_ok=True)

@@ -1,0 +1,106 @@
+"""What a session fixes once: its piece, tempo and key, and which stems may sound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from ..script.piece import Key, Piece
+from ..vault.records import Stem
+from ..vault.snapshot import Snapshot
+from .chance import stem_keys
+from .choose import Eligible, eligible
+from .clock import BarClock
+from .errors import NothingCleared, UseRefused
+from .fit import candidates, choose_key, choose_tempo
+
+
+@dataclass(frozen=True)
+class Score:
+    """What holds for a whole session: the piece, its clock and key, and who may sound."""
+
+    piece: Piece
+    use: str
+    seed: int
+    clock: BarClock
+    key: Key | None
+    snapshot: Snapshot
+    pools: Mapping[str, Eligible]
+    stems: Mapping[str, Stem]
+    """Every stem of the pools, by id."""
+    starts_clean: Callable[[str], bool] = lambda stem: False
+    """Whether a stem's first frames are quiet enough to begin without a fade."""
+
+    def with_snapshot(self, snapshot: Snapshot, at: str) -> Score:
+        """The same session over changed stems and consents: tempo and key stay."""
+        pools = _eligible(self.piece, snapshot, self.use, at, self.clock, self.key)
+        return replace(self, snapshot=snapshot, pools=pools, stems=_stems(pools))
+
+    def with_starts(self, starts_clean: Callable[[str], bool]) -> Score:
+        """The same, knowing which sounds begin quietly."""
+        return replace(self, starts_clean=starts_clean)
+
+    def expires_by(self, at: str) -> bool:
+        """Whether a consent of some stem here has run out at the RFC 3339 time `at`."""
+        return any(stem.cleared(self.use, at) is None for stem in self.stems.values())
+
+
+def score(
+    piece: Piece,
+    snapshot: Snapshot,
+    *,
+    use: str,
+    at: str,
+    rate: int,
+    seed: int | None = None,
+    must_sound: bool = True,
+) -> Score:
+    """Choose tempo and key and gather who may sound.
+
+    `at`: RFC 3339 time at which consents are read. Raises UseRefused when the script is not for `use`, and
+    with `must_sound` NothingCleared when every pool is empty.
+    """
+    if use not in piece.uses:
+        raise UseRefused(
+            f'"{piece.name}" is for {", ".join(piece.uses)}, not for {use}: '
+            f"choose one of them with --use, or add {use} after `for` in its first line"
+        )
+    found = candidates(piece, snapshot, use, at)
+    cleared = {name: [snapshot.stems[i] for i in indices] for name, indices in found.items()}
+    clock = BarClock(choose_tempo(piece, _loops(piece, cleared)), piece.meter, rate)
+    key = choose_key(piece, [(piece.pools[name], stems) for name, stems in cleared.items()])
+    pools = _eligible(piece, snapshot, use, at, clock, key)
+    if must_sound and not any(among.stems for among in pools.values()):
+        reasons = "; ".join(f"{name}: {among.reason}" for name, among in pools.items())
+        raise NothingCleared(
+            f"every pool is empty for {use}, so there is nothing to play ({reasons or 'no pools'})"
+        )
+    return Score(piece, use, piece.seed if seed is None else seed, clock, key, snapshot, pools, _stems(pools))
+
+
+def _eligible(
+    piece: Piece, snapshot: Snapshot, use: str, at: str, clock: BarClock, key: Key | None
+) -> dict[str, Eligible]:
+    result = {}
+    for name, indices in candidates(piece, snapshot, use, at).items():
+        cleared = [snapshot.stems[i] for i in indices]
+        result[name] = eligible(
+            piece.pools[name], cleared, stem_keys(tuple(stem.stem for stem in cleared)), clock, key
+        )
+    return result
+
+
+def _stems(pools: Mapping[str, Eligible]) -> dict[str, Stem]:
+    return {stem.stem: stem for among in pools.values() for stem in among.stems}
+
+
+def _loops(piece: Piece, cleared: Mapping[str, list[Stem]]) -> list[Stem]:
+    """The distinct loops that some pool of loops may bring, by id."""
+    found = {
+        stem.stem: stem
+        for name, stems in cleared.items()
+        if not piece.pools[name].hits
+        for stem in stems
+        if stem.shape == "loop"
+    }
+    return [found[stem] for stem in sorted(found)]

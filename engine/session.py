@@ -1,0 +1,385 @@
+"""A session: one run of a piece, composing just ahead of what it mixes. Player and render are both one.
+
+    compose a bar -> conform its stems -> journal what it means to play -> mix -> account for what was heard
+
+A bar is composed when the mixer comes within the commit horizon of it, so a gesture is heard at the first
+boundary that is not yet committed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..ledger.clock import Clock, SystemClock
+from ..script.piece import Piece
+from ..vault.records import ENGINE_RATE, TIERS, Stem
+from ..vault.vault import Vault
+from . import take as takes
+from .account import Account, Run, Sounded
+from .clock import QUANTUM
+from .compose import State, first_state, next_bar, remix
+from .conform import Conformer
+from .errors import EngineError, UnknownDial
+from .fades import LINEAR_FADE_FRAMES
+from .master import LATENCY_FRAMES
+from .mixer import Mixer
+from .plan import Bar, Fade, Placement, Rested, Variant
+from .quantise import to_pcm24
+from .score import Score, score
+
+HORIZON_FRAMES = 4800
+"""The commit horizon, 100 ms: what starts within it is fixed."""
+MOST_TAIL_SECONDS = 10
+"""How long hits may ring after a piece's end."""
+WITHDRAWN_FADE_FRAMES = 4800
+"""100 ms: how a sounding stem leaves when its consent is withdrawn."""
+QUIET_START = 0.003
+"""Below it the first frames of a sound are no click when it begins at once: -50 dBFS."""
+
+
+class Session:
+    """One run of a piece; not safe to share between threads.
+
+    `seconds` and `bars` limit its length (the shorter counts); the last bar is then faded out. `keep_back`:
+    log nothing before `close`. Raises UseRefused, NothingCleared and UnknownDial before anything is written.
+    """
+
+    def __init__(
+        self,
+        vault: Vault,
+        piece: Piece,
+        *,
+        use: str | None = None,
+        tier: str = "free",
+        user: str = "",
+        seed: int | None = None,
+        dials: Mapping[str, float] | None = None,
+        seconds: float | None = None,
+        bars: int | None = None,
+        keep_back: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        if tier not in TIERS:
+            raise EngineError(f'"{tier}" is no tier: it is one of {", ".join(TIERS)}')
+        self._wall = clock or SystemClock()
+        self._vault = vault
+        self._dials = {name: _in_range(piece, name, value) for name, value in (dials or {}).items()}
+        self._clean: dict[str, bool] = {}
+        snapshot = vault.snapshot()
+        self.score = score(
+            piece, snapshot, use=use or piece.uses[0], at=self._wall.now(), rate=ENGINE_RATE, seed=seed
+        ).with_starts(self._starts_clean)
+        self._limit = _limit_frames(self.score, seconds, bars)
+        self._planned = self._limit or 0
+        self._first_candidates = self._candidates()
+        self._state: State = first_state(piece, self._dials)
+        self._pending: dict[str, float] = {}
+        self._conformer = Conformer(vault)
+        self._mixer = Mixer(piece.loudness_lufs, piece.ceiling_dbtp)
+        if self._limit is not None:
+            fade = min(self.score.clock.bar_frame(1), self._limit // 4)
+            self._mixer.master.fade(self._limit - fade, self._limit)
+        self._ready = np.empty((2, 0), np.float32)
+        self._delivered = -LATENCY_FRAMES
+        """Frames of output given out; below 0, frames of the master's latency still to drop."""
+        self._last: int | None = self._limit
+        """The output's length, once it is known."""
+        self._ended_at: int | None = None
+        self._last_end = 0
+        self._rung_out = False
+        self._hash = hashlib.sha256()
+        self._gestures: list[takes.Gesture] = []
+        self._changes: list[takes.Changed] = []
+        self.rested: list[Rested] = []
+        self.bars: list[Bar] = []
+        self._playing: dict[int, Placement] = {}
+        self._take: takes.Take | None = None
+        self._open = True
+        run = Run(
+            use=self.score.use,
+            tier=tier,
+            user=user,
+            script=piece.sha256,
+            seed=self.score.seed,
+            vault=snapshot.state_hash,
+            engine=__version__,
+            rate=ENGINE_RATE,
+        )
+        self._run = run
+        self._account = Account(vault.log, self._wall, run, keep_back=keep_back)
+
+    @property
+    def session(self) -> str:
+        return self._account.session
+
+    @property
+    def frame(self) -> int:
+        """Frames of output given out so far."""
+        return max(self._delivered, 0)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last frame has been given out."""
+        return self._last is not None and self._delivered >= self._last
+
+    @property
+    def piece_ended(self) -> bool:
+        """Whether the piece has come to its own end."""
+        return self._ended_at is not None
+
+    @property
+    def planned_frames(self) -> int:
+        """How long `prepare` found the session to be, without its tail."""
+        return self._planned
+
+    @property
+    def sounded(self) -> list[Sounded]:
+        """What was heard, once the account holds it."""
+        return self._account.sounded
+
+    @property
+    def playing(self) -> list[Placement]:
+        """What sounds at the frame that is mixed next."""
+        frame = self._mixer.frame
+        return [p for p in self._playing.values() if p.start_frame <= frame < p.end_frame]
+
+    @property
+    def lufs(self) -> float:
+        """Integrated loudness of the output so far."""
+        return self._mixer.lufs
+
+    @property
+    def true_peak_dbtp(self) -> float:
+        """True peak of the output so far."""
+        return self._mixer.master.true_peak_dbtp
+
+    def prepare(self, bars: int | None = None, progress: Callable[[int, int], None] | None = None) -> None:
+        """Conform what the next bars need, side by side; to the session's end without `bars`."""
+        wanted: dict[Variant, Stem] = {}
+        state = self._state
+        while bars is None or bars > 0:
+            bar, state = next_bar(self.score, state)
+            if bar.ended or (self._limit is not None and bar.start_frame >= self._limit):
+                self._planned = bar.start_frame if self._limit is None else min(bar.start_frame, self._limit)
+                break
+            wanted.update({p.variant: self.score.stems[p.stem] for p in bar.starts})
+            bars = None if bars is None else bars - 1
+        self._conformer.prepare([(stem, variant) for variant, stem in wanted.items()], progress)
+
+    def set(self, dial: str, value: float) -> None:
+        """Turn a dial: heard in the next quantum, or latched at the boundary that the dial names."""
+        value = _in_range(self.score.piece, dial, value)
+        self._gestures.append(takes.Gesture(self._mixer.frame, dial, value))
+        match self.score.piece.dials[dial].effect:
+            case "now":
+                self._state.dials[dial] = value
+                for id, mix in remix(self._state).items():
+                    self._mixer.set_gain(id, mix.gain_db, mix.pan)
+            case "next section":
+                self._state.section_dials[dial] = value
+            case _:
+                self._pending[dial] = value
+
+    def read(self, frames: int) -> NDArray[np.float32]:
+        """The next frames of output, float32 (2, frames); fewer only where the piece ends.
+
+        Frame 0 of the output is frame 0 of the piece: the master's latency is taken off.
+        """
+        if not self._open:
+            raise EngineError("the session is closed")
+        blocks = [self._ready]
+        have = self._ready.shape[1]
+        while have < frames and not (self._last is not None and self._delivered + have >= self._last):
+            block = self._produce(frames - have)
+            drop = min(max(-self._delivered, 0), block.shape[1])
+            self._delivered += drop
+            blocks.append(block[:, drop:])
+            have += block.shape[1] - drop
+        ready = np.concatenate(blocks, axis=1)
+        count = min(frames, have)
+        if self._last is not None:
+            count = min(count, max(self._last - self._delivered, 0))
+        out, self._ready = ready[:, :count], ready[:, count:]
+        self._delivered += count
+        self._hash.update(to_pcm24(out))
+        return out
+
+    def close(self, *, kept: bool = True) -> takes.Take:
+        """End the session: cut what sounds, account for all that was heard, seal it in the log.
+
+        `kept` False: the output came to nothing, and nothing of a kept-back account is logged.
+        """
+        if not self._open:
+            assert self._take is not None
+            return self._take
+        self._open = False
+        self._conformer.close()
+        if not kept:
+            self._account.abandoned()
+        else:
+            self._account.heard(self._mixer.close())
+        self._take = self._make_take()
+        if kept:
+            takes.save(self._take, self.take_path)
+            self._account.closed(takes.digest(self._take))
+        return self._take
+
+    @property
+    def take_path(self) -> Path:
+        """Where the take is saved at the session's close."""
+        return self._vault.home / "takes" / f"{self.session}.json"
+
+    def _produce(self, wanted: int) -> NDArray[np.float32]:
+        """Mix on: to the next bar that must be composed at the most, and for `wanted` frames."""
+        while self._ended_at is None and self._next_line() <= self._mixer.frame:
+            self._compose()
+        quanta = -(-wanted // QUANTUM)
+        if self._ended_at is None:
+            quanta = min(quanta, (self._next_line() - self._mixer.frame) // QUANTUM)
+        block = self._mixer.advance(quanta)
+        ended = self._mixer.finished()
+        for end in ended:
+            self._playing.pop(end.id, None)
+            self._last_end = max(self._last_end, end.end_frame)
+        if self._ended_at is not None and not self._rung_out and self._mixer.sounding == 0:
+            self._rung_out = True
+            # Not the mixer's frame, which depends on how many frames were asked for.
+            end = max(self._ended_at, self._last_end)
+            self._last = end if self._last is None else min(end, self._last)
+        return block
+
+    def _next_line(self) -> int:
+        """The frame, on the quantum grid, at which the next bar is composed."""
+        first = self.score.clock.bar_frame(self._state.bar)
+        return max(first - HORIZON_FRAMES, 0) // QUANTUM * QUANTUM
+
+    def _compose(self) -> None:
+        """Compose the next bar, journal it and hand it to the mixer."""
+        self._see_changes()
+        self._state.dials.update(self._pending)
+        self._pending.clear()
+        bar, self._state = next_bar(self.score, self._state)
+        self.bars.append(bar)
+        self.rested += bar.rested
+        for stop in bar.stops:
+            self._mixer.stop(stop.id, stop.end_frame, stop.fade_out)
+        if bar.ended:
+            self._end(bar.start_frame)
+            return
+        starts = [p for p in map(self._within_limit, bar.starts) if p is not None]
+        sounds = {p.id: self._conformer.sound(self.score.stems[p.stem], p.variant) for p in starts}
+        self._account.intend(starts)
+        for placement in starts:
+            self._playing[placement.id] = placement
+            self._mixer.place(placement, sounds[placement.id])
+
+    def _end(self, frame: int) -> None:
+        """The piece ends at `frame`; what rings may ring out."""
+        self._ended_at = frame
+        last = frame + MOST_TAIL_SECONDS * ENGINE_RATE
+        for id in self._playing:
+            self._mixer.stop(id, last, Fade(LINEAR_FADE_FRAMES))
+
+    def _within_limit(self, placement: Placement) -> Placement | None:
+        """A placement cut to the length asked for; the master's fade covers the cut."""
+        if self._limit is None or placement.end_frame <= self._limit:
+            return placement
+        if placement.start_frame >= self._limit:
+            return None
+        return replace(placement, end_frame=self._limit, fade_out=Fade())
+
+    def _see_changes(self) -> None:
+        """Take consents that changed, in this or another process, into the candidates."""
+        now = self._wall.now()
+        changed = self._vault.changed()
+        if not changed and not self.score.expires_by(now):
+            return
+        if changed:
+            self._vault.refresh()
+        before = self._candidates()
+        self.score = self.score.with_snapshot(self._vault.snapshot(), now)
+        if self._candidates() == before:
+            return
+        change = takes.Changed(self._state.bar, self.score.snapshot.state_hash, self._candidates())
+        self._changes.append(change)
+        for id, placement in list(self._playing.items()):
+            if placement.stem not in self.score.stems:
+                end = self._mixer.frame + WITHDRAWN_FADE_FRAMES
+                self._mixer.stop(id, end, Fade(WITHDRAWN_FADE_FRAMES))
+        self._state.parts = {
+            part: sounding
+            for part, sounding in self._state.parts.items()
+            if sounding.placement.stem in self.score.stems
+        }
+
+    def _candidates(self) -> tuple[str, ...]:
+        return tuple(sorted(self.score.stems))
+
+    def _starts_clean(self, stem: str) -> bool:
+        if stem not in self._clean:
+            self._clean[stem] = bool(np.abs(self._vault.samples(stem)[:, :32]).max() < QUIET_START)
+        return self._clean[stem]
+
+    def _make_take(self) -> takes.Take:
+        score = self.score
+        return takes.Take(
+            version=1,
+            engine=self._run.engine,
+            session=self.session,
+            script=score.piece.text,
+            use=self._run.use,
+            tier=self._run.tier,
+            seed=self._run.seed,
+            rate=self._run.rate,
+            tempo_bpm=str(score.clock.tempo_bpm),
+            key=score.key.name if score.key else None,
+            dials=self._dials,
+            vault=self._run.vault,
+            candidates=self._first_candidates,
+            limit_frames=self._limit,
+            changes=tuple(self._changes),
+            gestures=tuple(self._gestures),
+            placements=tuple(
+                takes.Heard(
+                    s.seq,
+                    s.placement.stem,
+                    s.placement.role,
+                    s.placement.part,
+                    s.placement.section,
+                    s.placement.line,
+                    s.placement.start_frame,
+                    s.frames,
+                    s.ms,
+                )
+                for s in self.sounded
+            ),
+            frames=self.frame,
+            pcm_sha256=self._hash.hexdigest(),
+        )
+
+
+def _limit_frames(score: Score, seconds: float | None, bars: int | None) -> int | None:
+    lengths = []
+    if seconds is not None:
+        lengths.append(round(seconds * score.clock.rate))
+    if bars is not None:
+        lengths.append(score.clock.bar_frame(bars))
+    return min(lengths, default=None)
+
+
+def _in_range(piece: Piece, name: str, value: float) -> float:
+    """A gesture's value, checked against the script's dials."""
+    dial = piece.dials.get(name)
+    if dial is None:
+        known = ", ".join(piece.dials) or "none"
+        raise UnknownDial(f'"{piece.name}" has no dial "{name}"; its dials: {known}')
+    if not dial.lo <= value <= dial.hi:
+        raise UnknownDial(f"dial {name} goes from {dial.lo:g} to {dial.hi:g}; {value:g} is outside")
+    return float(value)

@@ -1,0 +1,142 @@
+"""The compiled mixer equals its NumPy twin bit for bit, and its laws hold."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stemloom.engine.kernel import BUS, DONE, PLAYING, VOICE, mix_quantum, power_curve
+
+_spec = importlib.util.spec_from_file_location("twin", Path(__file__).with_name("twin.py"))
+assert _spec is not None
+assert _spec.loader is not None
+twin = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(twin)
+
+QUANTA = 12
+BUS_COUNT = 3
+
+
+def run_kernel(voices: list[dict], buses: dict[int, list], quanta: int) -> tuple[np.ndarray, np.ndarray]:
+    table = np.zeros(len(voices), VOICE)
+    for row, voice in zip(table, voices, strict=True):
+        for name, value in voice.items():
+            if name != "sound":
+                row[name] = value
+        row["phase"] = PLAYING
+        row["address"] = voice["sound"].ctypes.data
+        row["channels"], row["frames"] = voice["sound"].shape
+    gains = np.array([(g, t) for g, t in buses.values()], BUS)
+    accumulator, envelope = np.zeros((len(buses), 2, 64), np.float32), np.zeros(64, np.float32)
+    out = np.zeros((2, quanta * 64), np.float32)
+    block = np.zeros((2, 64), np.float32)
+    for q in range(quanta):
+        mix_quantum(q * 64, table, gains, accumulator, envelope, block)
+        out[:, q * 64 : q * 64 + 64] = block
+    return out, table
+
+
+gains = st.floats(0, 2, width=32).map(np.float32)
+
+
+@st.composite
+def voice(draw) -> dict:
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    channels, frames = draw(st.integers(1, 2)), draw(st.integers(1, 400))
+    start = draw(st.integers(0, QUANTA * 64 - 1))
+    length = draw(st.integers(1, QUANTA * 64))
+    loops = draw(st.booleans())
+    sound = (rng.standard_normal((channels, frames)) * 0.3).astype(np.float32)
+    made = {
+        "sound": sound,
+        "loop_start": draw(st.integers(0, frames - 1)) if loops else -1,
+        "position": draw(st.integers(0, frames - 1)),
+        "start": start,
+        "end": start + length,
+        "fade_in": draw(st.sampled_from([0, 1, 50, 300])),
+        "fade_in_power": draw(st.integers(0, 1)),
+        "fade_out": draw(st.sampled_from([0, 1, 50, 300])),
+        "fade_out_power": draw(st.integers(0, 1)),
+        "bus": draw(st.integers(0, BUS_COUNT - 1)),
+        "heard": 0,
+        "level": draw(gains),
+    }
+    for name in ("gain", "left", "right"):
+        made[name] = draw(gains)
+        made[f"{name}_target"] = draw(st.one_of(st.just(made[name]), gains))
+    return made
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    voices=st.lists(voice(), min_size=1, max_size=4),
+    targets=st.lists(gains, min_size=BUS_COUNT, max_size=BUS_COUNT),
+)
+def test_kernel_equals_its_twin(voices: list[dict], targets: list) -> None:
+    kernel_out, table = run_kernel(voices, {b: [np.float32(1), t] for b, t in enumerate(targets)}, QUANTA)
+    copies = [dict(v) for v in voices]
+    twin_out = twin.mix(copies, {b: [np.float32(1), t] for b, t in enumerate(targets)}, QUANTA)
+    np.testing.assert_array_equal(kernel_out, twin_out)
+    assert [int(row["heard"]) for row in table] == [v["heard"] for v in copies]
+
+
+def plain(sound: np.ndarray, end: int, **changes: object) -> dict:
+    one = np.float32(1)
+    base = dict.fromkeys(("start", "position", "fade_in", "fade_in_power", "fade_out", "fade_out_power"), 0)
+    base |= {"bus": 0, "heard": 0, "loop_start": 0, "end": end, "sound": sound, "level": one}
+    for name in ("gain", "left", "right"):
+        base[name] = base[f"{name}_target"] = one
+    return base | changes
+
+
+def test_a_repeated_loop_is_the_tiled_loop() -> None:
+    sound = np.random.default_rng(5).standard_normal((2, 997)).astype(np.float32)
+    quanta = 997 * 200 // 64
+    out, _ = run_kernel([plain(sound, quanta * 64)], {0: [1, 1]}, quanta)
+    np.testing.assert_array_equal(out, np.tile(sound, 201)[:, : quanta * 64])
+
+
+def test_a_placement_handed_over_has_no_seam() -> None:
+    sound = np.random.default_rng(6).standard_normal((2, 3001)).astype(np.float32)
+    whole, _ = run_kernel([plain(sound, 64 * 200)], {0: [1, 1]}, 200)
+    cut = 5000
+    first = plain(sound, cut)
+    second = plain(sound, 64 * 200, start=cut, position=cut % 3001)
+    parted, table = run_kernel([first, second], {0: [1, 1]}, 200)
+    np.testing.assert_array_equal(parted, whole)
+    assert table["heard"].sum() == 64 * 200
+
+
+def test_ended_voices_are_done_with_all_frames_heard() -> None:
+    sound = np.ones((1, 100), np.float32)
+    _, table = run_kernel([plain(sound, 130), plain(sound, 1000)], {0: [1, 1]}, 3)
+    assert list(table["phase"]) == [DONE, PLAYING]
+    assert list(table["heard"]) == [130, 192]
+
+
+@pytest.mark.parametrize(("gain_db", "counted"), [(-59.9, True), (-60.0, False), (-80.0, False)])
+def test_frames_at_or_below_minus_60_db_are_not_in_play(gain_db: float, counted: bool) -> None:
+    gain = np.float32(10 ** (gain_db / 20))
+    quiet = plain(np.ones((1, 64), np.float32), 64, gain=gain, gain_target=gain)
+    _, table = run_kernel([quiet], {0: [1, 1]}, 1)
+    assert int(table["heard"][0]) == (64 if counted else 0)
+
+
+def test_no_gain_moves_faster_than_a_thousandth_a_frame() -> None:
+    faded = plain(np.ones((1, 64), np.float32), 6400, fade_in=1572, fade_in_power=1, fade_out=1000)
+    ramped = plain(np.ones((1, 64), np.float32), 6400, gain=np.float32(0.2))
+    for voice_ in (faded, ramped):
+        out, _ = run_kernel([voice_], {0: [1, 1]}, 99)
+        assert np.abs(np.diff(out[0, :6336])).max() <= 0.001 + 1e-6
+
+
+def test_the_power_curve_is_a_quarter_sine() -> None:
+    x = np.linspace(0, 1, 1001, dtype=np.float32)
+    curve = np.array([power_curve(v) for v in x])
+    assert np.abs(curve - np.sin(np.pi / 2 * x.astype(float))).max() < 4e-6
+    assert curve[-1] <= 1
