@@ -53,7 +53,7 @@ class Vault:
         self._store = store
         self._catalogue = catalogue
         self._clock = clock
-        self._size = 0
+        self._size = log.size
 
     @classmethod
     def open(cls, home: Path | str, *, create: bool = False, clock: Clock | None = None) -> Vault:
@@ -105,11 +105,13 @@ class Vault:
             )
         if size > applied:
             self._catalogue.apply(self.log.entries(applied, size), size)
-        self._size = size
 
-    def changed(self) -> bool:
-        """Whether the ledger has grown since the last `refresh` or `snapshot`; costs a look at one file."""
-        return self.log.changed_since(self._size)
+    def changed(self, since: int | None = None) -> bool:
+        """Whether the ledger has grown since a snapshot of the size `since`; costs a look at one file.
+
+        `since` left out: since the last `snapshot()` of this object, or its opening.
+        """
+        return self.log.changed_since(self._size if since is None else since)
 
     # Holders.
 
@@ -205,6 +207,7 @@ class Vault:
         with self._catalogue.reading():
             size = self._catalogue.applied()
             stems, holders = self._catalogue.stems(), self._catalogue.holders()
+        self._size = size
         return Snapshot(stems, holders, size, self._clock.now())
 
     # Consent and splits.

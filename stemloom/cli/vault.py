@@ -1,0 +1,547 @@
+"""`stemloom vault`: stems, holders, consent and splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .output import Door, table
+
+if TYPE_CHECKING:
+    from ..vault.catalogue import Filter, Statement
+    from ..vault.declared import Declared
+    from ..vault.intake import Intake
+    from ..vault.records import Stem
+    from ..vault.vault import Vault
+
+_BEATS_IN_A_BAR = 4
+
+
+@click.group()
+def vault() -> None:
+    """Stems, holders, consent and splits."""
+
+
+# Stems.
+
+
+@vault.command()
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--holder", metavar="H", help="Who holds the rights: id or name.")
+@click.option("--role", metavar="R", help="beats, bass, harmony, pads, tops, melody, voice, fx, or a word.")
+@click.option("--manifest", type=click.Path(path_type=Path), help="CSV of what is declared of each file.")
+@click.option("--bpm", metavar="N", help="Tempo; kept to a thousandth.")
+@click.option("--bars", type=int, help="Length in bars of four beats.")
+@click.option("--beats", type=int, help="Length in beats.")
+@click.option("--key", metavar="K", help="As 'D minor', 'F# major', 'Am' or 'Bb'.")
+@click.option("--shape", "--kind", metavar="S", help="loop, sustained or hit.")
+@click.option("--mood", multiple=True, metavar="M", help="May be given again, or parted by commas.")
+@click.option("--energy", type=float, help="0 to 1; measured when left out.")
+@click.option("--set", "set_name", metavar="NAME", help="A name for stems made together.")
+@click.option("--title", help="For a single file; else the file's name.")
+@click.option("--isrc", help="For a single file.")
+@click.pass_obj
+def add(
+    door: Door,
+    paths: tuple[Path, ...],
+    holder: str | None,
+    role: str | None,
+    manifest: Path | None,
+    bpm: str | None,
+    bars: int | None,
+    beats: int | None,
+    key: str | None,
+    shape: str | None,
+    mood: tuple[str, ...],
+    energy: float | None,
+    set_name: str | None,
+    title: str | None,
+    isrc: str | None,
+) -> int:
+    """Take recordings in: files, or folders of them, under one holder.
+
+    A loop's length must match its tempo and beats within 0.5 %. A stem starts without any consent.
+    Exits 1 when a file is refused; the others are in all the same.
+    """
+    from ..vault import declared as terms
+    from ..vault.manifest import Common, number, of_manifest, of_paths
+
+    common = Common(
+        holder=holder,
+        role=role,
+        declared=terms.Declared(
+            path=Path(),
+            holder="",
+            role="",
+            title=title,
+            bpm=None if bpm is None else number("--bpm", bpm),
+            bars=bars,
+            beats=beats,
+            key=key,
+            shape=shape,
+            mood=_words(mood),
+            energy=energy,
+            set=set_name,
+            isrc=isrc,
+        ),
+    )
+    if manifest is None:
+        offers = of_paths(paths, common)
+    elif len(paths) == 1 and paths[0].is_dir():
+        offers = of_manifest(manifest, paths[0], common)
+    else:
+        raise click.UsageError("--manifest goes with one folder, in which its files are")
+    if len(offers) > 1 and (title is not None or isrc is not None) and manifest is None:
+        raise click.UsageError("--title and --isrc are for a single file")
+    if manifest is None:
+        # What was said on the command line holds for all: a mistake in it is one, not one a file.
+        terms.settle(offers[0])
+    with door.vault() as opened:
+        intake = _add_showing(door, opened, offers)
+    _report(door, intake, offers)
+    return 1 if intake.refused else 0
+
+
+@vault.command("list")
+@click.pass_obj
+def list_(door: Door) -> None:
+    """All stems."""
+    _show_stems(door, None)
+
+
+@vault.command()
+@click.argument("text", required=False)
+@click.option("--role", multiple=True, metavar="R")
+@click.option("--shape", "--kind", multiple=True, metavar="S")
+@click.option("--mood", multiple=True, metavar="M")
+@click.option("--key", multiple=True, metavar="K")
+@click.option("--holder", multiple=True, metavar="H")
+@click.option("--set", "set_name", multiple=True, metavar="NAME")
+@click.option("--energy", metavar="LO..HI")
+@click.option("--bpm", metavar="LO..HI")
+@click.option("--use", metavar="U", help="Cleared for this use now.")
+@click.pass_obj
+def search(
+    door: Door,
+    text: str | None,
+    role: tuple[str, ...],
+    shape: tuple[str, ...],
+    mood: tuple[str, ...],
+    key: tuple[str, ...],
+    holder: tuple[str, ...],
+    set_name: tuple[str, ...],
+    energy: str | None,
+    bpm: str | None,
+    use: str | None,
+) -> None:
+    """Stems by what pools ask for; TEXT is part of a title. Options given again are alternatives."""
+    from ..vault.catalogue import Filter
+    from ..vault.declared import canonical_shape
+    from ..vault.records import USES
+    from ..vault.tonality import canonical_key
+
+    if use is not None and use not in USES:
+        raise click.UsageError(f"'{use}' is not a use; there are {', '.join(USES)}")
+    energies = None if energy is None else _range("--energy", energy)
+    _show_stems(
+        door,
+        Filter(
+            roles=tuple(word.lower() for word in _words(role)),
+            shapes=tuple(canonical_shape(word) for word in _words(shape)),
+            moods=tuple(word.lower() for word in _words(mood)),
+            keys=tuple(canonical_key(word) for word in key),
+            holders=holder,
+            sets=set_name,
+            energy=None if energies is None else (float(energies[0]), float(energies[1])),
+            bpm=None if bpm is None else _range("--bpm", bpm),
+            use=use,
+            text=text,
+        ),
+    )
+
+
+@vault.command()
+@click.argument("stem")
+@click.pass_obj
+def show(door: Door, stem: str) -> None:
+    """One stem: what it is, whose it is, and what it is cleared for."""
+    from ..vault.shares import percent
+
+    with door.vault() as opened:
+        found = opened.stem(stem)
+        names = _names(opened)
+        shares = opened.shares(found.stem)
+        statements = opened.consents(found.stem)
+        original = opened.original(found.stem)
+    record = _row(found, names) | {
+        "pcm_sha256": found.pcm_sha256,
+        "file_sha256": original.name,
+        "frames": found.frames,
+        "channels": found.channels,
+        "beats": found.beats,
+        "sounding_frames": found.sounding_frames,
+        "clearances": {
+            use: {"index": c.index, "since": c.since, "until": c.until} for use, c in found.clearances.items()
+        },
+        "splits": {
+            side: [{"holder": h, "name": names[h], "ppm": ppm} for h, ppm in parts.items()]
+            for side, parts in shares.items()
+        },
+        "consents": [_consent(statement) for statement in statements],
+    }
+    lines = [
+        f"{found.title}  ({found.stem})",
+        f"  holder     {names[found.holder]}",
+        f"  sound      {found.role}, {found.shape}, {_length(found)}, {_channels(found)}",
+        f"  key        {found.key or 'unknown'}",
+        f"  mood       {', '.join(found.mood) or '-'}; energy {found.energy:.2f}"
+        + (f"; set {found.set}" if found.set else ""),
+        f"  level      {found.lufs:.1f} LUFS, true peak {found.true_peak_dbtp:.1f} dBTP",
+        *(
+            f"  {side:<10} " + ", ".join(f"{names[h]} {percent(ppm)}" for h, ppm in parts.items())
+            for side, parts in shares.items()
+        ),
+        f"  cleared    {_cleared(found) or 'for nothing'}",
+        *(
+            f"    #{s.entry}  {s.time}  {s.action} {', '.join(s.uses)}"
+            + (f" until {s.until}" if s.until else "")
+            for s in statements
+        ),
+        f"  original   {original}",
+    ]
+    door.emit(record, "\n".join(lines))
+
+
+@vault.command()
+@click.argument("stem")
+@click.option("--master", multiple=True, metavar="HOLDER=PERCENT")
+@click.option("--publishing", multiple=True, metavar="HOLDER=PERCENT")
+@click.pass_obj
+def split(door: Door, stem: str, master: tuple[str, ...], publishing: tuple[str, ...]) -> None:
+    """Who owns a stem from now on; each side given sums to 100 %. Without options: who owns it."""
+    from ..vault.shares import parse_share, percent
+
+    sides: dict[str, dict[str, int] | None] = {}
+    for side, given in (("master", master), ("publishing", publishing)):
+        parts = [parse_share(text) for text in given]
+        if len({name.casefold() for name, _ in parts}) != len(parts):
+            raise click.UsageError(f"a holder is named twice among the {side} shares")
+        sides[side] = dict(parts) or None
+    with door.vault() as opened:
+        found = opened.stem(stem)
+        if master or publishing:
+            shares = opened.split(found.stem, sides["master"], sides["publishing"])
+        else:
+            shares = opened.shares(found.stem)
+        names = _names(opened)
+    rows = [(side, names[h], percent(ppm)) for side, parts in shares.items() for h, ppm in parts.items()]
+    door.emit(
+        {"stem": found.stem}
+        | {
+            side: [{"holder": h, "name": names[h], "ppm": ppm} for h, ppm in parts.items()]
+            for side, parts in shares.items()
+        },
+        f"{found.title} ({found.stem})\n" + table(("side", "holder", "share"), rows, right=(2,)),
+    )
+
+
+# Holders.
+
+
+@vault.group()
+def holder() -> None:
+    """Rights-holders and their keys."""
+
+
+@holder.command("add")
+@click.argument("name")
+@click.pass_obj
+def holder_add(door: Door, name: str) -> None:
+    """Register a rights-holder. Their key is made here and kept in HOME/keys."""
+    with door.vault(create=True) as opened:
+        made = opened.add_holder(name)
+    door.emit(
+        {"holder": made.holder, "name": made.name, "public_key": made.public_key},
+        f"{made.name} is {made.holder}; the key is kept in {door.folder / 'keys'}",
+    )
+
+
+@holder.command("list")
+@click.pass_obj
+def holder_list(door: Door) -> None:
+    """All rights-holders."""
+    with door.vault() as opened:
+        holders = opened.holders()
+        counts: dict[str, int] = {}
+        for stem in opened.stems():
+            counts[stem.holder] = counts.get(stem.holder, 0) + 1
+    rows = [(h.holder, h.name, counts.get(h.holder, 0), h.custody) for h in holders]
+    door.emit(
+        {
+            "holders": [
+                {
+                    "holder": h.holder,
+                    "name": h.name,
+                    "public_key": h.public_key,
+                    "custody": h.custody,
+                    "stems": counts.get(h.holder, 0),
+                }
+                for h in holders
+            ]
+        },
+        table(("holder", "name", "stems", "key kept by"), rows, right=(2,)) if rows else "no holders yet",
+    )
+
+
+# Consent.
+
+
+@vault.group()
+def consent() -> None:
+    """Signed consent, a stem and use at a time."""
+
+
+_USES = click.option(
+    "--use", "uses", multiple=True, required=True, metavar="USE", help="stream, live, export, sync."
+)
+_OF = click.option("--holder", metavar="H", help="All stems of this holder.")
+
+
+@consent.command()
+@click.argument("stems", metavar="STEM...", nargs=-1)
+@_OF
+@_USES
+@click.option("--until", metavar="DATE", help="Last day (UTC) or RFC 3339 time; without it, until withdrawn.")
+@click.pass_obj
+def grant(
+    door: Door, stems: tuple[str, ...], holder: str | None, uses: tuple[str, ...], until: str | None
+) -> None:
+    """Clear stems for uses, signed by their holders."""
+    ends = None if until is None else _until(until)
+    _state(door, stems, holder, lambda opened, ids: opened.grant(ids, _words(uses), ends))
+
+
+@consent.command()
+@click.argument("stems", metavar="STEM...", nargs=-1)
+@_OF
+@_USES
+@click.pass_obj
+def withdraw(door: Door, stems: tuple[str, ...], holder: str | None, uses: tuple[str, ...]) -> None:
+    """Take consent back, at once and without a reason."""
+    _state(door, stems, holder, lambda opened, ids: opened.withdraw(ids, _words(uses)))
+
+
+@consent.command("list")
+@click.argument("stem", required=False)
+@click.pass_obj
+def consent_list(door: Door, stem: str | None) -> None:
+    """The statements on a stem, or on all, in the ledger's order."""
+    with door.vault() as opened:
+        _show_statements(door, opened, opened.consents(stem))
+
+
+def _state(
+    door: Door,
+    stems: tuple[str, ...],
+    holder: str | None,
+    act: Callable[[Vault, Sequence[str]], tuple[Statement, ...]],
+) -> None:
+    from ..vault.catalogue import Filter
+
+    if bool(stems) == (holder is not None):
+        raise click.UsageError("name stems, or a holder with --holder")
+    with door.vault() as opened:
+        ids: Sequence[str] = stems
+        if holder is not None:
+            owner = opened.holder(holder)
+            ids = [stem.stem for stem in opened.stems(Filter(holders=(owner.holder,)))]
+            if not ids:
+                from ..vault.errors import UnknownStem
+
+                raise UnknownStem(f"{owner.name} has no stems in the vault")
+        _show_statements(door, opened, act(opened, ids))
+
+
+def _show_statements(door: Door, opened: Vault, statements: Sequence[Statement]) -> None:
+    titles = {stem.stem: stem.title for stem in opened.stems()}
+    rows = [
+        (s.entry, s.time, s.action, ", ".join(s.uses), s.until or "", s.stem, titles[s.stem])
+        for s in statements
+    ]
+    door.emit(
+        {"consents": [_consent(s) for s in statements]},
+        table(("index", "time", "action", "uses", "until", "stem", "title"), rows, right=(0,))
+        if rows
+        else "no consents yet",
+    )
+
+
+def _consent(statement: Statement) -> dict[str, Any]:
+    return {
+        "stem": statement.stem,
+        "uses": list(statement.uses),
+        "index": statement.entry,
+        "time": statement.time,
+        "action": statement.action,
+        "until": statement.until,
+        "holder": statement.holder,
+    }
+
+
+# How stems are shown.
+
+
+def _add_showing(door: Door, opened: Vault, offers: list[Declared]) -> Intake:
+    with door.progress() as progress:
+        task = progress.add_task("taking in", total=len(offers))
+        return opened.add(offers, lambda done, of: progress.update(task, completed=done, total=of))
+
+
+def _report(door: Door, intake: Intake, offers: list[Declared]) -> None:
+    from ..vault.records import ROLES
+
+    record = {
+        "added": [
+            {
+                "stem": a.stem.stem,
+                "title": a.stem.title,
+                "path": str(a.path),
+                "role": a.stem.role,
+                "kind": a.stem.shape,
+                "seconds": a.stem.seconds,
+                "bpm": _bpm(a.stem.bpm),
+                "bars": _bars(a.stem),
+                "key": a.stem.key,
+                # A key is declared, never guessed, so there is no doubt of ours to give a number to.
+                "key_confidence": None,
+                "lufs": round(a.stem.lufs, 2),
+                "true_peak_dbtp": round(a.stem.true_peak_dbtp, 2),
+                "energy": a.stem.energy,
+                "notes": list(a.notes),
+            }
+            for a in intake.added
+        ],
+        "held": [{"path": str(h.path), "reason": h.reason, "stem": h.stem} for h in intake.held],
+        "refused": [{"path": str(r.path), "reason": r.reason} for r in intake.refused],
+    }
+    rows: list[tuple[object, ...]] = [
+        ("added", a.path.name, a.stem.stem, f"{a.stem.role}, {a.stem.shape}, {_length(a.stem)}, "
+         f"{a.stem.lufs:.1f} LUFS" + "".join(f"; {note}" for note in a.notes))
+        for a in intake.added
+    ]  # fmt: skip
+    rows += [("held", h.path.name, h.stem or "", h.reason) for h in intake.held]
+    rows += [("refused", r.path.name, "", r.reason) for r in intake.refused]
+    summary = f"{len(intake.added)} added, {len(intake.held)} held, {len(intake.refused)} refused"
+    door.emit(record, table(("", "file", "stem", ""), rows) + f"\n{summary}")
+    unknown = sorted({a.stem.role for a in intake.added} - set(ROLES))
+    if unknown:
+        door.note(
+            f"roles that the engine does not balance: {', '.join(unknown)} (it knows {', '.join(ROLES)})"
+        )
+    if intake.added:
+        door.note("new stems are cleared for nothing: 'stemloom vault consent grant STEM --use stream'")
+
+
+def _show_stems(door: Door, chosen: Filter | None) -> None:
+    with door.vault() as opened:
+        stems = opened.stems(chosen)
+        names = _names(opened)
+    rows = [
+        (s.stem, s.title, s.role, s.shape, _length(s), s.key or "", ", ".join(s.mood), f"{s.energy:.2f}",
+         names[s.holder], _cleared(s))
+        for s in stems
+    ]  # fmt: skip
+    head = ("stem", "title", "role", "shape", "length", "key", "mood", "energy", "holder", "cleared for")
+    door.emit(
+        {"stems": [_row(s, names) for s in stems]},
+        table(head, rows) + f"\n{len(rows)} stem{'s' * (len(rows) != 1)}" if rows else "no stems",
+    )
+
+
+def _row(stem: Stem, names: dict[str, str]) -> dict[str, Any]:
+    return {
+        "stem": stem.stem,
+        "title": stem.title,
+        "role": stem.role,
+        "kind": stem.shape,
+        "holder": stem.holder,
+        "holder_name": names[stem.holder],
+        "seconds": stem.seconds,
+        "bpm": _bpm(stem.bpm),
+        "bars": _bars(stem),
+        "key": stem.key,
+        "mood": list(stem.mood),
+        "energy": stem.energy,
+        "set": stem.set,
+        "lufs": round(stem.lufs, 2),
+        "true_peak_dbtp": round(stem.true_peak_dbtp, 2),
+        "uses": sorted(stem.clearances),
+    }
+
+
+def _names(opened: Vault) -> dict[str, str]:
+    return {h.holder: h.name for h in opened.holders()}
+
+
+def _bpm(bpm: Fraction | None) -> float | None:
+    return None if bpm is None else float(bpm)
+
+
+def _bars(stem: Stem) -> float | int | None:
+    if stem.beats is None:
+        return None
+    whole, rest = divmod(stem.beats, _BEATS_IN_A_BAR)
+    return whole if rest == 0 else stem.beats / _BEATS_IN_A_BAR
+
+
+def _length(stem: Stem) -> str:
+    if stem.bpm is None:
+        return f"{stem.seconds:.2f} s"
+    return f"{_bars(stem):g} bar{'s' * (_bars(stem) != 1)} at {float(stem.bpm):g} bpm"
+
+
+def _channels(stem: Stem) -> str:
+    return "mono" if stem.channels == 1 else "stereo"
+
+
+def _cleared(stem: Stem) -> str:
+    now = _stamp(datetime.now(UTC))
+    return ", ".join(use for use in sorted(stem.clearances) if stem.cleared(use, now))
+
+
+def _words(given: Sequence[str]) -> tuple[str, ...]:
+    return tuple(word.strip() for text in given for word in text.split(",") if word.strip())
+
+
+def _range(option: str, text: str) -> tuple[Fraction, Fraction]:
+    from ..vault.manifest import number
+
+    low, dots, high = text.partition("..")
+    ends = number(option, low), number(option, high if dots else low)
+    if ends[0] > ends[1]:
+        raise click.UsageError(f"{option} {text} is empty: write the lower end first")
+    return ends
+
+
+def _until(text: str) -> str:
+    """The instant a consent ends: a date counts to its last millisecond."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(
+            f"--until is a date like 2027-12-31 or an RFC 3339 time, not '{text}'"
+        ) from None
+    if len(text) <= len("2027-12-31"):
+        moment += timedelta(days=1)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return _stamp(moment.astimezone(UTC))
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

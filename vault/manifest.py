@@ -1,0 +1,145 @@
+"""Files to take in, from folders and from a table of what is declared of each."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from .declared import Declared
+from .errors import BadDeclaration
+
+SUFFIXES = frozenset(
+    (
+        ".aif",
+        ".aifc",
+        ".aiff",
+        ".au",
+        ".caf",
+        ".flac",
+        ".mp3",
+        ".oga",
+        ".ogg",
+        ".opus",
+        ".rf64",
+        ".w64",
+        ".wav",
+    )
+)
+"""What a folder is searched for. A file that is named itself is decoded by content, whatever it is called."""
+
+_NAME = ("name", "file", "path")
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What is declared of every file that a manifest or a folder does not say otherwise of."""
+
+    holder: str | None
+    role: str | None
+    declared: Declared
+    """The rest; its path, holder and role are not read."""
+
+
+def of_paths(paths: Sequence[Path], common: Common) -> list[Declared]:
+    """Each file, and the audio files in each folder (by name, deeper ones too, hidden ones not)."""
+    files: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        found = sorted(
+            file
+            for file in path.rglob("*")
+            if file.suffix.lower() in SUFFIXES
+            and not any(part.startswith(".") for part in file.relative_to(path).parts)
+        )
+        if not found:
+            raise BadDeclaration(f"there are no audio files in {path}")
+        files += found
+    return [_complete(common, file, {}) for file in files]
+
+
+def of_manifest(manifest: Path, folder: Path, common: Common) -> list[Declared]:
+    """A declaration for each row of a CSV file with a header.
+
+    Columns, of which only the first is needed: `name` (or `file`, `path`; within `folder`), `holder`,
+    `role`, `title`, `bpm`, `bars`, `beats`, `key`, `kind` (or `shape`), `mood` (words parted by `;` or `,`),
+    `energy`, `set`, `isrc`. An empty cell declares nothing; other columns are not read. Raises `BadDeclaration`
+    that names the line.
+    """
+    try:
+        with open(manifest, encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restkey="")
+            columns = {(column or "").strip().lower(): column for column in reader.fieldnames or ()}
+            name_column = next((columns[name] for name in _NAME if name in columns), None)
+            if name_column is None:
+                raise BadDeclaration(f"{manifest} has no column 'name' for the files")
+            offers = []
+            for row in reader:
+                cells = {
+                    key: (row[column] or "").strip() for key, column in columns.items() if column is not None
+                }
+                name = (row[name_column] or "").strip()
+                if not name:
+                    raise BadDeclaration(f"{manifest}, line {reader.line_num}: no file is named")
+                try:
+                    offers.append(_complete(common, folder / name, cells))
+                except BadDeclaration as error:
+                    raise BadDeclaration(f"{manifest}, line {reader.line_num}: {error}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadDeclaration(f"{manifest} is not a CSV file in UTF-8: {error}") from error
+    if not offers:
+        raise BadDeclaration(f"{manifest} names no files")
+    return offers
+
+
+def number(what: str, text: str) -> Fraction:
+    """An exact number, as `120`, `97.5` or `400/3`. Raises `BadDeclaration`."""
+    try:
+        return Fraction(text.strip())
+    except (ValueError, ZeroDivisionError):
+        raise BadDeclaration(f"{what} is a number, not '{text}'") from None
+
+
+def _complete(common: Common, path: Path, cells: Mapping[str, str]) -> Declared:
+    holder = cells.get("holder") or common.holder
+    role = cells.get("role") or common.role
+    if not holder:
+        raise BadDeclaration(f"nobody is named who holds {path.name}: add --holder")
+    if not role:
+        raise BadDeclaration(
+            f"{path.name} has no role: add --role (beats, bass, harmony, pads, tops, melody ...)"
+        )
+    given = common.declared
+    bpm, energy = cells.get("bpm"), cells.get("energy")
+    moods = cells.get("mood", "").replace(";", ",").split(",")
+    # A row's own length in beats or bars replaces whichever was said for all.
+    own_length = bool(cells.get("bars") or cells.get("beats"))
+    return replace(
+        given,
+        path=path,
+        holder=holder,
+        role=role,
+        title=cells.get("title") or given.title,
+        bpm=number("bpm", bpm) if bpm else given.bpm,
+        bars=_whole("bars", cells.get("bars")) if own_length else given.bars,
+        beats=_whole("beats", cells.get("beats")) if own_length else given.beats,
+        key=cells.get("key") or given.key,
+        shape=cells.get("kind") or cells.get("shape") or given.shape,
+        mood=tuple(mood.strip() for mood in moods if mood.strip()) or given.mood,
+        energy=float(number("energy", energy)) if energy else given.energy,
+        set=cells.get("set") or given.set,
+        isrc=cells.get("isrc") or given.isrc,
+    )
+
+
+def _whole(what: str, text: str | None) -> int | None:
+    if not text:
+        return None
+    value = number(what, text)
+    if value.denominator != 1:
+        raise BadDeclaration(f"{what} is a whole number, not '{text}'")
+    return int(value)
