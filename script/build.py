@@ -59,7 +59,7 @@ def _edge(part: Any, index: int) -> Span:
 
 
 def _nodes(parts: Parts) -> list[Any]:
-    return [part for part in parts if not isinstance(part, Token)]
+    return [part for part in parts if not isinstance(part, Token | str)]
 
 
 def _unsounded(word_count: int) -> Callable[[Build, Parts], Unsounded]:

@@ -66,7 +66,7 @@ def check(
                 if dial is not None:
                     dials[dial.name] = dial
             case SectionStatement():
-                section = section_of(scope, statement, head.meter[0])
+                section = section_of(scope, statement, head.beats)
                 if section is not None:
                     sections.append(section)
             case MoveStatement():
@@ -76,11 +76,11 @@ def check(
                 unread_move = unread_move or move is None
             case Unsounded():
                 scope.unsounded(statement)
-            case Broken(word="move"):
+            case Broken(word="move" | None):
                 unread_move = True
             case _:
                 pass
-    if not unread_move:
+    if not unread_move and "section" not in scope.unsure:
         warn_of_unreachable(scope, moves)
     if catalogue is not None:
         uses = (use,) if use in head.uses and use is not None else head.uses

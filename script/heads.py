@@ -33,13 +33,14 @@ class Head:
     """What stands in the head, with what holds where a statement is left out.
 
     Without `tempo`, any from 60 to 180 bpm. Without `key`, none is named: the engine takes the one with most
-    candidates. `seed` null: it derives from the text.
+    candidates. `seed` null: it derives from the text. `beats`: in a bar; null where the meter has a mistake.
     """
 
     name: str = ""
     uses: tuple[str, ...] = ()
     tempo_bpm: tuple[Fraction, Fraction] = (Fraction(60), Fraction(180))
     meter: tuple[int, int] = (4, 4)
+    beats: int | None = 4
     keys: tuple[Key, ...] = ()
     seed: int | None = None
     loudness_lufs: float = -14.0
@@ -52,6 +53,7 @@ def head_of(scope: Scope, script: Script, use: str | None) -> Head:
     """The head, its mistakes noted. `use`: the piece must be for it, if given."""
     head = Head()
     seen: dict[str, Span] = {}
+    unseen = False
     for statement in script.statements:
         match statement:
             case PieceHead():
@@ -72,7 +74,9 @@ def head_of(scope: Scope, script: Script, use: str | None) -> Head:
                     head.tempo_bpm = tempo or head.tempo_bpm
             case Meter():
                 if _first(scope, seen, "meter", statement.span):
-                    head.meter = _meter(scope, statement) or head.meter
+                    meter = _meter(scope, statement)
+                    head.meter = meter or head.meter
+                    head.beats = meter[0] if meter else None
             case Keys():
                 if _first(scope, seen, "key", statement.span):
                     keys = [key_of(scope, name) for name in statement.keys]
@@ -86,11 +90,16 @@ def head_of(scope: Scope, script: Script, use: str | None) -> Head:
             case Remark(text=text):
                 if _first(scope, seen, "version", statement.span):
                     head.version = text
-            case Broken(word=word):
+            case Broken(word=None):
+                unseen = True
+            case Broken(word=str() as word):
                 seen.setdefault(word, statement.span)
+                if word == "meter":
+                    head.beats = None
             case _:
                 pass
-    _required(scope, script, seen)
+    if not unseen:
+        _required(scope, script, seen)
     return head
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .measure import amount, bars, condition, ends, length, number
+from .measure import amount, bars, condition, ends, length, number, written
 from .piece import Bring, Expression, Length, Line, Number, Play, Rest, Section, Span, Step, Vary, Window
 from .scope import Scope
 from .tree import At, Lasting, LineStatement, Mix, Name, Odds, Range, SectionStatement, Unsounded
@@ -48,8 +48,11 @@ class _Modifiers:
         return Window(self.at_bar, self.at_beat, self.for_bars, self.when, self.chance, self.one_in)
 
 
-def section_of(scope: Scope, statement: SectionStatement, beats: int) -> Section | None:
-    """The section that a statement describes; `beats` are in a bar. Null if its head has a mistake."""
+def section_of(scope: Scope, statement: SectionStatement, beats: int | None) -> Section | None:
+    """The section that a statement describes, or null if its head has a mistake.
+
+    `beats`: in a bar; null if that is not known.
+    """
     lengths: tuple[int, ...] | None = None
     if statement.length is not None:
         lengths = _lengths(scope, statement.length, statement.name)
@@ -64,11 +67,11 @@ def section_of(scope: Scope, statement: SectionStatement, beats: int) -> Section
     return Section(statement.name.text, lengths, tuple(lines), statement.span)
 
 
-def _lengths(scope: Scope, written: Range, name: Name | None) -> tuple[int, ...] | None:
+def _lengths(scope: Scope, range_: Range, name: Name | None) -> tuple[int, ...] | None:
     """What is drawn from: multiples of 4 bars in the range, of 2 if it begins below 4."""
     found = ends(
         scope,
-        written,
+        range_,
         f"section {name.text}" if name else "section",
         ("bars",),
         bounds=(1, MOST_BARS),
@@ -85,7 +88,7 @@ def _lengths(scope: Scope, written: Range, name: Name | None) -> tuple[int, ...]
     if not lengths:
         scope.say(
             "E042",
-            written.span,
+            range_.span,
             f"no length lies in {lo}..{hi} bars: a range is drawn in multiples of {unit} bars",
             f"give one length, such as {lo} bars, or a wider range",
         )
@@ -94,7 +97,7 @@ def _lengths(scope: Scope, written: Range, name: Name | None) -> tuple[int, ...]
 
 
 def _line(
-    scope: Scope, line: LineStatement, section: Name | None, lengths: Sequence[int] | None, beats: int
+    scope: Scope, line: LineStatement, section: Name | None, lengths: Sequence[int] | None, beats: int | None
 ) -> Line | None:
     """The line that a statement describes, or null if it names something unknown or is not sounded yet."""
     if line.word in ("hold", "solo", "drop"):
@@ -207,7 +210,7 @@ def _steps(scope: Scope, pattern: Name | Unsounded | None) -> tuple[Step, ...]:
 
 
 def _modifiers(
-    scope: Scope, line: LineStatement, section: Name | None, lengths: Sequence[int] | None, beats: int
+    scope: Scope, line: LineStatement, section: Name | None, lengths: Sequence[int] | None, beats: int | None
 ) -> _Modifiers:
     said = _Modifiers()
     seen: set[str] = set()
@@ -253,12 +256,14 @@ def _at(
     said: _Modifiers,
     section: Name | None,
     lengths: Sequence[int] | None,
-    beats: int,
+    beats: int | None,
 ) -> None:
     if at.beat is not None:
         beat = number(scope, at.beat, "beat", plain=True)
-        if beat is not None and not 1 <= beat < beats + 1:
-            scope.say("E034", at.beat.span, f"beat {at.beat.value} is outside the bar ({beats} beats)")
+        if beat is not None and (beat < 1 or (beats is not None and beat >= beats + 1)):
+            scope.say(
+                "E034", at.beat.span, f"beat {written(at.beat)} is outside the bar ({beats or 4} beats)"
+            )
         elif beat is not None:
             said.at_beat = beat
     bar = number(scope, at.bar, "at bar", plain=True, whole=True)

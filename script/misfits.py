@@ -90,7 +90,7 @@ def _expectations(expected: tuple[str, ...]) -> str:
     words = words_of_grammar()
     kinds = []
     if "NAME" in expected:
-        kinds.append("a name")
+        kinds.append("a dial" if "NUMBER" in expected else "a name")
     if "STRING" in expected:
         kinds.append('a "quoted text"')
     if "NUMBER" in expected:

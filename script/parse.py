@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 
 from .lalr import Misfit, read
 from .misfits import explained, stray_first_word
@@ -20,6 +21,7 @@ from .words import (
     MOST_PROBLEMS,
     MOST_STATEMENT_TOKENS,
     MOST_TOKENS,
+    RESERVED,
     STATEMENT_WORDS,
 )
 
@@ -99,6 +101,7 @@ def reading(text: str) -> Reading:
         if isinstance(node, SectionStatement):
             section = node
         elif raw.opens and isinstance(node, Broken):
+            # Lines follow it, so it was meant to head a section.
             section = SectionStatement(node.name, None, (), raw.span)
         else:
             assert not isinstance(node, LineStatement)
@@ -146,10 +149,17 @@ def _unreadable(raw: Raw) -> Problem | None:
 
 
 def _broken(raw: Raw) -> Broken:
-    """What is left of a statement: the name that it introduces, so that its uses are no mistakes."""
-    tokens: list[Token] = raw.tokens
-    introduces = raw.word in LINE_WORDS or raw.word in STATEMENT_WORDS or raw.opens
-    name = None
-    if introduces and len(tokens) > 1 and tokens[1].kind == "word":
-        name = Name(tokens[1].text, tokens[1].span)
-    return Broken(raw.word, name, raw.span)
+    """What is left of a statement: what it seems to be and to introduce, so that its uses are no mistakes."""
+    known = LINE_WORDS if raw.in_section else STATEMENT_WORDS
+    tokens: list[Token] = [token for token in raw.tokens if token.fault is None]
+    word: str | None = raw.word
+    if raw.opens:
+        word = "section"
+    elif word not in known:
+        near = get_close_matches(raw.word, known, n=1)
+        word = near[0] if near else None
+    words = [Name(t.text, t.span) for t in tokens[:3] if t.kind == "word" and t.text not in RESERVED]
+    if word is None:
+        return Broken(None, None, tuple(words), raw.span)
+    name = next((n for n in words if len(tokens) > 1 and n.span == tokens[1].span), None)
+    return Broken(word, name, (), raw.span)

@@ -123,7 +123,7 @@ def summary(problems: Sequence[Problem]) -> str:
 
 def render(problems: Sequence[Problem], text: str, file: str) -> str:
     """The problems for a person: place, code, message, source line, caret and hint of each."""
-    lines = text.split("\n") if problems else []
+    lines = text.split("\n") if text else []
     return "\n\n".join(_show(p, lines, file) for p in problems)
 
 

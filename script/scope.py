@@ -20,6 +20,9 @@ from .tree import (
 from .words import UNITS
 
 
+_MOST_LISTED = 8
+
+
 @dataclass(slots=True)
 class Scope:
     """Names by kind. A null value: its statement could not be read, so the name is known and no more."""
@@ -28,6 +31,10 @@ class Scope:
     dials: dict[str, DialStatement | None] = field(default_factory=dict)
     sections: dict[str, SectionStatement] = field(default_factory=dict)
     parts: set[str] = field(default_factory=set)
+    guessed: set[str] = field(default_factory=set)
+    """Names that statements of no known kind may introduce."""
+    unsure: set[str] = field(default_factory=set)
+    """Kinds of which some statement's name could not be read."""
     problems: list[Problem] = field(default_factory=list)
 
     def say(self, code: str, span: Span, message: str, hint: str | None = None) -> None:
@@ -47,16 +54,22 @@ class Scope:
     def unknown(
         self, code: str, kind: str, name: Name, known: Iterable[str], hint: str | None = None
     ) -> None:
+        if kind in self.unsure or name.text in self.guessed:
+            return
         names = list(known)
         if hint is None:
             hint = did_you_mean(name.text, names)
         if hint is None and not names:
             hint = f"there is no {kind} yet"
+        elif hint is None and len(names) <= _MOST_LISTED:
+            hint = f"{kind}s are {', '.join(map(short, sorted(names)))}"
         self.say(code, name.span, f'unknown {kind} "{short(name.text)}"', hint)
 
     @property
     def dial_kinds(self) -> frozenset[str]:
-        """The base units of the dials."""
+        """The base units of the dials; all there are, if a dial could not be read."""
+        if None in self.dials.values() or "dial" in self.unsure:
+            return frozenset(kind for kind, _ in UNITS.values())
         units = {d.range.hi.unit for d in self.dials.values() if d is not None}
         return frozenset(UNITS[unit][0] for unit in units if unit)
 
@@ -76,20 +89,35 @@ def scope_of(script: Script) -> Scope:
                 scope.pools.setdefault(name.text, None)
             case Broken("dial", Name() as name):
                 scope.dials.setdefault(name.text, None)
+            case Broken():
+                _guess(scope, statement)
             case SectionStatement(name=section_name, lines=lines):
-                if section_name and _new(scope, "section", section_name, scope.sections):
+                if section_name is None:
+                    scope.unsure.add("section")
+                elif _new(scope, "section", section_name, scope.sections):
                     scope.sections[section_name.text] = statement
                 for line in lines:
                     match line:
                         case LineStatement(word="bring" | "play", part=part):
                             scope.parts.add(part.text)
-                        case Broken(name=Name() as part):
+                        case Broken("bring" | "play", Name() as part):
                             scope.parts.add(part.text)
+                        case Broken():
+                            _guess(scope, line)
                         case _:
                             pass
             case _:
                 pass
     return scope
+
+
+def _guess(scope: Scope, broken: Broken) -> None:
+    """Take what cannot be told for granted, so that one broken statement is one mistake."""
+    scope.guessed.update(name.text for name in broken.names)
+    if broken.word in ("pool", "dial"):
+        scope.unsure.add(broken.word)
+    elif broken.word in ("bring", "play"):
+        scope.unsure.add("part")
 
 
 def _new(scope: Scope, kind: str, name: Name, known: Iterable[str]) -> bool:

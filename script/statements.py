@@ -31,7 +31,8 @@ class Raw:
 
     @property
     def word(self) -> str:
-        return self.tokens[0].text
+        """What it begins with."""
+        return _first_word(self.tokens)
 
     @property
     def span(self) -> Span:
@@ -52,7 +53,7 @@ def group(lines: Sequence[TextLine]) -> list[Raw]:
         if not line.tokens:
             waiting.append(line)
             continue
-        word = line.tokens[0].text
+        word = _first_word(line.tokens)
         raw: Raw | None = None
         if not line.indent:
             raw = Raw([line], in_section=False, opens=word == "section")
@@ -92,11 +93,16 @@ def group(lines: Sequence[TextLine]) -> list[Raw]:
     return found
 
 
+def _first_word(tokens: Sequence[Token]) -> str:
+    """The first text that is not a stray character."""
+    return next((token.text for token in tokens if token.fault is None), tokens[0].text)
+
+
 def _opens_block(head: Raw, line: TextLine) -> bool:
     """Whether an indented line after `head` is a section's first line, rather than more of `head`."""
     if head.opens:
         return True
-    word = line.tokens[0].text
+    word = _first_word(line.tokens)
     return word in _LINES and head.word not in _EVENTS
 
 

@@ -240,10 +240,15 @@ class LineStatement:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A statement that could not be read, and the name that it seems to introduce."""
+    """A statement that could not be read.
 
-    word: str
+    `word`: what it seems to be; null if that is not to be seen, and then `names` are its first words. `name`:
+    what it seems to introduce.
+    """
+
+    word: str | None
     name: Name | None
+    names: tuple[Name, ...]
     span: Span = field(compare=False)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 
 RESERVED = frozenset(
-    ("and", "or", "not", "random", "from", "at", "to", "over", "out", "under", "for", "when", "on", "in", "if",
-     "else", "that", "any", "silence", "through", "now")
+    ("and", "or", "not", "random", "from", "at", "to", "over", "out", "under", "for", "when", "on", "in",
+     "if", "else", "that", "any", "silence", "through", "now")
 )  # fmt: skip
 """Words that cannot be names. All others are free as names."""
 
