@@ -69,9 +69,12 @@ def copy_file(source: Path, target: Path) -> str:
         handle = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise Refused(f"it cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise Refused(f"its name is no file's name: {error}") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise Refused("it is not a regular file")
     with open(handle, "rb") as reader:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise Refused("it is not a regular file")
         digest = hashlib.sha256()
         with open(target, "xb") as writer:
             while chunk := reader.read(_COPY_BYTES):
@@ -111,10 +114,12 @@ def decode(path: Path) -> Sound:
         raise Refused(
             f"it is cut short: its header says {declared_frames} frames and {len(interleaved)} decode"
         )
-    peak = max(abs(float(interleaved.min())), abs(float(interleaved.max())))
-    if not np.isfinite(peak):
+    lowest, highest = interleaved.min(axis=0), interleaved.max(axis=0)
+    peak = float(max(highest.max(), -lowest.min()))
+    if not np.isfinite(peak) or not np.isfinite(lowest).all():
         raise Refused("it holds samples that are not numbers (NaN or infinite)")
-    if peak < SILENT_PEAK:
+    # Half the span, so that a constant offset does not pass for sound.
+    if float((highest - lowest).max()) / 2 < SILENT_PEAK:
         raise Refused("it is silent: nothing in it rises above -70 dBFS")
     if peak > MOST_PEAK:
         raise Refused(f"its peak is {20 * np.log10(peak):+.0f} dBFS: its samples are not scaled as audio")

@@ -67,8 +67,8 @@ def of_manifest(manifest: Path, folder: Path, common: Common) -> list[Declared]:
 
     Columns, of which only the first is needed: `name` (or `file`, `path`; within `folder`), `holder`,
     `role`, `title`, `bpm`, `bars`, `beats`, `key`, `kind` (or `shape`), `mood` (words parted by `;` or `,`),
-    `energy`, `set`, `isrc`. An empty cell declares nothing; other columns are not read. Raises `BadDeclaration`
-    that names the line.
+    `energy`, `set`, `isrc`. An empty cell declares nothing; other columns are not read. Raises
+    `BadDeclaration`, which names the line.
     """
     try:
         with open(manifest, encoding="utf-8-sig", newline="") as file:

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stemloom.ledger.entries import WHOLE_PPM
+from stemloom.vault.declared import Declared, settle
+from stemloom.vault.errors import BadDeclaration
+from stemloom.vault.manifest import Common, of_manifest, of_paths
+from stemloom.vault.shares import checked_shares, falls, parse_share, percent
+
+PLAIN = Declared(Path("night drive.wav"), "Ada", "beats")
+
+
+def test_the_canonical_form_of_a_declaration() -> None:
+    terms = settle(
+        replace(
+            PLAIN, role=" Beats ", bpm=Fraction("97.12345"), bars=2, key="bbm", shape="Loop",
+            mood=("Warm", "night", "warm "), energy=0.1234, set=" first  light ", isrc="gb-a1b-24-00001",
+        )
+    )  # fmt: skip
+    assert terms.title == "night drive"
+    assert terms.role == "beats"
+    assert (terms.bpm, terms.beats) == (Fraction(97_123, 1000), 8)
+    assert (terms.key, terms.shape) == ("A# minor", "loop")
+    assert terms.mood == ("night", "warm")
+    assert (terms.energy_milli, terms.set, terms.isrc) == (123, "first light", "GBA1B2400001")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"bpm": Fraction(19)}, "19 bpm is outside"),
+        ({"bpm": Fraction(401)}, "401 bpm is outside"),
+        ({"bars": 2, "beats": 9}, "2 bars are 8 beats, and 9"),
+        ({"beats": 0}, "1 to 4096 beats"),
+        ({"beats": -4}, "1 to 4096 beats"),
+        ({"key": "H"}, "not a key"),
+        ({"shape": "looop"}, "not a shape"),
+        ({"shape": "hit", "bpm": Fraction(120)}, "a hit sound has no tempo"),
+        ({"shape": "texture", "bars": 4}, "a sustained sound has no tempo"),
+        ({"energy": 1.01}, "energy is from 0 to 1"),
+        ({"energy": float("nan")}, "energy is from 0 to 1"),
+        ({"role": "  "}, "the role is empty"),
+        ({"title": "x" * 201}, "201 characters"),
+        ({"title": "bell\x07"}, "do not print"),
+        ({"isrc": "GB-A1B-24-0001"}, "not an ISRC"),
+    ],
+)
+def test_what_cannot_be_meant_is_said(change: dict, reason: str) -> None:
+    with pytest.raises(BadDeclaration, match=reason):
+        settle(replace(PLAIN, **change))
+
+
+def test_a_file_name_that_is_no_text_still_gives_a_title() -> None:
+    name = b"tr\xffck\x01.wav".decode("utf-8", "surrogateescape")
+    assert settle(replace(PLAIN, path=Path(name))).title == "tr?ck"
+
+
+COMMON = Common("Ada", "beats", PLAIN)
+
+
+def test_a_manifest_declares_row_by_row(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text(
+        "\ufeffName,BPM,beats,key,Kind,licence,role,mood\n"
+        "a.wav,97.5,8,A#m,loop,CC0,bass,warm; night\n"
+        "b.wav,,,,one-shot,CC0,,\n",
+        encoding="utf-8",
+    )
+    first, second = of_manifest(table, tmp_path, Common("Ada", "fx", replace(PLAIN, bars=4, set="one")))
+    assert first.path == tmp_path / "a.wav"
+    assert (first.bpm, first.bars, first.beats) == (Fraction("97.5"), None, 8)
+    assert (first.role, first.mood, first.set) == ("bass", ("warm", "night"), "one")
+    assert (second.role, second.shape, second.bars) == ("fx", "one-shot", 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("bpm\n97\n", "no column 'name'"),
+        ("", "no column 'name'"),
+        ("name\n", "names no files"),
+        ("name,bpm\na.wav,97\nb.wav,fast\n", "line 3: bpm is a number, not 'fast'"),
+        ("name,beats\na.wav,4.5\n", "line 2: beats is a whole number"),
+        ("name,bpm\n,97\n", "line 2: no file is named"),
+    ],
+)
+def test_a_wrong_manifest_names_its_line(tmp_path: Path, text: str, reason: str) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text(text)
+    with pytest.raises(BadDeclaration, match=reason):
+        of_manifest(table, tmp_path, COMMON)
+
+
+def test_a_manifest_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_bytes("name\nk\u00f6r.wav\n".encode("latin-1"))
+    with pytest.raises(BadDeclaration, match="not a CSV file in UTF-8"):
+        of_manifest(tmp_path / "table.csv", tmp_path, COMMON)
+
+
+def test_a_folder_gives_its_audio_files(tmp_path: Path) -> None:
+    for name in ("b.WAV", "a.flac", "notes.txt", ".hidden.wav", "deep/c.mp3", ".trash/d.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = of_paths([tmp_path], COMMON)
+    assert [d.path.relative_to(tmp_path).as_posix() for d in found] == ["a.flac", "b.WAV", "deep/c.mp3"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadDeclaration, match="no audio files"):
+        of_paths([tmp_path / "empty"], COMMON)
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("alice=60%", ("alice", 600_000)), ("alice=60", ("alice", 600_000)), ("a b = 33.3334 %", ("a b", 333_334)),
+        ("x=y=0.0001%", ("x=y", 1)), ("alice=100%", ("alice", WHOLE_PPM)),
+    ],
+)  # fmt: skip
+def test_reads_shares_exactly(text: str, share: tuple[str, int]) -> None:
+    assert parse_share(text) == share
+
+
+@pytest.mark.parametrize("text", ["alice", "=60%", "alice=", "alice=x%", "alice=0%", "alice=-1%", "alice=100.1%",
+                                  "alice=33.33333%", "alice=1/0"])  # fmt: skip
+def test_refuses_what_is_no_share(text: str) -> None:
+    with pytest.raises(BadDeclaration, match="share|finer"):
+        parse_share(text)
+
+
+@given(st.integers(1, WHOLE_PPM))
+def test_a_share_survives_being_written(ppm: int) -> None:
+    assert parse_share(f"ada={percent(ppm)}") == ("ada", ppm)
+
+
+@given(st.lists(st.integers(1, WHOLE_PPM), min_size=1, max_size=6))
+def test_shares_are_a_whole_or_refused(parts: list[int]) -> None:
+    shares = {f"h{place}": ppm for place, ppm in enumerate(parts)}
+    if sum(parts) == WHOLE_PPM:
+        assert sum(share.ppm for share in checked_shares("master", shares)) == WHOLE_PPM
+    else:
+        with pytest.raises(BadDeclaration, match="not to 100 %"):
+            checked_shares("master", shares)
+
+
+def test_finds_whose_share_falls() -> None:
+    before = [{"a": 600_000, "b": 400_000}, {"c": 1_000_000}]
+    after = [{"a": 500_000, "b": 500_000}, {"d": 1_000_000}]
+    assert falls(before, after) == {"a", "c"}

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from stemloom.vault.declared import Declared, settle
+from stemloom.vault.decode import Sound
+from stemloom.vault.errors import Refused
+from stemloom.vault.fit import fit, grid_of, loop_frames, shape_of
+
+from .conftest import clicks, tone
+
+
+def sound_of(samples: NDArray[np.float32], rate: int) -> Sound:
+    return Sound(np.ascontiguousarray(samples.T), rate, "0" * 64, float(np.abs(samples).max()))
+
+
+def silence(frames: int, rate: int = 48_000) -> Sound:
+    return Sound(np.zeros((1, frames), dtype=np.float32), rate, "0" * 64, 1.0)
+
+
+def terms(bpm=None, bars=None, beats=None, shape=None):
+    return settle(
+        Declared(
+            Path("a.wav"), "ada", "beats", bpm=bpm and Fraction(bpm), bars=bars, beats=beats, shape=shape
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "declared", "shape"),
+    [
+        (1.0, {}, "hit"),
+        (1.3, {}, "sustained"),
+        (1.0, {"bpm": 120}, "loop"),
+        (1.0, {"bars": 1}, "loop"),
+        (9.0, {"shape": "one-shot"}, "hit"),
+        (0.5, {"shape": "texture"}, "sustained"),
+    ],
+)
+def test_what_is_undeclared_follows_from_tempo_and_length(seconds, declared, shape) -> None:
+    assert shape_of(terms(**declared), silence(round(48_000 * seconds))) == shape
+
+
+@pytest.mark.parametrize(
+    ("frames", "rate", "declared", "bpm", "beats"),
+    [
+        (96_000, 48_000, {"bpm": 120, "beats": 4}, 120, 4),
+        (96_000, 48_000, {"bpm": 120, "bars": 1}, 120, 4),
+        (96_000, 48_000, {"bpm": 120}, 120, 4),
+        (96_470, 48_000, {"bpm": 120}, 120, 4),
+        (95_530, 48_000, {"bpm": 120}, 120, 4),
+        (72_000, 48_000, {"beats": 3}, 120, 3),
+        (201_600, 44_100, {"beats": 8}, 105, 8),
+        (201_600, 44_100, {"bars": 2}, 105, 8),
+        (470_723, 44_100, {"bpm": "89.9", "beats": 16}, Fraction(899, 10), 16),
+        (100_000, 48_000, {"beats": 4}, Fraction(115_200, 1000), 4),
+        (100_001, 48_000, {"beats": 4}, Fraction(115_199, 1000), 4),
+    ],
+)
+def test_the_grid_of_a_loop(frames, rate, declared, bpm, beats) -> None:
+    assert grid_of(terms(**declared), silence(frames, rate)) == (Fraction(bpm), beats)
+
+
+@pytest.mark.parametrize(
+    ("frames", "declared", "reason"),
+    [
+        (96_481, {"bpm": 120, "beats": 4}, r"4 beats at 120 bpm last 2\.000 s and the file lasts 2\.010 s"),
+        (95_519, {"bpm": 120, "beats": 4}, r"4 beats would be 120\.604 bpm"),
+        (
+            72_000,
+            {"bpm": 120},
+            r"3\.00 beats, no whole bars of four; the nearest are --beats 3 or 1 bar at 160",
+        ),
+        (110_000, {"bpm": 120}, r"the nearest are 1 bar at 104\.727 bpm or 2 bars at 209\.455 bpm"),
+        (96_000, {"shape": "loop"}, "nothing says how long its beats are"),
+        (96_000, {"beats": 100}, "would be 3000 bpm"),
+    ],
+)
+def test_a_loop_that_does_not_fit_its_declaration_is_refused(frames, declared, reason) -> None:
+    with pytest.raises(Refused, match=reason):
+        grid_of(terms(**declared), silence(frames))
+
+
+def test_a_loop_of_the_right_rate_and_length_keeps_its_samples() -> None:
+    sound = sound_of(tone(2.0, channels=2), 48_000)
+    assert fit(sound, 96_000) is sound.samples
+
+
+rates = st.sampled_from([8_000, 22_050, 44_100, 48_000, 88_200, 96_000])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rate=rates,
+    bpm=st.integers(60_000, 240_000),
+    beats=st.integers(1, 8),
+    off=st.floats(-0.0049, 0.0049),
+    channels=st.sampled_from([1, 2]),
+)
+def test_a_loop_gets_exactly_the_frames_of_its_beats(rate, bpm, beats, off, channels) -> None:
+    tempo = Fraction(bpm, 1000)
+    frames = loop_frames(tempo, beats)
+    assert abs(Fraction(frames) - Fraction(60 * beats * 48_000) / tempo) <= Fraction(1, 2)
+    source = tone(float(60 * beats / tempo) * (1 + off), rate=rate, channels=channels)
+    fitted = fit(sound_of(source, rate), frames)
+    assert fitted.shape == (channels, frames)
+    assert fitted.dtype == np.float32
+    assert fitted.flags.c_contiguous
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    rate=st.sampled_from([22_050, 44_100, 88_200, 96_000]),
+    turns=st.integers(20, 400),
+    off=st.floats(-0.004, 0.004),
+)
+def test_the_seam_of_a_resampled_loop_is_as_smooth_as_the_rest(rate, turns, off) -> None:
+    """A sine of whole turns stays one, everywhere, the seam included: nothing fades in or rings there."""
+    source_frames = round(2 * rate * (1 + off))
+    source = 0.5 * np.sin(2 * np.pi * turns * np.arange(source_frames) / source_frames)
+    fitted = fit(sound_of(source.astype(np.float32)[:, None], rate), 96_000)[0]
+    wanted = 0.5 * np.sin(2 * np.pi * turns * np.arange(96_000) / 96_000)
+    np.testing.assert_allclose(fitted, wanted, atol=2e-4)
+
+
+@pytest.mark.parametrize("rate", [44_100, 48_000, 96_000])
+@pytest.mark.parametrize("extra_ms", [-8, 0, 8])
+def test_onsets_stay_where_they_were_played_when_only_silence_is_wrong(rate: int, extra_ms: int) -> None:
+    beats = clicks(2.0, 4, rate=rate)
+    beats[np.abs(beats) < 0.05] = 0
+    # A loop that ends in silence, exported a little long or short.
+    beats[-rate // 20 :] = 0
+    extra = rate * extra_ms // 1000
+    sound = np.pad(beats, ((0, extra), (0, 0))) if extra > 0 else beats[: len(beats) + extra]
+    fitted = np.abs(fit(sound_of(sound, rate), 96_000)[0])
+    for beat in range(4):
+        around = fitted[max(24_000 * beat - 480, 0) : 24_000 * beat + 480]
+        first = np.flatnonzero(around > 0.2)[0] + max(24_000 * beat - 480, 0)
+        assert abs(first - 24_000 * beat) < 48  # a millisecond
+
+
+def test_a_sound_without_a_grid_takes_its_length_from_the_rate() -> None:
+    fitted = fit(sound_of(tone(1.0, rate=44_100, hertz=1000), 44_100), None)
+    assert fitted.shape == (1, 48_000)
+    wanted = tone(1.0, hertz=1000).T
+    np.testing.assert_allclose(fitted[0, 500:-500], wanted[0, 500:-500], atol=1e-3)

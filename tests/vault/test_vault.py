@@ -1,0 +1,414 @@
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from stemloom.ledger import entries
+from stemloom.vault.catalogue import Filter
+from stemloom.vault.declared import Declared
+from stemloom.vault.errors import (
+    AudioLost,
+    BadDeclaration,
+    CatalogueTrouble,
+    KeyNotHere,
+    NoVault,
+    UnknownHolder,
+    UnknownStem,
+)
+from stemloom.vault.vault import Vault
+
+from .conftest import Write, clicks, tone
+
+
+def add_one(vault: Vault, path: Path, holder: str = "Ada", role: str = "beats", **declared):
+    intake = vault.add([Declared(path, holder, role, **declared)])
+    assert not intake.refused
+    assert not intake.held
+    return intake.added[0].stem
+
+
+def test_a_file_becomes_a_stem(vault: Vault, write: Write) -> None:
+    path = write("dusk.wav", clicks(2.0, 4, rate=44_100), 44_100)
+    stem = add_one(vault, path, bpm=Fraction(120), key="Dm", mood=("warm",), energy=0.7, set="one")
+    assert (stem.title, stem.role, stem.shape, stem.frames) == ("dusk", "beats", "loop", 96_000)
+    assert (stem.bpm, stem.beats, stem.key, stem.mood, stem.energy) == (120, 4, "D minor", ("warm",), 0.7)
+    assert stem.stem == "s" + stem.pcm_sha256[:20]
+    assert len(stem.chroma) == 1
+    assert stem.sounding_frames == stem.frames
+    assert dict(stem.clearances) == {}
+    assert vault.original(stem.stem).read_bytes() == path.read_bytes()
+    assert vault.stem("DUSK") == vault.stem(stem.stem[:6]) == stem
+    entry = next(e for _, e in vault.log.entries() if isinstance(e, entries.Stem))
+    assert (entry.stem, entry.pcm_sha256, entry.bpm_milli, entry.beats) == (
+        stem.stem,
+        stem.pcm_sha256,
+        120_000,
+        4,
+    )
+    assert vault.shares(stem.stem) == {"master": {stem.holder: 10**6}, "publishing": {stem.holder: 10**6}}
+
+
+def test_samples_are_mapped_ready_for_the_mixer(vault: Vault, write: Write) -> None:
+    sound = tone(1.5, channels=2)
+    samples = vault.samples(add_one(vault, write("pad.wav", sound)).stem)
+    np.testing.assert_array_equal(samples, sound.T)
+    assert samples.dtype == np.float32
+    assert samples.flags.c_contiguous
+    with pytest.raises(ValueError, match="read-only"):
+        samples[0, 0] = 1.0
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "empty", "other"])
+def test_the_cache_is_made_again_from_the_original(vault: Vault, write: Write, damage: str) -> None:
+    stem = add_one(vault, write("a.wav", clicks(2.004, 4, rate=44_100), 44_100), bpm=Fraction(120))
+    before = vault.samples(stem.stem).copy()
+    (cached,) = (vault.home / "vault" / "conformed").iterdir()
+    match damage:
+        case "gone":
+            cached.unlink()
+        case "cut":
+            cached.write_bytes(cached.read_bytes()[:-4])
+        case "empty":
+            cached.write_bytes(b"")
+        case "other":
+            np.save(cached, np.zeros((2, 5)))
+    np.testing.assert_array_equal(vault.samples(stem.stem), before)
+
+
+def test_a_lost_or_changed_original_is_said_to_be_so(vault: Vault, write: Write) -> None:
+    stem = add_one(vault, write("a.wav", tone(1.0)))
+    original = vault.original(stem.stem)
+    shutil.rmtree(vault.home / "vault" / "conformed")
+    (vault.home / "vault" / "conformed").mkdir()
+    soundfile.write(original, tone(1.0, hertz=221), 48_000, format="WAV")
+    with pytest.raises(AudioLost, match="another sound"):
+        vault.samples(stem.stem)
+    original.write_bytes(b"no audio")
+    with pytest.raises(AudioLost, match="is damaged"):
+        vault.samples(stem.stem)
+    original.unlink()
+    with pytest.raises(AudioLost, match="is missing"):
+        vault.samples(stem.stem)
+
+
+def test_a_batch_goes_on_past_bad_files(vault: Vault, write: Write, tmp_path: Path) -> None:
+    good, again = write("good.wav", tone(1.3)), write("again.flac", tone(1.3), format="WAV")
+    (tmp_path / "noise.wav").write_bytes(b"\0" * 100)
+    sparse = np.concatenate([tone(0.5), np.zeros((72_000, 1), dtype=np.float32)])
+    loop = write("sparse.wav", sparse)
+    other = write("other.wav", tone(0.5, hertz=300))
+    offers = [
+        Declared(tmp_path / "missing.wav", "ada", "beats"),
+        Declared(good, "ada", "pads"),
+        Declared(tmp_path / "noise.wav", "ada", "beats"),
+        Declared(again, "BEN", "pads"),
+        Declared(loop, "ada", "beats", bpm=Fraction(120)),
+        Declared(other, "Ben", "fx"),
+        Declared(other, "Ben", "fx", key="H"),
+    ]
+    seen: list[tuple[int, int]] = []
+    intake = vault.add(offers, lambda done, of: seen.append((done, of)))
+    assert [a.path for a in intake.added] == [good, other]
+    assert [a.stem.shape for a in intake.added] == ["sustained", "hit"]
+    assert [h.path for h in intake.held] == [loop]
+    assert "75 % of the loop is silence" in intake.held[0].reason
+    assert {r.path.name: r.reason for r in intake.refused}.keys() == {
+        "missing.wav", "noise.wav", "other.wav", "again.flac"
+    }  # fmt: skip
+    assert seen == [(n, 7) for n in range(1, 8)]
+    again_refused = next(r for r in intake.refused if r.path == again)
+    assert (
+        again_refused.reason == f"the same sound is in the vault already: {intake.added[0].stem.stem} 'good'"
+    )
+    assert sorted(vault.stems(), key=lambda s: s.title) == [a.stem for a in intake.added]
+    assert not list((vault.home / "vault" / "incoming").iterdir())
+    assert len(list((vault.home / "vault" / "audio").iterdir())) == 2
+
+
+def test_a_sound_that_was_made_goes_the_way_of_a_file(vault: Vault, write: Write) -> None:
+    sound = tone(1.3, channels=2)
+    made = Declared(Path("made"), "Ada", "pads")
+    intake = vault.add_sounds([(made, np.ascontiguousarray(sound.T))])
+    stem = intake.added[0].stem
+    np.testing.assert_array_equal(vault.samples(stem.stem), sound.T)
+    refused = vault.add([Declared(write("same.wav", sound), "Ada", "pads")]).refused
+    assert "already" in refused[0].reason
+    assert vault.add_sounds([(made, np.full((1, 9_600), np.nan, dtype=np.float32))]).refused
+
+
+def test_two_vaults_that_make_the_same_sound_keep_the_same_file(tmp_path: Path) -> None:
+    names = set()
+    for home in ("one", "two"):
+        with Vault.open(tmp_path / home, create=True) as vault:
+            vault.add_holder("Ada")
+            sound = np.ascontiguousarray(tone(1.3).T)
+            stem = vault.add_sounds([(Declared(Path("made"), "Ada", "pads"), sound)]).added[0].stem
+            names.add((stem.stem, vault.original(stem.stem).name))
+    assert len(names) == 1
+
+
+def test_consent_is_granted_and_withdrawn_use_by_use(vault: Vault, write: Write) -> None:
+    stem = add_one(vault, write("a.wav", tone(1.0))).stem
+    (grant,) = vault.grant([stem, "a", stem[:8]], ["stream", "export", "stream"])
+    assert grant.uses == ("export", "stream")
+    assert set(vault.stem(stem).clearances) == {"export", "stream"}
+    assert vault.stem(stem).clearances["stream"].index == grant.entry
+    (withdrawal,) = vault.withdraw([stem], ["stream"])
+    assert set(vault.stem(stem).clearances) == {"export"}
+    (again,) = vault.grant([stem], ["stream"], "2999-01-01T00:00:00.000Z")
+    assert vault.stem(stem).clearances["stream"].until == "2999-01-01T00:00:00.000Z"
+    logged = [vault.log.entry(s.entry) for s in (grant, withdrawal, again)]
+    assert [e.previous for e in logged] == [None, grant.entry, withdrawal.entry]
+    assert [e.action for e in logged] == ["grant", "withdraw", "grant"]
+    assert vault.consents(stem) == (grant, withdrawal, again)
+
+
+@pytest.mark.parametrize(
+    ("uses", "until", "reason"),
+    [
+        (["radio"], None, "'radio' is not a use"),
+        ([], None, "at least one use"),
+        (["live"], "2020-01-01T00:00:00.000Z", "over before it began"),
+    ],
+)
+def test_a_grant_that_cannot_be_meant(vault: Vault, write: Write, uses, until, reason) -> None:
+    stem = add_one(vault, write("a.wav", tone(1.0))).stem
+    size = vault.log.size
+    with pytest.raises(BadDeclaration, match=reason):
+        vault.grant([stem], uses, until)
+    assert vault.log.size == size
+
+
+def test_one_unknown_stem_grants_nothing_to_any(vault: Vault, write: Write) -> None:
+    stem = add_one(vault, write("lantern.wav", tone(1.0))).stem
+    with pytest.raises(UnknownStem, match="there is no stem 'lanter' in the vault; did you mean 'lantern'"):
+        vault.grant([stem, "lanter"], ["live"])
+    assert not vault.consents()
+
+
+def test_a_snapshot_shows_what_another_vault_changed(vault: Vault, write: Write) -> None:
+    stem = add_one(vault, write("a.wav", tone(1.0))).stem
+    vault.grant([stem], ["stream"])
+    before = vault.snapshot()
+    assert not vault.changed()
+    with Vault.open(vault.home) as other:
+        other.withdraw([stem], ["stream"])
+    assert vault.changed()
+    assert vault.changed(before.size)
+    after = vault.snapshot()
+    assert (before.count([], "stream"), after.count([], "stream")) == (1, 0)
+    assert before.state_hash != after.state_hash
+    assert after.size == vault.log.size
+    assert not vault.changed()
+    assert vault.changed(before.size)
+
+
+def test_an_own_change_makes_an_own_snapshot_old(vault: Vault) -> None:
+    vault.snapshot()
+    vault.add_holder("Cleo")
+    assert vault.changed()
+
+
+def test_splits_are_signed_by_the_stems_holder(vault: Vault, write: Write) -> None:
+    stem = add_one(vault, write("a.wav", tone(1.0))).stem
+    ada, ben = (vault.holder(name).holder for name in ("Ada", "Ben"))
+    assert vault.split(stem, master={"ada": 600_000, "BEN": 400_000}) == {
+        "master": {ada: 600_000, ben: 400_000},
+        "publishing": {ada: 1_000_000},
+    }
+    assert vault.split("a", publishing={ben: 1_000_000})["publishing"] == {ben: 1_000_000}
+    logged = [e for _, e in vault.log.entries() if isinstance(e, entries.Splits)]
+    assert len(logged) == 2
+    assert {e.holder for e in logged} == {ada}
+
+
+@pytest.mark.parametrize(
+    ("master", "error", "reason"),
+    [
+        ({"Ada": 600_000, "Ben": 300_000}, BadDeclaration, "sum to 90 %"),
+        ({"Ada": 600_000, "Cleo": 400_000}, UnknownHolder, "no holder 'Cleo'"),
+        ({"Ada": 1_000_001}, BadDeclaration, r"sum to 100\.0001 %"),
+        ({"Ada": 1_000_000, "Ben": 0}, BadDeclaration, "above 0 %"),
+        ({"Ada": 500_000, "ada": 500_000}, BadDeclaration, "named twice"),
+        ({"Ada": 800_000, "Ben": 200_000}, BadDeclaration, "the share of Ben would fall"),
+    ],
+)
+def test_splits_that_cannot_be(vault: Vault, write: Write, master, error, reason) -> None:
+    stem = add_one(vault, write("a.wav", tone(1.0))).stem
+    vault.split(stem, master={"Ada": 600_000, "Ben": 400_000})
+    before = vault.shares(stem), vault.log.size
+    with pytest.raises(error, match=reason):
+        vault.split(stem, master=master)
+    assert (vault.shares(stem), vault.log.size) == before
+
+
+def test_search_asks_by_the_columns_of_pools(vault: Vault, write: Write) -> None:
+    one = add_one(vault, write("Dusk.wav", clicks(2.0, 4)), bpm=Fraction(120), key="Dm", mood=("warm", "night"),
+                  energy=0.2, set="One")  # fmt: skip
+    two = add_one(vault, write("dawn 100%.wav", tone(1.3)), "Ben", "pads", energy=0.8)
+    vault.grant([one.stem], ["live"])
+    one = vault.stem(one.stem)
+    for chosen, found in (
+        (Filter(), [one, two]),
+        (Filter(roles=("beats", "bass")), [one]),
+        (Filter(shapes=("sustained",)), [two]),
+        (Filter(moods=("night", "x")), [one]),
+        (Filter(keys=("D minor",)), [one]),
+        (Filter(holders=("ben",)), [two]),
+        (Filter(sets=("one",)), [one]),
+        (Filter(energy=(0.2, 0.7)), [one]),
+        (Filter(bpm=(Fraction(119), Fraction(120))), [one]),
+        (Filter(bpm=(Fraction(121), Fraction(130))), []),
+        (Filter(use="live"), [one]),
+        (Filter(use="sync"), []),
+        (Filter(text="%"), [two]),
+        (Filter(text="DUSK"), [one]),
+        (Filter(text="'; DROP TABLE stem; --"), []),
+        (Filter(roles=("beats",), moods=("warm",), use="live"), [one]),
+    ):
+        assert sorted(vault.stems(chosen), key=lambda s: s.energy) == found, chosen
+    with pytest.raises(UnknownHolder, match="no holder 'Bem'; did you mean 'Ben'"):
+        vault.stems(Filter(holders=("Bem",)))
+
+
+def test_a_holder_is_found_by_name_or_id(vault: Vault) -> None:
+    ada = vault.holder("ada")
+    assert vault.holder(ada.holder) == vault.holder(ada.holder[:6]) == vault.holder("  ADA ") == ada
+    assert ada.custody == "operator"
+    with pytest.raises(UnknownHolder, match="no holder 'Adda'; did you mean 'Ada'"):
+        vault.holder("Adda")
+    with pytest.raises(BadDeclaration, match="there is a holder 'Ada' already"):
+        vault.add_holder(" aDA")
+
+
+def test_a_title_of_several_stems_asks_which(vault: Vault, write: Write) -> None:
+    for hertz in (220, 330):
+        add_one(vault, write(f"{hertz}.wav", tone(1.0, hertz=hertz)), title="Twin")
+    with pytest.raises(UnknownStem, match="'twin' names 2 stems: s[0-9a-f]{20}, s"):
+        vault.stem("twin")
+
+
+def test_everything_is_for_the_owners_eyes(vault: Vault, write: Write) -> None:
+    add_one(vault, write("a.wav", tone(1.0)))
+    modes = {
+        path: stat.S_IMODE(path.stat().st_mode) for path in (vault.home, *(vault.home / "vault").rglob("*"))
+    }
+    assert modes[vault.home] == 0o700
+    assert modes[vault.home / "vault" / "catalogue.db"] == 0o600
+    keys = list((vault.home / "keys").glob("h*.key"))
+    assert len(keys) == 2
+    assert {stat.S_IMODE(key.stat().st_mode) for key in keys} == {0o600}
+    assert stat.S_IMODE((vault.home / "vault").stat().st_mode) == 0o700
+
+
+def test_a_name_is_not_in_the_ledger(tmp_path: Path) -> None:
+    with Vault.open(tmp_path / "home", create=True) as vault:
+        vault.add_holder("Zebulon Quux")
+    for path in (tmp_path / "home" / "ledger").rglob("*"):
+        assert not path.is_file() or b"Zebulon" not in path.read_bytes()
+
+
+def test_without_a_vault_there_is_a_hint(tmp_path: Path) -> None:
+    with pytest.raises(NoVault, match="no vault in .*; 'stemloom vault holder add NAME' begins one"):
+        Vault.open(tmp_path / "nothing")
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_a_holder_without_a_key_here_cannot_sign(vault: Vault, write: Write) -> None:
+    stem = add_one(vault, write("a.wav", tone(1.0)), "Ben").stem
+    (vault.home / "keys" / f"{vault.holder('Ben').holder}.key").unlink()
+    with pytest.raises(KeyNotHere, match="the key of Ben is not kept here"):
+        vault.grant([stem], ["live"])
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_missing_catalogue_is_not_made_anew(vault: Vault, write: Write, create: bool) -> None:
+    add_one(vault, write("a.wav", tone(1.0)))
+    vault.close()
+    for path in (vault.home / "vault").glob("catalogue.db*"):
+        path.unlink()
+    with pytest.raises(CatalogueTrouble, match="is missing, though the ledger names holders; put it back"):
+        Vault.open(vault.home, create=create)
+
+
+@pytest.mark.parametrize("damage", [b"not a database at all " * 50, b"SQLite format 3\0" + b"\xff" * 4096])
+def test_a_damaged_catalogue_says_what_to_do(vault: Vault, write: Write, damage: bytes) -> None:
+    add_one(vault, write("a.wav", tone(1.0)))
+    vault.close()
+    for path in (vault.home / "vault").glob("catalogue.db-*"):
+        path.unlink()
+    (vault.home / "vault" / "catalogue.db").write_bytes(damage)
+    with pytest.raises(CatalogueTrouble, match="is damaged .*; put it back from a backup"):
+        Vault.open(vault.home)
+
+
+def test_an_older_catalogue_catches_up_with_the_ledger(vault: Vault, write: Write, tmp_path: Path) -> None:
+    stem = add_one(vault, write("a.wav", tone(1.0))).stem
+    vault.close()
+    shutil.copy(vault.home / "vault" / "catalogue.db", tmp_path / "backup")
+    with Vault.open(vault.home) as later:
+        later.grant([stem], ["live"])
+        state = later.snapshot().state_hash
+    shutil.copy(tmp_path / "backup", vault.home / "vault" / "catalogue.db")
+    with Vault.open(vault.home) as restored:
+        assert restored.snapshot().state_hash == state
+
+
+def test_a_ledger_older_than_the_catalogue_is_refused(vault: Vault, tmp_path: Path) -> None:
+    shutil.copytree(vault.home / "ledger", tmp_path / "backup")
+    vault.add_holder("Cleo")
+    vault.close()
+    shutil.rmtree(vault.home / "ledger")
+    shutil.copytree(tmp_path / "backup", vault.home / "ledger")
+    with pytest.raises((CatalogueTrouble, Exception), match="older|backup|reconcile"):
+        Vault.open(vault.home)
+
+
+def test_a_catalogue_of_another_ledger_is_refused(vault: Vault, tmp_path: Path) -> None:
+    vault.close()
+    with Vault.open(tmp_path / "other", create=True) as other:
+        other.add_holder("Cleo")
+    shutil.copy(tmp_path / "other" / "vault" / "catalogue.db", vault.home / "vault" / "catalogue.db")
+    with pytest.raises(CatalogueTrouble, match="belongs to the ledger"):
+        Vault.open(vault.home)
+
+
+def test_a_newer_catalogue_is_left_alone(vault: Vault) -> None:
+    vault.close()
+    with sqlite3.connect(vault.home / "vault" / "catalogue.db") as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(CatalogueTrouble, match="newer Stemloom"):
+        Vault.open(vault.home)
+
+
+def test_the_projection_is_the_ledgers(vault: Vault, write: Write) -> None:
+    """Emptied and applied again from the first entry, the catalogue is what it was."""
+    first = add_one(vault, write("a.wav", tone(1.0)), mood=("warm",)).stem
+    add_one(vault, write("b.wav", tone(1.4, hertz=330)), "Ben")
+    vault.grant([first], ["live", "sync"])
+    vault.withdraw([first], ["sync"])
+    vault.split(first, master={"Ada": 1, "Ben": 999_999})
+    before = vault.snapshot().state_hash, vault.holders(), vault.consents(), vault.shares(first)
+    vault._catalogue.forget_projection()
+    assert vault.stems() == ()
+    assert (vault.snapshot().state_hash, vault.holders(), vault.consents(), vault.shares(first)) == before
+
+
+def test_a_home_that_cannot_be_written_is_an_oserror(tmp_path: Path) -> None:
+    if os.geteuid() == 0:
+        (tmp_path / "file").touch()
+        with pytest.raises(OSError, match="file"):
+            Vault.open(tmp_path / "file", create=True)
+    else:
+        tmp_path.chmod(0o500)
+        with pytest.raises(PermissionError):
+            Vault.open(tmp_path / "home", create=True)
