@@ -170,14 +170,18 @@ def mix_quantum(frame, voices, buses, accumulator, envelope, out):
                 left_step = (voice.left - left) * _STEP
                 right_step = (voice.right - right) * _STEP
                 bus_step = (bus_end - bus_gain) * _STEP
+                # One sum a loop, so that each is vectorised.
+                heard = 0
+                for k in range(i, i + count):
+                    envelope[k] *= gain + gain_step * np.float32(k)
+                    heard += envelope[k] * (bus_gain + bus_step * np.float32(k)) > AUDIBLE
+                voice.heard += heard
                 for k in range(count):
-                    at = np.float32(i + k)
-                    factor = envelope[i + k] * (gain + gain_step * at)
-                    amp = factor * voice.level
-                    to_left[k] += (amp * (left + left_step * at)) * from_left[k]
-                    to_right[k] += (amp * (right + right_step * at)) * from_right[k]
-                    if factor * (bus_gain + bus_step * at) > AUDIBLE:
-                        voice.heard += 1
+                    amp = envelope[i + k] * voice.level
+                    to_left[k] += (amp * (left + left_step * np.float32(i + k))) * from_left[k]
+                for k in range(count):
+                    amp = envelope[i + k] * voice.level
+                    to_right[k] += (amp * (right + right_step * np.float32(i + k))) * from_right[k]
             i += count
             position += count
         voice.position = position

@@ -15,23 +15,23 @@ from numpy.typing import NDArray
 
 from .clock import QUANTUM
 
-TAPS = 16
+TAPS = 32
 PHASES = 8
-ATTACK_FRAMES = 248
-"""Over which the limiter's gain comes down ahead of a peak: 5.2 ms."""
+ATTACK_FRAMES = 240
+"""Over which the limiter's gain comes down ahead of a peak: 5 ms."""
 LATENCY_FRAMES = ATTACK_FRAMES + TAPS // 2
 """From a frame's mix to its output: whole quanta. The true-peak filter sees a frame half its taps late."""
 RELEASE_FRAMES = 7200
 """Time constant of the limiter's return: 150 ms."""
-MARGIN_DB = 0.15
+MARGIN_DB = 0.25
 """Under the ceiling, for what the limiter's own moving gain adds between frames."""
 BLOCK_QUANTA = 75
 """100 ms: the step of the loudness measure."""
 MOST_CORRECTION_DB = 10.0
 SLEW_DB = 0.15
 """The most the loudness gain moves in 100 ms."""
-PRIOR_BLOCKS, MOST_BLOCKS = 40, 300
-"""The measure begins as if 4 s had been heard, and remembers 30 s."""
+PRIOR_BLOCKS, MOST_BLOCKS = 15, 120
+"""The measure begins as if 1.5 s had been heard, and remembers 12 s."""
 PRIOR_DB = -2.0
 """What is expected of a mix before it is heard, against its target."""
 
@@ -43,10 +43,10 @@ _PASS = np.array([1.0, -2.0, 1.0, -1.99004745483398, 0.99007225036621])
 
 
 def _interpolator() -> NDArray[np.float32]:
-    """A polyphase low-pass (PHASES, TAPS): windowed sinc, Kaiser 7.5, each phase of unit sum."""
+    """A polyphase low-pass (PHASES, TAPS): windowed sinc, Kaiser 5, each phase of unit sum."""
     length = TAPS * PHASES
     at = (np.arange(length) - (length - 1) / 2) / PHASES
-    taps = np.sinc(at) * np.kaiser(length, 7.5)
+    taps = np.sinc(at) * np.kaiser(length, 5.0)
     phases = taps.reshape(TAPS, PHASES).T
     return np.ascontiguousarray(phases / phases.sum(axis=1, keepdims=True), dtype=np.float32)
 
@@ -60,6 +60,7 @@ CONTROL = np.dtype(
         ("target", np.float64),
         ("ceiling", np.float64),
         ("gain", np.float64),
+        ("gain_step", np.float64),
         ("mean_square", np.float64),
         ("blocks", np.float64),
         ("block_sum", np.float64),
@@ -184,7 +185,7 @@ def _true_peaks(history, peaks, floor):
 
 @njit(nogil=True, cache=True)
 def _follow_loudness(control):
-    """After 100 ms: take the block into the measure and move the gain towards its target."""
+    """After 100 ms: take the block into the measure, and set the gain's course for the next 100 ms."""
     mean_square = control.block_sum / (BLOCK_QUANTA * QUANTUM)
     control.block_sum = 0.0
     control.block_quanta = 0
@@ -194,7 +195,8 @@ def _follow_loudness(control):
     loudness = -0.691 + 10 * math.log10(control.mean_square)
     wanted = min(max(control.target - loudness, -MOST_CORRECTION_DB), MOST_CORRECTION_DB)
     now = 20 * math.log10(control.gain)
-    return 10 ** ((now + min(max(wanted - now, -SLEW_DB), SLEW_DB)) / 20)
+    then = 10 ** ((now + min(max(wanted - now, -SLEW_DB), SLEW_DB)) / 20)
+    control.gain_step = (then - control.gain) / BLOCK_QUANTA
 
 
 @njit(nogil=True, cache=True)
@@ -207,9 +209,10 @@ def master_quantum(frame, block, control, filters, history, delay, reduction, me
     state.block_sum += _weighted_energy(block, filters[0])
     state.block_quanta += 1
     gain = state.gain
+    state.gain += state.gain_step
+    step = np.float32(state.gain_step / QUANTUM)
     if state.block_quanta == BLOCK_QUANTA:
-        state.gain = _follow_loudness(state)
-    step = np.float32((state.gain - gain) / QUANTUM)
+        _follow_loudness(state)
     base = np.float32(gain)
     for c in range(2):
         for i in range(TAPS - 1):

@@ -17,7 +17,7 @@ _COMMANDS = {
     "demo": ("demo", "Build a demo vault, render a piece, check its ledger, pay its holders."),
     "check": ("script", "Say all that is wrong with a script."),
     "format": ("script", "Write a script in its canonical form."),
-    "plan": ("script", "Show the next bars of a piece."),
+    "plan": ("plan", "Show the next bars of a piece."),
     "render": ("render", "Render a piece to a file, and log what is heard."),
     "vault": ("vault", "Stems, holders, consent and splits."),
     "ledger": ("ledger", "Show, verify and prove what was heard."),

@@ -1,0 +1,33 @@
+"""`python -m benchmarks [NAME...]`: run all or the named benchmarks; `--readme` puts them into the README."""
+
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+
+from .harness import write, write_readme
+
+NAMES = ("mixer", "render")
+
+
+def main() -> None:
+    """Run what the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all by default")
+    parser.add_argument("--readme", action="store_true", help="write the table into README.md")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(NAMES)
+    if unknown:
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    for name in arguments.names or NAMES:
+        figures = import_module(f".{name}", __package__).figures()
+        for figure in figures:
+            ratio = f" ({figure.ratio:.1f} times {figure.against})" if figure.ratio else ""
+            print(f"{figure.name}: {figure.note}{ratio}")
+        print(f"written to {write(name, figures)}")
+    if arguments.readme:
+        write_readme()
+
+
+if __name__ == "__main__":
+    main()

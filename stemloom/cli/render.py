@@ -1,0 +1,175 @@
+"""`stemloom render`: a piece to a file, with its ledger entries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .output import Door, table
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from ..engine.render import Rendered
+
+STEPS = {"conform": "bringing stems to tempo", "mix": "mixing"}
+
+
+@click.command()
+@click.argument("script", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The audio file: .wav or .flac.")
+@click.option("--seconds", type=float, help="Length; without one it ends where the piece ends.")
+@click.option("--bars", type=int, help="Length in bars.")
+@click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Instead of the script's seed.")
+@click.option(
+    "--use", type=click.Choice(["stream", "live", "export", "sync"]), help="Default: the script's first."
+)
+@click.option(
+    "--tier",
+    type=click.Choice(["free", "subscriber", "developer", "enterprise"]),
+    default="free",
+    show_default=True,
+)
+@click.option("--user", default="", help="A pseudonym; only a salted commitment to it is logged.")
+@click.option("--dial", "dials", multiple=True, metavar="NAME=VALUE", help="Where a dial stands. May repeat.")
+@click.option("--take", type=click.Path(path_type=Path), help="Copy the take to this file as well.")
+@click.option("--timeline", type=click.Path(path_type=Path), help="Draw the timeline to this .svg file.")
+@click.pass_obj
+def render(
+    door: Door,
+    script: Path,
+    out: Path,
+    seconds: float | None,
+    bars: int | None,
+    seed: int | None,
+    use: str | None,
+    tier: str,
+    user: str,
+    dials: tuple[str, ...],
+    take: Path | None,
+    timeline: Path | None,
+) -> None:
+    """Render SCRIPT to a file, faster than real time, and log what is heard."""
+    from ..script.check import accepted
+    from ..script.load import load
+
+    text = load(script)
+    values = dict(map(dial_value, dials))
+    with door.vault() as vault:
+        piece = accepted(text, vault.snapshot(), file=str(script))
+        rendered = render_shown(
+            door,
+            vault,
+            piece,
+            out,
+            use=use,
+            tier=tier,
+            user=user,
+            seconds=seconds,
+            bars=bars,
+            seed=seed,
+            dials=values,
+        )
+        names = {holder.holder: holder.name for holder in vault.holders()}
+    if take is not None:
+        take.write_bytes(rendered.take.read_bytes())
+    if timeline is not None:
+        write_timeline(rendered, piece.name, names, timeline)
+    door.emit(record(rendered), told(rendered, names))
+
+
+def render_shown(door: Door, vault: Any, piece: Any, out: Path, **options: Any) -> Rendered:
+    """Render with a progress display, and say which lines rested."""
+    from ..engine.render import render as to_file
+
+    with door.progress() as display:
+        tasks: dict[str, TaskID] = {}
+
+        def progress(step: str, done: int, all: int) -> None:
+            if step not in tasks:
+                tasks[step] = display.add_task(STEPS[step], total=all)
+            display.update(tasks[step], completed=done)
+
+        rendered = to_file(vault, piece, out, progress=progress, **options)
+    for text in dict.fromkeys(
+        f"line {rest.line}: {rest.part} rests: {rest.reason}" for rest in rendered.rested
+    ):
+        door.note(text)
+    return rendered
+
+
+def record(rendered: Rendered) -> dict[str, Any]:
+    """What `render --json` prints."""
+    return {
+        "audio": str(rendered.audio),
+        "frames": rendered.frames,
+        "rate": rendered.rate,
+        "seconds": round(rendered.seconds, 6),
+        "pcm_sha256": rendered.pcm_sha256,
+        "take": str(rendered.take),
+        "session": rendered.session,
+        "placements": len(rendered.sounded),
+        "tempo": rendered.tempo_bpm,
+        "key": rendered.key,
+        "lufs": level(rendered.lufs),
+        "true_peak_dbtp": level(rendered.true_peak_dbtp),
+        "realtime_factor": round(rendered.realtime_factor, 1),
+        "stems": stems_heard(rendered),
+    }
+
+
+def stems_heard(rendered: Rendered) -> list[dict[str, Any]]:
+    """Who was heard for how long, the longest first."""
+    return [{"stem": s.stem, "title": s.title, "holder": s.holder, "ms": s.ms} for s in rendered.stems]
+
+
+def told(rendered: Rendered, names: dict[str, str]) -> str:
+    """The same for a person."""
+    rows = [(s.title, names.get(s.holder, s.holder), f"{s.ms / 1000:.3f}") for s in rendered.stems]
+    loudness = level(rendered.lufs)
+    return "\n".join(
+        [
+            f"{rendered.audio}: {rendered.seconds:.1f} s at {rendered.tempo_bpm:g} bpm"
+            f"{f' in {rendered.key}' if rendered.key else ''}, "
+            f"{'silent' if loudness is None else f'{loudness:.1f} LUFS'}, "
+            f"{rendered.realtime_factor:.0f} times real time",
+            "",
+            table(("stem", "holder", "seconds in play"), rows, right=(2,)),
+            "",
+            f"session {rendered.session}, {len(rendered.sounded)} placements in the ledger",
+        ]
+    )
+
+
+def level(decibels: float) -> float | None:
+    """A level to a hundredth; null for silence, for which JSON has no number."""
+    from math import isfinite
+
+    return round(decibels, 2) if isfinite(decibels) else None
+
+
+def write_timeline(rendered: Rendered, title: str, names: dict[str, str], path: Path) -> None:
+    """Draw the timeline of a render."""
+    from ..engine.timeline import timeline
+
+    caption = (
+        f"{rendered.tempo_bpm:g} bpm{f', {rendered.key}' if rendered.key else ''}, {rendered.seconds:.1f} s"
+    )
+    path.write_text(
+        timeline(title, caption, rendered.bars, rendered.sounded, rendered.frames, rendered.rate, names),
+        encoding="utf-8",
+    )
+
+
+def dial_value(text: str) -> tuple[str, float]:
+    """`energy=0.8` as a name and a number."""
+    name, equals, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    if not equals or not name or number != number:
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE, such as energy=0.8", param_hint="--dial")
+    return name, number
