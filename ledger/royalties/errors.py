@@ -1,0 +1,67 @@
+"""What can go wrong with money.
+
+    LedgerError
+      BadAmount          2  an amount that is not a positive decimal with at most six places, or too large
+      UnknownCurrency    2  not a currency of ISO 4217
+      BadPeriod          2  a period that cannot be read, or has not begun
+      BadTerms           2  terms that cannot be meant, or that reach back behind a settlement
+      AlreadySettled     1  the period, or a part of it, was settled before
+      NotSettled         1  the period was never settled
+      NothingToSettle    1  there is no income for the period, or it does not fit the period
+      SeveralCurrencies  2  the period has income or settlements in several currencies and none was named
+      NotAHolder         4  the ledger has no such holder, or several
+
+A ledger that does not verify is refused with `ledger.errors.VerificationFailed`, exit code 5.
+"""
+
+from __future__ import annotations
+
+from ..errors import LedgerError
+
+
+class BadAmount(LedgerError):
+    """An amount of money that cannot be meant."""
+
+    exit_code = 2
+
+
+class UnknownCurrency(LedgerError):
+    """Not a currency that income comes in."""
+
+    exit_code = 2
+
+
+class BadPeriod(LedgerError):
+    """A period that cannot be read, or that has not begun."""
+
+    exit_code = 2
+
+
+class BadTerms(LedgerError):
+    """Terms that cannot be meant, or that reach back behind a settlement."""
+
+    exit_code = 2
+
+
+class AlreadySettled(LedgerError):
+    """The period, or a part of it, was settled before in that currency."""
+
+
+class NotSettled(LedgerError):
+    """The period was never settled in that currency."""
+
+
+class NothingToSettle(LedgerError):
+    """No income for the period, or income whose own period reaches beyond it."""
+
+
+class SeveralCurrencies(LedgerError):
+    """The period has several currencies, and none was named."""
+
+    exit_code = 2
+
+
+class NotAHolder(LedgerError):
+    """No holder in the ledger has that id."""
+
+    exit_code = 4

@@ -1,0 +1,51 @@
+"""A statement as one HTML file: no scripts, nothing loaded from elsewhere, all text escaped."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from . import words
+from .chart import HEIGHT, WIDTH, bars
+from .periods import Period
+from .statement import Statement
+
+
+def page(statement: Statement) -> str:
+    """The statement as a self-contained HTML document, for the screen, a phone and paper."""
+    period = Period.parse(statement.period)
+    return _template().render(
+        s=statement,
+        heard=[stem for stem in statement.stems if stem.placements],
+        unheard=[stem for stem in statement.stems if not stem.placements],
+        payee=statement.payee.name or statement.holder,
+        chart_width=WIDTH,
+        chart_height=HEIGHT,
+        bars=lambda stem: bars(stem.by_day, period),
+        last_day=period.last_day.isoformat(),
+        first_day=period.first_day.isoformat(),
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        day=words.day_text,
+        short_day=words.short_day,
+        moment=words.moment_text,
+        period=words.period_text,
+        duration=words.duration_text,
+        percent=words.percent_text,
+        ppm=words.ppm_text,
+        parts=words.money_parts,
+    )
+    return environment.get_template("page.html")

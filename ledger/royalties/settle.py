@@ -1,0 +1,190 @@
+"""Settlement: a period's income divided, and the division sealed in the ledger, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .. import canonical
+from ..clock import Clock, SystemClock
+from ..entries import Settlement
+from ..errors import LedgerError, VerificationFailed
+from .books import Books, Entries, gather
+from .division import Division, divide_period
+from .errors import AlreadySettled, BadPeriod, NothingToSettle, SeveralCurrencies
+from .money import check_currency
+from .periods import Period
+from .turn import sealed, turn
+from .usage import Milliseconds
+
+if TYPE_CHECKING:
+    from ..log import Log
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A division and the ledger entry that seals it."""
+
+    index: int
+    entry: Settlement
+    division: Division
+
+    def record(self) -> dict[str, Any]:
+        """The JSON of `royalty settle`: amounts in integer micro-units, ids sorted."""
+        return {
+            "period": self.entry.period,
+            "currency": self.entry.currency,
+            "total_ms": self.entry.total_ms,
+            "gross": self.entry.gross,
+            "pool": self.entry.pool,
+            "stems": [
+                {"stem": each.stem, "ms": each.ms, "amount": each.amount}
+                for each in self.division.settled_stems
+            ],
+            "holders": [
+                {
+                    "holder": each.holder,
+                    "master": each.master,
+                    "publishing": each.publishing,
+                    "amount": each.master + each.publishing,
+                }
+                for each in self.division.settled_holders
+            ],
+            "unallocated": self.entry.unallocated,
+            "index": self.index,
+            "first": self.entry.first,
+            "last": self.entry.last,
+            "root": self.entry.root,
+            "terms": self.division.terms.index,
+        }
+
+
+def settle(
+    log: Log,
+    period: Period | str,
+    currency: str | None = None,
+    clock: Clock | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Settled:
+    """Divide the income of `period` by the milliseconds in play, and append the settlement.
+
+    `currency` may be left out if the period has income in one alone. A period that has begun may be
+    settled before its end: what is logged in it after that is not in the settlement. Nothing is appended
+    unless the whole ledger verifies. Raises BadPeriod, UnknownCurrency, SeveralCurrencies, AlreadySettled,
+    NothingToSettle, VerificationFailed.
+    """
+    from ..verify import verify
+
+    clock = clock if clock is not None else SystemClock()
+    period = Period.parse(period) if isinstance(period, str) else period
+    if currency is not None:
+        check_currency(currency)
+    refuse_future(period, clock.now())
+    with turn(log.home):
+        log.append(())
+        seal = sealed(log)
+        report = verify(log.home, progress=progress)
+        if not report.ok:
+            raise VerificationFailed(
+                f"the ledger does not verify, so nothing was settled: {report.problems[0].detail}; "
+                "see 'stemloom ledger verify'"
+            )
+        heard = Milliseconds(period, seal.size - 1)
+        books = gather(seal.read(), [heard])
+        if currency is None:
+            currency = only_currency(books, period)
+        refuse_settled(books, period, currency)
+        division = divide_period(books, period, currency, seal.size - 1, heard.by_stem)
+        entry = settlement_entry(division, seal.root, clock.now())
+        (index,) = log.append((entry,))
+    return Settled(index, entry, division)
+
+
+def settlement_entry(division: Division, root: str, time: str) -> Settlement:
+    """The entry that seals `division`; `root` (hex) is the log's root over entries 0 to `division.last`."""
+    return Settlement(
+        time=time,
+        period=division.period.text,
+        currency=division.currency,
+        first=0,
+        last=division.last,
+        root=root,
+        gross=division.gross,
+        pool=division.pool,
+        total_ms=division.total_ms,
+        unallocated=division.unallocated,
+        stems=canonical.digest(division.settled_stems),
+        holders=canonical.digest(division.settled_holders),
+    )
+
+
+def check_settlement(index: int, entry: Settlement, log_entries: Entries) -> list[str]:
+    """What is wrong with the settlement at `index`, derived again from the log's entries from 0 on.
+
+    Reads no further than `index`. Its `root` is for the verifier to check, which has the hashes.
+    """
+    problems: list[str] = []
+    if entry.first != 0 or entry.last >= index:
+        return [
+            f"it says it read entries {entry.first} to {entry.last}, which is not 0 to one before {index}"
+        ]
+    try:
+        period = Period.parse(entry.period)
+        check_currency(entry.currency)
+        heard = Milliseconds(period, entry.last)
+        books = gather(_before(index, log_entries), [heard])
+        refuse_settled(books, period, entry.currency)
+        problems += divide_period(books, period, entry.currency, entry.last, heard.by_stem).differences(entry)
+    except LedgerError as error:
+        problems.append(str(error))
+    return problems
+
+
+def refuse_future(period: Period, now: str) -> None:
+    """Raise BadPeriod if `period` has not begun at the time `now`."""
+    if now < period.start:
+        raise BadPeriod(
+            f"{period.text} has not begun: it starts on {period.first_day}, and today is {now[:10]}"
+        )
+
+
+def refuse_settled(books: Books, period: Period, currency: str) -> None:
+    """Raise AlreadySettled if a day of `period` lies in a settled period of the currency."""
+    for index, settled, entry in books.settlements:
+        if entry.currency == currency and settled.overlaps(period):
+            if settled.same_days(period):
+                raise AlreadySettled(
+                    f"{period.text} was already settled in {currency} at entry {index}, on {entry.time[:10]}"
+                )
+            raise AlreadySettled(
+                f"{period.text} overlaps {entry.period}, which was already settled in {currency} "
+                f"at entry {index}, on {entry.time[:10]}"
+            )
+
+
+def only_currency(books: Books, period: Period) -> str:
+    """The one currency that `period` has income in and was not settled in.
+
+    If all were settled it is the one currency there is. Raises NothingToSettle, SeveralCurrencies.
+    """
+    every = sorted({entry.currency for _, of, entry in books.income if period.overlaps(of)})
+    done = {entry.currency for _, of, entry in books.settlements if period.overlaps(of)}
+    choice = [currency for currency in every if currency not in done] or every
+    if not choice:
+        raise NothingToSettle(
+            f"there is no income for {period.text}; record it with 'stemloom royalty income'"
+        )
+    if len(choice) > 1:
+        raise SeveralCurrencies(
+            f"{period.text} has income in {', '.join(choice)}; settle them one by one with --currency"
+        )
+    return choice[0]
+
+
+def _before(index: int, entries: Entries) -> Iterator[Any]:
+    for each in entries:
+        if each[0] >= index:
+            return
+        yield each

@@ -1,0 +1,86 @@
+"""Numbers and times of a statement as a person reads them; nothing is rounded unless it says so."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from .money import decimal_text, places
+from .periods import Period
+
+_MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+
+
+def day_text(time: str) -> str:
+    """`21 November 2026` of an RFC 3339 time or a date."""
+    day = date.fromisoformat(time[:10])
+    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def short_day(time: str) -> str:
+    """`21 Nov` of an RFC 3339 time or a date."""
+    day = date.fromisoformat(time[:10])
+    return f"{day.day} {_MONTHS[day.month - 1][:3]}"
+
+
+def moment_text(time: str) -> str:
+    """`21 November 2026, 06:16:00.250 UTC` of an RFC 3339 time in UTC."""
+    return f"{day_text(time)}, {time[11:23]} UTC"
+
+
+def period_text(text: str) -> str:
+    """`November 2026`, `October to December 2026`, `2026`, or `3 November 2026 to 9 November 2026`."""
+    period = Period.parse(text)
+    first, last = period.first_day, period.last_day
+    if len(text) == 4:
+        return text
+    if len(text) == 7 and "Q" in text:
+        return f"{_MONTHS[first.month - 1]} to {_MONTHS[last.month - 1]} {first.year}"
+    if len(text) == 7:
+        return f"{_MONTHS[first.month - 1]} {first.year}"
+    return f"{day_text(first.isoformat())} to {day_text(last.isoformat())}"
+
+
+def duration_text(ms: int) -> str:
+    """Exact, to the millisecond: `1 h 02 min 03.450 s`, `3 min 12.480 s`, `0.250 s`."""
+    seconds, rest = divmod(ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours:,} h {minutes:02d} min {seconds:02d}.{rest:03d} s".replace(",", " ")
+    if minutes:
+        return f"{minutes} min {seconds:02d}.{rest:03d} s"
+    return f"{seconds}.{rest:03d} s"
+
+
+def percent_text(part: int, whole: int) -> str:
+    """`12.34 %`, rounded half up to two places; `under 0.01 %` for something that would round to nothing."""
+    if whole == 0 or part == 0:
+        return "0 %"
+    if part == whole:
+        return "100 %"
+    hundredths = (part * 20_000 + whole) // (2 * whole)
+    if hundredths == 0:
+        return "under 0.01 %"
+    if hundredths == 10_000:
+        return "over 99.99 %"
+    return f"{hundredths // 100}.{hundredths % 100:02d} %"
+
+
+def ppm_text(ppm: int) -> str:
+    """Parts per million as an exact percentage: `33.3333 %`, `50 %`."""
+    return f"{decimal_text(ppm * 100, 0)} %"
+
+
+def money_parts(amount: int, currency: str) -> tuple[str, str]:
+    """An exact amount in two pieces: what the currency is paid in, and the finer digits after it.
+
+    `("12.58", "3127")`, `("12.50", "")`; joined they are the amount.
+    """
+    text = decimal_text(amount, places(currency))
+    whole, _, after = text.partition(".")
+    if places(currency) == 0:
+        return whole, f".{after}" if after else ""
+    return f"{whole}.{after[: places(currency)]}", after[places(currency) :]

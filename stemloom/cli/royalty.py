@@ -1,0 +1,335 @@
+"""`stemloom royalty`: income, terms, settlements, statements and balances."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .output import Door, table
+
+if TYPE_CHECKING:
+    from ..ledger.entries import Source
+    from ..ledger.royalties.settle import Settled
+    from ..ledger.royalties.statement import Statement
+    from ..ledger.royalties.terms import InForce
+    from ..vault.records import Holder
+
+_SOURCES = ("subscription", "enterprise", "export", "sync")
+_CURRENCY = click.option("--currency", metavar="CODE", help="ISO 4217, such as EUR.")
+
+
+class _Amount(click.Command):
+    """A command whose first argument may be a negative number, so that it can be refused by its name."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for word in args:
+            if re.match(r"-[0-9.]", word):
+                raise click.UsageError(f"income must be more than 0, and {word!r} is less", ctx)
+        return super().parse_args(ctx, args)
+
+
+@click.group()
+def royalty() -> None:
+    """Income, settlements and statements.
+
+    Periods are whole days, UTC: 2026-11, 2026-Q4, 2026 or 2026-11-01..2026-11-30.
+    """
+
+
+@royalty.command(cls=_Amount)
+@click.argument("amount")
+@click.option("--currency", metavar="CODE", required=True, help="ISO 4217, such as EUR.")
+@click.option("--source", type=click.Choice(_SOURCES), default="subscription", show_default=True)
+@click.option("--period", required=True, help="The period that it is income of.")
+@click.option("--reference", required=True, metavar="TEXT", help="Such as the number of an invoice.")
+@click.pass_obj
+def income(door: Door, amount: str, currency: str, source: Source, period: str, reference: str) -> None:
+    """Record income: royalty income 1000.00 --currency EUR --period 2026-11 --reference inv-1."""
+    from ..ledger.royalties.money import money_text, parse_amount
+    from ..ledger.royalties.record import record_income
+
+    micro = parse_amount(amount)
+    with door.log() as log:
+        index, entry = record_income(log, micro, currency.upper(), source, period, reference)
+    door.emit(
+        {
+            "index": index,
+            "amount": entry.amount,
+            "currency": entry.currency,
+            "source": entry.source,
+            "period": entry.period,
+            "reference": entry.reference,
+            "time": entry.time,
+        },
+        f"{money_text(entry.amount, entry.currency)} from {entry.source} for {entry.period} "
+        f"recorded as entry {index}",
+    )
+
+
+@royalty.group(invoke_without_command=True)
+@click.pass_context
+def terms(ctx: click.Context) -> None:
+    """Show or set the terms: what of the income holders share, and how a stem's money is parted."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(show)
+
+
+@terms.command()
+@click.option("--period", help="Show those of this period instead of today's.")
+@click.pass_obj
+def show(door: Door, period: str | None = None) -> None:
+    """The terms for periods that start today, or for a period."""
+    from ..ledger.clock import SystemClock
+    from ..ledger.royalties.books import gather
+    from ..ledger.royalties.periods import Period
+    from ..ledger.royalties.terms import in_force
+
+    today = SystemClock().now()[:10]
+    of = Period.parse(period or f"{today}..{today}")
+    with door.log() as log:
+        books = gather(log.entries())
+    _emit_terms(door, in_force(books.terms, of, books.size))
+
+
+@terms.command(name="set")
+@click.option(
+    "--from", "effective", required=True, metavar="DATE", help="For periods that start then or later."
+)
+@click.option(
+    "--pool", multiple=True, metavar="SOURCE=PERCENT", help="What of a source's income holders share."
+)
+@click.option(
+    "--master", metavar="PERCENT", help="The master side of a stem's money; the rest is publishing."
+)
+@click.option("--threshold", metavar="AMOUNT", help="The least amount that is paid out.")
+@click.pass_obj
+def set_(
+    door: Door, effective: str, pool: tuple[str, ...], master: str | None, threshold: str | None
+) -> None:
+    """Write new terms: royalty terms set --from 2026-12-01 --pool subscription=70% --master 80%."""
+    from ..ledger.royalties.money import parse_amount
+    from ..ledger.royalties.record import record_terms
+    from ..ledger.royalties.terms import InForce
+
+    if not (pool or master or threshold):
+        raise click.UsageError("say what to set: --pool, --master or --threshold")
+    least = None
+    if threshold is not None:
+        least = 0 if re.fullmatch(r"0+(\.0{1,6})?", threshold) else parse_amount(threshold)
+    with door.log() as log:
+        index, entry = record_terms(
+            log,
+            f"{effective}T00:00:00.000Z",
+            pool_ppm=dict(_pool_share(text) for text in pool),
+            master_ppm=None if master is None else _ppm(master),
+            threshold=least,
+        )
+    _emit_terms(door, InForce(index, entry))
+
+
+@royalty.command()
+@click.argument("period")
+@_CURRENCY
+@click.pass_obj
+def settle(door: Door, period: str, currency: str | None) -> None:
+    """Divide a period's income by the milliseconds each stem was heard, once and for good."""
+    from ..ledger.royalties.settle import settle as settle_period
+
+    with door.log() as log, door.progress() as progress:
+        task = progress.add_task("checking the ledger", total=None)
+        settled = settle_period(
+            log,
+            period,
+            currency.upper() if currency else None,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    door.emit(settled.record(), _settled_text(settled, {each.holder: each.name for each in _people(door)}))
+    if settled.entry.time < settled.division.period.end:
+        door.note(
+            f"{settled.entry.period} is not over: what is heard in it from now on is not in this settlement"
+        )
+
+
+@royalty.command()
+@click.argument("holder")
+@click.argument("period")
+@_CURRENCY
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write it as one HTML file.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it as a JSON file.")
+@click.pass_obj
+def statement(
+    door: Door, holder: str, period: str, currency: str | None, html: Path | None, out: Path | None
+) -> None:
+    """What a HOLDER (id or name) earned in a settled PERIOD, and how."""
+    import msgspec
+
+    from ..ledger.royalties.statement import statement as make_statement
+
+    people = _people(door)
+    names = {each.holder: (each.name, each.name_salt) for each in people}
+    who = _find(people, holder)
+    with door.log() as log:
+        made = make_statement(log, who, period, names, currency=currency.upper() if currency else None)
+    if out is not None:
+        _write(out, msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
+    if html is not None:
+        from ..ledger.royalties.page import page
+
+        _write(html, page(made).encode())
+    door.emit(msgspec.to_builtins(made), _statement_text(made))
+    for path in (out, html):
+        if path is not None:
+            door.note(f"wrote {path}")
+
+
+@royalty.command()
+@click.argument("holder", required=False)
+@click.pass_obj
+def balance(door: Door, holder: str | None) -> None:
+    """What each holder is owed, or one of them."""
+    import msgspec
+
+    from ..ledger.royalties.balance import balances
+    from ..ledger.royalties.money import decimal_text
+
+    people = _people(door)
+    names = {each.holder: each.name for each in people}
+    who = None if holder is None else _find(people, holder)
+    with door.log() as log:
+        found = balances(log, who)
+    rows = [
+        (names.get(each.holder, each.holder), each.currency, each.settlements, decimal_text(each.closing))
+        for each in found
+    ]
+    door.emit(
+        {"balances": [{**msgspec.to_builtins(each), "name": names.get(each.holder)} for each in found]},
+        table(("holder", "currency", "settlements", "balance"), rows, right=(2, 3))
+        if rows
+        else "nothing was settled yet",
+    )
+
+
+def _people(door: Door) -> tuple[Holder, ...]:
+    """Holders with their names, from the vault's catalogue; none where there is a ledger without a vault."""
+    if not (door.folder / "vault").exists():
+        return ()
+    with door.vault() as vault:
+        return tuple(vault.holders())
+
+
+def _find(people: tuple[Holder, ...], text: str) -> str:
+    """The id that `text` means. Without a vault there are no names, and it has to be the id itself."""
+    from ..vault.lookup import find_holder
+
+    return find_holder(people, text).holder if people else text
+
+
+def _ppm(text: str) -> int:
+    """Exact parts per million of a percentage with at most four decimal places."""
+    found = re.fullmatch(r"([0-9]{1,3})(?:\.([0-9]{1,4}))?\s*%?", text)
+    if found is None or (ppm := int(found[1] + (found[2] or "").ljust(4, "0"))) > 1_000_000:
+        raise click.UsageError(
+            f"{text!r} is not a share; write a percentage from 0% to 100%, such as 33.3333%"
+        )
+    return ppm
+
+
+def _pool_share(text: str) -> tuple[Source, int]:
+    source, mark, share = text.partition("=")
+    for known in _SOURCES:
+        if mark and source == known:
+            return known, _ppm(share)  # type: ignore[return-value]
+    raise click.UsageError(f"{text!r} is not SOURCE=PERCENT with a source among {', '.join(_SOURCES)}")
+
+
+def _emit_terms(door: Door, used: InForce) -> None:
+    from ..ledger.royalties.money import decimal_text
+    from ..ledger.royalties.words import ppm_text
+
+    each = used.terms
+    rows = [(f"shared of {source} income", ppm_text(ppm)) for source, ppm in each.pool_ppm]
+    rows += [("master of a stem's money", ppm_text(each.master_ppm))]
+    rows += [("least payout", decimal_text(each.threshold))]
+    head = (
+        "default terms: the ledger holds none for this time"
+        if used.index is None
+        else f"terms of entry {used.index}, for periods that start on {each.effective[:10]} or later"
+    )
+    door.emit(
+        {
+            "index": used.index,
+            "effective": None if used.index is None else each.effective,
+            "pool_ppm": dict(each.pool_ppm),
+            "master_ppm": each.master_ppm,
+            "threshold": each.threshold,
+        },
+        head + "\n" + "\n".join(f"  {name:32} {value:>12}" for name, value in rows),
+    )
+
+
+def _settled_text(settled: Settled, names: dict[str, str]) -> str:
+    from ..ledger.royalties.money import decimal_text, money_text
+    from ..ledger.royalties.words import duration_text, percent_text
+
+    entry = settled.entry
+    text = (
+        f"{entry.period} settled as entry {settled.index}: {money_text(entry.pool, entry.currency)} of "
+        f"{money_text(entry.gross, entry.currency)}, divided by {duration_text(entry.total_ms)} heard"
+    )
+    if entry.unallocated:
+        return f"{text}\nnothing was heard: {money_text(entry.unallocated, entry.currency)} stays unallocated"
+    rows = [
+        (
+            names.get(each.holder, each.holder),
+            decimal_text(each.master),
+            decimal_text(each.publishing),
+            decimal_text(each.master + each.publishing),
+            percent_text(each.master + each.publishing, entry.pool),
+        )
+        for each in settled.division.settled_holders
+    ]
+    head = ("holder", "master", "publishing", entry.currency, "part")
+    return f"{text}\n\n{table(head, rows, right=(1, 2, 3, 4))}"
+
+
+def _statement_text(made: Statement) -> str:
+    from ..ledger.royalties.money import decimal_text, money_text
+    from ..ledger.royalties.words import duration_text, percent_text, period_text
+
+    rows = [
+        (
+            each.title,
+            duration_text(each.ms),
+            percent_text(each.ms, made.total_ms),
+            each.placements,
+            decimal_text(each.amount),
+            decimal_text(each.accrued),
+        )
+        for each in made.stems
+    ]
+    head = ("stem", "heard for", "of all time", "placements", "stem earned", f"yours, {made.currency}")
+    return (
+        f"{made.payee.name or made.holder}, {period_text(made.period)}: "
+        f"{money_text(made.amount, made.currency)} earned, "
+        f"balance {money_text(made.closing, made.currency)}\n\n"
+        f"{table(head, rows, right=(1, 2, 3, 4, 5))}\n\n"
+        f"from entries {made.first} to {made.last} of {made.origin}, settled at entry {made.settlement.index}"
+    )
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a whole file or none: beside it first, then in its place."""
+    descriptor, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        Path(beside).chmod(0o644)
+        Path(beside).replace(path)
+    except OSError:
+        Path(beside).unlink(missing_ok=True)
+        raise
