@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..ledger import entries, statements
 from ..ledger.clock import Clock, SystemClock
+from ..ledger.errors import LedgerError
 from ..ledger.keys import PrivateKey
 from ..ledger.log import Log
 from .catalogue import Catalogue, Filter, Statement
@@ -289,16 +290,25 @@ class Vault:
     def _changing(self) -> Iterator[None]:
         """Alone among writers, up to date, and rid of what a killed writer left."""
         with self._store.lock():
-            self.refresh()
-            self._store.clear_abandoned()
-            holders, stems = self._catalogue.abandoned()
-            for stem, digest in stems:
-                self._store.forget(digest, stem)
-            for holder in holders:
-                self._key_path(holder).unlink(missing_ok=True)
-            if holders or stems:
-                self._catalogue.forget_abandoned(holders, [stem for stem, _ in stems])
-            yield
+            self._clear_abandoned()
+            try:
+                yield
+            except (OSError, LedgerError):
+                # A full disk should not stay full of what never entered.
+                self._clear_abandoned()
+                raise
+
+    def _clear_abandoned(self) -> None:
+        # What was begun and did not come into the ledger is known only after catching up with it.
+        self.refresh()
+        self._store.clear_abandoned()
+        holders, stems = self._catalogue.abandoned()
+        for stem, digest in stems:
+            self._store.forget(digest, stem)
+        for holder in holders:
+            self._key_path(holder).unlink(missing_ok=True)
+        if holders or stems:
+            self._catalogue.forget_abandoned(holders, [stem for stem, _ in stems])
 
     def _sequence(self, new: Sequence[entries.Entry]) -> list[int]:
         indices = self.log.append(new)

@@ -1,0 +1,190 @@
+"""`stemloom vault`, as people type it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stemloom.cli import run
+
+from .conftest import Write, clicks, tone
+
+Say = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
+    """Runs `stemloom vault ...` and gives its exit code, output and errors."""
+    monkeypatch.setenv("STEMLOOM_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+    def said(line: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["stemloom", *shlex.split(line)])
+        with pytest.raises(SystemExit) as ended:
+            run()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return said
+
+
+def record(answer: tuple[int, str, str]) -> Any:
+    code, out, err = answer
+    assert code == 0, err
+    return json.loads(out)
+
+
+def test_from_a_file_to_a_cleared_stem(say: Say, write: Write) -> None:
+    ada = record(say("vault holder add 'Ada Lin' --json"))
+    assert set(ada) == {"holder", "name", "public_key"}
+    write("dusk.wav", clicks(4.0, 8, rate=44_100), 44_100)
+    added = record(
+        say(
+            "vault add dusk.wav --holder 'ada lin' --role beats --bpm 120 --bars 2 --key Dm --mood warm,night --json"
+        )
+    )
+    (stem,) = added["added"]
+    assert (added["held"], added["refused"]) == ([], [])
+    assert {
+        "stem", "title", "path", "role", "kind", "seconds", "bpm", "bars", "key", "key_confidence", "lufs",
+        "true_peak_dbtp",
+    } <= set(stem)  # fmt: skip
+    assert (stem["title"], stem["kind"], stem["bpm"], stem["bars"], stem["key"]) == (
+        "dusk",
+        "loop",
+        120,
+        2,
+        "D minor",
+    )
+    assert record(say("vault list --json"))["stems"][0]["uses"] == []
+
+    given = record(say(f"vault consent grant {stem['stem']} --use stream,export --until 2999-12-31 --json"))
+    (consent,) = given["consents"]
+    assert {"stem", "uses", "index", "time"} <= set(consent)
+    assert consent["uses"] == ["export", "stream"]
+    assert consent["until"] == "3000-01-01T00:00:00.000Z"
+    assert [s["stem"] for s in record(say("vault search --use stream --bpm 110..130 --json"))["stems"]] == [
+        stem["stem"]
+    ]
+
+    taken = record(say("vault consent withdraw dusk --use stream --json"))["consents"]
+    assert taken[0]["index"] > consent["index"]
+    assert record(say("vault search --use stream --json"))["stems"] == []
+    shown = record(say("vault show dusk --json"))
+    assert list(shown["clearances"]) == ["export"]
+    assert [c["action"] for c in shown["consents"]] == ["grant", "withdraw"]
+
+
+def test_splits_are_exact(say: Say, write: Write) -> None:
+    for name in ("Alice", "Bob"):
+        say(f"vault holder add {name}")
+    write("a.wav", tone(1.0))
+    say("vault add a.wav --holder Alice --role fx")
+    shares = record(say("vault split a --master alice=33.3334% --master Bob=66.6666% --json"))
+    assert [(s["name"], s["ppm"]) for s in shares["master"]] in (
+        [("Alice", 333_334), ("Bob", 666_666)],
+        [("Bob", 666_666), ("Alice", 333_334)],
+    )
+    assert [(s["name"], s["ppm"]) for s in shares["publishing"]] == [("Alice", 1_000_000)]
+    code, out, _ = say("vault split a")
+    assert code == 0
+    assert "33.3334 %" in out
+
+
+def test_a_batch_with_a_refusal_exits_1_and_names_it(say: Say, write: Write) -> None:
+    say("vault holder add Ada")
+    write("good.wav", tone(1.0))
+    code, out, err = say("vault add good.wav missing.wav --holder Ada --role choir")
+    assert code == 1
+    assert "1 added, 0 held, 1 refused" in out
+    assert "missing.wav" in out
+    assert "No such file" in out
+    assert "roles that the engine does not balance: choir" in err
+    code, out, _ = say("vault add good.wav --holder Ada --role fx --json")
+    assert code == 1
+    assert "already" in json.loads(out)["refused"][0]["reason"]
+
+
+def test_a_folder_with_a_manifest(say: Say, write: Write, tmp_path: Path) -> None:
+    say("vault holder add Ada")
+    say("vault holder add Ben")
+    write("one.wav", clicks(2.0, 4))
+    write("two.wav", tone(0.5))
+    (tmp_path / "m.csv").write_text(
+        "name,bpm,beats,kind,holder,role\none.wav,120,4,loop,,\ntwo.wav,,,one-shot,Ben,fx\n"
+    )
+    added = record(say("vault add . --manifest m.csv --holder Ada --role beats --json"))["added"]
+    assert [(a["title"], a["role"], a["kind"]) for a in added] == [
+        ("one", "beats", "loop"),
+        ("two", "fx", "hit"),
+    ]
+    owners = record(say("vault holder list --json"))["holders"]
+    assert [(h["name"], h["stems"]) for h in owners] == [("Ada", 1), ("Ben", 1)]
+    assert len(record(say("vault consent grant --holder Ben --use live --json"))["consents"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "sentence"),
+    [
+        ("vault list", 4, "there is no vault in"),
+        ("vault show x", 4, "there is no vault in"),
+        ("vault add a.wav --holder Ada --role fx", 4, "there is no vault in"),
+    ],
+)
+def test_without_a_vault(say: Say, line: str, code: int, sentence: str) -> None:
+    got, out, err = say(line)
+    assert (got, out) == (code, "")
+    assert sentence in err
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "sentence"),
+    [
+        ("vault show nowt", 4, "there is no stem 'nowt' in the vault"),
+        ("vault show lanter", 4, "did you mean 'lantern'?"),
+        ("vault consent grant nowt --use live", 4, "there is no stem 'nowt'"),
+        ("vault consent grant lantern --use radio", 2, "'radio' is not a use"),
+        ("vault consent grant lantern", 2, "Missing option '--use'"),
+        ("vault consent grant --use live", 2, "name stems, or a holder"),
+        ("vault consent grant lantern --use live --until soon", 2, "--until is a date"),
+        ("vault consent grant lantern --use live --until 2020-01-01", 2, "over before it began"),
+        ("vault consent grant --holder Ben --use live", 4, "Ben has no stems"),
+        ("vault add a.wav --holder Adda --role fx", 4, "there is no holder 'Adda'; did you mean 'Ada'?"),
+        ("vault add a.wav --role fx", 2, "add --holder"),
+        ("vault add a.wav --holder Ada", 2, "has no role: add --role"),
+        ("vault add a.wav --holder Ada --role fx --bpm fast", 2, "--bpm is a number, not 'fast'"),
+        ("vault add a.wav --holder Ada --role fx --bpm 1/0", 2, "--bpm is a number"),
+        ("vault add a.wav --holder Ada --role fx --bpm 5", 2, "5 bpm is outside"),
+        ("vault add a.wav --holder Ada --role fx --key H", 2, "'H' is not a key"),
+        ("vault add a.wav b.wav --holder Ada --role fx --title x", 2, "for a single file"),
+        ("vault add a.wav --manifest m.csv --holder Ada", 2, "--manifest goes with one folder"),
+        ("vault add . --manifest nowhere.csv --holder Ada", 1, "there is no 'nowhere.csv'"),
+        ("vault add .empty --holder Ada --role fx", 2, "no audio files in .empty"),
+        ("vault search --bpm 130..110", 2, "is empty: write the lower end first"),
+        ("vault search --key H", 2, "'H' is not a key"),
+        ("vault search --holder Bem", 4, "did you mean 'Ben'?"),
+        ("vault split lantern --master ada=60%", 2, "sum to 60 %, not to 100 %"),
+        ("vault split lantern --master ada", 2, "'ada' is not a share"),
+        ("vault split lantern --master ada=50% --master Ada=50%", 2, "named twice"),
+        ("vault split lantern --master ada=60% --master zed=40%", 4, "there is no holder 'zed'"),
+        ("vault holder add ada", 2, "there is a holder 'Ada' already"),
+        ("vault holder add ' '", 2, "the name is empty"),
+    ],
+)
+def test_each_mistake_is_one_sentence_with_its_exit_code(
+    say: Say, write: Write, tmp_path: Path, line: str, code: int, sentence: str
+) -> None:
+    say("vault holder add Ada")
+    say("vault holder add Ben")
+    (tmp_path / ".empty").mkdir()
+    write("lantern.wav", tone(1.0))
+    say("vault add lantern.wav --holder Ada --role fx")
+    got, out, err = say(line)
+    assert sentence in err
+    assert (got, out) == (code, "")
+    assert "Traceback" not in err

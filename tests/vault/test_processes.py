@@ -1,0 +1,194 @@
+"""Several processes on one home, and processes that die."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from stemloom.ledger.verify import verify
+
+from stemloom.ledger import entries
+from stemloom.ledger.errors import LedgerError
+from stemloom.vault.declared import Declared
+from stemloom.vault.vault import Vault
+
+from .conftest import Write, tone
+
+KILLS = int(os.environ.get("STEMLOOM_TEST_KILLS", "15"))
+
+ADDER = """
+import sys
+from pathlib import Path
+from stemloom.vault.declared import Declared
+from stemloom.vault.vault import Vault
+import soundfile
+
+home, mark, *files = sys.argv[1:]
+with Vault.open(Path(home)) as vault:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    holder = vault.add_holder("Holder " + mark)
+    intake = vault.add([Declared(Path(file), holder.holder, "pads") for file in files])
+    stems = [added.stem.stem for added in intake.added]
+    vault.grant(stems, ["stream"])
+    for stem in stems[:2]:
+        vault.split(stem, publishing={holder.holder: 600_000, "Ada": 400_000})
+    vault.withdraw(stems[:1], ["stream"])
+    print(len(intake.added), len(intake.refused), flush=True)
+"""
+
+
+def start(home: Path, mark: object, files: Sequence[Path]) -> subprocess.Popen[str]:
+    """A process that is ready to add the files, and waits for `go`."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", ADDER, str(home), str(mark), *map(str, files)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    return child
+
+
+def go(child: subprocess.Popen[str]) -> None:
+    assert child.stdin is not None
+    child.stdin.write("\n")
+    child.stdin.flush()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    with Vault.open(tmp_path / "home", create=True) as vault:
+        vault.add_holder("Ada")
+    yield tmp_path / "home"
+
+
+def check_whole(home: Path) -> int:
+    """That everything in the vault is there whole, and nothing else; gives the number of stems."""
+    with Vault.open(home) as vault:
+        vault.add_holder(f"Check {vault.log.size}")  # Each change clears first what a killed one left.
+        logged = [entry for _, entry in vault.log.entries()]
+        stems = {entry.stem: entry for entry in logged if isinstance(entry, entries.Stem)}
+        assert {stem.stem for stem in vault.stems()} == stems.keys()
+        for stem in vault.stems():
+            original = vault.original(stem.stem)
+            assert hashlib.sha256(original.read_bytes()).hexdigest() == stems[stem.stem].file_sha256
+            assert vault.samples(stem.stem).shape == (stem.channels, stem.frames)
+        holders = {entry.holder for entry in logged if isinstance(entry, entries.Holder)}
+        assert {holder.holder for holder in vault.holders()} == holders
+    folder = home / "vault"
+    assert {path.name for path in (folder / "audio").iterdir()} == {e.file_sha256 for e in stems.values()}
+    assert {path.name.split(".")[0] for path in (folder / "conformed").iterdir()} == stems.keys()
+    assert not list((folder / "incoming").iterdir())
+    assert {path.stem for path in (home / "keys").glob("h*.key")} == holders
+    with sqlite3.connect(folder / "catalogue.db") as db:
+        assert {row[0] for row in db.execute("SELECT stem FROM measured")} == stems.keys()
+        assert {row[0] for row in db.execute("SELECT holder FROM named")} == holders
+    db.close()
+    report = verify(home)
+    assert report.ok, report.problems
+    return len(stems)
+
+
+def sounds(write: Write, count: int, seed: int) -> list[Path]:
+    """Files of sounds that are all different."""
+    generator = np.random.default_rng(seed)
+    return [
+        write(
+            f"{seed}-{number}.wav", tone(1.3) + generator.uniform(-0.1, 0.1, (62_400, 1)).astype(np.float32)
+        )
+        for number in range(count)
+    ]
+
+
+def test_two_processes_add_at_once(home: Path, write: Write) -> None:
+    both = sounds(write, 2, seed=0)
+    children = [start(home, mark, sounds(write, 6, seed=mark) + both) for mark in (1, 2)]
+    for child in children:
+        go(child)
+    said = [child.communicate(timeout=60)[0].split() for child in children]
+    assert [child.returncode for child in children] == [0, 0]
+    assert sum(int(added) for added, _ in said) == 14
+    assert sum(int(refused) for _, refused in said) == 2
+    assert check_whole(home) == 14
+
+
+def test_two_processes_make_one_vault(tmp_path: Path) -> None:
+    making = (
+        "import sys; from stemloom.vault.vault import Vault\n"
+        "with Vault.open(sys.argv[1], create=True) as v: v.add_holder(sys.argv[2])"
+    )
+    home = tmp_path / "new"
+    children = [
+        subprocess.Popen([sys.executable, "-c", making, str(home), name], stderr=subprocess.PIPE, text=True)
+        for name in ("Ada", "Ben")
+    ]
+    said = [child.communicate(timeout=60)[1] for child in children]
+    assert [child.returncode for child in children] == [0, 0], said
+    with Vault.open(home) as vault:
+        assert [holder.name for holder in vault.holders()] == ["Ada", "Ben"]
+
+
+def test_killed_at_any_instant_nothing_is_half_added(home: Path, write: Write) -> None:
+    child = start(home, "whole", sounds(write, 4, seed=100))
+    began = time.monotonic()
+    go(child)
+    child.communicate(timeout=60)
+    whole_seconds = time.monotonic() - began
+    assert check_whole(home) == 4
+    instants = random.Random(7)
+    killed = 0
+    for kill in range(KILLS):
+        child = start(home, kill, sounds(write, 4, seed=kill))
+        go(child)
+        try:
+            child.wait(timeout=instants.uniform(0, whole_seconds))
+        except subprocess.TimeoutExpired:
+            child.send_signal(signal.SIGKILL)
+            killed += 1
+        child.communicate(timeout=60)
+        check_whole(home)
+    assert killed > KILLS // 2
+
+
+class BrokenLog:
+    """A ledger that cannot take in a stem any more."""
+
+    def __init__(self, vault: Vault, error: Exception) -> None:
+        self._log = vault.log
+        self._error = error
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._log, name)
+
+    def append(self, new: Sequence[entries.Entry]) -> list[int]:
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), LedgerError("the log is sealed")])
+def test_when_the_ledger_cannot_take_it_the_vault_keeps_nothing(
+    home: Path, write: Write, error: Exception
+) -> None:
+    (file,) = sounds(write, 1, seed=1)
+    with Vault.open(home) as vault:
+        real = vault.log
+        vault.log = BrokenLog(vault, error)  # type: ignore[assignment]
+        with pytest.raises(type(error)):
+            vault.add([Declared(file, "Ada", "pads")])
+        with pytest.raises(type(error)):
+            vault.add_holder("Ben")
+        assert vault.stems() == ()
+        assert not list((home / "vault" / "audio").iterdir())
+        assert len(list((home / "keys").glob("h*.key"))) == 1
+        vault.log = real
+        assert vault.add([Declared(file, "Ada", "pads")]).added
+    assert check_whole(home) == 1
