@@ -1,7 +1,7 @@
 """Lark's LALR parser with a lexer of our own: the one place that knows Lark.
 
-Lark 1.2 and 1.3 let a lexer class see the parser's state; `parse_conf.parse_table.states` and `position` of
-that state are the only names here that Lark does not document.
+Lark 1.2 and 1.3 let a lexer class see the parser's state. What Lark does not document and is used here: that
+state's `parse_conf.parse_table.states`, `position` and `state_stack`, and a rule's `expansion` and `origin`.
 """
 
 from __future__ import annotations
@@ -38,25 +38,47 @@ class StateLexer(Lexer):  # type: ignore[misc]
         self.words = spelled(lexer_conf.terminals)
 
     def lex(self, lexer_state: Any, parser_state: Any) -> Iterator[Token]:
-        states = parser_state.parse_conf.parse_table.states
         for token in lexer_state.text:
-            token.type = self.type_of(token, states[parser_state.position])
+            token.type = self.type_of(token, parser_state)
             yield token
 
-    def type_of(self, token: Token, row: Any) -> str:
-        """The grammar's name of `token` in a state that has actions for the names in `row`."""
+    def type_of(self, token: Token, parser_state: Any) -> str:
+        """The grammar's name of `token` in the parser's state."""
         if token.kind == "number":
             return "NUMBER"
         if token.kind == "string":
             return "STRING"
         keyword = self.words.get(token.text)
-        if keyword is not None and keyword in row:
-            return keyword
-        if token.text in UNITS and ("UNIT" in row or token.kind == "symbol"):
-            return "UNIT"
+        meanings = [keyword] if keyword else []
+        if token.text in UNITS:
+            meanings.append("UNIT")
         if token.kind == "word" and token.text not in RESERVED:
-            return "NAME"
-        return keyword or "NOTHING"
+            meanings.append("NAME")
+        row = parser_state.parse_conf.parse_table.states[parser_state.position]
+        fitting = [meaning for meaning in meanings if meaning in row]
+        if len(fitting) > 1:
+            fitting = [meaning for meaning in fitting if _leads_on(meaning, parser_state)] or fitting
+        return (fitting or meanings[::-1] or ["NOTHING"])[0]
+
+
+def _leads_on(name: str, parser_state: Any) -> bool:
+    """Whether a token of that name can be shifted, once what is before it is reduced.
+
+    A row of the table is not enough: after a number it has `beat` as a keyword (`at bar 2 beat 3`) and as a
+    unit (`at next 2 beats`), since the state does not know which number it was.
+    """
+    states = parser_state.parse_conf.parse_table.states
+    stack = list(parser_state.state_stack)
+    while True:
+        action = states[stack[-1]].get(name)
+        if action is None:
+            return False
+        rule = action[1]
+        if not hasattr(rule, "expansion"):
+            return True
+        if rule.expansion:
+            del stack[-len(rule.expansion) :]
+        stack.append(states[stack[-1]][rule.origin.name][1])
 
 
 def spelled(terminals: Sequence[Any]) -> dict[str, str]:

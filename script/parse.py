@@ -149,17 +149,14 @@ def _unreadable(raw: Raw) -> Problem | None:
 
 
 def _broken(raw: Raw) -> Broken:
-    """What is left of a statement: what it seems to be and to introduce, so that its uses are no mistakes."""
+    """What is left of a statement: what it seems to be and to introduce, so that uses of it are no mistakes."""
     known = LINE_WORDS if raw.in_section else STATEMENT_WORDS
     tokens: list[Token] = [token for token in raw.tokens if token.fault is None]
-    word: str | None = raw.word
-    if raw.opens:
-        word = "section"
-    elif word not in known:
-        near = get_close_matches(raw.word, known, n=1)
-        word = near[0] if near else None
     words = [Name(t.text, t.span) for t in tokens[:3] if t.kind == "word" and t.text not in RESERVED]
-    if word is None:
-        return Broken(None, None, tuple(words), raw.span)
     name = next((n for n in words if len(tokens) > 1 and n.span == tokens[1].span), None)
-    return Broken(word, name, (), raw.span)
+    if raw.opens:
+        return Broken("section", name, (), raw.span)
+    if raw.word in known:
+        return Broken(raw.word, name, (), raw.span)
+    near = get_close_matches(raw.word, known, n=1)
+    return Broken(near[0] if near else None, name if near else None, tuple(words), raw.span)

@@ -85,6 +85,8 @@ def scope_of(script: Script) -> Scope:
             case DialStatement(name=name):
                 if _new(scope, "dial", name, scope.dials):
                     scope.dials[name.text] = statement
+            case Broken(names=(_, *_)):
+                _guess(scope, statement)
             case Broken("pool", Name() as name):
                 scope.pools.setdefault(name.text, None)
             case Broken("dial", Name() as name):
@@ -100,6 +102,8 @@ def scope_of(script: Script) -> Scope:
                     match line:
                         case LineStatement(word="bring" | "play", part=part):
                             scope.parts.add(part.text)
+                        case Broken(names=(_, *_)):
+                            _guess(scope, line)
                         case Broken("bring" | "play", Name() as part):
                             scope.parts.add(part.text)
                         case Broken():
@@ -114,6 +118,8 @@ def scope_of(script: Script) -> Scope:
 def _guess(scope: Scope, broken: Broken) -> None:
     """Take what cannot be told for granted, so that one broken statement is one mistake."""
     scope.guessed.update(name.text for name in broken.names)
+    if broken.names:
+        return
     if broken.word in ("pool", "dial"):
         scope.unsure.add(broken.word)
     elif broken.word in ("bring", "play"):

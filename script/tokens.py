@@ -13,7 +13,7 @@ _SCAN = re.compile(
     r"""
       (?P<newline> \r?\n )
     | (?P<blank>   [ \t]+ )
-    | (?P<comment> (?<![^ \t\n]) \# [^\n]* )
+    | (?P<comment> (?<![^ \t\n\ufeff]) \# [^\n]* )
     | (?P<string>  "[^"\r\n]*" )
     | (?P<number>  [0-9]+ (?: \.[0-9]+ )? )
     | (?P<word>    [A-G]\#(?![\w#]) | [^\W\d]\w* )

@@ -242,8 +242,8 @@ class LineStatement:
 class Broken:
     """A statement that could not be read.
 
-    `word`: what it seems to be; null if that is not to be seen, and then `names` are its first words. `name`:
-    what it seems to introduce.
+    `word`: what it seems to be, null if that is not to be seen. `name`: what it seems to introduce. `names`:
+    what else it may introduce, if its own first word is none.
     """
 
     word: str | None
