@@ -24,7 +24,7 @@ COLOURS = {
 OTHER = "#8d99ae"
 
 Place = Callable[[int], float]
-"""From a frame to its x.
+"""From a frame to its x."""
 
 
 def timeline(
@@ -79,7 +79,9 @@ def _block(sounded: Sounded, y: int, x: Place, holders: Mapping[str, str]) -> st
     left = x(p.start_frame)
     width = max(round(x(p.end_frame) - left - 0.8, 2), 1.6)
     colour = COLOURS.get(p.role, OTHER)
-    tip = f"{p.title}, by {holders.get(p.holder, p.holder)}: {sounded.ms / 1000:.3f} s in play (line {p.line})"
+    tip = (
+        f"{p.title}, by {holders.get(p.holder, p.holder)}: {sounded.ms / 1000:.3f} s in play (line {p.line})"
+    )
     letters = int((width - 8) / 6.1)
     label = ""
     if not p.hit and letters >= 4:

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
+import twin
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stemloom.engine.kernel import BUS, DONE, PLAYING, VOICE, mix_quantum, power_curve
-
-_spec = importlib.util.spec_from_file_location("twin", Path(__file__).with_name("twin.py"))
-assert _spec is not None
-assert _spec.loader is not None
-twin = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(twin)
 
 QUANTA = 12
 BUS_COUNT = 3

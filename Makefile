@@ -1,0 +1,25 @@
+# `make` checks everything; CI runs the same words.
+PYTHON ?= python
+
+.PHONY: all format lint types test long bench
+all: lint types test
+
+format:
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+lint:
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+
+types:
+	$(PYTHON) -m mypy stemloom benchmarks
+
+test:
+	$(PYTHON) -m pytest -n auto
+
+long:
+	$(PYTHON) -m pytest -m long
+
+bench:
+	$(PYTHON) -m benchmarks --readme
