@@ -194,7 +194,10 @@ def test_editing_one_line_leaves_all_other_choices(kept: list[str], edited: str,
             + "section a 8 bars\n"
             + "".join([kept[0], line, *kept[1:]])
         )
-        piece = accepted(text + "    vary beats every 2 bars\n" if LINES[0] in kept else text)
+        if LINES[0] in kept:
+            text += "    vary beats every 2 bars\n"
+        piece = accepted(text)
+        edited_line = next(i for i, each in enumerate(text.splitlines(True), 1) if each == line)
         fixed, state = score(piece, snapshot(*ALL), use="stream", at=NOW, rate=48_000), first_state(piece, {})
         found = []
         for _ in range(16):
