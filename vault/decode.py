@@ -114,7 +114,8 @@ def decode(path: Path) -> Sound:
         raise Refused(
             f"it is cut short: its header says {declared_frames} frames and {len(interleaved)} decode"
         )
-    lowest, highest = interleaved.min(axis=0), interleaved.max(axis=0)
+    samples = np.ascontiguousarray(interleaved.T)
+    lowest, highest = samples.min(axis=1), samples.max(axis=1)
     peak = float(max(highest.max(), -lowest.min()))
     if not np.isfinite(peak) or not np.isfinite(lowest).all():
         raise Refused("it holds samples that are not numbers (NaN or infinite)")
@@ -124,7 +125,7 @@ def decode(path: Path) -> Sound:
     if peak > MOST_PEAK:
         raise Refused(f"its peak is {20 * np.log10(peak):+.0f} dBFS: its samples are not scaled as audio")
     return Sound(
-        samples=np.ascontiguousarray(interleaved.T),
+        samples=samples,
         rate=rate,
         pcm_sha256=pcm_sha256(interleaved, rate),
         peak=peak,

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from .records import ROLES, USES, Holder, Stem
 from .tonality import canonical_key
 
-_FOR_EVER = "~"
-"""Sorts after every time."""
+_NEVER, _FOR_EVER = 0, 2**63 - 1
 
 
 class Clause(Protocol):
@@ -86,8 +85,7 @@ class Snapshot:
         if use is not None:
             if use not in self._until:
                 raise ValueError(f"'{use}' is not a use; there are {', '.join(USES)}")
-            # Fixed-width text compares as time does, because the form of all times is one.
-            held &= self._until[use] > (at or self.time)
+            held &= self._until[use] > _digits(at or self.time)
         return np.flatnonzero(held)
 
     def count(self, clauses: Sequence[Clause], use: str | None = None) -> int:
@@ -131,13 +129,14 @@ class Snapshot:
             digest.update(json.dumps(row, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n")
         return digest.hexdigest()
 
-    def _until_of(self, use: str) -> NDArray[np.str_]:
-        """When each stem's consent for a use ends; the empty text, before all times, where there is none."""
-        ends = []
-        for stem in self.stems:
+    def _until_of(self, use: str) -> NDArray[np.int64]:
+        """When each stem's consent for a use ends."""
+        ends = np.full(len(self.stems), _NEVER, dtype=np.int64)
+        for place, stem in enumerate(self.stems):
             clearance = stem.clearances.get(use)
-            ends.append("" if clearance is None else clearance.until or _FOR_EVER)
-        return np.array(ends, dtype="U24")
+            if clearance is not None:
+                ends[place] = _FOR_EVER if clearance.until is None else _digits(clearance.until)
+        return ends
 
     def _any_of(self, clause: Clause) -> NDArray[np.bool_]:
         held = np.zeros(len(self.stems), dtype=np.bool_)
@@ -173,6 +172,11 @@ class _Words:
         if where is not None:
             flags[where] = True
         return flags
+
+
+def _digits(time: str) -> int:
+    """The digits of a time as one number: in the one form that times have here, it orders as they do."""
+    return int(time[0:4] + time[5:7] + time[8:10] + time[11:13] + time[14:16] + time[17:19] + time[20:23])
 
 
 def _canonical(column: str, value: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -121,7 +120,7 @@ class Vault:
         name = word("name", name)
         key = PrivateKey.generate()
         holder = statements.holder_id(key.public)
-        salt = secrets.token_hex(16)
+        salt = statements.new_salt()
         with self._changing():
             taken = [h for h in self.holders() if h.name.casefold() == name.casefold()]
             if taken:
@@ -307,6 +306,8 @@ class Vault:
             self._store.forget(digest, stem)
         for holder in holders:
             self._key_path(holder).unlink(missing_ok=True)
+        for begun in (self.home / "keys").glob(".h*.key.*"):
+            begun.unlink()
         if holders or stems:
             self._catalogue.forget_abandoned(holders, [stem for stem, _ in stems])
 

@@ -45,7 +45,8 @@ def test_from_a_file_to_a_cleared_stem(say: Say, write: Write) -> None:
     write("dusk.wav", clicks(4.0, 8, rate=44_100), 44_100)
     added = record(
         say(
-            "vault add dusk.wav --holder 'ada lin' --role beats --bpm 120 --bars 2 --key Dm --mood warm,night --json"
+            "vault add dusk.wav --holder 'ada lin' --role beats --bpm 120 --bars 2 --key Dm "
+            "--mood warm,night --json"
         )
     )
     (stem,) = added["added"]

@@ -118,7 +118,8 @@ def test_a_folder_gives_its_audio_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "share"),
     [
-        ("alice=60%", ("alice", 600_000)), ("alice=60", ("alice", 600_000)), ("a b = 33.3334 %", ("a b", 333_334)),
+        ("alice=60%", ("alice", 600_000)), ("alice=60", ("alice", 600_000)),
+        ("a b = 33.3334 %", ("a b", 333_334)),
         ("x=y=0.0001%", ("x=y", 1)), ("alice=100%", ("alice", WHOLE_PPM)),
     ],
 )  # fmt: skip
@@ -126,10 +127,11 @@ def test_reads_shares_exactly(text: str, share: tuple[str, int]) -> None:
     assert parse_share(text) == share
 
 
-@pytest.mark.parametrize("text", ["alice", "=60%", "alice=", "alice=x%", "alice=0%", "alice=-1%", "alice=100.1%",
+@pytest.mark.parametrize("text", ["alice", "=60%", "alice=", "alice=x%", "alice=0%", "alice=-1%",
+                                  "alice=100.1%",
                                   "alice=33.33333%", "alice=1/0"])  # fmt: skip
 def test_refuses_what_is_no_share(text: str) -> None:
-    with pytest.raises(BadDeclaration, match="share|finer"):
+    with pytest.raises(BadDeclaration, match=r"share|finer"):
         parse_share(text)
 
 

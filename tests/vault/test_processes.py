@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -66,10 +66,10 @@ def go(child: subprocess.Popen[str]) -> None:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
+def home(tmp_path: Path) -> Path:
     with Vault.open(tmp_path / "home", create=True) as vault:
         vault.add_holder("Ada")
-    yield tmp_path / "home"
+    return tmp_path / "home"
 
 
 def check_whole(home: Path) -> int:

@@ -251,7 +251,8 @@ def test_splits_that_cannot_be(vault: Vault, write: Write, master, error, reason
 
 
 def test_search_asks_by_the_columns_of_pools(vault: Vault, write: Write) -> None:
-    one = add_one(vault, write("Dusk.wav", clicks(2.0, 4)), bpm=Fraction(120), key="Dm", mood=("warm", "night"),
+    one = add_one(vault, write("Dusk.wav", clicks(2.0, 4)), bpm=Fraction(120), key="Dm",
+                  mood=("warm", "night"),
                   energy=0.2, set="One")  # fmt: skip
     two = add_one(vault, write("dawn 100%.wav", tone(1.3)), "Ben", "pads", energy=0.8)
     vault.grant([one.stem], ["live"])
@@ -292,7 +293,7 @@ def test_a_holder_is_found_by_name_or_id(vault: Vault) -> None:
 def test_a_title_of_several_stems_asks_which(vault: Vault, write: Write) -> None:
     for hertz in (220, 330):
         add_one(vault, write(f"{hertz}.wav", tone(1.0, hertz=hertz)), title="Twin")
-    with pytest.raises(UnknownStem, match="'twin' names 2 stems: s[0-9a-f]{20}, s"):
+    with pytest.raises(UnknownStem, match=r"'twin' names 2 stems: s[0-9a-f]{20}, s"):
         vault.stem("twin")
 
 
@@ -317,7 +318,7 @@ def test_a_name_is_not_in_the_ledger(tmp_path: Path) -> None:
 
 
 def test_without_a_vault_there_is_a_hint(tmp_path: Path) -> None:
-    with pytest.raises(NoVault, match="no vault in .*; 'stemloom vault holder add NAME' begins one"):
+    with pytest.raises(NoVault, match=r"no vault in .*; 'stemloom vault holder add NAME' begins one"):
         Vault.open(tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
 
@@ -346,7 +347,7 @@ def test_a_damaged_catalogue_says_what_to_do(vault: Vault, write: Write, damage:
     for path in (vault.home / "vault").glob("catalogue.db-*"):
         path.unlink()
     (vault.home / "vault" / "catalogue.db").write_bytes(damage)
-    with pytest.raises(CatalogueTrouble, match="is damaged .*; put it back from a backup"):
+    with pytest.raises(CatalogueTrouble, match=r"is damaged .*; put it back from a backup"):
         Vault.open(vault.home)
 
 
@@ -368,7 +369,7 @@ def test_a_ledger_older_than_the_catalogue_is_refused(vault: Vault, tmp_path: Pa
     vault.close()
     shutil.rmtree(vault.home / "ledger")
     shutil.copytree(tmp_path / "backup", vault.home / "ledger")
-    with pytest.raises((CatalogueTrouble, Exception), match="older|backup|reconcile"):
+    with pytest.raises(CatalogueTrouble, match="put both back from the same backup"):
         Vault.open(vault.home)
 
 
