@@ -162,9 +162,7 @@ class Build:
     def author(self, p: Parts) -> Remark:
         return Remark(p[0].text, p[1].text, _span(p))
 
-    def version(self, p: Parts) -> Remark:
-        text = str(p[1].value) if isinstance(p[1], Quantity) else p[1].text
-        return Remark(p[0].text, text, _span(p))
+    version = author
 
     credit = _unsounded(1)
     share = _unsounded(2)

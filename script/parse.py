@@ -149,7 +149,7 @@ def _unreadable(raw: Raw) -> Problem | None:
 
 
 def _broken(raw: Raw) -> Broken:
-    """What is left of a statement: what it seems to be and to introduce, so that uses of it are no mistakes."""
+    """What is left of a statement: what it seems to introduce, so that uses of it are no mistakes."""
     known = LINE_WORDS if raw.in_section else STATEMENT_WORDS
     tokens: list[Token] = [token for token in raw.tokens if token.fault is None]
     words = [Name(t.text, t.span) for t in tokens[:3] if t.kind == "word" and t.text not in RESERVED]

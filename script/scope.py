@@ -19,7 +19,6 @@ from .tree import (
 )
 from .words import UNITS
 
-
 _MOST_LISTED = 8
 
 

@@ -104,7 +104,7 @@ def format_(ctx: click.Context, file: str, only_check: bool) -> None:
         if door.json:
             door.emit({"file": name, "changed": changed, "text": formatted})
         else:
-            click.get_binary_stream("stdout").write(formatted.encode())
+            click.echo(formatted.encode(), nl=False)
         return
     if changed:
         save(file, formatted)
