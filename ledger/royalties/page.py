@@ -23,6 +23,7 @@ def page(statement: Statement) -> str:
         payee=statement.payee.name or statement.holder,
         chart_width=WIDTH,
         chart_height=HEIGHT,
+        sources=words.SOURCE_TEXT,
         bars=lambda stem: bars(stem.by_day, period),
         last_day=period.last_day.isoformat(),
         first_day=period.first_day.isoformat(),

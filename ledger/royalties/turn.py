@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import fcntl
 import os
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from ..checkpoint import read_body
 from .books import Entries, Read
 
 
@@ -44,12 +44,9 @@ class Sealed:
 def sealed(log: ReadableLog) -> Sealed:
     """The log as of now: what is appended later is not in it."""
     note = log.checkpoint().decode()
-    _, size, root = note.split("\n", 3)[:3]
+    body = read_body(note[: note.index("\n\n") + 1])
     return Sealed(
-        size=int(size),
-        root=base64.b64decode(root).hex(),
-        checkpoint=note,
-        read=partial(log.entries, 0, int(size)),
+        size=body.size, root=body.root.hex(), checkpoint=note, read=partial(log.entries, 0, body.size)
     )
 
 

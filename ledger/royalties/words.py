@@ -1,4 +1,7 @@
-"""Numbers and times of a statement as a person reads them; nothing is rounded unless it says so."""
+"""Numbers and times of a statement as a person reads them; nothing is rounded unless it says so.
+
+A number and its unit are held together by a no-break space.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,14 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
+
+SOURCE_TEXT = {
+    "subscription": "Subscriptions",
+    "enterprise": "Enterprise licences",
+    "export": "Export licences",
+    "sync": "Sync fees",
+}
+"""Sources of income, as a statement names them."""
 
 
 def day_text(time: str) -> str:
@@ -27,7 +38,7 @@ def short_day(time: str) -> str:
 
 def moment_text(time: str) -> str:
     """`21 November 2026, 06:16:00.250 UTC` of an RFC 3339 time in UTC."""
-    return f"{day_text(time)}, {time[11:23]} UTC"
+    return f"{day_text(time)}, {time[11:23]}\u00a0UTC"
 
 
 def period_text(text: str) -> str:
@@ -49,29 +60,29 @@ def duration_text(ms: int) -> str:
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
-        return f"{hours:,} h {minutes:02d} min {seconds:02d}.{rest:03d} s".replace(",", " ")
+        return f"{hours}\u00a0h {minutes:02d}\u00a0min {seconds:02d}.{rest:03d}\u00a0s"
     if minutes:
-        return f"{minutes} min {seconds:02d}.{rest:03d} s"
-    return f"{seconds}.{rest:03d} s"
+        return f"{minutes}\u00a0min {seconds:02d}.{rest:03d}\u00a0s"
+    return f"{seconds}.{rest:03d}\u00a0s"
 
 
 def percent_text(part: int, whole: int) -> str:
     """`12.34 %`, rounded half up to two places; `under 0.01 %` for something that would round to nothing."""
     if whole == 0 or part == 0:
-        return "0 %"
+        return "0\u00a0%"
     if part == whole:
-        return "100 %"
+        return "100\u00a0%"
     hundredths = (part * 20_000 + whole) // (2 * whole)
     if hundredths == 0:
-        return "under 0.01 %"
+        return "under 0.01\u00a0%"
     if hundredths == 10_000:
-        return "over 99.99 %"
-    return f"{hundredths // 100}.{hundredths % 100:02d} %"
+        return "over 99.99\u00a0%"
+    return f"{hundredths // 100}.{hundredths % 100:02d}\u00a0%"
 
 
 def ppm_text(ppm: int) -> str:
     """Parts per million as an exact percentage: `33.3333 %`, `50 %`."""
-    return f"{decimal_text(ppm * 100, 0)} %"
+    return f"{decimal_text(ppm * 100, 0)}\u00a0%"
 
 
 def money_parts(amount: int, currency: str) -> tuple[str, str]:

@@ -1,0 +1,226 @@
+"""A ledger told as a story: entries in order, without keys or files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from stemloom.ledger.statements import commitment
+
+from stemloom.ledger.entries import (
+    Consent,
+    Entry,
+    Holder,
+    Income,
+    Placement,
+    Settlement,
+    Share,
+    Source,
+    Splits,
+    Stem,
+    Terms,
+    Tier,
+    Use,
+)
+from stemloom.ledger.royalties.books import gather
+from stemloom.ledger.royalties.division import Division, divide_period
+from stemloom.ledger.royalties.periods import Period
+from stemloom.ledger.royalties.settle import settlement_entry
+from stemloom.ledger.royalties.turn import Sealed
+from stemloom.ledger.royalties.usage import Milliseconds
+
+Shares = dict[str, int]
+
+
+def _id(letter: str, name: str) -> str:
+    return letter + hashlib.sha256(name.encode()).hexdigest()[:20]
+
+
+def _shares(shares: Shares) -> tuple[Share, ...]:
+    return tuple(Share(holder=_id("h", name), ppm=ppm) for name, ppm in shares.items())
+
+
+class Story:
+    """Entries by the names of their people and stems; each method appends one and gives its index."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+        self.names: dict[str, tuple[str, str]] = {}
+        self._seq: dict[str, int] = {}
+
+    h = staticmethod(lambda name: _id("h", name))
+    s = staticmethod(lambda name: _id("s", name))
+
+    def add(self, entry: Entry) -> int:
+        self.entries.append(entry)
+        return len(self.entries) - 1
+
+    def read(self) -> Iterator[tuple[int, Entry]]:
+        return iter(list(enumerate(self.entries)))
+
+    @property
+    def seal(self) -> Sealed:
+        root = hashlib.sha256(str(len(self.entries)).encode()).hexdigest()
+        return Sealed(size=len(self.entries), root=root, checkpoint="a checkpoint\n", read=self.read)
+
+    def holder(self, *names: str, time: str = "2026-10-01T09:00:00.000Z") -> int:
+        for name in names:
+            salt = hashlib.sha256(f"salt {name}".encode()).hexdigest()
+            self.names[self.h(name)] = (name, salt)
+            self.add(
+                Holder(
+                    time=time,
+                    holder=self.h(name),
+                    name=commitment(name, salt),
+                    public_key="A" * 43 + "=",
+                    custody="operator",
+                    proof="A" * 86 + "==",
+                )
+            )
+        return len(self.entries) - 1
+
+    def stem(
+        self,
+        title: str,
+        holder: str,
+        master: Shares | None = None,
+        publishing: Shares | None = None,
+        role: str = "bass",
+        time: str = "2026-10-01T10:00:00.000Z",
+    ) -> int:
+        return self.add(
+            Stem(
+                time=time,
+                stem=self.s(title),
+                holder=self.h(holder),
+                pcm_sha256=hashlib.sha256(title.encode()).hexdigest(),
+                file_sha256=hashlib.sha256(title.encode()).hexdigest(),
+                title=title,
+                role=role,
+                shape="loop",
+                bpm_milli=92_000,
+                beats=16,
+                key="D minor",
+                mood=("calm",),
+                energy_milli=400,
+                set=None,
+                isrc=None,
+                master=_shares({holder: 1_000_000} if master is None else master),
+                publishing=_shares({holder: 1_000_000} if publishing is None else publishing),
+            )
+        )
+
+    def splits(self, title: str, holder: str, master: Shares, publishing: Shares, time: str) -> int:
+        return self.add(
+            Splits(
+                time=time,
+                stem=self.s(title),
+                holder=self.h(holder),
+                master=_shares(master),
+                publishing=_shares(publishing),
+                signature="A" * 86 + "==",
+            )
+        )
+
+    def consent(
+        self,
+        title: str,
+        holder: str,
+        uses: Sequence[Use] = ("stream",),
+        action: Any = "grant",
+        until: str | None = None,
+        time: str = "2026-10-02T10:00:00.000Z",
+    ) -> int:
+        return self.add(
+            Consent(
+                time=time,
+                origin="example.org/log",
+                holder=self.h(holder),
+                stem=self.s(title),
+                uses=tuple(uses),
+                action=action,
+                until=until,
+                previous=None,
+                signature="A" * 86 + "==",
+            )
+        )
+
+    def place(
+        self,
+        title: str,
+        ms: int,
+        start: str = "2026-11-10T20:00:00.000Z",
+        session: str = "x00",
+        use: Use = "stream",
+        tier: Tier = "subscriber",
+        section: str = "verse",
+        role: str = "bass",
+    ) -> int:
+        seq = self._seq[session] = self._seq.get(session, -1) + 1
+        return self.add(
+            Placement(
+                session=session,
+                seq=seq,
+                stem=self.s(title),
+                use=use,
+                tier=tier,
+                role=role,
+                part="low",
+                section=section,
+                line=12,
+                start_frame=0,
+                frames=ms * 48,
+                rate=48_000,
+                start=start,
+                ms=ms,
+                consent=0,
+            )
+        )
+
+    def income(
+        self, amount: int, period: str = "2026-11", currency: str = "EUR", source: Source = "subscription"
+    ) -> int:
+        return self.add(
+            Income(
+                time="2026-11-20T12:00:00.000Z",
+                source=source,
+                currency=currency,
+                amount=amount,
+                period=period,
+                reference="inv-1",
+            )
+        )
+
+    def terms(
+        self,
+        effective: str = "2026-11-01T00:00:00.000Z",
+        pool: dict[Source, int] | None = None,
+        master_ppm: int = 500_000,
+        threshold: int = 0,
+    ) -> int:
+        return self.add(
+            Terms(
+                time="2026-10-15T12:00:00.000Z",
+                effective=effective,
+                pool_ppm=tuple((pool or {}).items()),
+                master_ppm=master_ppm,
+                threshold=threshold,
+            )
+        )
+
+    def divide(self, period: str = "2026-11", currency: str = "EUR") -> Division:
+        heard = Milliseconds(Period.parse(period), len(self.entries) - 1)
+        books = gather(self.read(), [heard])
+        return divide_period(books, heard.period, currency, heard.last, heard.by_stem)
+
+    def settle(self, period: str = "2026-11", currency: str = "EUR") -> tuple[int, Settlement, Division]:
+        division = self.divide(period, currency)
+        entry = settlement_entry(division, self.seal.root, "2026-12-01T08:00:00.000Z")
+        return self.add(entry), entry, division
+
+
+@pytest.fixture(scope="session")
+def story() -> type[Story]:
+    return Story
