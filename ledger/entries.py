@@ -20,9 +20,9 @@ __all__ = [
     "Income",
     "Placement",
     "Session",
-    "Settlement",
     "SettledHolder",
     "SettledStem",
+    "Settlement",
     "Share",
     "Splits",
     "Stem",
@@ -37,11 +37,15 @@ Positive = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 Ppm = Annotated[int, Meta(ge=0, le=WHOLE_PPM)]
 Time = Annotated[
     str,
-    Meta(min_length=24, max_length=24, pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"),
+    Meta(
+        min_length=24,
+        max_length=24,
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z\Z",
+    ),
 ]
 Digest = Annotated[str, Meta(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$")]
 """A SHA-256 in lower-case hex."""
-Id = Annotated[str, Meta(min_length=2, max_length=64, pattern="^[a-z][0-9a-f]+$")]
+Id = Annotated[str, Meta(min_length=2, max_length=64, pattern=r"^[a-z][0-9a-f]+\Z")]
 """`h...` a holder, `s...` a stem, `x...` a session."""
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
 Use = Literal["stream", "live", "export", "sync"]

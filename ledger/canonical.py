@@ -1,0 +1,76 @@
+"""The one byte form of an entry.
+
+UTF-8 JSON without white space, keys in the order of the record, integers only. For every entry
+`decode(encode(entry)) == entry`, and for every `data` that `decode` takes, `encode(decode(data)) == data`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from .clock import milliseconds_of
+from .entries import Entry
+from .errors import BadEntry
+
+__all__ = ["LARGEST_ENTRY", "decode", "digest", "dumps", "encode"]
+
+LARGEST_ENTRY = 65_535
+"""Bytes: an entry bundle writes the length as a uint16."""
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
+_TIMES = ("time", "start", "until", "effective")
+
+
+def encode(entry: Entry) -> bytes:
+    """The canonical bytes of `entry`. Raises BadEntry for values that its record does not allow.
+
+    Records do not check themselves when they are made, so the bytes are read back: a log takes nothing that
+    it could not give out again.
+    """
+    try:
+        data = _encoder.encode(entry)
+    except (TypeError, UnicodeEncodeError, OverflowError) as error:
+        raise BadEntry(f"an entry of the kind {_kind(entry)} cannot be written: {error}") from error
+    if decode(data) != entry:
+        raise BadEntry(f"an entry of the kind {_kind(entry)} reads back as another one")
+    return data
+
+
+def decode(data: bytes) -> Entry:
+    """The entry of canonical bytes. Raises BadEntry for anything that does not re-encode to `data`."""
+    if len(data) > LARGEST_ENTRY:
+        raise BadEntry(f"an entry has at most {LARGEST_ENTRY} bytes, this one has {len(data)}")
+    try:
+        entry = _decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadEntry(f"not an entry: {error}") from error
+    if _encoder.encode(entry) != data:
+        raise BadEntry("the entry is not in canonical form: its record writes other bytes")
+    for field in _TIMES:
+        text = getattr(entry, field, None)
+        if text is not None:
+            try:
+                milliseconds_of(text)
+            except ValueError as error:
+                raise BadEntry(f"the entry's {field} is not a time: {error}") from error
+    return entry
+
+
+def dumps(value: msgspec.Struct | Sequence[msgspec.Struct]) -> bytes:
+    """Canonical JSON of a record or a list of records."""
+    return _encoder.encode(value)
+
+
+def digest(value: msgspec.Struct | Sequence[msgspec.Struct]) -> str:
+    """SHA-256 of `dumps(value)`, in lower-case hex."""
+    return hashlib.sha256(dumps(value)).hexdigest()
+
+
+def _kind(entry: Any) -> str:
+    config = getattr(entry, "__struct_config__", None)
+    return repr(config.tag if config is not None else type(entry).__name__)

@@ -1,0 +1,55 @@
+"""The clock that gives entries their time: one seam, a system clock and a fixed one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Protocol
+
+__all__ = ["Clock", "FixedClock", "SystemClock", "milliseconds_of", "text_of"]
+
+
+class Clock(Protocol):
+    """Says what time it is."""
+
+    def now(self) -> str:
+        """RFC 3339 UTC with milliseconds, 24 characters: `2026-11-21T06:16:00.250Z`."""
+        ...
+
+
+class SystemClock:
+    """The wall clock of this machine."""
+
+    def now(self) -> str:
+        return text_of(datetime.now(UTC))
+
+
+class FixedClock:
+    """A clock that always says `text`: for tests, and to repeat a run exactly."""
+
+    def __init__(self, text: str) -> None:
+        milliseconds_of(text)
+        self.text = text
+
+    def now(self) -> str:
+        return self.text
+
+
+def text_of(moment: datetime) -> str:
+    """`moment` as an entry writes it: UTC, cut to milliseconds."""
+    utc = moment.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+
+
+def milliseconds_of(text: str) -> int:
+    """Milliseconds since 1970 of a time as entries write it. ValueError if it is not one.
+
+    The pattern of the record lets `2026-02-30` pass; the calendar decides here.
+    """
+    if len(text) != 24 or not text.isascii() or text[23] != "Z" or text[19] != "." or text[10] != "T":
+        raise ValueError(f"{text!r} is not a time like 2026-11-21T06:16:00.250Z")
+    moment = datetime.fromisoformat(text[:23])
+    seconds = (moment - _EPOCH).days * 86_400 + (moment - _EPOCH).seconds
+    return seconds * 1000 + moment.microsecond // 1000
+
+
+_EPOCH = datetime(1970, 1, 1)

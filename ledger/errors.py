@@ -1,0 +1,78 @@
+"""What can go wrong in the ledger, one class a mistake that a caller can act on.
+
+LedgerError                 exit code 1
++- NoLedger                 there is no ledger at that place
++- NoSuchEntry              the log has no entry of that index
++- BadEntry                 an entry, a message or a file is not in its one canonical form
++- BadKey                   a key file or a verifier key that cannot be read
++- RefusesToSign            signing could make two histories of one log
++- JournalFailed            the disk failed a journal: it acknowledges nothing more
++- VerificationFailed       exit code 5: bytes, signatures or rules do not hold
+   +- BadNote               a signed note or checkpoint
+   +- BadStatement          a holder's signed statement
+   +- BadReceipt            a receipt
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadEntry",
+    "BadKey",
+    "BadNote",
+    "BadReceipt",
+    "BadStatement",
+    "JournalFailed",
+    "LedgerError",
+    "NoLedger",
+    "NoSuchEntry",
+    "RefusesToSign",
+    "VerificationFailed",
+]
+
+
+class LedgerError(Exception):
+    """A mistake that a caller of the ledger can act on; `str(error)` is a full sentence."""
+
+    exit_code = 1
+
+
+class NoLedger(LedgerError):
+    """There is no ledger at that place."""
+
+
+class NoSuchEntry(LedgerError):
+    """The log has no entry of that index."""
+
+
+class BadEntry(LedgerError):
+    """An entry that is not in canonical form, or that its record does not allow."""
+
+
+class BadKey(LedgerError):
+    """A key file or a verifier key that cannot be read."""
+
+
+class RefusesToSign(LedgerError):
+    """The log's folder does not continue what was signed last: signing would fork the log."""
+
+
+class JournalFailed(LedgerError):
+    """The disk failed under a journal, or it is closed: it acknowledges nothing more."""
+
+
+class VerificationFailed(LedgerError):
+    """Bytes, signatures or rules of a ledger do not hold."""
+
+    exit_code = 5
+
+
+class BadNote(VerificationFailed):
+    """A signed note or checkpoint that is not well formed, or whose signature fails."""
+
+
+class BadStatement(VerificationFailed):
+    """A statement of a holder whose signature or content fails."""
+
+
+class BadReceipt(VerificationFailed):
+    """A receipt that proves nothing."""

@@ -1,0 +1,244 @@
+"""The log of a home: entries in, signed checkpoints out, and every reader's way to both."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from . import receipt
+from .canonical import decode, encode
+from .checkpoint import Checkpoint, open_checkpoint, origin_of
+from .clock import Clock, SystemClock
+from .disk import Disk, RealDisk
+from .entries import Entry
+from .errors import BadEntry, BadKey, LedgerError, NoLedger, NoSuchEntry
+from .journal import Journal
+from .keys import PrivateKey
+from .note import Verifier
+from .places import Places
+from .reader import TileReader
+from .sequence import Sequencer
+
+__all__ = ["Log"]
+
+
+class Log:
+    """An open log. Any number of processes and threads may have the same one open, and write to it.
+
+    Nothing is held open between calls: what one process appends, the others see with their next call.
+    """
+
+    def __init__(self, places: Places, key: PrivateKey, clock: Clock, disk: Disk) -> None:
+        self._places = places
+        self._clock = clock
+        self._disk = disk
+        self._verifier = Verifier(origin_of(key.public), key.public)
+        self._sequencer = Sequencer(places, key, self._verifier, disk)
+        self._tiles = TileReader(places.log)
+        # The last checkpoint that was read, and its bytes. Replaced as one, so threads need no lock for it.
+        self._seen: tuple[bytes, Checkpoint] | None = None
+
+    @classmethod
+    def open(
+        cls, home: Path | str, *, create: bool = False, clock: Clock | None = None, disk: Disk | None = None
+    ) -> Log:
+        """The log of `home`. `create`: make an empty one if there is none, and finish what a crash left.
+
+        Raises NoLedger, BadKey, BadNote for a checkpoint that is not signed by the home's key,
+        RefusesToSign, OSError.
+        """
+        places = Places(Path(home))
+        disk = disk or RealDisk()
+        if create:
+            _make_folders(places, disk)
+            with _locked(places):
+                if not places.key.exists():
+                    if places.checkpoint.exists() or places.signed.exists():
+                        raise BadKey(
+                            f"the log's key {places.key} is missing, though there is a log; "
+                            "put it back from a backup"
+                        )
+                    PrivateKey.generate().save(places.key, disk)
+                log = cls(places, PrivateKey.load(places.key), clock or SystemClock(), disk)
+                log._sequencer.begin()
+                log._sequencer.adopt()
+        else:
+            if not places.checkpoint.exists():
+                raise NoLedger(
+                    f"there is no ledger in {places.home}; 'stemloom vault holder add NAME' begins one"
+                )
+            if not places.key.exists():
+                raise BadKey(f"the log's key {places.key} is missing; put it back from a backup")
+            log = cls(places, PrivateKey.load(places.key), clock or SystemClock(), disk)
+        log.signed()
+        return log
+
+    def close(self) -> None:
+        """Nothing is left to do: every method that writes is durable when it returns."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def home(self) -> Path:
+        return self._places.home
+
+    @property
+    def origin(self) -> str:
+        """The log's name, which is also its key's."""
+        return self._verifier.name
+
+    @property
+    def vkey(self) -> str:
+        """The verifier key that others check this log with."""
+        return self._verifier.vkey
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
+
+    # Reading: everything is under the checkpoint of the moment, which is read anew by each call.
+
+    def checkpoint(self) -> bytes:
+        """The signed checkpoint, as it is published."""
+        try:
+            return self._places.checkpoint.read_bytes()
+        except FileNotFoundError as error:
+            raise NoLedger(f"the checkpoint {self._places.checkpoint} is missing") from error
+
+    def signed(self) -> Checkpoint:
+        """The checkpoint, read. Raises BadNote if this log's key did not sign it."""
+        data = self.checkpoint()
+        seen = self._seen
+        if seen is None or seen[0] != data:
+            seen = (data, open_checkpoint(data, self._verifier))
+            self._seen = seen
+        return seen[1]
+
+    @property
+    def size(self) -> int:
+        """How many entries the log has."""
+        return self.signed().size
+
+    @property
+    def root(self) -> bytes:
+        """The Merkle root over them, 32 bytes."""
+        return self.signed().root
+
+    def changed_since(self, size: int) -> bool:
+        """Whether the log has another size than `size`: one small file is read."""
+        return self.size != size
+
+    def entry(self, index: int) -> Entry:
+        """The entry at `index`. Raises NoSuchEntry, BadEntry."""
+        return decode(self._bytes_at(index))
+
+    def entries(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Entry]]:
+        """Entries `start` up to `stop`, or to the end as of now, each with its index; a bundle at a time.
+
+        Hashes are not checked here: `verify` does that.
+        """
+        size = self.size
+        stop = size if stop is None else min(stop, size)
+        for index, data in self._tiles.entries(max(start, 0), stop, self._latest_size):
+            try:
+                yield index, decode(data)
+            except BadEntry as error:
+                raise BadEntry(
+                    f"entry {index} of the log cannot be read: {error}; see 'stemloom ledger verify'"
+                ) from error
+
+    def prove(self, index: int) -> bytes:
+        """A receipt (C2SP tlog-proof) that the entry at `index` is in the log; the entry travels in it."""
+        data = self.checkpoint()
+        current = open_checkpoint(data, self._verifier)
+        if not 0 <= index < current.size:
+            raise self._no_entry(index, current.size)
+        entry = self._bytes_at(index)
+        proof = self._tiles.inclusion(index, current.size, self._latest_size)
+        made = receipt.make_receipt(index, proof, data, entry)
+        try:
+            receipt.check_receipt(made, self.vkey, entry)
+        except LedgerError as error:
+            raise type(error)(f"{error}; the log itself is damaged: see 'stemloom ledger verify'") from error
+        return made
+
+    def _bytes_at(self, index: int) -> bytes:
+        size = self.size
+        if not 0 <= index < size:
+            raise self._no_entry(index, size)
+        return next(self._tiles.entries(index, index + 1, self._latest_size))[1]
+
+    def _latest_size(self) -> int:
+        return self.size
+
+    def _no_entry(self, index: int, size: int) -> NoSuchEntry:
+        has = f"entries 0 to {size - 1}" if size else "no entries yet"
+        return NoSuchEntry(f"there is no entry {index}: the log has {has}")
+
+    # Writing.
+
+    def append(self, entries: Sequence[Entry]) -> list[int]:
+        """Sequence `entries`, all or none, and sign the new checkpoint. Gives their indices.
+
+        Everything is durable when it returns. Journals of processes that died are taken in first. Raises
+        BadEntry, RefusesToSign, OSError; after an error nothing of `entries` is in the log, unless the disk
+        failed in the very moment that the signed checkpoint was put in place.
+        """
+        data = [encode(entry) for entry in entries]
+        with _locked(self._places):
+            self._sequencer.begin()
+            return self._sequencer.adopt(then=data)
+
+    def journal(self) -> Journal:
+        """A new journal for one session of this process."""
+        # Under the lock, so that nobody takes the file for an orphan before it is locked itself.
+        with _locked(self._places):
+            name = f"{os.getpid()}-{secrets.token_hex(8)}.journal"
+            return Journal(self._places.journals / name, self._disk, self._sequence_journal)
+
+    def _sequence_journal(self, path: Path, entries: Sequence[bytes]) -> list[int]:
+        with _locked(self._places):
+            self._sequencer.begin()
+            return self._sequencer.append(list(entries), journals=[path])
+
+
+def _make_folders(places: Places, disk: Disk) -> None:
+    """HOME, its keys and journals for their owner alone; folders that are there keep their mode."""
+    parent = places.home.parent
+    if not parent.is_dir():
+        parent.mkdir(parents=True, exist_ok=True)
+    made = False
+    for folder, mode in (
+        (places.home, 0o700),
+        (places.keys, 0o700),
+        (places.ledger, 0o755),
+        (places.journals, 0o700),
+        (places.log, 0o755),
+    ):
+        made = disk.make_folder(folder, mode) or made
+    if made:
+        for folder in (places.journals, places.log, places.ledger, places.home, parent):
+            disk.sync(folder)
+
+
+@contextmanager
+def _locked(places: Places) -> Iterator[None]:
+    """Hold the right to sequence, among all processes and threads; waits for it. Freed if we die."""
+    descriptor = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,62 @@
+"""Where a home keeps its ledger.
+
+    HOME/keys/log.key                  the log's private key
+    HOME/ledger/lock                   held while entries are sequenced
+    HOME/ledger/journals/*.journal     what is durable and not yet sequenced, one file a session
+    HOME/ledger/pending                which sizes the newest append leads from and to
+    HOME/ledger/signed                 the last checkpoint that was signed
+    HOME/ledger/log/checkpoint         the published one
+    HOME/ledger/log/tile/...           tiles and entry bundles
+
+`log/` may be published as it is: it holds nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Places"]
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The paths of one home."""
+
+    home: Path
+
+    @property
+    def keys(self) -> Path:
+        return self.home / "keys"
+
+    @property
+    def key(self) -> Path:
+        return self.keys / "log.key"
+
+    @property
+    def ledger(self) -> Path:
+        return self.home / "ledger"
+
+    @property
+    def lock(self) -> Path:
+        return self.ledger / "lock"
+
+    @property
+    def journals(self) -> Path:
+        return self.ledger / "journals"
+
+    @property
+    def pending(self) -> Path:
+        return self.ledger / "pending"
+
+    @property
+    def signed(self) -> Path:
+        return self.ledger / "signed"
+
+    @property
+    def log(self) -> Path:
+        return self.ledger / "log"
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.log / "checkpoint"

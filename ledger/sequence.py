@@ -1,0 +1,308 @@
+"""The one way into the log's files: what a writer does while it holds the lock.
+
+    pending            durable: says from which size to which we go
+    entries, tiles     durable: new files only; no byte of a published file is ever written again
+    signed             replaced, durable: from here on the append has happened
+    log/checkpoint     replaced, durable: from here on everybody sees it
+    partial files      of the size before: removed
+    journals           that were taken in: removed
+
+A writer that dies leaves one of these states, and the next one to take the lock (`begin`) finishes it or
+clears it away before it does anything else. So an entry of a journal is taken in once: the journal goes
+before anyone can look for orphans again.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from . import merkle
+from .canonical import decode
+from .checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from .disk import Disk
+from .edge import Edge
+from .errors import BadEntry, BadNote, RefusesToSign, VerificationFailed
+from .journal import read_journal
+from .keys import PrivateKey
+from .note import Verifier
+from .pending import Pending
+from .places import Places
+from .reader import TileReader
+from .tiles import ENTRIES, TILE, File, bundle, files_of, in_bundle, levels_of, partial_files, width_at
+
+__all__ = ["Sequencer"]
+
+
+class Sequencer:
+    """Appends to one log. Every method is called with the log's lock held, `begin` before the others."""
+
+    def __init__(self, places: Places, key: PrivateKey, verifier: Verifier, disk: Disk) -> None:
+        self._places = places
+        self._key = key
+        self._verifier = verifier
+        self._disk = disk
+
+    # What a crash left.
+
+    def begin(self) -> Checkpoint:
+        """Finish or clear away what a crash left; the checkpoint that the next append continues.
+
+        Raises RefusesToSign if `log/` does not continue what was signed last, BadNote.
+        """
+        published = self._open(self._places.checkpoint)
+        signed = self._open(self._places.signed)
+        if signed is None:
+            if published is not None or (self._places.log / "tile").exists():
+                raise RefusesToSign(
+                    f"there is a log, but {self._places.signed}, the copy of its last signed checkpoint, is "
+                    "missing: signing could make two histories of one log; put back the whole home from one "
+                    "backup"
+                )
+            signed = self._sign(Edge(0, ()))
+            # A crash here leaves a signed checkpoint that is not published: the case below.
+            published = self._publish(signed)
+        elif published is None or signed.size > published.size:
+            # We, or another writer, died between the two; or log/ is of an older time.
+            if not self._has_tiles_of(signed):
+                raise self._refusal(signed, published)
+            published = self._publish(signed)
+        elif signed.size == published.size:
+            if signed.root != published.root:
+                raise self._refusal(signed, published)
+        elif self._root_at(signed.size, published.size) != signed.root:
+            raise self._refusal(signed, published)
+        self._tidy(published)
+        return published
+
+    def _open(self, path: Path) -> Checkpoint | None:
+        try:
+            data = self._disk.read(path)
+        except FileNotFoundError:
+            return None
+        try:
+            return open_checkpoint(data, self._verifier)
+        except BadNote as error:
+            raise BadNote(f"{path} is damaged or of another log: {error}") from error
+
+    def _has_tiles_of(self, signed: Checkpoint) -> bool:
+        try:
+            return self._edge(signed.size).root == signed.root
+        except VerificationFailed:
+            return False
+
+    def _root_at(self, size: int, published: int) -> bytes | None:
+        try:
+            return TileReader(self._places.log).root(size, lambda: published)
+        except VerificationFailed:
+            return None
+
+    def _refusal(self, signed: Checkpoint, published: Checkpoint | None) -> RefusesToSign:
+        has = "no checkpoint" if published is None else f"a checkpoint of {published.size} entries"
+        return RefusesToSign(
+            f"{self._places.log} has {has}, which does not continue the {signed.size} entries that were "
+            "signed last: was an older copy put back? Signing now would make two histories of one log; "
+            "put back the newest copy"
+        )
+
+    def _tidy(self, current: Checkpoint) -> None:
+        """Remove what the newest append made needless, or what it left when it did not come about."""
+        try:
+            pending = Pending.decode(self._disk.read(self._places.pending))
+        except FileNotFoundError:
+            return
+        if pending is None or current.size not in (pending.before, pending.after):
+            return
+        done = current.size == pending.after
+        for file in partial_files(pending.before) if done else files_of(pending.after, pending.before):
+            if not file.belongs_to(current.size):
+                self._clear(file)
+        if done:
+            for name in pending.journals:
+                self._retire(self._places.journals / name)
+
+    def _clear(self, file: File) -> None:
+        path = self._places.log / file.path
+        self._disk.remove(path)
+        folder = path.parent
+        while folder != self._places.log:
+            try:
+                self._disk.remove_folder(folder)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+                    raise
+                if error.errno != errno.ENOENT:
+                    return
+            folder = folder.parent
+
+    def _retire(self, path: Path) -> None:
+        """Take a journal that is sequenced out of the way. What of it could not be read is kept beside."""
+        try:
+            found = read_journal(self._disk.read(path))
+        except FileNotFoundError:
+            return
+        if found.damaged or _first_bad(found.entries) is not None:
+            self._disk.replace(path, path.with_suffix(".damaged"))
+        else:
+            self._disk.remove(path)
+
+    # Appending.
+
+    def adopt(self, then: Sequence[bytes] = ()) -> list[int]:
+        """Take in the journals whose owners died, then the entries `then`; the indices of `then`."""
+        with ExitStack() as held:
+            taken: list[bytes] = []
+            journals: list[Path] = []
+            for path in sorted(self._places.journals.glob("*.journal")):
+                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                held.callback(os.close, descriptor)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    continue
+                entries = read_journal(self._disk.read(path)).entries
+                taken += entries[: _first_bad(entries)]
+                journals.append(path)
+            indices = self.append([*taken, *then], journals)
+        return indices[len(taken) :]
+
+    def append(self, entries: Sequence[bytes], journals: Sequence[Path] = ()) -> list[int]:
+        """Sequence canonical entries, which are the whole of `journals` and perhaps more; their indices."""
+        current = self._open(self._places.checkpoint)
+        assert current is not None, "begin() has made one"
+        if not entries:
+            for path in journals:
+                self._retire(path)
+            return []
+        edge = self._edge(current.size)
+        if edge.root != current.root:
+            raise RefusesToSign(
+                f"the tiles in {self._places.log} do not give the root of its checkpoint; "
+                "see 'stemloom ledger verify'"
+            )
+        leaves = [merkle.leaf_hash(entry) for entry in entries]
+        grown, files = edge.grow(leaves)
+        files |= _bundles(current.size, [*self._open_bundle(edge), *entries])
+        self._disk.write(
+            self._places.pending, Pending(current.size, grown.size, tuple(p.name for p in journals)).encode()
+        )
+        self._disk.sync(self._places.pending)
+        self._disk.sync(self._places.ledger)
+        try:
+            self._write_files(files)
+            # A crash here leaves files beyond the checkpoint, which `begin` clears away.
+            signed = self._sign(grown)
+        except OSError:
+            # The disk is full or broken. What cannot be cleared away now, the next writer clears.
+            with suppress(OSError):
+                self._tidy(self._signed_or(current))
+            raise
+        # A crash here leaves a signed checkpoint that is not published, which `begin` publishes.
+        published = self._publish(signed)
+        # A crash here leaves partial files and journals that `begin` removes.
+        self._tidy(published)
+        return list(range(current.size, grown.size))
+
+    def _signed_or(self, current: Checkpoint) -> Checkpoint:
+        return self._open(self._places.signed) or current
+
+    def _edge(self, size: int) -> Edge:
+        """The right edge as the tiles have it. Raises VerificationFailed for a missing or short tile."""
+        rows: list[tuple[bytes, ...]] = []
+        for level in levels_of(size):
+            number = (size >> (8 * level)) // TILE
+            width = width_at(level, number, size)
+            data = self._read(File(level, number, width)) if width else b""
+            if len(data) != 32 * width:
+                raise VerificationFailed(f"{self._places.log / File(level, number, width).path} is cut short")
+            rows.append(tuple(data[i : i + 32] for i in range(0, len(data), 32)))
+        return Edge(size, tuple(rows))
+
+    def _open_bundle(self, edge: Edge) -> list[bytes]:
+        """The entries of the partial bundle, held against their hashes before they are copied on."""
+        number, width = divmod(edge.size, TILE)
+        if not width:
+            return []
+        file = File(ENTRIES, number, width)
+        entries, whole = in_bundle(self._read(file))
+        if not whole or tuple(merkle.leaf_hash(entry) for entry in entries) != edge.rows[0]:
+            raise RefusesToSign(
+                f"{self._places.log / file.path} does not hold what was signed; see 'stemloom ledger verify'"
+            )
+        return entries
+
+    def _read(self, file: File) -> bytes:
+        path = self._places.log / file.path
+        try:
+            return self._disk.read(path)
+        except FileNotFoundError as error:
+            raise VerificationFailed(f"{path} is missing; see 'stemloom ledger verify'") from error
+
+    def _write_files(self, files: dict[File, bytes]) -> None:
+        """Entry bundles durable, then tiles, with their folders."""
+        touched: dict[Path, None] = {}
+        for file in files:
+            self._make_folders((self._places.log / file.path).parent, touched)
+        for chosen in (
+            [file for file in files if file.level == ENTRIES],
+            [file for file in files if file.level != ENTRIES],
+        ):
+            paths = [self._places.log / file.path for file in chosen]
+            for file, path in zip(chosen, paths, strict=True):
+                self._disk.write(path, files[file])
+            for path in paths:
+                self._disk.sync(path)
+            for folder in dict.fromkeys(path.parent for path in paths):
+                self._disk.sync(folder)
+        for folder in touched:
+            self._disk.sync(folder)
+
+    def _make_folders(self, folder: Path, touched: dict[Path, None]) -> None:
+        """Make `folder` and the folders above it; `touched` gathers those that got a new name in them."""
+        if folder.is_dir():
+            return
+        self._make_folders(folder.parent, touched)
+        self._disk.make_folder(folder, 0o755)
+        touched[folder.parent] = None
+
+    def _sign(self, edge: Edge) -> Checkpoint:
+        """Sign and keep the copy outside `log/`. When it returns, the tree of `edge` is the log."""
+        checkpoint = Checkpoint(self._verifier.name, edge.size, edge.root)
+        note = sign_checkpoint(checkpoint, self._key)
+        self._replace(self._places.signed, note)
+        return checkpoint
+
+    def _publish(self, signed: Checkpoint) -> Checkpoint:
+        self._replace(self._places.checkpoint, self._disk.read(self._places.signed))
+        return signed
+
+    def _replace(self, path: Path, data: bytes) -> None:
+        # The new file waits outside log/, which never holds anything but the log.
+        new = self._places.ledger / f"{path.name}.new"
+        self._disk.write(new, data)
+        self._disk.sync(new)
+        self._disk.replace(new, path)
+        self._disk.sync(path.parent)
+
+
+def _bundles(size: int, entries: Sequence[bytes]) -> dict[File, bytes]:
+    """The bundle files from the one that entry `size` falls in; `entries` begin at that bundle's first."""
+    first = size // TILE
+    return {
+        File(ENTRIES, first + at // TILE, min(TILE, len(entries) - at)): bundle(entries[at : at + TILE])
+        for at in range(0, len(entries), TILE)
+    }
+
+
+def _first_bad(entries: Sequence[bytes]) -> int | None:
+    """The place of the first entry that this version cannot read."""
+    for place, entry in enumerate(entries):
+        try:
+            decode(entry)
+        except BadEntry:
+            return place
+    return None
