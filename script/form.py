@@ -101,6 +101,8 @@ def warn_of_unreachable(scope: Scope, moves: Sequence[Move]) -> None:
     names = list(scope.sections)
     followers = dict(pairwise(names))
     from_any = [m for m in moves if m.origin is None]
+    any_leads_to = [m.target for m in from_any if m.target is not None]
+    any_always = any(m.at == "end" and _always(m) for m in from_any)
     by_origin: dict[str, list[Move]] = {}
     for move in moves:
         if move.origin is not None:
@@ -112,9 +114,11 @@ def warn_of_unreachable(scope: Scope, moves: Sequence[Move]) -> None:
         if name in reached:
             continue
         reached.add(name)
-        leading = [*by_origin.get(name, ()), *from_any]
-        waiting += [m.target for m in leading if m.target is not None and m.target not in reached]
-        if name in followers and not any(m.at == "end" and _always(m) for m in leading):
+        leading = by_origin.get(name, ())
+        waiting += [m.target for m in leading if m.target is not None]
+        waiting += any_leads_to
+        any_leads_to = []
+        if name in followers and not any_always and not any(m.at == "end" and _always(m) for m in leading):
             waiting.append(followers[name])
     for name, section in scope.sections.items():
         if name not in reached and section.name is not None:

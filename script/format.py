@@ -47,12 +47,13 @@ def _between(written: list[str], lines: Sequence[TextLine], *, in_block: bool, n
 
     A comment goes with the statement after it, unless it is indented at a section's end.
     """
-    for index, line in enumerate(lines):
+    stays = in_block
+    for line in lines:
         if line.comment is None:
             if written and written[-1]:
                 written.append("")
             continue
-        stays = in_block and all(later.indent for later in lines[: index + 1] if later.comment is not None)
+        stays = stays and bool(line.indent)
         written.append((_LEVEL if next_in_block or stays else "") + line.comment)
 
 

@@ -16,7 +16,7 @@ _MODIFIERS = frozenset(("chance", "gain", "pan", "when", "reverse"))
 _MOST_LISTED = 6
 
 
-def stray_first_word(raw: Raw) -> Problem | None:
+def stray_first_word(raw: Raw, *, explain: bool) -> Problem | None:
     """The mistake of a statement whose first word begins none, or none that may stand there."""
     first = raw.tokens[0]
     word = first.text
@@ -29,7 +29,7 @@ def stray_first_word(raw: Raw) -> Problem | None:
     if word in LINE_WORDS:
         return problem("E015", first.span, f"`{word}` stands in no section", "indent it below its section")
     known = LINE_WORDS if raw.in_section else STATEMENT_WORDS
-    hint = did_you_mean(word, known, "`")
+    hint = did_you_mean(word, known, "`") if explain else None
     if hint is None:
         hint = "a statement begins with " + listed([f"`{w}`" for w in known])
     what = "a line of a section" if raw.in_section else "a statement"

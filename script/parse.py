@@ -117,13 +117,13 @@ def reading(text: str) -> Reading:
 
 
 def _statement(raw: Raw, *, explain: bool) -> tuple[Statement | LineStatement, Problem | None]:
-    """One statement: its node, or a `Broken` one with the mistake."""
-    fault = raw.fault or _unreadable(raw) or stray_first_word(raw)
+    """One statement: its node, or a `Broken` one with the mistake, with hints if it is to `explain`."""
+    fault = raw.fault or _unreadable(raw) or stray_first_word(raw, explain=explain)
     if fault is not None:
-        return _broken(raw), fault
+        return _broken(raw, explain), fault
     node = read(raw.tokens, "line" if raw.in_section else "statement", explain=explain)
     if isinstance(node, Misfit):
-        return _broken(raw), explained(raw, node)
+        return _broken(raw, explain), explained(raw, node)
     if isinstance(node, LineStatement | MoveStatement):
         node = replace(node, text=canonical(raw.tokens))
     return node, None
@@ -148,7 +148,7 @@ def _unreadable(raw: Raw) -> Problem | None:
     return None
 
 
-def _broken(raw: Raw) -> Broken:
+def _broken(raw: Raw, explain: bool) -> Broken:
     """What is left of a statement: what it seems to introduce, so that uses of it are no mistakes."""
     known = LINE_WORDS if raw.in_section else STATEMENT_WORDS
     tokens: list[Token] = [token for token in raw.tokens if token.fault is None]
@@ -158,5 +158,5 @@ def _broken(raw: Raw) -> Broken:
         return Broken("section", name, (), raw.span)
     if raw.word in known:
         return Broken(raw.word, name, (), raw.span)
-    near = get_close_matches(raw.word, known, n=1)
+    near = get_close_matches(raw.word[:40], known, n=1) if explain else []
     return Broken(near[0] if near else None, name if near else None, tuple(words), raw.span)

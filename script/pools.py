@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
 from typing import Literal
 
@@ -10,7 +10,6 @@ from .catalogue import Catalogue
 from .heads import HIGHEST_BPM, LOWEST_BPM, key_of
 from .measure import bars, ends, number
 from .piece import Clause, Key, Pool
-from .problems import did_you_mean
 from .scope import Scope
 from .tree import (
     Attribute,
@@ -122,13 +121,9 @@ def _values(
     return tuple(values)
 
 
-def _known(scope: Scope, code: str, kind: str, name: Name, known: Iterable[str]) -> None:
-    names = sorted(known)
-    if name.text not in names:
-        hint = did_you_mean(name.text, names)
-        if hint is None and kind == "role":
-            hint = f"roles are {', '.join(names)}"
-        scope.unknown(code, kind, name, names, hint)
+def _known(scope: Scope, code: str, kind: str, name: Name, known: Collection[str]) -> None:
+    if name.text not in known:
+        scope.unknown(code, kind, name, sorted(known))
 
 
 def _range(scope: Scope, value: Range, column: str) -> tuple[float, float] | None:

@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from typing import Literal
 
 from .piece import Span
@@ -60,6 +61,8 @@ CODES = {
 }
 """Every code and what it stands for. Codes are never given to another mistake."""
 
+_MOST_COMPARED = 500
+
 _WIDEST = 120
 """Characters of a source line that are shown; of a longer one, those around the caret."""
 
@@ -99,7 +102,9 @@ def did_you_mean(word: str, known: Iterable[str], quote: str = '"') -> str | Non
     """A hint with the known word that looks most like `word`, or null if none does."""
     if len(word) > 40:
         return None
-    choices = {name.lower(): name for name in known}
+    # Names of another length are not near; the rest is cut, so that no script makes this slow.
+    near_in_length = (name for name in known if abs(len(name) - len(word)) <= 3)
+    choices = {name.lower(): name for name in islice(near_in_length, _MOST_COMPARED)}
     near = get_close_matches(word.lower(), choices, n=1, cutoff=0.6)
     return f"did you mean {quote}{choices[near[0]]}{quote}?" if near else None
 

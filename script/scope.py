@@ -17,7 +17,7 @@ from .tree import (
     SectionStatement,
     Unsounded,
 )
-from .words import UNITS
+from .words import MOST_PROBLEMS, UNITS
 
 _MOST_LISTED = 8
 
@@ -34,6 +34,8 @@ class Scope:
     """Names that statements of no known kind may introduce."""
     unsure: set[str] = field(default_factory=set)
     """Kinds of which some statement's name could not be read."""
+    dial_kinds: frozenset[str] = frozenset()
+    """The base units of the dials; all there are, if a dial could not be read."""
     problems: list[Problem] = field(default_factory=list)
 
     def say(self, code: str, span: Span, message: str, hint: str | None = None) -> None:
@@ -55,22 +57,18 @@ class Scope:
     ) -> None:
         if kind in self.unsure or name.text in self.guessed:
             return
-        names = list(known)
-        if hint is None:
-            hint = did_you_mean(name.text, names)
-        if hint is None and not names:
-            hint = f"there is no {kind} yet"
-        elif hint is None and len(names) <= _MOST_LISTED:
-            hint = f"{kind}s are {', '.join(map(short, sorted(names)))}"
+        if hint is None and len(self.problems) < MOST_PROBLEMS:
+            hint = _hint(kind, name.text, list(known))
         self.say(code, name.span, f'unknown {kind} "{short(name.text)}"', hint)
 
-    @property
-    def dial_kinds(self) -> frozenset[str]:
-        """The base units of the dials; all there are, if a dial could not be read."""
-        if None in self.dials.values() or "dial" in self.unsure:
-            return frozenset(kind for kind, _ in UNITS.values())
-        units = {d.range.hi.unit for d in self.dials.values() if d is not None}
-        return frozenset(UNITS[unit][0] for unit in units if unit)
+
+def _hint(kind: str, name: str, known: list[str]) -> str | None:
+    if not known:
+        return f"there is no {kind} yet"
+    near = did_you_mean(name, known)
+    if near is None and len(known) <= _MOST_LISTED:
+        return f"{kind}s are {', '.join(map(short, sorted(known)))}"
+    return near
 
 
 def scope_of(script: Script) -> Scope:
@@ -111,7 +109,15 @@ def scope_of(script: Script) -> Scope:
                             pass
             case _:
                 pass
+    scope.dial_kinds = _dial_kinds(scope)
     return scope
+
+
+def _dial_kinds(scope: Scope) -> frozenset[str]:
+    if None in scope.dials.values() or "dial" in scope.unsure:
+        return frozenset(kind for kind, _ in UNITS.values())
+    units = {dial.range.hi.unit for dial in scope.dials.values() if dial is not None}
+    return frozenset(UNITS[unit][0] for unit in units if unit)
 
 
 def _guess(scope: Scope, broken: Broken) -> None:

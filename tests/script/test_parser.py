@@ -12,6 +12,7 @@ import lark
 import pytest
 
 from stemloom.script import lalr
+from stemloom.script.check import check
 from stemloom.script.parse import parse
 from stemloom.script.tokens import Token, scan
 from stemloom.script.tree import BinaryTerm, LineStatement, Mix, SectionStatement
@@ -145,3 +146,28 @@ def test_5000_lines_take_less_than_a_second(line: str) -> None:
     parsed = parse(text)
     assert time.process_time() - start < 1
     assert len(parsed.script.statements) == 2
+
+
+@pytest.mark.parametrize(
+    ("once", "again"),
+    [
+        ("", "    rest {i}\n"),
+        ("", "    rest nobody{i}\n"),
+        ("pool p{i} = loops\n", "    bring a from q{i}\n"),
+        ("dial d{i} 0..1 = 0 at next bar\n", "    rest a when d{i} > e{i}\n"),
+        ("", "    # {i}\n"),
+        ("move any -> s when 1 > 2\n", "section t{i} 1 bar\n"),
+        ("zz{i} yy\n", "    xx{i} yy\n"),
+    ],
+)
+def test_the_time_of_a_check_grows_with_the_text(once: str, again: str) -> None:
+    def seconds(lines: int) -> float:
+        numbers = range(lines)
+        text = "".join(once.format(i=i) for i in numbers) + "section s 8 bars\n    bring a from p\n"
+        text += "".join(again.format(i=i) for i in numbers)
+        start = time.process_time()
+        check(text)
+        return time.process_time() - start
+
+    seconds(100)
+    assert seconds(4_000) < 5 * max(0.1, seconds(1_000)) + 0.5
