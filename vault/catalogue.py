@@ -129,7 +129,7 @@ class Catalogue:
     def follow(self, origin: str) -> None:
         """Tie the catalogue to a ledger; refuse one that is tied to another."""
         with self.transaction() as db:
-            db.execute("INSERT OR IGNORE INTO ledger VALUES (1, ?, 0)", (origin,))
+            db.execute("INSERT OR IGNORE INTO ledger VALUES (1, ?, 0, 0)", (origin,))
             mine = str(db.execute("SELECT origin FROM ledger").fetchone()[0])
         if mine != origin:
             raise CatalogueTrouble(
@@ -142,21 +142,26 @@ class Catalogue:
         with self.reading() as db:
             return int(db.execute("SELECT applied FROM ledger").fetchone()[0])
 
+    def touched(self) -> int:
+        """Size of the ledger after the last entry that changed what is projected."""
+        with self.reading() as db:
+            return int(db.execute("SELECT touched FROM ledger").fetchone()[0])
+
     def apply(self, numbered: Iterable[tuple[int, entries.Entry]], size: int) -> None:
         """Project entries, by index, up to the ledger's `size`; those projected already are left out."""
         with self.transaction() as db:
-            applied = int(db.execute("SELECT applied FROM ledger").fetchone()[0])
+            applied, touched = db.execute("SELECT applied, touched FROM ledger").fetchone()
             for index, entry in numbered:
-                if index >= applied:
-                    _project(db, index, entry)
-            db.execute("UPDATE ledger SET applied = max(applied, ?)", (size,))
+                if index >= applied and _project(db, index, entry):
+                    touched = index + 1
+            db.execute("UPDATE ledger SET applied = max(applied, ?), touched = ?", (size, touched))
 
     def forget_projection(self) -> None:
         """Empty the projected tables, so that the whole ledger is applied again."""
         with self.transaction() as db:
             for table in PROJECTED:
                 db.execute(f"DELETE FROM {table}")
-            db.execute("UPDATE ledger SET applied = 0")
+            db.execute("UPDATE ledger SET applied = 0, touched = 0")
 
     # What only the vault knows.
 
@@ -320,7 +325,8 @@ class Catalogue:
         )
 
 
-def _project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> None:
+def _project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
+    """Whether the entry is of a kind that the catalogue holds."""
     match entry:
         case entries.Holder():
             db.execute(
@@ -359,7 +365,8 @@ def _project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> None:
                         (entry.stem, use, index, entry.time, entry.until),
                     )
         case _:
-            pass  # Sessions, placements and money are no part of the catalogue.
+            return False
+    return True
 
 
 def _project_shares(
@@ -423,6 +430,8 @@ def _worded(path: Path) -> Iterator[None]:
                 f"the catalogue at {path} is damaged ({error}); put it back from a backup: "
                 "the ledger then brings it up to date by itself"
             ) from error
+        if code == sqlite3.SQLITE_IOERR:
+            raise OSError(errno.EIO, f"the disk fails ({error})", str(path)) from error
         if code == sqlite3.SQLITE_BUSY:
             raise CatalogueTrouble(
                 f"another process has held the catalogue at {path} for {_BUSY_SECONDS:.0f} s; try again"

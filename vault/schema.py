@@ -10,9 +10,11 @@ import sqlite3
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
-        # The ledger this catalogue belongs to, and how many of its entries are applied.
+        # The ledger this catalogue belongs to, how many of its entries are applied, and the ledger's size
+        # after the last entry that changed a projected table.
         """CREATE TABLE ledger (
-            one INTEGER PRIMARY KEY CHECK (one = 1), origin TEXT NOT NULL, applied INTEGER NOT NULL
+            one INTEGER PRIMARY KEY CHECK (one = 1), origin TEXT NOT NULL, applied INTEGER NOT NULL,
+            touched INTEGER NOT NULL
         )""",
         "CREATE TABLE named (holder TEXT PRIMARY KEY, name TEXT NOT NULL, salt TEXT NOT NULL) WITHOUT ROWID",
         """CREATE TABLE measured (

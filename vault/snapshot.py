@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Collection, Sequence
@@ -70,6 +71,12 @@ class Snapshot:
 
     def __repr__(self) -> str:
         return f"Snapshot({len(self.stems)} stems of {len(self._holders)} holders, ledger size {self.size})"
+
+    def at_size(self, size: int, time: str) -> Snapshot:
+        """The same stems at a later size of the ledger, when no entry between has changed any."""
+        later = copy.copy(self)
+        later.size, later.time = size, time
+        return later
 
     def match(
         self, clauses: Sequence[Clause], use: str | None = None, at: str | None = None

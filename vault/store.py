@@ -5,6 +5,7 @@
       lock                 held by whoever changes holders, stems, splits or consents
       audio/<sha256>       the holder's original bytes, never altered
       conformed/<stem>.<v>.npy   float32 (channels, frames) at 48 kHz; a cache, made again when it is missing
+      conformed/<stem>.<v>/*.npy the same at other lengths, as the engine needs them; a cache as well
       incoming/<random>/   files on their way in; the folder is locked while its process lives
 
 A file enters by a rename from `incoming`, after its catalogue row is durable and before its ledger entry is.
@@ -67,6 +68,14 @@ class Store:
         """Where the stem's ready samples are kept."""
         return self._conformed / f"{stem}.{CONFORM_VERSION}.npy"
 
+    def variant(self, stem: str, name: str) -> Path:
+        """Where a derived form of the stem's samples is kept."""
+        return self._variants(stem) / f"{name}.npy"
+
+    def _variants(self, stem: str) -> Path:
+        # With the version, or a variant of samples that are conformed in another way now would be found.
+        return self._conformed / f"{stem}.{CONFORM_VERSION}"
+
     @contextmanager
     def incoming(self) -> Iterator[Path]:
         """A folder of this process's own, cleared at the end."""
@@ -107,6 +116,8 @@ class Store:
         if file_sha256 is not None:
             self.original(file_sha256).unlink(missing_ok=True)
         self.conformed(stem).unlink(missing_ok=True)
+        if self._variants(stem).exists():
+            shutil.rmtree(self._variants(stem))
 
     def write_conformed(self, samples: NDArray[np.float32], target: Path) -> None:
         """Write samples ready to be mapped; durable when this returns, and never half under its name."""

@@ -54,6 +54,7 @@ class Vault:
         self._catalogue = catalogue
         self._clock = clock
         self._size = log.size
+        self._last: Snapshot | None = None
 
     @classmethod
     def open(cls, home: Path | str, *, create: bool = False, clock: Clock | None = None) -> Vault:
@@ -193,6 +194,18 @@ class Vault:
             )
         return samples
 
+    def conformed_path(self, stem_id: str) -> Path:
+        """The `.npy` file that `samples` maps, made again if need be. Raises `UnknownStem`, `AudioLost`."""
+        self.samples(stem_id)
+        return self._store.conformed(find_stem(self._catalogue, stem_id))
+
+    def variant_path(self, stem_id: str, name: str) -> Path:
+        """Where a stretched or otherwise derived form of a stem is cached; whoever makes it writes it there.
+
+        May be deleted at any time. Raises `UnknownStem`.
+        """
+        return self._store.variant(find_stem(self._catalogue, stem_id), name)
+
     def original(self, stem_id: str) -> Path:
         """The holder's original file, named by its SHA-256. Raises `UnknownStem`, `AudioLost`."""
         stem = find_stem(self._catalogue, stem_id)
@@ -206,9 +219,14 @@ class Vault:
         self.refresh()
         with self._catalogue.reading():
             size = self._catalogue.applied()
-            stems, holders = self._catalogue.stems(), self._catalogue.holders()
+            # A session logs its own placements all the time: they must not cost a new set of columns.
+            if self._last is not None and self._last.size >= self._catalogue.touched():
+                self._last = self._last.at_size(size, self._clock.now())
+            else:
+                stems, holders = self._catalogue.stems(), self._catalogue.holders()
+                self._last = Snapshot(stems, holders, size, self._clock.now())
         self._size = size
-        return Snapshot(stems, holders, size, self._clock.now())
+        return self._last
 
     # Consent and splits.
 
@@ -325,24 +343,28 @@ class Vault:
         refused: list[Refusal] = []
         with self._store.incoming() as folder, ThreadPoolExecutor(_workers()) as pool:
             for first in range(0, len(offers), _BATCH):
-                batch = range(first, min(first + _BATCH, len(offers)))
-                ready: list[Prepared] = []
                 work = [
-                    pool.submit(
-                        _outcome, offers[place][0], owners[place], folder, self._store, offers[place][1]
+                    pool.submit(_outcome, declared, owner, folder, self._store, made)
+                    for (declared, made), owner in zip(
+                        offers[first : first + _BATCH], owners[first : first + _BATCH], strict=True
                     )
-                    for place in batch
                 ]
-                for done, result in enumerate(work, start=first + 1):
-                    match result.result():
-                        case Prepared() as prepared:
-                            ready.append(prepared)
-                        case Held() as kept_out:
-                            held.append(kept_out)
-                        case Refusal() as refusal:
-                            refused.append(refusal)
-                    if progress is not None:
-                        progress(done, len(offers))
+                ready: list[Prepared] = []
+                try:
+                    for done, outcome in enumerate(work, start=first + 1):
+                        match outcome.result():
+                            case Prepared() as prepared:
+                                ready.append(prepared)
+                            case Held() as kept_out:
+                                held.append(kept_out)
+                            case Refusal() as refusal:
+                                refused.append(refusal)
+                        if progress is not None:
+                            progress(done, len(offers))
+                except BaseException:
+                    # After Ctrl-C or a full disk nobody should wait for what was not begun.
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
                 if ready:
                     entered, doubles = self._enter(ready)
                     added += entered

@@ -22,6 +22,28 @@ if TYPE_CHECKING:
 _BEATS_IN_A_BAR = 4
 
 
+def _completes(names: Callable[[Vault], list[str]]) -> Callable[..., list[str]]:
+    """Shell completion from what the vault holds; nothing where there is no vault to ask."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        from ..ledger.errors import LedgerError
+        from ..vault.errors import VaultError
+
+        door = Door(home=ctx.find_root().params.get("home"), json=False, quiet=True, verbose=False)
+        try:
+            with door.vault() as opened:
+                known = names(opened)
+        except (VaultError, LedgerError, OSError):
+            return []
+        return [name for name in known if name.casefold().startswith(incomplete.casefold())]
+
+    return complete
+
+
+_A_STEM = _completes(lambda opened: [name for stem in opened.stems() for name in (stem.title, stem.stem)])
+_A_HOLDER = _completes(lambda opened: [holder.name for holder in opened.holders()])
+
+
 @click.group()
 def vault() -> None:
     """Stems, holders, consent and splits."""
@@ -32,7 +54,7 @@ def vault() -> None:
 
 @vault.command()
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--holder", metavar="H", help="Who holds the rights: id or name.")
+@click.option("--holder", metavar="H", shell_complete=_A_HOLDER, help="Who holds the rights: id or name.")
 @click.option("--role", metavar="R", help="beats, bass, harmony, pads, tops, melody, voice, fx, or a word.")
 @click.option("--manifest", type=click.Path(path_type=Path), help="CSV of what is declared of each file.")
 @click.option("--bpm", metavar="N", help="Tempo; kept to a thousandth.")
@@ -120,7 +142,7 @@ def list_(door: Door) -> None:
 @click.option("--shape", "--kind", multiple=True, metavar="S")
 @click.option("--mood", multiple=True, metavar="M")
 @click.option("--key", multiple=True, metavar="K")
-@click.option("--holder", multiple=True, metavar="H")
+@click.option("--holder", multiple=True, metavar="H", shell_complete=_A_HOLDER)
 @click.option("--set", "set_name", multiple=True, metavar="NAME")
 @click.option("--energy", metavar="LO..HI")
 @click.option("--bpm", metavar="LO..HI")
@@ -166,7 +188,7 @@ def search(
 
 
 @vault.command()
-@click.argument("stem")
+@click.argument("stem", shell_complete=_A_STEM)
 @click.pass_obj
 def show(door: Door, stem: str) -> None:
     """One stem: what it is, whose it is, and what it is cleared for."""
@@ -218,7 +240,7 @@ def show(door: Door, stem: str) -> None:
 
 
 @vault.command()
-@click.argument("stem")
+@click.argument("stem", shell_complete=_A_STEM)
 @click.option("--master", multiple=True, metavar="HOLDER=PERCENT")
 @click.option("--publishing", multiple=True, metavar="HOLDER=PERCENT")
 @click.pass_obj
@@ -309,11 +331,11 @@ def consent() -> None:
 _USES = click.option(
     "--use", "uses", multiple=True, required=True, metavar="USE", help="stream, live, export, sync."
 )
-_OF = click.option("--holder", metavar="H", help="All stems of this holder.")
+_OF = click.option("--holder", metavar="H", shell_complete=_A_HOLDER, help="All stems of this holder.")
 
 
 @consent.command()
-@click.argument("stems", metavar="STEM...", nargs=-1)
+@click.argument("stems", metavar="STEM...", nargs=-1, shell_complete=_A_STEM)
 @_OF
 @_USES
 @click.option("--until", metavar="DATE", help="Last day (UTC) or RFC 3339 time; without it, until withdrawn.")
@@ -327,7 +349,7 @@ def grant(
 
 
 @consent.command()
-@click.argument("stems", metavar="STEM...", nargs=-1)
+@click.argument("stems", metavar="STEM...", nargs=-1, shell_complete=_A_STEM)
 @_OF
 @_USES
 @click.pass_obj
@@ -337,7 +359,7 @@ def withdraw(door: Door, stems: tuple[str, ...], holder: str | None, uses: tuple
 
 
 @consent.command("list")
-@click.argument("stem", required=False)
+@click.argument("stem", required=False, shell_complete=_A_STEM)
 @click.pass_obj
 def consent_list(door: Door, stem: str | None) -> None:
     """The statements on a stem, or on all, in the ledger's order."""

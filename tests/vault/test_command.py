@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -189,3 +192,35 @@ def test_each_mistake_is_one_sentence_with_its_exit_code(
     assert sentence in err
     assert (got, out) == (code, "")
     assert "Traceback" not in err
+
+
+def test_the_shell_completes_stems_and_holders(say: Say, write: Write, tmp_path: Path) -> None:
+    say("vault holder add Ada")
+    write("lantern.wav", tone(1.0))
+    say("vault add lantern.wav --holder Ada --role fx")
+
+    def completed(line: str, home: Path) -> list[str]:
+        asked = {
+            "_STEMLOOM_COMPLETE": "bash_complete",
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(line.split()) - 1),
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "stemloom"], env={**os.environ, **asked, "STEMLOOM_HOME": str(home)},
+            capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+        return [word.split(",")[1] for word in done.stdout.split()]
+
+    assert completed("stemloom vault show lan", tmp_path / "home") == ["lantern"]
+    assert completed("stemloom vault search --holder A", tmp_path / "home") == ["Ada"]
+    assert completed("stemloom vault show lan", tmp_path / "nowhere") == []
+
+
+def test_a_light_question_loads_nothing_heavy(tmp_path: Path) -> None:
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, stemloom.vault.vault, stemloom.cli.vault; print(*sys.modules)"],
+        capture_output=True, text=True, check=True, timeout=30,
+    ).stdout.split()  # fmt: skip
+    heavy = {"scipy", "numba", "soundfile", "soxr", "sounddevice", "rich"}
+    assert not heavy & set(loaded)
+    assert "stemloom.vault.vault" in loaded

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from stemloom.ledger.verify import verify
 
 from stemloom.ledger import entries
 from stemloom.ledger.errors import LedgerError
+from stemloom.ledger.verify import verify
 from stemloom.vault.declared import Declared
 from stemloom.vault.vault import Vault
 

@@ -68,7 +68,7 @@ def test_a_declared_key_is_heard_in_the_chroma(taken: tuple[Path, Intake]) -> No
 
 
 def test_onsets_of_recordings_stay_within_a_millisecond(taken: tuple[Path, Intake], recordings: Path) -> None:
-    """Laid over the original, drawn out to its length, the conformed loop is off by less than a millisecond."""
+    """Laid over the original, drawn out to its length, the conformed loop is off by less than 1 ms."""
     home, intake = taken
     compared = 0
     with Vault.open(home) as vault:

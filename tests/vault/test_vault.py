@@ -413,3 +413,39 @@ def test_a_home_that_cannot_be_written_is_an_oserror(tmp_path: Path) -> None:
         tmp_path.chmod(0o500)
         with pytest.raises(PermissionError):
             Vault.open(tmp_path / "home", create=True)
+
+
+def test_entries_that_change_no_stem_cost_no_new_columns(vault: Vault, write: Write) -> None:
+    add_one(vault, write("a.wav", tone(1.0)))
+    before = vault.snapshot()
+    vault.log.append(
+        [
+            entries.Income(
+                time="2026-11-21T12:00:00.000Z",
+                source="sync",
+                currency="EUR",
+                amount=1,
+                period="2026",
+                reference="r",
+            )
+        ]
+    )
+    assert vault.changed()
+    after = vault.snapshot()
+    assert after.stems is before.stems
+    assert after.size == before.size + 1
+    assert not vault.changed()
+    vault.withdraw(["a"], ["live"])
+    assert vault.snapshot().stems is not before.stems
+
+
+def test_the_engine_finds_the_conformed_file_and_a_place_for_its_variants(vault: Vault, write: Write) -> None:
+    stem = add_one(vault, write("a.wav", tone(1.0))).stem
+    path = vault.conformed_path(stem)
+    np.testing.assert_array_equal(np.load(path), vault.samples(stem))
+    path.unlink()
+    assert vault.conformed_path(stem) == path
+    assert path.exists()
+    variant = vault.variant_path(stem, "96000")
+    assert variant.name == "96000.npy"
+    assert variant.is_relative_to(vault.home / "vault" / "conformed")
