@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..clock import Clock, SystemClock, milliseconds_of
+from ..clock import Clock, milliseconds_of
 from ..entries import WHOLE_PPM, Income, Source, Terms
 from .books import Books, gather
 from .errors import BadAmount, BadPeriod, BadTerms
@@ -33,7 +33,7 @@ def record_income(
     Raises BadAmount (also where the period's income would outgrow what a settlement can hold),
     UnknownCurrency, BadPeriod if the period has not begun, AlreadySettled if a part of it was settled.
     """
-    clock = clock if clock is not None else SystemClock()
+    clock = clock or log.clock
     period = Period.parse(period) if isinstance(period, str) else period
     check_currency(currency)
     if not 0 < amount <= LARGEST:
@@ -73,7 +73,7 @@ def record_terms(
     What is left out stays as it is in the terms in force at that time. Raises BadTerms for shares beyond
     the whole, and for terms that reach back to the start of a period that was settled.
     """
-    clock = clock if clock is not None else SystemClock()
+    clock = clock or log.clock
     try:
         milliseconds_of(effective)
         day = Period.parse(f"{effective[:10]}..{effective[:10]}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import canonical
-from ..clock import Clock, SystemClock
+from ..clock import Clock
 from ..entries import Settlement
 from ..errors import LedgerError, VerificationFailed
 from .books import Books, Entries, gather
@@ -77,20 +77,20 @@ def settle(
     """
     from ..verify import verify
 
-    clock = clock if clock is not None else SystemClock()
+    clock = clock or log.clock
     period = Period.parse(period) if isinstance(period, str) else period
     if currency is not None:
         check_currency(currency)
     refuse_future(period, clock.now())
     with turn(log.home):
-        log.append(())
-        seal = sealed(log)
         report = verify(log.home, progress=progress)
         if not report.ok:
             raise VerificationFailed(
                 f"the ledger does not verify, so nothing was settled: {report.problems[0].detail}; "
                 "see 'stemloom ledger verify'"
             )
+        log.append(())  # what processes that died have heard and acknowledged is counted too
+        seal = sealed(log)
         heard = Milliseconds(period, seal.size - 1)
         books = gather(seal.read(), [heard])
         if currency is None:

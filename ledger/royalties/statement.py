@@ -383,7 +383,7 @@ def _side(parts: tuple[Part, ...], names: Names) -> Side:
 def _payee(books: Books, holder: str, names: Names) -> Payee:
     _, entry = books.holders[holder]
     name, salt = names.get(holder, (None, None))
-    if name is not None and salt is not None and commitment(name, salt) != entry.name:
+    if name is not None and salt is not None and not _opens(entry.name, name, salt):
         raise VerificationFailed(
             f"the name kept for {holder} is not the one that the ledger holds a commitment to"
         )
@@ -395,6 +395,13 @@ def _payee(books: Books, holder: str, names: Names) -> Payee:
         public_key=entry.public_key,
         custody=entry.custody,
     )
+
+
+def _opens(committed: str, name: str, salt: str) -> bool:
+    try:
+        return commitment(name, salt) == committed
+    except ValueError:
+        return False
 
 
 def _terms(division: Division) -> TermsUsed:

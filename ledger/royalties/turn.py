@@ -44,7 +44,7 @@ class Sealed:
 def sealed(log: ReadableLog) -> Sealed:
     """The log as of now: what is appended later is not in it."""
     note = log.checkpoint().decode()
-    body = read_body(note[: note.index("\n\n") + 1])
+    body = read_body(note.partition("\n\n")[0] + "\n")
     return Sealed(
         size=body.size, root=body.root.hex(), checkpoint=note, read=partial(log.entries, 0, body.size)
     )

@@ -88,10 +88,11 @@ def ppm_text(ppm: int) -> str:
 def money_parts(amount: int, currency: str) -> tuple[str, str]:
     """An exact amount in two pieces: what the currency is paid in, and the finer digits after it.
 
-    `("12.58", "3127")`, `("12.50", "")`; joined they are the amount.
+    `("12.58", "3127")`, `("12.58", "3000")`, `("12.50", "")`; joined they are the amount.
     """
-    text = decimal_text(amount, places(currency))
-    whole, _, after = text.partition(".")
-    if places(currency) == 0:
-        return whole, f".{after}" if after else ""
-    return f"{whole}.{after[: places(currency)]}", after[places(currency) :]
+    least = places(currency)
+    text = decimal_text(amount, least)
+    if text == decimal_text(amount - amount % 10 ** (6 - least), least):
+        return text, ""
+    whole, _, after = decimal_text(amount, 6).partition(".")
+    return (f"{whole}.{after[:least]}", after[least:]) if least else (whole, f".{after}")

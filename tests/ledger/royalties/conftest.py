@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from stemloom.ledger.statements import commitment
 
 from stemloom.ledger.entries import (
     Consent,
@@ -30,6 +29,7 @@ from stemloom.ledger.royalties.periods import Period
 from stemloom.ledger.royalties.settle import settlement_entry
 from stemloom.ledger.royalties.turn import Sealed
 from stemloom.ledger.royalties.usage import Milliseconds
+from stemloom.ledger.statements import commitment
 
 Shares = dict[str, int]
 

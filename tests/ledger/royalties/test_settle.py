@@ -1,0 +1,421 @@
+"""Settling a real ledger: signed entries in a real log, refusals, and the command line over it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stemloom.cli import run
+from stemloom.ledger.canonical import digest
+from stemloom.ledger.clock import FixedClock
+from stemloom.ledger.entries import Entry, Placement, Session, Settlement, Share, Stem
+from stemloom.ledger.errors import LedgerError, VerificationFailed
+from stemloom.ledger.keys import PrivateKey
+from stemloom.ledger.log import Log
+from stemloom.ledger.royalties.balance import balances
+from stemloom.ledger.royalties.errors import AlreadySettled, BadAmount, BadPeriod, BadTerms, UnknownCurrency
+from stemloom.ledger.royalties.money import LARGEST
+from stemloom.ledger.royalties.record import record_income, record_terms
+from stemloom.ledger.royalties.settle import check_settlement, settle
+from stemloom.ledger.royalties.statement import statement
+from stemloom.ledger.statements import commitment, make_consent, make_holder
+from stemloom.ledger.verify import verify
+
+TITLES = ("Bass", "Pad", "Bell")
+NOW = FixedClock("2025-03-20T12:00:00.000Z")
+SALT = "ab" * 16
+
+
+def stem_entry(title: str, holder: str, shares: dict[str, int]) -> Stem:
+    pcm = digest([Share(holder=holder, ppm=TITLES.index(title))])
+    whole = tuple(Share(holder=each, ppm=ppm) for each, ppm in sorted(shares.items()))
+    return Stem(
+        time="2025-01-01T10:00:00.000Z",
+        stem="s" + pcm[:20],
+        holder=holder,
+        pcm_sha256=pcm,
+        file_sha256=pcm,
+        title=title,
+        role="bass",
+        shape="loop",
+        bpm_milli=92_000,
+        beats=16,
+        key=None,
+        mood=(),
+        energy_milli=500,
+        set=None,
+        isrc=None,
+        master=whole,
+        publishing=whole,
+    )
+
+
+def session_entries(
+    stems: dict[str, str], grants: dict[str, int], heard: list[tuple[str, int]]
+) -> list[Entry]:
+    """A session of March 2025 that places stems one after another for so many milliseconds."""
+
+    def state(name: Any, time: str, count: int | None, ms: int | None) -> Session:
+        return Session(
+            time=time,
+            session="x0123456789abcdef0123",
+            state=name,
+            use="stream",
+            tier="subscriber",
+            user="1" * 64,
+            script="2" * 64,
+            seed=7,
+            vault="3" * 64,
+            engine="0.1.0",
+            licence=None,
+            take=None if count is None else "4" * 64,
+            placements=count,
+            ms=ms,
+        )
+
+    made: list[Entry] = [state("opened", "2025-03-05T20:00:00.000Z", None, None)]
+    frame = 0
+    for seq, (title, ms) in enumerate(heard):
+        made.append(
+            Placement(
+                session="x0123456789abcdef0123",
+                seq=seq,
+                stem=stems[title],
+                use="stream",
+                tier="subscriber",
+                role="bass",
+                part="low",
+                section="verse",
+                line=12,
+                start_frame=frame,
+                frames=ms * 48,
+                rate=48_000,
+                start="2025-03-05T20:00:00.000Z",
+                ms=ms,
+                consent=grants[title],
+            )
+        )
+        frame += ms * 48
+    made.append(state("closed", "2025-03-05T20:30:00.000Z", len(heard), sum(ms for _, ms in heard)))
+    return made
+
+
+class Home:
+    """A home with a log of two holders, three stems, their consents, and a session; no income yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.log = Log.open(path, create=True, clock=NOW)
+        keys = {name: PrivateKey.generate() for name in ("Ada", "Ben")}
+        people: list[Entry] = [
+            make_holder(
+                key,
+                origin=self.log.origin,
+                name=commitment(name, SALT),
+                custody="operator",
+                time="2025-01-01T09:00:00.000Z",
+            )
+            for name, key in keys.items()
+        ]
+        self.ada, self.ben = (each.holder for each in people if not isinstance(each, Placement))  # type: ignore[union-attr]
+        self.names = {self.ada: ("Ada", SALT), self.ben: ("Ben", SALT)}
+        owners = {
+            "Bass": {self.ada: 600_000, self.ben: 400_000},
+            "Pad": {self.ben: 1_000_000},
+            "Bell": {self.ada: 1_000_000},
+        }
+        brought = {"Bass": self.ada, "Pad": self.ben, "Bell": self.ada}
+        recordings = [stem_entry(title, brought[title], owners[title]) for title in TITLES]
+        self.stems = {each.title: each.stem for each in recordings}
+        self.log.append([*people, *recordings])
+        signers = {self.ada: keys["Ada"], self.ben: keys["Ben"]}
+        granted = self.log.append(
+            [
+                make_consent(
+                    signers[each.holder],
+                    origin=self.log.origin,
+                    holder=each.holder,
+                    stem=each.stem,
+                    uses=("stream",),
+                    action="grant",
+                    until=None,
+                    time="2025-01-02T10:00:00.000Z",
+                    previous=None,
+                )
+                for each in recordings
+            ]
+        )
+        grants = dict(zip(TITLES, granted, strict=True))
+        heard = [("Bass", 20_000), ("Pad", 65_000), ("Bass", 15_001)]
+        self.log.append(session_entries(self.stems, grants, heard))
+
+    def income(self, amount: int = 1_000_000_000, period: str = "2025-03", currency: str = "EUR") -> int:
+        return record_income(self.log, amount, currency, "subscription", period, "inv-1")[0]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home")
+
+
+def test_a_settlement_is_sealed_verifies_and_follows_again(home: Home) -> None:
+    home.income()
+    size, root = home.log.size, home.log.root
+    settled = settle(home.log, "2025-03")
+    assert settled.index == size
+    assert (settled.entry.first, settled.entry.last, settled.entry.root) == (0, size - 1, root.hex())
+    assert home.log.entry(settled.index) == settled.entry
+    assert check_settlement(settled.index, settled.entry, home.log.entries()) == []
+    report = verify(home.path)
+    assert report.ok, report.problems
+    record = settled.record()
+    assert {each["stem"]: each["ms"] for each in record["stems"]} == {
+        home.stems["Bass"]: 35_001,
+        home.stems["Pad"]: 65_000,
+    }
+    assert sum(each["amount"] for each in record["stems"]) + record["unallocated"] == record["pool"] == 10**9
+    assert sum(each["amount"] for each in record["holders"]) == 10**9
+
+
+def test_statements_share_out_the_pool(home: Home) -> None:
+    home.income()
+    settle(home.log, "2025-03", "EUR")
+    both = [statement(home.log, who, "2025-03", home.names) for who in (home.ada, home.ben)]
+    assert sum(each.closing for each in both) == 10**9
+    assert both[0].vkey == home.log.vkey
+    assert both[0].checkpoint.encode() == home.log.checkpoint()
+    assert [each.closing for each in sorted(both, key=lambda each: each.holder)] == [
+        each.closing for each in balances(home.log)
+    ]
+
+
+def test_no_day_is_settled_twice_and_nothing_is_written_then(home: Home) -> None:
+    home.income()
+    settle(home.log, "2025-03")
+    size = home.log.size
+    for period in ("2025-03", "2025-Q1", "2025-03-31..2025-04-02"):
+        with pytest.raises(AlreadySettled):
+            settle(home.log, period, "EUR", FixedClock("2025-06-01T00:00:00.000Z"))
+        with pytest.raises(AlreadySettled):
+            record_income(home.log, 5, "EUR", "sync", period, "inv-2", FixedClock("2025-06-01T00:00:00.000Z"))
+    assert home.log.size == size
+
+
+def test_of_processes_that_settle_at_once_one_does(home: Home) -> None:
+    home.income()
+
+    def attempt(_: int) -> str:
+        try:
+            settle(Log.open(home.path, clock=NOW), "2025-03")
+        except AlreadySettled:
+            return "refused"
+        return "settled"
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(attempt, range(4))) == ["refused", "refused", "refused", "settled"]
+    assert sum(isinstance(entry, Settlement) for _, entry in home.log.entries()) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda home: home.income(0), BadAmount, "more than 0"),
+        (lambda home: home.income(-1), BadAmount, "more than 0"),
+        (lambda home: home.income(LARGEST + 1), BadAmount, "at most"),
+        (
+            lambda home: [home.income(LARGEST), home.income(1, "2025-02")],
+            BadAmount,
+            "more than one settlement can hold",
+        ),
+        (lambda home: home.income(currency="EUX"), UnknownCurrency, "not a currency"),
+        (
+            lambda home: home.income(period="2025-04"),
+            BadPeriod,
+            "2025-04 has not begun: it starts on 2025-04-01",
+        ),
+        (lambda home: home.income(period="March"), BadPeriod, "'March' is not a period"),
+        (lambda home: record_income(home.log, 5, "EUR", "sync", "2025-03", "  "), BadAmount, "reference"),
+        (lambda home: settle(home.log, "2025-04"), BadPeriod, "has not begun"),
+        (lambda home: settle(home.log, "2025-03", "EUX"), UnknownCurrency, "not a currency"),
+        (lambda home: settle(home.log, "2025-03"), LedgerError, "there is no income for 2025-03"),
+        (lambda home: record_terms(home.log, "soon"), BadTerms, "'soon' is not a time"),
+        (lambda home: record_terms(home.log, "2025-02-30T00:00:00.000Z"), BadTerms, "is not a time"),
+        (
+            lambda home: record_terms(home.log, "2025-05-01T00:00:00.000Z", master_ppm=1_000_001),
+            BadTerms,
+            "share",
+        ),
+        (
+            lambda home: record_terms(home.log, "2025-05-01T00:00:00.000Z", threshold=-1),
+            BadTerms,
+            "threshold",
+        ),
+    ],
+)
+def test_refusals_leave_no_settlement(
+    home: Home, call: Callable[[Home], object], error: type[LedgerError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        call(home)
+    assert not [entry for _, entry in home.log.entries() if isinstance(entry, Settlement)]
+
+
+def test_terms_carry_on_what_they_do_not_change(home: Home) -> None:
+    _, first = record_terms(home.log, "2025-03-01T00:00:00.000Z", pool_ppm={"subscription": 700_000})
+    _, second = record_terms(home.log, "2025-04-01T00:00:00.000Z", master_ppm=800_000, threshold=5)
+    assert (dict(first.pool_ppm)["subscription"], first.master_ppm) == (700_000, 500_000)
+    assert second.pool_ppm == first.pool_ppm
+    assert (second.master_ppm, second.threshold) == (800_000, 5)
+    home.income(10)
+    settled = settle(home.log, "2025-03")
+    assert (settled.entry.gross, settled.entry.pool, settled.division.terms.terms) == (10, 7, first)
+    with pytest.raises(BadTerms, match="reach back behind 2025-03"):
+        record_terms(home.log, "2025-03-01T00:00:00.000Z", master_ppm=1)
+    record_terms(home.log, "2025-03-02T00:00:00.000Z", master_ppm=1)
+
+
+def flip(home: Home) -> None:
+    bundle = next((home.path / "ledger" / "log" / "tile" / "entries").rglob("*.p/*"))
+    data = bytearray(bundle.read_bytes())
+    at = data.index(b'"ms":65000') + 5
+    data[at] ^= 1
+    bundle.write_bytes(bytes(data))
+
+
+def test_a_ledger_that_does_not_verify_is_not_settled(home: Home) -> None:
+    home.income()
+    size = home.log.size
+    flip(home)
+    with pytest.raises(VerificationFailed, match="the ledger does not verify, so nothing was settled"):
+        settle(home.log, "2025-03")
+    assert home.log.size == size
+
+
+# The command line.
+
+
+@pytest.fixture
+def stemloom(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["stemloom", "--home", str(home.path), "royalty", *words])
+        with pytest.raises(SystemExit) as stopped:
+            run()
+        out, err = capsys.readouterr()
+        assert isinstance(stopped.value.code, int)
+        return stopped.value.code, out, err
+
+    return call
+
+
+def test_the_commands_one_after_another(home: Home, stemloom: Any, tmp_path: Path) -> None:
+    code, out, _ = stemloom("terms", "--json")
+    assert (code, json.loads(out)["index"], json.loads(out)["master_ppm"]) == (0, None, 500_000)
+    words = ("--currency", "EUR", "--source", "subscription", "--period", "2025-03", "--reference", "inv-1")
+    code, out, _ = stemloom("income", "1000.00", *words, "--json")
+    assert (code, json.loads(out)["amount"]) == (0, 1_000_000_000)
+    code, out, _ = stemloom(
+        "terms", "set", "--from", "2025-03-01", "--pool", "subscription=70%", "--master", "33.3333%"
+    )
+    assert code == 0
+    assert "70" in out
+    code, out, _ = stemloom("settle", "2025-03", "--json")
+    settled = json.loads(out)
+    assert code == 0
+    assert list(settled)[:2] == ["period", "currency"]
+    assert {"total_ms", "pool", "stems", "holders", "unallocated"} <= set(settled)
+    assert (settled["gross"], settled["pool"], settled["total_ms"]) == (10**9, 7 * 10**8, 100_001)
+    page, data = tmp_path / "ada.html", tmp_path / "ada.json"
+    code, out, err = stemloom(
+        "statement", home.ada, "2025-03", "--html", str(page), "--out", str(data), "--json"
+    )
+    made = json.loads(out)
+    assert code == 0
+    assert made == json.loads(data.read_text())
+    assert made["accrued"] == made["amount"] == made["closing"]
+    assert {each["holder"]: each["amount"] for each in settled["holders"]}[home.ada] == made["amount"]
+    assert page.read_text().startswith("<!doctype html>")
+    assert str(page) in err
+    code, out, _ = stemloom("balance", "--json")
+    assert sum(each["closing"] for each in json.loads(out)["balances"]) == 7 * 10**8
+    for words in (("balance",), ("statement", home.ben, "2025-03"), ("terms", "show", "--period", "2025-03")):
+        code, out, err = stemloom(*words)
+        assert (code, err) == (0, "")
+        assert out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ada.html", "ada.json", "home"]
+
+
+INCOME = ("--currency", "EUR", "--period", "2025-03", "--reference", "inv-1")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("income", "-5", *INCOME), 2, "income must be more than 0"),
+        (("income", "0", *INCOME), 2, "income must be more than 0"),
+        (("income", "NaN", *INCOME), 2, "'NaN' is not an amount"),
+        (("income", "1e9", *INCOME), 2, "'1e9' is not an amount"),
+        (("income", "99999999999", *INCOME), 2, "more than one entry can hold"),
+        (("income", "5", "--currency", "EUX", *INCOME[2:]), 2, "'EUX' is not a currency of ISO 4217"),
+        (("income", "5", *INCOME, "--period", "2999"), 2, "2999 has not begun"),
+        (("income", "5", *INCOME, "--period", "soon"), 2, "'soon' is not a period"),
+        (("settle", "2025-13"), 2, "'2025-13' is not a period"),
+        (("settle", "2025-03"), 1, "there is no income for 2025-03"),
+        (("settle", "2999-01"), 2, "2999-01 has not begun"),
+        (("statement", "h00", "2025-03"), 4, "the ledger has no holder h00"),
+        (("balance", "h00"), 4, "the ledger has no holder h00"),
+        (("terms", "set", "--from", "2025-03-01"), 2, "say what to set"),
+        (("terms", "set", "--from", "2025-03-01", "--master", "101%"), 2, "'101%' is not a share"),
+        (
+            ("terms", "set", "--from", "2025-03-01", "--pool", "gifts=5%"),
+            2,
+            "'gifts=5%' is not SOURCE=PERCENT",
+        ),
+        (
+            ("terms", "set", "--from", "tomorrow", "--master", "1%"),
+            2,
+            "is not a time that terms can take effect",
+        ),
+    ],
+)
+def test_mistakes_end_in_a_sentence_and_a_code(
+    stemloom: Any, words: tuple[str, ...], code: int, message: str
+) -> None:
+    ended, out, err = stemloom(*words)
+    assert (ended, out) == (code, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_a_period_never_settled(home: Home, stemloom: Any) -> None:
+    ended, _, err = stemloom("statement", home.ada, "2025-03")
+    assert (ended, err) == (
+        1,
+        "stemloom: 2025-03 was never settled; settle it with 'stemloom royalty settle 2025-03'\n",
+    )
+
+
+def test_settling_a_damaged_ledger_exits_5(home: Home, stemloom: Any) -> None:
+    home.income()
+    flip(home)
+    ended, out, err = stemloom("settle", "2025-03")
+    assert (ended, out) == (5, "")
+    assert "nothing was settled" in err
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing(home: Home, stemloom: Any, tmp_path: Path) -> None:
+    home.income()
+    settle(home.log, "2025-03")
+    ended, out, err = stemloom(
+        "statement", home.ada, "2025-03", "--html", str(tmp_path / "none" / "ada.html")
+    )
+    assert (ended, out) == (1, "")
+    assert "there is no" in err
+    assert str(tmp_path / "none") in err
