@@ -10,7 +10,7 @@ _SCALE = 1 << 23
 
 def quantise(block: NDArray[np.float32]) -> NDArray[np.int32]:
     """Float32 (2, frames), full scale 1, as interleaved 24-bit integers (frames, 2); no dither."""
-    scaled = np.rint(block.T.astype(np.float64) * _SCALE)
+    scaled = np.rint(np.ascontiguousarray(block.T, np.float64) * _SCALE)
     return np.clip(scaled, -_SCALE, _SCALE - 1).astype(np.int32)
 
 

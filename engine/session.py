@@ -245,9 +245,10 @@ class Session:
             quanta = min(quanta, (self._next_line() - self._mixer.frame) // QUANTUM)
         block = self._mixer.advance(quanta)
         ended = self._mixer.finished()
-        for end in ended:
-            self._playing.pop(end.id, None)
-            self._last_end = max(self._last_end, end.end_frame)
+        for heard in ended:
+            self._playing.pop(heard.id, None)
+            self._last_end = max(self._last_end, heard.end_frame)
+        self._account.heard(ended)
         if self._ended_at is not None and not self._rung_out and self._mixer.sounding == 0:
             self._rung_out = True
             # Not the mixer's frame, which depends on how many frames were asked for.
