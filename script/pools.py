@@ -143,16 +143,18 @@ def warn_if_empty(scope: Scope, pool: Pool, name: Name, catalogue: Catalogue, us
     count = catalogue.count(pool.clauses)
     if count == 0:
         reason = _emptied_by(pool, catalogue, what)
+        hint = "its lines rest until the vault has such stems; ask for less, or add some"
     else:
         missing = [use for use in uses if not catalogue.count(pool.clauses, use)]
         if not missing:
             return
+        hint = "its lines rest there until a holder consents"
         said = " or ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))
         if count == 1:
             reason = f"1 {what[:-1]} matches, it is not cleared for {said}"
         else:
             reason = f"{count} {what} match, none is cleared for {said}"
-    scope.say("W003", name.span, f"pool {pool.name} is empty: {reason}", "it rests until the vault has more")
+    scope.say("W003", name.span, f"pool {pool.name} is empty: {reason}", hint)
 
 
 def _what(pool: Pool) -> str:

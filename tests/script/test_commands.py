@@ -14,6 +14,7 @@ from stemloom.cli import main
 from stemloom.script.format import format_text
 from stemloom.script.load import ScriptNotFound, load, save
 from stemloom.script.problems import ScriptRejected
+from stemloom.vault.vault import Vault
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 RIGHT = 'piece "P" for stream\npool a = loops\nsection s 8 bars\n    bring x from a\n'
@@ -121,6 +122,20 @@ def test_files_that_are_no_script(
     assert [(p["line"], p["column"]) for p in found] == [place]
     text = run(home, "check", script)
     assert (text.exit_code, text.stdout.count(code)) == (3, 1)
+
+
+def test_pools_are_looked_at_in_the_vault_of_the_home(home: Path, script: Path) -> None:
+    Vault.open(home, create=True).close()
+    script.write_text(RIGHT)
+    result = run(home, "check", script)
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == (
+        f"{script}:2:6: warning W003: pool a is empty: the vault has no loops\n"
+        "  2 | pool a = loops\n"
+        "    |      ^\n"
+        "    = its lines rest until the vault has such stems; ask for less, or add some\n\n"
+        f"{script}: 1 warning\n"
+    )
 
 
 def test_a_huge_file_is_not_read(home: Path, script: Path) -> None:
