@@ -1,4 +1,16 @@
-"""The division of a period's income: from the books and the milliseconds to each holder's amount. Pure."""
+"""The division of a period's income: from the books and the milliseconds to each holder's amount. Pure.
+
+1. Income counts whose currency is the settlement's and whose own period lies inside the period.
+2. Of each source, what the terms keep back is rounded down; the rest is the pool. The terms are those in
+   force at the period's start (`terms.in_force`; without any, `terms.DEFAULT`).
+3. The pool is divided over the stems by the ms of their placements that start in the period, all tiers and
+   uses alike. If nothing was heard, all of it stays unallocated.
+4. A stem's amount is parted into master and publishing by the terms, and each side over the shares that were
+   last set before the end of the period. Shares that change within a period thus hold for the whole of it.
+   A side without shares belongs to the holder who brought the stem in.
+
+Each division is by `divide.largest_remainder`.
+"""
 
 from __future__ import annotations
 

@@ -140,6 +140,7 @@ def settle(door: Door, period: str, currency: str | None) -> None:
     """Divide a period's income by the milliseconds each stem was heard, once and for good."""
     from ..ledger.royalties.settle import settle as settle_period
 
+    people = () if door.json else _people(door)
     with door.log() as log, door.progress() as progress:
         task = progress.add_task("checking the ledger", total=None)
         settled = settle_period(
@@ -148,7 +149,7 @@ def settle(door: Door, period: str, currency: str | None) -> None:
             currency.upper() if currency else None,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    door.emit(settled.record(), _settled_text(settled, {each.holder: each.name for each in _people(door)}))
+    door.emit(settled.record(), _settled_text(settled, {each.holder: each.name for each in people}))
     if settled.entry.time < settled.division.period.end:
         door.note(
             f"{settled.entry.period} is not over: what is heard in it from now on is not in this settlement"
@@ -324,12 +325,16 @@ def _statement_text(made: Statement) -> str:
 
 def _write(path: Path, data: bytes) -> None:
     """Write a whole file or none: beside it first, then in its place."""
-    descriptor, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    beside: Path | None = None
     try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        beside = Path(name)
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
-        Path(beside).chmod(0o644)
-        Path(beside).replace(path)
-    except OSError:
-        Path(beside).unlink(missing_ok=True)
+        beside.chmod(0o644)
+        beside.replace(path)
+    except OSError as error:
+        if beside is not None:
+            beside.unlink(missing_ok=True)
+        error.filename = os.fspath(path)  # the file that was asked for, not the one beside it
         raise
