@@ -41,7 +41,7 @@ def royalty() -> None:
     """
 
 
-@royalty.command(cls=_Amount)
+@royalty.command(cls=_Amount, short_help="Record income of a period.")
 @click.argument("amount")
 @click.option("--currency", metavar="CODE", required=True, help="ISO 4217, such as EUR.")
 @click.option("--source", type=click.Choice(_SOURCES), default="subscription", show_default=True)
@@ -71,7 +71,7 @@ def income(door: Door, amount: str, currency: str, source: Source, period: str, 
     )
 
 
-@royalty.group(invoke_without_command=True)
+@royalty.group(invoke_without_command=True, short_help="Show or set how income is divided.")
 @click.pass_context
 def terms(ctx: click.Context) -> None:
     """Show or set the terms: what of the income holders share, and how a stem's money is parted."""
@@ -132,7 +132,7 @@ def set_(
     _emit_terms(door, InForce(index, entry))
 
 
-@royalty.command()
+@royalty.command(short_help="Divide a period's income by time heard.")
 @click.argument("period")
 @_CURRENCY
 @click.pass_obj
@@ -156,7 +156,7 @@ def settle(door: Door, period: str, currency: str | None) -> None:
         )
 
 
-@royalty.command()
+@royalty.command(short_help="What a holder earned in a period, and how.")
 @click.argument("holder")
 @click.argument("period")
 @_CURRENCY
@@ -188,7 +188,7 @@ def statement(
             door.note(f"wrote {path}")
 
 
-@royalty.command()
+@royalty.command(short_help="What each holder is owed.")
 @click.argument("holder", required=False)
 @click.pass_obj
 def balance(door: Door, holder: str | None) -> None:
@@ -204,7 +204,7 @@ def balance(door: Door, holder: str | None) -> None:
     with door.log() as log:
         found = balances(log, who)
     rows = [
-        (names.get(each.holder, each.holder), each.currency, each.settlements, decimal_text(each.closing))
+        (names.get(each.holder, each.holder), each.currency, each.settlements, decimal_text(each.closing, 6))
         for each in found
     ]
     door.emit(
@@ -287,9 +287,9 @@ def _settled_text(settled: Settled, names: dict[str, str]) -> str:
     rows = [
         (
             names.get(each.holder, each.holder),
-            decimal_text(each.master),
-            decimal_text(each.publishing),
-            decimal_text(each.master + each.publishing),
+            decimal_text(each.master, 6),
+            decimal_text(each.publishing, 6),
+            decimal_text(each.master + each.publishing, 6),
             percent_text(each.master + each.publishing, entry.pool),
         )
         for each in settled.division.settled_holders
@@ -308,8 +308,8 @@ def _statement_text(made: Statement) -> str:
             duration_text(each.ms),
             percent_text(each.ms, made.total_ms),
             each.placements,
-            decimal_text(each.amount),
-            decimal_text(each.accrued),
+            decimal_text(each.amount, 6),
+            decimal_text(each.accrued, 6),
         )
         for each in made.stems
     ]

@@ -26,6 +26,7 @@ from stemloom.ledger.royalties.settle import check_settlement, settle
 from stemloom.ledger.royalties.statement import statement
 from stemloom.ledger.statements import commitment, make_consent, make_holder
 from stemloom.ledger.verify import verify
+from stemloom.vault.vault import Vault
 
 TITLES = ("Bass", "Pad", "Bell")
 NOW = FixedClock("2025-03-20T12:00:00.000Z")
@@ -418,3 +419,33 @@ def test_a_file_that_cannot_be_written_leaves_nothing(home: Home, stemloom: Any,
     )
     assert (ended, out) == (1, "")
     assert err == f"stemloom: there is no '{tmp_path / 'none' / 'ada.html'}'\n"
+
+
+def test_holders_go_by_their_names_in_the_vault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a vault beside the ledger, a name or the beginning of an id finds a holder, and names show."""
+    path = tmp_path / "home"
+    with Vault.open(path, create=True, clock=NOW) as vault:
+        mira = vault.add_holder("Mira <Holm>")
+        vault.add_holder("Otis")
+        record_income(vault.log, 1_000_000, "EUR", "sync", "2025-03", "inv-1")
+
+    def call(*words: str) -> tuple[int | str | None, str, str]:
+        monkeypatch.setattr(sys, "argv", ["stemloom", "--home", str(path), "royalty", *words])
+        with pytest.raises(SystemExit) as stopped:
+            run()
+        return (stopped.value.code, *capsys.readouterr())
+
+    code, out, _ = call("settle", "2025-03")
+    assert (code, "nothing was heard: 1.00\u00a0EUR stays unallocated" in out) == (0, True)
+    for text in ("mira <holm>", mira.holder, mira.holder[:8]):
+        code, out, _ = call("statement", text, "2025-03", "--html", str(tmp_path / "mira.html"), "--json")
+        made = json.loads(out)
+        assert (code, made["payee"]["name"], made["unallocated"]) == (0, "Mira <Holm>", 1_000_000)
+        assert "<h1>Mira &lt;Holm&gt;</h1>" in (tmp_path / "mira.html").read_text()
+    code, out, err = call("statement", "Mirra", "2025-03")
+    assert (code, out) == (4, "")
+    assert "Mirra" in err
+    code, out, _ = call("balance", "Otis", "--json")
+    assert (code, [each["name"] for each in json.loads(out)["balances"]]) == (0, ["Otis"])
