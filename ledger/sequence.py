@@ -124,6 +124,8 @@ class Sequencer:
         if done:
             for name in pending.journals:
                 self._retire(self._places.journals / name)
+        # Not synced: a note that comes back after a power loss says nothing that is not so.
+        self._disk.remove(self._places.pending)
 
     def _clear(self, file: File) -> None:
         path = self._places.log / file.path

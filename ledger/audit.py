@@ -1,0 +1,239 @@
+"""The rules that a log's entries keep between them: who may say what, and what may sound under which consent.
+
+`Audit` takes the entries in order and says what is wrong with each. Signatures are checked here; hashes are
+checked by `rehash.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from .clock import milliseconds_of, text_of
+from .entries import Consent, Entry, Holder, Placement, Session, Settlement, Share, Splits, Stem, Terms, ms_of
+from .errors import LedgerError
+from .statements import check_consent, check_holder, check_shares, check_splits, public_key_of
+
+__all__ = ["GRACE_MS", "Audit"]
+
+GRACE_MS = 500
+"""A placement may begin until this long after a withdrawal's time; by then the stem is silent."""
+
+
+@dataclass(slots=True)
+class _Stem:
+    holder: str
+    master: Mapping[str, int]
+    publishing: Mapping[str, int]
+
+
+@dataclass(slots=True)
+class _Session:
+    opened: Session
+    index: int
+    placements: int = 0
+    ms: int = 0
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Withdrawal:
+    index: int
+    time: str
+    silent_from: str
+    """What starts after this may not."""
+
+
+@dataclass(slots=True)
+class Audit:
+    """The state of a log of the name `origin` after the entries taken so far."""
+
+    origin: str
+    _keys: dict[str, bytes] = field(default_factory=dict)
+    _stems: dict[str, _Stem] = field(default_factory=dict)
+    _grants: dict[int, Consent] = field(default_factory=dict)
+    _last_statement: dict[tuple[str, str], int] = field(default_factory=dict)
+    _withdrawals: dict[tuple[str, str], list[_Withdrawal]] = field(default_factory=dict)
+    _sessions: dict[str, _Session] = field(default_factory=dict)
+
+    def take(self, index: int, entry: Entry) -> Iterator[str]:
+        """What is wrong with the next entry, a sentence each. All of it must be consumed."""
+        try:
+            match entry:
+                case Placement():
+                    yield from self._placement(index, entry)
+                case Consent():
+                    yield from self._consent(index, entry)
+                case Session():
+                    yield from self._session(index, entry)
+                case Holder():
+                    yield from self._holder(entry)
+                case Stem():
+                    yield from self._stem(entry)
+                case Splits():
+                    yield from self._splits(entry)
+                case Settlement():
+                    if entry.first != 0 or entry.last >= index:
+                        yield (
+                            f"a settlement says it read entries {entry.first} to {entry.last}, "
+                            f"which is not 0 to one before {index}"
+                        )
+                    if entry.pool > entry.gross or entry.unallocated > entry.pool:
+                        yield "a settlement gives out more than came in"
+                case Terms():
+                    sources = [source for source, _ in entry.pool_ppm]
+                    if len(set(sources)) != len(sources):
+                        yield "terms name a source of income twice"
+        except LedgerError as error:
+            yield str(error)
+
+    def unclosed(self) -> Iterator[tuple[int, str]]:
+        """Sessions that were opened and not closed, each by the index of its opening."""
+        for name, session in self._sessions.items():
+            if not session.closed:
+                yield session.index, f"the session {name} was opened and not closed"
+
+    def _holder(self, entry: Holder) -> Iterator[str]:
+        if entry.holder in self._keys:
+            yield f"the holder {entry.holder} joins a second time"
+            return
+        check_holder(entry, self.origin)
+        self._keys[entry.holder] = public_key_of(entry)
+
+    def _stem(self, entry: Stem) -> Iterator[str]:
+        if entry.stem != f"s{entry.pcm_sha256[:20]}":
+            yield f"the id {entry.stem} does not follow from the sound's hash"
+        known = self._stems.get(entry.stem)
+        if known is not None and known.holder != entry.holder:
+            yield f"the stem {entry.stem} is {known.holder}'s and enters again as {entry.holder}'s"
+            return
+        if entry.holder not in self._keys:
+            yield f"the holder {entry.holder} of the stem {entry.stem} has not joined"
+        yield from self._parties(entry.stem, entry.master, entry.publishing)
+        self._stems[entry.stem] = _Stem(entry.holder, _by_holder(entry.master), _by_holder(entry.publishing))
+
+    def _splits(self, entry: Splits) -> Iterator[str]:
+        stem = self._stems.get(entry.stem)
+        if stem is None or entry.holder not in self._keys:
+            yield f"splits are set for {entry.stem} by {entry.holder}, of which the log does not have both"
+            return
+        if entry.holder != stem.holder:
+            yield f"splits of {entry.stem} are set by {entry.holder}, who is not its holder"
+            return
+        check_splits(entry, self._keys[entry.holder], self.origin)
+        yield from self._parties(entry.stem, entry.master, entry.publishing)
+        master, publishing = _by_holder(entry.master), _by_holder(entry.publishing)
+        for side, before, after in (
+            ("master", stem.master, master),
+            ("publishing", stem.publishing, publishing),
+        ):
+            for party, ppm in before.items():
+                if after.get(party, 0) < ppm and party != stem.holder:
+                    yield f"the {side} share of {party} in {entry.stem} falls without their signature"
+        stem.master, stem.publishing = master, publishing
+
+    def _parties(self, stem: str, master: Sequence[Share], publishing: Sequence[Share]) -> Iterator[str]:
+        check_shares("master", master)
+        check_shares("publishing", publishing)
+        for party in dict.fromkeys(share.holder for share in (*master, *publishing)):
+            if party not in self._keys:
+                yield f"{party}, who has a share in {stem}, has not joined"
+
+    def _consent(self, index: int, entry: Consent) -> Iterator[str]:
+        stem = self._stems.get(entry.stem)
+        if stem is None or entry.holder not in self._keys:
+            yield f"a consent names {entry.stem} and {entry.holder}, of which the log does not have both"
+            return
+        check_consent(entry, self._keys[entry.holder], self.origin)
+        last = self._last_statement.get((entry.holder, entry.stem))
+        self._last_statement[entry.holder, entry.stem] = index
+        if entry.action == "withdraw":
+            if entry.holder != stem.holder and not stem.master.get(entry.holder):
+                yield f"{entry.stem} is withdrawn by {entry.holder}, who has no master share in it"
+                return
+            silent = _EPOCH + timedelta(milliseconds=milliseconds_of(entry.time) + GRACE_MS)
+            gone = _Withdrawal(index, entry.time, text_of(silent))
+            for use in entry.uses:
+                self._withdrawals.setdefault((entry.stem, use), []).append(gone)
+            return
+        if entry.holder != stem.holder:
+            yield f"{entry.stem} is granted by {entry.holder}, who is not its holder"
+        elif entry.previous != last:
+            yield (
+                f"a grant for {entry.stem} names {_place(entry.previous)} as its holder's last statement "
+                f"on it, which is {_place(last)}"
+            )
+        else:
+            self._grants[index] = entry
+
+    def _session(self, index: int, entry: Session) -> Iterator[str]:
+        session = self._sessions.get(entry.session)
+        if entry.state == "opened":
+            if session is not None:
+                yield f"the session {entry.session} is opened a second time"
+                return
+            if (entry.take, entry.placements, entry.ms) != (None, None, None):
+                yield f"the session {entry.session} opens with sums that only its closing can have"
+            self._sessions[entry.session] = _Session(entry, index)
+            return
+        if session is None or session.closed:
+            yield f"the session {entry.session} is closed and is not open"
+            return
+        session.closed = True
+        opened = session.opened
+        if (entry.use, entry.tier, entry.user) != (opened.use, opened.tier, opened.user):
+            yield f"the session {entry.session} closes as another one than it opened"
+        if entry.placements != session.placements or entry.ms != session.ms:
+            yield (
+                f"the session {entry.session} closes with {entry.placements} placements and {entry.ms} ms; "
+                f"the log has {session.placements} and {session.ms} ms"
+            )
+
+    def _placement(self, index: int, entry: Placement) -> Iterator[str]:
+        session = self._sessions.get(entry.session)
+        if session is None or session.closed:
+            yield f"a placement names the session {entry.session}, which is not open"
+        else:
+            if entry.seq != session.placements:
+                yield (
+                    f"a placement of the session {entry.session} has the number {entry.seq} "
+                    f"where {session.placements} follows"
+                )
+            session.placements = entry.seq + 1
+            session.ms += entry.ms
+            if entry.use != session.opened.use or entry.tier != session.opened.tier:
+                yield f"a placement is for another use or tier than its session {entry.session}"
+        if entry.ms != ms_of(entry.frames, entry.rate):
+            yield f"a placement of {entry.frames} frames at {entry.rate} Hz is given {entry.ms} ms"
+        grant = self._grants.get(entry.consent)
+        if grant is None or grant.stem != entry.stem or entry.use not in grant.uses:
+            yield (
+                f"a placement of {entry.stem} for {entry.use} stands on entry {entry.consent}, "
+                "which is no grant of it for that use"
+            )
+            return
+        if entry.start < grant.time or (grant.until is not None and entry.start >= grant.until):
+            until = f" until {grant.until}" if grant.until else ""
+            yield (
+                f"a placement of {entry.stem} starts at {entry.start}, "
+                f"outside its grant from {grant.time}{until}"
+            )
+        for gone in self._withdrawals.get((entry.stem, entry.use), ()):
+            if gone.index > entry.consent and entry.start > gone.silent_from:
+                yield (
+                    f"a placement of {entry.stem} starts at {entry.start}, more than {GRACE_MS} ms after "
+                    f"entry {gone.index} withdrew it at {gone.time}"
+                )
+                return
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _by_holder(shares: Sequence[Share]) -> dict[str, int]:
+    return {share.holder: share.ppm for share in shares}
+
+
+def _place(index: int | None) -> str:
+    return "none" if index is None else f"entry {index}"

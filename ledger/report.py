@@ -1,0 +1,34 @@
+"""What a verification found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Problem", "Report"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong: in which file, at which entry if it is one entry's, and what."""
+
+    index: int | None
+    what: str
+    """The file, relative to the log's folder: `tile/entries/000.p/12`, `checkpoint`."""
+    detail: str
+    """A sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of `verify`. `size` and `root` are those of the checkpoint that was checked against."""
+
+    size: int
+    root: str
+    """Lower-case hex."""
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    """What a reader should know and is no fault of the log: an unclosed session, an unfinished append."""
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
