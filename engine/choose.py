@@ -40,7 +40,9 @@ def eligible(
         tempo = f"{float(clock.tempo_bpm):g} bpm"
         reason = f"none of {len(cleared)} stems stretches to {tempo} within {pool.max_stretch:.0%}"
     elif not fitting:
-        reason = f"none of {len(stretched)} stems fits {key.name if key else 'the key'}"
+        unknown = sum(cleared[i].key is None for i in stretched)
+        reason = f"none of {len(stretched)} stems fits {key.name if key else 'by key'}"
+        reason += f" ({unknown} of unknown key)" if unknown else ""
     else:
         reason = ""
     return Eligible(tuple(cleared[i] for i in fitting), keys[fitting], reason)

@@ -92,9 +92,7 @@ class Conformer:
         plain = variant.loop_start is None or (stem.shape == "loop" and variant.frames == stem.frames)
         if plain:
             return self._vault.conformed_path(stem.stem)
-        return self._vault.variant_path(
-            stem.stem, f"{variant.frames}-{variant.loop_start}-{ALGORITHM}"
-        )
+        return self._vault.variant_path(stem.stem, f"{variant.frames}-{variant.loop_start}-{ALGORITHM}")
 
     def _whole(self, stem: Stem, variant: Variant) -> Path | None:
         """The variant's file, if it is there and has the shape that it should have."""

@@ -108,7 +108,8 @@ def _make_fresh(home: Path) -> None:
         shutil.rmtree(home)
     elif any(home.iterdir()):
         raise NotADemo(
-            f"{str(home)!r} holds something that the demo did not make; name a new or empty folder with --home"
+            f"{str(home)!r} holds something that the demo did not make; "
+            "name a new or empty folder with --home"
         )
 
 
