@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -311,12 +311,15 @@ class Vault:
             try:
                 yield
             except (OSError, LedgerError):
-                # A full disk should not stay full of what never entered.
-                self._clear_abandoned()
+                # A full disk should not stay full of what never entered; what cannot go now goes next time.
+                with suppress(OSError, LedgerError):
+                    self._clear_abandoned()
                 raise
 
     def _clear_abandoned(self) -> None:
-        # What was begun and did not come into the ledger is known only after catching up with it.
+        # A writer killed at its last step has signed entries that nobody sees before the next append. Without
+        # an empty one, they would be taken for abandoned, and come into the ledger afterwards.
+        self.log.append([])
         self.refresh()
         self._store.clear_abandoned()
         holders, stems = self._catalogue.abandoned()

@@ -161,16 +161,25 @@ def test_killed_at_any_instant_nothing_is_half_added(home: Path, write: Write) -
 
 
 class BrokenLog:
-    """A ledger that cannot take in a stem any more."""
+    """A vault's ledger that fails with each new entry: before it takes it in, or after it is `signed`."""
 
-    def __init__(self, vault: Vault, error: Exception) -> None:
+    def __init__(self, vault: Vault, error: BaseException, *, signed: bool = False) -> None:
         self._log = vault.log
         self._error = error
+        self._signed = signed
+        self._checkpoint = vault.home / "ledger" / "log" / "checkpoint"
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._log, name)
 
     def append(self, new: Sequence[entries.Entry]) -> list[int]:
+        if not new:
+            return self._log.append(new)
+        if self._signed:
+            # As a kill between the two steps leaves it: signed and kept, but not published.
+            published = self._checkpoint.read_bytes()
+            self._log.append(new)
+            self._checkpoint.write_bytes(published)
         raise self._error
 
 
@@ -192,3 +201,38 @@ def test_when_the_ledger_cannot_take_it_the_vault_keeps_nothing(
         vault.log = real
         assert vault.add([Declared(file, "Ada", "pads")]).added
     assert check_whole(home) == 1
+
+
+class Killed(BaseException):
+    """Passes through everything, as a kill would."""
+
+
+@pytest.mark.parametrize("change", ["holder", "stem", "grant", "split"])
+def test_killed_after_the_ledger_signed_the_change_is_there_whole(
+    home: Path, write: Write, change: str
+) -> None:
+    first, second = sounds(write, 2, seed=1)
+    with Vault.open(home) as vault:
+        vault.add([Declared(first, "Ada", "pads", title="first")])
+        vault.grant(["first"], ["live"])
+        vault.log = BrokenLog(vault, Killed(), signed=True)  # type: ignore[assignment]
+        with pytest.raises(Killed):
+            match change:
+                case "holder":
+                    vault.add_holder("Ben")
+                case "stem":
+                    vault.add([Declared(second, "Ada", "pads", title="second")])
+                case "grant":
+                    vault.grant(["first"], ["stream"])
+                case "split":
+                    vault.split("first", master={"Ada": 1_000_000})
+    # The very next change must see it: a grant names the statement before it, a sound is taken once.
+    with Vault.open(home) as vault:
+        assert vault.add([Declared(second, "Ada", "pads")]).refused if change == "stem" else True
+        vault.grant(["first"], ["sync"])
+        if change == "holder":
+            assert vault.holder("Ben").name == "Ben"
+        assert set(vault.stem("first").clearances) == {"live", "sync"} | (
+            {"stream"} if change == "grant" else set()
+        )
+    assert check_whole(home) == (2 if change == "stem" else 1)
