@@ -208,6 +208,16 @@ def test_the_page_is_one_well_formed_file_that_loads_and_runs_nothing(story: Any
         assert shown in outline.text.replace("\u00a0", " ")
 
 
+def test_a_page_says_if_its_period_was_settled_before_the_end(story: Any) -> None:
+    told = concert(story)
+    made = state(told, "Ben")
+    early = msgspec.structs.replace(
+        made, settlement=msgspec.structs.replace(made.settlement, time="2026-11-21T00:00:00.000Z")
+    )
+    assert "before its end" not in page(made)
+    assert "settled on 21 November 2026, before its end" in page(early)
+
+
 def test_text_of_strangers_is_escaped(story: Any) -> None:
     told = concert(story, ada=NASTY)
     told.entries[2] = msgspec.structs.replace(told.entries[2], title=NASTY, role="<b>")
