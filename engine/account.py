@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ..ledger.clock import Clock
 from ..ledger.entries import Placement as PlacementEntry
 from ..ledger.entries import Session as SessionEntry
-from ..ledger.entries import ms_of
+from ..ledger.entries import Tier, Use, ms_of
 from ..ledger.journal import Intention
 from ..ledger.log import Log
 from ..ledger.statements import commitment
@@ -27,8 +27,8 @@ from .plan import Placement
 class Run:
     """What a session is, for its entries. `vault`: the snapshot's state hash."""
 
-    use: str
-    tier: str
+    use: Use
+    tier: Tier
     user: str
     script: str
     seed: int
@@ -39,10 +39,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Sounded:
-    """A placement that was heard: its plan, its place in the session, the frames in play."""
+    """A placement that was heard: its plan, its place in the session, where it ended, the frames in play."""
 
     placement: Placement
     seq: int
+    end_frame: int
     frames: int
     ms: int
     start: str
@@ -83,7 +84,7 @@ class Account:
             if end.frames == 0:
                 continue
             ms = ms_of(end.frames, self._run.rate)
-            sounded = Sounded(placement, len(self.sounded), end.frames, ms, start)
+            sounded = Sounded(placement, len(self.sounded), end.end_frame, end.frames, ms, start)
             self.sounded.append(sounded)
             self._unwritten.append(self._placement(sounded))
         if self._unwritten and not self._keep_back:

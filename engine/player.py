@@ -51,7 +51,7 @@ class Now:
 
 
 class Player:
-    """Plays a script from a vault, block by block. A context manager; its methods may be called from any thread.
+    """Plays a script from a vault, block by block. A context manager; safe to call from any thread.
 
     `home`: the folder of vault and ledger. `path`: the script. `use`: by default the first that the script
     is `for`. `tier`: who is using it. `user`: a pseudonym; only a salted commitment to it is logged.

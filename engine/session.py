@@ -12,12 +12,14 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
 from ..ledger.clock import Clock, SystemClock
+from ..ledger.entries import Tier, Use
 from ..script.piece import Piece
 from ..vault.records import ENGINE_RATE, TIERS, Stem
 from ..vault.vault import Vault
@@ -103,8 +105,8 @@ class Session:
         self._take: takes.Take | None = None
         self._open = True
         run = Run(
-            use=self.score.use,
-            tier=tier,
+            use=cast(Use, self.score.use),
+            tier=cast(Tier, tier),
             user=user,
             script=piece.sha256,
             seed=self.score.seed,

@@ -53,7 +53,8 @@ def timeline(
         f'font-family="{FONT}" role="img" aria-label="{escape(title)}: timeline">',
         f'<rect width="{WIDTH}" height="{height}" rx="8" fill="#fbfaf7"/>',
         f'<text x="16" y="26" font-size="17" font-weight="600" fill="#22223b">{escape(title)}</text>',
-        f'<text x="{WIDTH - 16}" y="26" font-size="12" text-anchor="end" fill="#5c5f77">{escape(caption)}</text>',
+        f'<text x="{WIDTH - 16}" y="26" font-size="12" text-anchor="end" fill="#5c5f77">'
+        f"{escape(caption)}</text>",
         *_sections(bars, frames, x, bottom),
         *_seconds(frames, rate, x, bottom),
     ]
@@ -69,22 +70,24 @@ def timeline(
 
 
 def _row_order(sounded: Sounded) -> tuple[int, int]:
-    roles = list(COLOURS)
-    role = sounded.placement.role
-    return roles.index(role) if role in roles else len(roles), sounded.placement.line
+    return _role_order(sounded.placement.role), sounded.placement.line
+
+
+def _role_order(role: str) -> int:
+    return list(COLOURS).index(role) if role in COLOURS else len(COLOURS)
 
 
 def _block(sounded: Sounded, y: int, x: Place, holders: Mapping[str, str]) -> str:
     p = sounded.placement
     left = x(p.start_frame)
-    width = max(round(x(p.end_frame) - left - 0.8, 2), 1.6)
+    width = max(round(x(sounded.end_frame) - left - 1.4, 2), 1.6)
     colour = COLOURS.get(p.role, OTHER)
     tip = (
         f"{p.title}, by {holders.get(p.holder, p.holder)}: {sounded.ms / 1000:.3f} s in play (line {p.line})"
     )
     letters = int((width - 8) / 6.1)
     label = ""
-    if not p.hit and letters >= 4:
+    if letters >= 4:
         text = p.title if len(p.title) <= letters else p.title[: letters - 1] + "…"
         label = f'<text x="{left + 5}" y="{y + ROW / 2 + 4}" font-size="11" fill="#fff">{escape(text)}</text>'
     # Louder placements are drawn more solid: -12 dB and less at half.
@@ -127,12 +130,13 @@ def _seconds(frames: int, rate: int, x: Place, bottom: int) -> list[str]:
 
 
 def _legend(sounded: Sequence[Sounded], height: int) -> list[str]:
-    roles = sorted({s.placement.role for s in sounded}, key=lambda role: (role not in COLOURS, role))
+    roles = sorted({s.placement.role for s in sounded}, key=_role_order)
     marks = []
     for place, role in enumerate(roles):
         left = MARGIN_LEFT + place * 96
         marks.append(
-            f'<rect x="{left}" y="{height - 24}" width="12" height="12" rx="2" fill="{COLOURS.get(role, OTHER)}"/>'
+            f'<rect x="{left}" y="{height - 24}" width="12" height="12" rx="2" '
+            f'fill="{COLOURS.get(role, OTHER)}"/>'
             f'<text x="{left + 18}" y="{height - 14}" font-size="11" fill="#3d405b">{escape(role)}</text>'
         )
     return marks
