@@ -96,7 +96,7 @@ class Prepared:
             found.append(f"it is clipped in {self.measured.clipped} places")
         if self.measured.dc > 0.01:
             found.append(f"its zero line is off by {100 * self.measured.dc:.1f} % of full scale")
-        if self.measured.true_peak_dbtp > 0:
+        if self.measured.true_peak_dbtp > 0.05:
             found.append(f"its true peak is {self.measured.true_peak_dbtp:+.1f} dBTP")
         return tuple(found)
 

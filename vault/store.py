@@ -124,7 +124,10 @@ class Store:
         partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
         try:
             with open(partial, "xb") as file:
-                np.save(file, np.ascontiguousarray(samples, dtype="<f4"), allow_pickle=False)
+                ready = np.ascontiguousarray(samples, dtype="<f4")
+                np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(ready))
+                # Not np.save: on a full disk it raises an OSError that has no number.
+                file.write(ready.data.cast("B"))
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(partial, target)

@@ -216,19 +216,18 @@ def test_killed_after_the_ledger_signed_the_change_is_there_whole(
         vault.add([Declared(first, "Ada", "pads", title="first")])
         vault.grant(["first"], ["live"])
         vault.log = BrokenLog(vault, Killed(), signed=True)  # type: ignore[assignment]
+        changes = {
+            "holder": lambda: vault.add_holder("Ben"),
+            "stem": lambda: vault.add([Declared(second, "Ada", "pads", title="second")]),
+            "grant": lambda: vault.grant(["first"], ["stream"]),
+            "split": lambda: vault.split("first", master={"Ada": 1_000_000}),
+        }
         with pytest.raises(Killed):
-            match change:
-                case "holder":
-                    vault.add_holder("Ben")
-                case "stem":
-                    vault.add([Declared(second, "Ada", "pads", title="second")])
-                case "grant":
-                    vault.grant(["first"], ["stream"])
-                case "split":
-                    vault.split("first", master={"Ada": 1_000_000})
+            changes[change]()
     # The very next change must see it: a grant names the statement before it, a sound is taken once.
     with Vault.open(home) as vault:
-        assert vault.add([Declared(second, "Ada", "pads")]).refused if change == "stem" else True
+        if change == "stem":
+            assert vault.add([Declared(second, "Ada", "pads")]).refused
         vault.grant(["first"], ["sync"])
         if change == "holder":
             assert vault.holder("Ben").name == "Ben"
@@ -236,3 +235,25 @@ def test_killed_after_the_ledger_signed_the_change_is_there_whole(
             {"stream"} if change == "grant" else set()
         )
     assert check_whole(home) == (2 if change == "stem" else 1)
+
+
+def test_a_disk_that_takes_no_more_leaves_nothing_half_written(home: Path, write: Write) -> None:
+    """A limit on the size of files stands for a full disk: the last and largest write fails."""
+    small, large = (
+        write("small.wav", tone(0.3)),
+        write("large.flac", tone(20.0), format="FLAC", subtype="PCM_16"),
+    )
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))\n"
+        "from stemloom.cli import run; run()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", limited, "--home", home, "vault", "add", small, large,
+         "--holder", "Ada", "--role", "fx"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("stemloom: ")
+    assert "File too large" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert check_whole(home) == 0
