@@ -4,7 +4,8 @@ LedgerError                 exit code 1
 +- NoLedger                 there is no ledger at that place
 +- NoSuchEntry              the log has no entry of that index
 +- BadEntry                 an entry, a message or a file is not in its one canonical form
-+- BadKey                   a key file or a verifier key that cannot be read
++- BadKey                   a key file that is missing or cannot be read
+   +- BadVkey               exit code 2: a verifier key that cannot be read, or that is missing
 +- RefusesToSign            signing could make two histories of one log
 +- JournalFailed            the disk failed a journal: it acknowledges nothing more
 +- VerificationFailed       exit code 5: bytes, signatures or rules do not hold
@@ -21,6 +22,7 @@ __all__ = [
     "BadNote",
     "BadReceipt",
     "BadStatement",
+    "BadVkey",
     "JournalFailed",
     "LedgerError",
     "NoLedger",
@@ -49,7 +51,13 @@ class BadEntry(LedgerError):
 
 
 class BadKey(LedgerError):
-    """A key file or a verifier key that cannot be read."""
+    """A key file that is missing or cannot be read."""
+
+
+class BadVkey(BadKey):
+    """A verifier key that cannot be read, or that was needed and not named."""
+
+    exit_code = 2
 
 
 class RefusesToSign(LedgerError):

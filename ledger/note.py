@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import keys
-from .errors import BadKey, BadNote
+from .errors import BadVkey, BadNote
 
 __all__ = ["Note", "Verifier", "decode_base64", "open_note", "parse_vkey", "sign_note", "vkey_of"]
 
@@ -66,22 +66,22 @@ def vkey_of(name: str, public: bytes) -> str:
 
 
 def parse_vkey(text: str) -> Verifier:
-    """The key of a verifier key's text. Raises BadKey."""
+    """The key of a verifier key's text. Raises BadVkey."""
     parts = text.split("+", 2)
     if len(parts) != 3:
-        raise BadKey(f"{text!r} is not a verifier key: it has the form NAME+KEYID+KEY")
+        raise BadVkey(f"{text!r} is not a verifier key: it has the form NAME+KEYID+KEY")
     name, key_id, coded = parts
     if not _is_name(name):
-        raise BadKey(f"{text!r} is not a verifier key: its name is empty or has a space in it")
+        raise BadVkey(f"{text!r} is not a verifier key: its name is empty or has a space in it")
     try:
         key = decode_base64(coded)
     except ValueError as error:
-        raise BadKey(f"{text!r} is not a verifier key: {error}") from error
+        raise BadVkey(f"{text!r} is not a verifier key: {error}") from error
     if len(key) != 33 or key[:1] != _ED25519:
-        raise BadKey(f"{text!r} is not an Ed25519 verifier key")
+        raise BadVkey(f"{text!r} is not an Ed25519 verifier key")
     verifier = Verifier(name, key[1:])
     if key_id != verifier.key_id.hex():
-        raise BadKey(
+        raise BadVkey(
             f"{text!r} is not a verifier key: its key id is {verifier.key_id.hex()} by the key itself; "
             "was a part of it mistyped?"
         )

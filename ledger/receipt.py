@@ -50,7 +50,7 @@ def make_receipt(index: int, proof: Sequence[bytes], checkpoint: bytes, entry: b
 def check_receipt(data: bytes, vkey: str, entry: bytes | None = None) -> Receipt:
     """What the receipt proves under the verifier key `vkey`.
 
-    `entry`: canonical bytes that the receipt must be for; needed if it carries none. Raises BadKey for
+    `entry`: canonical bytes that the receipt must be for; needed if it carries none. Raises BadVkey for
     `vkey`, BadReceipt.
     """
     verifier = parse_vkey(vkey)

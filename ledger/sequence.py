@@ -199,18 +199,17 @@ class Sequencer:
             # A crash here leaves files beyond the checkpoint, which `begin` clears away.
             signed = self._sign(grown)
         except OSError:
-            # The disk is full or broken. What cannot be cleared away now, the next writer clears.
+            # The disk is full or broken. What cannot be cleared away now, the next writer clears. If the
+            # copy was replaced and only its folder could not be synced, the append stands.
             with suppress(OSError):
-                self._tidy(self._signed_or(current))
+                if self._open(self._places.signed) == current:
+                    self._tidy(current)
             raise
         # A crash here leaves a signed checkpoint that is not published, which `begin` publishes.
         published = self._publish(signed)
         # A crash here leaves partial files and journals that `begin` removes.
         self._tidy(published)
         return list(range(current.size, grown.size))
-
-    def _signed_or(self, current: Checkpoint) -> Checkpoint:
-        return self._open(self._places.signed) or current
 
     def _edge(self, size: int) -> Edge:
         """The right edge as the tiles have it. Raises VerificationFailed for a missing or short tile."""

@@ -21,7 +21,7 @@ from .audit import Audit
 from .canonical import decode
 from .checkpoint import Checkpoint, open_checkpoint, origin_of
 from .entries import Entry, Settlement
-from .errors import BadEntry, BadKey, BadNote, NoLedger
+from .errors import BadEntry, BadNote, BadVkey, NoLedger
 from .keys import PrivateKey
 from .note import Verifier, parse_vkey
 from .pending import Pending
@@ -106,9 +106,9 @@ def verify(
 
 def _own_key(home: Places | None, place: Path) -> Verifier:
     if home is None:
-        raise BadKey(f"to verify a copy of a log, such as {place}, name its verifier key (--vkey)")
+        raise BadVkey(f"to verify a copy of a log, such as {place}, name its verifier key (--vkey)")
     if not home.key.exists():
-        raise BadKey(f"the log's key {home.key} is missing; name the log's verifier key (--vkey)")
+        raise BadVkey(f"the log's key {home.key} is missing; name the log's verifier key (--vkey)")
     public = PrivateKey.load(home.key).public
     return Verifier(origin_of(public), public)
 

@@ -1,0 +1,267 @@
+"""`stemloom ledger`: show, verify and prove what was heard."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .output import Door
+
+if TYPE_CHECKING:
+    from ..ledger.entries import Entry
+
+_KINDS = ("holder", "stem", "splits", "consent", "session", "placement", "terms", "income", "settlement")
+
+
+@click.group()
+def ledger() -> None:
+    """Show, verify and prove what was heard."""
+
+
+@ledger.command()
+@click.option("--holder", metavar="H", help="What concerns a holder, their stems among it: id or name.")
+@click.option("--stem", metavar="S", help="What concerns a stem: id or title.")
+@click.option("--session", metavar="X", help="What concerns a session: id, or its beginning.")
+@click.option("--kind", type=click.Choice(_KINDS), multiple=True, help="Entries of that kind.")
+@click.option("--from", "first", metavar="TIME", help="From that day (2026-11-21) or time (UTC) on.")
+@click.option("--to", "last", metavar="TIME", help="Up to and with that day or time.")
+@click.pass_obj
+def show(
+    door: Door,
+    holder: str | None,
+    stem: str | None,
+    session: str | None,
+    kind: tuple[str, ...],
+    first: str | None,
+    last: str | None,
+) -> None:
+    """The entries of the ledger, in order; with --json one object a line."""
+    import msgspec
+
+    since = _moment(first, end=False) if first else ""
+    until = _moment(last, end=True) if last else "9999"
+    with door.log() as log:
+        chosen: Iterator[tuple[int, Entry]] = log.entries()
+        if holder is not None or stem is not None:
+            holder_id, stem_id = _ids(door, holder, stem)
+            if holder_id is not None:
+                chosen = _of_holder(chosen, holder_id)
+            if stem_id is not None:
+                chosen = ((i, each) for i, each in chosen if getattr(each, "stem", None) == stem_id)
+        shown = 0
+        for index, entry in chosen:
+            tag = str(entry.__struct_config__.tag)
+            if kind and tag not in kind:
+                continue
+            if session is not None and not str(getattr(entry, "session", "")).startswith(session):
+                continue
+            time = _time_of(entry)
+            if not since <= time <= until:
+                continue
+            if door.json:
+                click.echo(msgspec.json.encode({"index": index, "entry": entry}).decode())
+            else:
+                if not shown:
+                    click.echo(f"{'index':>8}  {'time':<24}  {'kind':<10}  what")
+                click.echo(f"{index:>8}  {time:<24}  {tag:<10}  {_summary(entry)}")
+            shown += 1
+    if not shown:
+        door.note("no entry of the ledger fits")
+
+
+@ledger.command()
+@click.option("--log", "copy", type=click.Path(path_type=Path), help="A published copy of the log instead.")
+@click.option("--vkey", metavar="K", help="The verifier key to trust, instead of the one kept here.")
+@click.pass_context
+def verify(ctx: click.Context, copy: Path | None, vkey: str | None) -> None:
+    """Hash everything again, and check every signature and rule. Exits 5 if anything is wrong."""
+    from ..ledger.verify import Problem
+    from ..ledger.verify import verify as verify_log
+
+    door = ctx.find_object(Door)
+    assert door is not None
+    with door.progress() as progress:
+        task = progress.add_task("verifying", total=None)
+        report = verify_log(
+            copy if copy is not None else door.folder,
+            vkey=vkey,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+
+    def record(found: tuple[Problem, ...]) -> list[dict[str, object]]:
+        return [{"index": each.index, "what": each.what, "detail": each.detail} for each in found]
+
+    lines = [f"{each.what}: {each.detail}" for each in report.problems]
+    if report.ok:
+        lines.append(f"verified: {report.size} entries, root {report.root}")
+    else:
+        lines.append(f"NOT verified: {len(report.problems)} problem(s) in a log of {report.size} entries")
+    door.emit(
+        {
+            "ok": report.ok,
+            "size": report.size,
+            "root": report.root,
+            "problems": record(report.problems),
+            "warnings": record(report.warnings),
+        },
+        "\n".join(lines),
+    )
+    for each in report.warnings:
+        door.note(f"note: {each.what}: {each.detail}")
+    if not report.ok:
+        ctx.exit(5)
+
+
+@ledger.command()
+@click.pass_obj
+def key(door: Door) -> None:
+    """The verifier key of the ledger: give it to whoever will check receipts."""
+    with door.log() as log:
+        door.emit({"vkey": log.vkey, "origin": log.origin}, log.vkey)
+
+
+@ledger.command()
+@click.pass_obj
+def checkpoint(door: Door) -> None:
+    """The signed checkpoint, as it is published: keep one to notice a rewritten ledger."""
+    with door.log() as log:
+        note = log.checkpoint().decode()
+        current = log.signed()
+    if door.json:
+        door.emit({"checkpoint": note, "size": current.size, "root": current.root.hex()})
+    else:
+        click.echo(note, nl=False)
+
+
+@ledger.command()
+@click.argument("index", type=click.IntRange(min=0))
+@click.option("--out", type=click.Path(path_type=Path), help="Write the receipt to that file.")
+@click.pass_obj
+def prove(door: Door, index: int, out: Path | None) -> None:
+    """A receipt that entry INDEX is in the ledger; it can be checked without the ledger."""
+    with door.log() as log:
+        receipt = log.prove(index)
+    if out is not None:
+        _write_whole(out, receipt)
+    if door.json:
+        door.emit({"index": index, "receipt": receipt.decode()})
+    elif out is None:
+        click.echo(receipt, nl=False)
+    else:
+        door.note(f"the receipt for entry {index} is in {out}")
+
+
+@ledger.command("check-receipt")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--vkey", metavar="K", required=True, help="The verifier key of the ledger it comes from.")
+@click.pass_obj
+def check_receipt(door: Door, file: Path, vkey: str) -> None:
+    """Check a receipt. No ledger is needed. Exits 5 if it proves nothing."""
+    import msgspec
+
+    from ..ledger.receipt import check_receipt as check
+
+    proved = check(file.read_bytes(), vkey)
+    door.emit(
+        {
+            "ok": True,
+            "index": proved.index,
+            "origin": proved.origin,
+            "size": proved.size,
+            "root": proved.root.hex(),
+            "entry": msgspec.to_builtins(proved.entry),
+        },
+        f"proved: entry {proved.index} of {proved.origin}, which had {proved.size} entries:\n"
+        f"{_time_of(proved.entry)}  {proved.entry.__struct_config__.tag}  {_summary(proved.entry)}",
+    )
+
+
+def _moment(text: str, *, end: bool) -> str:
+    """The time that `text` means, as entries write it; of a day its first moment, or its last."""
+    from ..ledger.clock import text_of
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.UsageError(
+            f"{text!r} is not a day like 2026-11-21 or a time like 2026-11-21T18:30"
+        ) from error
+    if end and len(text) <= 10:
+        moment += timedelta(days=1, milliseconds=-1)
+    return text_of(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _ids(door: Door, holder: str | None, stem: str | None) -> tuple[str | None, str | None]:
+    """Names and titles are the vault's; where there is a ledger alone, only ids are known."""
+    if not (door.folder / "vault").exists():
+        return holder, stem
+    with door.vault() as vault:
+        return (
+            vault.holder(holder).holder if holder is not None else None,
+            vault.stem(stem).stem if stem is not None else None,
+        )
+
+
+def _of_holder(entries: Iterator[tuple[int, Entry]], holder: str) -> Iterator[tuple[int, Entry]]:
+    """A holder's own entries, and those of the stems they brought or ever had a share in."""
+    from ..ledger.entries import Splits, Stem
+
+    theirs: set[str] = set()
+    for index, entry in entries:
+        named = getattr(entry, "holder", None) == holder
+        if isinstance(entry, Stem | Splits):
+            named = named or any(share.holder == holder for share in (*entry.master, *entry.publishing))
+            if named:
+                theirs.add(entry.stem)
+        if named or getattr(entry, "stem", None) in theirs:
+            yield index, entry
+
+
+def _time_of(entry: Entry) -> str:
+    from ..ledger.entries import Placement
+
+    return entry.start if isinstance(entry, Placement) else entry.time
+
+
+def _summary(entry: Entry) -> str:
+    from ..ledger import entries
+
+    match entry:
+        case entries.Placement():
+            return (
+                f"{entry.stem} {entry.ms} ms for {entry.use}, "
+                f"{entry.section}/{entry.part} line {entry.line}, {entry.session} no. {entry.seq}"
+            )
+        case entries.Session():
+            sums = f", {entry.placements} placements, {entry.ms} ms" if entry.placements is not None else ""
+            return f"{entry.session} {entry.state} for {entry.use}, {entry.tier}{sums}"
+        case entries.Consent():
+            until = f" until {entry.until}" if entry.until else ""
+            return f"{entry.holder} {entry.action}s {entry.stem} for {', '.join(entry.uses)}{until}"
+        case entries.Stem():
+            return f"{entry.stem} {entry.title!r}, {entry.role}, of {entry.holder}"
+        case entries.Splits():
+            return f"{entry.stem}, {len(entry.master)} master and {len(entry.publishing)} publishing shares"
+        case entries.Holder():
+            return f"{entry.holder} joins, key kept by {entry.custody}"
+        case entries.Income():
+            return f"{entry.amount} micro-{entry.currency} from {entry.source} for {entry.period}"
+        case entries.Terms():
+            return f"from {entry.effective}, master {entry.master_ppm} ppm"
+        case entries.Settlement():
+            return f"{entry.period}: {entry.pool} micro-{entry.currency} over {entry.total_ms} ms"
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is there whole or not at all."""
+    new = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        new.write_bytes(data)
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
