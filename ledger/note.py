@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import keys
-from .errors import BadVkey, BadNote
+from .errors import BadNote, BadVkey
 
 __all__ = ["Note", "Verifier", "decode_base64", "open_note", "parse_vkey", "sign_note", "vkey_of"]
 

@@ -54,7 +54,7 @@ def verify(
     """Check the ledger of a home, or a published copy of its `log/`.
 
     `vkey`: the verifier key to trust; a home has its own, a copy needs one. `progress(done, total)` counts
-    entries. Other processes may go on writing. Raises NoLedger, BadKey, OSError; everything that is wrong in
+    entries. Other processes may go on writing. Raises NoLedger, BadKey, BadVkey, OSError; all that is wrong in
     the log itself is in the report.
     """
     place = Path(place)
