@@ -30,6 +30,7 @@ ROLES = {
     "ambi": "pads",
     "lead": "melody",
     "elec_tick": "tops",
+    "cymbal_hard": "fx",
     "cymbal": "tops",
     "cowbell": "tops",
     "snap": "tops",
