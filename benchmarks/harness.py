@@ -32,7 +32,7 @@ class Figure:
 
 
 def side_by_side(contenders: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str, float]:
-    """Median seconds of each contender. Rounds alternate, so that what else the machine does meets all alike."""
+    """Median seconds of each. Rounds alternate, so that what else the machine does meets all alike."""
     for run in contenders.values():
         run()
     times: dict[str, list[float]] = {name: [] for name in contenders}
