@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import VaultError
-from .stems import HOLDERS, Recipe, recipes
+from .stems import HOLDERS, RECIPES
 
 if TYPE_CHECKING:
     from ..vault import Vault
@@ -26,8 +26,7 @@ def build(vault: Vault, progress: Progress | None = None) -> None:
 
     Raises `VaultError` when the vault does not take one of them, as it does a second time.
     """
-    planned = tuple(recipes())
-    steps = 2 * len(planned)
+    steps = 2 * len(RECIPES)
 
     def tell(done: int) -> None:
         if progress is not None:
@@ -39,26 +38,26 @@ def build(vault: Vault, progress: Progress | None = None) -> None:
     # kernel hands out and clears fresh pages for each transform, a third of the whole time.
     np.empty(_BALLAST, np.uint8)
     sounds = []
-    for done, recipe in enumerate(planned):
+    for done, recipe in enumerate(RECIPES):
         tell(done)
         sounds.append((recipe.declared(), recipe.sound()))
-    intake = vault.add_sounds(sounds, progress=lambda done, of: tell(len(planned) + done))
+    intake = vault.add_sounds(sounds, progress=lambda done, of: tell(len(RECIPES) + done))
     for held in intake.held:
         raise VaultError(f"the vault holds the demo's {held.path.stem} for review: {held.reason}")
     for refused in intake.refused:
         raise VaultError(f"the vault refuses the demo's {refused.path.stem}: {refused.reason}")
-    _consent(vault, planned, {added.stem.title: added.stem.stem for added in intake.added})
+    _consent(vault, {added.stem.title: added.stem.stem for added in intake.added})
     tell(steps)
 
 
-def _consent(vault: Vault, planned: tuple[Recipe, ...], stems: dict[str, str]) -> None:
+def _consent(vault: Vault, stems: dict[str, str]) -> None:
     """Grant each stem's uses, stems of the same uses together, and set the splits."""
-    for uses in dict.fromkeys(recipe.uses for recipe in planned if recipe.uses):
-        vault.grant([stems[recipe.title] for recipe in planned if recipe.uses == uses], uses)
-    for recipe in planned:
+    for uses in dict.fromkeys(recipe.uses for recipe in RECIPES if recipe.uses):
+        vault.grant([stems[recipe.title] for recipe in RECIPES if recipe.uses == uses], uses)
+    for recipe in RECIPES:
         if recipe.master or recipe.publishing:
             vault.split(
                 stems[recipe.title],
-                {name: percent * 10_000 for name, percent in recipe.master} or None,
-                {name: percent * 10_000 for name, percent in recipe.publishing} or None,
+                {name: percent * 10_000 for name, percent in recipe.master.items()} or None,
+                {name: percent * 10_000 for name, percent in recipe.publishing.items()} or None,
             )

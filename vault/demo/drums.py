@@ -1,4 +1,4 @@
-"""Drums from oscillators and noise. Each is a one-shot of one channel that begins at its onset and ends in silence."""
+"""Drums of oscillators and noise: one-shots of one channel that begin at their onset and end in silence."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def clock(seconds: float) -> Sound:
 
 def decay(time: Sound, seconds: float) -> Sound:
     """From 1 to -60 dB in `seconds`."""
-    return np.exp(time * np.float32(-6.9 / seconds))
+    result: Sound = np.exp(time * np.float32(-6.9 / seconds), dtype=np.float32)
+    return result
 
 
 def closing(sound: Sound, seconds: float = 0.01) -> Sound:
@@ -98,35 +99,32 @@ def wood(tune: float) -> Sound:
 
 
 def hat(noise: Noise, length: float = 0.07, bright: float = 1.0) -> Sound:
-    """A cymbal pair: six square waves and noise above 6 kHz; short is closed, long is open."""
+    """A cymbal pair: six square waves and noise above 5 kHz; short is closed, long is open."""
     time = clock(max(length * 1.3, 0.05))
     metal = sum((np.sign(sine_of(hz * 1.9 * time)) for hz in _METAL), np.zeros_like(time))
     sound = filtered(
-        0.16 * metal + 0.55 * _noise(noise, time), high(6200, 0.9), low(13_500), bell(9000, 3 * bright)
+        0.16 * metal + 0.55 * _noise(noise, time), high(4600, 0.9), low(11_000), bell(6800, 3 * bright)
     )
     onset = np.minimum(time / np.float32(0.0006), 1)
     return closing(sound * onset * (0.7 * decay(time, length) + 0.3 * decay(time, length * 0.3)), 0.01)
 
 
 def ride(noise: Noise) -> Sound:
-    """A wide cymbal: a ping and a long wash."""
+    """A wide cymbal: a ping that dies sooner the higher it is, and a long wash."""
     time = clock(1.1)
-    ping = sum(
-        (sine_of(hz * time) * decay(time, 1.1 - 0.06 * i) for i, hz in enumerate(
-            (3120.0, 3871.0, 4533.0, 5297.0, 6481.0, 7723.0, 9140.0)
-        )),
-        np.zeros_like(time),
-    )  # fmt: skip
-    wash = filtered(_noise(noise, time), high(5200), low(12_000)) * decay(time, 0.9)
+    ping = np.zeros_like(time)
+    for place, hz in enumerate((3120.0, 3871.0, 4533.0, 5297.0, 6481.0, 7723.0, 9140.0)):
+        ping += sine_of(hz * time) * decay(time, 0.9 - 0.1 * place)
+    wash = filtered(_noise(noise, time), high(3800), low(10_000)) * decay(time, 0.9)
     stick = filtered(_noise(noise, time) * decay(time, 0.015), band(4500, 0.7))
-    return closing((0.1 * ping + 0.16 * wash + 0.6 * stick) * np.minimum(time / np.float32(0.0005), 1), 0.2)
+    return closing((0.08 * ping + 0.18 * wash + 0.6 * stick) * np.minimum(time / np.float32(0.0005), 1), 0.2)
 
 
 def shaker(noise: Noise, length: float = 0.09) -> Sound:
     """Grains that swell and fall."""
     time = clock(length)
     swell = np.sin(np.pi * (time / np.float32(length)) ** np.float32(0.6)) ** 2
-    return closing(filtered(_noise(noise, time) * swell, high(4200), bell(7200, 5, 1.2), low(12_500)), 0.01)
+    return closing(filtered(_noise(noise, time) * swell, high(3200), bell(5800, 5, 1.2), low(9500)), 0.01)
 
 
 def tambourine(noise: Noise) -> Sound:

@@ -24,7 +24,7 @@ VELOCITY = {"X": 1.0, "x": 0.72, "o": 0.4}
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """The time of one loop in 4/4. `swing`: where in an eighth its second sixteenth falls; 0.5 is straight."""
+    """The time of one loop in 4/4. `swing`: where in an eighth its second half falls; 0.5 is straight."""
 
     bpm: int
     bars: int
@@ -95,4 +95,5 @@ def sine_of(phase: NDArray[np.floating[Any]]) -> Sound:
     Whole turns are taken off first: the sine of a large float32 would hiss. By `floor`, since `%` takes ten
     times as long.
     """
-    return np.sin(((phase - np.floor(phase)) * (2 * np.pi)).astype(np.float32))
+    radians: Sound = ((phase - np.floor(phase)) * (2 * np.pi)).astype(np.float32)
+    return np.sin(radians, dtype=np.float32)

@@ -1,6 +1,7 @@
 """The harmony that all tonal stems of the demo share: four bars in D minor, which is F major's too.
 
-Notes are MIDI numbers, 60 for the C of 261.6 Hz. From chord to chord each voice keeps its note or moves by a step.
+Notes are MIDI numbers, 60 for the C of 261.6 Hz. From chord to chord each voice of the keys keeps its note
+or moves by at most a minor third.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Chord:
-    """`root`: of the bass. `keys`: four voices in the middle, without the root. `pad`: open, over two octaves.
-    `top`: two notes above for stabs and arpeggios."""
+    """`root`: of the bass. `keys`: four voices in the middle, rootless. `pad`: open, two octaves wide.
+    `top`: two notes above them, for stabs and arpeggios.
+    """
 
     name: str
     root: int
@@ -26,7 +28,7 @@ PROGRESSION = (
     Chord("Fmaj9", 41, (52, 55, 57, 60), (53, 57, 60, 64, 67, 72), (67, 72)),
     Chord("C6/9", 36, (52, 55, 57, 62), (48, 55, 62, 64, 69, 74), (67, 74)),
 )
-KEY = "D minor"
+KEY, RELATIVE = "D minor", "F major"
 
 
 def hertz(note: float) -> float:

@@ -8,7 +8,7 @@ from ..records import ENGINE_RATE
 from . import drums, pads, voices
 from .drums import clock, closing, decay
 from .grid import Grid, Sound, lay, sine_of
-from .harmony import PROGRESSION
+from .harmony import PROGRESSION, hertz
 from .spectrum import CLOSET, HALL, QUAY, Filter, Room, band, bell, filtered, finish, high, low
 
 Noise = np.random.Generator
@@ -26,7 +26,7 @@ def _placed(
 
 
 def gathering(grid: Grid, noise: Noise) -> Sound:
-    """A bar that rises: wind whose band climbs, and a fifth that climbs with it. It peaks at the next bar line."""
+    """A bar that rises: wind, and a fifth that climbs with it. It peaks at the next bar line."""
     peak = grid.frames
     time = clock(grid.seconds(grid.beats) + 0.25)
     rise = np.clip(time * np.float32(ENGINE_RATE / peak), 0, 1)
@@ -105,9 +105,7 @@ def foghorn(grid: Grid, noise: Noise) -> Sound:
     opening = 0.42 * np.minimum(time / np.float32(0.35), 1) * np.ones_like(time)
     horn = np.zeros_like(time)
     for note, gain in ((38, 1.0), (50, 0.5), (57, 0.4)):
-        horn += gain * voices.saw(
-            voices.turns(voices.hertz(note), len(time)), opening, voices.hertz(note), 1500
-        )
+        horn += gain * voices.saw(voices.turns(hertz(note), len(time)), opening, hertz(note), 1500)
     horn *= voices.held(time, 1.9, 0.3, 0.6)
     return _placed([(horn, 0.0, 0.7, -0.1)], 4.8, HALL, 0.7, high(70), low(1400), bell(250, -3, 0.8))
 
@@ -120,7 +118,7 @@ def last_light(grid: Grid, noise: Noise) -> Sound:
         * decay(time, 6.5)
         * np.minimum(time / np.float32(0.02), 1)
     )
-    parts = [(pads.swell(grid, noise), 0.0, 0.16, 0.0), (closing(root, 1.0), 0.0, 0.3, 0.0)]
+    parts = [(pads.swell(noise), 0.0, 0.16, 0.0), (closing(root, 1.0), 0.0, 0.3, 0.0)]
     for place, note in enumerate((*PROGRESSION[0].keys, *PROGRESSION[0].top)):
         parts.append((voices.electric_piano(note, 3.2, 0.7), 0.028 * place, 0.28, (place - 2.5) * 0.16))
     parts.append((voices.chime(86, 0.6, 3.4, 0.5), 0.2, 0.16, 0.3))

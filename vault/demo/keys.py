@@ -6,8 +6,9 @@ import numpy as np
 
 from ..records import ENGINE_RATE
 from . import voices
+from .drums import clock
 from .grid import Grid, Sound, lay, turning
-from .harmony import PROGRESSION
+from .harmony import PROGRESSION, hertz
 from .spectrum import CLUB, QUAY, bell, finish, high, low
 
 Noise = np.random.Generator
@@ -52,7 +53,7 @@ def window_seat(grid: Grid, noise: Noise) -> Sound:
         ((0.0, 1.1, 0.74), (1.5, 0.3, 0.46), (2.25, 1.3, 0.6), (3.75, 0.2, 0.4)),
     )
     loop = _panned(_comp(grid, noise, bars, with_top=False), 8 * grid.bars // 4 * 2, 0.22)
-    return finish(loop, high(110), bell(310, -2.5, 0.9), bell(2500, 1.0, 0.8), room=CLUB, wet=0.22, wide=1.2)
+    return finish(loop, high(110), bell(310, -2.5, 0.9), bell(2600, 5, 0.6), room=CLUB, wet=0.22, wide=1.2)
 
 
 def second_window(grid: Grid, noise: Noise) -> Sound:
@@ -65,9 +66,7 @@ def second_window(grid: Grid, noise: Noise) -> Sound:
             for place, note in enumerate((*chord.keys, chord.top[0])):
                 stab = voices.brass(note, grid.seconds(beats) * 0.7, round(velocity * 0.55, 2))
                 lay(loop, stab, grid.frame(grid.swung(4 * bar + beat)), 0.05, (place - 2) * 0.2)
-    return finish(
-        loop, high(150), bell(350, -2.5, 0.9), bell(3800, -1.0, 0.8), room=CLUB, wet=0.24, wide=1.25
-    )
+    return finish(loop, high(150), bell(350, -2.5, 0.9), bell(2800, 4, 0.6), room=CLUB, wet=0.24, wide=1.25)
 
 
 def net_menders(grid: Grid, noise: Noise) -> Sound:
@@ -84,18 +83,18 @@ def net_menders(grid: Grid, noise: Noise) -> Sound:
         for beat, place in ((1.75, 5), (3.25, 6)):
             string = voices.pluck(notes[place], 0.5, 1.4, 0.5, 8)
             lay(loop, string, grid.frame(grid.swung(4 * bar + beat)) + _late(noise, 3), 0.45, 0.45)
-    return finish(loop, high(90), bell(240, -2.5, 0.9), bell(3200, -1.5, 0.9), low(9000), room=QUAY, wet=0.2)
+    return finish(loop, high(90), bell(240, -2.5, 0.9), bell(2600, 3, 0.7), low(9000), room=QUAY, wet=0.2)
 
 
 def glass_ferry(grid: Grid, noise: Noise) -> Sound:
     """A soft organ whose turning speaker is four bars round."""
     loop = grid.silence()
     for bar, chord in enumerate(PROGRESSION):
-        frames = int(grid.seconds(4.25) * ENGINE_RATE)
-        time = np.arange(frames, dtype=np.float32) / ENGINE_RATE
+        time = clock(grid.seconds(4.25))
+        frames = len(time)
         shape = voices.held(time, grid.seconds(3.9), 0.06, grid.seconds(0.35))
         for place, note in enumerate((*chord.keys, chord.top[0])):
-            pitch = voices.hertz(note)
+            pitch = hertz(note)
             pipes = (
                 voices.sine(pitch, frames)
                 + 0.45 * voices.sine(2 * pitch, frames)

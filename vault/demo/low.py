@@ -6,25 +6,30 @@ import numpy as np
 
 from ..records import ENGINE_RATE
 from . import voices
+from .drums import clock
 from .grid import Grid, Sound, lay
+from .harmony import hertz
 from .spectrum import bell, finish, low
 
 Noise = np.random.Generator
 Line = tuple[tuple[float, int, float, float], ...]
-"""(beat, semitones above the bar's root as a note, beats held, velocity) each."""
+"""(beat, note, beats held, velocity) each."""
 
 _LOW_WATER: Line = (
-    (0.0, 38, 1.35, 0.95), (1.75, 38, 0.2, 0.6), (2.0, 45, 0.7, 0.75), (3.0, 41, 0.4, 0.7), (3.5, 36, 0.45, 0.75),
-    (4.0, 34, 1.35, 0.95), (5.75, 34, 0.2, 0.6), (6.0, 41, 0.7, 0.75), (7.0, 38, 0.4, 0.7), (7.5, 40, 0.45, 0.7),
-    (8.0, 41, 1.35, 0.95), (9.75, 41, 0.2, 0.6), (10.0, 36, 0.7, 0.75), (11.0, 45, 0.4, 0.65), (11.5, 40, 0.45, 0.7),
-    (12.0, 36, 1.35, 0.95), (13.75, 36, 0.2, 0.6), (14.0, 43, 0.7, 0.75), (15.0, 40, 0.4, 0.7), (15.5, 36, 0.4, 0.75),
+    (0.0, 38, 1.35, 0.95), (1.75, 38, 0.2, 0.6), (2.0, 45, 0.7, 0.75), (3.0, 41, 0.4, 0.7),
+    (3.5, 36, 0.45, 0.75), (4.0, 34, 1.35, 0.95), (5.75, 34, 0.2, 0.6), (6.0, 41, 0.7, 0.75),
+    (7.0, 38, 0.4, 0.7), (7.5, 40, 0.45, 0.7), (8.0, 41, 1.35, 0.95), (9.75, 41, 0.2, 0.6),
+    (10.0, 36, 0.7, 0.75), (11.0, 45, 0.4, 0.65), (11.5, 40, 0.45, 0.7), (12.0, 36, 1.35, 0.95),
+    (13.75, 36, 0.2, 0.6), (14.0, 43, 0.7, 0.75), (15.0, 40, 0.4, 0.7), (15.5, 36, 0.4, 0.75),
 )  # fmt: skip
 
 _KEEL: Line = (
-    (0.0, 38, 0.9, 0.95), (1.0, 38, 0.4, 0.6), (1.5, 41, 0.4, 0.7), (2.0, 45, 0.9, 0.85), (3.0, 43, 0.4, 0.65), (3.5, 36, 0.4, 0.7),
-    (4.0, 34, 0.9, 0.95), (5.0, 34, 0.4, 0.6), (5.5, 38, 0.4, 0.7), (6.0, 41, 0.9, 0.85), (7.0, 46, 0.4, 0.65), (7.5, 45, 0.4, 0.7),
-    (8.0, 41, 0.9, 0.95), (9.0, 41, 0.4, 0.6), (9.5, 45, 0.4, 0.7), (10.0, 48, 0.9, 0.85), (11.0, 45, 0.4, 0.65), (11.5, 40, 0.4, 0.7),
-    (12.0, 36, 0.9, 0.95), (13.0, 36, 0.4, 0.6), (13.5, 40, 0.4, 0.7), (14.0, 43, 0.9, 0.85), (15.0, 45, 0.4, 0.65), (15.5, 40, 0.4, 0.7),
+    (0.0, 38, 0.9, 0.95), (1.0, 38, 0.4, 0.6), (1.5, 41, 0.4, 0.7), (2.0, 45, 0.9, 0.85),
+    (3.0, 43, 0.4, 0.65), (3.5, 36, 0.4, 0.7), (4.0, 34, 0.9, 0.95), (5.0, 34, 0.4, 0.6),
+    (5.5, 38, 0.4, 0.7), (6.0, 41, 0.9, 0.85), (7.0, 46, 0.4, 0.65), (7.5, 45, 0.4, 0.7),
+    (8.0, 41, 0.9, 0.95), (9.0, 41, 0.4, 0.6), (9.5, 45, 0.4, 0.7), (10.0, 48, 0.9, 0.85),
+    (11.0, 45, 0.4, 0.65), (11.5, 40, 0.4, 0.7), (12.0, 36, 0.9, 0.95), (13.0, 36, 0.4, 0.6),
+    (13.5, 40, 0.4, 0.7), (14.0, 43, 0.9, 0.85), (15.0, 45, 0.4, 0.65), (15.5, 40, 0.4, 0.7),
 )  # fmt: skip
 
 _SLOW_SWELL: Line = (
@@ -48,7 +53,7 @@ def _sung(grid: Grid, noise: Noise, line: Line, growl: float, slide: bool = Fals
 
 def low_water(grid: Grid, noise: Noise) -> Sound:
     """Round, with a lift to the fifth and a step into the next bar."""
-    return finish(_sung(grid, noise, _LOW_WATER, 0.3), bell(250, -2, 0.9), low(5000))
+    return finish(_sung(grid, noise, _LOW_WATER, 0.5), bell(250, -2, 0.9), low(5000))
 
 
 def undertow(grid: Grid, noise: Noise) -> Sound:
@@ -68,16 +73,14 @@ def keel(grid: Grid, noise: Noise) -> Sound:
     loop = grid.silence(channels=1)
     for beat, note, beats, velocity in _KEEL:
         string = voices.pluck(note, round(velocity, 2), 1.9, 0.12, 31)
-        time = np.arange(len(string), dtype=np.float32) / ENGINE_RATE
+        time = clock(len(string) / ENGINE_RATE)
         late = int(noise.integers(0, 120))
         damped = string * voices.held(time, grid.seconds(beats), 0.001, 0.09)
-        under = voices.sine(voices.hertz(note), len(time)) * voices.held(
-            time, grid.seconds(beats), 0.008, 0.08
-        )
+        under = voices.sine(hertz(note), len(time)) * voices.held(time, grid.seconds(beats), 0.008, 0.08)
         lay(loop, damped + np.float32(0.42 * velocity) * under, grid.frame(grid.swung(beat)) + late)
-    return finish(np.tanh(1.4 * loop), bell(260, -3, 0.9), low(3800))
+    return finish(np.tanh(1.4 * loop), bell(260, -3, 0.9), low(2600))
 
 
 def slow_swell(grid: Grid, noise: Noise) -> Sound:
     """Long notes that slide into each other."""
-    return finish(_sung(grid, noise, _SLOW_SWELL, 0.16, slide=True), low(2500))
+    return finish(_sung(grid, noise, _SLOW_SWELL, 0.34, slide=True), low(2500))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..records import ENGINE_RATE
 from . import voices
 from .grid import Grid, Sound, lay
 from .harmony import PROGRESSION
@@ -25,14 +24,15 @@ def _echoed(loop: Sound, grid: Grid, beats: float, level: float, times: int = 3)
 def ferry_bell(grid: Grid, noise: Noise) -> Sound:
     """Few bells, far apart."""
     line = (
-        (0.0, 81, 0.8), (1.5, 84, 0.6), (2.5, 76, 0.55), (4.5, 86, 0.7), (6.0, 81, 0.55), (7.0, 77, 0.45),
-        (8.0, 79, 0.8), (9.5, 84, 0.6), (10.5, 76, 0.55), (12.5, 74, 0.7), (14.0, 79, 0.55), (15.0, 76, 0.45),
+        (0.0, 81, 0.8), (1.5, 84, 0.6), (2.5, 76, 0.55), (4.5, 86, 0.7),
+        (6.0, 81, 0.55), (7.0, 77, 0.45), (8.0, 79, 0.8), (9.5, 84, 0.6),
+        (10.5, 76, 0.55), (12.5, 74, 0.7), (14.0, 79, 0.55), (15.0, 76, 0.45),
     )  # fmt: skip
     loop = grid.silence()
     for count, (beat, note, velocity) in enumerate(line):
         lay(loop, voices.chime(note, velocity, 2.4, 0.6), grid.frame(beat), 0.4, 0.4 * (-1) ** count)
     return finish(
-        _echoed(loop, grid, 0.75, 0.34), high(250), bell(3500, -2, 0.8), low(10_000), room=HALL, wet=0.32
+        _echoed(loop, grid, 0.75, 0.34), high(250), bell(2800, 2, 0.8), low(10_000), room=HALL, wet=0.32
     )
 
 
@@ -50,7 +50,7 @@ def mooring_line(grid: Grid, noise: Noise) -> Sound:
             sound = voices.pluck(note, velocity, 1.1, 0.62, 9)
             lay(loop, sound, grid.frame(grid.swung(4 * bar + beat)) + late, 0.5, 0.5 * (place - 2) / 2)
     return finish(
-        _echoed(loop, grid, 0.75, 0.25, 2), high(220), bell(3600, -2, 0.8), low(9500), room=CLUB, wet=0.25
+        _echoed(loop, grid, 0.75, 0.25, 2), high(220), bell(3000, 1.5, 0.8), low(9500), room=CLUB, wet=0.25
     )
 
 
@@ -58,25 +58,26 @@ def far_lamp(grid: Grid, noise: Noise) -> Sound:
     """A pipe that sings the tune."""
     line = (
         (0.0, 69, 1.3, 0.7), (1.5, 72, 0.4, 0.6), (2.0, 76, 1.3, 0.85), (3.5, 74, 0.45, 0.65),
-        (4.0, 74, 0.9, 0.75), (5.0, 72, 0.4, 0.6), (5.5, 69, 1.9, 0.7),
-        (8.0, 67, 0.4, 0.6), (8.5, 69, 0.4, 0.65), (9.0, 72, 1.3, 0.8), (10.5, 76, 0.4, 0.75), (11.0, 79, 0.9, 0.9),
+        (4.0, 74, 0.9, 0.75), (5.0, 72, 0.4, 0.6), (5.5, 69, 1.9, 0.7), (8.0, 67, 0.4, 0.6),
+        (8.5, 69, 0.4, 0.65), (9.0, 72, 1.3, 0.8), (10.5, 76, 0.4, 0.75), (11.0, 79, 0.9, 0.9),
         (12.0, 76, 1.4, 0.8), (13.5, 74, 0.4, 0.65), (14.0, 72, 0.45, 0.6), (14.5, 67, 1.0, 0.55),
     )  # fmt: skip
     sung = [(grid.seconds(beat), note, grid.seconds(beats), velocity) for beat, note, beats, velocity in line]
     loop = grid.silence()
     lay(loop, voices.whistle(sung, noise), 0, 0.6)
     return finish(
-        _echoed(loop, grid, 1.5, 0.22, 2), high(220), bell(2800, -1, 0.8), low(8000), room=HALL, wet=0.32
+        _echoed(loop, grid, 1.5, 0.22, 2), high(220), bell(2600, 4, 0.7), low(8000), room=HALL, wet=0.32
     )
 
 
 def brass_buttons(grid: Grid, noise: Noise) -> Sound:
     """A short brass riff that asks, and in the fourth bar answers."""
     line = (
-        (0.0, 74, 0.22, 0.8), (0.75, 72, 0.2, 0.65), (1.5, 69, 0.4, 0.85), (2.5, 72, 0.22, 0.7), (3.0, 74, 0.6, 0.85),
-        (4.0, 74, 0.22, 0.8), (4.75, 72, 0.2, 0.65), (5.5, 69, 0.4, 0.85), (6.5, 65, 0.9, 0.75),
-        (8.0, 72, 0.22, 0.8), (8.75, 72, 0.2, 0.65), (9.5, 69, 0.4, 0.85), (10.5, 72, 0.22, 0.7), (11.0, 76, 0.6, 0.9),
-        (12.0, 74, 0.8, 0.85), (13.25, 72, 0.2, 0.7), (13.5, 69, 0.4, 0.75), (14.5, 67, 1.0, 0.8),
+        (0.0, 74, 0.22, 0.8), (0.75, 72, 0.2, 0.65), (1.5, 69, 0.4, 0.85), (2.5, 72, 0.22, 0.7),
+        (3.0, 74, 0.6, 0.85), (4.0, 74, 0.22, 0.8), (4.75, 72, 0.2, 0.65), (5.5, 69, 0.4, 0.85),
+        (6.5, 65, 0.9, 0.75), (8.0, 72, 0.22, 0.8), (8.75, 72, 0.2, 0.65), (9.5, 69, 0.4, 0.85),
+        (10.5, 72, 0.22, 0.7), (11.0, 76, 0.6, 0.9), (12.0, 74, 0.8, 0.85), (13.25, 72, 0.2, 0.7),
+        (13.5, 69, 0.4, 0.75), (14.5, 67, 1.0, 0.8),
     )  # fmt: skip
     loop = grid.silence()
     for beat, note, beats, velocity in line:
@@ -84,7 +85,7 @@ def brass_buttons(grid: Grid, noise: Noise) -> Sound:
         lay(loop, voices.brass(note, grid.seconds(beats), velocity), at, 0.4)
         lay(loop, voices.brass(note - 12, grid.seconds(beats), round(velocity * 0.7, 2)), at, 0.28)
     return finish(
-        loop, high(200), bell(340, -2, 0.9), bell(3400, -2.5, 0.8), low(8500), room=QUAY, wet=0.26, wide=1.2
+        loop, high(200), bell(340, -2, 0.9), bell(2400, 4, 0.7), low(8500), room=QUAY, wet=0.26, wide=1.2
     )
 
 
@@ -111,7 +112,7 @@ def night_bus(grid: Grid, noise: Noise) -> Sound:
     return finish(
         _echoed(loop, grid, 0.75, 0.3),
         high(200),
-        bell(3000, -1, 0.8),
+        bell(2800, 3, 0.8),
         low(10_000),
         room=CLUB,
         wet=0.3,

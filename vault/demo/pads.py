@@ -6,9 +6,10 @@ import numpy as np
 
 from ..records import ENGINE_RATE
 from . import voices
+from .drums import clock
 from .grid import Grid, Sound, lay, turning
 from .harmony import PROGRESSION
-from .spectrum import HALL, QUAY, Filter, bell, filtered, finish, high, low
+from .spectrum import HALL, QUAY, bell, filtered, finish, high, low
 
 Noise = np.random.Generator
 
@@ -92,15 +93,14 @@ def far_shore(grid: Grid, noise: Noise) -> Sound:
     return finish(sound * (0.75 + 0.25 * turning(frames, 5, 0.3)), high(180), room=HALL, wet=0.5, wide=1.2)
 
 
-def swell(grid: Grid, noise: Noise, filters: tuple[Filter, ...] = ()) -> Sound:
+def swell(noise: Noise) -> Sound:
     """The last chord's strings: they rise, stay and are gone by the end."""
     seconds = 6.5
-    dark, bright = voices.ensemble(
-        (50, 57, 60, 64, 65, 69, 76), seconds, noise, cents=13, slope=1.3, cutoff=1800
-    )
-    time = np.arange(int(seconds * ENGINE_RATE), dtype=np.float32) / ENGINE_RATE
+    dark, bright = voices.ensemble((50, 57, 60, 65, 69, 76), seconds, noise, cents=13, slope=1.3, cutoff=1800)
+    time = clock(seconds)
     shape = (
         np.minimum(time / np.float32(0.9), 1) * np.clip((seconds - 0.3 - time) / np.float32(4.5), 0, 1) ** 2
     )
     frames = len(time)
-    return (dark[:, :frames] * 0.7 + bright[:, :frames] * 0.3) * shape.astype(np.float32)
+    result: Sound = (dark[:, :frames] * 0.7 + bright[:, :frames] * 0.3) * shape.astype(np.float32)
+    return result

@@ -10,48 +10,67 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..records import ENGINE_RATE
-from .grid import Sound
+from .grid import Sound, lay
 
 Response = NDArray[np.complex64]
 Filter = Callable[[NDArray[np.float32]], Response]
-"""From frequencies in Hz to a causal response."""
+"""From `warped` frequencies to a response.
+
+The bilinear transform keeps it causal: a response that is simply cut off at half the rate rings ahead of the
+sound, and at a seam that is a click.
+"""
 
 PEAK = np.float32(10 ** (-3 / 20))
 """Every sound peaks at -3 dBFS."""
+_STEP = 20_000
 _TAIL = 8192
-"""Frames after which the filters used here have died away (two poles at 25 Hz: below -100 dB)."""
+"""Frames after which the filters used here have died away (two poles at 24 Hz: below -100 dB)."""
 
 
 def low(cutoff: float, q: float = 0.707) -> Filter:
     """A low-pass of two poles at `cutoff` Hz."""
-    return lambda hertz: 1 / _poles(hertz, cutoff, q)
+    return lambda warped: np.reciprocal(_poles(warped / _warp(cutoff), q))
 
 
 def high(cutoff: float, q: float = 0.707) -> Filter:
     """A high-pass of two poles at `cutoff` Hz."""
-    return lambda hertz: -((hertz / np.float32(cutoff)) ** 2) / _poles(hertz, cutoff, q)
+
+    def respond(warped: NDArray[np.float32]) -> Response:
+        ratio = warped / _warp(cutoff)
+        return -(ratio * ratio) / _poles(ratio, q)
+
+    return respond
 
 
 def band(centre: float, q: float) -> Filter:
     """A band-pass of unit gain at `centre` Hz."""
-    return lambda hertz: hertz * np.complex64(1j / (centre * q)) / _poles(hertz, centre, q)
+
+    def respond(warped: NDArray[np.float32]) -> Response:
+        ratio = warped / _warp(centre)
+        response: Response = np.complex64(1j / q) * ratio / _poles(ratio, q)
+        return response
+
+    return respond
 
 
 def bell(centre: float, gain_db: float, q: float = 1.0) -> Filter:
     """A peak or dip of `gain_db` at `centre` Hz."""
     gain = np.float32(10 ** (gain_db / 20) - 1)
-    return lambda hertz: 1 + gain * band(centre, q)(hertz)
+    return lambda warped: 1 + gain * band(centre, q)(warped)
 
 
-def _poles(hertz: NDArray[np.float32], centre: float, q: float) -> Response:
-    result = np.empty(len(hertz), np.complex64)
-    ratio = hertz / np.float32(centre)
+def _warp(hertz: float) -> np.float32:
+    return np.float32(np.tan(np.pi * min(hertz / ENGINE_RATE, 0.499)))
+
+
+def _poles(ratio: NDArray[np.float32], q: float) -> Response:
+    result = np.empty(len(ratio), np.complex64)
     result.real, result.imag = 1 - ratio * ratio, ratio * np.float32(1 / q)
     return result
 
 
 def fast_length(frames: int) -> int:
-    """The least 2^a 3^b 5^c that is not below `frames`: transforms of other lengths are up to 20 times slower."""
+    """The least 2^a 3^b 5^c not below `frames`: transforms of other lengths are up to 20 times slower."""
     best = 1 << (frames - 1).bit_length()
     five = 1
     while five < best:
@@ -69,12 +88,18 @@ def frequencies(length: int) -> NDArray[np.float32]:
     return (np.arange(length // 2 + 1) * (ENGINE_RATE / length)).astype(np.float32)
 
 
+@lru_cache(maxsize=64)
+def warped(length: int) -> NDArray[np.float32]:
+    """The bins of a transform as the bilinear transform sees them: half the rate is infinitely high."""
+    return np.tan(np.minimum(np.pi * frequencies(length) / ENGINE_RATE, 1.5707)).astype(np.float32)
+
+
 def filtered(sound: Sound, *filters: Filter) -> Sound:
     """A one-shot through filters; what rings on after its end is cut off."""
     length = fast_length(sound.shape[-1] + 2048)
     spectrum = np.fft.rfft(sound, length)
     for each in filters:
-        spectrum *= each(frequencies(length))
+        spectrum *= each(warped(length))
     return np.fft.irfft(spectrum, length)[..., : sound.shape[-1]].astype(np.float32)
 
 
@@ -91,7 +116,7 @@ class Room:
 CLOSET = Room(0.35, 0.004, 5000, 11)
 CLUB = Room(0.7, 0.010, 4500, 12)
 QUAY = Room(1.6, 0.022, 3200, 13)
-HALL = Room(3.2, 0.030, 2600, 14)
+HALL = Room(2.6, 0.030, 2600, 14)
 
 
 @lru_cache(maxsize=16)
@@ -113,7 +138,8 @@ def impulse(room: Room) -> Sound:
             sound[channel, at] += level * 1.6 * (1 - reflection / 6) * (-1) ** reflection
     delay = int(room.predelay * ENGINE_RATE)
     sound = np.concatenate((np.zeros((2, delay), np.float32), sound), axis=1)
-    return (sound / np.sqrt((sound**2).sum(axis=1, keepdims=True))).astype(np.float32)
+    result: Sound = (sound / np.sqrt((sound**2).sum(axis=1, keepdims=True))).astype(np.float32)
+    return result
 
 
 @lru_cache(maxsize=16)
@@ -135,25 +161,23 @@ def finish(
     A loop's tails come round to its start; another sound is cut at its end. There is never an offset.
     """
     frames = sound.shape[1]
-    reach = max(_TAIL, 0 if room is None else impulse(room).shape[1])
-    length = fast_length(frames + reach)
+    reach = _TAIL + (0 if room is None else impulse(room).shape[1])
+    # Lengths in coarse steps, so that loops of nearly one length share the room's spectrum.
+    length = fast_length(-(-(frames + reach) // _STEP) * _STEP)
     if wide != 1.0:
-        middle = sound.mean(axis=0, dtype=np.float32)
+        middle = (sound[0] + sound[1]) * np.float32(0.5)
         sound = middle + (sound - middle) * np.float32(wide)
     spectrum = np.fft.rfft(sound, length)
-    tone = high(24)(frequencies(length))
+    tone = high(24)(warped(length))
     for each in filters:
-        tone *= each(frequencies(length))
+        tone *= each(warped(length))
     spectrum *= tone
     if room is not None:
-        spectrum += spectrum.mean(axis=0) * np.complex64(wet) * _room_spectrum(room, length)
+        spectrum += (spectrum[0] + spectrum[1]) * np.complex64(wet / 2) * _room_spectrum(room, length)
     result = np.fft.irfft(spectrum, length).astype(np.float32)
     body = np.ascontiguousarray(result[:, :frames])
     if loop:
-        over = result[:, frames : frames + reach]
-        for start in range(0, over.shape[1], frames):
-            part = over[:, start : start + frames]
-            body[:, : part.shape[1]] += part
+        lay(body, result[:, frames:], 0)
         body -= body.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
     return levelled(body)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,38 +13,39 @@ import numpy as np
 from ..declared import Declared
 from . import beats, hits, keys, low, melodies, pads
 from .grid import Grid, Sound
-from .harmony import KEY
+from .harmony import KEY, RELATIVE
 
-HOLDERS = ("Marit Solheim", "Okonjo & Reyes", "Tidewater Sound", "Lio Varga")
-_MARIT, _OKONJO, _TIDEWATER, _LIO = HOLDERS
+MARIT, OKONJO, TIDEWATER, LIO = HOLDERS = ("Marit Solheim", "Okonjo & Reyes", "Tidewater Sound", "Lio Varga")
 
 Player = Callable[[Grid, np.random.Generator], Sound]
 EVERY_USE = ("stream", "live", "export")
+SWING = 0.54
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How one stem is made and declared.
 
-    A loop has `bars` at `bpm`; a sustained sound or hit takes from them only its own length. `uses`: what
-    its holder consents to. `master`, `publishing`: percent by holder; empty for the holder alone.
+    `mood`: words, parted by spaces. A loop has `bars` at `bpm`; a sustained sound or a hit takes only its own
+    length from them. `uses`: what its holder consents to. `master`, `publishing`: percent by holder; empty
+    for the holder alone.
     """
 
     title: str
     holder: str
     role: str
     play: Player
+    mood: str
+    energy: float
     bpm: int = 114
     bars: int = 4
     swing: float = 0.5
-    mood: tuple[str, ...] = ()
-    energy: float = 0.5
-    set: str | None = None
     key: str | None = None
+    set: str | None = None
     shape: str = "loop"
     uses: tuple[str, ...] = EVERY_USE
-    master: tuple[tuple[str, int], ...] = ()
-    publishing: tuple[tuple[str, int], ...] = ()
+    master: Mapping[str, int] = field(default_factory=dict)
+    publishing: Mapping[str, int] = field(default_factory=dict)
 
     def sound(self) -> Sound:
         """Its samples, `(channels, frames)`: the same at every call."""
@@ -63,156 +64,77 @@ class Recipe:
             bars=self.bars if loop else None,
             key=self.key,
             shape=self.shape,
-            mood=self.mood,
+            mood=tuple(self.mood.split()),
             energy=self.energy,
             set=self.set,
         )
 
 
-def recipes() -> Iterator[Recipe]:
-    """All stems, by role."""
-    yield from _drums()
-    yield from _basses()
-    yield from _chords()
-    yield from _melodies()
-    yield from _hits()
+# fmt: off
+BEATS = (
+    Recipe("Quay Steps", OKONJO, "beats", beats.quay_steps, "warm night", 0.45, bars=2, set="harbour"),
+    Recipe("Tidal Shuffle", OKONJO, "beats", beats.tidal_shuffle, "warm", 0.55, set="harbour",
+           master={OKONJO: 60, LIO: 40}, publishing={OKONJO: 50, LIO: 50}),
+    Recipe("Engine Room", TIDEWATER, "beats", beats.engine_room, "driving", 0.75, 116, 2, set="breakwater"),
+    Recipe("Lamplight", LIO, "beats", beats.lamplight, "night", 0.25, 112, 2),
+    Recipe("Cobble Run", OKONJO, "beats", beats.cobble_run, "driving bright", 0.8, set="breakwater"),
+)
+TOPS = (
+    Recipe("Sand and Keys", MARIT, "tops", beats.sand_and_keys, "warm", 0.4, 114, 2, 0.56, set="harbour"),
+    Recipe("Rope Rhythm", OKONJO, "tops", beats.rope_rhythm, "driving", 0.65, 114, 2, 0.56, set="breakwater"),
+    Recipe("Rain on Tin", LIO, "tops", beats.rain_on_tin, "night", 0.3, 112, 2, 0.56),
+    Recipe("Ride Out", TIDEWATER, "tops", beats.ride_out, "bright driving", 0.7, 114, 2, SWING,
+           set="breakwater"),
+)
+BASS = (
+    Recipe("Low Water", TIDEWATER, "bass", low.low_water, "warm", 0.4, 114, 4, SWING, KEY, "harbour"),
+    Recipe("Undertow", LIO, "bass", low.undertow, "driving", 0.7, 114, 4, SWING, KEY, "breakwater"),
+    Recipe("Keel", MARIT, "bass", low.keel, "warm bright", 0.55, 114, 4, SWING, KEY),
+    Recipe("Slow Swell", TIDEWATER, "bass", low.slow_swell, "night", 0.2, 112, 4, SWING, KEY),
+)
+HARMONY = (
+    Recipe("Window Seat", MARIT, "harmony", keys.window_seat, "warm night", 0.4, 114, 4, SWING, KEY,
+           "harbour", master={MARIT: 60, LIO: 40}, publishing={MARIT: 70, LIO: 30}),
+    Recipe("Second Window", MARIT, "harmony", keys.second_window, "driving bright", 0.7, 114, 4, SWING, KEY,
+           "breakwater"),
+    Recipe("Net Menders", LIO, "harmony", keys.net_menders, "warm", 0.45, 114, 4, SWING, KEY),
+    Recipe("Glass Ferry", TIDEWATER, "harmony", keys.glass_ferry, "night", 0.35, 116, 4, SWING, KEY,
+           uses=("stream", "live")),
+)
+PADS = (
+    Recipe("Fog Bank", MARIT, "pads", pads.fog_bank, "night warm", 0.2, key=KEY, set="harbour"),
+    Recipe("Sodium Light", OKONJO, "pads", pads.sodium_light, "bright driving", 0.5, key=KEY,
+           set="breakwater"),
+    Recipe("Long Exposure", LIO, "pads", pads.long_exposure, "night", 0.25, key=KEY),
+    Recipe("Breathing Water", TIDEWATER, "pads", pads.breathing_water, "night water", 0.15, bars=5, key=KEY,
+           shape="sustained"),
+    Recipe("Far Shore", MARIT, "pads", pads.far_shore, "bright water", 0.2, key=RELATIVE, shape="sustained",
+           uses=()),
+)
+MELODY = (
+    Recipe("Ferry Bell", LIO, "melody", melodies.ferry_bell, "night", 0.25, 114, 4, SWING, KEY),
+    Recipe("Mooring Line", TIDEWATER, "melody", melodies.mooring_line, "warm", 0.5, 114, 4, SWING, KEY,
+           "harbour"),
+    Recipe("Far Lamp", MARIT, "melody", melodies.far_lamp, "warm night", 0.45, 114, 4, SWING, KEY, "harbour",
+           publishing={MARIT: 75, OKONJO: 25}),
+    Recipe("Brass Buttons", OKONJO, "melody", melodies.brass_buttons, "driving bright", 0.75, 114, 4, SWING,
+           RELATIVE, "breakwater"),
+    Recipe("Night Bus", LIO, "melody", melodies.night_bus, "bright", 0.6, 116, 4, SWING, RELATIVE),
+)
+HITS = (
+    Recipe("Gathering", TIDEWATER, "fx", hits.gathering, "rise", 0.7, bars=1, key=KEY, shape="hit"),
+    Recipe("Ebb", TIDEWATER, "fx", hits.ebb, "fall", 0.4, shape="hit"),
+    Recipe("Hull", OKONJO, "fx", hits.hull, "impact", 0.8, key=KEY, shape="hit"),
+    Recipe("Bell Buoy", LIO, "fx", hits.bell_buoy, "chime", 0.3, key=KEY, shape="hit"),
+    Recipe("Lantern", MARIT, "fx", hits.lantern, "chime", 0.4, key=KEY, shape="hit", uses=("stream", "live")),
+    Recipe("Foghorn", TIDEWATER, "fx", hits.foghorn, "horn", 0.3, key=KEY, shape="hit"),
+    Recipe("Last Light", MARIT, "harmony", hits.last_light, "close", 0.3, key=KEY, shape="hit"),
+    Recipe("Tight Hat", OKONJO, "tops", hits.tight_hat, "hat", 0.6, shape="hit"),
+    Recipe("Grain", MARIT, "tops", hits.grain, "shaker", 0.4, shape="hit"),
+    Recipe("Dry Rim", OKONJO, "beats", hits.dry_rim, "rim", 0.5, shape="hit"),
+    Recipe("Small Clap", LIO, "beats", hits.small_clap, "clap", 0.6, shape="hit"),
+    Recipe("Block in D", LIO, "beats", hits.block_in_d, "block", 0.4, key=KEY, shape="hit"),
+)
+# fmt: on
 
-
-def _drums() -> Iterator[Recipe]:
-    yield Recipe(
-        "Quay Steps",
-        _OKONJO,
-        "beats",
-        beats.quay_steps,
-        bars=2,
-        mood=("warm", "night"),
-        energy=0.45,
-        set="harbour",
-    )
-    yield Recipe("Tidal Shuffle", _OKONJO, "beats", beats.tidal_shuffle, mood=("warm",), energy=0.55, set="harbour",
-                 master=((_OKONJO, 60), (_LIO, 40)), publishing=((_OKONJO, 50), (_LIO, 50)))  # fmt: skip
-    yield Recipe(
-        "Engine Room",
-        _TIDEWATER,
-        "beats",
-        beats.engine_room,
-        116,
-        2,
-        mood=("driving",),
-        energy=0.75,
-        set="breakwater",
-    )
-    yield Recipe("Lamplight", _LIO, "beats", beats.lamplight, 112, 2, mood=("night",), energy=0.25)
-    yield Recipe(
-        "Cobble Run",
-        _OKONJO,
-        "beats",
-        beats.cobble_run,
-        mood=("driving", "bright"),
-        energy=0.8,
-        set="breakwater",
-    )
-    yield Recipe(
-        "Sand and Keys", _MARIT, "tops", beats.sand_and_keys, 114, 2, 0.56, ("warm",), 0.4, "harbour"
-    )
-    yield Recipe(
-        "Rope Rhythm", _OKONJO, "tops", beats.rope_rhythm, 114, 2, 0.56, ("driving",), 0.65, "breakwater"
-    )
-    yield Recipe("Rain on Tin", _LIO, "tops", beats.rain_on_tin, 112, 2, 0.56, ("night",), 0.3)
-    yield Recipe(
-        "Ride Out", _TIDEWATER, "tops", beats.ride_out, 114, 2, 0.54, ("bright", "driving"), 0.7, "breakwater"
-    )
-
-
-def _basses() -> Iterator[Recipe]:
-    def bass(
-        title: str,
-        holder: str,
-        play: Player,
-        *mood: str,
-        energy: float,
-        bpm: int = 114,
-        set: str | None = None,
-    ) -> Recipe:
-        return Recipe(title, holder, "bass", play, bpm, 4, 0.54, mood, energy, set, KEY)
-
-    yield bass("Low Water", _TIDEWATER, low.low_water, "warm", energy=0.4, set="harbour")
-    yield bass("Undertow", _LIO, low.undertow, "driving", energy=0.7, set="breakwater")
-    yield bass("Keel", _MARIT, low.keel, "warm", "bright", energy=0.55)
-    yield bass("Slow Swell", _TIDEWATER, low.slow_swell, "night", energy=0.2, bpm=112)
-
-
-def _chords() -> Iterator[Recipe]:
-    def chords(
-        title: str, holder: str, play: Player, *mood: str, energy: float, bpm: int = 114, set: str | None = None,
-        role: str = "harmony", uses: tuple[str, ...] = EVERY_USE,
-        master: tuple[tuple[str, int], ...] = (), publishing: tuple[tuple[str, int], ...] = (),
-    ) -> Recipe:  # fmt: skip
-        return Recipe(
-            title, holder, role, play, bpm, 4, 0.54, mood, energy, set, KEY, "loop", uses, master, publishing
-        )
-
-    yield chords("Window Seat", _MARIT, keys.window_seat, "warm", "night", energy=0.4, set="harbour",
-                 master=((_MARIT, 60), (_LIO, 40)), publishing=((_MARIT, 70), (_LIO, 30)))  # fmt: skip
-    yield chords(
-        "Second Window", _MARIT, keys.second_window, "driving", "bright", energy=0.7, set="breakwater"
-    )
-    yield chords("Net Menders", _LIO, keys.net_menders, "warm", energy=0.45)
-    yield chords(
-        "Glass Ferry", _TIDEWATER, keys.glass_ferry, "night", energy=0.35, bpm=116, uses=("stream", "live")
-    )
-    yield chords("Fog Bank", _MARIT, pads.fog_bank, "night", "warm", energy=0.2, set="harbour", role="pads")
-    yield chords(
-        "Sodium Light",
-        _OKONJO,
-        pads.sodium_light,
-        "bright",
-        "driving",
-        energy=0.5,
-        set="breakwater",
-        role="pads",
-    )
-    yield chords("Long Exposure", _LIO, pads.long_exposure, "night", energy=0.25, role="pads")
-    yield Recipe("Breathing Water", _TIDEWATER, "pads", pads.breathing_water, 114, 6, mood=("night", "water"), energy=0.15,
-                 key=KEY, shape="sustained")  # fmt: skip
-    yield Recipe("Far Shore", _MARIT, "pads", pads.far_shore, 114, 5, mood=("bright", "water"), energy=0.2,
-                 key="F major", shape="sustained", uses=())  # fmt: skip
-
-
-def _melodies() -> Iterator[Recipe]:
-    def melody(
-        title: str, holder: str, play: Player, *mood: str, energy: float, bpm: int = 114, set: str | None = None,
-        uses: tuple[str, ...] = EVERY_USE, publishing: tuple[tuple[str, int], ...] = (), key: str = KEY,
-    ) -> Recipe:  # fmt: skip
-        return Recipe(
-            title, holder, "melody", play, bpm, 4, 0.54, mood, energy, set, key, "loop", uses, (), publishing
-        )
-
-    yield melody("Ferry Bell", _LIO, melodies.ferry_bell, "night", energy=0.25)
-    yield melody("Mooring Line", _TIDEWATER, melodies.mooring_line, "warm", energy=0.5, set="harbour")
-    yield melody("Far Lamp", _MARIT, melodies.far_lamp, "warm", "night", energy=0.45, set="harbour",
-                 publishing=((_MARIT, 75), (_OKONJO, 25)))  # fmt: skip
-    yield melody("Brass Buttons", _OKONJO, melodies.brass_buttons, "driving", "bright", energy=0.75, set="breakwater",
-                 key="F major")  # fmt: skip
-    yield melody("Night Bus", _LIO, melodies.night_bus, "bright", energy=0.6, bpm=116, key="F major")
-
-
-def _hits() -> Iterator[Recipe]:
-    def hit(
-        title: str, holder: str, play: Player, *mood: str, role: str = "fx", key: str | None = None, energy: float = 0.5,
-        uses: tuple[str, ...] = EVERY_USE,
-    ) -> Recipe:  # fmt: skip
-        return Recipe(title, holder, role, play, 114, 1, 0.5, mood, energy, None, key, "hit", uses)
-
-    yield hit("Gathering", _TIDEWATER, hits.gathering, "rise", key=KEY, energy=0.7)
-    yield hit("Ebb", _TIDEWATER, hits.ebb, "fall", energy=0.4)
-    yield hit("Hull", _OKONJO, hits.hull, "impact", key=KEY, energy=0.8)
-    yield hit("Bell Buoy", _LIO, hits.bell_buoy, "chime", key=KEY, energy=0.3)
-    yield hit("Lantern", _MARIT, hits.lantern, "chime", key=KEY, energy=0.4, uses=("stream", "live"))
-    yield hit("Foghorn", _TIDEWATER, hits.foghorn, "horn", key=KEY, energy=0.3)
-    yield hit("Last Light", _MARIT, hits.last_light, "close", role="harmony", key=KEY, energy=0.3)
-    yield hit("Tight Hat", _OKONJO, hits.tight_hat, "hat", role="tops", energy=0.6)
-    yield hit("Grain", _MARIT, hits.grain, "shaker", role="tops", energy=0.4)
-    yield hit("Dry Rim", _OKONJO, hits.dry_rim, "rim", role="beats", energy=0.5)
-    yield hit("Small Clap", _LIO, hits.small_clap, "clap", role="beats", energy=0.6)
-    yield hit("Block in D", _LIO, hits.block_in_d, "block", role="beats", key=KEY, energy=0.4)
+RECIPES = (*BEATS, *TOPS, *BASS, *HARMONY, *PADS, *MELODY, *HITS)

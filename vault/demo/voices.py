@@ -15,7 +15,7 @@ from ..records import ENGINE_RATE
 from .drums import clock, closing, decay
 from .grid import Sound
 from .harmony import hertz
-from .spectrum import band, fast_length, filtered, frequencies, high, low
+from .spectrum import band, fast_length, filtered, frequencies, high, low, warped
 
 Noise = np.random.Generator
 _TABLE = 8192
@@ -23,10 +23,11 @@ _TABLE = 8192
 
 def turns(pitch_hertz: float | NDArray[np.float64], frames: int, start: float = 0.0) -> NDArray[np.float64]:
     """The phase in turns, 0 to 1, of a steady or moving pitch."""
-    steady = isinstance(pitch_hertz, float)
-    phase = (
-        np.arange(frames) * (pitch_hertz / ENGINE_RATE) if steady else np.cumsum(pitch_hertz) / ENGINE_RATE
-    )
+    phase: NDArray[np.float64]
+    if isinstance(pitch_hertz, float):
+        phase = np.arange(frames, dtype=np.float64) * (pitch_hertz / ENGINE_RATE)
+    else:
+        phase = np.cumsum(pitch_hertz, dtype=np.float64) / ENGINE_RATE
     phase += start
     phase -= np.floor(phase)
     return phase
@@ -44,10 +45,10 @@ def held(time: Sound, seconds: float, attack: float, release: float) -> Sound:
     """1 while a key is down for `seconds`, with soft ends."""
     rise = np.clip(time / np.float32(attack), 0, 1)
     fall = np.clip((np.float32(seconds + release) - time) / np.float32(release), 0, 1)
-    return (rise * rise * (3 - 2 * rise) * fall * fall).astype(np.float32)
+    result: Sound = (rise * rise * (3 - 2 * rise) * fall * fall).astype(np.float32)
+    return result
 
 
-@lru_cache(maxsize=None)
 def electric_piano(note: int, seconds: float, velocity: float) -> Sound:
     """A tine piano by frequency modulation: a warm body, a tine that fades at once, harder is brighter.
 
@@ -57,27 +58,28 @@ def electric_piano(note: int, seconds: float, velocity: float) -> Sound:
     time = clock(min(seconds, 3.2) + 0.16)
     lasting = decay(time, 4.2 * (220 / pitch) ** 0.45)
     body = _radians(turns(pitch, len(time)))
-    index = (0.35 + 1.1 * velocity) * (0.35 + 0.65 * decay(time, 1.1)) * (330 / pitch) ** 0.25
+    index = (0.5 + 1.5 * velocity) * (0.35 + 0.65 * decay(time, 1.1)) * (330 / pitch) ** 0.25
     tine = (
         np.sin(_radians(turns(pitch * 14.0, len(time))))
         * decay(time, 0.22)
-        * np.float32(0.05 + 0.2 * velocity**2)
+        * np.float32(0.08 + 0.34 * velocity**2)
     )
     shape = lasting * held(time, min(seconds, 3.2), 0.0025, 0.15) * np.float32(velocity)
     sides = []
     for cents, start in ((-3.0, 0.0), (3.0, 0.13)):
         other = _radians(turns(pitch * 2 ** (cents / 1200), len(time), start))
         sides.append(np.sin(body + index * np.sin(other) + tine) * 0.62 + np.sin(other) * 0.38)
-    return np.stack(sides) * shape
+    result: Sound = np.stack(sides) * shape
+    return result
 
 
-@lru_cache(maxsize=None)
+@lru_cache(maxsize=64)
 def pluck(note: int, velocity: float, ring: float = 1.4, bright: float = 0.5, seed: int = 5) -> Sound:
     """A plucked string: the closed form of the Karplus-Strong loop, worked in the spectrum.
 
     Y = X / (1 - G(w) exp(-iwP)): the delay P is a true fraction, so it is in tune. `ring`: seconds to -60 dB.
     """
-    pitch, length = hertz(note), 1 << 17
+    pitch, length = hertz(note), 1 << 16
     noise = np.random.Generator(np.random.PCG64(seed + note))
     period = ENGINE_RATE / pitch
     burst = np.zeros(length, np.float32)
@@ -95,16 +97,17 @@ def pluck(note: int, velocity: float, ring: float = 1.4, bright: float = 0.5, se
     angle = _radians(around)
     string = np.empty(len(hz), np.complex64)
     string.real, string.imag = 1 - gain * np.cos(angle), gain * np.sin(angle)
-    tone = low(900 + 5200 * velocity * (0.4 + bright))(hz) * high(pitch * 0.6)(hz)
+    edge = np.float32(0.06 * velocity * (0.3 + bright))
+    tone = low(pitch * 1.6 + 500 * velocity, 0.5)(warped(length)) + edge * low(6500)(warped(length))
+    tone *= high(pitch * 0.6)(warped(length))
     sound = np.fft.irfft(np.fft.rfft(burst) * (tone / string), length)
     frames = min(int(ring * ENGINE_RATE), length)
     sound = sound[:frames].astype(np.float32)
     sound *= np.float32(velocity) / np.abs(sound).max()
     sound[:48] *= np.linspace(0, 1, 48, dtype=np.float32)
-    return closing(sound, 0.25 * ring)
+    return closing(sound.astype(np.float32), 0.25 * ring)
 
 
-@lru_cache(maxsize=None)
 def chime(note: int, velocity: float, ring: float = 2.6, glass: float = 1.0) -> Sound:
     """A small bell: partials of a free bar softened into tune; the high ones die first."""
     pitch = hertz(note)
@@ -127,20 +130,19 @@ def chime(note: int, velocity: float, ring: float = 2.6, glass: float = 1.0) -> 
     return closing((sound + beat) * np.minimum(time / np.float32(0.0015), 1), 0.3)
 
 
-@lru_cache(maxsize=None)
 def kalimba(note: int, velocity: float) -> Sound:
     """A plucked tongue over a box: a pure tone, a knock, and a high partial that is gone at once."""
     pitch = hertz(note)
     time = clock(0.85)
     tone = sine(pitch, len(time)) * decay(time, 0.95) + 0.2 * sine(pitch * 2, len(time)) * decay(time, 0.4)
-    ping = sine(min(pitch * 5.93, 12_000.0), len(time)) * decay(time, 0.09) * np.float32(0.35 * velocity)
+    ping = sine(min(pitch * 5.93, 12_000.0), len(time)) * decay(time, 0.09) * np.float32(0.5 * velocity)
     knock = sine(pitch * 0.5, len(time)) * decay(time, 0.07) * np.float32(0.35)
     return closing(
         (tone + ping + knock) * np.minimum(time / np.float32(0.0012), 1) * np.float32(velocity), 0.2
     )
 
 
-@lru_cache(maxsize=None)
+@lru_cache(maxsize=128)
 def _saw(harmonics: int, slope: float) -> Sound:
     """One turn of a saw of so many harmonics, each falling by `slope` more than 1/n; unit peak."""
     spectrum = np.zeros(_TABLE // 2 + 1, np.complex128)
@@ -149,7 +151,8 @@ def _saw(harmonics: int, slope: float) -> Sound:
         -1j * number ** -(1.0 + slope) * np.cos(np.pi * number / (2 * harmonics + 2))
     )
     table = np.fft.irfft(spectrum, _TABLE)
-    return (table / np.abs(table).max()).astype(np.float32)
+    result: Sound = (table / np.abs(table).max()).astype(np.float32)
+    return result
 
 
 def saw(phase: NDArray[np.float64], open_to: Sound, pitch_hertz: float, ceiling: float = 9000.0) -> Sound:
@@ -164,11 +167,12 @@ def saw(phase: NDArray[np.float64], open_to: Sound, pitch_hertz: float, ceiling:
     sound = first + (second - first) * lower
     if float(upper.max()) > 0:
         sound += (bright[place] - second) * upper
-    return sound
+    result: Sound = sound
+    return result
 
 
 def bass(note: int, seconds: float, velocity: float, *, growl: float, slide_from: int | None = None) -> Sound:
-    """A sine below and a saw above it whose brightness falls after the attack. `growl`: 0 round to 1 rough."""
+    """A sine, and a saw whose brightness falls after the attack. `growl`: 0 round to 1 rough."""
     pitch = hertz(note)
     time = clock(seconds + 0.06)
     moving: float | NDArray[np.float64] = pitch
@@ -186,7 +190,7 @@ def brass(note: int, seconds: float, velocity: float) -> Sound:
     pitch = hertz(note)
     time = clock(seconds + 0.12)
     opening = (
-        np.float32(0.3 + 0.5 * velocity)
+        np.float32(0.42 + 0.58 * velocity)
         * np.clip(time / np.float32(0.035), 0, 1)
         * (0.45 + 0.55 * decay(time, 0.7))
     )
@@ -195,11 +199,12 @@ def brass(note: int, seconds: float, velocity: float) -> Sound:
         saw(turns(pitch * 2 ** (cents / 1200), len(time), start), opening, pitch, 6500)
         for cents, start in ((-6.0, 0.0), (1.0, 0.37), (7.0, 0.71))
     ]
-    return np.stack((voices[0] + 0.8 * voices[1], voices[2] + 0.8 * voices[1])) * shape
+    result: Sound = np.stack((voices[0] + 0.8 * voices[1], voices[2] + 0.8 * voices[1])) * shape
+    return result
 
 
 def whistle(line: list[tuple[float, int, float, float]], noise: Noise, tail: float = 0.3) -> Sound:
-    """A breathy pipe that plays a whole line in one breath, gliding: (second, note, seconds, velocity) each."""
+    """A breathy pipe that glides through a line: (second, note, seconds held, velocity) each."""
     end = max(at + seconds for at, _, seconds, _ in line) + tail
     time = clock(end)
     exact = time.astype(np.float64)
@@ -215,7 +220,12 @@ def whistle(line: list[tuple[float, int, float, float]], noise: Noise, tail: flo
         loud[first:stop] = np.maximum(loud[first:stop], span)
     phase = turns(pitch * (1 + wobble * np.sin(2 * np.pi * 5.1 * exact)), len(time))
     radians = _radians(phase)
-    pipe = np.sin(radians) + 0.22 * np.sin(2 * radians) * loud + 0.12 * np.sin(3 * radians) * loud**2
+    pipe = (
+        np.sin(radians)
+        + 0.3 * np.sin(2 * radians) * loud
+        + 0.24 * np.sin(3 * radians) * loud**2
+        + 0.1 * np.sin(4 * radians) * loud**2
+    )
     breath = filtered(noise.standard_normal(len(time), dtype=np.float32), band(1900, 0.9), high(700))
     return closing(pipe * loud + breath * loud * np.float32(0.035), 0.1)
 
@@ -259,8 +269,8 @@ def ensemble(
     angle = np.float32(2 * np.pi) * (together + apart)
     spin = np.empty(angle.shape, np.complex64)
     spin.real, spin.imag = np.cos(angle), np.sin(angle)
-    bright = (levels * np.abs(low(cutoff)(hz))).astype(np.float32)
-    dark = bright * np.abs(low(cutoff * 0.22)(hz))
+    bright = (levels * np.abs(low(cutoff)(warped(length)))).astype(np.float32)
+    dark = bright * np.abs(low(cutoff * 0.22)(warped(length)))
     sounds = np.fft.irfft(np.stack((dark * spin, bright * spin)), length).astype(np.float32)
     sounds /= np.float32(np.sqrt((sounds[1] ** 2).mean()))
     return sounds[0], sounds[1]

@@ -1,0 +1,83 @@
+"""The demo vault and its piece: built through the public interface, and made for each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stemloom.script.check import check
+from stemloom.script.format import format_text
+from stemloom.vault import demo
+from stemloom.vault.demo.stems import HOLDERS, RECIPES
+from stemloom.vault.errors import VaultError
+from stemloom.vault.vault import Vault
+
+TEXT = demo.PIECE.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
+    with Vault.open(tmp_path_factory.mktemp("demo") / "home", create=True) as opened:
+        told: list[tuple[int, int]] = []
+        demo.build(opened, lambda done, of: told.append((done, of)))
+        assert told == sorted(told)
+        assert told[-1] == (2 * len(RECIPES), 2 * len(RECIPES))
+        yield opened
+
+
+def test_every_stem_is_there_as_declared(vault: Vault) -> None:
+    stems = {stem.title: stem for stem in vault.stems()}
+    assert set(stems) == {recipe.title for recipe in RECIPES}
+    assert {holder.name for holder in vault.holders()} == set(HOLDERS)
+    for recipe in RECIPES:
+        stem = stems[recipe.title]
+        assert (stem.role, stem.shape, stem.set, stem.key) == (
+            recipe.role, recipe.shape, recipe.set, recipe.key
+        )  # fmt: skip
+        assert set(stem.clearances) == set(recipe.uses)
+        assert vault.holder(recipe.holder).holder == stem.holder
+
+
+def test_a_loop_s_samples_are_kept_bit_for_bit(vault: Vault) -> None:
+    recipe = RECIPES[0]
+    assert (vault.samples(vault.stem(recipe.title).stem) == recipe.sound()).all()
+
+
+def test_splits_are_whole_and_differ(vault: Vault) -> None:
+    shares = vault.shares(vault.stem("Window Seat").stem)
+    names = {holder.holder: holder.name for holder in vault.holders()}
+    assert {names[h]: ppm for h, ppm in shares["master"].items()} == {
+        "Marit Solheim": 600_000,
+        "Lio Varga": 400_000,
+    }
+    assert {names[h]: ppm for h, ppm in shares["publishing"].items()} == {
+        "Marit Solheim": 700_000,
+        "Lio Varga": 300_000,
+    }
+
+
+def test_a_second_demo_in_one_vault_is_refused(vault: Vault) -> None:
+    before = vault.log.size
+    with pytest.raises(VaultError, match="Marit Solheim"):
+        demo.build(vault)
+    assert vault.log.size == before
+
+
+@pytest.mark.parametrize("use", ["stream", "live", "export"])
+def test_the_piece_has_something_to_play_in_every_pool(vault: Vault, use: str) -> None:
+    snapshot = vault.snapshot()
+    checked = check(TEXT, snapshot, use=use)
+    assert checked.problems == ()
+    assert checked.piece is not None
+    for pool in checked.piece.pools.values():
+        assert snapshot.count(pool.clauses, use=use) > 0, pool.name
+
+
+def test_the_piece_is_in_canonical_form_and_linked_from_the_examples() -> None:
+    assert format_text(TEXT) == TEXT
+    link = Path(__file__).parents[2] / "examples" / "harbour_night.loom"
+    assert link.is_symlink()
+    assert not link.readlink().is_absolute()
+    assert link.read_text(encoding="utf-8") == TEXT
