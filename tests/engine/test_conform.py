@@ -1,0 +1,164 @@
+"""Conforming: exact lengths, onsets on the grid, seams without clicks, and workers that may die."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from stemloom import Vault
+from stemloom.engine.clock import BarClock
+from stemloom.engine.compose import variant_of
+from stemloom.engine.conform import Conformer
+from stemloom.engine.errors import ConformFailed
+from stemloom.engine.plan import Variant
+from stemloom.engine.stretch import crossfade_texture, stretch_loop
+from stemloom.vault.declared import Declared
+from stemloom.vault.records import Stem
+
+RATE = 48_000
+
+
+def drum_loop(frames: int, hits: int, seed: int = 0) -> np.ndarray:
+    """Noise bursts on an exact grid of `hits` a loop."""
+    rng = np.random.default_rng(seed)
+    sound = np.zeros((2, frames), np.float32)
+    burst = rng.standard_normal((2, 4000)) * np.exp(-np.arange(4000) / 500) * 0.5
+    for hit in range(hits):
+        at = round(hit * frames / hits)
+        count = min(4000, frames - at)
+        sound[:, at : at + count] += burst[:, :count].astype(np.float32)
+    return sound
+
+
+def onset(sound: np.ndarray, near: int) -> float:
+    """Where a burst begins, in frames from `near`: its energy over 1 ms passes a tenth of its greatest."""
+    around = np.take(sound[0], np.arange(near - 960, near + 1440), mode="wrap").astype(float)
+    energy = np.convolve(around**2, np.ones(48) / 48)[: len(around)]
+    return float(np.argmax(energy > 0.1 * energy.max()) - 960)
+
+
+@pytest.mark.parametrize("factor", [0.93, 0.96, 0.99, 1.01, 1.04, 1.079])
+def test_onsets_stay_on_the_grid_within_a_millisecond(factor: float) -> None:
+    frames, hits = 4 * RATE, 16
+    sound = drum_loop(frames, hits)
+    made = stretch_loop(sound, round(frames * factor), RATE)
+    assert made.shape == (2, round(frames * factor))
+    errors = [
+        onset(made, round(hit * made.shape[1] / hits)) - onset(sound, round(hit * frames / hits))
+        for hit in range(hits)
+    ]
+    assert np.abs(errors).max() < RATE / 1000
+
+
+@pytest.mark.parametrize("frequency", [110.0, 437.3])
+def test_a_stretched_loop_has_no_click_at_its_seam(frequency: float) -> None:
+    frames = 2 * RATE
+    cycles = round(frequency * frames / RATE)
+    tone = np.sin(2 * np.pi * cycles * np.arange(frames) / frames).astype(np.float32) * 0.5
+    made = stretch_loop(np.stack([tone, tone]), 100_001, RATE)
+    twice = np.concatenate([made, made], axis=1)[0].astype(float)
+    bends = np.abs(np.diff(twice, n=2))
+    seam = slice(100_001 - 50, 100_001 + 50)
+    elsewhere = np.quantile(np.delete(bends, np.r_[seam]), 0.999)
+    assert bends[seam].max() < 2 * elsewhere
+
+
+def test_a_texture_repeats_without_a_seam() -> None:
+    rng = np.random.default_rng(4)
+    smooth = np.convolve(rng.standard_normal(RATE), np.hanning(200) / 100, "same")
+    sound = np.stack([smooth, smooth]).astype(np.float32)
+    made = crossfade_texture(sound, 12_000)
+    np.testing.assert_array_equal(made[:, :-12_000], sound[:, :-12_000])
+    joined = np.concatenate([made[0], made[0, 12_000:]]).astype(float)
+    bends = np.abs(np.diff(joined, n=2))
+    assert bends[RATE - 20 : RATE + 20].max() < np.quantile(bends, 0.9999)
+
+
+def test_what_would_not_be_the_same_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="more than twice as long"):
+        stretch_loop(drum_loop(10_000, 4), 20_001, RATE)
+
+
+def test_stretching_is_the_same_every_time() -> None:
+    sound = drum_loop(RATE, 4)
+    np.testing.assert_array_equal(stretch_loop(sound, 50_000, RATE), stretch_loop(sound, 50_000, RATE))
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[Vault]:
+    with Vault.open(tmp_path / "home", create=True) as vault:
+        vault.add_holder("Ada")
+        offers = []
+        for number in range(3):
+            path = tmp_path / f"loop{number}.wav"
+            # A bed of noise: a loop that is mostly silence is held for review.
+            bed = np.random.default_rng(number).standard_normal((2, 2 * RATE)) * 0.01
+            soundfile.write(path, (drum_loop(2 * RATE, 8, number) + bed).T, RATE)
+            offers.append(Declared(path, "Ada", "beats", bpm=Fraction(120), beats=4))
+        assert len(vault.add(offers).added) == 3
+        yield vault
+
+
+def wanted(vault: Vault, tempo: Fraction) -> list[tuple[Stem, Variant]]:
+    clock = BarClock(tempo, (4, 4), RATE)
+    return [(stem, variant_of(stem, clock)) for stem in vault.stems()]
+
+
+def test_variants_are_made_once_and_kept(vault: Vault) -> None:
+    made = wanted(vault, Fraction(125))
+    counts: list[tuple[int, int]] = []
+    with Conformer(vault) as conformer:
+        conformer.prepare(made, lambda done, all: counts.append((done, all)))
+        first = [conformer.sound(stem, variant).copy() for stem, variant in made]
+    assert counts == [(1, 3), (2, 3), (3, 3)]
+    assert all(sound.shape == (2, 92_160) for sound in first)
+    with Conformer(vault) as conformer:
+        conformer.prepare(made, lambda done, all: pytest.fail("made again"))
+        for (stem, variant), sound in zip(made, first, strict=True):
+            np.testing.assert_array_equal(conformer.sound(stem, variant), sound)
+
+
+def test_a_loop_at_its_own_tempo_is_the_vaults_file(vault: Vault) -> None:
+    with Conformer(vault) as conformer:
+        for stem, variant in wanted(vault, Fraction(120)):
+            np.testing.assert_array_equal(conformer.sound(stem, variant), vault.samples(stem.stem))
+
+
+def test_a_variant_that_was_cut_short_is_made_again(vault: Vault) -> None:
+    made = wanted(vault, Fraction(125))
+    with Conformer(vault) as conformer:
+        conformer.prepare(made)
+    stem, variant = made[0]
+    (path,) = (vault.home / "vault" / "conformed" / stem.stem).glob("*.npy")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with Conformer(vault) as conformer:
+        assert conformer.sound(stem, variant).shape == (2, 92_160)
+    assert path.read_bytes() == whole
+
+
+def test_a_worker_that_dies_is_replaced(vault: Vault) -> None:
+    made = wanted(vault, Fraction(125))
+    with Conformer(vault, workers=1) as conformer:
+        conformer.sound(*made[0])
+        (worker,) = conformer._idle
+        os.kill(worker._process.pid, signal.SIGKILL)
+        worker._process.wait()
+        assert conformer.sound(*made[1]).shape == (2, 92_160)
+
+
+def test_a_stem_that_cannot_be_stretched_is_named(vault: Vault) -> None:
+    stem, variant = wanted(vault, Fraction(125))[0]
+    np.save(vault.conformed_path(stem.stem), np.full((2, stem.frames), np.nan, np.float32))
+    with (
+        Conformer(vault) as conformer,
+        pytest.raises(ConformFailed, match='"loop0" could not be brought to tempo'),
+    ):
+        conformer.sound(stem, variant)
