@@ -29,7 +29,7 @@ _TAIL = 8192
 
 def low(cutoff: float, q: float = 0.707) -> Filter:
     """A low-pass of two poles at `cutoff` Hz."""
-    return lambda warped: np.reciprocal(_poles(warped / _warp(cutoff), q))
+    return lambda warped: 1 / _poles(warped / _warp(cutoff), q)
 
 
 def high(cutoff: float, q: float = 0.707) -> Filter:
@@ -37,7 +37,9 @@ def high(cutoff: float, q: float = 0.707) -> Filter:
 
     def respond(warped: NDArray[np.float32]) -> Response:
         ratio = warped / _warp(cutoff)
-        return -(ratio * ratio) / _poles(ratio, q)
+        response = 1 / _poles(ratio, q)
+        response *= -(ratio * ratio)
+        return response
 
     return respond
 
