@@ -314,9 +314,9 @@ class _Writer:
             end_beat = min(end_beat, (window.at_bar - 1 + window.for_bars) * beats + window.at_beat - 1)
         end_beat = min(end_beat, here + MAX_BARS * beats)
         variant = variant_of(stem, clock)
-        offset = 0
-        if in_phase and variant.loop_start == 0:
-            offset = (frame - clock.bar_frame(self.visit.first_bar)) % variant.frames
+        fit = fit_tempo(stem, clock.tempo_bpm)
+        # By beats, not frames: a frame's rounding must not put the join just before the loop's end.
+        offset = clock.frame(here % fit.beats) if in_phase and fit is not None else 0
         end_frame = clock.frame(self.visit.first_bar * beats + end_beat)
         fade_in = self._fade_in(line, stem, offset)
         placement = self._placement(
