@@ -65,7 +65,7 @@ def test_the_readmes_commands_run_as_they_stand(newcomer: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "STEMLOOM_HOME"}
     environment["PATH"] = f"{tools}{os.pathsep}{environment['PATH']}"
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", commands],
+        ["bash", "-euc", commands],
         cwd=newcomer,
         env=environment,
         capture_output=True,
