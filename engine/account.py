@@ -9,7 +9,7 @@ as it has ended, or, for a render, when its file is whole: a file that was never
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..ledger.clock import Clock
@@ -105,13 +105,6 @@ class Account:
         self._waiting = {}
         self._journal.write([*self._unwritten, self._entry("closed")])
         self._journal.close()
-
-    def per_stem(self) -> Mapping[str, int]:
-        """Milliseconds in play of each stem: the sum of its placements' rounded ones."""
-        sums: dict[str, int] = {}
-        for sounded in self.sounded:
-            sums[sounded.placement.stem] = sums.get(sounded.placement.stem, 0) + sounded.ms
-        return sums
 
     def _intention(self, placement: Placement) -> Intention:
         return Intention(

@@ -1,94 +1,34 @@
 """Composing: from a score and the dials, the next bar.
 
-`State` is what one bar hands to the next. `next_bar` copies the
-state it is given, so a plan can be drawn ahead and thrown away. A bar is composed at its line minus the
-commit horizon: what it starts and stops is then final, until a later bar stops it.
+`next_bar` copies the state it is given, so a plan can be drawn ahead and thrown away. A bar is composed at
+its line minus the commit horizon: what it starts and stops is then final, until a later bar stops it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 from typing import TypeVar
 
-from ..script.expression import evaluate
-from ..script.piece import Bring, Expression, Length, Line, Piece, Play, Rest, Section, Vary
+from ..script.piece import Bring, Length, Line, Play, Rest, Section, Vary
 from ..vault.records import Stem
 from .chance import Key as DrawKey
 from .choose import choose
-from .clock import BarClock
 from .fades import LINEAR_FADE_FRAMES, entering, leaving, natural_end, overhang, stop_at
-from .fit import fit_tempo
+from .fit import fit_tempo, variant_of
 from .form import Visit, enter, holds, next_section
+from .gains import mix_of
 from .levels import level_db
 from .plan import MAX_BARS, Bar, Fade, Placement, Rested, Stop, Variant
 from .score import Score
+from .state import Sounding, State
 
 L = TypeVar("L", Bring, Play)
 
-TEXTURE_CROSSFADE_FRAMES = 24_000
-"""Half a second: how a sustained sound's end is faded into its repeat."""
 ACCENT_DB = 0.0
 PLAIN_DB = -4.0
 """A plain step against an accented one."""
-
-
-@dataclass(slots=True)
-class Sounding:
-    """What a part has sounding: its placement, and the line, draw key and section bar that brought it."""
-
-    placement: Placement
-    bring: Bring
-    key: DrawKey
-    section_bar: int
-
-    @property
-    def line(self) -> tuple[str, int]:
-        """Text of the line and its place among its like."""
-        return self.bring.text, self.key.place
-
-
-@dataclass(slots=True)
-class State:
-    """What one bar hands to the next. `dials`: the latched values."""
-
-    dials: dict[str, float]
-    bar: int = 0
-    visit: Visit | None = None
-    occurrences: dict[str, int] = field(default_factory=dict)
-    parts: dict[str, Sounding] = field(default_factory=dict)
-    redraws: dict[tuple[str, int], int] = field(default_factory=dict)
-    """Choice index of each line in this section occurrence."""
-    drawn: dict[tuple[str, int, int], str] = field(default_factory=dict)
-    """Stem of each (line, choice index) in this section occurrence."""
-    last_start: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Last bar in which (pool, stem) started."""
-    heard: dict[str, int] = field(default_factory=dict)
-    """Frames each stem has been placed for."""
-    section_dials: dict[str, float] = field(default_factory=dict)
-    """Values that latch when the next section begins."""
-    next_id: int = 0
-    ended: bool = False
-
-    def copy(self) -> State:
-        return replace(
-            self,
-            dials=dict(self.dials),
-            occurrences=dict(self.occurrences),
-            parts=dict(self.parts),
-            redraws=dict(self.redraws),
-            drawn=dict(self.drawn),
-            last_start=dict(self.last_start),
-            heard=dict(self.heard),
-            section_dials=dict(self.section_dials),
-        )
-
-
-def first_state(piece: Piece, dials: Mapping[str, float]) -> State:
-    """The state before the first bar, every dial at its default or at the value given."""
-    return State(dials={name: dials.get(name, dial.default) for name, dial in piece.dials.items()})
 
 
 def next_bar(score: Score, before: State) -> tuple[Bar, State]:
@@ -458,45 +398,6 @@ class _Writer:
                 return int(length.amount * clock.rate)
             case "ms":
                 return int(length.amount * clock.rate / 1000)
-
-
-@dataclass(frozen=True, slots=True)
-class Mix:
-    """What a line says of a placement's gain, in dB, and pan, -1 to 1."""
-
-    gain_db: float
-    pan: float
-
-
-def mix_of(line: Bring | Play, key: DrawKey, section_bar: int, dials: Mapping[str, float]) -> Mix:
-    """Evaluate a line's gain and pan; its `random` draws are the same each time, so a dial may ask again."""
-
-    def number(expression: Expression, purpose: str, lo: float, hi: float) -> float:
-        drawn = iter(range(1_000_000))
-        value = evaluate(expression, dials, lambda: key.uniform(f"{purpose} {next(drawn)}", section_bar))
-        return min(max(float(value), lo), hi)
-
-    return Mix(number(line.gain, "gain", -60.0, 24.0), number(line.pan, "pan", -1.0, 1.0))
-
-
-def remix(state: State) -> dict[int, Mix]:
-    """Gain and pan of every sounding loop by placement id, as the dials of `state` have them now."""
-    return {
-        sounding.placement.id: mix_of(sounding.bring, sounding.key, sounding.section_bar, state.dials)
-        for sounding in state.parts.values()
-    }
-
-
-def variant_of(stem: Stem, clock: BarClock) -> Variant:
-    """The form in which a loop or sustained sound plays at the session's tempo.
-
-    A loop is brought to the nearest whole frame of its beats. A sustained sound keeps its length, and its
-    end is crossfaded into the repeat.
-    """
-    fit = fit_tempo(stem, clock.tempo_bpm)
-    if stem.shape == "loop" and fit is not None:
-        return Variant(stem.stem, clock.frame(fit.beats), 0, fit.stretch)
-    return Variant(stem.stem, stem.frames, min(TEXTURE_CROSSFADE_FRAMES, stem.frames // 2), 1.0)
 
 
 def _placed(section: Section) -> list[tuple[Line, int]]:

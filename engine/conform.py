@@ -68,11 +68,6 @@ class Conformer:
                 raise ConformFailed(f'the variant of "{stem.title}" vanished while it was made; run it again')
             self._sounds[variant] = self._load(path)
 
-    def forget(self, keep: Iterable[Variant]) -> None:
-        """Let go of all sounds but these."""
-        kept = set(keep)
-        self._sounds = {variant: sound for variant, sound in self._sounds.items() if variant in kept}
-
     def close(self) -> None:
         """End the worker processes."""
         for worker in self._idle:

@@ -1,4 +1,4 @@
-"""Whether a stem fits a session: its tempo, its key, and how a session chooses both."""
+"""Whether and how a stem fits a session: its tempo, its key, and how a session chooses both."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from numpy.typing import NDArray
 from ..script.piece import TONICS, Key, Piece, Pool
 from ..vault.records import Stem
 from ..vault.snapshot import Snapshot
+from .clock import BarClock
+from .plan import Variant
 
 TEMPO_STEP = Fraction(1, 2)
+TEXTURE_CROSSFADE_FRAMES = 24_000
+"""Half a second: how a sustained sound's end is faded into its repeat."""
 KEYLESS_ROLES = ("beats", "tops", "fx")
 """Roles whose sounds fit any key when their own is unknown."""
 
@@ -40,6 +44,18 @@ def fit_tempo(stem: Stem, tempo_bpm: Fraction) -> TempoFit | None:
     bpm = stem.bpm
     best = min(readings, key=lambda factor: abs(math.log(bpm * factor / tempo_bpm)))
     return TempoFit(beats=stem.beats * best, stretch=float(bpm * best / tempo_bpm))
+
+
+def variant_of(stem: Stem, clock: BarClock) -> Variant:
+    """The form in which a loop or sustained sound plays at the session's tempo.
+
+    A loop is brought to the nearest whole frame of its beats. A sustained sound keeps its length, and its
+    end is crossfaded into the repeat.
+    """
+    fit = fit_tempo(stem, clock.tempo_bpm)
+    if stem.shape == "loop" and fit is not None:
+        return Variant(stem.stem, clock.frame(fit.beats), 0, fit.stretch)
+    return Variant(stem.stem, stem.frames, min(TEXTURE_CROSSFADE_FRAMES, stem.frames // 2), 1.0)
 
 
 def within_stretch(stretch: float, most: float) -> bool:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from ..script.piece import Piece
 from ..vault.records import ENGINE_RATE
 from ..vault.snapshot import Snapshot
-from .compose import first_state, next_bar
+from .compose import next_bar
 from .plan import Bar, Placement, Rested
 from .score import score
+from .state import first_state
 
 
 @dataclass(frozen=True, slots=True)

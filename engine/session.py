@@ -26,15 +26,17 @@ from ..vault.vault import Vault
 from . import take as takes
 from .account import Account, Run, Sounded
 from .clock import QUANTUM
-from .compose import State, first_state, next_bar, remix
+from .compose import next_bar
 from .conform import Conformer
 from .errors import EngineError, UnknownDial
 from .fades import LINEAR_FADE_FRAMES
+from .gains import remix
 from .master import LATENCY_FRAMES
 from .mixer import Mixer
 from .plan import Bar, Fade, Placement, Rested, Variant
 from .quantise import to_pcm24
 from .score import Score, score
+from .state import State, first_state
 
 HORIZON_FRAMES = 4800
 """The commit horizon, 100 ms: what starts within it is fixed."""

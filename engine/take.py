@@ -88,8 +88,3 @@ def save(take: Take, path: Path) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def load(path: Path) -> Take:
-    """Read a take; msgspec.ValidationError for a file that is none."""
-    return msgspec.json.decode(path.read_bytes(), type=Take)

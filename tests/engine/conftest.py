@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 from pieces import HEAD, NOW, snapshot
 
-from stemloom.engine.compose import first_state, next_bar
+from stemloom.engine.compose import next_bar
 from stemloom.engine.plan import Bar
 from stemloom.engine.score import score
+from stemloom.engine.state import first_state
 from stemloom.script.check import accepted
 from stemloom.vault.records import Stem
 

@@ -14,9 +14,9 @@ import soundfile
 
 from stemloom import Vault
 from stemloom.engine.clock import BarClock
-from stemloom.engine.compose import variant_of
 from stemloom.engine.conform import Conformer
 from stemloom.engine.errors import ConformFailed
+from stemloom.engine.fit import variant_of
 from stemloom.engine.plan import Variant
 from stemloom.engine.stretch import crossfade_texture, stretch_loop
 from stemloom.vault.declared import Declared

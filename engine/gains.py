@@ -1,0 +1,38 @@
+"""What a line says of gain and pan, for the dials as they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..script.expression import evaluate
+from ..script.piece import Bring, Expression, Play
+from .chance import Key
+from .state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What a line says of a placement's gain, in dB, and pan, -1 to 1."""
+
+    gain_db: float
+    pan: float
+
+
+def mix_of(line: Bring | Play, key: Key, section_bar: int, dials: Mapping[str, float]) -> Mix:
+    """Evaluate a line's gain and pan; its `random` draws are the same each time, so a dial may ask again."""
+
+    def number(expression: Expression, purpose: str, lo: float, hi: float) -> float:
+        drawn = iter(range(1_000_000))
+        value = evaluate(expression, dials, lambda: key.uniform(f"{purpose} {next(drawn)}", section_bar))
+        return min(max(float(value), lo), hi)
+
+    return Mix(number(line.gain, "gain", -60.0, 24.0), number(line.pan, "pan", -1.0, 1.0))
+
+
+def remix(state: State) -> dict[int, Mix]:
+    """Gain and pan of every sounding loop by placement id, as the dials of `state` have them now."""
+    return {
+        sounding.placement.id: mix_of(sounding.bring, sounding.key, sounding.section_bar, state.dials)
+        for sounding in state.parts.values()
+    }

@@ -1,0 +1,67 @@
+"""What one bar hands to the next: everything that composing remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from ..script.piece import Bring, Piece
+from .chance import Key
+from .form import Visit
+from .plan import Placement
+
+
+@dataclass(slots=True)
+class Sounding:
+    """What a part has sounding: its placement, and the line, draw key and section bar that brought it."""
+
+    placement: Placement
+    bring: Bring
+    key: Key
+    section_bar: int
+
+    @property
+    def line(self) -> tuple[str, int]:
+        """Text of the line and its place among its like."""
+        return self.bring.text, self.key.place
+
+
+@dataclass(slots=True)
+class State:
+    """What one bar hands to the next. `dials`: the latched values."""
+
+    dials: dict[str, float]
+    bar: int = 0
+    visit: Visit | None = None
+    occurrences: dict[str, int] = field(default_factory=dict)
+    parts: dict[str, Sounding] = field(default_factory=dict)
+    redraws: dict[tuple[str, int], int] = field(default_factory=dict)
+    """Choice index of each line in this section occurrence."""
+    drawn: dict[tuple[str, int, int], str] = field(default_factory=dict)
+    """Stem of each (line, choice index) in this section occurrence."""
+    last_start: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Last bar in which (pool, stem) started."""
+    heard: dict[str, int] = field(default_factory=dict)
+    """Frames each stem has been placed for."""
+    section_dials: dict[str, float] = field(default_factory=dict)
+    """Values that latch when the next section begins."""
+    next_id: int = 0
+    ended: bool = False
+
+    def copy(self) -> State:
+        return replace(
+            self,
+            dials=dict(self.dials),
+            occurrences=dict(self.occurrences),
+            parts=dict(self.parts),
+            redraws=dict(self.redraws),
+            drawn=dict(self.drawn),
+            last_start=dict(self.last_start),
+            heard=dict(self.heard),
+            section_dials=dict(self.section_dials),
+        )
+
+
+def first_state(piece: Piece, dials: Mapping[str, float]) -> State:
+    """The state before the first bar, every dial at its default or at the value given."""
+    return State(dials={name: dials.get(name, dial.default) for name, dial in piece.dials.items()})
