@@ -7,6 +7,7 @@ EngineError (exit 1)
     UnknownDial (2)     a gesture names no dial of the script, or lies outside its range
     ConformFailed (1)   a stem could not be stretched
     OutputRefused (2)   the output file's name or place will not do
+    OutputFailed (1)    the disk would not take the output file
 """
 
 from __future__ import annotations
@@ -42,3 +43,7 @@ class ConformFailed(EngineError):
 
 class OutputRefused(EngineError):
     exit_code = 2
+
+
+class OutputFailed(EngineError):
+    pass

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,7 @@ from ..script.piece import Piece
 from ..vault.records import ENGINE_RATE
 from ..vault.vault import Vault
 from .account import Sounded
-from .errors import NoEnd, OutputRefused
+from .errors import NoEnd, OutputFailed, OutputRefused
 from .form import can_end
 from .plan import Bar, Rested
 from .quantise import quantise
@@ -208,14 +209,26 @@ class _Sink:
     def write(self, samples: NDArray[np.int32]) -> None:
         """Append 24-bit integers (frames, 2)."""
         assert self._file is not None
-        self._file.write(samples << 8)
+        try:
+            self._file.write(samples << 8)
+        except soundfile.LibsndfileError as error:
+            raise self._failed(error) from error
 
     def finish(self) -> None:
         """Make what was written durable under its working name."""
         assert self._file is not None
-        self._file.close()
+        try:
+            self._file.close()
+        except soundfile.LibsndfileError as error:
+            raise self._failed(error) from error
         with self._part.open("rb+") as file:
             os.fsync(file.fileno())
+
+    def _failed(self, error: soundfile.LibsndfileError) -> OutputFailed:
+        """The library says only that the system failed; a full disk is the usual reason."""
+        free = shutil.disk_usage(self._part.parent).free
+        reason = "no space is left on its disk" if free < 1 << 16 else f"{error.error_string.rstrip('.')}"
+        return OutputFailed(f"{str(self._out)!r} could not be written: {reason}; nothing of it was kept")
 
     def publish(self) -> None:
         """Give the file its name."""
@@ -225,5 +238,7 @@ class _Sink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(soundfile.LibsndfileError):
+                # Closing writes the header once more; what failed is on its way to the caller already.
+                self._file.close()
         self._part.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -20,6 +21,7 @@ from stemloom.engine.quantise import to_pcm24
 from stemloom.engine.session import Session
 from stemloom.ledger.entries import Placement, ms_of
 from stemloom.ledger.entries import Session as SessionEntry
+from stemloom.ledger.verify import verify
 from stemloom.script.check import accepted
 from stemloom.vault.declared import Declared
 
@@ -284,6 +286,32 @@ def test_a_render_that_fails_leaves_no_file_and_no_placement(
     entries = [entry for _, entry in vault.log.entries(size)]
     assert [type(entry) for entry in entries] == [SessionEntry, SessionEntry]
     assert entries[1].placements == 0
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_a_disk_that_takes_no_more_is_said_and_leaves_nothing(
+    home: Path, tmp_path: Path, suffix: str
+) -> None:
+    """In a process of its own, whose files may grow to 200 kB, as on a full disk."""
+    code = f"""
+import resource, signal, sys
+from pathlib import Path
+from stemloom import Vault, render, check
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+text = {SCRIPT!r}
+with Vault.open({str(home)!r}) as vault:
+    render(vault, check(text).piece, Path({str(tmp_path / "warm.wav")!r}), seconds=1)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+    try:
+        render(vault, check(text).piece, Path({str(tmp_path / ("out." + suffix))!r}))
+    except Exception as error:
+        print(type(error).__name__, error.exit_code, error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("OutputFailed 1 ")
+    assert "could not be written" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["warm.wav"]
+    assert verify(home).ok
 
 
 def test_a_closed_session_says_so(vault: Vault) -> None:

@@ -1,0 +1,183 @@
+"""The demo, as a newcomer runs it, and listened to as far as a program can."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from stemloom import Vault, check, render
+from stemloom.vault.demo import build
+
+RATE = 48_000
+
+
+def demo(folder: Path, *arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "stemloom", "demo", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == expect, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    folder = tmp_path_factory.mktemp("demo")
+    return folder, json.loads(demo(folder, "--json").stdout)
+
+
+def test_the_record_has_its_fields(run: tuple[Path, dict]) -> None:
+    folder, record = run
+    assert {"audio", "seconds", "home", "timeline", "statement", "ledger", "stems"} <= set(record)
+    assert record["ledger"]["verified"] is True
+    assert len(record["ledger"]["root"]) == 64
+    for stem in record["stems"]:
+        assert set(stem) == {"stem", "title", "holder", "ms"}
+    for name in ("audio", "home", "timeline", "statement"):
+        assert (folder / record[name]).exists()
+    with Vault.open(folder / record["home"]) as vault:
+        stems = vault.stems()
+        assert len(stems) >= 24
+        assert len({stem.role for stem in stems}) >= 6
+        assert len(vault.holders()) == 4
+
+
+def test_a_second_run_is_bit_identical(run: tuple[Path, dict], tmp_path: Path) -> None:
+    folder, first = run
+    second = json.loads(demo(folder, "--json", "--out", str(tmp_path / "again.flac")).stdout)
+    assert second["pcm_sha256"] == first["pcm_sha256"]
+    one, _ = soundfile.read(folder / first["audio"], dtype="int32")
+    two, _ = soundfile.read(tmp_path / "again.flac", dtype="int32")
+    np.testing.assert_array_equal(one, two)
+
+
+def test_it_is_loud_enough_and_under_its_ceiling_by_another_meter(run: tuple[Path, dict]) -> None:
+    if shutil.which("ffmpeg") is None:
+        pytest.skip("ffmpeg is not installed")
+    folder, record = run
+    said = subprocess.run(
+        [
+            "ffmpeg",
+            "-nostats",
+            "-i",
+            str(folder / record["audio"]),
+            "-af",
+            "ebur128=peak=true",
+            "-f",
+            "null",
+            "-",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+    summary = said[said.rindex("Summary:") :]
+    loudness = float(re.search(r"I:\s+(-?[\d.]+) LUFS", summary).group(1))
+    peak = float(re.search(r"Peak:\s+(-?[\d.]+) dBFS", summary).group(1))
+    assert loudness == pytest.approx(record["lufs"], abs=0.15)
+    assert loudness == pytest.approx(-14, abs=1)
+    assert peak <= -1.0
+    momentary = [float(value) for value in re.findall(r" S:\s*(-[\d.]+)", said)][50:-60]
+    assert np.ptp(np.quantile(momentary, [0.05, 0.95])) < 10
+
+
+def test_it_ends_as_music_ends(run: tuple[Path, dict]) -> None:
+    folder, record = run
+    sound, _ = soundfile.read(folder / record["audio"])
+    seconds = np.sqrt((sound[-5 * RATE :] ** 2).mean(axis=1).reshape(5, RATE).mean(axis=1))
+    assert np.all(np.diff(seconds) < 0)
+    assert seconds[-1] < 10 ** (-50 / 20)
+    assert seconds[0] > 10 ** (-40 / 20)
+
+
+def test_rhythm_stands_on_the_grid(tmp_path: Path) -> None:
+    """A lone bar-long accent of a clicky hit, rendered: each onset is within 1 ms of its sixteenth."""
+    text = 'piece "Grid" for stream\ntempo 113\nseed 1\npool w = hits role beats, mood rim or block\n'
+    text += 'section a 8 bars\n    play w from w "X... X... X... X..."\nmove a -> silence\n'
+    with Vault.open(tmp_path / "home", create=True) as vault:
+        build(vault)
+        rendered = render(vault, check(text).piece, tmp_path / "grid.wav")
+        source = vault.samples(rendered.stems[0].stem)
+    sound, _ = soundfile.read(tmp_path / "grid.wav")
+    lead = onset(np.abs(source).max(axis=0))
+    for hit in range(32):
+        frame = round(60 * RATE * hit / 113)
+        heard = onset(np.abs(sound[frame : frame + 9600]).max(axis=1))
+        assert abs(heard - lead) < RATE / 1000
+
+
+def test_loops_start_on_their_bars(tmp_path: Path) -> None:
+    """Every beat of the vault, at a tempo that none was made at: each downbeat is within 1 ms of its bar."""
+    text = 'piece "Bars" for stream\ntempo 119\nseed 2\npool d = loops role beats, prefer fresh\n'
+    text += "section a 1 bars\n    bring d from d\n"
+    with Vault.open(tmp_path / "home", create=True) as vault:
+        build(vault)
+        rendered = render(vault, check(text).piece, tmp_path / "bars.wav", bars=21)
+        leads = {s.stem: onset(np.abs(vault.samples(s.stem)[:, :4800]).max(axis=0)) for s in rendered.stems}
+    sound, _ = soundfile.read(tmp_path / "bars.wav")
+    assert len(leads) >= 4
+    for sounded in rendered.sounded[:20]:
+        placement = sounded.placement
+        assert placement.start_frame == round(placement.bar * 4 * 60 * RATE / 119)
+        assert 0.001 < abs(placement.variant.stretch - 1) < 0.08
+        heard = onset(np.abs(sound[placement.start_frame : placement.start_frame + 4800]).max(axis=1))
+        assert abs(heard - leads[placement.stem]) < RATE / 1000, placement.title
+
+
+def onset(envelope: np.ndarray) -> int:
+    return int(np.argmax(envelope > 0.2 * envelope.max()))
+
+
+def test_tonal_parts_change_without_a_click(tmp_path: Path) -> None:
+    """Where sections meet and stems are redrawn, nothing bends more sharply than the sounds themselves do."""
+    text = 'piece "Soft" for stream\ntempo 114\nkey D minor\nseed 4\n'
+    text += "pool p = loops role pads, key fits\npool b = loops role bass, key fits\n"
+    text += "section a 3 bars\n    bring p from p\n    bring b from b\n    vary p every 1 bars\n"
+    text += "section c 5 bars\n    bring p from p\n    bring b from b at bar 2\n    vary p every 2 bars\n"
+    text += "move a -> c at end\nmove c -> a at end\n"
+    with Vault.open(tmp_path / "home", create=True) as vault:
+        build(vault)
+        rendered = render(vault, check(text).piece, tmp_path / "soft.wav", bars=32)
+    sound, _ = soundfile.read(tmp_path / "soft.wav")
+    bend = np.abs(np.diff(sound, n=2, axis=0)).max(axis=1)
+    lines = [bar.start_frame for bar in rendered.bars if 0 < bar.start_frame < len(sound) - RATE]
+    at_lines = np.array([bend[frame - 960 : frame + 3840].max() for frame in lines])
+    between = np.array([bend[frame - 28_800 : frame - 24_000].max() for frame in lines])
+    assert at_lines.max() <= 1.5 * between.max()
+
+
+@pytest.mark.parametrize(("make", "said"), [("file", "is a file"), ("full", "holds something")])
+def test_it_touches_nothing_of_others(tmp_path: Path, make: str, said: str) -> None:
+    home = tmp_path / "mine"
+    if make == "file":
+        home.write_text("mine")
+    else:
+        home.mkdir()
+        (home / "thesis.txt").write_text("mine")
+    before = hashlib.sha256(
+        b"".join(p.read_bytes() for p in sorted(tmp_path.rglob("*")) if p.is_file())
+    ).digest()
+    done = subprocess.run(
+        [sys.executable, "-m", "stemloom", "--home", str(home), "demo"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert said in done.stderr
+    after = hashlib.sha256(
+        b"".join(p.read_bytes() for p in sorted(tmp_path.rglob("*")) if p.is_file())
+    ).digest()
+    assert before == after
