@@ -42,6 +42,8 @@ HORIZON_FRAMES = 4800
 """The commit horizon, 100 ms: what starts within it is fixed."""
 MOST_TAIL_SECONDS = 10
 """How long hits may ring after a piece's end."""
+MOST_PREPARED_BARS = 4000
+"""How far `prepare` looks ahead: some two hours. What comes later is conformed when it is composed."""
 WITHDRAWN_FADE_FRAMES = 4800
 """100 ms: how a sounding stem leaves when its consent is withdrawn."""
 QUIET_START = 0.003
@@ -165,16 +167,15 @@ class Session:
         return self._mixer.master.true_peak_dbtp
 
     def prepare(self, bars: int | None = None, progress: Callable[[int, int], None] | None = None) -> None:
-        """Conform what the next bars need, side by side; to the session's end without `bars`."""
+        """Conform what the next bars need, side by side; without `bars`, what the whole session needs."""
         wanted: dict[Variant, Stem] = {}
         state = self._state
-        while bars is None or bars > 0:
+        for _ in range(MOST_PREPARED_BARS if bars is None else bars):
             bar, state = next_bar(self.score, state)
             if bar.ended or (self._limit is not None and bar.start_frame >= self._limit):
                 self._planned = bar.start_frame if self._limit is None else min(bar.start_frame, self._limit)
                 break
             wanted.update({p.variant: self.score.stems[p.stem] for p in bar.starts})
-            bars = None if bars is None else bars - 1
         self._conformer.prepare([(stem, variant) for variant, stem in wanted.items()], progress)
 
     def set(self, dial: str, value: float) -> None:
