@@ -54,8 +54,8 @@ def verify(
     """Check the ledger of a home, or a published copy of its `log/`.
 
     `vkey`: the verifier key to trust; a home has its own, a copy needs one. `progress(done, total)` counts
-    entries. Other processes may go on writing. Raises NoLedger, BadKey, BadVkey, OSError; all that is wrong in
-    the log itself is in the report.
+    entries. Other processes may go on writing. Raises NoLedger, BadKey, BadVkey, OSError; all that is wrong
+    in the log itself is in the report.
     """
     place = Path(place)
     home = Places(place) if (place / "ledger").exists() else None

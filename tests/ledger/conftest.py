@@ -1,0 +1,141 @@
+"""A small true ledger: holders, stems, consents and sessions, made with real keys on a real disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from stemloom.ledger import statements
+from stemloom.ledger.clock import FixedClock
+from stemloom.ledger.entries import WHOLE_PPM, Consent, Entry, Holder, Placement, Session, Share, Stem, ms_of
+from stemloom.ledger.keys import PrivateKey
+from stemloom.ledger.log import Log
+
+TIME = "2026-11-21T06:16:00.250Z"
+
+
+class Story:
+    """One holder `key` with one stem, and what can be said of them, in the order of the log."""
+
+    def __init__(self, origin: str, seed: int = 1) -> None:
+        self.origin = origin
+        self.key = PrivateKey.from_seed(bytes([seed]) * 32)
+        self.holder = statements.holder_id(self.key.public)
+        self.pcm = hashlib.sha256(b"sound %d" % seed).hexdigest()
+        self.stem = "s" + self.pcm[:20]
+        self.session = "x" + "0" * 20
+
+    def joins(self) -> Holder:
+        name = statements.commitment("Ann", "00" * 16)
+        return statements.make_holder(self.key, origin=self.origin, name=name, custody="operator", time=TIME)
+
+    def enters(self) -> Stem:
+        whole = (Share(holder=self.holder, ppm=WHOLE_PPM),)
+        return Stem(
+            time=TIME,
+            stem=self.stem,
+            holder=self.holder,
+            pcm_sha256=self.pcm,
+            file_sha256="ab" * 32,
+            title='Käse & "quotes"',
+            role="beats",
+            shape="loop",
+            bpm_milli=120_000,
+            beats=16,
+            key=None,
+            mood=("warm",),
+            energy_milli=500,
+            set=None,
+            isrc=None,
+            master=whole,
+            publishing=whole,
+        )
+
+    def states(
+        self,
+        action: str = "grant",
+        previous: int | None = None,
+        time: str = TIME,
+        until: str | None = None,
+        uses: tuple[str, ...] = ("stream",),
+        origin: str | None = None,
+    ) -> Consent:
+        return statements.make_consent(
+            self.key,
+            origin=origin or self.origin,
+            holder=self.holder,
+            stem=self.stem,
+            uses=uses,  # type: ignore[arg-type]
+            action=action,  # type: ignore[arg-type]
+            until=until,
+            time=time,
+            previous=previous,
+        )
+
+    def session_entry(self, state: str, placements: int | None = None, ms: int | None = None) -> Session:
+        return Session(
+            time=TIME,
+            session=self.session,
+            state=state,  # type: ignore[arg-type]
+            use="stream",
+            tier="free",
+            user="cd" * 32,
+            script="ef" * 32,
+            seed=7,
+            vault="01" * 32,
+            engine="0.1.0",
+            licence=None,
+            take=None,
+            placements=placements,
+            ms=ms,
+        )
+
+    def sounds(self, seq: int, consent: int = 2, frames: int = 48_000, start: str = TIME) -> Placement:
+        return Placement(
+            session=self.session,
+            seq=seq,
+            stem=self.stem,
+            use="stream",
+            tier="free",
+            role="beats",
+            part="kit",
+            section="verse",
+            line=3,
+            start_frame=seq * 48_000,
+            frames=frames,
+            rate=48_000,
+            start=start,
+            ms=ms_of(frames, 48_000),
+            consent=consent,
+        )
+
+    def whole(self, size: int) -> list[Entry]:
+        """A true log of `size` entries: holder, stem, grant, session, placements and its closing."""
+        entries: list[Entry] = [self.joins(), self.enters(), self.states(), self.session_entry("opened")]
+        count = max(size - 5, 0)
+        entries += [self.sounds(seq) for seq in range(count)]
+        entries.append(self.session_entry("closed", count, 1000 * count))
+        return entries[:size]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def log(home: Path) -> Log:
+    return Log.open(home, create=True, clock=FixedClock(TIME))
+
+
+@pytest.fixture
+def story(log: Log) -> Story:
+    return Story(log.origin)
+
+
+@pytest.fixture
+def tell() -> Callable[[str], Story]:
+    return Story
