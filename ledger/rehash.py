@@ -56,7 +56,7 @@ class Rehash:
             return self._kept[file]
         try:
             return (self._log / file.path).read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
 
     def _stored(self, level: int, number: int) -> _Row | None:

@@ -209,15 +209,19 @@ def _checkpoint(
 ) -> Checkpoint | None:
     """The checkpoint to check against: the published one, or where that is wrong the copy of it."""
     published: Checkpoint | None = None
+    signed = _opened(still.signed, verifier)
     if still.checkpoint is None:
-        if still.pending is not None or still.signed is None or still.files:
+        if signed is not None and signed.size == 0 and not still.files:
+            warnings.append(
+                Problem(None, "checkpoint", "the log is new, and its first checkpoint not published")
+            )
+        else:
             problems.append(Problem(None, "checkpoint", "the log has no checkpoint"))
     else:
         try:
             published = open_checkpoint(still.checkpoint, verifier)
         except BadNote as error:
             problems.append(Problem(None, "checkpoint", f"checkpoint: {error}"))
-    signed = _opened(still.signed, verifier)
     if still.signed is not None and signed is None:
         warnings.append(
             Problem(

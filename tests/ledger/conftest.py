@@ -10,6 +10,7 @@ import pytest
 
 from stemloom.ledger import statements
 from stemloom.ledger.clock import FixedClock
+from stemloom.ledger.disk import RealDisk
 from stemloom.ledger.entries import WHOLE_PPM, Consent, Entry, Holder, Placement, Session, Share, Stem, ms_of
 from stemloom.ledger.keys import PrivateKey
 from stemloom.ledger.log import Log
@@ -119,6 +120,66 @@ class Story:
         entries += [self.sounds(seq) for seq in range(count)]
         entries.append(self.session_entry("closed", count, 1000 * count))
         return entries[:size]
+
+
+class Crash(BaseException):
+    """The process dies here; what was done before is in the page cache, and so on the disk."""
+
+
+class FaultyDisk(RealDisk):
+    """A disk on which step number `after` of those that change something raises `error`.
+
+    A write that fails leaves half of its bytes. `steps` counts, so that a test can try each one.
+    """
+
+    def __init__(self, after: int | None = None, error: BaseException | None = None) -> None:
+        self.after = after
+        self.error = error
+        self.steps: list[str] = []
+
+    def _step(self, name: str, path: Path) -> None:
+        self.steps.append(f"{name} {path.name}")
+        if self.after is not None and len(self.steps) > self.after:
+            assert self.error is not None
+            raise self.error
+
+    def write(self, path: Path, data: bytes) -> None:
+        try:
+            self._step("write", path)
+        except BaseException:
+            super().write(path, data[: len(data) // 2])
+            raise
+        super().write(path, data)
+
+    def sync(self, path: Path) -> None:
+        self._step("sync", path)
+        super().sync(path)
+
+    def replace(self, source: Path, target: Path) -> None:
+        self._step("replace", target)
+        super().replace(source, target)
+
+    def remove(self, path: Path) -> None:
+        self._step("remove", path)
+        super().remove(path)
+
+    def remove_folder(self, path: Path) -> None:
+        self._step("remove folder", path)
+        super().remove_folder(path)
+
+    def make_folder(self, path: Path, mode: int) -> bool:
+        self._step("make folder", path)
+        return super().make_folder(path, mode)
+
+
+@pytest.fixture
+def faulty() -> type[FaultyDisk]:
+    return FaultyDisk
+
+
+@pytest.fixture
+def crash() -> type[Crash]:
+    return Crash
 
 
 @pytest.fixture
