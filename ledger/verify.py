@@ -72,6 +72,12 @@ def verify(
         else Problem(None, f"../journals/{name}", f"{name} is a journal of which a part could not be read")
         for name in still.journals
     ]
+    if home is not None and still.signed is None and still.checkpoint is not None:
+        warnings.append(
+            Problem(
+                None, "../signed", "the copy of the last signed checkpoint is missing: nothing can be added"
+            )
+        )
     current = _checkpoint(still, verifier, problems, warnings)
     if current is None:
         return Report(0, "", tuple(problems), tuple(warnings))

@@ -16,10 +16,13 @@ from hypothesis import strategies as st
 from stemloom.ledger import merkle
 from stemloom.ledger.canonical import encode
 from stemloom.ledger.checkpoint import Checkpoint, sign_checkpoint
-from stemloom.ledger.entries import Income
+from stemloom.ledger.clock import FixedClock
+from stemloom.ledger.entries import WHOLE_PPM, Income, Share, Splits
 from stemloom.ledger.errors import BadVkey, NoLedger
 from stemloom.ledger.keys import PrivateKey
 from stemloom.ledger.log import Log
+from stemloom.ledger.royalties.settle import settle
+from stemloom.ledger.statements import make_splits
 from stemloom.ledger.verify import Report, verify
 
 TIME = "2026-11-21T06:16:00.250Z"
@@ -420,3 +423,89 @@ def test_bytes_that_hash_right_and_are_no_entry(log: Log, home: Path) -> None:
     log._sequencer.append([b'{"kind": "income"}', encode(_income(1))])
     report = verify(home)
     assert [(each.index, each.what) for each in report.problems] == [(0, "tile/entries/000.p/2")]
+
+
+def splits(story: Any, key: PrivateKey, shares: tuple[Share, ...], holder: str | None = None) -> Splits:
+    return make_splits(
+        key,
+        origin=story.origin,
+        stem=story.stem,
+        holder=holder or story.holder,
+        master=shares,
+        publishing=(Share(holder=story.holder, ppm=WHOLE_PPM),),
+        time=TIME,
+    )
+
+
+@pytest.mark.parametrize(
+    ("case", "sentence"),
+    [
+        ("the holder gives", None),
+        ("another signs", "signature"),
+        ("another sets", "not its holder"),
+        ("a party loses", "falls without their signature"),
+        ("a stranger gets", "has not joined"),
+        ("a party grants", "not its holder"),
+        ("a party withdraws", None),
+        ("a stranger withdraws", "no master share"),
+    ],
+)
+def test_who_may_say_what(log: Log, home: Path, story: Any, case: str, sentence: str | None) -> None:
+    other = type(story)(log.origin, seed=2)
+    other.stem = story.stem
+    half = (Share(holder=story.holder, ppm=500_000), Share(holder=other.holder, ppm=500_000))
+    entries = [story.joins(), story.enters(), other.joins()]
+    match case:
+        case "the holder gives":
+            entries += [splits(story, story.key, half)]
+        case "another signs":
+            entries += [splits(story, other.key, half)]
+        case "another sets":
+            entries += [splits(story, other.key, half, other.holder)]
+        case "a party loses":
+            whole = (Share(holder=story.holder, ppm=WHOLE_PPM),)
+            entries += [splits(story, story.key, half), splits(story, story.key, whole)]
+        case "a stranger gets":
+            entries = [story.joins(), story.enters(), splits(story, story.key, half)]
+        case "a party grants":
+            entries += [splits(story, story.key, half), other.states()]
+        case "a party withdraws":
+            entries += [splits(story, story.key, half), other.states("withdraw")]
+        case "a stranger withdraws":
+            entries += [other.states("withdraw")]
+    log.append(entries)
+    report = verify(home)
+    if sentence is None:
+        assert report.problems == ()
+    else:
+        assert [(each.index, sentence in each.detail) for each in report.problems] == [
+            (len(entries) - 1, True)
+        ]
+
+
+def test_a_settlement_is_derived_again(log: Log, home: Path, story: Any) -> None:
+    log.append([*story.whole(8), _income(99)])
+    settled = settle(log, "2026", "EUR", FixedClock("2026-11-30T00:00:00.000Z"))
+    assert verify(home).problems == ()
+    wrong = msgspec.structs.replace(settled.entry, total_ms=settled.entry.total_ms + 1)
+    again = msgspec.structs.replace(settled.entry, root="00" * 32)
+    for entry in (wrong, again):
+        log.append([entry])
+    problems = verify(home).problems
+    assert {each.index for each in problems} == {settled.index + 1, settled.index + 2}
+    assert any("root" in each.detail for each in problems)
+
+
+@pytest.mark.parametrize("damage", ["missing", "damaged"])
+def test_a_lost_copy_of_the_signed_checkpoint_is_a_warning(
+    log: Log, home: Path, story: Any, damage: str
+) -> None:
+    log.append(story.whole(5))
+    copy = home / "ledger" / "signed"
+    if damage == "missing":
+        copy.unlink()
+    else:
+        copy.write_text("x")
+    report = verify(home)
+    assert report.ok
+    assert [(each.what, damage in each.detail) for each in report.warnings] == [("../signed", True)]
