@@ -1,6 +1,6 @@
 """A session's account: what it means to play, and what was heard, written to the ledger.
 
-    opened -> intend, intend, ... -> heard, heard, ... -> closed
+    opened -> intend, ... -> begun | cancelled, ... -> heard, ... -> closed -> sealed
 
 Nothing sounds before `intend` has made it durable in the journal. What was heard is acknowledged as soon
 as it has ended, or, for a render, when its file is whole: a file that was never finished was never heard.
@@ -9,7 +9,7 @@ as it has ended, or, for a render, when its file is whole: a file that was never
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..ledger.clock import Clock
@@ -59,8 +59,9 @@ class Account:
         self._run = run
         self._keep_back = keep_back
         self._user_salt = secrets.token_hex(16)
-        self._waiting: dict[int, tuple[Placement, str]] = {}
+        self._begun: dict[int, tuple[Placement, str]] = {}
         self._unwritten: list[PlacementEntry | SessionEntry] = []
+        self._closed = False
         self._journal = log.journal()
         try:
             self._journal.write([self._entry("opened")])
@@ -68,19 +69,19 @@ class Account:
             self._journal.close()
             raise
 
-    def intend(self, placements: Iterable[Placement]) -> None:
-        """Make placements durable as intended; only then may they be mixed."""
-        now = self._clock.now()
-        meant = list(placements)
-        for placement in meant:
-            self._waiting[placement.id] = (placement, now)
-        if meant:
-            self._journal.intend([self._intention(placement) for placement in meant])
+    def intend(self, placements: Sequence[Placement]) -> None:
+        """Make placements durable as intended: only then may they be mixed. Who never is leaves no entry."""
+        if placements:
+            self._journal.intend([self._intention(placement) for placement in placements])
+
+    def begun(self, placement: Placement, time: str) -> None:
+        """A placement goes to the mixer now: `time` is its start, RFC 3339."""
+        self._begun[placement.id] = placement, time
 
     def heard(self, ended: Iterable[Heard]) -> None:
         """Take what ended into the account, in the order given; what was never in play leaves no entry."""
         for end in ended:
-            placement, start = self._waiting.pop(end.id)
+            placement, start = self._begun.pop(end.id)
             if end.frames == 0:
                 continue
             ms = ms_of(end.frames, self._run.rate)
@@ -92,18 +93,24 @@ class Account:
             self._unwritten = []
 
     def closed(self, take: str) -> None:
-        """Write the rest and the closing entry, and have everything sequenced into the log."""
-        self._journal.write([*self._unwritten, self._entry("closed", take)])
-        self._unwritten = []
+        """Acknowledge the rest and the closing entry: durable when it returns. May be tried again."""
+        if not self._closed:
+            self._journal.write([*self._unwritten, self._entry("closed", take)])
+            self._unwritten = []
+            self._closed = True
+
+    def sealed(self) -> None:
+        """Have everything sequenced into the log. May be tried again; if we die, another process does it."""
         self._journal.close()
 
     def abandoned(self) -> None:
         """Close a render whose file never came to be: nothing of it was heard."""
-        if self._keep_back:
-            self._unwritten = []
-            self.sounded = []
-        self._waiting = {}
-        self._journal.write([*self._unwritten, self._entry("closed")])
+        if self._closed:
+            return
+        self._unwritten = []
+        self.sounded = []
+        self._journal.write([self._entry("closed")])
+        self._closed = True
         self._journal.close()
 
     def _intention(self, placement: Placement) -> Intention:

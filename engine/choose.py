@@ -35,7 +35,7 @@ def eligible(
     stretched = [i for i, stem in enumerate(cleared) if _tempo_fits(pool, stem, clock)]
     fitting = [i for i in stretched if fits_key(cleared[i], pool, key)]
     if not cleared:
-        reason = "no stem matches it and is cleared"
+        reason = "no stem is cleared"
     elif not stretched:
         tempo = f"{float(clock.tempo_bpm):g} bpm"
         reason = f"none of {len(cleared)} stems stretches to {tempo} within {pool.max_stretch:.0%}"

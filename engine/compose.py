@@ -6,12 +6,12 @@ its line minus the commit horizon: what it starts and stops is then final, until
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
-from typing import TypeVar
 
-from ..script.piece import Bring, Length, Line, Play, Rest, Section, Vary
+from ..script.piece import Bring, Length, Line, Play, Section
 from ..vault.records import Stem
 from .chance import Key as DrawKey
 from .choose import choose
@@ -22,9 +22,8 @@ from .gains import mix_of
 from .levels import level_db
 from .plan import MAX_BARS, Bar, Fade, Placement, Rested, Stop, Variant
 from .score import Score
+from .sheet import Sheet
 from .state import Sounding, State
-
-L = TypeVar("L", Bring, Play)
 
 ACCENT_DB = 0.0
 PLAIN_DB = -4.0
@@ -41,10 +40,11 @@ def next_bar(score: Score, before: State) -> tuple[Bar, State]:
     if visit is None:
         return Bar(state.bar, "", 0, first, first, (), tuple(stops), (), ended=True), state
     writer = _Writer(score, state, visit, stops)
-    for part, brings in _by_part(visit.section, Bring).items():
-        writer.bring(part, brings)
-    for part, plays in _by_part(visit.section, Play).items():
-        writer.play(plays, writer.resting(part))
+    sheet = score.sheets[visit.section.name]
+    for part, brings in sheet.brings.items():
+        writer.bring(part, brings, sheet)
+    for part, plays in sheet.plays.items():
+        writer.play(part, plays, sheet)
     bar = Bar(
         bar=state.bar,
         section=visit.section.name,
@@ -129,41 +129,33 @@ class _Writer:
             return None
         return lo - bar_first, hi - bar_first
 
-    def resting(self, part: str) -> list[tuple[Fraction, Fraction]]:
+    def resting(self, part: str, sheet: Sheet) -> list[tuple[Fraction, Fraction]]:
         """The beats of this bar in which rest lines silence the part."""
-        return [
-            beats
-            for line, place in _placed(self.visit.section)
-            if isinstance(line, Rest)
-            and line.part == part
-            and (beats := self.active(line, place)) is not None
-        ]
+        spans = (self.active(line, place) for line, place in sheet.rests.get(part, ()))
+        return [span for span in spans if span is not None]
 
-    def bring(self, part: str, lines: list[tuple[Bring, int]]) -> None:
+    def bring(self, part: str, lines: Sequence[tuple[Bring, int]], sheet: Sheet) -> None:
         """Bring lines of one part: the last that is at work sounds; a rest silences them all."""
         beats = self.score.clock.beats_per_bar
         spans = [
             (line, place, span) for line, place in lines if (span := self.active(line, place)) is not None
         ]
-        rests = self.resting(part)
+        rests = self.resting(part, sheet)
         cuts = sorted(
             {Fraction(0), Fraction(beats), *(b for *_, s in spans for b in s), *(b for s in rests for b in s)}
         )
-        redraw = self._vary(part)
+        redraw = self._varies(part, sheet)
         for start, end in pairwise(cuts):
             silent = any(lo <= start and end <= hi for lo, hi in rests)
             wanted = [(line, place) for line, place, (lo, hi) in spans if lo <= start and end <= hi]
             self._segment(part, None if silent or not wanted else wanted[-1], start, redraw and start == 0)
 
-    def _vary(self, part: str) -> bool:
+    def _varies(self, part: str, sheet: Sheet) -> bool:
         """Whether a vary line redraws the part at this bar."""
         bar = self.section_bar
         return bar > 0 and any(
-            isinstance(line, Vary)
-            and line.part == part
-            and bar % line.every_bars == 0
-            and self.active(line, place) is not None
-            for line, place in _placed(self.visit.section)
+            bar % line.every_bars == 0 and self.active(line, place) is not None
+            for line, place in sheet.varies.get(part, ())
         )
 
     def _segment(self, part: str, wanted: tuple[Bring, int] | None, start: Fraction, redraw: bool) -> None:
@@ -283,15 +275,16 @@ class _Writer:
         self.starts[-1] = placement
         self.state.parts[part] = Sounding(placement, line, capped.key, self.section_bar)
 
-    def play(self, lines: list[tuple[Play, int]], rests: list[tuple[Fraction, Fraction]]) -> None:
+    def play(self, part: str, lines: Sequence[tuple[Play, int]], sheet: Sheet) -> None:
         """Hits of the play lines of one part in this bar."""
+        rests, redraw = self.resting(part, sheet), self._varies(part, sheet)
         clock, beats = self.score.clock, self.score.clock.beats_per_bar
         step_beats = clock.beats_per_step
         for line, place in lines:
             span = self.active(line, place)
             if span is None:
                 continue
-            if self._vary(line.part):
+            if redraw:
                 self.state.redraws[line.text, place] = self.state.redraws.get((line.text, place), 0) + 1
             stem = self._draw(line, place)
             if stem is None:
@@ -398,23 +391,3 @@ class _Writer:
                 return int(length.amount * clock.rate)
             case "ms":
                 return int(length.amount * clock.rate / 1000)
-
-
-def _placed(section: Section) -> list[tuple[Line, int]]:
-    """The section's lines, each with its place among the lines of the same text."""
-    seen: dict[str, int] = {}
-    result: list[tuple[Line, int]] = []
-    for line in section.lines:
-        place = seen.get(line.text, 0)
-        seen[line.text] = place + 1
-        result.append((line, place))
-    return result
-
-
-def _by_part(section: Section, kind: type[L]) -> dict[str, list[tuple[L, int]]]:
-    """The lines of one kind by their part, parts in the order of their first line."""
-    parts: dict[str, list[tuple[L, int]]] = {}
-    for line, place in _placed(section):
-        if isinstance(line, kind):
-            parts.setdefault(line.part, []).append((line, place))
-    return parts

@@ -131,7 +131,8 @@ class _Worker:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "stemloom.engine.stretch"],
+            # -P: nothing is imported from the folder that the user happens to be in.
+            [sys.executable, "-P", str(Path(__file__).with_name("stretch.py"))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

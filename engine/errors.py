@@ -8,6 +8,7 @@ EngineError (exit 1)
     ConformFailed (1)   a stem could not be stretched
     OutputRefused (2)   the output file's name or place will not do
     OutputFailed (1)    the disk would not take the output file
+    NotSealed (1)       the output is whole and logged, and the log is yet to be sealed
 """
 
 from __future__ import annotations
@@ -46,4 +47,8 @@ class OutputRefused(EngineError):
 
 
 class OutputFailed(EngineError):
+    pass
+
+
+class NotSealed(EngineError):
     pass

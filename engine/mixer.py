@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .chain import advance
 from .clock import QUANTUM
+from .fades import LINEAR_FADE_FRAMES
 from .kernel import BUS, BUSES, DONE, FREE, PLAYING, VOICE, VOICES
 from .master import Master, integrated_lufs
 from .plan import Fade, Placement
@@ -45,19 +46,28 @@ class Mixer:
         """The samples of each voice that is in use: the kernel holds only their address."""
         self._slots: dict[int, int] = {}
         self._roles: dict[str, int] = {}
+        self._leaving: set[int] = set()
+        """Ids of what had to go and still fades."""
+        self.crowded = 0
+        """How many sounds had to go because 256 sounded already."""
         self._meter_read = 0
         self._mean_squares: list[float] = []
 
-    def place(self, placement: Placement, sound: NDArray[np.float32]) -> int | None:
-        """Schedule a placement; `sound` is float32 (1 or 2, frames), C-contiguous.
+    def place(self, placement: Placement, sound: NDArray[np.float32]) -> bool:
+        """Give a placement a voice; `sound` is float32 (1 or 2, frames), C-contiguous.
 
-        Gives the id of a hit that had to go because 256 voices sound already, else null.
+        Where 256 sound already the oldest hit goes, by a short fade, and `crowded` counts it. False when all
+        the voices that are kept for such fades are taken as well: the placement will not sound.
         """
         assert sound.dtype == np.float32
         assert sound.ndim == 2
         assert sound.flags.c_contiguous
-        gone = self._make_room() if len(self._slots) >= MOST_SOUNDING else None
-        slot = int(np.flatnonzero(self._voices["phase"] == FREE)[0])
+        if len(self._slots) - len(self._leaving) >= MOST_SOUNDING:
+            self._make_room()
+        free = np.flatnonzero(self._voices["phase"] == FREE)
+        if not len(free):
+            return False
+        slot = int(free[0])
         voice = self._voices[slot]
         left, right = pan_gains(placement.pan, sound.shape[0])
         voice["id"] = placement.id
@@ -77,7 +87,7 @@ class Mixer:
         voice["phase"] = PLAYING
         self._sounds[slot] = sound
         self._slots[placement.id] = slot
-        return gone
+        return True
 
     def stop(self, id: int, end_frame: int, fade: Fade) -> None:
         """End a sounding or scheduled placement at `end_frame`, its fade included.
@@ -163,17 +173,19 @@ class Mixer:
         voice["phase"] = FREE
         del self._sounds[slot]
         del self._slots[heard.id]
+        self._leaving.discard(heard.id)
         return heard
 
-    def _make_room(self) -> int:
-        """Fade out the oldest sound that is not repeated, or the oldest of all."""
+    def _make_room(self) -> None:
+        """Fade out the oldest sound that is not repeated, or the oldest of all, that is not leaving yet."""
         oldest = min(
-            self._slots.values(),
+            (slot for id, slot in self._slots.items() if id not in self._leaving),
             key=lambda slot: (int(self._voices[slot]["loop_start"]) >= 0, int(self._voices[slot]["start"])),
         )
         id = int(self._voices[oldest]["id"])
-        self.stop(id, self.frame, Fade(1000))
-        return id
+        self._leaving.add(id)
+        self.crowded += 1
+        self.stop(id, self.frame, Fade(LINEAR_FADE_FRAMES))
 
     def _bus(self, role: str) -> int:
         """The role's bus; roles beyond the last bus share it."""

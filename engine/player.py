@@ -30,6 +30,7 @@ from ..script.check import accepted
 from ..script.load import load
 from ..vault.records import ENGINE_RATE
 from ..vault.vault import Vault
+from .errors import EngineError
 from .session import Session
 from .take import Take
 
@@ -124,11 +125,17 @@ class Player:
     def set(self, dial: str, value: float) -> None:
         """Turn a dial of the script; UnknownDial if it has none of that name or the value is out of range."""
         with self._lock:
+            self._check_open()
             self._session.set(dial, value)
+
+    def _check_open(self) -> None:
+        if self._take is not None:
+            raise EngineError("the player is closed")
 
     def now(self) -> tuple[Now, ...]:
         """What sounds now."""
         with self._lock:
+            self._check_open()
             return tuple(
                 Now(p.stem, p.title, p.holder, p.role, p.part, p.section, p.line)
                 for p in self._session.playing
@@ -155,13 +162,14 @@ class Player:
         return self._take
 
     def close(self) -> None:
-        """End the session: what sounds is accounted for as heard so far, and the log is sealed."""
+        """End the session: what sounds is accounted for as heard so far, and the log is sealed.
+
+        If the disk fails it raises, and may be called again; what had been acknowledged is safe either way.
+        """
         with self._lock:
             if self._take is None:
-                try:
-                    self._take = self._session.close()
-                finally:
-                    self._vault.close()
+                self._take = self._session.close()
+                self._vault.close()
 
     def __enter__(self) -> Self:
         return self

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -21,7 +24,7 @@ from ..script.piece import Piece
 from ..vault.records import ENGINE_RATE
 from ..vault.vault import Vault
 from .account import Sounded
-from .errors import NoEnd, OutputFailed, OutputRefused
+from .errors import NoEnd, NotSealed, OutputFailed, OutputRefused
 from .form import can_end
 from .plan import Bar, Rested
 from .quantise import quantise
@@ -69,6 +72,8 @@ class Rendered:
     sounded: tuple[Sounded, ...]
     bars: tuple[Bar, ...]
     rested: tuple[Rested, ...]
+    crowded: int
+    """How many sounds had to go or never came because 256 sounded already."""
 
     @property
     def seconds(self) -> float:
@@ -121,7 +126,7 @@ def render(
             keep_back=True,
             clock=clock,
         )
-        stack.callback(session.close, kept=False)
+        stack.callback(_abandon, session)
         session.prepare(progress=_named(progress, "conform"))
         total = session.planned_frames
         begun = time.perf_counter()
@@ -131,10 +136,11 @@ def render(
                 progress("mix", min(session.frame, total), total)
         factor = session.frame / ENGINE_RATE / max(time.perf_counter() - begun, 1e-9)
         sink.finish()
-        take = session.close()
-        # If we crash here, the ledger names a file that still has its working name: heard by nobody, paid all
-        # the same. The other way round a file would be heard that no ledger knows.
+        take = session.finish()
+        # If we crash here, the journal names a file that still has its working name: heard by nobody, and paid
+        # all the same. The other way round a file would be heard that no ledger knows.
         sink.publish()
+        _seal(session, out)
     return Rendered(
         audio=out,
         frames=take.frames,
@@ -152,13 +158,31 @@ def render(
         sounded=tuple(session.sounded),
         bars=tuple(session.bars),
         rested=tuple(session.rested),
+        crowded=session.crowded,
     )
+
+
+def _abandon(session: Session) -> None:
+    """On the way out: a session that did not come to its end was heard by nobody."""
+    if not session.finished:
+        session.abandon()
+
+
+def _seal(session: Session, out: Path) -> None:
+    """Sequence the entries. They are safe already, so a failure here takes nothing back."""
+    try:
+        session.seal()
+    except OSError as error:
+        raise NotSealed(
+            f"{str(out)!r} is whole, and what it holds is safe in the ledger's journal, but the log "
+            f"could not be sealed ({error.strerror}); the next command that writes to this home seals it"
+        ) from error
 
 
 def _format(out: Path) -> str:
     format = FORMATS.get(out.suffix.lower())
     if format is None:
-        raise OutputRefused(f"cannot write {out.name!r}: the name must end in {' or '.join(FORMATS)}")
+        raise OutputRefused(f"cannot write {str(out)!r}: the name must end in {' or '.join(FORMATS)}")
     if out.is_dir():
         raise OutputRefused(f"{str(out)!r} is a folder: name a file in it")
     if not out.parent.is_dir():
@@ -191,19 +215,33 @@ def _named(progress: Progress | None, step: str) -> Callable[[int, int], None] |
 
 
 class _Sink:
-    """The output file under a working name beside its own, until `publish`; gone if that never comes."""
+    """The output file under a working name beside its own, until `publish`; gone if that never comes.
+
+    The working file is locked while its process lives, so that the next render to the same name can tell
+    what a killed one left, and clear it away.
+    """
 
     def __init__(self, out: Path, format: str) -> None:
         self._out = out
-        self._part = out.with_name(f".{out.name}.{os.getpid()}.part")
+        self._part = out.with_name(f".{out.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
         self._file: soundfile.SoundFile | None = None
+        self._lock: int | None = None
         self._format = format
 
     def __enter__(self) -> Self:
-        self._part.touch(exist_ok=True)
-        self._file = soundfile.SoundFile(
-            self._part, "w", samplerate=ENGINE_RATE, channels=2, format=self._format, subtype="PCM_24"
-        )
+        try:
+            self._clear_abandoned()
+            self._lock = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._file = soundfile.SoundFile(
+                self._part, "w", samplerate=ENGINE_RATE, channels=2, format=self._format, subtype="PCM_24"
+            )
+        except OSError as error:
+            self._let_go()
+            raise OutputFailed(f"{str(self._out)!r} cannot be written: {error.strerror}") from error
+        except soundfile.LibsndfileError as error:
+            self._let_go()
+            raise self._failed(error) from error
         return self
 
     def write(self, samples: NDArray[np.int32]) -> None:
@@ -219,16 +257,10 @@ class _Sink:
         assert self._file is not None
         try:
             self._file.close()
-        except soundfile.LibsndfileError as error:
+            with self._part.open("rb+") as file:
+                os.fsync(file.fileno())
+        except (soundfile.LibsndfileError, OSError) as error:
             raise self._failed(error) from error
-        with self._part.open("rb+") as file:
-            os.fsync(file.fileno())
-
-    def _failed(self, error: soundfile.LibsndfileError) -> OutputFailed:
-        """The library says only that the system failed; a full disk is the usual reason."""
-        free = shutil.disk_usage(self._part.parent).free
-        reason = "no space is left on its disk" if free < 1 << 16 else f"{error.error_string.rstrip('.')}"
-        return OutputFailed(f"{str(self._out)!r} could not be written: {reason}; nothing of it was kept")
 
     def publish(self) -> None:
         """Give the file its name."""
@@ -241,4 +273,31 @@ class _Sink:
             with suppress(soundfile.LibsndfileError):
                 # Closing writes the header once more; what failed is on its way to the caller already.
                 self._file.close()
-        self._part.unlink(missing_ok=True)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._lock is not None:
+            self._part.unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = None
+
+    def _clear_abandoned(self) -> None:
+        """Remove the working files of killed renders to this name."""
+        for left in self._out.parent.glob(f".{escape(self._out.name)}.*.part"):
+            descriptor = os.open(left, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink(missing_ok=True)
+            except BlockingIOError:
+                continue
+            finally:
+                os.close(descriptor)
+
+    def _failed(self, error: soundfile.LibsndfileError | OSError) -> OutputFailed:
+        """The library says only that the system failed; a full disk is the usual reason."""
+        free = shutil.disk_usage(self._part.parent).free
+        said = (
+            error.error_string.rstrip(".") if isinstance(error, soundfile.LibsndfileError) else error.strerror
+        )
+        reason = "no space is left on its disk" if free < 1 << 16 else said
+        return OutputFailed(f"{str(self._out)!r} could not be written: {reason}; nothing of it was kept")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ..script.piece import Key, Piece
 from ..vault.records import Stem
@@ -13,6 +14,7 @@ from .choose import Eligible, eligible
 from .clock import BarClock
 from .errors import NothingCleared, UseRefused
 from .fit import candidates, choose_key, choose_tempo
+from .sheet import Sheet, sheet
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,16 @@ class Score:
         """The same, knowing which sounds begin quietly."""
         return replace(self, starts_clean=starts_clean)
 
-    def expires_by(self, at: str) -> bool:
-        """Whether a consent of some stem here has run out at the RFC 3339 time `at`."""
-        return any(stem.cleared(self.use, at) is None for stem in self.stems.values())
+    @cached_property
+    def next_expiry(self) -> str | None:
+        """The earliest time at which a consent of some stem here runs out; null when none does."""
+        ends = (stem.clearances[self.use].until for stem in self.stems.values())
+        return min((end for end in ends if end is not None), default=None)
+
+    @cached_property
+    def sheets(self) -> Mapping[str, Sheet]:
+        """The sections' lines, ordered for composing, by section name."""
+        return {section.name: sheet(section) for section in self.piece.sections}
 
 
 def score(
@@ -84,9 +93,13 @@ def _eligible(
     result = {}
     for name, indices in candidates(piece, snapshot, use, at).items():
         cleared = [snapshot.stems[i] for i in indices]
-        result[name] = eligible(
-            piece.pools[name], cleared, stem_keys(tuple(stem.stem for stem in cleared)), clock, key
-        )
+        pool, keys = piece.pools[name], stem_keys(tuple(stem.stem for stem in cleared))
+        among = eligible(pool, cleared, keys, clock, key)
+        if not cleared:
+            matching = snapshot.count(pool.clauses)
+            none = f"{matching} stems match, none is cleared for {use}" if matching else "no stem matches it"
+            among = replace(among, reason=none)
+        result[name] = among
     return result
 
 

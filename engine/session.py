@@ -28,7 +28,7 @@ from .account import Account, Run, Sounded
 from .clock import QUANTUM
 from .compose import next_bar
 from .conform import Conformer
-from .errors import EngineError, UnknownDial
+from .errors import EngineError
 from .fades import LINEAR_FADE_FRAMES
 from .gains import remix
 from .master import LATENCY_FRAMES
@@ -36,7 +36,8 @@ from .mixer import Mixer
 from .plan import Bar, Fade, Placement, Rested, Variant
 from .quantise import to_pcm24
 from .score import Score, score
-from .state import State, first_state
+from .stage import Stage
+from .state import State, first_state, in_range
 
 HORIZON_FRAMES = 4800
 """The commit horizon, 100 ms: what starts within it is fixed."""
@@ -76,7 +77,7 @@ class Session:
             raise EngineError(f'"{tier}" is no tier: it is one of {", ".join(TIERS)}')
         self._wall = clock or SystemClock()
         self._vault = vault
-        self._dials = {name: _in_range(piece, name, value) for name, value in (dials or {}).items()}
+        self._dials = {name: in_range(piece, name, value) for name, value in (dials or {}).items()}
         self._clean: dict[str, bool] = {}
         snapshot = vault.snapshot()
         self.score = score(
@@ -89,6 +90,7 @@ class Session:
         self._pending: dict[str, float] = {}
         self._conformer = Conformer(vault)
         self._mixer = Mixer(piece.loudness_lufs, piece.ceiling_dbtp)
+        self._stage = Stage(self._mixer)
         if self._limit is not None:
             fade = min(self.score.clock.bar_frame(1), self._limit // 4)
             self._mixer.master.fade(self._limit - fade, self._limit)
@@ -98,14 +100,12 @@ class Session:
         self._last: int | None = self._limit
         """The output's length, once it is known."""
         self._ended_at: int | None = None
-        self._last_end = 0
         self._rung_out = False
         self._hash = hashlib.sha256()
         self._gestures: list[takes.Gesture] = []
         self._changes: list[takes.Changed] = []
         self.rested: list[Rested] = []
         self.bars: list[Bar] = []
-        self._playing: dict[int, Placement] = {}
         self._take: takes.Take | None = None
         self._open = True
         run = Run(
@@ -136,6 +136,11 @@ class Session:
         return self._last is not None and self._delivered >= self._last
 
     @property
+    def finished(self) -> bool:
+        """Whether `finish` has acknowledged all that was heard."""
+        return self._take is not None
+
+    @property
     def piece_ended(self) -> bool:
         """Whether the piece has come to its own end."""
         return self._ended_at is not None
@@ -154,7 +159,12 @@ class Session:
     def playing(self) -> list[Placement]:
         """What sounds at the frame that is mixed next."""
         frame = self._mixer.frame
-        return [p for p in self._playing.values() if p.start_frame <= frame < p.end_frame]
+        return [p for p in self._stage.playing.values() if p.start_frame <= frame < p.end_frame]
+
+    @property
+    def crowded(self) -> int:
+        """How many sounds had to go or never came because 256 sounded already."""
+        return self._stage.crowded
 
     @property
     def lufs(self) -> float:
@@ -180,7 +190,7 @@ class Session:
 
     def set(self, dial: str, value: float) -> None:
         """Turn a dial: heard in the next quantum, or latched at the boundary that the dial names."""
-        value = _in_range(self.score.piece, dial, value)
+        value = in_range(self.score.piece, dial, value)
         self._gestures.append(takes.Gesture(self._mixer.frame, dial, value))
         match self.score.piece.dials[dial].effect:
             case "now":
@@ -199,6 +209,7 @@ class Session:
         """
         if not self._open:
             raise EngineError("the session is closed")
+        self._see_changes()
         blocks = [self._ready]
         have = self._ready.shape[1]
         while have < frames and not (self._last is not None and self._delivered + have >= self._last):
@@ -216,25 +227,38 @@ class Session:
         self._hash.update(to_pcm24(out))
         return out
 
-    def close(self, *, kept: bool = True) -> takes.Take:
-        """End the session: cut what sounds, account for all that was heard, seal it in the log.
+    def finish(self) -> takes.Take:
+        """Cut what sounds, account for all that was heard, save the take: durable when this returns.
 
-        `kept` False: the output came to nothing, and nothing of a kept-back account is logged.
+        The entries are acknowledged; `seal` puts them into the log. After an error it may be called again.
         """
-        if not self._open:
-            assert self._take is not None
-            return self._take
+        if self._take is None:
+            self._stop_work()
+            self._account.heard(self._mixer.close())
+            take = self._make_take()
+            takes.save(take, self.take_path)
+            self._account.closed(takes.digest(take))
+            self._take = take
+        return self._take
+
+    def seal(self) -> None:
+        """Sequence the session's entries into the log. After an error it may be called again."""
+        self._account.sealed()
+
+    def close(self) -> takes.Take:
+        """`finish` and `seal`. A second call does what is left to do, and gives the same take."""
+        take = self.finish()
+        self.seal()
+        return take
+
+    def abandon(self) -> None:
+        """End a session whose output came to nothing: nothing of it was heard, and so nothing is logged."""
+        self._stop_work()
+        self._account.abandoned()
+
+    def _stop_work(self) -> None:
         self._open = False
         self._conformer.close()
-        if not kept:
-            self._account.abandoned()
-        else:
-            self._account.heard(self._mixer.close())
-        self._take = self._make_take()
-        if kept:
-            takes.save(self._take, self.take_path)
-            self._account.closed(takes.digest(self._take))
-        return self._take
 
     @property
     def take_path(self) -> Path:
@@ -242,24 +266,41 @@ class Session:
         return self._vault.home / "takes" / f"{self.session}.json"
 
     def _produce(self, wanted: int) -> NDArray[np.float32]:
-        """Mix on: to the next bar that must be composed at the most, and for `wanted` frames."""
+        """Mix on for `wanted` frames, or to where the next bar is composed or the next placement begins."""
         while self._ended_at is None and self._next_line() <= self._mixer.frame:
             self._compose()
-        quanta = -(-wanted // QUANTUM)
+        self._begin_due()
+        until = self._mixer.frame + -(-wanted // QUANTUM) * QUANTUM
         if self._ended_at is None:
-            quanta = min(quanta, (self._next_line() - self._mixer.frame) // QUANTUM)
-        block = self._mixer.advance(quanta)
-        ended = self._mixer.finished()
-        for heard in ended:
-            self._playing.pop(heard.id, None)
-            self._last_end = max(self._last_end, heard.end_frame)
+            until = min(until, self._next_line())
+        window = self._stage.next_window()
+        if window is not None:
+            until = min(until, window)
+        block, ended = self._stage.advance((until - self._mixer.frame) // QUANTUM)
         self._account.heard(ended)
-        if self._ended_at is not None and not self._rung_out and self._mixer.sounding == 0:
+        if self._ended_at is not None and not self._rung_out and self._stage.idle:
             self._rung_out = True
             # Not the mixer's frame, which depends on how many frames were asked for.
-            end = max(self._ended_at, self._last_end)
+            end = max(self._ended_at, self._stage.last_end)
             self._last = end if self._last is None else min(end, self._last)
         return block
+
+    def _begin_due(self) -> None:
+        """Hand over what begins within the stage's window, if it still has a consent in this moment."""
+        due = self._stage.due()
+        if not due:
+            return
+        self._see_changes()
+        for placement in due:
+            stem = self.score.stems.get(placement.stem)
+            now = self._wall.now()
+            clearance = stem.cleared(self.score.use, now) if stem is not None else None
+            if clearance is None:
+                self._stage.cancel(placement.id)
+                continue
+            placement = replace(placement, consent=clearance.index)
+            self._account.begun(placement, now)
+            self._stage.begin(placement)
 
     def _next_line(self) -> int:
         """The frame, on the quantum grid, at which the next bar is composed."""
@@ -267,7 +308,7 @@ class Session:
         return max(first - HORIZON_FRAMES, 0) // QUANTUM * QUANTUM
 
     def _compose(self) -> None:
-        """Compose the next bar, journal it and hand it to the mixer."""
+        """Compose the next bar, journal it and let it wait for its time."""
         self._see_changes()
         self._state.dials.update(self._pending)
         self._pending.clear()
@@ -275,7 +316,7 @@ class Session:
         self.bars.append(bar)
         self.rested += bar.rested
         for stop in bar.stops:
-            self._mixer.stop(stop.id, stop.end_frame, stop.fade_out)
+            self._stage.stop(stop.id, stop.end_frame, stop.fade_out)
         if bar.ended:
             self._end(bar.start_frame)
             return
@@ -283,15 +324,12 @@ class Session:
         sounds = {p.id: self._conformer.sound(self.score.stems[p.stem], p.variant) for p in starts}
         self._account.intend(starts)
         for placement in starts:
-            self._playing[placement.id] = placement
-            self._mixer.place(placement, sounds[placement.id])
+            self._stage.queue(placement, sounds[placement.id])
 
     def _end(self, frame: int) -> None:
         """The piece ends at `frame`; what rings may ring out."""
         self._ended_at = frame
-        last = frame + MOST_TAIL_SECONDS * ENGINE_RATE
-        for id in self._playing:
-            self._mixer.stop(id, last, Fade(LINEAR_FADE_FRAMES))
+        self._stage.stop_all(frame + MOST_TAIL_SECONDS * ENGINE_RATE, Fade(LINEAR_FADE_FRAMES))
 
     def _within_limit(self, placement: Placement) -> Placement | None:
         """A placement cut to the length asked for; the master's fade covers the cut."""
@@ -304,21 +342,18 @@ class Session:
     def _see_changes(self) -> None:
         """Take consents that changed, in this or another process, into the candidates."""
         now = self._wall.now()
-        changed = self._vault.changed()
-        if not changed and not self.score.expires_by(now):
+        expiry = self.score.next_expiry
+        if not self._vault.changed() and (expiry is None or now < expiry):
             return
-        if changed:
-            self._vault.refresh()
         before = self._candidates()
         self.score = self.score.with_snapshot(self._vault.snapshot(), now)
         if self._candidates() == before:
             return
-        change = takes.Changed(self._state.bar, self.score.snapshot.state_hash, self._candidates())
-        self._changes.append(change)
-        for id, placement in list(self._playing.items()):
+        frame = self._mixer.frame
+        self._changes.append(takes.Changed(frame, self.score.snapshot.state_hash, self._candidates()))
+        for id, placement in list(self._stage.playing.items()):
             if placement.stem not in self.score.stems:
-                end = self._mixer.frame + WITHDRAWN_FADE_FRAMES
-                self._mixer.stop(id, end, Fade(WITHDRAWN_FADE_FRAMES))
+                self._stage.stop(id, frame + WITHDRAWN_FADE_FRAMES, Fade(WITHDRAWN_FADE_FRAMES))
         self._state.parts = {
             part: sounding
             for part, sounding in self._state.parts.items()
@@ -378,14 +413,3 @@ def _limit_frames(score: Score, seconds: float | None, bars: int | None) -> int 
     if bars is not None:
         lengths.append(score.clock.bar_frame(bars))
     return min(lengths, default=None)
-
-
-def _in_range(piece: Piece, name: str, value: float) -> float:
-    """A gesture's value, checked against the script's dials."""
-    dial = piece.dials.get(name)
-    if dial is None:
-        known = ", ".join(piece.dials) or "none"
-        raise UnknownDial(f'"{piece.name}" has no dial "{name}"; its dials: {known}')
-    if not dial.lo <= value <= dial.hi:
-        raise UnknownDial(f"dial {name} goes from {dial.lo:g} to {dial.hi:g}; {value:g} is outside")
-    return float(value)

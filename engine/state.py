@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from ..script.piece import Bring, Piece
 from .chance import Key
+from .errors import UnknownDial
 from .form import Visit
 from .plan import Placement
 
@@ -63,5 +64,20 @@ class State:
 
 
 def first_state(piece: Piece, dials: Mapping[str, float]) -> State:
-    """The state before the first bar, every dial at its default or at the value given."""
-    return State(dials={name: dials.get(name, dial.default) for name, dial in piece.dials.items()})
+    """The state before the first bar, every dial at its default or at the value given.
+
+    Raises UnknownDial for a value that no dial of the piece takes.
+    """
+    given = {name: in_range(piece, name, value) for name, value in dials.items()}
+    return State(dials={name: given.get(name, dial.default) for name, dial in piece.dials.items()})
+
+
+def in_range(piece: Piece, name: str, value: float) -> float:
+    """A dial's value as a gesture gives it. Raises UnknownDial if the piece has no such dial or range."""
+    dial = piece.dials.get(name)
+    if dial is None:
+        known = ", ".join(piece.dials) or "none"
+        raise UnknownDial(f'"{piece.name}" has no dial "{name}"; its dials: {known}')
+    if not isinstance(value, int | float) or not dial.lo <= value <= dial.hi:
+        raise UnknownDial(f"dial {name} goes from {dial.lo:g} to {dial.hi:g}; {value!r} is outside")
+    return float(value)

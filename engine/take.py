@@ -18,9 +18,9 @@ class Gesture(msgspec.Struct, frozen=True):
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """The candidates changed before a bar was composed: a consent was given, withdrawn or ran out."""
+    """The candidates changed at a frame of the mix: a consent was given, withdrawn or ran out."""
 
-    bar: int
+    frame: int
     vault: str
     candidates: tuple[str, ...]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -80,6 +81,8 @@ def run() -> NoReturn:
     5 verification failed, 130 on Ctrl-C. `--json`, `-q` and `-v` may stand anywhere on the line.
     """
     arguments = _global_flags_first(sys.argv[1:])
+    # A polite kill ends a command as Ctrl-C does, so that it cleans up behind itself.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = main.main(args=arguments, prog_name="stemloom", standalone_mode=False)
     except click.exceptions.Exit as error:

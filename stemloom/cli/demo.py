@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .output import Door
+from .output import Door, WrongPlace, checked_output
 from .render import level, render_shown, stems_heard, told, write_timeline
 
 if TYPE_CHECKING:
@@ -19,13 +23,15 @@ if TYPE_CHECKING:
 
 FOLDER = Path("stemloom-demo")
 MARKER = ".stemloom-demo"
-"""In a home that the demo made, and may therefore replace."""
+"""In a home that the demo made: locked while it works, and then how long the ledger was when it was done."""
+OURS = ("vault", "ledger", "keys", "takes", MARKER, ".gitignore")
+STATEMENTS = ("statement.html", "statement.json")
 INCOME = 1_000_000_000
 """A thousand euros, in micro-units: what the sample subscription brings in."""
 
 
 class NotADemo(Exception):
-    """The folder where the demo's home would go holds something else."""
+    """The folder where the demo's home would go holds something that is not the demo's."""
 
     exit_code = 2
 
@@ -53,6 +59,7 @@ def demo(door: Door, out: Path | None, seconds: float | None) -> None:
     Everything goes to the folder stemloom-demo, or with --home to that home: a folder that is new, empty, or
     an earlier demo's, which is made afresh. The current month's settlement is a sample.
     """
+    from ..engine.render import FORMATS
     from ..ledger.verify import verify
     from ..script.check import accepted
     from ..script.load import load
@@ -60,11 +67,14 @@ def demo(door: Door, out: Path | None, seconds: float | None) -> None:
     from ..vault.vault import Vault
 
     home = door.home or FOLDER / "home"
-    out = out or (home if door.home else FOLDER) / f"{PIECE.stem.replace('_', '-')}.wav"
-    _make_fresh(home)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with Vault.open(home, create=True) as vault:
-        (home / MARKER).touch()
+    beside = home if door.home else FOLDER
+    name = PIECE.stem.replace("_", "-")
+    out = out or beside / f"{name}.wav"
+    if out.parent != beside:
+        checked_output(out)
+    if out.suffix.lower() not in FORMATS:
+        raise WrongPlace(f"{str(out)!r} must end in {' or '.join(FORMATS)}")
+    with _fresh(home, (f"{name}.wav", f"{name}.svg", *STATEMENTS)), Vault.open(home, create=True) as vault:
         with door.progress() as display:
             task = display.add_task("making stems", total=None)
             build(vault, lambda done, all: display.update(task, completed=done, total=all))
@@ -73,10 +83,11 @@ def demo(door: Door, out: Path | None, seconds: float | None) -> None:
             door, vault, piece, out, use="stream", tier="subscriber", user="demo", seconds=seconds
         )
         names = {holder.holder: holder.name for holder in vault.holders()}
-        timeline = out.with_suffix(".svg")
+        timeline = beside / f"{name}.svg"
         write_timeline(rendered, piece.name, names, timeline)
-        paid = _pay(vault, rendered, out)
+        paid = _pay(vault, rendered, beside)
         vkey = vault.log.vkey
+        (home / MARKER).write_text(f"{vault.log.size}\n")
     report = verify(home, vkey=vkey)
     door.emit(
         {
@@ -98,22 +109,61 @@ def demo(door: Door, out: Path | None, seconds: float | None) -> None:
     )
 
 
-def _make_fresh(home: Path) -> None:
-    """Clear away an earlier demo's home; refuse a folder that holds anything else."""
-    if not home.exists():
-        return
-    if not home.is_dir():
+@contextmanager
+def _fresh(home: Path, written: Sequence[str]) -> Iterator[None]:
+    """A home that is empty but for its marker, which is locked meanwhile; an earlier demo's is cleared away.
+
+    `written`: names that the demo itself puts there. Anything else there, and whatever was added to the
+    earlier demo's vault, is somebody's own: NotADemo is raised and nothing is touched.
+    """
+    if home.exists() and not home.is_dir():
         raise NotADemo(f"{str(home)!r} is a file; name a new or empty folder with --home")
-    if (home / MARKER).exists():
-        shutil.rmtree(home)
-    elif any(home.iterdir()):
+    marker = home / MARKER
+    if home.is_dir() and any(home.iterdir()) and not marker.exists():
         raise NotADemo(
-            f"{str(home)!r} holds something that the demo did not make; "
-            "name a new or empty folder with --home"
+            f"{str(home)!r} holds something that the demo did not make; name a new or empty folder with --home"
+        )
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise NotADemo(f"another demo is at work in {str(home)!r}") from error
+        _refuse_others(home, written)
+        for name in (*OURS, *written):
+            if name != MARKER and (home / name).is_dir():
+                shutil.rmtree(home / name)
+            elif name != MARKER:
+                (home / name).unlink(missing_ok=True)
+        # From here on until it is done, a demo that is killed may be cleared away whole.
+        os.ftruncate(lock, 0)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _refuse_others(home: Path, written: Sequence[str]) -> None:
+    """Raise NotADemo if the home holds what no demo made: files, holders, stems, consents, money."""
+    from ..ledger.entries import Placement, Session
+    from ..ledger.log import Log
+
+    strange = sorted(path.name for path in home.iterdir() if path.name not in (*OURS, *written))
+    size = (home / MARKER).read_text().strip()
+    if size and not strange and (home / "ledger").is_dir():
+        with Log.open(home) as log:
+            later = [
+                entry for _, entry in log.entries(int(size)) if not isinstance(entry, Placement | Session)
+            ]
+        strange = sorted({f"a {type(entry).__name__.lower()}" for entry in later})
+    if strange:
+        raise NotADemo(
+            f"{str(home)!r} was added to since the demo made it ({', '.join(strange[:3])}), and is left as it is; "
+            "name another folder with --home, or move this one away"
         )
 
 
-def _pay(vault: Vault, rendered: Rendered, out: Path) -> Paid:
+def _pay(vault: Vault, rendered: Rendered, folder: Path) -> Paid:
     """Settle a sample income for this month, and write the statement of who was heard most."""
     import msgspec
 
@@ -131,7 +181,7 @@ def _pay(vault: Vault, rendered: Rendered, out: Path) -> Paid:
         heard[stem.holder] += stem.ms
     most = max(heard, key=lambda holder: (heard[holder], holder))
     made = statement(vault.log, most, period, holders)
-    record, html = out.with_suffix(".statement.json"), out.with_suffix(".statement.html")
+    html, record = (folder / name for name in STATEMENTS)
     record.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
     html.write_text(page(made), encoding="utf-8")
     return Paid(record, html, holders[most][0], made.accrued, period)

@@ -83,6 +83,24 @@ class Door:
         )
 
 
+class WrongPlace(Exception):
+    """A path that the user gave for output and that will not do."""
+
+    exit_code = 2
+
+
+def checked_output(path: Path | None, suffix: str | None = None) -> None:
+    """Refuse, before any work is done, a path that could not be written to. `suffix`: what it must end in."""
+    if path is None:
+        return
+    if suffix is not None and path.suffix.lower() != suffix:
+        raise WrongPlace(f"{str(path)!r} must end in {suffix}")
+    if path.is_dir():
+        raise WrongPlace(f"{str(path)!r} is a folder: name a file in it")
+    if not path.parent.is_dir():
+        raise WrongPlace(f"there is no folder {str(path.parent)!r} to write {path.name!r} to")
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> str:
     """A plain-text table; `right` names the columns that align right. No colours, so that it pipes well."""
     cells = [[str(cell) for cell in row] for row in (head, *rows)]

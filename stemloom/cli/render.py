@@ -7,21 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import Door, table
+from .output import Door, checked_output, table
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from ..engine.render import Rendered
 
+
+class _Seconds(click.ParamType):  # type: ignore[type-arg]
+    """A length of time: `90`, `12.5` or `1:30.500`."""
+
+    name = "TIME"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        minutes, _, seconds = str(value).rpartition(":")
+        try:
+            return 60 * int(minutes or 0) + float(seconds)
+        except ValueError:
+            self.fail(f"{value!r} is no length of time, such as 90, 12.5 or 1:30", param, ctx)
+
+
+SECONDS = _Seconds()
 STEPS = {"conform": "bringing stems to tempo", "mix": "mixing"}
 
 
 @click.command()
 @click.argument("script", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The audio file: .wav or .flac.")
-@click.option("--seconds", type=float, help="Length; without one it ends where the piece ends.")
-@click.option("--bars", type=int, help="Length in bars.")
+@click.option("--seconds", type=SECONDS, help="Length; without one it ends where the piece ends.")
+@click.option("--bars", type=int, help="Length in bars, instead of seconds.")
 @click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Instead of the script's seed.")
 @click.option(
     "--use", type=click.Choice(["stream", "live", "export", "sync"]), help="Default: the script's first."
@@ -55,6 +70,10 @@ def render(
     from ..script.check import accepted
     from ..script.load import load
 
+    if seconds is not None and bars is not None:
+        raise click.UsageError("say the length in --seconds or in --bars, not in both")
+    checked_output(take)
+    checked_output(timeline, ".svg")
     text = load(script)
     values = dict(map(dial_value, dials))
     with door.vault() as vault:
@@ -97,6 +116,10 @@ def render_shown(door: Door, vault: Any, piece: Any, out: Path, **options: Any) 
         f"line {rest.line}: {rest.part} rests: {rest.reason}" for rest in rendered.rested
     ):
         door.note(text)
+    if rendered.crowded:
+        door.note(
+            f"{rendered.crowded} sounds had to go or never came: more than 256 would have sounded at once"
+        )
     return rendered
 
 

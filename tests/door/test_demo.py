@@ -17,6 +17,7 @@ import soundfile
 from stemloom import Vault, check, render
 from stemloom.vault.demo import build
 
+ROOT = Path(__file__).resolve().parents[2]
 RATE = 48_000
 
 
@@ -158,6 +159,20 @@ def test_tonal_parts_change_without_a_click(tmp_path: Path) -> None:
     assert at_lines.max() <= 1.5 * between.max()
 
 
+def everything(folder: Path) -> bytes:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return hashlib.sha256(b"".join(str(path).encode() + path.read_bytes() for path in files)).digest()
+
+
+def at_home(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "stemloom", "--home", str(home), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize(("make", "said"), [("file", "is a file"), ("full", "holds something")])
 def test_it_touches_nothing_of_others(tmp_path: Path, make: str, said: str) -> None:
     home = tmp_path / "mine"
@@ -166,18 +181,49 @@ def test_it_touches_nothing_of_others(tmp_path: Path, make: str, said: str) -> N
     else:
         home.mkdir()
         (home / "thesis.txt").write_text("mine")
-    before = hashlib.sha256(
-        b"".join(p.read_bytes() for p in sorted(tmp_path.rglob("*")) if p.is_file())
-    ).digest()
-    done = subprocess.run(
-        [sys.executable, "-m", "stemloom", "--home", str(home), "demo"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    before = everything(tmp_path)
+    done = at_home(home, "demo")
     assert done.returncode == 2
     assert said in done.stderr
-    after = hashlib.sha256(
-        b"".join(p.read_bytes() for p in sorted(tmp_path.rglob("*")) if p.is_file())
-    ).digest()
-    assert before == after
+    assert everything(tmp_path) == before
+
+
+def test_it_keeps_what_was_added_to_an_earlier_demo(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    assert at_home(home, "demo", "--seconds", "2").returncode == 0
+    script = str(ROOT / "examples" / "harbour_night.loom")
+    assert at_home(home, "render", script, "--out", str(tmp_path / "a.wav"), "--seconds", "2").returncode == 0
+    assert (
+        at_home(home, "demo", "--seconds", "2").returncode == 0
+    )  # a render alone is what the demo invites to
+    (home / "song.wav").write_text("mine")
+    assert "song.wav" in at_home(home, "demo").stderr
+    (home / "song.wav").unlink()
+    assert at_home(home, "vault", "holder", "add", "Real Me").returncode == 0
+    before = everything(tmp_path)
+    done = at_home(home, "demo")
+    assert done.returncode == 2
+    assert "a holder" in done.stderr
+    assert everything(tmp_path) == before
+
+
+def test_a_killed_demo_can_be_run_again(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    first = subprocess.Popen([sys.executable, "-m", "stemloom", "--home", str(home), "demo", "-q"])
+    while not (home / "ledger").exists():
+        assert first.poll() is None
+    second = at_home(home, "demo")
+    assert second.returncode == 2
+    assert "another demo is at work" in second.stderr
+    first.kill()
+    first.wait()
+    assert at_home(home, "demo", "--seconds", "1").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("out", "said"), [("x.mp3", "must end in .wav or .flac"), ("no/x.wav", "no folder 'no'")]
+)
+def test_a_wrong_output_is_refused_before_any_work(tmp_path: Path, out: str, said: str) -> None:
+    done = demo(tmp_path, "--out", out, expect=2)
+    assert said in done.stderr
+    assert list(tmp_path.iterdir()) == []

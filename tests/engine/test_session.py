@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
@@ -16,7 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stemloom import Player, Vault, render
-from stemloom.engine.errors import EngineError, NoEnd, NothingCleared, OutputRefused, UnknownDial, UseRefused
+from stemloom.engine.errors import (
+    EngineError,
+    NoEnd,
+    NothingCleared,
+    NotSealed,
+    OutputRefused,
+    UnknownDial,
+    UseRefused,
+)
+from stemloom.engine.plan import Variant
 from stemloom.engine.quantise import to_pcm24
 from stemloom.engine.session import Session
 from stemloom.ledger.entries import Placement, ms_of
@@ -24,6 +34,7 @@ from stemloom.ledger.entries import Session as SessionEntry
 from stemloom.ledger.verify import verify
 from stemloom.script.check import accepted
 from stemloom.vault.declared import Declared
+from stemloom.vault.records import Stem
 
 RATE = 48_000
 SCRIPT = """piece "Test" for stream, export
@@ -226,6 +237,92 @@ def test_withdrawal_by_another_reaches_a_running_session(home: Path) -> None:
         assert len(take.changes) == 1
         assert mine.log.size > index
         other.grant([stem], ["stream"])
+
+
+def test_a_withdrawal_while_a_stem_is_conformed_keeps_it_silent(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The consent is looked at in the last moment: no slow conform carries a stem past its withdrawal."""
+    with Vault.open(home) as mine, Vault.open(home) as other:
+        session = Session(mine, accepted(SCRIPT))
+        slow, gone = session._conformer.sound, []
+
+        def sound(stem: Stem, variant: Variant) -> np.ndarray:
+            if stem.role == "beats" and not gone:
+                gone.append(stem.stem)
+                other.withdraw([stem.stem], ["stream"])
+            return slow(stem, variant)
+
+        monkeypatch.setattr(session._conformer, "sound", sound)
+        session.read(8 * RATE)
+        take = session.close()
+        other.grant(gone, ["stream"])
+    assert gone
+    assert gone[0] not in {p.stem for p in take.placements}
+    assert verify(home).ok
+
+
+def test_a_stalled_player_starts_nothing_that_was_withdrawn_meanwhile(home: Path) -> None:
+    with Vault.open(home) as mine, Vault.open(home) as other:
+        session = Session(mine, accepted(SCRIPT))
+        session.read(4 * RATE - 3000)  # the second section is composed, and its loop waits
+        (waiting,) = session._stage.due() or [
+            p for p, _ in session._stage._waiting.values() if p.part == "beats"
+        ]
+        other.withdraw([waiting.stem], ["stream"])
+        session.read(8 * RATE)
+        take = session.close()
+        other.grant([waiting.stem], ["stream"])
+    assert all(p.start_frame < waiting.start_frame for p in take.placements if p.stem == waiting.stem)
+
+
+def test_a_close_that_fails_can_be_tried_again(home: Path) -> None:
+    with Vault.open(home) as vault:
+        session = Session(vault, accepted(SCRIPT))
+        session.read(3 * RATE)
+        takes = home / "takes"
+        takes.rename(home / "aside")
+        takes.write_text("in the way")
+        size = vault.log.size
+        for _ in range(2):
+            with pytest.raises(OSError, match="takes"):
+                session.close()
+        assert vault.log.size == size
+        takes.unlink()
+        (home / "aside").rename(takes)
+        take = session.close()
+        assert take.placements
+        assert session.close() is take
+        kinds = [type(entry) for _, entry in vault.log.entries(size)]
+        assert kinds == [SessionEntry, *[Placement] * len(take.placements), SessionEntry]
+
+
+def test_a_log_that_cannot_be_sealed_keeps_the_render_and_its_entries(
+    vault: Vault, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size, out = vault.log.size, tmp_path / "out.wav"
+
+    def full(self: Session) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Session, "seal", full)
+        with pytest.raises(NotSealed, match=r"is whole, .* could not be sealed"):
+            render(vault, accepted(SCRIPT), out)
+    assert out.exists()
+    gc.collect()
+    assert vault.log.size == size
+
+
+def test_more_than_256_sounds_are_reported_and_go_on(vault: Vault, tmp_path: Path) -> None:
+    lines = "".join(f'    play t{number} from ticks "xxxxxxxxxxxxxxxx"\n' for number in range(64))
+    text = 'piece "Full" for stream\ntempo 240\nseed 1\npool ticks = hits role tops\n'
+    text += f"section a 2 bars\n{lines}move a -> silence at end\n"
+    rendered = render(vault, accepted(text), tmp_path / "out.wav")
+    assert rendered.crowded == 0
+    slow = render(vault, accepted(text.replace("tempo 240", "tempo 400")), tmp_path / "slow.wav")
+    assert slow.crowded > 0
+    assert slow.true_peak_dbtp <= -1
 
 
 MISTAKES = [
