@@ -276,12 +276,10 @@ class Catalogue:
         with self.reading() as db:
             return [str(row[0]) for row in db.execute("SELECT DISTINCT title FROM stem ORDER BY title")]
 
-    def stem_of_pcm(self, pcm_sha256: str) -> tuple[str, str] | None:
-        """Id and title of the stem with that sound."""
+    def title_and_holder(self, stem: str) -> tuple[str, str] | None:
+        """Title and holder's id of a stem, if it is there."""
         with self.reading() as db:
-            row = db.execute(
-                "SELECT stem, title FROM stem WHERE stem = ?", ("s" + pcm_sha256[:20],)
-            ).fetchone()
+            row = db.execute("SELECT title, holder FROM stem WHERE stem = ?", (stem,)).fetchone()
         return None if row is None else (str(row[0]), str(row[1]))
 
     def digests(self, stem: str) -> tuple[str, str]:

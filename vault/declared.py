@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from .errors import BadDeclaration
+from .near import nearest
+from .records import ROLES
 from .tonality import canonical_key
 
 LEAST_BPM, MOST_BPM = 20, 400
@@ -35,6 +37,8 @@ class Declared:
     `bpm`: kept to a thousandth. `bars`: of four beats; say `beats` where they are not. `shape`: `loop`,
     `sustained` or `hit`; left out, a tempo makes it a loop, else less than 1.2 s a hit, else sustained.
     `energy`: 0 to 1, measured when left out. `title`: the file's name without its ending when left out.
+    `new_role`: the role is meant, though it looks like a slip of a known one. `accept_silence`: a loop that
+    is more than half silent is taken in all the same, at the holder's word.
     """
 
     path: Path
@@ -50,6 +54,8 @@ class Declared:
     energy: float | None = None
     set: str | None = None
     isrc: str | None = None
+    new_role: bool = False
+    accept_silence: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ def settle(declared: Declared) -> Terms:
             raise BadDeclaration(f"'{declared.isrc}' is not an ISRC; it looks like GB-A1B-24-00001")
     return Terms(
         title=word("title", declared.title if declared.title is not None else _title_of(declared.path)),
-        role=word("role", declared.role).lower(),
+        role=_checked_role(declared.role, declared.new_role),
         shape=shape,
         bpm=bpm,
         beats=beats,
@@ -132,6 +138,17 @@ def word(what: str, text: str) -> str:
     if not clean.isprintable():
         raise BadDeclaration(f"the {what} holds characters that do not print")
     return clean
+
+
+def _checked_role(text: str, new: bool) -> str:
+    role = word("role", text).lower()
+    meant = None if new else nearest(role, ROLES)
+    if meant is not None:
+        raise BadDeclaration(
+            f"'{role}' is not a role that the engine balances; did you mean \"{meant}\"? "
+            f"If '{role}' is meant, add --new-role"
+        )
+    return role
 
 
 def _title_of(path: Path) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import Refused
+from .promised import promised_bytes
 
 LEAST_SECONDS = 0.010
 MOST_SECONDS = 20 * 60
@@ -28,6 +29,9 @@ SILENT_PEAK = 10 ** (-70 / 20)
 """A recording that never rises above this (-70 dBFS) is silence."""
 MOST_PEAK = 10 ** (40 / 20)
 """Above +40 dBFS the numbers are no sound: integers read as floats, or damage."""
+
+_LEAST_SHOWN_SECONDS = 0.01
+"""What is missing of a file is said in seconds from here up, and in bytes below."""
 
 _COPY_BYTES = 1 << 20
 
@@ -97,8 +101,8 @@ def write_file(content: bytes, target: Path) -> str:
 def decode(path: Path) -> Sound:
     """Decode a file to its end and check that it is a sound the vault can take.
 
-    Raises `Refused`: undecodable or cut short, under 10 ms, over 20 minutes, more than two channels, a rate
-    outside 8 to 384 kHz, NaN or infinite samples, silence.
+    Raises `Refused`: undecodable, shorter than its header promises, under 10 ms, over 20 minutes, more than
+    two channels, a rate outside 8 to 384 kHz, NaN or infinite samples, silence.
     """
     import soundfile
 
@@ -106,14 +110,14 @@ def decode(path: Path) -> Sound:
         try:
             with soundfile.SoundFile(stream.fileno(), closefd=False) as file:
                 rate, channels, declared_frames = file.samplerate, file.channels, file.frames
+                with open(path, "rb") as header:
+                    _check_promise(promised_bytes(header), declared_frames, rate)
                 _check_form(rate, channels, declared_frames)
                 interleaved = file.read(dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise Refused(f"it does not decode as audio: {error.error_string.strip().rstrip('.')}") from error
     if len(interleaved) < declared_frames:
-        raise Refused(
-            f"it is cut short: its header says {declared_frames} frames and {len(interleaved)} decode"
-        )
+        raise Refused(_cut_short(declared_frames / rate, len(interleaved) / rate))
     identity = pcm_sha256(interleaved, rate)
     samples = np.ascontiguousarray(interleaved.T)
     # Twenty minutes are half a gigabyte: no need for two of them while the sound is measured.
@@ -135,11 +139,34 @@ def decode(path: Path) -> Sound:
     )
 
 
+def _check_promise(promised: tuple[int, int] | None, frames: int, rate: int) -> None:
+    if promised is None or promised[0] <= promised[1]:
+        return
+    size, there = promised
+    seconds = frames / rate
+    # In proportion, as every coding that has such a header takes the same bytes for each second.
+    missing = seconds * (size - there) / there if there else 0.0
+    if missing < _LEAST_SHOWN_SECONDS:
+        raise Refused(
+            f"the file is cut short: its header promises {size} bytes of sound and it holds {there}"
+        )
+    raise Refused(_cut_short(seconds + missing, seconds))
+
+
+def _cut_short(promised_seconds: float, held_seconds: float) -> str:
+    return (
+        f"the file is cut short: its header promises {promised_seconds:.2f} s "
+        f"and it holds {held_seconds:.2f} s"
+    )
+
+
 def _check_form(rate: int, channels: int, frames: int) -> None:
     if channels > MOST_CHANNELS:
         raise Refused(f"it has {channels} channels; mix it down to mono or stereo")
     if not LEAST_RATE <= rate <= MOST_RATE:
         raise Refused(f"its rate is {rate} Hz; the vault takes {LEAST_RATE} to {MOST_RATE} Hz")
+    if frames == 0:
+        raise Refused("no sound is in it: it is empty, or cut short")
     if frames < LEAST_SECONDS * rate:
         raise Refused(f"it is too short: {1000 * frames / rate:.1f} ms, and the least is 10 ms")
     if frames > MOST_SECONDS * rate:

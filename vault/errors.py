@@ -2,6 +2,7 @@
 
     VaultError                  1  anything below
       BadDeclaration            2  a bpm, key, role, split or use that cannot be meant
+      NotAHome                  2  a new home was asked for in a folder of other things
       Refused                   1  a recording that the vault does not take
       NotInVault                4
         NoVault                    HOME holds no vault yet
@@ -25,6 +26,12 @@ class VaultError(Exception):
 
 class BadDeclaration(VaultError):
     """What was declared of a recording, a split or a consent cannot be meant."""
+
+    exit_code = 2
+
+
+class NotAHome(VaultError):
+    """A home was to be made in a folder that holds other things."""
 
     exit_code = 2
 

@@ -89,11 +89,18 @@ class Prepared:
         return round(self.measured.energy * 1000) if declared is None else declared
 
     @property
+    def mostly_silent(self) -> bool:
+        """Whether it is a loop that silence would earn with."""
+        return self.shape == "loop" and self.measured.silent > _MOST_SILENT
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What is odd about the sound, though it was taken."""
         found = []
         if self.measured.clipped:
             found.append(f"it is clipped in {self.measured.clipped} places")
+        if self.mostly_silent:
+            found.append(f"{_silence(self.measured)}, taken at its holder's word")
         if self.measured.dc > 0.01:
             found.append(f"its zero line is off by {100 * self.measured.dc:.1f} % of full scale")
         if self.measured.true_peak_dbtp > 0.05:
@@ -124,14 +131,8 @@ def prepare(
     bpm, beats = grid_of(terms, sound) if shape == "loop" else (None, None)
     samples = fit(sound, None if bpm is None or beats is None else loop_frames(bpm, beats))
     measured = measure(samples, bars=1 if beats is None else -(-beats // BEATS_IN_A_BAR))
-    if shape == "loop" and measured.silent > _MOST_SILENT:
-        raise HeldForReview(
-            f"{100 * measured.silent:.0f} % of the loop is silence (below -60 dBFS), which would not earn; "
-            "trim it, or add it as a hit"
-        )
     conformed = place.with_suffix(".npy")
-    store.write_conformed(samples, conformed)
-    return Prepared(
+    prepared = Prepared(
         declared=declared,
         holder=holder,
         terms=terms,
@@ -147,3 +148,14 @@ def prepare(
         original=original,
         conformed=conformed,
     )
+    if prepared.mostly_silent and not declared.accept_silence:
+        raise HeldForReview(
+            f"{_silence(measured)}, which must not earn; trim it, add it as a hit, "
+            "or take it in all the same with --accept-silence"
+        )
+    store.write_conformed(samples, conformed)
+    return prepared
+
+
+def _silence(measured: Measured) -> str:
+    return f"{100 * measured.silent:.0f} % of the loop is silence (below -60 dBFS)"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .declared import Declared
 from .errors import BadDeclaration
+from .near import nearest
 
 SUFFIXES = frozenset(
     (
@@ -31,6 +32,11 @@ SUFFIXES = frozenset(
 """What a folder is searched for. A file that is named itself is decoded by content, whatever it is called."""
 
 _NAME = ("name", "file", "path")
+COLUMNS = (
+    *_NAME, "holder", "role", "title", "bpm", "bars", "beats", "key", "kind", "shape", "mood", "energy",
+    "set", "isrc",
+)  # fmt: skip
+"""The columns of a manifest that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +68,13 @@ def of_paths(paths: Sequence[Path], common: Common) -> list[Declared]:
     return [_complete(common, file, {}) for file in files]
 
 
-def of_manifest(manifest: Path, folder: Path, common: Common) -> list[Declared]:
-    """A declaration for each row of a CSV file with a header.
+def of_manifest(manifest: Path, folder: Path, common: Common) -> tuple[list[Declared], tuple[str, ...]]:
+    """A declaration for each row of a CSV file with a header, and the columns that are not read.
 
     Columns, of which only the first is needed: `name` (or `file`, `path`; within `folder`), `holder`,
     `role`, `title`, `bpm`, `bars`, `beats`, `key`, `kind` (or `shape`), `mood` (words parted by `;` or `,`),
-    `energy`, `set`, `isrc`. An empty cell declares nothing; other columns are not read. Raises
-    `BadDeclaration`, which names the line.
+    `energy`, `set`, `isrc`. An empty cell declares nothing. Raises `BadDeclaration`, which names the line,
+    or the column that looks like a slip of a known one.
     """
     try:
         with open(manifest, encoding="utf-8-sig", newline="") as file:
@@ -77,6 +83,7 @@ def of_manifest(manifest: Path, folder: Path, common: Common) -> list[Declared]:
             name_column = next((columns[name] for name in _NAME if name in columns), None)
             if name_column is None:
                 raise BadDeclaration(f"{manifest} has no column 'name' for the files")
+            unread = _checked_columns(manifest, columns, common)
             offers = []
             for row in reader:
                 cells = {
@@ -93,7 +100,22 @@ def of_manifest(manifest: Path, folder: Path, common: Common) -> list[Declared]:
         raise BadDeclaration(f"{manifest} is not a CSV file in UTF-8: {error}") from error
     if not offers:
         raise BadDeclaration(f"{manifest} names no files")
-    return offers
+    return offers, unread
+
+
+def _checked_columns(manifest: Path, columns: Mapping[str, object], common: Common) -> tuple[str, ...]:
+    """The columns that are not read. Raises `BadDeclaration` for slips, and for what nothing says."""
+    unread = tuple(column for column in columns if column and column not in COLUMNS)
+    for column in unread:
+        meant = nearest(column, COLUMNS)
+        if meant is not None:
+            raise BadDeclaration(f"{manifest}: column '{column}' is unknown; did you mean '{meant}'?")
+    for needed, given in (("holder", common.holder), ("role", common.role)):
+        if needed not in columns and not given:
+            raise BadDeclaration(
+                f"{manifest} has no column '{needed}': add one, or say --{needed} for all of its files"
+            )
+    return unread
 
 
 def number(what: str, text: str) -> Fraction:

@@ -9,6 +9,26 @@ from ..ledger.entries import WHOLE_PPM, Share
 from .errors import BadDeclaration
 
 
+def parse_shares(texts: Sequence[str]) -> list[tuple[str, int]]:
+    """Shares that are given again, or parted by commas: `alice=60%,bob=40%`. Raises `BadDeclaration`.
+
+    A comma before the `=` is a name's own: `Lin, Ada=60%`.
+    """
+    shares = []
+    for text in texts:
+        begun = ""
+        for piece in text.split(","):
+            begun += piece
+            if "=" in piece:
+                shares.append(parse_share(begun.strip()))
+                begun = ""
+            elif begun:
+                begun += ","
+        if begun.strip(" ,"):
+            shares.append(parse_share(begun.strip(" ,")))
+    return shares
+
+
 def parse_share(text: str) -> tuple[str, int]:
     """`alice=60%` or `alice=33.3334` as a holder's name and exact parts per million.
 

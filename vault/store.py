@@ -25,6 +25,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .home import check_home, keep_out_of_git
+
 CONFORM_VERSION = 1
 """Part of the cache's file names: raise it when `fit.py` gives other samples."""
 
@@ -40,10 +42,16 @@ class Store:
         self._incoming = self.folder / "incoming"
 
     def create(self) -> None:
-        """Make the folders; HOME too, open to its owner only."""
+        """Make the folders; HOME too, open to its owner only.
+
+        Raises `NotAHome`, before anything is written, for a folder that holds other things.
+        """
         home = self.folder.parent
+        check_home(home)
         if not home.exists():
             home.mkdir(mode=0o700, parents=True)
+        if not self.catalogue.exists():
+            keep_out_of_git(home)
         self.folder.mkdir(mode=0o700, exist_ok=True)
         for folder in (self._audio, self._conformed, self._incoming):
             folder.mkdir(mode=0o700, exist_ok=True)

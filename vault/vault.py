@@ -60,8 +60,9 @@ class Vault:
     def open(cls, home: Path | str, *, create: bool = False, clock: Clock | None = None) -> Vault:
         """The vault in `home`, brought up to date with its ledger. `create`: make an empty one if need be.
 
-        Raises `NoVault`; `CatalogueTrouble` for a catalogue that is missing though the ledger names holders,
-        that is damaged, or that is of another time than the ledger; `LedgerError`; `OSError`.
+        Raises `NoVault`; `NotAHome` for a new vault in a folder of other things; `CatalogueTrouble` for a
+        catalogue that is missing though the ledger names holders, that is damaged, or that is of another time
+        than the ledger; `LedgerError`; `OSError`.
         """
         home = Path(home)
         clock = clock or SystemClock()
@@ -380,13 +381,14 @@ class Vault:
         fresh: dict[str, Prepared] = {}
         with self._changing():
             for prepared in ready:
-                twin = self._catalogue.stem_of_pcm(prepared.pcm_sha256)
+                twin = self._catalogue.title_and_holder(prepared.stem)
                 if twin is None and prepared.stem in fresh:
-                    twin = prepared.stem, fresh[prepared.stem].terms.title
+                    twin = fresh[prepared.stem].terms.title, fresh[prepared.stem].holder
                 if twin is None:
                     fresh[prepared.stem] = prepared
                 else:
-                    reason = f"the same sound is in the vault already: {twin[0]} '{twin[1]}'"
+                    title, owner = twin
+                    reason = _twin_reason(prepared, title, self.holder(owner))
                     doubles.append(Refusal(prepared.declared.path, reason))
             if fresh:
                 # First the rows that tell the next writer what to clear if we crash, then the files, then the
@@ -499,6 +501,15 @@ def _outcome(
         return Held(declared.path, str(error), None)
     except (Refused, BadDeclaration) as error:
         return Refusal(declared.path, str(error))
+
+
+def _twin_reason(newcomer: Prepared, title: str, owner: Holder) -> str:
+    way_on = (
+        "what is declared of a stem cannot be changed yet"
+        if newcomer.holder == owner.holder
+        else f"a sound is one stem, of which {owner.name} can give a share with 'stemloom vault split'"
+    )
+    return f"the same sound is in the vault already as {newcomer.stem} '{title}' of {owner.name}; {way_on}"
 
 
 def _stem_entry(prepared: Prepared, time: str) -> entries.Stem:

@@ -56,7 +56,11 @@ def vault() -> None:
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--holder", metavar="H", shell_complete=_A_HOLDER, help="Who holds the rights: id or name.")
 @click.option("--role", metavar="R", help="beats, bass, harmony, pads, tops, melody, voice, fx, or a word.")
-@click.option("--manifest", type=click.Path(path_type=Path), help="CSV of what is declared of each file.")
+@click.option(
+    "--manifest",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV with a header, of what is declared of each file; its columns are named above.",
+)
 @click.option("--bpm", metavar="N", help="Tempo; kept to a thousandth.")
 @click.option("--bars", type=int, help="Length in bars of four beats.")
 @click.option("--beats", type=int, help="Length in beats.")
@@ -67,6 +71,8 @@ def vault() -> None:
 @click.option("--set", "set_name", metavar="NAME", help="A name for stems made together.")
 @click.option("--title", help="For a single file; else the file's name.")
 @click.option("--isrc", help="For a single file.")
+@click.option("--new-role", is_flag=True, help="The role is meant, though it is nearly one of those known.")
+@click.option("--accept-silence", is_flag=True, help="Take in a loop that is mostly silent, at your word.")
 @click.pass_obj
 def add(
     door: Door,
@@ -84,11 +90,20 @@ def add(
     set_name: str | None,
     title: str | None,
     isrc: str | None,
+    new_role: bool,
+    accept_silence: bool,
 ) -> int:
     """Take recordings in: files, or folders of them, under one holder.
 
     A loop's length must match its tempo and beats within 0.5 %. A stem starts without any consent.
-    Exits 1 when a file is refused; the others are in all the same.
+    Exits 1 when a file is refused or missing, or none is added; the others are in all the same.
+
+    A loop that is more than half silent is held, which means kept out, as silence must not earn: trim it,
+    add it as a hit, or give --accept-silence.
+
+    Columns of a manifest: name (or file, path) within the folder FILE; and, where they are needed, holder,
+    role, title, bpm, bars, beats, key, kind (or shape), mood (words parted by ;), energy, set, isrc. An empty
+    cell takes what the option says.
     """
     from ..vault import declared as terms
     from ..vault.manifest import Common, number, of_manifest, of_paths
@@ -110,12 +125,16 @@ def add(
             energy=energy,
             set=set_name,
             isrc=isrc,
+            new_role=new_role,
+            accept_silence=accept_silence,
         ),
     )
     if manifest is None:
         offers = of_paths(paths, common)
     elif len(paths) == 1 and paths[0].is_dir():
-        offers = of_manifest(manifest, paths[0], common)
+        offers, unread = of_manifest(manifest, paths[0], common)
+        if unread:
+            door.note(f"columns that are not read: {', '.join(unread)}")
     else:
         raise click.UsageError("--manifest goes with one folder, in which its files are")
     if len(offers) > 1 and (title is not None or isrc is not None) and manifest is None:
@@ -126,7 +145,7 @@ def add(
     with door.vault() as opened:
         intake = _add_showing(door, opened, offers)
     _report(door, intake, offers)
-    return 1 if intake.refused else 0
+    return 1 if intake.refused or not intake.added else 0
 
 
 @vault.command("list")
@@ -245,12 +264,15 @@ def show(door: Door, stem: str) -> None:
 @click.option("--publishing", multiple=True, metavar="HOLDER=PERCENT")
 @click.pass_obj
 def split(door: Door, stem: str, master: tuple[str, ...], publishing: tuple[str, ...]) -> None:
-    """Who owns a stem from now on; each side given sums to 100 %. Without options: who owns it."""
-    from ..vault.shares import parse_share, percent
+    """Who owns a stem from now on; each side given sums to 100 %. Without options: who owns it.
+
+    A side is given as 'Ann=60%,Ben=40%', or an option a holder.
+    """
+    from ..vault.shares import parse_shares, percent
 
     sides: dict[str, dict[str, int] | None] = {}
     for side, given in (("master", master), ("publishing", publishing)):
-        parts = [parse_share(text) for text in given]
+        parts = parse_shares(given)
         if len({name.casefold() for name, _ in parts}) != len(parts):
             raise click.UsageError(f"a holder is named twice among the {side} shares")
         sides[side] = dict(parts) or None

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stemloom.cli import run
@@ -84,12 +85,16 @@ def test_from_a_file_to_a_cleared_stem(say: Say, write: Write) -> None:
     assert [c["action"] for c in shown["consents"]] == ["grant", "withdraw"]
 
 
-def test_splits_are_exact(say: Say, write: Write) -> None:
+@pytest.mark.parametrize(
+    "master",
+    ["--master alice=33.3334% --master Bob=66.6666%", "--master 'alice=33.3334%, Bob=66.6666%'"],
+)
+def test_splits_are_exact(say: Say, write: Write, master: str) -> None:
     for name in ("Alice", "Bob"):
         say(f"vault holder add {name}")
     write("a.wav", tone(1.0))
     say("vault add a.wav --holder Alice --role fx")
-    shares = record(say("vault split a --master alice=33.3334% --master Bob=66.6666% --json"))
+    shares = record(say(f"vault split a {master} --json"))
     assert [(s["name"], s["ppm"]) for s in shares["master"]] in (
         [("Alice", 333_334), ("Bob", 666_666)],
         [("Bob", 666_666), ("Alice", 333_334)],
@@ -120,9 +125,12 @@ def test_a_folder_with_a_manifest(say: Say, write: Write, tmp_path: Path) -> Non
     write("one.wav", clicks(2.0, 4))
     write("two.wav", tone(0.5))
     (tmp_path / "m.csv").write_text(
-        "name,bpm,beats,kind,holder,role\none.wav,120,4,loop,,\ntwo.wav,,,one-shot,Ben,fx\n"
+        "name,bpm,beats,kind,holder,role,licence,place\none.wav,120,4,loop,,,CC0,x\n"
+        "two.wav,,,one-shot,Ben,fx,CC0,y\n"
     )
-    added = record(say("vault add . --manifest m.csv --holder Ada --role beats --json"))["added"]
+    answer = say("vault add . --manifest m.csv --holder Ada --role beats --json")
+    assert "columns that are not read: licence, place\n" in answer[2]
+    added = record(answer)["added"]
     assert [(a["title"], a["role"], a["kind"]) for a in added] == [
         ("one", "beats", "loop"),
         ("two", "fx", "hit"),
@@ -130,6 +138,48 @@ def test_a_folder_with_a_manifest(say: Say, write: Write, tmp_path: Path) -> Non
     owners = record(say("vault holder list --json"))["holders"]
     assert [(h["name"], h["stems"]) for h in owners] == [("Ada", 1), ("Ben", 1)]
     assert len(record(say("vault consent grant --holder Ben --use live --json"))["consents"]) == 1
+
+
+def test_a_loop_of_silence_is_held_until_its_holder_insists(say: Say, write: Write) -> None:
+    say("vault holder add Ada")
+    write("sparse.wav", np.concatenate([tone(0.5), np.zeros((72_000, 1), dtype=np.float32)]))
+    line = "vault add sparse.wav --holder Ada --role beats --bpm 120"
+    code, out, _ = say(line)
+    assert code == 1
+    assert "0 added, 1 held, 0 refused" in out
+    assert "--accept-silence" in out
+    write("full.wav", tone(2.0))
+    code, out, _ = say(line.replace("sparse.wav", "sparse.wav full.wav"))
+    assert code == 0, out
+    assert "1 added, 1 held, 0 refused" in out
+    code, out, _ = say(f"{line} --accept-silence")
+    assert code == 0
+    assert "taken at its holder's word" in out
+
+
+def test_a_missing_file_is_in_the_table_alone_or_among_others(say: Say, write: Write) -> None:
+    say("vault holder add Ada")
+    write("good.wav", tone(1.0))
+    for files in ("missing.wav", "missing.wav good.wav"):
+        code, out, _ = say(f"vault add {files} --holder Ada --role fx --json")
+        assert code == 1
+        assert [Path(refused["path"]).name for refused in json.loads(out)["refused"]] == ["missing.wav"]
+
+
+def test_a_role_that_is_meant(say: Say, write: Write) -> None:
+    say("vault holder add Ada")
+    write("horns.wav", tone(1.0))
+    code, _, err = say("vault add horns.wav --holder Ada --role brass --new-role")
+    assert code == 0
+    assert "roles that the engine does not balance: brass" in err
+
+
+def test_a_home_among_other_things_is_refused_and_nothing_is_written(say: Say, tmp_path: Path) -> None:
+    (tmp_path / "README.md").touch()
+    code, out, err = say(f"--home {tmp_path} vault holder add Ada")
+    assert (code, out) == (2, "")
+    assert "holds other things and is no Stemloom home; name a new or empty folder with --home" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
 
 
 @pytest.mark.parametrize(
@@ -166,8 +216,15 @@ def test_without_a_vault(say: Say, line: str, code: int, sentence: str) -> None:
         ("vault add a.wav --holder Ada --role fx --bpm 5", 2, "5 bpm is outside"),
         ("vault add a.wav --holder Ada --role fx --key H", 2, "'H' is not a key"),
         ("vault add a.wav b.wav --holder Ada --role fx --title x", 2, "for a single file"),
-        ("vault add a.wav --manifest m.csv --holder Ada", 2, "--manifest goes with one folder"),
-        ("vault add . --manifest nowhere.csv --holder Ada", 1, "there is no 'nowhere.csv'"),
+        ("vault add lantern.wav --manifest m.csv --holder Ada", 2, "--manifest goes with one folder"),
+        ("vault add . --manifest nowhere.csv --holder Ada", 2, "'nowhere.csv' does not exist"),
+        (
+            "vault add . --manifest m.csv --holder Ada",
+            2,
+            "m.csv has no column 'role': add one, or say --role",
+        ),
+        ("vault add . --manifest slip.csv --holder Ada", 2, "'rolle' is unknown; did you mean 'role'?"),
+        ("vault add lantern.wav --holder Ada --role beets", 2, 'did you mean "beats"?'),
         ("vault add .empty --holder Ada --role fx", 2, "no audio files in .empty"),
         ("vault search --bpm 130..110", 2, "is empty: write the lower end first"),
         ("vault search --key H", 2, "'H' is not a key"),
@@ -186,6 +243,8 @@ def test_each_mistake_is_one_sentence_with_its_exit_code(
     say("vault holder add Ada")
     say("vault holder add Ben")
     (tmp_path / ".empty").mkdir()
+    (tmp_path / "m.csv").write_text("name\nlantern.wav\n")
+    (tmp_path / "slip.csv").write_text("name,rolle\nlantern.wav,fx\n")
     write("lantern.wav", tone(1.0))
     say("vault add lantern.wav --holder Ada --role fx")
     got, out, err = say(line)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -8,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stemloom.cli.vault import add
 from stemloom.ledger.entries import WHOLE_PPM
 from stemloom.vault.declared import Declared, settle
 from stemloom.vault.errors import BadDeclaration
-from stemloom.vault.manifest import Common, of_manifest, of_paths
-from stemloom.vault.shares import checked_shares, falls, parse_share, percent
+from stemloom.vault.manifest import COLUMNS, Common, of_manifest, of_paths
+from stemloom.vault.records import ROLES
+from stemloom.vault.shares import checked_shares, falls, parse_share, parse_shares, percent
 
 PLAIN = Declared(Path("night drive.wav"), "Ada", "beats")
 
@@ -73,7 +76,10 @@ def test_a_manifest_declares_row_by_row(tmp_path: Path) -> None:
         "b.wav,,,,one-shot,CC0,,\n",
         encoding="utf-8",
     )
-    first, second = of_manifest(table, tmp_path, Common("Ada", "fx", replace(PLAIN, bars=4, set="one")))
+    (first, second), unread = of_manifest(
+        table, tmp_path, Common("Ada", "fx", replace(PLAIN, bars=4, set="one"))
+    )
+    assert unread == ("licence",)
     assert first.path == tmp_path / "a.wav"
     assert (first.bpm, first.bars, first.beats) == (Fraction("97.5"), None, 8)
     assert (first.role, first.mood, first.set) == ("bass", ("warm", "night"), "one")
@@ -89,6 +95,8 @@ def test_a_manifest_declares_row_by_row(tmp_path: Path) -> None:
         ("name,bpm\na.wav,97\nb.wav,fast\n", "line 3: bpm is a number, not 'fast'"),
         ("name,beats\na.wav,4.5\n", "line 2: beats is a whole number"),
         ("name,bpm\n,97\n", "line 2: no file is named"),
+        ("name,rolle\na.wav,fx\n", "column 'rolle' is unknown; did you mean 'role'\\?"),
+        ("name,bmp\na.wav,97\n", "column 'bmp' is unknown; did you mean 'bpm'\\?"),
     ],
 )
 def test_a_wrong_manifest_names_its_line(tmp_path: Path, text: str, reason: str) -> None:
@@ -96,6 +104,45 @@ def test_a_wrong_manifest_names_its_line(tmp_path: Path, text: str, reason: str)
     table.write_text(text)
     with pytest.raises(BadDeclaration, match=reason):
         of_manifest(table, tmp_path, COMMON)
+
+
+@pytest.mark.parametrize(
+    ("text", "common", "needed"),
+    [
+        ("name,holder\na.wav,Ada\n", Common(None, None, PLAIN), "role"),
+        ("name,role\na.wav,fx\n", Common(None, None, PLAIN), "holder"),
+    ],
+)
+def test_what_neither_a_column_nor_an_option_says_is_asked_for(
+    tmp_path: Path, text: str, common: Common, needed: str
+) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text(text)
+    with pytest.raises(BadDeclaration, match=f"has no column '{needed}': add one, or say --{needed} for all"):
+        of_manifest(table, tmp_path, common)
+
+
+def test_every_column_of_a_manifest_is_named_by_the_help() -> None:
+    help_text = " ".join((add.help or "").split())
+    for column in COLUMNS:
+        assert re.search(rf"\b{column}\b", help_text.partition("Columns of a manifest")[2])
+
+
+@pytest.mark.parametrize(
+    ("role", "meant"),
+    [("beets", "beats"), ("pad", "pads"), ("Bsas", "bass"), ("brass", "bass"), ("sfx", "fx")],
+)
+def test_a_slip_of_a_role_is_refused_unless_it_is_meant(role: str, meant: str) -> None:
+    with pytest.raises(BadDeclaration, match=f'did you mean "{meant}"\\? If .* add --new-role'):
+        settle(replace(PLAIN, role=role))
+    assert settle(replace(PLAIN, role=role, new_role=True)).role == role.lower()
+
+
+@pytest.mark.parametrize(
+    "role", [*ROLES, "choir", "vocals", "drums", "strings", "percussion", "lead", "keys"]
+)
+def test_known_and_other_roles_pass(role: str) -> None:
+    assert settle(replace(PLAIN, role=role)).role == role
 
 
 def test_a_manifest_in_another_encoding_is_refused(tmp_path: Path) -> None:
@@ -125,6 +172,25 @@ def test_a_folder_gives_its_audio_files(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_reads_shares_exactly(text: str, share: tuple[str, int]) -> None:
     assert parse_share(text) == share
+
+
+@pytest.mark.parametrize(
+    ("texts", "shares"),
+    [
+        (["ann=50%,anna=50%"], [("ann", 500_000), ("anna", 500_000)]),
+        (["ann=50%, anna=25%", "bo=25%,"], [("ann", 500_000), ("anna", 250_000), ("bo", 250_000)]),
+        (["Lin, Ada=60%,Lin, Bo=40%"], [("Lin, Ada", 600_000), ("Lin, Bo", 400_000)]),
+        ([], []),
+    ],
+)
+def test_reads_shares_parted_by_commas(texts: list[str], shares: list[tuple[str, int]]) -> None:
+    assert parse_shares(texts) == shares
+
+
+@pytest.mark.parametrize("text", ["ann=33,5%", "ann=50%,anna", "ann=,anna=50%"])
+def test_refuses_a_list_of_which_a_part_is_no_share(text: str) -> None:
+    with pytest.raises(BadDeclaration, match="is not a share"):
+        parse_shares([text])
 
 
 @pytest.mark.parametrize("text", ["alice", "=60%", "alice=", "alice=x%", "alice=0%", "alice=-1%",

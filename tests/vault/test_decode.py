@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from stemloom.vault.decode import copy_file, decode, pcm_sha256
 from stemloom.vault.errors import Refused
+from stemloom.vault.promised import promised_bytes
 from stemloom.vault.wave import wave_bytes
 
 from .conftest import Write, tone
@@ -102,22 +105,76 @@ def test_refuses_what_is_no_audio(tmp_path: Path, content: bytes) -> None:
         decode(path)
 
 
-@pytest.mark.parametrize("format", ["FLAC", "WAV"])
+CUT = "the file is cut short: its header promises"
+
+
+@pytest.mark.parametrize(
+    ("format", "subtype", "reason"),
+    [
+        ("WAV", "PCM_16", CUT), ("WAV", "FLOAT", CUT), ("WAV", "IMA_ADPCM", CUT), ("WAVEX", "PCM_24", CUT),
+        ("RF64", "PCM_16", CUT), ("W64", "PCM_16", CUT), ("AIFF", "PCM_16", CUT), ("AIFF", "FLOAT", CUT),
+        ("AU", "PCM_16", CUT), ("MP3", "MPEG_LAYER_III", CUT), ("CAF", "PCM_16", "does not decode"),
+        ("FLAC", "PCM_16", "does not decode"),
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("part", [0.3, 0.9])
-def test_a_file_that_is_cut_short_never_passes_for_the_whole(write: Write, format: str, part: float) -> None:
+def test_a_file_that_is_cut_short_is_refused(
+    write: Write, format: str, subtype: str, reason: str, part: float
+) -> None:
     noise = np.random.default_rng(1).uniform(-0.5, 0.5, (48_000, 1)).astype(np.float32)
-    path = write("whole", noise, format=format, subtype="PCM_16")
-    whole = decode(path).pcm_sha256
+    path = write("whole", noise, format=format, subtype=subtype)
+    assert decode(path).frames >= 48_000
     content = path.read_bytes()
     path.write_bytes(content[: int(part * len(content))])
-    try:
-        cut = decode(path)
-    except Refused:
-        return
-    # libsndfile mends the length in the header of a WAV by itself: then it is another, shorter sound.
-    assert format == "WAV"
-    assert cut.pcm_sha256 != whole
-    assert cut.frames < 48_000
+    with pytest.raises(Refused, match=reason):
+        decode(path)
+
+
+@pytest.mark.parametrize("format", ["WAV", "AIFF", "RF64", "W64", "AU"])
+def test_the_promise_of_a_header_is_the_sound_in_it(write: Write, format: str) -> None:
+    with open(write("whole", tone(1.0), format=format, subtype="PCM_16"), "rb") as file:
+        assert promised_bytes(file) == (96_000, 96_000)
+
+
+def test_a_file_of_which_only_the_header_is_left_is_said_to_be_empty(write: Write) -> None:
+    path = write("whole", tone(1.0), format="OGG", subtype="VORBIS")
+    path.write_bytes(path.read_bytes()[:4200])
+    with pytest.raises(Refused, match="no sound is in it: it is empty, or cut short"):
+        decode(path)
+
+
+def test_what_is_missing_is_said_in_seconds_or_bytes(write: Write) -> None:
+    path = write("whole", tone(2.0), subtype="PCM_16")
+    content = path.read_bytes()
+    path.write_bytes(content[:-96_000])
+    with pytest.raises(Refused, match=r"promises 2\.00 s and it holds 1\.00 s"):
+        decode(path)
+    path.write_bytes(content[:-1])
+    with pytest.raises(Refused, match="promises 192000 bytes of sound and it holds 191999"):
+        decode(path)
+
+
+@pytest.mark.parametrize("size", [0x7FFF_F000, 0xFFFF_FFFF])
+def test_a_length_that_a_pipe_could_not_fill_in_promises_nothing(tmp_path: Path, size: int) -> None:
+    samples = np.ascontiguousarray(tone(0.5).T)
+    content = bytearray(wave_bytes(samples, 48_000))
+    place = content.index(b"data") + 4
+    content[place : place + 4] = struct.pack("<I", size)
+    (tmp_path / "piped").write_bytes(content)
+    np.testing.assert_array_equal(decode(tmp_path / "piped").samples, samples)
+
+
+@given(
+    head=st.sampled_from([b"RIFF", b"RIFX", b"RF64", b"FORM", b".snd", b"riff"]),
+    chunks=st.lists(
+        st.tuples(st.sampled_from([b"data", b"ds64", b"SSND", b"LIST"]), st.binary(max_size=24)), max_size=4
+    ),
+    cut=st.integers(0, 40),
+)
+def test_no_header_is_too_broken_to_be_read(head: bytes, chunks: list[tuple[bytes, bytes]], cut: int) -> None:
+    content = head + b"\0\0\0\0AIFF" + b"".join(name + rest for name, rest in chunks)
+    found = promised_bytes(io.BytesIO(content[: len(content) - cut]))
+    assert found is None or min(found) >= 0
 
 
 def test_only_regular_files_are_copied(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def taken(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     with Vault.open(home, create=True) as vault:
         vault.add_holder("Ada")
         common = Common("Ada", "beats", Declared(Path(), "", ""))
-        return home, vault.add(of_manifest(recordings / "MANIFEST.csv", recordings, common))
+        return home, vault.add(of_manifest(recordings / "MANIFEST.csv", recordings, common)[0])
 
 
 def test_every_recording_is_added_held_or_refused_for_a_reason(taken: tuple[Path, Intake]) -> None:

@@ -126,11 +126,17 @@ def test_a_batch_goes_on_past_bad_files(vault: Vault, write: Write, tmp_path: Pa
     assert seen == [(n, 7) for n in range(1, 8)]
     again_refused = next(r for r in intake.refused if r.path == again)
     assert (
-        again_refused.reason == f"the same sound is in the vault already: {intake.added[0].stem.stem} 'good'"
+        again_refused.reason
+        == f"the same sound is in the vault already as {intake.added[0].stem.stem} 'good' of Ada; "
+        "a sound is one stem, of which Ada can give a share with 'stemloom vault split'"
     )
-    assert sorted(vault.stems(), key=lambda s: s.title) == [a.stem for a in intake.added]
+    own = vault.add([Declared(good, "Ada", "bass")]).refused[0]
+    assert own.reason.endswith("of Ada; what is declared of a stem cannot be changed yet")
+    word = vault.add([Declared(loop, "ada", "beats", bpm=Fraction(120), accept_silence=True)]).added[0]
+    assert word.notes == ("75 % of the loop is silence (below -60 dBFS), taken at its holder's word",)
+    assert {s.stem for s in vault.stems()} == {a.stem.stem for a in (*intake.added, word)}
     assert not list((vault.home / "vault" / "incoming").iterdir())
-    assert len(list((vault.home / "vault" / "audio").iterdir())) == 2
+    assert len(list((vault.home / "vault" / "audio").iterdir())) == 3
 
 
 def test_a_sound_that_was_made_goes_the_way_of_a_file(vault: Vault, write: Write) -> None:

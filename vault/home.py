@@ -1,0 +1,63 @@
+"""What makes a folder a home: told apart from folders of other things, and kept out of version control."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from pathlib import Path
+
+from .errors import NotAHome
+
+_PARTS = {
+    "vault": ("catalogue.db*", "lock", "audio", "conformed", "incoming"),
+    "ledger": ("lock", "journals", "log", "pending", "signed", "*.new"),
+    "keys": ("*.key",),
+}
+"""The folders of a home, and what may lie in each at any instant of its making."""
+
+_IGNORE_ALL = "*\n"
+
+
+def check_home(home: Path) -> None:
+    """That a vault may be in `home`, or be begun there. Raises `NotAHome` for a folder of other things.
+
+    A home that a kill left half-made passes: it holds nothing but a home's own parts. Hidden files are no
+    other things. In a home that is whole, others may lie beside the parts.
+    """
+    # Another process may be making this home now. What it makes stays, so look for it last.
+    if home.is_dir() and _other_things(home) and not _is_home(home):
+        raise NotAHome(
+            f"'{home}' holds other things and is no Stemloom home; name a new or empty folder with --home"
+        )
+
+
+def keep_out_of_git(home: Path) -> None:
+    """Write `.gitignore`, so that the private keys of a new home never enter somebody's repository.
+
+    One that is there and says something else stays as it is; the folder of the keys gets its own then.
+    """
+    for folder in (home, home / "keys"):
+        ignore = folder / ".gitignore"
+        # Empty is what a kill leaves between the opening of the file and the writing.
+        if not ignore.exists() or ignore.read_bytes().strip() in (b"", b"*"):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            ignore.write_text(_IGNORE_ALL, encoding="ascii")
+            return
+
+
+def _is_home(home: Path) -> bool:
+    if (home / "vault" / "catalogue.db").exists():
+        return True
+    return (home / "ledger" / "log").is_dir() and (home / "keys" / "log.key").exists()
+
+
+def _other_things(home: Path) -> bool:
+    for entry in home.iterdir():
+        if entry.name.startswith("."):
+            continue
+        patterns = _PARTS.get(entry.name)
+        if patterns is None or not entry.is_dir():
+            return True
+        for inner in entry.iterdir():
+            if not inner.name.startswith(".") and not any(fnmatch(inner.name, each) for each in patterns):
+                return True
+    return False
