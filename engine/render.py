@@ -137,8 +137,8 @@ def render(
         factor = session.frame / ENGINE_RATE / max(time.perf_counter() - begun, 1e-9)
         sink.finish()
         take = session.finish()
-        # If we crash here, the journal names a file that still has its working name: heard by nobody, and paid
-        # all the same. The other way round a file would be heard that no ledger knows.
+        # If we crash here, the journal names a file that still has its working name: heard by nobody, and
+        # paid all the same. The other way round a file would be heard that no ledger knows.
         sink.publish()
         _seal(session, out)
     return Rendered(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ..script.piece import Key, Piece
-from ..vault.records import Stem
+from ..vault.records import USES, Stem
 from ..vault.snapshot import Snapshot
 from .chance import stem_keys
 from .choose import Eligible, eligible
@@ -69,6 +69,8 @@ def score(
     `at`: RFC 3339 time at which consents are read. Raises UseRefused when the script is not for `use`, and
     with `must_sound` NothingCleared when every pool is empty.
     """
+    if use not in USES:
+        raise UseRefused(f'"{use}" is no use of sound: it is one of {", ".join(USES)}')
     if use not in piece.uses:
         raise UseRefused(
             f'"{piece.name}" is for {", ".join(piece.uses)}, not for {use}: '

@@ -5,7 +5,7 @@ python examples/embed_pull.py HOME SCRIPT
 
 from __future__ import annotations
 
-import sys
+import argparse
 
 import numpy as np
 
@@ -16,9 +16,14 @@ BLOCK_FRAMES = 512
 
 def main() -> None:
     """Play ten seconds; a game or an app would hand each block to its mixer."""
-    home, script = sys.argv[1:3]
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("home", help="folder of a vault, such as stemloom-demo/home")
+    parser.add_argument("script", help="such as examples/harbour_night.loom")
+    arguments = parser.parse_args()
     loudest = 0.0
-    with Player(home, script, tier="developer") as player:
+    with Player(arguments.home, arguments.script, tier="developer") as player:
         for number in range(10 * player.rate // BLOCK_FRAMES):
             block = player.read(BLOCK_FRAMES)
             if not len(block):

@@ -68,7 +68,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120)
     arguments = parser.parse_args()
 
-    with (arguments.folder / "MANIFEST.csv").open(encoding="utf-8", newline="") as file:
+    manifest = arguments.folder / "MANIFEST.csv"
+    if not manifest.is_file():
+        parser.error(f"there is no {manifest}")
+    if arguments.home.exists():
+        parser.error(f"{arguments.home} is there already: name a new folder with --home")
+    with manifest.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     with Vault.open(arguments.home, create=True) as vault:
         for author in sorted({row["author"] for row in rows}):
@@ -93,7 +98,7 @@ def main() -> None:
         print(f"ledger: {report.size} entries, {'verified' if report.ok else 'WRONG'}")
         period = vault.log.entry(report.size - 1).time[:7]
         record_income(vault.log, 100_000_000, "EUR", "subscription", period, "example")
-        settled = settle(vault.log, period, "EUR")
+        settled = settle(vault.log, period, "EUR", early=True)
         names = {holder.holder: holder.name for holder in vault.holders()}
         for holder in settled.record()["holders"]:
             print(f"  {holder['amount'] / 1_000_000:8.2f} EUR  {names[holder['holder']]}")

@@ -17,8 +17,10 @@ from .tree import Broken, LineStatement, MoveStatement, Name, Script, SectionSta
 from .words import (
     LINE_WORDS,
     MOST_BYTES,
+    MOST_LETTERS,
     MOST_NESTING,
     MOST_PROBLEMS,
+    MOST_QUOTED,
     MOST_STATEMENT_TOKENS,
     MOST_TOKENS,
     RESERVED,
@@ -139,6 +141,12 @@ def _unreadable(raw: Raw) -> Problem | None:
         if index == MOST_STATEMENT_TOKENS:
             message = f"this statement has more than {MOST_STATEMENT_TOKENS} words and signs"
             return problem("E008", token.span, message, "part it into several")
+        # A number may be as long as its precision asks; its value is checked where it stands.
+        most = MOST_LETTERS if token.kind == "word" else MOST_QUOTED
+        if len(token.text) > most:
+            return problem(
+                "E018", token.span, f"this has more than {most:,} characters", "find a shorter one"
+            )
         depth += (token.text == "(") - (token.text == ")")
         signs = signs + 1 if token.text in ("-", "not") else 0
         if depth > MOST_NESTING or signs > MOST_NESTING:

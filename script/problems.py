@@ -29,6 +29,7 @@ CODES = {
     "E015": "a statement in the wrong place",
     "E016": "a part of the language that this version does not sound yet",
     "E017": "more than 1 000 sections",
+    "E018": "a name of more than 60 characters, or a quoted text of more than 1 000",
     "E020": "no piece",
     "E021": "a piece that does not say what it is for",
     "E022": "no section",

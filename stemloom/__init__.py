@@ -5,7 +5,9 @@
     with stemloom.Player(home, "piece.loom", use="stream") as player:
         block = player.read(512)          # float32, (512, 2), 48 kHz
 
-Names are loaded on first use, so that importing the package stays light.
+Names are loaded on first use, so that importing the package stays light. Every error of a room derives from
+`EngineError`, `VaultError`, `LedgerError` or is `ScriptRejected`; each says in a sentence what to do, and
+carries the command line's `exit_code`.
 """
 
 from __future__ import annotations
@@ -14,25 +16,45 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .engine.errors import EngineError as EngineError
     from .engine.player import Player as Player
     from .engine.render import render as render
+    from .ledger.errors import LedgerError as LedgerError
     from .ledger.log import Log as Log
     from .script.check import check as check
     from .script.parse import parse as parse
+    from .script.problems import ScriptRejected as ScriptRejected
+    from .vault.errors import VaultError as VaultError
     from .vault.vault import Vault as Vault
 
 __version__ = "0.1.0"
 
 _PLACES = {
-    "Player": "engine.player",
-    "render": "engine.render",
+    "EngineError": "engine.errors",
+    "LedgerError": "ledger.errors",
     "Log": "ledger.log",
+    "Player": "engine.player",
+    "ScriptRejected": "script.problems",
+    "Vault": "vault.vault",
+    "VaultError": "vault.errors",
     "check": "script.check",
     "parse": "script.parse",
-    "Vault": "vault.vault",
+    "render": "engine.render",
 }
 
-__all__ = ["Log", "Player", "Vault", "__version__", "check", "parse", "render"]
+__all__ = [
+    "EngineError",
+    "LedgerError",
+    "Log",
+    "Player",
+    "ScriptRejected",
+    "Vault",
+    "VaultError",
+    "__version__",
+    "check",
+    "parse",
+    "render",
+]
 
 
 def __getattr__(name: str) -> object:

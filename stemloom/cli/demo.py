@@ -121,7 +121,8 @@ def _fresh(home: Path, written: Sequence[str]) -> Iterator[None]:
     marker = home / MARKER
     if home.is_dir() and any(home.iterdir()) and not marker.exists():
         raise NotADemo(
-            f"{str(home)!r} holds something that the demo did not make; name a new or empty folder with --home"
+            f"{str(home)!r} holds something that the demo did not make; "
+            "name a new or empty folder with --home"
         )
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -158,8 +159,8 @@ def _refuse_others(home: Path, written: Sequence[str]) -> None:
         strange = sorted({f"a {type(entry).__name__.lower()}" for entry in later})
     if strange:
         raise NotADemo(
-            f"{str(home)!r} was added to since the demo made it ({', '.join(strange[:3])}), and is left as it is; "
-            "name another folder with --home, or move this one away"
+            f"{str(home)!r} was added to since the demo made it ({', '.join(strange[:3])}), "
+            "and is left as it is; name another folder with --home, or move this one away"
         )
 
 
@@ -174,7 +175,7 @@ def _pay(vault: Vault, rendered: Rendered, folder: Path) -> Paid:
 
     period = vault.log.clock.now()[:7]
     record_income(vault.log, INCOME, "EUR", "subscription", period, "sample income of the demo")
-    settle(vault.log, period, "EUR")
+    settle(vault.log, period, "EUR", early=True)
     holders = {holder.holder: (holder.name, holder.name_salt) for holder in vault.holders()}
     heard = dict.fromkeys(holders, 0)
     for stem in rendered.stems:
