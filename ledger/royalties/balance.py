@@ -1,4 +1,7 @@
-"""What each holder is owed: the sum of what settlements gave them, per currency."""
+"""What each holder is owed: the sum of what settlements gave them, per currency.
+
+And what no settlement gives them: what was heard in a settled period after it was settled.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from .books import gather
 from .division import rederive
 from .errors import NotAHolder
 from .turn import ReadableLog, Sealed, sealed
+from .usage import Late
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,31 @@ class Balance:
     master: int
     publishing: int
     closing: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeardSince:
+    """What was heard in a settled period and entered the ledger after its settlement, entry `settlement`."""
+
+    period: str
+    currency: str
+    settlement: int
+    ms: int
+
+
+def heard_since_of(seal: Sealed) -> tuple[HeardSince, ...]:
+    """For each settlement, in the ledger's order, the milliseconds of all stems that came after it.
+
+    From the entries under one checkpoint. Reads them twice.
+    """
+    settlements = gather(seal.read()).settlements
+    late = [Late(period, entry.last, seal.size - 1) for _, period, entry in settlements]
+    if late:
+        gather(seal.read(), late)
+    return tuple(
+        HeardSince(entry.period, entry.currency, index, sum(each.by_stem.values()))
+        for (index, _, entry), each in zip(settlements, late, strict=True)
+    )
 
 
 def balances(log: ReadableLog, holder: str | None = None) -> tuple[Balance, ...]:

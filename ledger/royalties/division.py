@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .. import canonical
-from ..entries import WHOLE_PPM, SettledHolder, SettledStem, Settlement, Share, Source
+from ..entries import WHOLE_PPM, Income, SettledHolder, SettledStem, Settlement, Share, Source
 from ..errors import VerificationFailed
 from .books import Books, Read, gather
 from .divide import largest_remainder
@@ -57,6 +57,8 @@ class IncomeLine:
     source: Source
     gross: int
     pool: int
+    entries: tuple[tuple[int, Income], ...]
+    """The income that sums to `gross`, each with its index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +112,23 @@ class Division:
 
     def differences(self, entry: Settlement) -> list[str]:
         """What `entry` says otherwise than this division, one sentence each."""
-        mine: tuple[tuple[str, object, object], ...] = (
+        sums = (
             ("gross", self.gross, entry.gross),
             ("pool", self.pool, entry.pool),
             ("total_ms", self.total_ms, entry.total_ms),
             ("unallocated", self.unallocated, entry.unallocated),
+        )
+        digests = (
             ("stems", canonical.digest(self.settled_stems), entry.stems),
             ("holders", canonical.digest(self.settled_holders), entry.holders),
         )
         return [
             f"{name} is {settled}, but the ledger gives {derived}"
-            for name, derived, settled in mine
+            for name, derived, settled in sums
+            if derived != settled
+        ] + [
+            f"{name} and their amounts are not those that were settled: their digest differs"
+            for name, derived, settled in digests
             if derived != settled
         ]
 
@@ -164,7 +172,7 @@ def divide_period(
 
 
 def _income(books: Books, period: Period, currency: str, last: int, terms: InForce) -> tuple[IncomeLine, ...]:
-    gross: dict[Source, int] = {}
+    found: dict[Source, list[tuple[int, Income]]] = {}
     for index, of, entry in books.income:
         if index > last or entry.currency != currency or not of.overlaps(period):
             continue
@@ -173,13 +181,16 @@ def _income(books: Books, period: Period, currency: str, last: int, terms: InFor
                 f"income at entry {index} is for {entry.period}, which reaches beyond {period.text}; "
                 f"settle {entry.period} or a longer period"
             )
-        gross[entry.source] = gross.get(entry.source, 0) + entry.amount
-    if not gross:
+        found.setdefault(entry.source, []).append((index, entry))
+    if not found:
         raise NothingToSettle(
             f"there is no income in {currency} for {period.text}; record it with 'stemloom royalty income'"
         )
+    gross = {source: sum(entry.amount for _, entry in entries) for source, entries in found.items()}
     pool = terms.pool_of(gross)
-    return tuple(IncomeLine(source, gross[source], pool[source]) for source in sorted(gross))
+    return tuple(
+        IncomeLine(source, gross[source], pool[source], tuple(found[source])) for source in sorted(found)
+    )
 
 
 def _divide_stem(
@@ -232,11 +243,12 @@ def rederive(
     divisions = []
     for (period, entry), milliseconds in zip(settlements, heard, strict=True):
         does_not = f"the settlement of {entry.period} in {entry.currency} does not follow from the ledger: "
+        see = "; see 'stemloom ledger verify'"
         try:
             division = divide_period(books, period, entry.currency, entry.last, milliseconds.by_stem)
         except NothingToSettle as error:
-            raise VerificationFailed(f"{does_not}{error}") from error
+            raise VerificationFailed(f"{does_not}{error}{see}") from error
         if problems := division.differences(entry):
-            raise VerificationFailed(does_not + "; ".join(problems))
+            raise VerificationFailed(f"{does_not}{problems[0]}{see}")
         divisions.append(division)
     return books, divisions

@@ -4,10 +4,12 @@
       BadAmount          2  an amount that is not a positive decimal with at most six places, or too large
       UnknownCurrency    2  not a currency of ISO 4217
       BadPeriod          2  a period that cannot be read, or has not begun
+      NotOver            2  a period that has begun and is not over, settled without meaning it
       BadTerms           2  terms that cannot be meant, or that reach back behind a settlement
       AlreadySettled     1  the period, or a part of it, was settled before
       NotSettled         1  the period was never settled
       NothingToSettle    1  there is no income for the period, or it does not fit the period
+      NothingHeard       1  money for a period in which nothing was heard, settled without meaning it
       SeveralCurrencies  2  the period has income or settlements in several currencies and none was named
       NotAHolder         4  the ledger has no such holder, or several
 
@@ -37,6 +39,10 @@ class BadPeriod(LedgerError):
     exit_code = 2
 
 
+class NotOver(BadPeriod):
+    """A period that is not over: what is heard in the rest of it would be in no settlement."""
+
+
 class BadTerms(LedgerError):
     """Terms that cannot be meant, or that reach back behind a settlement."""
 
@@ -53,6 +59,10 @@ class NotSettled(LedgerError):
 
 class NothingToSettle(LedgerError):
     """No income for the period, or income whose own period reaches beyond it."""
+
+
+class NothingHeard(LedgerError):
+    """There is money for the period and nothing was heard in it: all of it would be nobody's."""
 
 
 class SeveralCurrencies(LedgerError):

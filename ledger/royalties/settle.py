@@ -12,8 +12,8 @@ from ..entries import Settlement
 from ..errors import LedgerError, VerificationFailed
 from .books import Books, Entries, gather
 from .division import Division, divide_period
-from .errors import AlreadySettled, BadPeriod, NothingToSettle, SeveralCurrencies
-from .money import check_currency
+from .errors import AlreadySettled, BadPeriod, NothingHeard, NothingToSettle, NotOver, SeveralCurrencies
+from .money import check_currency, money_text
 from .periods import Period
 from .turn import sealed, turn
 from .usage import Milliseconds
@@ -66,14 +66,18 @@ def settle(
     currency: str | None = None,
     clock: Clock | None = None,
     *,
+    early: bool = False,
+    unallocated: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Settled:
     """Divide the income of `period` by the milliseconds in play, and append the settlement.
 
-    `currency` may be left out if the period has income in one alone. A period that has begun may be
-    settled before its end: what is logged in it after that is not in the settlement. Nothing is appended
-    unless the whole ledger verifies. Raises BadPeriod, UnknownCurrency, SeveralCurrencies, AlreadySettled,
-    NothingToSettle, VerificationFailed.
+    A settlement cannot be undone, so what is rarely meant has to be said. `early`: settle a period that has
+    begun and is not over; what is logged in it after that is in no settlement. `unallocated`: settle a
+    period in which nothing was heard; its whole pool stays nobody's. `currency` may be left out if the
+    period has income in one alone. Nothing is appended unless the whole ledger verifies. Raises BadPeriod,
+    NotOver, UnknownCurrency, SeveralCurrencies, AlreadySettled, NothingToSettle, NothingHeard,
+    VerificationFailed.
     """
     from ..verify import verify
 
@@ -82,6 +86,8 @@ def settle(
     if currency is not None:
         check_currency(currency)
     refuse_future(period, clock.now())
+    if not early:
+        refuse_unfinished(period, clock.now())
     with turn(log.home):
         report = verify(log.home, progress=progress)
         if not report.ok:
@@ -97,6 +103,11 @@ def settle(
             currency = only_currency(books, period)
         refuse_settled(books, period, currency)
         division = divide_period(books, period, currency, seal.size - 1, heard.by_stem)
+        if division.unallocated and not unallocated:
+            raise NothingHeard(
+                f"nothing was heard in {period.text}, so its {money_text(division.pool, currency)} would "
+                "stay unallocated for good; nothing was settled: if that is meant, add --unallocated"
+            )
         entry = settlement_entry(division, seal.root, clock.now())
         (index,) = log.append((entry,))
     return Settled(index, entry, division)
@@ -147,6 +158,15 @@ def refuse_future(period: Period, now: str) -> None:
     if now < period.start:
         raise BadPeriod(
             f"{period.text} has not begun: it starts on {period.first_day}, and today is {now[:10]}"
+        )
+
+
+def refuse_unfinished(period: Period, now: str) -> None:
+    """Raise NotOver if `period` is not over at the time `now`."""
+    if now < period.end:
+        raise NotOver(
+            f"{period.text} is not over: its last day is {period.last_day}, and what is heard from now on "
+            "would be in no settlement, for good; settle it after that day, or now with --early"
         )
 
 

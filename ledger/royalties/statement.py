@@ -16,7 +16,7 @@ from .errors import NotAHolder, NotSettled, SeveralCurrencies
 from .money import check_currency
 from .periods import Period
 from .turn import ReadableLog, Sealed, sealed
-from .usage import Amount, StemUse, Uses
+from .usage import Amount, Late, StemUse, Uses
 
 Names = Mapping[str, tuple[str, str]]
 """Holder id to name and the salt of its commitment in the ledger."""
@@ -44,6 +44,16 @@ class SettledAt(_Record, frozen=True, kw_only=True):
     time: str
 
 
+class Since(_Record, frozen=True, kw_only=True):
+    """Milliseconds heard in the period that entered the ledger after the settlement, up to `checkpoint`.
+
+    They are in no settlement yet. `ms` is of the statement's stems, `total_ms` of all.
+    """
+
+    ms: int
+    total_ms: int
+
+
 class TermsUsed(_Record, frozen=True, kw_only=True):
     """Terms of the period; `index` is null where the ledger held none and the default applied."""
 
@@ -54,13 +64,23 @@ class TermsUsed(_Record, frozen=True, kw_only=True):
     threshold: int
 
 
+class Received(_Record, frozen=True, kw_only=True):
+    """One income entry; `reference` is what its recorder wrote beside it, such as an invoice number."""
+
+    index: int
+    period: str
+    amount: int
+    reference: str
+
+
 class SourceIncome(_Record, frozen=True, kw_only=True):
-    """Income from one source: `gross == deducted + pool`."""
+    """Income from one source: `gross == deducted + pool`, and the amounts of `entries` sum to `gross`."""
 
     source: Source
     gross: int
     deducted: int
     pool: int
+    entries: tuple[Received, ...]
 
 
 class Used(_Record, frozen=True, kw_only=True):
@@ -168,6 +188,7 @@ class Statement(_Record, frozen=True, kw_only=True):
     unallocated: int
     total_ms: int
     ms: int
+    since: Since
     opening: int
     master: int
     publishing: int
@@ -212,7 +233,8 @@ def compose(
     ]
     ours = _stems_of(books, holder, period.end, entry.last)
     uses = Uses(period, entry.last, ours)
-    _, (*before, division) = rederive(seal.read, [*earlier, (period, entry)], [uses])
+    late = Late(period, entry.last, seal.size - 1)
+    _, (*before, division) = rederive(seal.read, [*earlier, (period, entry)], [uses, late])
     divided = {each.stem: each for each in division.stems}
     stems = [
         _stem(
@@ -247,7 +269,14 @@ def compose(
         terms=_terms(division),
         income=tuple(
             SourceIncome(
-                source=line.source, gross=line.gross, deducted=line.gross - line.pool, pool=line.pool
+                source=line.source,
+                gross=line.gross,
+                deducted=line.gross - line.pool,
+                pool=line.pool,
+                entries=tuple(
+                    Received(index=at, period=each.period, amount=each.amount, reference=each.reference)
+                    for at, each in line.entries
+                ),
             )
             for line in division.income
         ),
@@ -257,6 +286,7 @@ def compose(
         unallocated=division.unallocated,
         total_ms=division.total_ms,
         ms=sum(each.ms for each in stems),
+        since=Since(ms=sum(late.by_stem.get(stem, 0) for stem in ours), total_ms=sum(late.by_stem.values())),
         opening=opening,
         master=sum(each.master_accrued for each in stems),
         publishing=sum(each.publishing_accrued for each in stems),

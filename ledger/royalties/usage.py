@@ -35,6 +35,21 @@ class Milliseconds:
         self.by_stem[placement.stem] = self.by_stem.get(placement.stem, 0) + placement.ms
 
 
+class Late(Milliseconds):
+    """Milliseconds in play per stem id that entered the ledger after the period was settled.
+
+    `settled` is the last entry that the settlement read; `last` the last one to look at.
+    """
+
+    def __init__(self, period: Period, settled: int, last: int) -> None:
+        super().__init__(period, last)
+        self._settled = settled
+
+    def add(self, index: int, placement: Placement) -> None:
+        if index > self._settled:
+            super().add(index, placement)
+
+
 @dataclass(slots=True)
 class Amount:
     """Of one kind of use: milliseconds in play and number of placements."""

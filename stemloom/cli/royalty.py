@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from .output import Door, table
+from .ledger import write_whole
+from .output import Door, checked_output, table
 
 if TYPE_CHECKING:
     from ..ledger.entries import Source
@@ -135,8 +134,10 @@ def set_(
 @royalty.command(short_help="Divide a period's income by time heard.")
 @click.argument("period")
 @_CURRENCY
+@click.option("--early", is_flag=True, help="Though it is not over: what is heard after is in no settlement.")
+@click.option("--unallocated", is_flag=True, help="Though nothing was heard: all of it stays nobody's.")
 @click.pass_obj
-def settle(door: Door, period: str, currency: str | None) -> None:
+def settle(door: Door, period: str, currency: str | None, early: bool, unallocated: bool) -> None:
     """Divide a period's income by the milliseconds each stem was heard, once and for good."""
     from ..ledger.royalties.settle import settle as settle_period
 
@@ -147,6 +148,8 @@ def settle(door: Door, period: str, currency: str | None) -> None:
             log,
             period,
             currency.upper() if currency else None,
+            early=early,
+            unallocated=unallocated,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     door.emit(settled.record(), _settled_text(settled, {each.holder: each.name for each in people}))
@@ -160,8 +163,8 @@ def settle(door: Door, period: str, currency: str | None) -> None:
 @click.argument("holder")
 @click.argument("period")
 @_CURRENCY
-@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write it as one HTML file.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it as a JSON file.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write it as one HTML file.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write it as a JSON file.")
 @click.pass_obj
 def statement(
     door: Door, holder: str, period: str, currency: str | None, html: Path | None, out: Path | None
@@ -171,17 +174,19 @@ def statement(
 
     from ..ledger.royalties.statement import statement as make_statement
 
+    checked_output(out)
+    checked_output(html)
     people = _people(door)
     names = {each.holder: (each.name, each.name_salt) for each in people}
     who = _find(people, holder)
     with door.log() as log:
         made = make_statement(log, who, period, names, currency=currency.upper() if currency else None)
     if out is not None:
-        _write(out, msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
+        write_whole(out, msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
     if html is not None:
         from ..ledger.royalties.page import page
 
-        _write(html, page(made).encode())
+        write_whole(html, page(made).encode())
     door.emit(msgspec.to_builtins(made), _statement_text(made))
     for path in (out, html):
         if path is not None:
@@ -192,26 +197,40 @@ def statement(
 @click.argument("holder", required=False)
 @click.pass_obj
 def balance(door: Door, holder: str | None) -> None:
-    """What each holder is owed, or one of them."""
+    """What each holder is owed, or one of them; and what was heard since in the settled periods."""
     import msgspec
 
-    from ..ledger.royalties.balance import balances
+    from ..ledger.royalties.balance import balances_of, heard_since_of
     from ..ledger.royalties.money import decimal_text
+    from ..ledger.royalties.turn import sealed
 
     people = _people(door)
     names = {each.holder: each.name for each in people}
     who = None if holder is None else _find(people, holder)
     with door.log() as log:
-        found = balances(log, who)
+        seal = sealed(log)
+        found, since = balances_of(seal, who), heard_since_of(seal)
     rows = [
         (names.get(each.holder, each.holder), each.currency, each.settlements, decimal_text(each.closing, 6))
         for each in found
     ]
     door.emit(
-        {"balances": [{**msgspec.to_builtins(each), "name": names.get(each.holder)} for each in found]},
-        table(("holder", "currency", "settlements", "balance"), rows, right=(2, 3))
-        if rows
-        else "nothing was settled yet",
+        {
+            "balances": [{**msgspec.to_builtins(each), "name": names.get(each.holder)} for each in found],
+            "heard_since": msgspec.to_builtins(since),
+        },
+        "\n".join(
+            [
+                table(("holder", "currency", "settlements", "balance"), rows, right=(2, 3))
+                if rows
+                else "nothing was settled yet",
+                *(
+                    f"{each.period} in {each.currency}, of all holders: {_since_text(each.ms)}"
+                    for each in since
+                    if each.ms
+                ),
+            ]
+        ),
     )
 
 
@@ -298,6 +317,10 @@ def _settled_text(settled: Settled, names: dict[str, str]) -> str:
     return f"{text}\n\n{table(head, rows, right=(1, 2, 3, 4))}"
 
 
+def _since_text(ms: int) -> str:
+    return f"{ms} ms heard since, in no settlement yet"
+
+
 def _statement_text(made: Statement) -> str:
     from ..ledger.royalties.money import decimal_text, money_text
     from ..ledger.royalties.words import duration_text, percent_text, period_text
@@ -314,27 +337,14 @@ def _statement_text(made: Statement) -> str:
         for each in made.stems
     ]
     head = ("stem", "heard for", "of all time", "placements", "stem earned", f"yours, {made.currency}")
+    since = made.since
+    late = (
+        f"{_since_text(since.total_ms)}; {since.ms} ms of them are of these stems\n" if since.total_ms else ""
+    )
     return (
         f"{made.payee.name or made.holder}, {period_text(made.period)}: "
         f"{money_text(made.amount, made.currency)} earned, "
         f"balance {money_text(made.closing, made.currency)}\n\n"
-        f"{table(head, rows, right=(1, 2, 3, 4, 5))}\n\n"
+        f"{table(head, rows, right=(1, 2, 3, 4, 5))}\n\n{late}"
         f"from entries {made.first} to {made.last} of {made.origin}, settled at entry {made.settlement.index}"
     )
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a whole file or none: beside it first, then in its place."""
-    beside: Path | None = None
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        beside = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        beside.chmod(0o644)
-        beside.replace(path)
-    except OSError as error:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
-        error.filename = os.fspath(path)  # the file that was asked for, not the one beside it
-        raise

@@ -139,7 +139,7 @@ def test_render_ledger_and_settlement_agree(road: dict) -> None:
 
     period = entries[0]["start"][:7]
     as_json(home, "royalty", "income", "1000", "--currency", "EUR", "--period", period, "--reference", "one")
-    settled = as_json(home, "royalty", "settle", period, "--currency", "EUR")
+    settled = as_json(home, "royalty", "settle", period, "--currency", "EUR", "--early")
     assert {stem["stem"]: stem["ms"] for stem in settled["stems"]} == per_stem
     assert settled["total_ms"] == sum(per_stem.values())
     assert sum(stem["amount"] for stem in settled["stems"]) == settled["pool"] == 1_000_000_000

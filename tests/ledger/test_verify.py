@@ -485,7 +485,7 @@ def test_who_may_say_what(log: Log, home: Path, story: Any, case: str, sentence:
 
 def test_a_settlement_is_derived_again(log: Log, home: Path, story: Any) -> None:
     log.append([*story.whole(8), _income(99)])
-    settled = settle(log, "2026", "EUR", FixedClock("2026-11-30T00:00:00.000Z"))
+    settled = settle(log, "2026", "EUR", FixedClock("2027-01-01T00:00:00.000Z"))
     assert verify(home).problems == ()
     wrong = msgspec.structs.replace(settled.entry, total_ms=settled.entry.total_ms + 1)
     again = msgspec.structs.replace(settled.entry, root="00" * 32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemloom.ledger.entries import Settlement
+from stemloom.ledger.entries import Placement, Settlement
 from stemloom.ledger.errors import VerificationFailed
 from stemloom.ledger.royalties.balance import balances_of
 from stemloom.ledger.royalties.books import gather
@@ -346,8 +347,8 @@ def settled(story: Any) -> tuple[Any, int, Settlement]:
         ({"pool": 99}, "pool is 99, but the ledger gives 100"),
         ({"total_ms": 90_001}, "total_ms is 90001"),
         ({"unallocated": 1}, "unallocated is 1"),
-        ({"stems": "0" * 64}, "stems is 0000"),
-        ({"holders": "0" * 64}, "holders is 0000"),
+        ({"stems": "0" * 64}, "stems and their amounts are not those"),
+        ({"holders": "0" * 64}, "holders and their amounts are not those"),
         ({"last": 2}, "there is no income"),
         ({"last": 7}, "it says it read entries 0 to 7"),
         ({"first": 1}, "it says it read entries 1 to 6"),
@@ -378,8 +379,24 @@ def test_a_placement_changed_after_settlement_is_found(story: Any) -> None:
     told.entries[4] = msgspec.structs.replace(told.entries[4], ms=30_001)
     problems = check_settlement(index, entry, told.read())
     assert [problem.split()[0] for problem in problems] == ["total_ms", "stems"]
-    with pytest.raises(VerificationFailed, match="does not follow from the ledger: total_ms is 90000"):
+    with pytest.raises(VerificationFailed) as caught:
         balances_of(told.seal)
+    assert str(caught.value) == (
+        "the settlement of 2026-11 in EUR does not follow from the ledger: "
+        "total_ms is 90000, but the ledger gives 90001; see 'stemloom ledger verify'"
+    )
+
+
+def test_a_difference_of_stems_alone_is_told_without_their_digests(story: Any) -> None:
+    told, index, entry = settled(story)
+    places = [at for at, each in enumerate(told.entries) if isinstance(each, Placement)][:2]
+    for at, more in zip(places, (1, -1), strict=True):
+        told.entries[at] = msgspec.structs.replace(told.entries[at], ms=told.entries[at].ms + more)
+    with pytest.raises(VerificationFailed, match="see 'stemloom ledger verify'") as caught:
+        balances_of(told.seal)
+    for sentence in (str(caught.value), *check_settlement(index, entry, told.read())):
+        assert re.search("[0-9a-f]{64}", sentence) is None
+        assert "stems and their amounts" in sentence or "holders and their amounts" in sentence
 
 
 def test_balance_of_a_stranger(story: Any) -> None:

@@ -9,27 +9,38 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from stemloom.cli import run
 from stemloom.ledger.canonical import digest
-from stemloom.ledger.clock import FixedClock
+from stemloom.ledger.clock import FixedClock, SystemClock
 from stemloom.ledger.entries import Entry, Placement, Session, Settlement, Share, Stem
 from stemloom.ledger.errors import LedgerError, VerificationFailed
 from stemloom.ledger.keys import PrivateKey
 from stemloom.ledger.log import Log
-from stemloom.ledger.royalties.balance import balances
-from stemloom.ledger.royalties.errors import AlreadySettled, BadAmount, BadPeriod, BadTerms, UnknownCurrency
+from stemloom.ledger.royalties.balance import HeardSince, balances, heard_since_of
+from stemloom.ledger.royalties.errors import (
+    AlreadySettled,
+    BadAmount,
+    BadPeriod,
+    BadTerms,
+    NothingHeard,
+    NotOver,
+    UnknownCurrency,
+)
 from stemloom.ledger.royalties.money import LARGEST
 from stemloom.ledger.royalties.record import record_income, record_terms
 from stemloom.ledger.royalties.settle import check_settlement, settle
 from stemloom.ledger.royalties.statement import statement
+from stemloom.ledger.royalties.turn import sealed
 from stemloom.ledger.statements import commitment, make_consent, make_holder
 from stemloom.ledger.verify import verify
 from stemloom.vault.vault import Vault
 
 TITLES = ("Bass", "Pad", "Bell")
 NOW = FixedClock("2025-03-20T12:00:00.000Z")
+LAST_MOMENT = "2025-03-31T23:59:59.999Z"
 SALT = "ab" * 16
 
 
@@ -168,7 +179,7 @@ def home(tmp_path: Path) -> Home:
 def test_a_settlement_is_sealed_verifies_and_follows_again(home: Home) -> None:
     home.income()
     size, root = home.log.size, home.log.root
-    settled = settle(home.log, "2025-03")
+    settled = settle(home.log, "2025-03", early=True)
     assert settled.index == size
     assert (settled.entry.first, settled.entry.last, settled.entry.root) == (0, size - 1, root.hex())
     assert home.log.entry(settled.index) == settled.entry
@@ -184,9 +195,37 @@ def test_a_settlement_is_sealed_verifies_and_follows_again(home: Home) -> None:
     assert sum(each["amount"] for each in record["holders"]) == 10**9
 
 
+def test_a_period_that_is_over_needs_no_more_than_its_name(home: Home) -> None:
+    home.income()
+    assert settle(home.log, "2025-03", clock=FixedClock("2025-04-01T00:00:00.000Z")).entry.total_ms == 100_001
+
+
+def test_what_is_heard_after_an_early_settlement_is_counted_and_in_no_settlement(home: Home) -> None:
+    home.income()
+    settled = settle(home.log, "2025-03", early=True)
+    assert [each.ms for each in heard_since_of(sealed(home.log))] == [0]
+    again = [
+        msgspec.structs.replace(entry, session="xffffffffffffffffffff")
+        for _, entry in home.log.entries(0, settled.index)
+        if isinstance(entry, Session | Placement)
+    ]
+    home.log.append(again)
+    assert verify(home.path).problems == ()
+    assert heard_since_of(sealed(home.log)) == (HeardSince("2025-03", "EUR", settled.index, 100_001),)
+    made = statement(home.log, home.ada, "2025-03", home.names)
+    assert (made.total_ms, made.since.total_ms, made.since.ms) == (100_001, 100_001, 35_001)
+
+
+def test_a_period_without_sound_is_settled_if_that_is_meant(home: Home) -> None:
+    home.income(period="2025-02")
+    settled = settle(home.log, "2025-02", unallocated=True)
+    assert (settled.entry.unallocated, settled.entry.total_ms) == (10**9, 0)
+    assert verify(home.path).problems == ()
+
+
 def test_statements_share_out_the_pool(home: Home) -> None:
     home.income()
-    settle(home.log, "2025-03", "EUR")
+    settle(home.log, "2025-03", "EUR", early=True)
     both = [statement(home.log, who, "2025-03", home.names) for who in (home.ada, home.ben)]
     assert sum(each.closing for each in both) == 10**9
     assert both[0].vkey == home.log.vkey
@@ -198,7 +237,7 @@ def test_statements_share_out_the_pool(home: Home) -> None:
 
 def test_no_day_is_settled_twice_and_nothing_is_written_then(home: Home) -> None:
     home.income()
-    settle(home.log, "2025-03")
+    settle(home.log, "2025-03", early=True)
     size = home.log.size
     for period in ("2025-03", "2025-Q1", "2025-03-31..2025-04-02"):
         with pytest.raises(AlreadySettled):
@@ -213,7 +252,7 @@ def test_of_processes_that_settle_at_once_one_does(home: Home) -> None:
 
     def attempt(_: int) -> str:
         try:
-            settle(Log.open(home.path, clock=NOW), "2025-03")
+            settle(Log.open(home.path, clock=NOW), "2025-03", early=True)
         except AlreadySettled:
             return "refused"
         return "settled"
@@ -242,9 +281,24 @@ def test_of_processes_that_settle_at_once_one_does(home: Home) -> None:
         ),
         (lambda home: home.income(period="March"), BadPeriod, "'March' is not a period"),
         (lambda home: record_income(home.log, 5, "EUR", "sync", "2025-03", "  "), BadAmount, "reference"),
-        (lambda home: settle(home.log, "2025-04"), BadPeriod, "has not begun"),
+        (lambda home: settle(home.log, "2025-04", early=True), BadPeriod, "has not begun"),
+        (
+            lambda home: [home.income(), settle(home.log, "2025-03")],
+            NotOver,
+            "2025-03 is not over: its last day is 2025-03-31",
+        ),
+        (
+            lambda home: [home.income(), settle(home.log, "2025-03", "EUR", FixedClock(LAST_MOMENT))],
+            NotOver,
+            "--early",
+        ),
+        (
+            lambda home: [home.income(period="2025-02"), settle(home.log, "2025-02")],
+            NothingHeard,
+            "nothing was heard in 2025-02, so its 1\u00a0000.00\u00a0EUR",
+        ),
         (lambda home: settle(home.log, "2025-03", "EUX"), UnknownCurrency, "not a currency"),
-        (lambda home: settle(home.log, "2025-03"), LedgerError, "there is no income for 2025-03"),
+        (lambda home: settle(home.log, "2025-03", early=True), LedgerError, "there is no income for 2025-03"),
         (lambda home: record_terms(home.log, "soon"), BadTerms, "'soon' is not a time"),
         (lambda home: record_terms(home.log, "2025-02-30T00:00:00.000Z"), BadTerms, "is not a time"),
         (
@@ -274,7 +328,7 @@ def test_terms_carry_on_what_they_do_not_change(home: Home) -> None:
     assert second.pool_ppm == first.pool_ppm
     assert (second.master_ppm, second.threshold) == (800_000, 5)
     home.income(10)
-    settled = settle(home.log, "2025-03")
+    settled = settle(home.log, "2025-03", early=True)
     assert (settled.entry.gross, settled.entry.pool, settled.division.terms.terms) == (10, 7, first)
     with pytest.raises(BadTerms, match="reach back behind 2025-03"):
         record_terms(home.log, "2025-03-01T00:00:00.000Z", master_ppm=1)
@@ -294,7 +348,7 @@ def test_a_ledger_that_does_not_verify_is_not_settled(home: Home) -> None:
     size = home.log.size
     flip(home)
     with pytest.raises(VerificationFailed, match="the ledger does not verify, so nothing was settled"):
-        settle(home.log, "2025-03")
+        settle(home.log, "2025-03", early=True)
     assert home.log.size == size
 
 
@@ -395,6 +449,57 @@ def test_mistakes_end_in_a_sentence_and_a_code(
     assert "Traceback" not in err
 
 
+def test_the_running_month_is_settled_early_or_not_at_all(home: Home, stemloom: Any) -> None:
+    month = SystemClock().now()[:7]
+    # Wide enough that it has begun and is not over, whenever this runs.
+    period = f"{month}-01..9998-12-31"
+    assert stemloom("income", "5", "--currency", "EUR", "--period", period, "--reference", "r")[0] == 0
+    code, out, err = stemloom("settle", period)
+    assert (code, out) == (2, "")
+    assert f"{period} is not over: its last day is 9998-12-31" in err
+    code, _, err = stemloom("settle", period, "--early", "--unallocated")
+    assert code == 0
+    assert "is not over: what is heard in it from now on is not in this settlement" in err
+
+
+def test_balance_and_statement_print_what_was_heard_since(home: Home, stemloom: Any) -> None:
+    home.income()
+    settled = settle(home.log, "2025-03", early=True)
+    for words in (("balance",), ("statement", home.ada, "2025-03")):
+        assert "heard since" not in stemloom(*words)[1]
+    home.log.append(
+        [
+            msgspec.structs.replace(entry, session="xffffffffffffffffffff")
+            for _, entry in home.log.entries(0, settled.index)
+            if isinstance(entry, Session | Placement)
+        ]
+    )
+    for words in (("balance",), ("balance", home.ben), ("statement", home.ada, "2025-03")):
+        code, out, _ = stemloom(*words)
+        assert (code, "100001 ms heard since, in no settlement yet" in out) == (0, True)
+    assert json.loads(stemloom("balance", "--json")[1])["heard_since"] == [
+        {"period": "2025-03", "currency": "EUR", "settlement": settled.index, "ms": 100_001}
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("balance",),
+        ("settle", "2025-03"),
+        ("statement", "h00", "2025-03"),
+        ("terms",),
+        ("terms", "set", "--from", "2025-05-01", "--master", "1%"),
+        ("income", "5", "--currency", "EUR", "--period", "2025-03", "--reference", "r"),
+    ],
+)
+def test_no_ledger_exits_4(home: Home, stemloom: Any, tmp_path: Path, words: tuple[str, ...]) -> None:
+    home.path.rename(tmp_path / "away")
+    code, out, err = stemloom(*words)
+    assert (code, out) == (4, "")
+    assert f"there is no ledger in {home.path}" in err
+
+
 def test_a_period_never_settled(home: Home, stemloom: Any) -> None:
     ended, _, err = stemloom("statement", home.ada, "2025-03")
     assert (ended, err) == (
@@ -413,12 +518,18 @@ def test_settling_a_damaged_ledger_exits_5(home: Home, stemloom: Any) -> None:
 
 def test_a_file_that_cannot_be_written_leaves_nothing(home: Home, stemloom: Any, tmp_path: Path) -> None:
     home.income()
-    settle(home.log, "2025-03")
+    settle(home.log, "2025-03", early=True)
     ended, out, err = stemloom(
         "statement", home.ada, "2025-03", "--html", str(tmp_path / "none" / "ada.html")
     )
-    assert (ended, out) == (1, "")
-    assert err == f"stemloom: there is no '{tmp_path / 'none' / 'ada.html'}'\n"
+    assert (ended, out) == (2, "")
+    assert err == f"stemloom: there is no folder '{tmp_path / 'none'}' to write 'ada.html' to\n"
+    ended, out, err = stemloom("statement", home.ada, "2025-03", "--out", str(tmp_path))
+    assert (ended, out) == (2, "")
+    assert f"'{tmp_path}' is a folder" in err
+    # Said before anything is read: here there is not even a settlement of that period.
+    ended, _, err = stemloom("statement", home.ada, "2025-01", "--out", str(tmp_path / "none" / "x"))
+    assert (ended, "there is no folder" in err) == (2, True)
 
 
 def test_holders_go_by_their_names_in_the_vault(
@@ -437,7 +548,10 @@ def test_holders_go_by_their_names_in_the_vault(
             run()
         return (stopped.value.code, *capsys.readouterr())
 
-    code, out, _ = call("settle", "2025-03")
+    code, out, err = call("settle", "2025-03")
+    assert (code, out) == (1, "")
+    assert "nothing was settled: if that is meant, add --unallocated" in err
+    code, out, _ = call("settle", "2025-03", "--unallocated")
     assert (code, "nothing was heard: 1.00\u00a0EUR stays unallocated" in out) == (0, True)
     for text in ("mira <holm>", mira.holder, mira.holder[:8]):
         code, out, _ = call("statement", text, "2025-03", "--html", str(tmp_path / "mira.html"), "--json")

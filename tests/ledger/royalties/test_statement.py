@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from stemloom.ledger.errors import VerificationFailed
+from stemloom.ledger.royalties.balance import heard_since_of
 from stemloom.ledger.royalties.chart import HEIGHT, MOST_BARS, WIDTH, bars
 from stemloom.ledger.royalties.errors import NotAHolder, NotSettled, SeveralCurrencies
 from stemloom.ledger.royalties.page import page
@@ -147,6 +148,47 @@ def test_a_settlement_that_does_not_follow_gives_no_statement(story: Any) -> Non
     told.entries[at] = msgspec.structs.replace(told.entries[at], ms=20_001)
     with pytest.raises(VerificationFailed, match="does not follow from the ledger"):
         state(told, "Ben")
+
+
+def test_what_came_after_the_settlement_is_told(story: Any) -> None:
+    told = concert(story)
+    made = state(told, "Ben")
+    assert (made.since.ms, made.since.total_ms) == (9_999, 9_999)
+    told.place("Hush", 40, "2026-11-30T10:00:00.000Z", session="x03")
+    told.place("Hush", 7, "2026-12-01T10:00:00.000Z", session="x03")
+    later = state(told, "Ben")
+    assert (later.since.ms, later.since.total_ms) == (9_999, 10_039)
+    assert (later.ms, later.amount, later.closing) == (made.ms, made.amount, made.closing)
+    assert "10039 ms heard since, in no settlement yet; 9999 ms of them" in Outline(page(later)).text
+    before = state(told, "Ben", "2026-10")
+    assert (before.since.ms, before.since.total_ms) == (0, 0)
+    assert "heard since" not in page(before)
+    assert [(each.period, each.ms) for each in heard_since_of(told.seal)] == [
+        ("2026-10", 0),
+        ("2026-11", 10_039),
+    ]
+    assert heard_since_of(story().seal) == ()
+
+
+def test_income_is_listed_with_its_references(story: Any) -> None:
+    told = story()
+    told.holder("Ada")
+    told.stem("Bass", "Ada")
+    told.place("Bass", 10)
+    for amount, reference in ((30, "a sample"), (12, NASTY)):
+        at = told.income(amount)
+        told.entries[at] = msgspec.structs.replace(told.entries[at], reference=reference)
+    told.settle()
+    made = state(told, "Ada")
+    (line,) = made.income
+    assert [(each.amount, each.reference) for each in line.entries] == [(30, "a sample"), (12, NASTY)]
+    assert sum(each.amount for each in line.entries) == line.gross
+    assert [told.entries[each.index].reference for each in line.entries] == ["a sample", NASTY]
+    text = page(made)
+    assert "<script" not in text
+    shown = Outline(text).text
+    assert "“a sample”" in shown
+    assert f"“{NASTY}”" in shown
 
 
 def leaves(value: Any) -> list[Any]:
