@@ -1,7 +1,7 @@
 """What can go wrong in the ledger, one class a mistake that a caller can act on.
 
 LedgerError                 exit code 1
-+- NoLedger                 there is no ledger at that place
++- NoLedger                 exit code 4: there is no ledger at that place
 +- NoSuchEntry              the log has no entry of that index
 +- BadEntry                 an entry, a message or a file is not in its one canonical form
 +- BadKey                   a key file that is missing or cannot be read
@@ -40,6 +40,8 @@ class LedgerError(Exception):
 
 class NoLedger(LedgerError):
     """There is no ledger at that place."""
+
+    exit_code = 4
 
 
 class NoSuchEntry(LedgerError):

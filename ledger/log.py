@@ -17,7 +17,7 @@ from .checkpoint import Checkpoint, open_checkpoint, origin_of
 from .clock import Clock, SystemClock
 from .disk import Disk, RealDisk
 from .entries import Entry
-from .errors import BadEntry, BadKey, LedgerError, NoLedger, NoSuchEntry
+from .errors import BadEntry, BadKey, LedgerError, NoLedger, NoSuchEntry, VerificationFailed
 from .journal import Journal
 from .keys import PrivateKey
 from .note import Verifier
@@ -51,7 +51,7 @@ class Log:
         """The log of `home`. `create`: make an empty one if there is none, and finish what a crash left.
 
         Raises NoLedger, BadKey, BadNote for a checkpoint that is not signed by the home's key,
-        RefusesToSign, OSError.
+        VerificationFailed for a log whose files are gone, RefusesToSign, OSError.
         """
         places = Places(Path(home))
         disk = disk or RealDisk()
@@ -69,10 +69,8 @@ class Log:
                 log._sequencer.begin()
                 log._sequencer.adopt()
         else:
-            if not places.checkpoint.exists():
-                raise NoLedger(
-                    f"there is no ledger in {places.home}; 'stemloom vault holder add NAME' begins one"
-                )
+            if not places.checkpoint.exists() and not places.signed.exists():
+                raise _no_ledger(places)
             if not places.key.exists():
                 raise BadKey(f"the log's key {places.key} is missing; put it back from a backup")
             log = cls(places, PrivateKey.load(places.key), clock or SystemClock(), disk)
@@ -111,11 +109,24 @@ class Log:
     # Reading: everything is under the checkpoint of the moment, which is read anew by each call.
 
     def checkpoint(self) -> bytes:
-        """The signed checkpoint, as it is published."""
+        """The signed checkpoint, as it is published. Raises NoLedger, VerificationFailed if it is lost."""
         try:
             return self._places.checkpoint.read_bytes()
         except FileNotFoundError as error:
-            raise NoLedger(f"the checkpoint {self._places.checkpoint} is missing") from error
+            known = self._known_size()
+            if not known:
+                raise _no_ledger(self._places) from error
+            raise VerificationFailed(
+                f"{self._places.checkpoint} is missing, though {self._places.signed} still knows "
+                f"{known} entries; see 'stemloom ledger verify'"
+            ) from error
+
+    def _known_size(self) -> int:
+        """How many entries the copy of the last signed checkpoint has; 0 without one."""
+        try:
+            return open_checkpoint(self._places.signed.read_bytes(), self._verifier).size
+        except FileNotFoundError:
+            return 0
 
     def signed(self) -> Checkpoint:
         """The checkpoint, read. Raises BadNote if this log's key did not sign it."""
@@ -211,7 +222,11 @@ class Log:
     def _sequence_journal(self, path: Path, entries: Sequence[bytes]) -> list[int]:
         with _locked(self._places):
             self._sequencer.begin()
-            return self._sequencer.append(list(entries), journals=[path])
+            return self._sequencer.adopt(then=entries, own=path)
+
+
+def _no_ledger(places: Places) -> NoLedger:
+    return NoLedger(f"there is no ledger in {places.home}; 'stemloom vault holder add NAME' begins one")
 
 
 def _make_folders(places: Places, disk: Disk) -> None:

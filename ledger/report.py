@@ -17,6 +17,11 @@ class Problem:
     detail: str
     """A sentence."""
 
+    def __str__(self) -> str:
+        """The sentence, with the file before it where it does not name that itself."""
+        named = self.what.removeprefix("../")
+        return self.detail if named in self.detail else f"{named}: {self.detail}"
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

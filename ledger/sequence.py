@@ -154,12 +154,17 @@ class Sequencer:
 
     # Appending.
 
-    def adopt(self, then: Sequence[bytes] = ()) -> list[int]:
-        """Take in the journals whose owners died, then the entries `then`; the indices of `then`."""
+    def adopt(self, then: Sequence[bytes] = (), own: Path | None = None) -> list[int]:
+        """Take in the journals whose owners died, then the entries `then`; the indices of `then`.
+
+        `own`: the caller's journal, of which `then` is the whole.
+        """
         with ExitStack() as held:
             taken: list[bytes] = []
             journals: list[Path] = []
             for path in sorted(self._places.journals.glob("*.journal")):
+                if path == own:
+                    continue
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 held.callback(os.close, descriptor)
                 try:
@@ -169,6 +174,8 @@ class Sequencer:
                 entries = read_journal(self._disk.read(path)).entries
                 taken += entries[: _first_bad(entries)]
                 journals.append(path)
+            if own is not None:
+                journals.append(own)
             indices = self.append([*taken, *then], journals)
         return indices[len(taken) :]
 

@@ -60,16 +60,21 @@ def verify(
     place = Path(place)
     home = Places(place) if (place / "ledger").exists() else None
     log = home.log if home else place
-    if not log.is_dir() or not ((log / "checkpoint").exists() or (log / "tile").exists() or home):
+    here = log.is_dir() and bool(home or (log / "checkpoint").exists() or (log / "tile").exists())
+    if not here and not (home and home.signed.exists()):
         raise NoLedger(f"there is no ledger in {place}")
     verifier = parse_vkey(vkey) if vkey is not None else _own_key(home, place)
+    if not here:
+        return _without_log(_opened(_bytes(Places(place).signed), verifier))
     with _held_still(home):
         still = _look(log, home, verifier)
     problems: list[Problem] = []
     warnings: list[Problem] = [
-        Problem(None, f"../journals/{name}", f"the journal {name} waits for the next writer to take it in")
+        Problem(None, f"../journals/{name}", f"journals/{name} waits for the next writer to take it in")
         if name.endswith(".journal")
-        else Problem(None, f"../journals/{name}", f"{name} is a journal of which a part could not be read")
+        else Problem(
+            None, f"../journals/{name}", f"journals/{name} is a journal of which a part could not be read"
+        )
         for name in still.journals
     ]
     if home is not None and still.signed is None and still.checkpoint is not None:
@@ -108,6 +113,18 @@ def verify(
     if not problems:
         problems += _check_settlements(log, current.size, settlements)
     return Report(current.size, current.root.hex(), tuple(problems), tuple(warnings))
+
+
+def _without_log(signed: Checkpoint | None) -> Report:
+    """The report where a home has lost its `log/`, and what was signed last says that there was one."""
+    knows = f"still knows {signed.size} entries" if signed else "says that there was a log"
+    lost = Problem(
+        None,
+        "checkpoint",
+        f"the folder log/ with the checkpoint and all entries is missing, though ledger/signed {knows}: "
+        "put the whole folder back from its newest copy",
+    )
+    return Report(signed.size if signed else 0, signed.root.hex() if signed else "", (lost,), ())
 
 
 def _own_key(home: Places | None, place: Path) -> Verifier:
@@ -222,12 +239,13 @@ def _checkpoint(
                 Problem(None, "checkpoint", "the log is new, and its first checkpoint not published")
             )
         else:
-            problems.append(Problem(None, "checkpoint", "the log has no checkpoint"))
+            knows = f", though ledger/signed still knows {signed.size} entries" if signed else ""
+            problems.append(Problem(None, "checkpoint", f"the log has no checkpoint{knows}"))
     else:
         try:
             published = open_checkpoint(still.checkpoint, verifier)
         except BadNote as error:
-            problems.append(Problem(None, "checkpoint", f"checkpoint: {error}"))
+            problems.append(Problem(None, "checkpoint", f"the checkpoint does not hold: {error}"))
     if still.signed is not None and signed is None:
         warnings.append(
             Problem(
@@ -246,8 +264,8 @@ def _checkpoint(
                 Problem(
                     None,
                     "checkpoint",
-                    f"the checkpoint has {published.size} entries, though {signed.size} were signed last: "
-                    "the log is an older copy",
+                    f"the checkpoint has {published.size} entries, though ledger/signed still knows "
+                    f"{signed.size} entries: the log is an older copy",
                 )
             )
     elif signed.size == published.size and signed.root != published.root:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,12 +12,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import Door
+from .output import Door, checked_output
 
 if TYPE_CHECKING:
     from ..ledger.entries import Entry
 
 _KINDS = ("holder", "stem", "splits", "consent", "session", "placement", "terms", "income", "settlement")
+
+
+class _Index(click.ParamType):  # type: ignore[type-arg]
+    """The index of an entry."""
+
+    name = "index"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if not re.fullmatch(r"[0-9]{1,18}", str(value)):
+            self.fail(f"{value!r} is not the index of an entry: write a whole number such as 3", param, ctx)
+        return int(str(value))
 
 
 @click.group()
@@ -75,7 +88,12 @@ def show(
 
 
 @ledger.command()
-@click.option("--log", "copy", type=click.Path(path_type=Path), help="A published copy of the log instead.")
+@click.option(
+    "--log",
+    "copy",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="A published copy of the log instead.",
+)
 @click.option("--vkey", metavar="K", help="The verifier key to trust, instead of the one kept here.")
 @click.pass_context
 def verify(ctx: click.Context, copy: Path | None, vkey: str | None) -> None:
@@ -96,7 +114,7 @@ def verify(ctx: click.Context, copy: Path | None, vkey: str | None) -> None:
     def record(found: tuple[Problem, ...]) -> list[dict[str, object]]:
         return [{"index": each.index, "what": each.what, "detail": each.detail} for each in found]
 
-    lines = [f"{each.what}: {each.detail}" for each in report.problems]
+    lines = [str(each) for each in report.problems]
     if report.ok:
         lines.append(f"verified: {report.size} entries, root {report.root}")
     else:
@@ -112,7 +130,7 @@ def verify(ctx: click.Context, copy: Path | None, vkey: str | None) -> None:
         "\n".join(lines),
     )
     for each in report.warnings:
-        door.note(f"note: {each.what}: {each.detail}")
+        door.note(f"note: {each}")
     if not report.ok:
         ctx.exit(5)
 
@@ -139,15 +157,16 @@ def checkpoint(door: Door) -> None:
 
 
 @ledger.command()
-@click.argument("index", type=click.IntRange(min=0))
+@click.argument("index", type=_Index())
 @click.option("--out", type=click.Path(path_type=Path), help="Write the receipt to that file.")
 @click.pass_obj
 def prove(door: Door, index: int, out: Path | None) -> None:
     """A receipt that entry INDEX is in the ledger; it can be checked without the ledger."""
+    checked_output(out)
     with door.log() as log:
         receipt = log.prove(index)
     if out is not None:
-        _write_whole(out, receipt)
+        write_whole(out, receipt)
     if door.json:
         door.emit({"index": index, "receipt": receipt.decode()})
     elif out is None:
@@ -157,7 +176,7 @@ def prove(door: Door, index: int, out: Path | None) -> None:
 
 
 @ledger.command("check-receipt")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--vkey", metavar="K", required=True, help="The verifier key of the ledger it comes from.")
 @click.pass_obj
 def check_receipt(door: Door, file: Path, vkey: str) -> None:
@@ -257,11 +276,18 @@ def _summary(entry: Entry) -> str:
             return f"{entry.period}: {entry.pool} micro-{entry.currency} over {entry.total_ms} ms"
 
 
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is there whole or not at all."""
-    new = path.with_name(f".{path.name}.{os.getpid()}")
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is there whole or not at all; an OSError names `path`."""
+    beside: Path | None = None
     try:
-        new.write_bytes(data)
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        beside = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        beside.chmod(0o644)
+        beside.replace(path)
+    except OSError as error:
+        if beside is not None:
+            beside.unlink(missing_ok=True)
+        error.filename = os.fspath(path)  # the file that was asked for, not the one beside it
+        raise

@@ -139,6 +139,60 @@ def test_the_dead_are_adopted_once(log: Log, home: Path, how: str) -> None:
     assert verify(home).ok
 
 
+@pytest.mark.parametrize("written", [0, 2])
+def test_a_journal_that_closes_takes_the_dead_in_once(log: Log, home: Path, written: int) -> None:
+    dead = log.journal()
+    dead.write([income(0), income(1)])
+    alive = log.journal()
+    alive.write([income(9)])
+    abandoned(dead)
+    journal = log.journal()
+    journal.write([income(10 + i) for i in range(written)])
+    assert journal.close() == list(range(2, 2 + written))
+    assert amounts(log) == [0, 1, *range(10, 10 + written)]
+    assert not dead.path.exists()
+    report = verify(home)
+    assert (report.problems, report.warnings) == ((), ())
+    log.append([])
+    assert alive.close() == [2 + written]
+    assert amounts(log).count(0) == 1
+
+
+def test_a_crash_at_every_step_of_closing_beside_a_dead_one(
+    tmp_path: Path, faulty: Callable[..., Any], crash: type[BaseException]
+) -> None:
+    """Whatever instant the second owner dies at, both owners' entries are in the log once."""
+
+    def two(home: Path, disk: Any) -> Journal:
+        log = Log.open(home, create=True, disk=disk)
+        dead, journal = log.journal(), log.journal()
+        dead.write([income(0)])
+        journal.write([income(1)])
+        abandoned(dead)
+        return journal
+
+    counted = faulty()
+    journal = two(tmp_path / "counted", counted)
+    before = len(counted.steps)
+    assert journal.close() == [1]
+    steps = len(counted.steps) - before
+    assert steps > 5
+    for after in range(steps):
+        home = tmp_path / f"crash{after}"
+        disk = faulty()
+        journal = two(home, disk)
+        disk.after, disk.error = len(disk.steps) + after, crash()
+        with pytest.raises(crash):
+            journal.close()
+        abandoned(journal)
+        log = Log.open(home, create=True)
+        # Dead alike, they are adopted by name where the first crash did not order them.
+        assert sorted(amounts(log)) == [0, 1]
+        assert verify(home).warnings == ()
+        assert list((home / "ledger" / "journals").iterdir()) == []
+        shutil.rmtree(home)
+
+
 def test_an_open_to_read_adopts_nobody(log: Log, home: Path) -> None:
     journal = log.journal()
     journal.write([income(0)])

@@ -76,7 +76,8 @@ def flipped(path: Path, place: int) -> None:
     ("name", "place"),
     [
         ("checkpoint", 30),
-        ("checkpoint", -3),
+        # Not the last character before the padding: two of its bits are unused, and others let them be.
+        ("checkpoint", -5),
         ("tile/0/000", 40),
         ("tile/0/001.p/1", 5),
         ("tile/1/000.p/1", 31),
