@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,8 +23,7 @@ from .errors import CatalogueTrouble
 from .measure import Measured
 from .records import Clearance, Holder, Stem
 from .schema import PROJECTED, VERSION, migrate
-
-_BUSY_SECONDS = 60.0
+from .sqlite_trouble import BUSY_SECONDS, worded
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,28 +60,33 @@ class Statement:
 
 
 class Catalogue:
-    """An open catalogue. Safe to use from several threads; a thread's transaction excludes the others."""
+    """An open catalogue. Safe to use from several threads; a thread's transaction excludes the others.
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    Where the file or its folder cannot be written, it is a copy in memory: the ledger is projected there, and
+    whatever only the vault knows can be read but not changed.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, kept: bool = True) -> None:
         self._path = path
         self._connection = connection
+        self._kept = kept
         self._turn = threading.RLock()
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False) -> Catalogue:
-        """Open the file, and bring its tables to today's form. `create`: make it when it is missing."""
+        """Open the file, and bring its tables to today's form. `create`: make it when it is missing.
+
+        Raises `CatalogueTrouble`, `OSError`.
+        """
         if not path.exists():
             if not create:
                 raise CatalogueTrouble(f"there is no catalogue at {path}")
             # SQLite would make it readable by all.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        with _worded(path):
-            connection = sqlite3.connect(
-                path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
+        kept = create or _writable(path)
+        with worded(path):
+            connection = _connected(path) if kept else _copied(path)
             try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")
                 version = int(connection.execute("PRAGMA user_version").fetchone()[0])
                 if version > VERSION:
                     raise CatalogueTrouble(
@@ -93,7 +97,12 @@ class Catalogue:
             except BaseException:
                 connection.close()
                 raise
-        return cls(path, connection)
+        return cls(path, connection, kept=kept)
+
+    def check_kept(self) -> None:
+        """That what is changed here is kept. Raises `OSError` where the disk gave no leave to write."""
+        if not self._kept:
+            raise OSError(errno.EACCES, "no permission to write", str(self._path))
 
     def close(self) -> None:
         with self._turn:
@@ -102,7 +111,7 @@ class Catalogue:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """A write transaction: all of it, durable, or nothing."""
-        with self._turn, _worded(self._path):
+        with self._turn, worded(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -114,7 +123,7 @@ class Catalogue:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Several reads of one and the same state."""
-        with self._turn, _worded(self._path):
+        with self._turn, worded(self._path):
             if self._connection.in_transaction:
                 yield self._connection
                 return
@@ -166,11 +175,13 @@ class Catalogue:
     # What only the vault knows.
 
     def name_holder(self, holder: str, name: str, salt: str) -> None:
+        self.check_kept()
         with self.transaction() as db:
             db.execute("INSERT INTO named VALUES (?, ?, ?)", (holder, name, salt))
 
     def keep_measured(self, rows: Sequence[tuple[str, str, int, int, Measured]]) -> None:
         """Keep `(stem, file_sha256, frames, channels, measured)` of stems that are about to enter."""
+        self.check_kept()
         with self.transaction() as db:
             db.executemany(
                 "INSERT INTO measured VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -196,6 +207,7 @@ class Catalogue:
         return named, stems
 
     def forget_abandoned(self, holders: Sequence[str], stems: Sequence[str]) -> None:
+        self.check_kept()
         with self.transaction() as db:
             db.executemany("DELETE FROM named WHERE holder = ?", [(holder,) for holder in holders])
             db.executemany("DELETE FROM measured WHERE stem = ?", [(stem,) for stem in stems])
@@ -323,6 +335,42 @@ class Catalogue:
         )
 
 
+def _writable(path: Path) -> bool:
+    # SQLite writes beside the file as well. A disk that is mounted read-only gives no leave to root either.
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _copied(path: Path) -> sqlite3.Connection:
+    """The catalogue copied to memory, without a byte written to the disk."""
+    # Without a log of its own writes beside it nobody has the file open, and SQLite cannot make one here.
+    try:
+        logged = path.with_name(path.name + "-wal").stat().st_size > 0
+    except FileNotFoundError:
+        logged = False
+    how = "mode=ro" if logged else "mode=ro&immutable=1"
+    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    try:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=BUSY_SECONDS)
+        ) as source:
+            source.backup(copy)
+    except BaseException:
+        copy.close()
+        raise
+    return copy
+
+
 def _project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
     """Whether the entry is of a kind that the catalogue holds."""
     match entry:
@@ -410,31 +458,6 @@ def _where(chosen: Filter) -> tuple[list[str], list[object]]:
         conditions.append("instr(lower(s.title), lower(?)) > 0")
         values.append(chosen.text)
     return conditions, values
-
-
-@contextmanager
-def _worded(path: Path) -> Iterator[None]:
-    """Say of the disk and of the file what SQLite means by its codes."""
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            raise OSError(errno.ENOSPC, "no space left on the disk", str(path)) from error
-        if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM):
-            raise OSError(errno.EACCES, "no permission", str(path)) from error
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            raise CatalogueTrouble(
-                f"the catalogue at {path} is damaged ({error}); put it back from a backup: "
-                "the ledger then brings it up to date by itself"
-            ) from error
-        if code == sqlite3.SQLITE_IOERR:
-            raise OSError(errno.EIO, f"the disk fails ({error})", str(path)) from error
-        if code == sqlite3.SQLITE_BUSY:
-            raise CatalogueTrouble(
-                f"another process has held the catalogue at {path} for {_BUSY_SECONDS:.0f} s; try again"
-            ) from error
-        raise
 
 
 def _marks(values: Sequence[object]) -> str:

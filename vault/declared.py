@@ -25,8 +25,10 @@ _SHAPE_WORDS: dict[str, Shape] = {
     "sustained": "sustained",
     "hit": "hit",
 }
-_ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}\d{7}")
+_ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
 _MOST_LETTERS = 200
+MOST_MOODS = 16
+"""Of one recording. An entry of the ledger has room for some eighty of the longest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Declared:
     `holder`: id, start of an id, or name. `role`: any word; `records.ROLES` are those the engine balances.
     `bpm`: kept to a thousandth. `bars`: of four beats; say `beats` where they are not. `shape`: `loop`,
     `sustained` or `hit`; left out, a tempo makes it a loop, else less than 1.2 s a hit, else sustained.
-    `energy`: 0 to 1, measured when left out. `title`: the file's name without its ending when left out.
+    `mood`: at most 16 words. `energy`: 0 to 1, measured when left out. `title`: the file's name without its
+    ending when left out.
     `new_role`: the role is meant, though it looks like a slip of a known one. `accept_silence`: a loop that
     is more than half silent is taken in all the same, at the holder's word.
     """
@@ -95,7 +98,7 @@ def settle(declared: Declared) -> Terms:
         bpm=bpm,
         beats=beats,
         key=None if declared.key is None else canonical_key(declared.key),
-        mood=tuple(sorted({word("mood", mood).lower() for mood in declared.mood})),
+        mood=_checked_moods(declared.mood),
         energy_milli=None if declared.energy is None else round(declared.energy * 1000),
         set=None if declared.set is None else word("set", declared.set),
         isrc=isrc,
@@ -140,8 +143,20 @@ def word(what: str, text: str) -> str:
     return clean
 
 
+def _lower_word(what: str, text: str) -> str:
+    # Checked again: a letter may be two in lower case.
+    return word(what, word(what, text).lower())
+
+
+def _checked_moods(declared: tuple[str, ...]) -> tuple[str, ...]:
+    moods = {_lower_word("mood", mood) for mood in declared}
+    if len(moods) > MOST_MOODS:
+        raise BadDeclaration(f"{len(moods)} moods are declared; {MOST_MOODS} are the most")
+    return tuple(sorted(moods))
+
+
 def _checked_role(text: str, new: bool) -> str:
-    role = word("role", text).lower()
+    role = _lower_word("role", text)
     meant = None if new else nearest(role, ROLES)
     if meant is not None:
         raise BadDeclaration(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
+import re
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -37,6 +40,14 @@ COLUMNS = (
     "set", "isrc",
 )  # fmt: skip
 """The columns of a manifest that are read."""
+
+MOST_MANIFEST_BYTES = 8 << 20
+"""More than a hundred thousand rows of what people declare."""
+
+# Neither so many digits nor such a power of ten that the exact number fills the memory.
+_NUMBER = re.compile(
+    r"[+-]?([0-9]{1,12}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][+-]?[0-9]{1,2})?|[0-9]{1,12}/[0-9]{1,12}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +85,12 @@ def of_manifest(manifest: Path, folder: Path, common: Common) -> tuple[list[Decl
     Columns, of which only the first is needed: `name` (or `file`, `path`; within `folder`), `holder`,
     `role`, `title`, `bpm`, `bars`, `beats`, `key`, `kind` (or `shape`), `mood` (words parted by `;` or `,`),
     `energy`, `set`, `isrc`. An empty cell declares nothing. Raises `BadDeclaration`, which names the line,
-    or the column that looks like a slip of a known one.
+    or the column that looks like a slip of a known one; also for what is not a regular file, or more
+    than `MOST_MANIFEST_BYTES`. Raises `OSError` when the file cannot be read.
     """
+    data = _read(manifest)
     try:
-        with open(manifest, encoding="utf-8-sig", newline="") as file:
+        with io.StringIO(data.decode("utf-8-sig"), newline="") as file:
             reader = csv.DictReader(file, restkey="")
             columns = {(column or "").strip().lower(): column for column in reader.fieldnames or ()}
             name_column = next((columns[name] for name in _NAME if name in columns), None)
@@ -87,7 +100,9 @@ def of_manifest(manifest: Path, folder: Path, common: Common) -> tuple[list[Decl
             offers = []
             for row in reader:
                 cells = {
-                    key: (row[column] or "").strip() for key, column in columns.items() if column is not None
+                    key: (row[column] or "").strip()
+                    for key, column in columns.items()
+                    if key and column is not None
                 }
                 name = (row[name_column] or "").strip()
                 if not name:
@@ -101,6 +116,21 @@ def of_manifest(manifest: Path, folder: Path, common: Common) -> tuple[list[Decl
     if not offers:
         raise BadDeclaration(f"{manifest} names no files")
     return offers, unread
+
+
+def _read(manifest: Path) -> bytes:
+    # Asked before it is opened: a named pipe would be waited for.
+    if not stat.S_ISREG(manifest.stat().st_mode):
+        raise BadDeclaration(f"{manifest} is not a regular file, and a manifest is one")
+    with open(manifest, "rb") as file:
+        # Not by its size: the files of /proc have none.
+        data = file.read(MOST_MANIFEST_BYTES + 1)
+    if len(data) > MOST_MANIFEST_BYTES:
+        raise BadDeclaration(
+            f"{manifest} is larger than {MOST_MANIFEST_BYTES >> 20} MB, the most for a manifest: "
+            "part it into several"
+        )
+    return data
 
 
 def _checked_columns(manifest: Path, columns: Mapping[str, object], common: Common) -> tuple[str, ...]:
@@ -120,10 +150,14 @@ def _checked_columns(manifest: Path, columns: Mapping[str, object], common: Comm
 
 def number(what: str, text: str) -> Fraction:
     """An exact number, as `120`, `97.5` or `400/3`. Raises `BadDeclaration`."""
+    text = text.strip()
     try:
-        return Fraction(text.strip())
-    except (ValueError, ZeroDivisionError):
-        raise BadDeclaration(f"{what} is a number, not '{text}'") from None
+        if _NUMBER.fullmatch(text):
+            return Fraction(text)
+    except ZeroDivisionError:
+        pass  # Worded with the rest.
+    shown = text if len(text) <= 40 else text[:40] + "..."
+    raise BadDeclaration(f"{what} is a number, not '{shown}'")
 
 
 def _complete(common: Common, path: Path, cells: Mapping[str, str]) -> Declared:

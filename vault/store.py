@@ -49,7 +49,7 @@ class Store:
         home = self.folder.parent
         check_home(home)
         if not home.exists():
-            home.mkdir(mode=0o700, parents=True)
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self.catalogue.exists():
             keep_out_of_git(home)
         self.folder.mkdir(mode=0o700, exist_ok=True)

@@ -60,6 +60,7 @@ class Vault:
     def open(cls, home: Path | str, *, create: bool = False, clock: Clock | None = None) -> Vault:
         """The vault in `home`, brought up to date with its ledger. `create`: make an empty one if need be.
 
+        A home that cannot be written is read all the same; what would change it raises `OSError`.
         Raises `NoVault`; `NotAHome` for a new vault in a folder of other things; `CatalogueTrouble` for a
         catalogue that is missing though the ledger names holders, that is damaged, or that is of another time
         than the ledger; `LedgerError`; `OSError`.
@@ -307,6 +308,7 @@ class Vault:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Alone among writers, up to date, and rid of what a killed writer left."""
+        self._catalogue.check_kept()
         with self._store.lock():
             self._clear_abandoned()
             try:
@@ -340,6 +342,7 @@ class Vault:
         return indices
 
     def _take_in(self, offers: Sequence[tuple[Declared, _Made]], progress: Progress | None) -> Intake:
+        self._catalogue.check_kept()
         holders = self.holders()
         owners = [find_holder(holders, declared.holder).holder for declared, _ in offers]
         added: list[Added] = []

@@ -224,6 +224,8 @@ def test_without_a_vault(say: Say, line: str, code: int, sentence: str) -> None:
             "m.csv has no column 'role': add one, or say --role",
         ),
         ("vault add . --manifest slip.csv --holder Ada", 2, "'rolle' is unknown; did you mean 'role'?"),
+        ("vault add . --manifest pipe --holder Ada --role fx", 2, "pipe is not a regular file"),
+        ("vault add . --manifest /dev/zero --holder Ada --role fx", 2, "/dev/zero is not a regular file"),
         ("vault add lantern.wav --holder Ada --role beets", 2, 'did you mean "beats"?'),
         ("vault add .empty --holder Ada --role fx", 2, "no audio files in .empty"),
         ("vault search --bpm 130..110", 2, "is empty: write the lower end first"),
@@ -243,6 +245,7 @@ def test_each_mistake_is_one_sentence_with_its_exit_code(
     say("vault holder add Ada")
     say("vault holder add Ben")
     (tmp_path / ".empty").mkdir()
+    os.mkfifo(tmp_path / "pipe")
     (tmp_path / "m.csv").write_text("name\nlantern.wav\n")
     (tmp_path / "slip.csv").write_text("name,rolle\nlantern.wav,fx\n")
     write("lantern.wav", tone(1.0))
@@ -251,6 +254,21 @@ def test_each_mistake_is_one_sentence_with_its_exit_code(
     assert sentence in err
     assert (got, out) == (code, "")
     assert "Traceback" not in err
+
+
+def test_one_row_that_cannot_be_meant_leaves_the_others_in(say: Say, write: Write, tmp_path: Path) -> None:
+    say("vault holder add Ada")
+    for hertz in (220, 330, 440):
+        write(f"{hertz}.wav", tone(1.0, hertz=hertz))
+    moods = ";".join(f"mood {number}" for number in range(20_000 // 2))
+    (tmp_path / "m.csv").write_text(f"name,mood\n220.wav,warm\n330.wav,{moods}\n440.wav,{chr(0x130) * 200}\n")
+    code, out, err = say("vault add . --manifest m.csv --holder Ada --role fx --json")
+    answer = json.loads(out)
+    assert (code, [stem["title"] for stem in answer["added"]]) == (1, ["220"]), err
+    assert [(Path(row["path"]).name, row["reason"]) for row in answer["refused"]] == [
+        ("330.wav", "10000 moods are declared; 16 are the most"),
+        ("440.wav", "the mood has 400 characters; 200 are the most"),
+    ]
 
 
 def test_the_shell_completes_stems_and_holders(say: Say, write: Write, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import os
 import re
+import sys
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stemloom.cli.vault import add
+from stemloom.ledger import canonical, entries
 from stemloom.ledger.entries import WHOLE_PPM
-from stemloom.vault.declared import Declared, settle
+from stemloom.vault.declared import MOST_BPM, MOST_MOODS, Declared, settle
 from stemloom.vault.errors import BadDeclaration
-from stemloom.vault.manifest import COLUMNS, Common, of_manifest, of_paths
+from stemloom.vault.manifest import COLUMNS, MOST_MANIFEST_BYTES, Common, number, of_manifest, of_paths
 from stemloom.vault.records import ROLES
 from stemloom.vault.shares import checked_shares, falls, parse_share, parse_shares, percent
 
@@ -53,6 +56,11 @@ def test_the_canonical_form_of_a_declaration() -> None:
         ({"title": "x" * 201}, "201 characters"),
         ({"title": "bell\x07"}, "do not print"),
         ({"isrc": "GB-A1B-24-0001"}, "not an ISRC"),
+        ({"isrc": "GB-A1B-24-0000\u0661"}, "not an ISRC"),
+        ({"mood": tuple(map(str, range(MOST_MOODS + 1)))}, "17 moods are declared; 16 are the most"),
+        # In lower case these letters are two each.
+        ({"mood": ("\u0130" * 200,)}, "the mood has 400 characters; 200 are the most"),
+        ({"role": "\u0130" * 101}, "the role has 202 characters; 200 are the most"),
     ],
 )
 def test_what_cannot_be_meant_is_said(change: dict, reason: str) -> None:
@@ -63,6 +71,44 @@ def test_what_cannot_be_meant_is_said(change: dict, reason: str) -> None:
 def test_a_file_name_that_is_no_text_still_gives_a_title() -> None:
     name = b"tr\xffck\x01.wav".decode("utf-8", "surrogateescape")
     assert settle(replace(PLAIN, path=Path(name))).title == "tr?ck"
+
+
+WIDE = st.text(st.sampled_from('"\\\u00e9\u0130\U0001f3b5 a'), max_size=220) | st.sampled_from(
+    [letter * count for letter in '"\\\U0001f3b5' for count in (199, 200, 201)]
+)
+"""Words of the letters that JSON or UTF-8 writes longest, about as long as a word may be."""
+
+
+@given(
+    title=WIDE,
+    role=WIDE,
+    set_name=WIDE,
+    moods=st.lists(WIDE, max_size=4)
+    | st.sets(st.integers(0, 99), max_size=MOST_MOODS + 1).map(
+        lambda ends: ["\U0001f3b5" * 198 + f"{end:02d}" for end in sorted(ends)]
+    ),
+)
+def test_every_declaration_that_is_accepted_fits_an_entry(
+    title: str, role: str, set_name: str, moods: list[str]
+) -> None:
+    declared = Declared(
+        Path("a.wav"), "Ada", role, title=title, set=set_name, mood=tuple(moods), bpm=Fraction(MOST_BPM),
+        bars=1024, key="A# minor", energy=1.0, isrc="GBA1B2400001", new_role=True,
+    )  # fmt: skip
+    try:
+        terms = settle(declared)
+    except BadDeclaration:
+        return
+    assert terms.bpm is not None
+    whole = (entries.Share(holder="h" + 20 * "f", ppm=WHOLE_PPM),)
+    entry = entries.Stem(
+        time="2026-11-21T08:00:00.000Z", stem="s" + 20 * "f", holder="h" + 20 * "f", pcm_sha256=64 * "f",
+        file_sha256=64 * "f", title=terms.title, role=terms.role, shape="sustained",
+        bpm_milli=int(terms.bpm * 1000), beats=terms.beats, key=terms.key, mood=terms.mood,
+        energy_milli=1000, set=terms.set, isrc=terms.isrc, master=whole, publishing=whole,
+    )  # fmt: skip
+    # Raises for a word that is too long for the record, as for an entry that is too long for the log.
+    assert len(canonical.encode(entry)) < canonical.LARGEST_ENTRY
 
 
 COMMON = Common("Ada", "beats", PLAIN)
@@ -94,6 +140,8 @@ def test_a_manifest_declares_row_by_row(tmp_path: Path) -> None:
         ("name\n", "names no files"),
         ("name,bpm\na.wav,97\nb.wav,fast\n", "line 3: bpm is a number, not 'fast'"),
         ("name,beats\na.wav,4.5\n", "line 2: beats is a whole number"),
+        ("name,bpm\na.wav,1e999999999\n", "line 2: bpm is a number, not '1e999999999'"),
+        (f"name,bpm\na.wav,{'9' * 5000}\n", f"line 2: bpm is a number, not '{'9' * 40}\\.\\.\\.'"),
         ("name,bpm\n,97\n", "line 2: no file is named"),
         ("name,rolle\na.wav,fx\n", "column 'rolle' is unknown; did you mean 'role'\\?"),
         ("name,bmp\na.wav,97\n", "column 'bmp' is unknown; did you mean 'bpm'\\?"),
@@ -120,6 +168,42 @@ def test_what_neither_a_column_nor_an_option_says_is_asked_for(
     table.write_text(text)
     with pytest.raises(BadDeclaration, match=f"has no column '{needed}': add one, or say --{needed} for all"):
         of_manifest(table, tmp_path, common)
+
+
+def test_a_cell_without_a_column_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("name,\na.wav,x,y\n")
+    (offer,), unread = of_manifest(tmp_path / "table.csv", tmp_path, COMMON)
+    assert (offer.path, unread) == (tmp_path / "a.wav", ())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes")
+def test_a_manifest_is_a_regular_file_of_some_size(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero"), tmp_path):
+        with pytest.raises(BadDeclaration, match=f"{path} is not a regular file") as refused:
+            of_manifest(path, tmp_path, COMMON)
+        assert refused.value.exit_code == 2
+    full = b"name\na.wav\n".ljust(MOST_MANIFEST_BYTES, b"\n")
+    (tmp_path / "table.csv").write_bytes(full)
+    assert len(of_manifest(tmp_path / "table.csv", tmp_path, COMMON)[0]) == 1
+    (tmp_path / "table.csv").write_bytes(full + b"\n")
+    with pytest.raises(BadDeclaration, match="is larger than 8 MB, the most for a manifest"):
+        of_manifest(tmp_path / "table.csv", tmp_path, COMMON)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("120", 120), (" 97.5 ", Fraction("97.5")), ("400/3", Fraction(400, 3)), (".5", Fraction(1, 2)),
+     ("5e-05", Fraction("0.00005")), ("-4", -4), ("1.2E2", 120)],
+)  # fmt: skip
+def test_reads_a_number_exactly(text: str, value: Fraction) -> None:
+    assert number("bpm", text) == value
+
+
+@pytest.mark.parametrize("text", ["", "fast", "1/0", "nan", "inf", "1e100", "1_0", "4 4", "0x10"])
+def test_refuses_what_is_no_number(text: str) -> None:
+    with pytest.raises(BadDeclaration, match=f"bpm is a number, not '{text}'"):
+        number("bpm", text)
 
 
 def test_every_column_of_a_manifest_is_named_by_the_help() -> None:

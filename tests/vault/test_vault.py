@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 import stat
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from stemloom.vault.errors import (
     UnknownHolder,
     UnknownStem,
 )
+from stemloom.vault.schema import PROJECTED
 from stemloom.vault.vault import Vault
 
 from .conftest import Write, clicks, tone
@@ -355,6 +357,34 @@ def test_a_damaged_catalogue_says_what_to_do(vault: Vault, write: Write, damage:
     (vault.home / "vault" / "catalogue.db").write_bytes(damage)
     with pytest.raises(CatalogueTrouble, match=r"is damaged .*; put it back from a backup"):
         Vault.open(vault.home)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(f"DROP TABLE {table}" for table in ("ledger", "named", "measured", *PROJECTED)),
+        "ALTER TABLE stem DROP COLUMN isrc",
+        "DELETE FROM ledger",
+        "PRAGMA user_version = 0",
+    ],
+)
+def test_a_catalogue_with_other_tables_is_a_damaged_one(vault: Vault, write: Write, change: str) -> None:
+    add_one(vault, write("a.wav", tone(1.0)))
+    vault.close()
+    with closing(sqlite3.connect(vault.home / "vault" / "catalogue.db", isolation_level=None)) as db:
+        db.execute(change)
+
+    def use() -> None:
+        with Vault.open(vault.home) as changed:
+            changed.snapshot()
+            stem = changed.stems()[0].stem
+            changed.shares(stem)
+            changed.consents()
+            add_one(changed, write("b.wav", tone(1.0, hertz=330)))
+            changed.grant([stem], ["live"])
+
+    with pytest.raises(CatalogueTrouble, match=r"is damaged \(.*\); put it back from a backup"):
+        use()
 
 
 def test_an_older_catalogue_catches_up_with_the_ledger(vault: Vault, write: Write, tmp_path: Path) -> None:
