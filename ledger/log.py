@@ -20,10 +20,11 @@ from .entries import Entry
 from .errors import BadEntry, BadKey, LedgerError, NoLedger, NoSuchEntry, VerificationFailed
 from .journal import Journal
 from .keys import PrivateKey
-from .note import Verifier
+from .note import LARGEST_NOTE, Verifier
 from .places import Places
 from .reader import TileReader
 from .sequence import Sequencer
+from .view import read_regular
 
 __all__ = ["Log"]
 
@@ -111,7 +112,7 @@ class Log:
     def checkpoint(self) -> bytes:
         """The signed checkpoint, as it is published. Raises NoLedger, VerificationFailed if it is lost."""
         try:
-            return self._places.checkpoint.read_bytes()
+            return read_regular(self._places.checkpoint, LARGEST_NOTE)
         except FileNotFoundError as error:
             known = self._known_size()
             if not known:
@@ -124,7 +125,7 @@ class Log:
     def _known_size(self) -> int:
         """How many entries the copy of the last signed checkpoint has; 0 without one."""
         try:
-            return open_checkpoint(self._places.signed.read_bytes(), self._verifier).size
+            return open_checkpoint(read_regular(self._places.signed, LARGEST_NOTE), self._verifier).size
         except FileNotFoundError:
             return 0
 
@@ -216,6 +217,9 @@ class Log:
         """A new journal for one session of this process."""
         # Under the lock, so that nobody takes the file for an orphan before it is locked itself.
         with _locked(self._places):
+            # An empty folder is easily lost when a home is copied.
+            if self._disk.make_folder(self._places.journals, 0o700):
+                self._disk.sync(self._places.ledger)
             name = f"{os.getpid()}-{secrets.token_hex(8)}.journal"
             return Journal(self._places.journals / name, self._disk, self._sequence_journal)
 

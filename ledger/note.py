@@ -24,11 +24,21 @@ from dataclasses import dataclass
 from . import keys
 from .errors import BadNote, BadVkey
 
-__all__ = ["Note", "Verifier", "decode_base64", "open_note", "parse_vkey", "sign_note", "vkey_of"]
+__all__ = [
+    "LARGEST_NOTE",
+    "Note",
+    "Verifier",
+    "decode_base64",
+    "open_note",
+    "parse_vkey",
+    "sign_note",
+    "vkey_of",
+]
 
 _ED25519 = b"\x01"
 _MOST_SIGNATURES = 100
-_LARGEST_NOTE = 1_000_000
+LARGEST_NOTE = 1_000_000
+"""Bytes. What is larger is no note that anybody signs."""
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 
 
@@ -103,7 +113,7 @@ def open_note(data: bytes, known: Sequence[Verifier]) -> Note:
 
     Signatures of unknown keys are passed over. One failing signature of a known key refuses the whole note.
     """
-    if len(data) > _LARGEST_NOTE:
+    if len(data) > LARGEST_NOTE:
         raise BadNote("the note is too large to be one")
     try:
         whole = data.decode("utf-8")

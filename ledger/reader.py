@@ -8,18 +8,29 @@ from pathlib import Path
 from . import merkle
 from .errors import VerificationFailed
 from .tiles import ENTRIES, TILE, File, in_bundle, width_at
+from .view import read_regular
 
 __all__ = ["TileReader"]
 
 Size = Callable[[], int]
 """Gives the log's size as of now."""
 
+Fetch = Callable[[File], bytes]
+"""Reads one file; raises FileNotFoundError."""
+
 
 class TileReader:
-    """The files of the folder `log`. It keeps nothing: each call reads what it needs."""
+    """The files of the folder `log`. It keeps nothing: each call reads what it needs.
 
-    def __init__(self, log: Path) -> None:
+    `fetch`: where to have the files from, if not from the folder as it is now.
+    """
+
+    def __init__(self, log: Path, fetch: Fetch | None = None) -> None:
         self._log = log
+        self._fetch = fetch or self._from_disk
+
+    def _from_disk(self, file: File) -> bytes:
+        return read_regular(self._log / file.path, file.largest)
 
     def read(self, level: int, number: int, latest: Size) -> tuple[bytes, int]:
         """A tile or bundle at the width of the log as of now, and that width.
@@ -32,8 +43,8 @@ class TileReader:
             width = width_at(level, number, size)
             file = File(level, number, width)
             try:
-                return (self._log / file.path).read_bytes(), width
-            except FileNotFoundError as error:
+                return self._fetch(file), width
+            except (FileNotFoundError, NotADirectoryError) as error:
                 now = latest()
                 if now == size:
                     raise VerificationFailed(

@@ -7,9 +7,8 @@ have no parent, the checkpoint's root. A changed entry is told from a changed ti
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import product
-from pathlib import Path
 
 from . import merkle
 from .edge import Edge
@@ -22,17 +21,17 @@ _Row = tuple[bytes, ...]
 
 
 class Rehash:
-    """One pass over the files of the folder `log` at `size` entries; `root` is the checkpoint's.
+    """One pass over the files of a log at `size` entries; `root` is the checkpoint's.
 
-    `kept` are files that were read beforehand. Files that are missing are the caller's to name.
+    `read` gives a file's bytes, or raises FileNotFoundError; the files that it does not have are the
+    caller's to name.
     Iterate over `entries()` first, then read `problems`.
     """
 
-    def __init__(self, log: Path, size: int, root: bytes, kept: Mapping[File, bytes]) -> None:
-        self._log = log
+    def __init__(self, size: int, root: bytes, read: Callable[[File], bytes]) -> None:
         self._size = size
         self._root = root
-        self._kept = kept
+        self._fetch = read
         self.problems: list[Problem] = []
         # Per level, the hashes as they follow from below, for those full tiles and the open one.
         self._derived: list[list[bytes]] = [[] for _ in range(len(levels_of(size)) + 1)]
@@ -52,11 +51,9 @@ class Rehash:
     # Reading.
 
     def _read(self, file: File) -> bytes | None:
-        if file in self._kept:
-            return self._kept[file]
         try:
-            return (self._log / file.path).read_bytes()
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            return self._fetch(file)
+        except FileNotFoundError:
             return None
 
     def _stored(self, level: int, number: int) -> _Row | None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -163,7 +164,8 @@ class Sequencer:
             taken: list[bytes] = []
             journals: list[Path] = []
             for path in sorted(self._places.journals.glob("*.journal")):
-                if path == own:
+                # What is no file is nobody's journal, and must not keep anybody from writing.
+                if path == own or not stat.S_ISREG(path.lstat().st_mode):
                     continue
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 held.callback(os.close, descriptor)

@@ -51,6 +51,11 @@ class File:
         partial = f".p/{self.width}" if self.width < TILE else ""
         return f"tile/{name}/{_number(self.number)}{partial}"
 
+    @property
+    def largest(self) -> int:
+        """The most bytes that it can have."""
+        return self.width * (_LENGTH.size + 0xFFFF if self.level == ENTRIES else 32)
+
     def belongs_to(self, size: int) -> bool:
         """Whether a log of `size` entries has this file."""
         full, width = divmod(_count(self.level, size), TILE)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,17 +20,21 @@ from .audit import Audit
 from .canonical import decode
 from .checkpoint import Checkpoint, open_checkpoint, origin_of
 from .entries import Entry, Settlement
-from .errors import BadEntry, BadNote, BadVkey, NoLedger
+from .errors import BadEntry, BadNote, BadVkey, NoLedger, VerificationFailed
 from .keys import PrivateKey
-from .note import Verifier, parse_vkey
+from .note import LARGEST_NOTE, Verifier, parse_vkey
 from .pending import Pending
 from .places import Places
 from .reader import TileReader
 from .rehash import Rehash
 from .report import Problem, Report
 from .tiles import ENTRIES, TILE, File, files_of, partial_files, width_at
+from .view import View, kind_of, read_regular
 
 __all__ = ["Problem", "Report", "verify"]
+
+_LARGEST_PENDING = 1 << 24
+"""Bytes: an append that takes in hundreds of thousands of journals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,10 @@ class _Still:
     checkpoint: bytes | None
     signed: bytes | None
     pending: Pending | None
-    files: frozenset[str]
-    odd: tuple[str, ...]
-    """Folders that hold nothing, and what is neither file nor folder."""
-    partial: dict[File, bytes]
-    journals: tuple[str, ...]
+    view: View
+    """The files under `log/`; the partial ones are read."""
+    journals: tuple[Problem, ...]
+    """What is to be said of those that no living process owns."""
 
 
 def verify(
@@ -65,18 +67,11 @@ def verify(
         raise NoLedger(f"there is no ledger in {place}")
     verifier = parse_vkey(vkey) if vkey is not None else _own_key(home, place)
     if not here:
-        return _without_log(_opened(_bytes(Places(place).signed), verifier))
+        return _without_log(_opened(_beside(Places(place).signed, LARGEST_NOTE), verifier))
     with _held_still(home):
         still = _look(log, home, verifier)
     problems: list[Problem] = []
-    warnings: list[Problem] = [
-        Problem(None, f"../journals/{name}", f"journals/{name} waits for the next writer to take it in")
-        if name.endswith(".journal")
-        else Problem(
-            None, f"../journals/{name}", f"journals/{name} is a journal of which a part could not be read"
-        )
-        for name in still.journals
-    ]
+    warnings: list[Problem] = list(still.journals)
     if home is not None and still.signed is None and still.checkpoint is not None:
         warnings.append(
             Problem(
@@ -87,7 +82,7 @@ def verify(
     if current is None:
         return Report(0, "", tuple(problems), tuple(warnings))
     _check_files(still, current.size, problems, warnings)
-    rehash = Rehash(log, current.size, current.root, still.partial)
+    rehash = Rehash(current.size, current.root, still.view.read)
     rules = Audit(verifier.name)
     broken: list[Problem] = []
     settlements: list[tuple[int, Settlement]] = []
@@ -105,13 +100,15 @@ def verify(
         if progress is not None and (index % 1024 == 1023 or index + 1 == current.size):
             progress(index + 1, current.size)
     problems += rehash.problems
+    # Whatever was there at first and is not now, nobody has hashed.
+    problems += [Problem(None, path, detail) for path, detail in still.view.lost.items()]
     if not problems:
         # Where bytes are wrong, what the entries say cannot be blamed on anybody.
         problems += broken
         for index, text in rules.unclosed():
             warnings.append(Problem(index, _bundle_path(index, current.size), f"entry {index}: {text}"))
     if not problems:
-        problems += _check_settlements(log, current.size, settlements)
+        problems += _check_settlements(TileReader(log, still.view.read), current.size, settlements)
     return Report(current.size, current.root.hex(), tuple(problems), tuple(warnings))
 
 
@@ -151,30 +148,33 @@ def _held_still(home: Places | None) -> Iterator[None]:
 
 
 def _look(log: Path, home: Places | None, verifier: Verifier) -> _Still:
-    files, odd = _walk(log)
-    checkpoint = _bytes(log / "checkpoint")
-    signed = _bytes(home.signed) if home else None
-    noted = _bytes(home.pending) if home else None
+    view = View(log)
+    checkpoint = (
+        _beside(log / "checkpoint", LARGEST_NOTE)
+        if view.unreadable("checkpoint", LARGEST_NOTE) is None
+        else None
+    )
+    signed = _beside(home.signed, LARGEST_NOTE) if home else None
+    noted = _beside(home.pending, _LARGEST_PENDING) if home else None
     reference = _opened(checkpoint, verifier) or _opened(signed, verifier)
-    size = reference.size if reference is not None else 0
-    partial = {file: data for file in partial_files(size) if (data := _bytes(log / file.path)) is not None}
-    journals = sorted(_orphans(home)) if home else []
+    view.keep(partial_files(reference.size if reference is not None else 0))
     return _Still(
         checkpoint=checkpoint,
         signed=signed,
         pending=Pending.decode(noted) if noted is not None else None,
-        files=frozenset(files),
-        odd=tuple(odd),
-        partial=partial,
-        journals=tuple(journals),
+        view=view,
+        journals=tuple(_journals(home)) if home else (),
     )
 
 
-def _bytes(path: Path) -> bytes | None:
+def _beside(path: Path, largest: int) -> bytes | None:
+    """The bytes of a small file; None if it is missing. What is no such file is empty: it says nothing."""
     try:
-        return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return read_regular(path, largest)
+    except FileNotFoundError:
         return None
+    except VerificationFailed:
+        return b""
 
 
 def _opened(data: bytes | None, verifier: Verifier) -> Checkpoint | None:
@@ -186,45 +186,31 @@ def _opened(data: bytes | None, verifier: Verifier) -> Checkpoint | None:
         return None
 
 
-def _walk(log: Path) -> tuple[list[str], list[str]]:
-    """Files under `log`, relative; and empty folders and things that are neither."""
-    files: list[str] = []
-    odd: list[str] = []
-    waiting = [log]
-    while waiting:
-        folder = waiting.pop()
-        with os.scandir(folder) as listing:
-            found = list(listing)
-        if not found and folder != log:
-            odd.append(folder.relative_to(log).as_posix())
-        for each in found:
-            mode = each.stat(follow_symlinks=False).st_mode
-            path = Path(each.path)
-            if stat.S_ISDIR(mode):
-                waiting.append(path)
-            elif stat.S_ISREG(mode):
-                files.append(path.relative_to(log).as_posix())
-            else:
-                odd.append(path.relative_to(log).as_posix())
-    return files, odd
-
-
-def _orphans(home: Places) -> Iterator[str]:
-    """Journals whose owners died, and those of which a part was kept because it could not be read."""
+def _journals(home: Places) -> Iterator[Problem]:
+    """Journals whose owners died, what could not be read of others, and what is no journal at all."""
     if not home.journals.is_dir() or not os.access(home.journals, os.R_OK | os.X_OK):
         return
-    for path in home.journals.iterdir():
-        if path.suffix == ".damaged":
-            yield path.name
-        elif path.suffix == ".journal":
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                yield path.name
-            except BlockingIOError:
-                continue
-            finally:
-                os.close(descriptor)
+    for path in sorted(home.journals.iterdir()):
+        name = f"journals/{path.name}"
+        kind = kind_of(path.lstat().st_mode)
+        if kind is not None:
+            yield Problem(None, f"../{name}", f"{name} is {kind}, not a journal; no writer takes it in")
+        elif path.suffix == ".damaged":
+            yield Problem(None, f"../{name}", f"{name} is a journal of which a part could not be read")
+        elif path.suffix == ".journal" and not _owned(path):
+            yield Problem(None, f"../{name}", f"{name} waits for the next writer to take it in")
+
+
+def _owned(journal: Path) -> bool:
+    """Whether a living process has the journal."""
+    descriptor = os.open(journal, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _checkpoint(
@@ -233,8 +219,11 @@ def _checkpoint(
     """The checkpoint to check against: the published one, or where that is wrong the copy of it."""
     published: Checkpoint | None = None
     signed = _opened(still.signed, verifier)
-    if still.checkpoint is None:
-        if signed is not None and signed.size == 0 and not still.files:
+    unreadable = still.view.unreadable("checkpoint", LARGEST_NOTE)
+    if unreadable is not None:
+        problems.append(Problem(None, "checkpoint", f"the checkpoint {unreadable}"))
+    elif still.checkpoint is None:
+        if signed is not None and signed.size == 0 and not still.view.sizes:
             warnings.append(
                 Problem(None, "checkpoint", "the log is new, and its first checkpoint not published")
             )
@@ -281,21 +270,24 @@ def _check_files(still: _Still, size: int, problems: list[Problem], warnings: li
             passing = {file.path for file in files_of(still.pending.after, still.pending.before)}
         elif size == still.pending.after:
             passing = {file.path for file in partial_files(still.pending.before)}
-    for path in sorted(still.files - wanted.keys() - {"checkpoint"}):
+    view = still.view
+    for path in sorted(view.sizes.keys() - wanted.keys() - {"checkpoint"}):
         if path in passing:
             warnings.append(Problem(None, path, f"{path} is left of an append that was interrupted"))
         else:
             problems.append(Problem(None, path, f"{path} does not belong to a log of {size} entries"))
-    for path in sorted(still.odd):
+    for path in sorted(view.odd.keys() - wanted.keys() - {"checkpoint"}):
         if not any(each.startswith(f"{path}/") for each in passing):
             problems.append(Problem(None, path, f"{path} does not belong to a log: it is not a file of one"))
     for path, file in wanted.items():
-        if path not in still.files:
-            lost = ""
-            if file.level == ENTRIES:
-                first = file.number * TILE
-                lost = f", and with it the entries {first} to {first + file.width - 1}"
-            problems.append(Problem(None, path, f"{path} is missing{lost}"))
+        unreadable = view.unreadable(path, file.largest)
+        if unreadable is None and path in view.sizes:
+            continue
+        lost = ""
+        if file.level == ENTRIES:
+            first = file.number * TILE
+            lost = f", and with it the entries {first} to {first + file.width - 1}"
+        problems.append(Problem(None, path, f"{path} {unreadable or 'is missing'}{lost}"))
 
 
 def _bundle_path(index: int, size: int) -> str:
@@ -303,14 +295,14 @@ def _bundle_path(index: int, size: int) -> str:
     return File(ENTRIES, number, width_at(ENTRIES, number, size)).path
 
 
-def _check_settlements(log: Path, size: int, settlements: list[tuple[int, Settlement]]) -> list[Problem]:
+def _check_settlements(
+    tiles: TileReader, size: int, settlements: list[tuple[int, Settlement]]
+) -> list[Problem]:
     """Derive each settlement again; only called when every byte before it has been found right."""
     if not settlements:
         return []
     # Most logs that are verified hold no settlement: an auditor of sound alone loads no royalties.
     from .royalties.settle import check_settlement
-
-    tiles = TileReader(log)
 
     def read(stop: int) -> Iterator[tuple[int, Entry]]:
         for index, data in tiles.entries(0, stop, lambda: size):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -291,6 +292,44 @@ def test_after_a_failed_sync_nothing_is_acknowledged(home: Path) -> None:
         journal.intend([MEANT])
     journal.close()
     assert amounts(log) == [0]
+
+
+def test_a_lost_folder_of_journals_is_made_again(log: Log, home: Path) -> None:
+    journals = home / "ledger" / "journals"
+    journals.rmdir()
+    assert verify(home).warnings == ()
+    journal = log.journal()
+    journal.write([income(0)])
+    assert stat.S_IMODE(journals.stat().st_mode) == 0o700
+    assert journal.close() == [0]
+    assert amounts(log) == [0]
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda path: path.mkdir(), "a folder"),
+        (lambda path: os.mkfifo(path), "a named pipe"),
+        (lambda path: path.symlink_to("/dev/zero"), "a link"),
+    ],
+    ids=["folder", "pipe", "link"],
+)
+def test_what_is_no_file_is_nobodys_journal(
+    log: Log, home: Path, make: Callable[[Path], object], kind: str
+) -> None:
+    dead = log.journal()
+    dead.write([income(0)])
+    abandoned(dead)
+    make(home / "ledger" / "journals" / "d.journal")
+    assert Log.open(home, create=True).append([income(1)]) == [1]
+    with log.journal() as journal:
+        journal.write([income(2)])
+        assert journal.close() == [2]
+    assert amounts(log) == [0, 1, 2]
+    report = verify(home)
+    assert report.ok
+    assert [each.what for each in report.warnings] == ["../journals/d.journal"]
+    assert f"is {kind}, not a journal" in report.warnings[0].detail
 
 
 def test_a_closed_journal_takes_nothing(log: Log) -> None:
