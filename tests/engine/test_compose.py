@@ -177,7 +177,7 @@ LINES = [
 ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     kept=st.lists(st.sampled_from(LINES), min_size=1, max_size=4, unique=True),
     edited=st.sampled_from(LINES),

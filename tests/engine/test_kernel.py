@@ -64,7 +64,7 @@ def voice(draw) -> dict:
     return made
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
     voices=st.lists(voice(), min_size=1, max_size=4),
     targets=st.lists(gains, min_size=BUS_COUNT, max_size=BUS_COUNT),

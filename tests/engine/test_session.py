@@ -106,7 +106,7 @@ def read_all(session: Session, sizes: list[int]) -> np.ndarray:
     return np.concatenate(blocks, axis=1)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(sizes=st.lists(st.integers(1, 4096), min_size=1, max_size=5))
 def test_the_sound_does_not_depend_on_how_it_is_read(home: Path, sizes: list[int]) -> None:
     sizes = [*sizes, 1 + max(sizes)]

@@ -85,7 +85,7 @@ def _income(i: int) -> Income:
     return Income(time=TIME, source="sync", currency="EUR", amount=i + 1, period="2026", reference=f"n {i}")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_changed_byte_of_a_large_log_is_found(large: SimpleNamespace, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(sorted(large.files)))

@@ -216,7 +216,7 @@ def laid_out(draw: st.DrawFn, *, broken: bool = True) -> str:
 
 
 @given(laid_out())
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_formatting_keeps_the_tree_and_is_done_once(text: str) -> None:
     parsed = parse(text)
     assert parsed.problems == ()
@@ -231,7 +231,7 @@ def comments_of(text: str) -> list[str]:
 
 
 @given(laid_out())
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_the_text_of_a_line_does_not_depend_on_its_layout(text: str) -> None:
     formatted = format_text(text)
     assert canonical_lines(text) == canonical_lines(formatted)
@@ -273,7 +273,7 @@ WHOLE_FILE = lalr.parser(("script",), lexer=WholeFileLexer, postlex=Nesting())
 
 
 @given(laid_out(broken=False))
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_a_parse_of_the_whole_file_gives_the_same_tree(text: str) -> None:
     assert WHOLE_FILE.parse([text], start="script") == parse(text).script
 
@@ -302,14 +302,14 @@ def total(text: str) -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_noise_never_raises(data: bytes) -> None:
     total(data.decode("latin-1"))
     total(data.decode("utf-8", "surrogateescape"))
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=60))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_any_text_never_raises(text: str) -> None:
     total(text)
 
@@ -333,21 +333,21 @@ WORDS = sorted(
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=40))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_words_in_any_order_never_raise(words: list[str]) -> None:
     total(" ".join(words))
     total("section s 8 bars\n    bring " + " ".join(words))
 
 
 @given(st.integers(0, len(WHOLE)), st.integers(0, len(WHOLE)), st.text(max_size=3))
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_a_right_script_cut_and_spoilt_never_raises(start: int, end: int, put: str) -> None:
     total(WHOLE[:start])
     total(WHOLE[:start] + put + WHOLE[end:])
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_a_broken_statement_is_one_mistake_and_none_elsewhere(data: st.DataObject) -> None:
     lines = WHOLE.split("\n")
     numbered = [line for line in scan(WHOLE).lines if line.tokens]

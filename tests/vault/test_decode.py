@@ -191,7 +191,7 @@ def test_only_regular_files_are_copied(tmp_path: Path) -> None:
     assert not (tmp_path / "copy").exists()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     frames=st.integers(1, 300),
     channels=st.sampled_from([1, 2]),

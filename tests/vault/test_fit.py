@@ -96,7 +96,7 @@ def test_a_loop_of_the_right_rate_and_length_keeps_its_samples() -> None:
 rates = st.sampled_from([8_000, 22_050, 44_100, 48_000, 88_200, 96_000])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rate=rates,
     bpm=st.integers(60_000, 240_000),
@@ -115,7 +115,7 @@ def test_a_loop_gets_exactly_the_frames_of_its_beats(rate, bpm, beats, off, chan
     assert fitted.flags.c_contiguous
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     rate=st.sampled_from([22_050, 44_100, 88_200, 96_000]),
     turns=st.integers(20, 400),

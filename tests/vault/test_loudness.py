@@ -48,7 +48,7 @@ def test_the_gates_of_ebu_tech_3341(parts: list[tuple[float, float]], lufs: floa
     assert integrated_lufs(sound) == pytest.approx(lufs, abs=0.1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), frames=st.integers(480, 120_000), channels=st.sampled_from([1, 2]))
 def test_equals_its_sample_by_sample_twin(seed: int, frames: int, channels: int) -> None:
     generator = np.random.default_rng(seed)
@@ -88,7 +88,7 @@ def test_finds_the_peak_between_samples() -> None:
     assert true_peak_dbtp(sound) == pytest.approx(-6, abs=0.2)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**32 - 1), frames=st.integers(1, 5_000), channels=st.sampled_from([1, 2]),
     spiky=st.booleans(),

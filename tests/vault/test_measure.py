@@ -26,7 +26,7 @@ def test_each_bar_has_its_own_row() -> None:
     assert rows.argmax(axis=1).tolist() == [0, 0, 7, 7]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), frames=st.integers(480, 60_000), bars=st.integers(1, 9))
 def test_rows_of_chroma_sum_to_one(seed: int, frames: int, bars: int) -> None:
     sound = np.random.default_rng(seed).standard_normal((2, frames)).astype(np.float32)
@@ -48,7 +48,7 @@ def test_energy_goes_from_a_low_drone_over_a_pulse_to_a_bright_beat() -> None:
     assert 0 <= drone < 0.1 < slow < fast <= 1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=st.integers(0, 2**32 - 1), frames=st.integers(480, 60_000), level=st.floats(0.01, 1.0))
 def test_energy_does_not_follow_the_level(seed: int, frames: int, level: float) -> None:
     sound = np.random.default_rng(seed).standard_normal((1, frames)).astype(np.float32)

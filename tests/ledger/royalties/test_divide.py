@@ -53,7 +53,7 @@ def test_refuses_what_has_no_division(total: int, weights: list[int], names: lis
         largest_remainder(total, weights, names)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(TOTALS, WEIGHTS)
 def test_parts_sum_to_the_total_and_stay_within_one_of_their_quota(total: int, weights: list[int]) -> None:
     parts = largest_remainder(total, weights, ids(len(weights)))
@@ -65,7 +65,7 @@ def test_parts_sum_to_the_total_and_stay_within_one_of_their_quota(total: int, w
         assert part == 0 or weight > 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(TOTALS, WEIGHTS, st.randoms(use_true_random=False))
 def test_the_order_of_the_shares_does_not_matter(total: int, weights: list[int], random: object) -> None:
     names = ids(len(weights))
@@ -76,7 +76,7 @@ def test_the_order_of_the_shares_does_not_matter(total: int, weights: list[int],
     assert {name: part for (name, _), part in zip(pairs, turned, strict=True)} == straight
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(TOTALS, WEIGHTS)
 def test_who_gets_one_more_has_no_smaller_remainder(total: int, weights: list[int]) -> None:
     names = ids(len(weights))

@@ -79,7 +79,7 @@ def assert_exact(division: Division, heard: dict[str, int]) -> None:
         assert all(part.amount >= 0 for part in parts)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     owned=st.lists(SIDES, min_size=len(TITLES), max_size=len(TITLES)),
     placed=PLACED,
@@ -120,7 +120,7 @@ def test_sums_are_exact_and_follow_from_the_log_again(
     assert {each.holder for each in balances} == {told.h(name) for name in PEOPLE}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     ms=st.lists(st.integers(1, 10**9), min_size=2, max_size=8), pool=st.integers(1, 10**12), tier=st.data()
 )
