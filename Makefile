@@ -1,7 +1,7 @@
 # `make` checks everything; CI runs the same words.
 PYTHON ?= python
 
-.PHONY: all format lint types test long bench
+.PHONY: all format lint types test long bench docs
 all: lint types test
 
 format:
@@ -23,3 +23,6 @@ long:
 
 bench:
 	$(PYTHON) -m benchmarks --readme
+
+docs:
+	$(PYTHON) docs/errors.py

@@ -1,0 +1,68 @@
+"""Writes docs/errors.md: every code of the checker with what it looks like. `python docs/errors.py`.
+
+The texts come from the checker itself: from the first of the wrong scripts in `tests/scripts` that shows a
+code, or from the ones made here, so that the page cannot say what the checker does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from stemloom.script.check import check
+from stemloom.script.load import text_of
+from stemloom.script.problems import CODES, Problem, ScriptRejected, render
+from stemloom.script.shelf import Shelf
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "errors.md"
+HEAD = """# What the checker says
+
+Every mistake has a code that never changes its meaning. `E` is an error: the script is refused whole, and what
+plays goes on. `W` is a warning: it plays. Each is shown here as `stemloom check` shows it: file, line and column,
+what is wrong, the line with the place marked, and after `=` the way out where there is one.
+"""
+POOLS = 'piece "P" for stream, export\npool low = loops role bass\npool ann = loops holder Anm\nsection s 8 bars\n'
+STEMS = Shelf([{"shape": "loop", "role": "bass", "holder": "Ann", "uses": ["stream"]}])
+
+
+def examples() -> Iterator[tuple[Problem, str, str]]:
+    """Problems with the text and the file name that they stand in."""
+    for path in sorted((ROOT / "tests" / "scripts").glob("*.loom")):
+        text = path.read_bytes().decode()
+        for problem in check(text, file=path.name).problems:
+            yield problem, text, path.name
+    made = {
+        "long.loom": check("x" * 300_000),
+        "words.loom": check("- " * 100_001),
+        "sections.loom": check(
+            'piece "P" for stream\n' + "".join(f"section s{n} 1 bar\n" for n in range(1001))
+        ),
+        "use.loom": check('piece "P" for stream\nsection s 1 bar\n', use="sync"),
+    }
+    for name, checked in made.items():
+        for problem in checked.problems:
+            yield problem, "", name
+    for problem in check(POOLS, STEMS).problems:
+        yield problem, POOLS, "pools.loom"
+    try:
+        text_of("piece “Été”".encode("utf-16"), 24, "saved.loom")
+    except ScriptRejected as refused:
+        yield refused.problems[0], "", "saved.loom"
+
+
+def page() -> str:
+    """The whole page. Raises AssertionError for a code that nothing shows."""
+    shown: dict[str, str] = {}
+    for problem, text, name in examples():
+        shown.setdefault(problem.code, render([problem], text, name))
+    missing = sorted(set(CODES) - set(shown))
+    assert not missing, f"no example shows {', '.join(missing)}"
+    parts = [HEAD]
+    for code, meaning in sorted(CODES.items()):
+        parts.append(f"\n## {code}\n\n{meaning[0].upper()}{meaning[1:]}.\n\n```text\n{shown[code]}\n```\n")
+    return "".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
