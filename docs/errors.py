@@ -19,8 +19,8 @@ PAGE = ROOT / "docs" / "errors.md"
 HEAD = """# What the checker says
 
 Every mistake has a code that never changes its meaning. `E` is an error: the script is refused whole, and
-what plays goes on. `W` is a warning: it plays. Each is shown here as `stemloom check` shows it: file, line and
-column, what is wrong, the line with the place marked, and after `=` the way out where there is one.
+what plays goes on. `W` is a warning: it plays. Each is shown here as `stemloom check` shows it: file, line
+and column, what is wrong, the line with the place marked, and after `=` the way out where there is one.
 """
 POOLS = """piece "P" for stream, export
 pool low = loops role bass
