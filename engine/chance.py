@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class DrawKey:
     """Where a draw is made."""
 
     seed: int

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..script.piece import Key as MusicKey
-from ..script.piece import Pool
+from ..script.piece import Key, Pool
 from ..vault.records import Stem
-from .chance import Key, rendezvous
+from .chance import DrawKey, rendezvous
 from .clock import BarClock
 from .fit import fit_tempo, fits_key, within_stretch
 
@@ -29,7 +28,7 @@ class Eligible:
 
 
 def eligible(
-    pool: Pool, cleared: Sequence[Stem], keys: NDArray[np.uint64], clock: BarClock, key: MusicKey | None
+    pool: Pool, cleared: Sequence[Stem], keys: NDArray[np.uint64], clock: BarClock, key: Key | None
 ) -> Eligible:
     """Those of the pool's cleared stems whose tempo and key fit."""
     stretched = [i for i, stem in enumerate(cleared) if _tempo_fits(pool, stem, clock)]
@@ -51,7 +50,7 @@ def eligible(
 def choose(
     pool: Pool,
     among: Eligible,
-    key: Key,
+    key: DrawKey,
     index: int,
     *,
     excluded: Collection[str] = (),

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from ..script.piece import Bring, Length, Line, Play, Section
 from ..vault.records import Stem
-from .chance import Key as DrawKey
+from .chance import DrawKey
 from .choose import choose
 from .fades import LINEAR_FADE_FRAMES, entering, leaving, natural_end, overhang, stop_at
 from .fit import fit_tempo, variant_of

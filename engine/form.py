@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..script.expression import evaluate
 from ..script.piece import Expression, Move, Piece, Section
-from .chance import Key
+from .chance import DrawKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,12 @@ class Visit:
 
 def enter(piece: Piece, seed: int, section: Section, occurrence: int, bar: int) -> Visit:
     """Begin `section` at the absolute `bar`, drawing its length uniformly from those it may have."""
-    draw = Key(seed, section.name, occurrence, "section").uniform("length")
+    draw = DrawKey(seed, section.name, occurrence, "section").uniform("length")
     bars = section.lengths[int(draw * len(section.lengths))]
     return Visit(section, occurrence, bars, bar)
 
 
-def holds(when: Expression | None, dials: Mapping[str, float], key: Key, index: int) -> bool:
+def holds(when: Expression | None, dials: Mapping[str, float], key: DrawKey, index: int) -> bool:
     """Whether a condition holds; each `random` in it draws by `key` and `index`."""
     if when is None:
         return True
@@ -46,7 +46,7 @@ def next_section(
     """
     at_end = bar >= visit.first_bar + visit.bars
     time = "end" if at_end else "next bar"
-    key = Key(seed, visit.section.name, visit.occurrence, "move")
+    key = DrawKey(seed, visit.section.name, visit.occurrence, "move")
     matching = [
         move
         for move in piece.moves
@@ -56,7 +56,7 @@ def next_section(
         and holds(
             move.when,
             dials,
-            Key(seed, visit.section.name, visit.occurrence, move.text),
+            DrawKey(seed, visit.section.name, visit.occurrence, move.text),
             bar - visit.first_bar,
         )
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..script.expression import evaluate
 from ..script.piece import Bring, Expression, Play
-from .chance import Key
+from .chance import DrawKey
 from .state import State
 
 
@@ -19,7 +19,7 @@ class Mix:
     pan: float
 
 
-def mix_of(line: Bring | Play, key: Key, section_bar: int, dials: Mapping[str, float]) -> Mix:
+def mix_of(line: Bring | Play, key: DrawKey, section_bar: int, dials: Mapping[str, float]) -> Mix:
     """Evaluate a line's gain and pan; its `random` draws are the same each time, so a dial may ask again."""
 
     def number(expression: Expression, purpose: str, lo: float, hi: float) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ..vault.loudness import gated_power
 from .clock import QUANTUM
 
 TAPS = 32
@@ -129,11 +130,8 @@ def integrated_lufs(mean_squares: NDArray[np.float64]) -> float:
     if len(mean_squares) < 4:
         return -math.inf
     blocks = np.convolve(mean_squares, np.ones(4) / 4, "valid")
-    gated = blocks[blocks > 10 ** ((-70 + 0.691) / 10)]
-    if len(gated) == 0:
-        return -math.inf
-    gated = gated[gated > gated.mean() / 10]
-    return float(-0.691 + 10 * np.log10(gated.mean()))
+    power = gated_power(blocks)
+    return -math.inf if power is None else -0.691 + 10 * math.log10(power)
 
 
 @njit(nogil=True, cache=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ..script.piece import Bring, Piece
-from .chance import Key
+from .chance import DrawKey
 from .errors import UnknownDial
 from .form import Visit
 from .plan import Placement
@@ -18,7 +18,7 @@ class Sounding:
 
     placement: Placement
     bring: Bring
-    key: Key
+    key: DrawKey
     section_bar: int
 
     @property

@@ -41,13 +41,17 @@ def integrated_lufs(samples: NDArray[np.float32]) -> float:
     hops = max(samples.shape[1] // _HOP, 4)
     power = _hop_power(samples, hops)
     blocks = (power[:-3] + power[1:-2] + power[2:-1] + power[3:]) / _BLOCK
+    level = gated_power(blocks)
+    return max(_loudness_of(float(blocks.max()) if level is None else level), FLOOR)
+
+
+def gated_power(blocks: NDArray[np.float64]) -> float | None:
+    """The mean power of those 400 ms blocks that pass both gates of BS.1770-4; null where none does."""
     heard = blocks[blocks > _energy_of(_ABSOLUTE_GATE)]
-    if heard.size:
-        gate = heard.mean() * 10 ** (_RELATIVE_GATE / 10)
-        level = float(heard[heard > gate].mean())
-    else:
-        level = float(blocks.max())
-    return max(_loudness_of(level), FLOOR)
+    if not heard.size:
+        return None
+    gate = heard.mean() * 10 ** (_RELATIVE_GATE / 10)
+    return float(heard[heard > gate].mean())
 
 
 def true_peak_dbtp(samples: NDArray[np.float32]) -> float:

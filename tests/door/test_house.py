@@ -88,3 +88,18 @@ def test_every_public_name_loads() -> None:
         assert getattr(stemloom, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = stemloom.nothing
+
+
+def test_rooms_that_may_not_import_each_other_say_the_same_words() -> None:
+    from typing import get_args
+
+    from stemloom.engine.levels import ROLE_LUFS
+    from stemloom.engine.timeline import COLOURS
+    from stemloom.ledger import entries
+    from stemloom.script import words
+    from stemloom.vault import records
+
+    assert words.ROLES == records.ROLES
+    assert set(ROLE_LUFS) == set(COLOURS) == set(records.ROLES)
+    assert words.USES == records.USES == get_args(entries.Use)
+    assert get_args(entries.Tier) == records.TIERS
