@@ -25,6 +25,7 @@ and column, what is wrong, the line with the place marked, and after `=` the way
 POOLS = """piece "P" for stream, export
 pool low = loops role bass
 pool ann = loops holder Anm
+share cap 30% per holder
 section s 8 bars
 """
 STEMS = Shelf([{"shape": "loop", "role": "bass", "holder": "Ann", "uses": ["stream"]}])

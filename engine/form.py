@@ -45,14 +45,13 @@ def next_section(
     next section in the text follows, and the last one repeats.
     """
     at_end = bar >= visit.first_bar + visit.bars
-    time = "end" if at_end else "next bar"
     key = DrawKey(seed, visit.section.name, visit.occurrence, "move")
     matching = [
         move
         for move in piece.moves
         if move.origin in (None, visit.section.name)
-        and (move.at == time or (at_end and move.at == "next bar"))
-        and (move.when is not None or move.at == "end" or bar > visit.first_bar)
+        and move.cue is None
+        and (at_end or (move.at.at == "bars" and (bar - visit.first_bar) % move.at.every == 0))
         and holds(
             move.when,
             dials,

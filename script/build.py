@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -10,15 +10,25 @@ from typing import Any
 from .piece import Span
 from .tokens import Token
 from .tree import (
+    ActionClause,
     At,
     Attribute,
     BinaryTerm,
     Boundary,
+    BusEffect,
+    BusStatement,
     DialStatement,
+    DuckClause,
+    Euclid,
+    EventStatement,
+    Feel,
+    FilterClause,
+    Flag,
     KeyName,
     Keys,
     Lasting,
     LineStatement,
+    MaxShift,
     MaxStretch,
     Meter,
     Mix,
@@ -26,6 +36,7 @@ from .tree import (
     Name,
     NeverTwice,
     Odds,
+    OnCue,
     PieceHead,
     PoolStatement,
     PreferFresh,
@@ -35,10 +46,16 @@ from .tree import (
     Remark,
     Script,
     SectionStatement,
+    SendClause,
     Setting,
+    ShareCap,
+    StingStatement,
     Tempo,
+    Through,
+    TriggerClause,
     UnaryTerm,
-    Unsounded,
+    Weighted,
+    WithdrawnStatement,
 )
 
 Parts = list[Any]
@@ -60,28 +77,6 @@ def _edge(part: Any, index: int) -> Span:
 
 def _nodes(parts: Parts) -> list[Any]:
     return [part for part in parts if not isinstance(part, Token | str)]
-
-
-def _unsounded(word_count: int) -> Callable[[Build, Parts], Unsounded]:
-    """A method for a rule that is recognised only: its first `word_count` words name it."""
-
-    def method(_: Build, parts: Parts) -> Unsounded:
-        words = [part.text for part in parts[:word_count]]
-        return Unsounded(" ".join(words), _said(parts), _span(parts))
-
-    return method
-
-
-def _said(parts: Parts) -> tuple[object, ...]:
-    return tuple(
-        part.text if isinstance(part, Token) else _said(part) if isinstance(part, list) else part
-        for part in parts
-    )
-
-
-def _kept(_: Build, parts: Parts) -> Parts:
-    """For a rule within a recognised-only one: its parts are kept as they are."""
-    return parts
 
 
 class Build:
@@ -162,10 +157,16 @@ class Build:
     def author(self, p: Parts) -> Remark:
         return Remark(p[0].text, p[1].text, _span(p))
 
-    version = author
+    version = credit = author
 
-    credit = _unsounded(1)
-    share = _unsounded(2)
+    def share(self, p: Parts) -> ShareCap:
+        return ShareCap(p[2], _span(p))
+
+    def withdrawn(self, p: Parts) -> WithdrawnStatement:
+        return WithdrawnStatement(tuple(_nodes(p)), _span(p))
+
+    def answer(self, p: Parts) -> Name:
+        return Name(p[0].text, p[0].span)
 
     # Pools
 
@@ -191,8 +192,11 @@ class Build:
     def stretch(self, p: Parts) -> MaxStretch:
         return MaxStretch(p[2], _span(p))
 
-    shift = _unsounded(2)
-    weighted = _unsounded(1)
+    def shift(self, p: Parts) -> MaxShift:
+        return MaxShift(p[2], _span(p))
+
+    def weighted(self, p: Parts) -> Weighted:
+        return Weighted(p[1], p[3], p[5] if len(p) > 5 else None, _span(p))
 
     def pool(self, p: Parts) -> PoolStatement:
         return PoolStatement(p[1], p[3].text, tuple(_nodes(p[4:])), _span(p))
@@ -205,8 +209,14 @@ class Build:
     def effect(self, p: Parts) -> Name:
         return Name(p[-1].text, _span(p))
 
-    bus = _unsounded(1)
-    bus_effect = _kept
+    def bus(self, p: Parts) -> BusStatement:
+        return BusStatement(p[1], tuple(_nodes(p[3:])), _span(p))
+
+    def bus_effect(self, p: Parts) -> BusEffect | FilterClause:
+        if isinstance(p[0], FilterClause):
+            return p[0]
+        extra = {p[i].text: p[i + 1] for i in range(2, len(p), 2)}
+        return BusEffect(p[0].text, p[1], extra.get("feedback"), extra.get("mix"), _span(p))
 
     # Sections and their lines
 
@@ -251,19 +261,34 @@ class Build:
     def one_in(self, p: Parts) -> Odds:
         return Odds("one in", p[2], _span(p))
 
-    euclid = _unsounded(1)
-    send = _unsounded(1)
-    duck = _unsounded(1)
-    reverse = _unsounded(1)
-    half_time = _unsounded(2)
-    double_time = _unsounded(2)
-    swing = _unsounded(1)
-    humanise = _unsounded(1)
-    filter_kind = _kept
-    curve = _kept
+    def euclid(self, p: Parts) -> Euclid:
+        return Euclid(p[1], p[3], p[5] if len(p) > 5 else None, _span(p))
 
-    def filter(self, p: Parts) -> Unsounded:
-        return Unsounded(p[0][0].text, _said(p), _span(p))
+    def send(self, p: Parts) -> SendClause:
+        return SendClause(p[1], p[2], _span(p))
+
+    def duck(self, p: Parts) -> DuckClause:
+        return DuckClause(p[1], p[3], _span(p))
+
+    def reverse(self, p: Parts) -> Flag:
+        return Flag(" ".join(token.text for token in p), _span(p))
+
+    half_time = double_time = reverse
+
+    def swing(self, p: Parts) -> Feel:
+        return Feel(p[0].text, p[1], _span(p))
+
+    humanise = swing
+
+    def filter_kind(self, p: Parts) -> Name:
+        return Name(p[0].text, p[0].span)
+
+    curve = filter_kind
+
+    def filter(self, p: Parts) -> FilterClause:
+        if len(p) == 2:
+            return FilterClause(p[0], p[1], None, None, None, _span(p))
+        return FilterClause(p[0], p[1], p[3], p[5], p[6] if len(p) > 6 else None, _span(p))
 
     # Form
 
@@ -278,9 +303,14 @@ class Build:
     def at_next(self, p: Parts) -> Boundary:
         return Boundary(p[-1].text, p[2] if len(p) > 3 else None, _span(p))
 
-    over_move = _unsounded(1)
-    through = _unsounded(1)
-    on_cue = _unsounded(2)
+    def over_move(self, p: Parts) -> Lasting:
+        return Lasting(p[0].text, p[1], _span(p))
+
+    def through(self, p: Parts) -> Through:
+        return Through(p[1], _span(p))
+
+    def on_cue(self, p: Parts) -> OnCue:
+        return OnCue(p[2], _span(p))
 
     def move(self, p: Parts) -> MoveStatement:
         origin = None if p[1].text == "any" else p[1]
@@ -289,13 +319,39 @@ class Build:
 
     # Events and stings
 
-    sting = _unsounded(1)
-    event = _unsounded(1)
-    trigger = _kept
-    action = _kept
-    aim = _kept
-    withdrawn = _unsounded(2)
-    answer = _kept
+    def sting(self, p: Parts) -> StingStatement:
+        return StingStatement(p[1], p[3], tuple(p[4:]), _span(p))
+
+    def event(self, p: Parts) -> EventStatement:
+        if p[0].text == "on":
+            return EventStatement(p[1], p[3], _span(p))
+        trigger = TriggerClause(p[0].text, None, None, p[1], _span(p[:2]))
+        return EventStatement(trigger, p[3], _span(p))
+
+    def trigger(self, p: Parts) -> TriggerClause:
+        if not isinstance(p[0], Token):
+            return TriggerClause("when", None, p[0], None, _span(p))
+        return TriggerClause(p[0].text, p[1] if len(p) > 1 else None, None, None, _span(p))
+
+    def aim(self, p: Parts) -> Parts:
+        return p
+
+    def action(self, p: Parts) -> ActionClause:
+        word = p[0].text
+        boundary = p[-1] if isinstance(p[-1], Boundary) else None
+        name = amount = term = None
+        match word:
+            case "swap" | "hold":
+                aim = p[1][0]
+                name = aim if isinstance(aim, Name) else None
+                amount = p[3] if word == "hold" and len(p) > 3 else None
+            case "move":
+                name = None if p[2].text == "silence" else p[2]
+            case "set":
+                name, term = p[1], p[3]
+            case _:
+                name = p[1]
+        return ActionClause(word, name, amount, term, boundary, _span(p))
 
     # A whole script
 

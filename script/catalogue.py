@@ -19,5 +19,8 @@ class Catalogue(Protocol):
     def holders(self) -> Collection[str]:
         """Ids and names of the rights-holders."""
 
+    def holder_id(self, holder: str) -> str:
+        """The id of a holder by id or name."""
+
     def count(self, clauses: Sequence[Clause], use: str | None = None) -> int:
         """How many stems hold to all `clauses` (and are cleared for `use` now)."""

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from .catalogue import Catalogue
+from .effects import bus_of
+from .events import event_of, sting_of
 from .form import move_of, warn_of_unreachable
 from .heads import Head, dial_of, head_of
 from .lines import section_of
 from .parse import Reading, reading
-from .piece import Dial, Move, Piece, Pool, Section
-from .pools import pool_of, warn_if_empty
+from .piece import Bus, Dial, Event, Move, Piece, Pool, Section, Sting
+from .pools import pool_of, warn_if_empty, warn_if_few_holders
 from .problems import Problem, ScriptRejected
 from .scope import scope_of
 from .spacing import canonical
-from .tree import Broken, DialStatement, MoveStatement, PoolStatement, SectionStatement, Unsounded
+from .tree import (
+    Broken,
+    BusStatement,
+    DialStatement,
+    EventStatement,
+    MoveStatement,
+    PoolStatement,
+    SectionStatement,
+    ShareCap,
+    StingStatement,
+)
 from .words import MOST_PROBLEMS
 
 
@@ -54,6 +66,9 @@ def check(
     dials: dict[str, Dial] = {}
     sections: list[Section] = []
     moves: list[Move] = []
+    buses: dict[str, Bus] = {}
+    stings: dict[str, Sting] = {}
+    events: list[Event] = []
     unread_move = False
     for statement in script.statements:
         match statement:
@@ -74,20 +89,34 @@ def check(
                 if move is not None:
                     moves.append(move)
                 unread_move = unread_move or move is None
-            case Unsounded():
-                scope.unsounded(statement)
-            case Broken(word="move" | None):
+            case BusStatement():
+                bus = bus_of(scope, statement)
+                if scope.buses[bus.name] is statement:
+                    buses[bus.name] = bus
+            case StingStatement():
+                sting = sting_of(scope, statement)
+                if sting is not None and scope.stings[sting.name] is statement:
+                    stings[sting.name] = sting
+            case EventStatement():
+                event = event_of(scope, statement)
+                if event is not None:
+                    events.append(event)
+                unread_move = unread_move or event is None
+            case Broken(word="move" | "on" | "after" | "every" | None):
                 unread_move = True
             case _:
                 pass
     if not unread_move and "section" not in scope.unsure:
-        warn_of_unreachable(scope, moves)
+        warn_of_unreachable(scope, moves, events)
     if catalogue is not None:
         uses = (use,) if use in head.uses and use is not None else head.uses
         for pool in pools.values():
             named = scope.pools[pool.name]
             assert named is not None
             warn_if_empty(scope, pool, named.name, catalogue, uses)
+        cap = next((s.amount.span for s in script.statements if isinstance(s, ShareCap)), None)
+        if cap is not None and head.share_cap:
+            warn_if_few_holders(scope, cap, head.share_cap, tuple(pools.values()), catalogue, uses)
     problems = sorted(
         (*read.parsed.problems, *scope.problems), key=lambda p: (p.span.line, p.span.column, p.code)
     )
@@ -95,7 +124,19 @@ def check(
     unlisted += read.parsed.unlisted
     if unlisted or any(p.severity == "error" for p in problems):
         return Checked(None, listed, unlisted)
-    return Checked(_piece(read, text, head, pools, dials, sections, moves), listed)
+    piece = _piece(read, text, head, sections)
+    return Checked(
+        replace(
+            piece,
+            pools=pools,
+            dials=dials,
+            moves=tuple(moves),
+            buses=buses,
+            stings=stings,
+            events=tuple(events),
+        ),
+        listed,
+    )
 
 
 def accepted(
@@ -120,11 +161,9 @@ def _piece(
     read: Reading,
     text: str,
     head: Head,
-    pools: dict[str, Pool],
-    dials: dict[str, Dial],
     sections: Sequence[Section],
-    moves: Sequence[Move],
 ) -> Piece:
+    """The piece's head and sections; the rest is empty yet."""
     seed = head.seed
     if seed is None:
         said = "\n".join(canonical(raw.tokens) for raw in read.raws)
@@ -140,10 +179,13 @@ def _piece(
         ceiling_dbtp=head.ceiling_dbtp,
         author=head.author,
         version=head.version,
-        pools=pools,
-        dials=dials,
+        pools={},
+        dials={},
         sections=tuple(sections),
-        moves=tuple(moves),
+        moves=(),
         text=text,
         sha256=sha256(text.encode()).hexdigest(),
+        if_withdrawn=head.if_withdrawn,
+        share_cap=head.share_cap,
+        credit=head.credit,
     )

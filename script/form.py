@@ -4,67 +4,94 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
 
+from .effects import known_part
+from .events import NEXT_BAR, boundary_of
 from .expression import constant
-from .measure import condition, number
-from .piece import Expression, Move
+from .measure import condition, length, number
+from .piece import Boundary, Event, Expression, Length, Move, MoveTo
 from .scope import Scope
-from .tree import Boundary, Mix, MoveStatement, Name, Odds, Unsounded
+from .tree import Boundary as BoundaryClause
+from .tree import Lasting, Mix, MoveModifier, MoveStatement, Name, Odds, OnCue, Through
+
+_END = Boundary("end")
 
 
 def move_of(scope: Scope, statement: MoveStatement) -> Move | None:
-    """The move that a statement describes, or null if it names no section or is not sounded yet."""
+    """The move that a statement describes, or null with a mistake noted."""
     known = [_known_section(scope, name) for name in (statement.origin, statement.target) if name is not None]
     weight = 1.0
-    at: Literal["end", "next bar"] = "end"
+    at: Boundary | None = None
     when: Expression | None = None
-    sounded = True
-    seen: set[str] = set()
+    over: Length | None = None
+    through: str | None = None
+    cue: str | None = None
+    whole = True
+    seen: dict[str, MoveModifier] = {}
     for modifier in statement.modifiers:
-        if isinstance(modifier, Unsounded):
-            scope.unsounded(modifier)
-            sounded = False
-            continue
-        word = "at" if isinstance(modifier, Boundary) else modifier.word
+        word = _word(modifier)
         if word in seen:
             scope.say("E038", modifier.span, f"`{word}` stands twice in this move", "keep one of them")
             continue
-        seen.add(word)
+        seen[word] = modifier
         match modifier:
             case Odds():
-                found = number(
-                    scope,
-                    modifier.amount,
-                    "weight",
-                    plain=True,
-                    bounds=(0, 1_000_000),
-                    shown="more than 0, at most 1,000,000",
-                )
-                if found == 0:
-                    scope.say(
-                        "E028", modifier.span, "`weight 0` is out of bounds: more than 0, at most 1,000,000"
-                    )
-                elif found is not None:
-                    weight = float(found)
-            case Boundary():
-                taken = _boundary(scope, modifier)
-                sounded = sounded and taken is not None
-                at = taken or at
+                weight = _weight(scope, modifier)
+            case BoundaryClause():
+                at = boundary_of(scope, modifier, "a move")
+                whole = whole and at is not None
             case Mix():
                 when = condition(scope, modifier.term, "when")
-                sounded = sounded and when is not None
-    if not sounded or not all(known):
+                whole = whole and when is not None
+            case Lasting():
+                over = length(scope, modifier.length, "over")
+            case Through():
+                whole = known_part(scope, modifier.part) and whole
+                through = modifier.part.text
+            case OnCue():
+                cue = modifier.name.text
+    if cue is not None and at == _END:
+        scope.say(
+            "E039",
+            seen["at"].span,
+            "a move on a cue does not wait for the end",
+            "write `at next bar`, or `at next 4 bars`",
+        )
+        return None
+    if not whole or not all(known):
         return None
     return Move(
         origin=statement.origin.text if statement.origin else None,
         target=statement.target.text if statement.target else None,
         weight=weight,
-        at=at,
+        at=at or (_END if cue is None else NEXT_BAR),
         when=when,
         text=statement.text,
         span=statement.span,
+        over=over,
+        through=through,
+        cue=cue,
     )
+
+
+def _word(modifier: MoveModifier) -> str:
+    match modifier:
+        case BoundaryClause():
+            return "at"
+        case Through():
+            return "through"
+        case OnCue():
+            return "on cue"
+        case _:
+            return modifier.word
+
+
+def _weight(scope: Scope, odds: Odds) -> float:
+    shown = "more than 0, at most 1,000,000"
+    found = number(scope, odds.amount, "weight", plain=True, bounds=(0, 1_000_000), shown=shown)
+    if found == 0:
+        scope.say("E028", odds.span, f"`weight 0` is out of bounds: {shown}")
+    return float(found or 1)
 
 
 def _known_section(scope: Scope, name: Name) -> bool:
@@ -74,35 +101,18 @@ def _known_section(scope: Scope, name: Name) -> bool:
     return False
 
 
-def _boundary(scope: Scope, boundary: Boundary) -> Literal["end", "next bar"] | None:
-    if boundary.word == "end":
-        return "end"
-    if boundary.count is None and boundary.word == "bar":
-        return "next bar"
-    if boundary.word in ("bar", "bars", "beat", "beats"):
-        count = f"{boundary.count.value} " if boundary.count else ""
-        scope.unsounded(Unsounded(f"at next {count}{boundary.word}", (), boundary.span))
-    else:
-        scope.say(
-            "E029",
-            boundary.span,
-            f"a move does not happen at the next {boundary.word}",
-            "write `at next bar` or `at end`",
-        )
-    return None
-
-
-def warn_of_unreachable(scope: Scope, moves: Sequence[Move]) -> None:
+def warn_of_unreachable(scope: Scope, moves: Sequence[Move], events: Sequence[Event]) -> None:
     """Note the sections that nothing leads to.
 
-    From a section lead its moves and those of `any`; unless one of these always happens at its end, the next
-    section in the text follows.
+    From a section lead its moves and those of `any` and of events; unless one of these always happens at its
+    end, the next section in the text follows.
     """
     names = list(scope.sections)
     followers = dict(pairwise(names))
     from_any = [m for m in moves if m.origin is None]
     any_leads_to = [m.target for m in from_any if m.target is not None]
-    any_always = any(m.at == "end" and _always(m) for m in from_any)
+    any_leads_to += [e.action.target for e in events if isinstance(e.action, MoveTo) and e.action.target]
+    any_always = any(m.at == _END and _always(m) for m in from_any)
     by_origin: dict[str, list[Move]] = {}
     for move in moves:
         if move.origin is not None:
@@ -118,7 +128,7 @@ def warn_of_unreachable(scope: Scope, moves: Sequence[Move]) -> None:
         waiting += [m.target for m in leading if m.target is not None]
         waiting += any_leads_to
         any_leads_to = []
-        if name in followers and not any_always and not any(m.at == "end" and _always(m) for m in leading):
+        if name in followers and not any_always and not any(m.at == _END and _always(m) for m in leading):
             waiting.append(followers[name])
     for name, section in scope.sections.items():
         if name not in reached and section.name is not None:

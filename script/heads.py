@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from .events import answers_of, share_of
 from .measure import ends, number
-from .piece import Dial, Key, Span
+from .piece import Answer, Dial, Key, Span
 from .problems import did_you_mean
 from .scope import Scope
 from .tree import (
@@ -20,7 +21,9 @@ from .tree import (
     Script,
     SectionStatement,
     Setting,
+    ShareCap,
     Tempo,
+    WithdrawnStatement,
 )
 from .words import MOST_SECTIONS, TONICS, UNITS, USES
 
@@ -47,6 +50,9 @@ class Head:
     ceiling_dbtp: float = -1.0
     author: str | None = None
     version: str | None = None
+    credit: str | None = None
+    share_cap: float | None = None
+    if_withdrawn: tuple[Answer, ...] = ("rest",)
 
 
 def head_of(scope: Scope, script: Script, use: str | None) -> Head:
@@ -87,9 +93,18 @@ def head_of(scope: Scope, script: Script, use: str | None) -> Head:
             case Remark(word="author", text=text):
                 if _first(scope, seen, "author", statement.span):
                     head.author = text
-            case Remark(text=text):
+            case Remark(word="version", text=text):
                 if _first(scope, seen, "version", statement.span):
                     head.version = text
+            case Remark(text=text):
+                if _first(scope, seen, "credit", statement.span):
+                    head.credit = text
+            case ShareCap():
+                if _first(scope, seen, "share", statement.span):
+                    head.share_cap = share_of(scope, statement)
+            case WithdrawnStatement():
+                if _first(scope, seen, "if", statement.span):
+                    head.if_withdrawn = answers_of(scope, statement)
             case Broken(word=None):
                 unseen = True
             case Broken(word=str() as word):

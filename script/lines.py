@@ -6,27 +6,69 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from .effects import effects_of, known_part
+from .events import chance_of, known_pool, one_in_of
 from .measure import amount, bars, condition, ends, length, number, written
-from .piece import Bring, Expression, Length, Line, Number, Play, Rest, Section, Span, Step, Vary, Window
+from .pattern import steps_of
+from .piece import (
+    Bring,
+    Drop,
+    Effects,
+    Expression,
+    Hold,
+    Length,
+    Line,
+    Number,
+    Play,
+    Rest,
+    Section,
+    Solo,
+    Vary,
+    Window,
+)
 from .scope import Scope
-from .tree import At, Lasting, LineStatement, Mix, Name, Odds, Range, SectionStatement, Unsounded
+from .tree import (
+    At,
+    DuckClause,
+    Feel,
+    FilterClause,
+    Flag,
+    Lasting,
+    LineStatement,
+    Mix,
+    Name,
+    Odds,
+    Range,
+    SectionStatement,
+    SendClause,
+)
 from .words import MOST_BARS
 
 _TIMING = frozenset(("at", "for", "when", "chance", "one in"))
+_MIX = frozenset(("gain", "pan", "to", "duck", "filter", "reverse"))
 _FITTING = {
-    "bring": _TIMING | {"over", "out over", "gain", "pan"},
-    "play": _TIMING | {"gain", "pan"},
+    "bring": _TIMING | _MIX | {"over", "out over", "half time", "double time"},
+    "play": _TIMING | _MIX | {"swing", "humanise"},
     "rest": _TIMING,
+    "drop": _TIMING,
+    "solo": _TIMING,
+    "hold": _TIMING,
     "vary": _TIMING,
 }
 _WHY_NOT = {
+    "bring": "it moves the hits of a pattern; a loop has its own feel",
     "play": "hits ring as they are",
     "rest": "a part rests at once",
+    "drop": "a part drops at once",
+    "solo": "the other parts rest at once",
+    "hold": "what is held goes on as it is",
     "vary": "it only draws another stem",
 }
-_MOST_STEPS = 1024
+_STRAIGHT, _HARDEST_SWING = Fraction(1, 2), Fraction(3, 4)
+_MOST_HUMANISE_SECONDS = Fraction(1, 20)
 _ONE = Fraction(1)
 _NONE = Number(0.0)
+_DRY = Effects()
 
 
 @dataclass(slots=True)
@@ -43,6 +85,11 @@ class _Modifiers:
     out_over: Length | None = None
     gain: Expression = _NONE
     pan: Expression = _NONE
+    swing: float = 0.5
+    humanise_seconds: float = 0.0
+    reverse: bool = False
+    time: Fraction = _ONE
+    effects: Effects = _DRY
 
     def window(self) -> Window:
         return Window(self.at_bar, self.at_beat, self.for_bars, self.when, self.chance, self.one_in)
@@ -100,113 +147,58 @@ def _line(
     scope: Scope, line: LineStatement, section: Name | None, lengths: Sequence[int] | None, beats: int | None
 ) -> Line | None:
     """The line that a statement describes, or null if it names something unknown or is not sounded yet."""
-    if line.word in ("hold", "solo", "drop"):
-        scope.unsounded(line)
-        _known_part(scope, line.part)
-        return None
     said = _modifiers(scope, line, section, lengths, beats)
+    part, window = line.part.text, said.window()
     match line.word:
-        case "bring" | "play":
+        case "play":
             assert line.pool is not None
-            steps = _steps(scope, line.pattern)
-            if not _known_pool(scope, line.pool, line.word):
+            steps = steps_of(scope, line.pattern)
+            if not known_pool(scope, line.pool, line.word, "hits"):
                 return None
-            if line.word == "play":
-                return Play(
-                    line.part.text,
-                    line.pool.text,
-                    steps,
-                    said.window(),
-                    said.gain,
-                    said.pan,
-                    line.text,
-                    line.span,
-                )
-            return Bring(
-                line.part.text,
+            return Play(
+                part,
                 line.pool.text,
-                said.window(),
+                steps,
+                window,
+                said.gain,
+                said.pan,
+                line.text,
+                line.span,
+                said.effects,
+                said.swing,
+                said.humanise_seconds,
+                said.reverse,
+            )
+        case "bring":
+            assert line.pool is not None
+            if not known_pool(scope, line.pool, line.word, "loops"):
+                return None
+            return Bring(
+                part,
+                line.pool.text,
+                window,
                 said.over,
                 said.out_over,
                 said.gain,
                 said.pan,
                 line.text,
                 line.span,
+                said.effects,
+                said.time,
+                said.reverse,
             )
         case "vary":
             assert line.every is not None
             every = bars(scope, line.every, "every")
-            if not _known_part(scope, line.part) or every is None:
+            if not known_part(scope, line.part) or every is None:
                 return None
-            return Vary(line.part.text, every, said.window(), line.text, line.span)
-        case _:
-            if not _known_part(scope, line.part):
-                return None
-            return Rest(line.part.text, said.window(), line.text, line.span)
+            return Vary(part, every, window, line.text, line.span)
+    if not known_part(scope, line.part):
+        return None
+    return _PLAIN[line.word](part, window, line.text, line.span)
 
 
-def _known_part(scope: Scope, part: Name) -> bool:
-    if part.text in scope.parts:
-        return True
-    hint = None
-    if part.text in scope.pools:
-        hint = f'"{part.text}" is a pool; a part is the name after `bring` or `play`'
-    scope.unknown("E031", "part", part, scope.parts, hint)
-    return False
-
-
-def _known_pool(scope: Scope, name: Name, word: str) -> bool:
-    if name.text not in scope.pools:
-        scope.unknown("E030", "pool", name, scope.pools)
-        return False
-    pool = scope.pools[name.text]
-    wanted = "hits" if word == "play" else "loops"
-    if pool is None or pool.shape == wanted:
-        return True
-    scope.say(
-        "E037",
-        name.span,
-        f"`{word}` takes {wanted}, and pool {name.text} holds {pool.shape}",
-        f"use `{'bring' if word == 'play' else 'play'}`, or a pool of {wanted}",
-    )
-    return False
-
-
-def _steps(scope: Scope, pattern: Name | Unsounded | None) -> tuple[Step, ...]:
-    if pattern is None:
-        return ()
-    if isinstance(pattern, Unsounded):
-        scope.unsounded(pattern)
-        return ()
-    steps: list[Step] = []
-    for index, character in enumerate(pattern.text):
-        if character == " ":
-            continue
-        if character in "xX":
-            steps.append(Step(1.0, character == "X"))
-        elif character == ".":
-            steps.append(Step(0.0, False))
-        elif character in "123456789":
-            steps.append(Step(int(character) / 10, False))
-        else:
-            column = pattern.span.column + 1 + index
-            line = pattern.span.line
-            scope.say(
-                "E036",
-                Span(line, column, line, column + 1),
-                f"`{character}` is no step",
-                "steps are x (hit), X (accent), . (rest) and 1 to 9 (chance in tenths)",
-            )
-            return ()
-    if not steps:
-        scope.say("E036", pattern.span, "this pattern has no steps", 'such as: "x... x.x."')
-    elif len(steps) > _MOST_STEPS:
-        scope.say(
-            "E036",
-            pattern.span,
-            f"this pattern has {len(steps):,} steps; at most {_MOST_STEPS:,} are taken",
-        )
-    return tuple(steps)
+_PLAIN: dict[str, type[Rest | Drop | Solo | Hold]] = {"rest": Rest, "drop": Drop, "solo": Solo, "hold": Hold}
 
 
 def _modifiers(
@@ -214,13 +206,15 @@ def _modifiers(
 ) -> _Modifiers:
     said = _Modifiers()
     seen: set[str] = set()
+    effects: list[SendClause | DuckClause | FilterClause] = []
     for modifier in line.modifiers:
-        if isinstance(modifier, Unsounded):
-            scope.unsounded(modifier)
-            continue
-        word = "at" if isinstance(modifier, At) else modifier.word
+        word = _word(modifier)
         if word not in _FITTING[line.word]:
-            scope.say("E039", modifier.span, f"`{word}` does not fit `{line.word}`: {_WHY_NOT[line.word]}")
+            shown = modifier.kind.text if isinstance(modifier, FilterClause) else word
+            scope.say("E039", modifier.span, f"`{shown}` does not fit `{line.word}`: {_WHY_NOT[line.word]}")
+            continue
+        if isinstance(modifier, SendClause | DuckClause | FilterClause):
+            effects.append(modifier)
             continue
         if word in seen:
             scope.say("E038", modifier.span, f"`{word}` stands twice in this line", "keep one of them")
@@ -242,12 +236,69 @@ def _modifiers(
             case Mix():
                 said.pan = amount(scope, modifier.term, "pan", "", (-1, 1), plain=True) or said.pan
             case Odds(word="chance"):
-                chance = number(scope, modifier.amount, "chance", ("",), bounds=(0, 1), shown="0% to 100%")
-                said.chance = None if chance is None else float(chance)
+                said.chance = chance_of(scope, modifier)
             case Odds():
-                one_in = number(scope, modifier.amount, "one in", plain=True, bounds=(1, 10_000), whole=True)
-                said.one_in = None if one_in is None else int(one_in)
+                said.one_in = one_in_of(scope, modifier)
+            case Feel():
+                _feel(scope, modifier, said)
+            case Flag(word="reverse"):
+                said.reverse = True
+            case Flag(word=word):
+                if said.time != 1:
+                    scope.say("E038", modifier.span, "a loop is in half time or in double time, not both")
+                said.time = Fraction(1, 2) if word == "half time" else Fraction(2)
+    said.effects = effects_of(scope, effects)
+    if said.for_bars is not None and lengths is not None:
+        _warn_if_cut(scope, line, said, section, lengths[-1])
     return said
+
+
+def _word(modifier: object) -> str:
+    """What a line may have once (effects: by kind)."""
+    match modifier:
+        case At():
+            return "at"
+        case SendClause():
+            return "to"
+        case DuckClause():
+            return "duck"
+        case FilterClause():
+            return "filter"
+        case Lasting() | Mix() | Odds() | Feel() | Flag():
+            return modifier.word
+    raise AssertionError(modifier)
+
+
+def _feel(scope: Scope, feel: Feel, said: _Modifiers) -> None:
+    if feel.word == "swing":
+        bounds = (_STRAIGHT, _HARDEST_SWING)
+        swing = number(scope, feel.amount, "swing", ("",), bounds=bounds, shown="50% (straight) to 75%")
+        said.swing = said.swing if swing is None else float(swing)
+    else:
+        late = number(
+            scope,
+            feel.amount,
+            "humanise",
+            ("s",),
+            bounds=(0, _MOST_HUMANISE_SECONDS),
+            shown="0 to 50 ms",
+        )
+        said.humanise_seconds = said.humanise_seconds if late is None else float(late)
+
+
+def _warn_if_cut(
+    scope: Scope, line: LineStatement, said: _Modifiers, section: Name | None, longest: int
+) -> None:
+    assert said.for_bars is not None
+    if said.at_bar <= longest < said.at_bar + said.for_bars - 1:
+        place = next(m.span for m in line.modifiers if isinstance(m, Lasting) and m.word == "for")
+        where = f"section {section.text}" if section else "its section"
+        scope.say(
+            "W006",
+            place,
+            f"{where} ends before these {said.for_bars} bars are over (it has at most {longest})",
+            "shorten it, or leave `for` out: a line lasts to its section's end",
+        )
 
 
 def _at(

@@ -123,7 +123,7 @@ def condition(scope: Scope, term: Term, place: str) -> Expression | None:
 
 
 def amount(
-    scope: Scope, term: Term, place: str, kind: str, bounds: tuple[int, int], *, plain: bool
+    scope: Scope, term: Term, place: str, kind: str, bounds: tuple[float, float], *, plain: bool
 ) -> Expression | None:
     """The number that `term` is. A constant is held to `bounds`, in the base unit.
 
@@ -138,7 +138,7 @@ def amount(
         return None
     fixed = constant(expression)
     if fixed is not None and not bounds[0] <= fixed <= bounds[1]:
-        limits = f"{bounds[0]} to {bounds[1]}{' ' + kind if kind else ''}"
+        limits = f"{bounds[0]:,g} to {bounds[1]:,g}{' ' + kind if kind else ''}"
         scope.say("E028", term.span, f"`{place}` is out of bounds here: {limits}")
         return None
     return expression

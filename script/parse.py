@@ -13,7 +13,17 @@ from .problems import Problem, problem
 from .spacing import canonical
 from .statements import Raw, group
 from .tokens import TextLine, Token, scan
-from .tree import Broken, LineStatement, MoveStatement, Name, Script, SectionStatement, Statement
+from .tree import (
+    Broken,
+    EventStatement,
+    LineStatement,
+    MoveStatement,
+    Name,
+    Script,
+    SectionStatement,
+    Statement,
+    StingStatement,
+)
 from .words import (
     LINE_WORDS,
     MOST_BYTES,
@@ -126,7 +136,7 @@ def _statement(raw: Raw, *, explain: bool) -> tuple[Statement | LineStatement, P
     node = read(raw.tokens, "line" if raw.in_section else "statement", explain=explain)
     if isinstance(node, Misfit):
         return _broken(raw, explain), explained(raw, node)
-    if isinstance(node, LineStatement | MoveStatement):
+    if isinstance(node, LineStatement | MoveStatement | StingStatement | EventStatement):
         node = replace(node, text=canonical(raw.tokens))
     return node, None
 

@@ -6,7 +6,7 @@ the piece's own `text`. Bars and beats count from 1. Fractions are exact.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
@@ -50,10 +50,20 @@ class Clause:
 
 
 @dataclass(frozen=True, slots=True)
+class Weight:
+    """What multiplies the weight of the stems that hold to `clause`, while `when` holds."""
+
+    factor: float
+    clause: Clause
+    when: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """A query over the vault.
 
-    `key`: `fits` the session's key, `any`, or named keys. `max_stretch`: 0.12 for 12 %, on either side.
+    `key`: `fits` the session's key, `any`, or named keys. `max_stretch`: 0.12 for 12 %, `max_shift_st`: in
+    semitones; both on either side. `weights` multiply.
     """
 
     name: str
@@ -63,6 +73,8 @@ class Pool:
     never_twice_bars: int | None
     prefer_fresh: bool
     span: Span
+    max_shift_st: int = 3
+    weights: tuple[Weight, ...] = ()
 
     @property
     def hits(self) -> bool:
@@ -139,8 +151,47 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Send:
+    """How much of a sound goes to a bus, 0 to 1."""
+
+    bus: str
+    amount: Expression
+
+
+@dataclass(frozen=True, slots=True)
+class Duck:
+    """Makes room: `depth_db` softer while the part `under` sounds."""
+
+    depth_db: Expression
+    under: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A filter at `hz`, or gliding from there to `to_hz` over a length, by a curve."""
+
+    kind: Literal["lowpass", "highpass", "bandpass"]
+    hz: Expression
+    to_hz: Expression | None = None
+    over: Length | None = None
+    curve: Literal["linear", "smooth", "exponential"] = "exponential"
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What becomes of a line's sound on its way to the mix."""
+
+    sends: tuple[Send, ...] = ()
+    duck: Duck | None = None
+    filters: tuple[Filter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Bring:
-    """Brings a loop of a pool in as a part. `over` fades in, `out_over` out; `gain` in dB, `pan` -1 to 1."""
+    """Brings a loop of a pool in as a part. `over` fades in, `out_over` out; `gain` in dB, `pan` -1 to 1.
+
+    `time`: 1, or 1/2 and 2 for half and double time. `reverse`: it plays backwards.
+    """
 
     part: str
     pool: str
@@ -152,6 +203,9 @@ class Bring:
     text: str
     """The statement's canonical text: with its place among its like, the key of its random choices."""
     span: Span
+    effects: Effects = Effects()
+    time: Fraction = Fraction(1)
+    reverse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +228,17 @@ class Play:
     pan: Expression
     text: str
     span: Span
+    effects: Effects = Effects()
+    swing: float = 0.5
+    """Where in each eighth its second sixteenth falls: 0.5 is straight, 2/3 a triplet."""
+    humanise_seconds: float = 0.0
+    """How far a hit may fall after its step, drawn for each."""
+    reverse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Silences a part that some line of the piece brings, within its window."""
+    """Silences a part within its window. Its loop goes on unheard, and joins in again where it would be."""
 
     part: str
     window: Window
@@ -197,7 +257,37 @@ class Vary:
     span: Span
 
 
-Line = Bring | Play | Rest | Vary
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Takes a part out within its window. After it the part's loop begins anew, at its bar 1."""
+
+    part: str
+    window: Window
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Solo:
+    """Silences all other parts within its window, as `Rest` does."""
+
+    part: str
+    window: Window
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Lets the loop that a part brings from the section before go on within its window."""
+
+    part: str
+    window: Window
+    text: str
+    span: Span
+
+
+Line = Bring | Play | Rest | Drop | Solo | Hold | Vary
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,16 +301,135 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class Boundary:
+    """When something happens next: at the section's `end`, or on the grid of `every` bars or beats.
+
+    Bars are counted from the section's start.
+    """
+
+    at: Literal["end", "bars", "beats", "section"]
+    every: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
-    """A way from a section to another. `origin` null: from any. `target` null: silence, the piece's end."""
+    """A way from a section to another. `origin` null: from any. `target` null: silence, the piece's end.
+
+    `over`: how long the parts of the old section ring into the new one. `through`: the part whose `bring` or
+    `play` line, which waits otherwise, fills the last bar before it. `cue`: the name that triggers it.
+    """
 
     origin: str | None
     target: str | None
     weight: float
-    at: Literal["end", "next bar"]
+    at: Boundary
     when: Expression | None
     text: str
     span: Span
+    over: Length | None = None
+    through: str | None = None
+    cue: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bus:
+    """A place where sounds are sent to share effects: a reverb, a delay, filters, in this order.
+
+    `reverb_seconds`: to -60 dB. `delay_beats`: between repeats. `mix`: wet, 0 to 1. Null: it has none.
+    """
+
+    name: str
+    span: Span
+    reverb_seconds: Expression | None = None
+    reverb_mix: Expression | None = None
+    delay_beats: Expression | None = None
+    delay_feedback: Expression | None = None
+    delay_mix: Expression | None = None
+    filters: tuple[Filter, ...] = ()
+    mix: Expression = Number(1.0)
+    gain: Expression = Number(0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Sting:
+    """A hit of a pool that events fire, at the next boundary."""
+
+    name: str
+    pool: str
+    at: Boundary
+    gain: Expression
+    pan: Expression
+    effects: Effects
+    chance: float | None
+    one_in: int | None
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What makes an event happen: `like`, `dislike`, a `cue` by `name`, a condition, or time.
+
+    A condition triggers at the bar line at which it begins to hold; `after` once, `every` again and again.
+    """
+
+    kind: Literal["like", "dislike", "cue", "when", "after", "every"]
+    name: str | None = None
+    when: Expression | None = None
+    length: Length | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SwapPart:
+    """Another stem of the same line's pool. `part` null: that role."""
+
+    part: str | None
+    at: Boundary
+
+
+@dataclass(frozen=True, slots=True)
+class HoldPart:
+    """Keeps a part's stem. `part` null: that role. `for_bars` null: to the piece's end."""
+
+    part: str | None
+    for_bars: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FireSting:
+    sting: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveTo:
+    """`target` null: silence."""
+
+    target: str | None
+    at: Boundary
+
+
+@dataclass(frozen=True, slots=True)
+class SetDial:
+    dial: str
+    value: Expression
+    at: Boundary
+
+
+Action = SwapPart | HoldPart | FireSting | MoveTo | SetDial
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happens on a trigger."""
+
+    trigger: Trigger
+    action: Action
+    text: str
+    span: Span
+
+
+Answer = Literal["swap", "rest", "stop"]
+"""What becomes of a part whose stem is withdrawn while it sounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,3 +468,10 @@ class Piece:
     moves: tuple[Move, ...]
     text: str
     sha256: str
+    buses: dict[str, Bus] = field(default_factory=dict)
+    stings: dict[str, Sting] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
+    if_withdrawn: tuple[Answer, ...] = ("rest",)
+    share_cap: float | None = None
+    """The greatest share, 0 to 1, of planned time that one holder may have within ten minutes."""
+    credit: str | None = None

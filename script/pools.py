@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Literal
 
 from .catalogue import Catalogue
 from .heads import HIGHEST_BPM, LOWEST_BPM, key_of
-from .measure import bars, ends, number
-from .piece import Clause, Key, Pool
+from .measure import bars, condition, ends, number
+from .piece import Clause, Key, Pool, Span, Weight
 from .scope import Scope
 from .tree import (
     Attribute,
     KeyName,
+    MaxShift,
     MaxStretch,
     Name,
     NeverTwice,
     PoolStatement,
     PreferFresh,
     Range,
-    Unsounded,
+    Weighted,
 )
 from .words import ROLES, TONAL_ROLES
 
 _SHAPES = {"loops": ("loop", "sustained"), "hits": ("hit",)}
 _USUAL_STRETCH = 0.12
+_USUAL_SHIFT_ST = 3
 
 
 def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None) -> Pool:
@@ -35,9 +39,11 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
     stretch: float | None = None
     never: int | None = None
     fresh = False
+    shift = _USUAL_SHIFT_ST
+    weights: list[Weight] = []
     seen: set[str] = set()
 
-    def once(word: str, clause: Attribute | MaxStretch | NeverTwice | PreferFresh) -> None:
+    def once(word: str, clause: Attribute | MaxStretch | MaxShift | NeverTwice | PreferFresh) -> None:
         if word in seen:
             scope.say("E038", clause.span, f"`{word}` stands twice in this pool", "keep one of them")
         seen.add(word)
@@ -70,8 +76,16 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
                     scope, amount, "max stretch", ("",), bounds=(0, Fraction(1, 2)), shown="0% to 50%"
                 )
                 stretch = None if found is None else float(found)
-            case Unsounded():
-                scope.unsounded(clause)
+            case MaxShift(amount=amount):
+                once("max shift", clause)
+                shifted = number(
+                    scope, amount, "max shift", ("st",), bounds=(0, 12), shown="0 to 12 st", whole=True
+                )
+                shift = shift if shifted is None else int(shifted)
+            case Weighted():
+                weight = _weight(scope, clause, catalogue)
+                if weight is not None:
+                    weights.append(weight)
     pool = Pool(
         name=statement.name.text,
         clauses=tuple(clauses),
@@ -80,13 +94,39 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
         never_twice_bars=never,
         prefer_fresh=fresh,
         span=statement.span,
+        max_shift_st=shift,
+        weights=tuple(weights),
     )
     if key is None:
         tonal = not pool.hits and (not pool.roles or bool(TONAL_ROLES & set(pool.roles)))
         key = "fits" if tonal else "any"
-    return Pool(
-        pool.name, pool.clauses, key, pool.max_stretch, pool.never_twice_bars, pool.prefer_fresh, pool.span
+    return replace(pool, key=key)
+
+
+def _weight(scope: Scope, clause: Weighted, catalogue: Catalogue | None) -> Weight | None:
+    """What a `weight` clause says, or null with a mistake noted."""
+    factor = number(
+        scope, clause.factor, "weight", plain=True, bounds=(0, 1000), shown="more than 0, at most 1,000"
     )
+    if factor == 0:
+        scope.say(
+            "E028", clause.factor.span, "`weight 0` is out of bounds: more than 0, at most 1,000",
+            "to leave stems out, write `not` before what they have",
+        )  # fmt: skip
+        return None
+    attribute = clause.attribute
+    if attribute.column == "key" and isinstance(attribute.values[0], Name):
+        scope.say("E039", attribute.span, f"`weight` takes named keys, not `key {attribute.values[0].text}`")
+        return None
+    if attribute.column == "key":
+        keys = [key_of(scope, value) for value in attribute.values if isinstance(value, KeyName)]
+        values: tuple[str | tuple[float, float], ...] = tuple(k.name for k in keys if k is not None)
+    else:
+        values = _values(scope, attribute, catalogue)
+    when = None if clause.when is None else condition(scope, clause.when, "when")
+    if factor is None or not values or (clause.when is not None and when is None):
+        return None
+    return Weight(float(factor), Clause(attribute.column, values), when)
 
 
 def _keys(scope: Scope, clause: Attribute) -> Literal["fits", "any"] | tuple[Key, ...] | None:
@@ -155,6 +195,28 @@ def warn_if_empty(scope: Scope, pool: Pool, name: Name, catalogue: Catalogue, us
         else:
             reason = f"{count} {what} match, none is cleared for {said}"
     scope.say("W003", name.span, f"pool {pool.name} is empty: {reason}", hint)
+
+
+def warn_if_few_holders(
+    scope: Scope, place: Span, cap: float, pools: Sequence[Pool], catalogue: Catalogue, uses: Sequence[str]
+) -> None:
+    """Note a share cap that so few holders cannot keep to: half each is the least that two can have."""
+    needed = math.ceil(1 / cap - 1e-9)
+    for use in uses:
+        found: set[str] = set()
+        for holder in sorted(catalogue.holders):
+            if any(catalogue.count((*pool.clauses, Clause("holder", (holder,))), use) for pool in pools):
+                found.add(catalogue.holder_id(holder))
+            if len(found) >= needed:
+                break
+        if 0 < len(found) < needed:
+            scope.say(
+                "W007",
+                place,
+                f"a share cap of {cap:.0%} takes {needed} holders, and the pools have {len(found)} for {use}",
+                "the cap skips a holder only while another has a stem to offer",
+            )
+            return
 
 
 def _what(pool: Pool) -> str:

@@ -27,7 +27,6 @@ CODES = {
     "E013": "a first word that begins no statement",
     "E014": "indentation that does not line up",
     "E015": "a statement in the wrong place",
-    "E016": "a part of the language that this version does not sound yet",
     "E017": "more than 1 000 sections",
     "E018": "a name of more than 60 characters, or a quoted text of more than 1 000",
     "E020": "no piece",
@@ -54,11 +53,15 @@ CODES = {
     "E041": "a number where a condition is needed, or a condition where a number is",
     "E042": "a range of lengths that holds none",
     "E043": "a fraction where a whole number is needed",
+    "E044": "an unknown bus",
+    "E045": "an unknown sting",
     "W001": "an unknown role",
     "W002": "a section that nothing leads to",
     "W003": "an empty pool",
     "W004": "a line that a short draw of its section leaves out",
     "W005": "an unknown holder",
+    "W006": "a line that its section cuts short",
+    "W007": "a share cap that cannot be met",
 }
 """Every code and what it stands for. Codes are never given to another mistake."""
 

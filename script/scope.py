@@ -9,13 +9,14 @@ from .piece import Span
 from .problems import Problem, did_you_mean, problem, short
 from .tree import (
     Broken,
+    BusStatement,
     DialStatement,
     LineStatement,
     Name,
     PoolStatement,
     Script,
     SectionStatement,
-    Unsounded,
+    StingStatement,
 )
 from .words import MOST_PROBLEMS, UNITS
 
@@ -28,6 +29,8 @@ class Scope:
 
     pools: dict[str, PoolStatement | None] = field(default_factory=dict)
     dials: dict[str, DialStatement | None] = field(default_factory=dict)
+    buses: dict[str, BusStatement | None] = field(default_factory=dict)
+    stings: dict[str, StingStatement | None] = field(default_factory=dict)
     sections: dict[str, SectionStatement] = field(default_factory=dict)
     parts: set[str] = field(default_factory=set)
     guessed: set[str] = field(default_factory=set)
@@ -40,17 +43,6 @@ class Scope:
 
     def say(self, code: str, span: Span, message: str, hint: str | None = None) -> None:
         self.problems.append(problem(code, span, message, hint))
-
-    def unsounded(self, node: Unsounded | LineStatement, word: str | None = None) -> None:
-        """Refuse a part of the language that nothing plays yet."""
-        word = word or node.word
-        start = node.span
-        self.say(
-            "E016",
-            Span(start.line, start.column, start.line, start.column + len(word)),
-            f"`{word}` is part of the language, but this version does not sound it yet",
-            "leave it out for now",
-        )
 
     def unknown(
         self, code: str, kind: str, name: Name, known: Iterable[str], hint: str | None = None
@@ -67,7 +59,8 @@ def _hint(kind: str, name: str, known: list[str]) -> str | None:
         return f"there is no {kind} yet"
     near = did_you_mean(name, known)
     if near is None and len(known) <= _MOST_LISTED:
-        return f"{kind}s are {', '.join(map(short, sorted(known)))}"
+        kinds = "buses" if kind == "bus" else f"{kind}s"
+        return f"{kinds} are {', '.join(map(short, sorted(known)))}"
     return near
 
 
@@ -82,8 +75,18 @@ def scope_of(script: Script) -> Scope:
             case DialStatement(name=name):
                 if _new(scope, "dial", name, scope.dials):
                     scope.dials[name.text] = statement
+            case BusStatement(name=name):
+                if _new(scope, "bus", name, scope.buses):
+                    scope.buses[name.text] = statement
+            case StingStatement(name=name):
+                if _new(scope, "sting", name, scope.stings):
+                    scope.stings[name.text] = statement
             case Broken(names=(_, *_)):
                 _guess(scope, statement)
+            case Broken("bus", Name() as name):
+                scope.buses.setdefault(name.text, None)
+            case Broken("sting", Name() as name):
+                scope.stings.setdefault(name.text, None)
             case Broken("pool", Name() as name):
                 scope.pools.setdefault(name.text, None)
             case Broken("dial", Name() as name):
@@ -125,7 +128,7 @@ def _guess(scope: Scope, broken: Broken) -> None:
     scope.guessed.update(name.text for name in broken.names)
     if broken.names:
         return
-    if broken.word in ("pool", "dial"):
+    if broken.word in ("pool", "dial", "bus", "sting"):
         scope.unsure.add(broken.word)
     elif broken.word in ("bring", "play"):
         scope.unsure.add("part")

@@ -27,6 +27,9 @@ class Shelf:
     def holders(self) -> Collection[str]:
         return {str(stem["holder"]) for stem in self.stems if stem.get("holder")}
 
+    def holder_id(self, holder: str) -> str:
+        return holder
+
     def count(self, clauses: Sequence[Clause], use: str | None = None) -> int:
         return sum(
             all(_holds(stem.get(c.column), c) for c in clauses)

@@ -45,15 +45,6 @@ class KeyName:
     span: Span = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Unsounded:
-    """A part of the language that is recognised and not sounded yet. `word`: what it is called."""
-
-    word: str
-    parts: tuple[object, ...]
-    span: Span = field(compare=False)
-
-
 # Expressions
 
 
@@ -122,10 +113,24 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """A head statement of one text: `author` or `version`."""
+    """A head statement of one text: `author`, `version` or `credit`."""
 
     word: str
     text: str
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ShareCap:
+    amount: Quantity
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawnStatement:
+    """What is done about a withdrawal: the first answer that can be."""
+
+    answers: tuple[Name, ...]
     span: Span = field(compare=False)
 
 
@@ -159,7 +164,21 @@ class MaxStretch:
     span: Span = field(compare=False)
 
 
-PoolClause: TypeAlias = Attribute | NeverTwice | PreferFresh | MaxStretch | Unsounded
+@dataclass(frozen=True, slots=True)
+class MaxShift:
+    amount: Quantity
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    factor: Quantity
+    attribute: Attribute
+    when: Term | None
+    span: Span = field(compare=False)
+
+
+PoolClause: TypeAlias = Attribute | NeverTwice | PreferFresh | MaxStretch | MaxShift | Weighted
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +197,36 @@ class DialStatement:
     range: Range
     default: Quantity
     effect: Name
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FilterClause:
+    """`kind` at `term`, or on to `to` over a length, by a curve."""
+
+    kind: Name
+    term: Term
+    to: Term | None
+    over: Quantity | None
+    curve: Name | None
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BusEffect:
+    """`reverb`, `delay`, `mix` or `gain`, with what belongs to it."""
+
+    word: str
+    term: Term
+    feedback: Term | None
+    mix: Term | None
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BusStatement:
+    name: Name
+    effects: tuple[BusEffect | FilterClause, ...]
     span: Span = field(compare=False)
 
 
@@ -218,7 +267,48 @@ class Odds:
     span: Span = field(compare=False)
 
 
-Modifier: TypeAlias = At | Lasting | Mix | Odds | Unsounded
+@dataclass(frozen=True, slots=True)
+class Feel:
+    """`swing` or `humanise`."""
+
+    word: str
+    amount: Quantity
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A modifier that is a word alone: `reverse`, `half time` or `double time`."""
+
+    word: str
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SendClause:
+    bus: Name
+    term: Term
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DuckClause:
+    term: Term
+    under: Name
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Euclid:
+    """`hits` spread over `steps` as evenly as can be, the first moved on by `rotate`."""
+
+    hits: Quantity
+    steps: Quantity
+    rotate: Quantity | None
+    span: Span = field(compare=False)
+
+
+Modifier: TypeAlias = At | Lasting | Mix | Odds | Feel | Flag | SendClause | DuckClause | FilterClause
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +321,7 @@ class LineStatement:
     word: Literal["bring", "play", "rest", "vary", "hold", "solo", "drop"]
     part: Name
     pool: Name | None
-    pattern: Name | Unsounded | None
+    pattern: Name | Euclid | None
     every: Quantity | None
     modifiers: tuple[Modifier, ...]
     span: Span = field(compare=False)
@@ -275,7 +365,19 @@ class Boundary:
     span: Span = field(compare=False)
 
 
-MoveModifier: TypeAlias = Odds | Boundary | Mix | Unsounded
+@dataclass(frozen=True, slots=True)
+class Through:
+    part: Name
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OnCue:
+    name: Name
+    span: Span = field(compare=False)
+
+
+MoveModifier: TypeAlias = Odds | Boundary | Mix | Lasting | Through | OnCue
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +387,56 @@ class MoveStatement:
     origin: Name | None
     target: Name | None
     modifiers: tuple[MoveModifier, ...]
+    span: Span = field(compare=False)
+    text: str = field(default="", compare=False)
+
+
+# Stings and events
+
+
+@dataclass(frozen=True, slots=True)
+class StingStatement:
+    """`text`: canonical, in one line."""
+
+    name: Name
+    pool: Name
+    modifiers: tuple[Boundary | Mix | SendClause | Odds | FilterClause, ...]
+    span: Span = field(compare=False)
+    text: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerClause:
+    """`word`: `like`, `dislike`, `cue` (with its name), `when` (with its term), `after` or `every`."""
+
+    word: str
+    name: Name | None
+    term: Term | None
+    amount: Quantity | None
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionClause:
+    """`word`: `swap`, `hold`, `sting`, `move` or `set`.
+
+    `name`: the part, sting, section or dial; null for that role, or for silence.
+    """
+
+    word: str
+    name: Name | None
+    amount: Quantity | None
+    term: Term | None
+    boundary: Boundary | None
+    span: Span = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EventStatement:
+    """`text`: canonical, in one line."""
+
+    trigger: TriggerClause
+    action: ActionClause
     span: Span = field(compare=False)
     text: str = field(default="", compare=False)
 
@@ -300,7 +452,11 @@ Statement: TypeAlias = (
     | DialStatement
     | SectionStatement
     | MoveStatement
-    | Unsounded
+    | ShareCap
+    | WithdrawnStatement
+    | BusStatement
+    | StingStatement
+    | EventStatement
     | Broken
 )
 

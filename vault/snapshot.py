@@ -117,6 +117,14 @@ class Snapshot:
         """Ids and names of the rights-holders."""
         return frozenset(self._names) | frozenset(self._names.values())
 
+    def holder_id(self, holder: str) -> str:
+        """The id of a holder by id or name. Raises `KeyError`."""
+        return self._ids[holder]
+
+    @cached_property
+    def _ids(self) -> dict[str, str]:
+        return {word: id for id, name in self._names.items() for word in (name, id)}
+
     @cached_property
     def state_hash(self) -> str:
         """SHA-256 (hex) of all that choosing among the stems depends on.

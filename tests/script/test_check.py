@@ -11,6 +11,7 @@ import pytest
 from stemloom.script.check import accepted, check
 from stemloom.script.piece import (
     Binary,
+    Boundary,
     Bring,
     Clause,
     Dial,
@@ -213,9 +214,9 @@ def test_moves() -> None:
     )
     when = Binary(">", DialValue("d"), Number(0.5))
     assert [(m.origin, m.target, m.weight, m.at, m.when) for m in piece.moves] == [
-        ("a", "b", 1.0, "end", None),
-        (None, None, 1.0, "next bar", when),
-        ("b", "a", 2.5, "end", None),
+        ("a", "b", 1.0, Boundary("end"), None),
+        (None, None, 1.0, Boundary("bars", 1), when),
+        ("b", "a", 2.5, Boundary("end"), None),
     ]
     assert isinstance(piece.moves[0], Move)
     assert piece.moves[1].text == "move any -> silence at next bar when d > 0.5"

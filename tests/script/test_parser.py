@@ -18,7 +18,7 @@ from stemloom.script.tokens import Token, scan
 from stemloom.script.tree import BinaryTerm, LineStatement, Mix, SectionStatement
 from stemloom.script.words import FORMS, LINE_WORDS, RESERVED, ROLES, USES
 
-WHOLE = (Path(__file__).parent.parent / "scripts" / "whole_language.loom").read_text(encoding="utf-8")
+WHOLE = (Path(__file__).parent.parent / "scripts" / "right_language.loom").read_text(encoding="utf-8")
 
 
 def test_the_grammar_has_no_conflict() -> None:
