@@ -24,7 +24,7 @@ from ..vault.records import ENGINE_RATE, Stem
 from ..vault.vault import Vault
 from .errors import ConformFailed
 from .plan import Variant
-from .stretch import ALGORITHM, Request
+from .stretch import ALGORITHM, Request, crossfade_texture
 
 
 class Conformer:
@@ -66,7 +66,8 @@ class Conformer:
             path = self._whole(stem, variant)
             if path is None:
                 raise ConformFailed(f'the variant of "{stem.title}" vanished while it was made; run it again')
-            self._sounds[variant] = self._load(path)
+            sound = self._load(path)
+            self._sounds[variant] = self._turned(stem, variant, sound) if variant.reverse else sound
 
     def close(self) -> None:
         """End the worker processes."""
@@ -101,6 +102,13 @@ class Conformer:
     def _load(self, path: Path) -> NDArray[np.float32]:
         """Into memory whole, so that the mixer never waits for the disk."""
         return np.ascontiguousarray(np.load(path), np.float32)
+
+    def _turned(self, stem: Stem, variant: Variant, sound: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The variant backwards. A texture fades into its repeat, so it is made of the natural sound."""
+        if not variant.loop_start:
+            return np.ascontiguousarray(sound[:, ::-1])
+        natural = np.ascontiguousarray(self._vault.samples(stem.stem)[:, ::-1], np.float32)
+        return crossfade_texture(natural, variant.loop_start)
 
     def _make(self, stem: Stem, variant: Variant) -> None:
         path = self._path(stem, variant)

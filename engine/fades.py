@@ -42,3 +42,12 @@ def stop_at(placement: Placement, frame: int) -> Stop:
     """Stop a loop at the musical frame given, as its role leaves."""
     fade = leaving(placement.role)
     return Stop(placement.id, frame + overhang(fade), fade)
+
+
+def offset_at(placement: Placement, frame: int) -> int:
+    """Where in its variant a placement is at an absolute frame, repeats counted."""
+    played = placement.offset_frames + frame - placement.start_frame
+    loop_start = placement.variant.loop_start or 0
+    if played >= placement.variant.frames:
+        played = loop_start + (played - placement.variant.frames) % (placement.variant.frames - loop_start)
+    return played

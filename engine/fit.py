@@ -46,16 +46,20 @@ def fit_tempo(stem: Stem, tempo_bpm: Fraction) -> TempoFit | None:
     return TempoFit(beats=stem.beats * best, stretch=float(bpm * best / tempo_bpm))
 
 
-def variant_of(stem: Stem, clock: BarClock) -> Variant:
+def variant_of(
+    stem: Stem, clock: BarClock, time: Fraction = Fraction(1), *, reverse: bool = False
+) -> Variant:
     """The form in which a loop or sustained sound plays at the session's tempo.
+
+    `time`: 1/2 for half time, which takes a loop twice as long, and 2 for double time.
 
     A loop is brought to the nearest whole frame of its beats. A sustained sound keeps its length, and its
     end is crossfaded into the repeat.
     """
     fit = fit_tempo(stem, clock.tempo_bpm)
     if stem.shape == "loop" and fit is not None:
-        return Variant(stem.stem, clock.frame(fit.beats), 0, fit.stretch)
-    return Variant(stem.stem, stem.frames, min(TEXTURE_CROSSFADE_FRAMES, stem.frames // 2), 1.0)
+        return Variant(stem.stem, clock.frame(fit.beats / time), 0, fit.stretch / float(time), reverse)
+    return Variant(stem.stem, stem.frames, min(TEXTURE_CROSSFADE_FRAMES, stem.frames // 2), 1.0, reverse)
 
 
 def within_stretch(stretch: float, most: float) -> bool:

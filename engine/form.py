@@ -1,12 +1,12 @@
-"""The form: which section follows which, how long it is, and where the piece ends."""
+"""The form at work: entering sections, and the moves that lead from one to the next."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from ..script.expression import evaluate
-from ..script.piece import Expression, Move, Piece, Section
+from ..script.piece import Boundary, Expression, Move, MoveTo, Piece, Section
 from .chance import DrawKey
 
 
@@ -18,6 +18,14 @@ class Visit:
     occurrence: int
     bars: int
     first_bar: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """A section is left for `target`, null for the piece's end; `move` is what led there, if one did."""
+
+    target: Section | None
+    move: Move | None = None
 
 
 def enter(piece: Piece, seed: int, section: Section, occurrence: int, bar: int) -> Visit:
@@ -35,50 +43,70 @@ def holds(when: Expression | None, dials: Mapping[str, float], key: DrawKey, ind
     return bool(evaluate(when, dials, lambda: key.uniform(f"when {next(drawn)}", index)))
 
 
-def next_section(
-    piece: Piece, seed: int, visit: Visit, bar: int, dials: Mapping[str, float]
-) -> tuple[bool, Section | None]:
-    """(whether the section is left at the line of the absolute `bar`, the section that follows).
+def leaving(
+    piece: Piece,
+    seed: int,
+    visit: Visit,
+    bar: int,
+    dials: Mapping[str, float],
+    cues: Collection[str] = (),
+    move_to: MoveTo | None = None,
+) -> Leaving | None:
+    """How the section is left at the line of the absolute `bar`; null if it goes on.
 
-    A section that is left for null is the piece's end. Of the moves that match, a named origin beats
-    `any`, then a condition beats none; weights draw among equals. Without an eligible move at the end the
+    An event's `move_to` comes first. Of the moves that match, a named origin beats `any`, then a cue beats a
+    bare condition, which beats neither; weights draw among equals. Without an eligible move at the end the
     next section in the text follows, and the last one repeats.
     """
-    at_end = bar >= visit.first_bar + visit.bars
-    key = DrawKey(seed, visit.section.name, visit.occurrence, "move")
+    if move_to is not None:
+        return Leaving(None if move_to.target is None else _named(piece, move_to.target))
+    if bar == visit.first_bar:
+        return None
+    passed = bar - visit.first_bar
+    at_end = passed >= visit.bars
     matching = [
         move
         for move in piece.moves
         if move.origin in (None, visit.section.name)
-        and move.cue is None
-        and (at_end or (move.at.at == "bars" and (bar - visit.first_bar) % move.at.every == 0))
-        and holds(
-            move.when,
-            dials,
-            DrawKey(seed, visit.section.name, visit.occurrence, move.text),
-            bar - visit.first_bar,
-        )
+        and (move.cue is None or move.cue in cues)
+        and (at_end or _on_grid(move.at, passed))
+        and (move.cue is None or _on_grid(move.at, passed))
+        and holds(move.when, dials, DrawKey(seed, visit.section.name, visit.occurrence, move.text), passed)
     ]
-    if not at_end and bar == visit.first_bar:
-        return False, visit.section
     if matching:
         rank = max(_rank(move) for move in matching)
-        best = [move for move in matching if _rank(move) == rank]
-        move = _weighted(best, key.uniform("draw", bar - visit.first_bar))
-        return True, None if move.target is None else _named(piece, move.target)
+        key = DrawKey(seed, visit.section.name, visit.occurrence, "move")
+        move = _weighted([m for m in matching if _rank(m) == rank], key.uniform("draw", passed))
+        return Leaving(None if move.target is None else _named(piece, move.target), move)
     if not at_end:
-        return False, visit.section
+        return None
     place = piece.sections.index(visit.section)
-    return True, piece.sections[min(place + 1, len(piece.sections) - 1)]
+    return Leaving(piece.sections[min(place + 1, len(piece.sections) - 1)])
+
+
+def waiting_cues(piece: Piece, visit: Visit, cues: Collection[str]) -> set[str]:
+    """Those of `cues` that some move from here still waits for."""
+    return {
+        move.cue
+        for move in piece.moves
+        if move.cue is not None and move.cue in cues and move.origin in (None, visit.section.name)
+    }
 
 
 def can_end(piece: Piece) -> bool:
-    """Whether some move leads to silence."""
-    return any(move.target is None for move in piece.moves)
+    """Whether some move or event leads to silence."""
+    return any(move.target is None for move in piece.moves) or any(
+        isinstance(event.action, MoveTo) and event.action.target is None for event in piece.events
+    )
 
 
-def _rank(move: Move) -> tuple[bool, bool]:
-    return move.origin is not None, move.when is not None
+def _on_grid(at: Boundary, passed: int) -> bool:
+    """Whether a move at that boundary may happen at a bar line so many bars into the section."""
+    return at.at == "beats" or (at.at == "bars" and passed % at.every == 0)
+
+
+def _rank(move: Move) -> tuple[bool, bool, bool]:
+    return move.origin is not None, move.cue is not None, move.when is not None
 
 
 def _weighted(moves: list[Move], draw: float) -> Move:

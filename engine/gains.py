@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ..script.expression import evaluate
-from ..script.piece import Bring, Expression, Play
+from ..script.piece import Bring, Expression, Play, Sting
 from .chance import DrawKey
 from .state import State
 
@@ -19,15 +19,24 @@ class Mix:
     pan: float
 
 
-def mix_of(line: Bring | Play, key: DrawKey, section_bar: int, dials: Mapping[str, float]) -> Mix:
+def mix_of(line: Bring | Play | Sting, key: DrawKey, section_bar: int, dials: Mapping[str, float]) -> Mix:
     """Evaluate a line's gain and pan; its `random` draws are the same each time, so a dial may ask again."""
+
+    number = numbers(key, section_bar, dials)
+    return Mix(number(line.gain, "gain", -60.0, 24.0), number(line.pan, "pan", -1.0, 1.0))
+
+
+def numbers(
+    key: DrawKey, section_bar: int, dials: Mapping[str, float]
+) -> Callable[[Expression, str, float, float], float]:
+    """What gives an expression's value for a purpose, held within bounds."""
 
     def number(expression: Expression, purpose: str, lo: float, hi: float) -> float:
         drawn = iter(range(1_000_000))
         value = evaluate(expression, dials, lambda: key.uniform(f"{purpose} {next(drawn)}", section_bar))
         return min(max(float(value), lo), hi)
 
-    return Mix(number(line.gain, "gain", -60.0, 24.0), number(line.pan, "pan", -1.0, 1.0))
+    return number
 
 
 def remix(state: State) -> dict[int, Mix]:

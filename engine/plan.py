@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+from .effects import NO_EFFECTS, PlacedEffects
+
 MAX_BARS = 64
 """A placement's greatest length; what goes on after it is a new placement without a seam."""
 
@@ -22,6 +24,7 @@ class Variant:
     frames: int
     loop_start: int | None
     stretch: float
+    reverse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Placement:
     fade_out: Fade
     consent: int
     hit: bool
+    effects: PlacedEffects = NO_EFFECTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,17 @@ class Score:
         """The sections' lines, ordered for composing, by section name."""
         return {section.name: sheet(section) for section in self.piece.sections}
 
+    @cached_property
+    def fills(self) -> Mapping[str, frozenset[str]]:
+        """By section, the parts that wait there for a move to go through them."""
+        names = [section.name for section in self.piece.sections]
+        found: dict[str, set[str]] = {name: set() for name in names}
+        for move in self.piece.moves:
+            if move.through is not None:
+                for name in names if move.origin is None else [move.origin]:
+                    found[name].add(move.through)
+        return {name: frozenset(parts) for name, parts in found.items()}
+
 
 def score(
     piece: Piece,

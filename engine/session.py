@@ -354,11 +354,11 @@ class Session:
         for id, placement in list(self._stage.playing.items()):
             if placement.stem not in self.score.stems:
                 self._stage.stop(id, frame + WITHDRAWN_FADE_FRAMES, Fade(WITHDRAWN_FADE_FRAMES))
-        self._state.parts = {
-            part: sounding
-            for part, sounding in self._state.parts.items()
-            if sounding.placement.stem in self.score.stems
-        }
+        for sounds in (self._state.parts, self._state.held):
+            for part, sounding in list(sounds.items()):
+                if sounding.placement.stem not in self.score.stems:
+                    del sounds[part]
+                    self._state.withdrawn.add(part)
 
     def _candidates(self) -> tuple[str, ...]:
         return tuple(sorted(self.score.stems))

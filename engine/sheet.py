@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ..script.piece import Bring, Line, Play, Rest, Section, Vary
+from ..script.piece import Bring, Drop, Hold, Line, Play, Rest, Section, Solo, Vary
 
 L = TypeVar("L", bound=Line)
 ByPart = Mapping[str, tuple[tuple[L, int], ...]]
@@ -20,6 +20,9 @@ class Sheet:
     brings: ByPart[Bring]
     plays: ByPart[Play]
     rests: ByPart[Rest]
+    drops: ByPart[Drop]
+    solos: ByPart[Solo]
+    holds: ByPart[Hold]
     varies: ByPart[Vary]
 
 
@@ -31,7 +34,15 @@ def sheet(section: Section) -> Sheet:
         place = seen.get(line.text, 0)
         seen[line.text] = place + 1
         placed.append((line, place))
-    return Sheet(_of(Bring, placed), _of(Play, placed), _of(Rest, placed), _of(Vary, placed))
+    return Sheet(
+        _of(Bring, placed),
+        _of(Play, placed),
+        _of(Rest, placed),
+        _of(Drop, placed),
+        _of(Solo, placed),
+        _of(Hold, placed),
+        _of(Vary, placed),
+    )
 
 
 def _of(kind: type[L], placed: list[tuple[Line, int]]) -> ByPart[L]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ..script.piece import Bring, Piece
+from ..script.piece import Bring, Event, MoveTo, Piece
 from .chance import DrawKey
 from .errors import UnknownDial
-from .form import Visit
+from .form import Leaving, Visit
 from .plan import Placement
 
 
@@ -20,6 +20,8 @@ class Sounding:
     bring: Bring
     key: DrawKey
     section_bar: int
+    held: bool = False
+    """Whether a hold line lets it go on from the section before."""
 
     @property
     def line(self) -> tuple[str, int]:
@@ -46,6 +48,33 @@ class State:
     """Frames each stem has been placed for."""
     section_dials: dict[str, float] = field(default_factory=dict)
     """Values that latch when the next section begins."""
+    planned: dict[int, dict[str, int]] = field(default_factory=dict)
+    """Frames placed in each of the last bars, by holder."""
+    last_part: str | None = None
+    """The part whose loop started last."""
+    liked: dict[str, int] = field(default_factory=dict)
+    """Likes of each stem less dislikes."""
+    cues: set[str] = field(default_factory=set)
+    """Cues that a move still waits for."""
+    due: list[tuple[Event, str | None]] = field(default_factory=list)
+    """Events that wait for their boundary, with the part that is `that role`."""
+    fired: set[int] = field(default_factory=set)
+    """Events that happen once and have."""
+    holding: set[int] = field(default_factory=set)
+    """Events whose condition held at the last bar line."""
+    swaps: set[str] = field(default_factory=set)
+    """Parts that get another stem at this bar line."""
+    kept: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """Of each part that is held: its stem, and the bar at which that ends."""
+    held: dict[str, Sounding] = field(default_factory=dict)
+    """What a section's hold lines let go on from the section before."""
+    withdrawn: set[str] = field(default_factory=set)
+    """Parts whose stem was withdrawn since the last bar line."""
+    silenced: set[str] = field(default_factory=set)
+    """Parts that rest to the section's end since their stem was withdrawn."""
+    move_to: MoveTo | None = None
+    leaving: Leaving | None = None
+    """How the section is left when the bar with its fill is over."""
     next_id: int = 0
     ended: bool = False
 
@@ -60,6 +89,17 @@ class State:
             last_start=dict(self.last_start),
             heard=dict(self.heard),
             section_dials=dict(self.section_dials),
+            planned=dict(self.planned),
+            liked=dict(self.liked),
+            cues=set(self.cues),
+            due=list(self.due),
+            fired=set(self.fired),
+            holding=set(self.holding),
+            swaps=set(self.swaps),
+            kept=dict(self.kept),
+            held=dict(self.held),
+            withdrawn=set(self.withdrawn),
+            silenced=set(self.silenced),
         )
 
 
