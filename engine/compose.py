@@ -16,10 +16,13 @@ from .state import State
 from .writer import Writer
 
 
-def next_bar(score: Score, before: State, inputs: tuple[Input, ...] = ()) -> tuple[Bar, State]:
+def next_bar(
+    score: Score, before: State, inputs: tuple[Input, ...] = (), *, why: bool = False
+) -> tuple[Bar, State]:
     """Compose one bar. The state given is left as it was.
 
-    `inputs`: the gestures that came since the bar before was composed.
+    `inputs`: the gestures that came since the bar before was composed. `why`: the bar says what each choice
+    was made among.
     """
     state = before.copy()
     stops: list[Stop] = []
@@ -30,7 +33,7 @@ def next_bar(score: Score, before: State, inputs: tuple[Input, ...] = ()) -> tup
     visit = state.visit
     if visit is None:
         return Bar(state.bar, "", 0, first, first, (), tuple(stops), (), ended=True), state
-    writer = Writer(score, state, visit, stops)
+    writer = Writer(score, state, visit, stops, why=why)
     if overlap:
         writer.overlap(overlap)
     writer.write()
@@ -47,6 +50,7 @@ def next_bar(score: Score, before: State, inputs: tuple[Input, ...] = ()) -> tup
         stops=tuple(stops),
         rested=tuple(writer.rested),
         ended=False,
+        choices=tuple(writer.choices),
     )
     state.bar += 1
     return bar, state

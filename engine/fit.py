@@ -14,6 +14,7 @@ from ..script.piece import TONICS, Key, Piece, Pool
 from ..vault.records import Stem
 from ..vault.snapshot import Snapshot
 from .clock import BarClock
+from .fades import RHYTHM_ROLES
 from .plan import Variant
 
 TEMPO_STEP = Fraction(1, 2)
@@ -21,6 +22,7 @@ TEXTURE_CROSSFADE_FRAMES = 24_000
 """Half a second: how a sustained sound's end is faded into its repeat."""
 KEYLESS_ROLES = ("beats", "tops", "fx")
 """Roles whose sounds fit any key when their own is unknown."""
+MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,21 @@ def fit_tempo(stem: Stem, tempo_bpm: Fraction) -> TempoFit | None:
     return TempoFit(beats=stem.beats * best, stretch=float(bpm * best / tempo_bpm))
 
 
+def fit_tempos(
+    bpms: NDArray[np.float64], tempo_bpm: Fraction
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """`fit_tempo` for many: by what each reading multiplies a loop's beats, and the stretches.
+
+    NaN in, for a sound without a tempo, gives a reading of 1 and a stretch of NaN.
+    """
+    readings = np.array([1.0, 2.0, 0.5])
+    distances = np.abs(np.log(bpms[:, None] * readings / float(tempo_bpm)))
+    best = readings[np.argmin(np.nan_to_num(distances), axis=1)]
+    return best, bpms * best / float(tempo_bpm)
+
+
 def variant_of(
-    stem: Stem, clock: BarClock, time: Fraction = Fraction(1), *, reverse: bool = False
+    stem: Stem, clock: BarClock, time: Fraction = Fraction(1), *, semitones: int = 0, reverse: bool = False
 ) -> Variant:
     """The form in which a loop or sustained sound plays at the session's tempo.
 
@@ -58,13 +73,23 @@ def variant_of(
     """
     fit = fit_tempo(stem, clock.tempo_bpm)
     if stem.shape == "loop" and fit is not None:
-        return Variant(stem.stem, clock.frame(fit.beats / time), 0, fit.stretch / float(time), reverse)
-    return Variant(stem.stem, stem.frames, min(TEXTURE_CROSSFADE_FRAMES, stem.frames // 2), 1.0, reverse)
+        return Variant(
+            stem.stem, clock.frame(fit.beats / time), 0, fit.stretch / float(time), semitones, reverse
+        )
+    return Variant(
+        stem.stem, stem.frames, min(TEXTURE_CROSSFADE_FRAMES, stem.frames // 2), 1.0, semitones, reverse
+    )
 
 
-def within_stretch(stretch: float, most: float) -> bool:
-    """Whether a stretch lies within `most` (0.12 for 12 %) on either side."""
-    return abs(math.log(stretch)) <= math.log1p(most) + 1e-9
+def resampled(frames: int, semitones: int) -> int:
+    """Length of a sound that is shifted in pitch by playing it faster or slower."""
+    return max(1, round(frames * float(2.0 ** (-semitones / 12))))
+
+
+def within_stretch(stretches: NDArray[np.float64], most: float) -> NDArray[np.bool_]:
+    """Which stretches lie within `most` (0.12 for 12 %) on either side; NaN, of no tempo, does not."""
+    within: NDArray[np.bool_] = np.abs(np.log(stretches)) <= math.log1p(most) + 1e-9
+    return within
 
 
 def signature(tonic: int, mode: str) -> int:
@@ -78,18 +103,29 @@ def named_signature(name: str) -> int:
     return signature(TONICS.index(tonic), mode)
 
 
-def fits_key(stem: Stem, pool: Pool, key: Key | None) -> bool:
-    """Whether `stem` may sound in `key` under the pool's rule.
+def shift_of(stem: Stem, pool: Pool, key: Key | None) -> int | None:
+    """The semitones that bring `stem` to `key` under the pool's rule; null if it may not sound there.
 
-    `fits`: the same scale, so D minor fits F major. An unknown key fits only for beats, tops, fx and hits.
+    `fits`: the same scale, so D minor fits F major, after the least shift within the pool's `max shift`, down
+    of two equal ones. Beats and tops are never shifted; an unknown key fits only for them, fx and hits. A
+    hit of known key is shifted to the nearest tone of the key, whatever `max shift` says.
     """
     if pool.key == "any":
-        return True
+        return 0
     if isinstance(pool.key, tuple):
-        return stem.key is not None and any(stem.key == wanted.name for wanted in pool.key)
+        named = stem.key is not None and any(stem.key == wanted.name for wanted in pool.key)
+        return 0 if named else None
     if stem.key is None:
-        return stem.role in KEYLESS_ROLES or stem.shape == "hit"
-    return key is None or named_signature(stem.key) == signature(key.tonic, key.mode)
+        return 0 if stem.role in KEYLESS_ROLES or stem.shape == "hit" else None
+    if key is None:
+        return 0
+    if stem.shape == "hit":
+        tonic = TONICS.index(stem.key.rsplit(" ", 1)[0])
+        scale = [(signature(key.tonic, key.mode) + step) % 12 for step in MAJOR_SCALE]
+        return min((((tone - tonic + 6) % 12 - 6) for tone in scale), key=lambda shift: (abs(shift), shift))
+    shift = (signature(key.tonic, key.mode) - named_signature(stem.key) + 6) % 12 - 6
+    most = 0 if stem.role in RHYTHM_ROLES else pool.max_shift_st
+    return shift if abs(shift) <= most else None
 
 
 def candidates(piece: Piece, snapshot: Snapshot, use: str, at: str) -> dict[str, NDArray[np.intp]]:
@@ -116,11 +152,16 @@ def choose_tempo(piece: Piece, stems: Iterable[Stem]) -> Fraction:
 
 
 def choose_key(piece: Piece, pools: Sequence[tuple[Pool, Iterable[Stem]]]) -> Key | None:
-    """The key of the piece that most candidates of its `fits` pools fit; the first of equals."""
+    """The key of the piece that most candidates of its `fits` pools fit as they are; the first of equals.
+
+    Where none fits any key as it is, those that fit after a shift count.
+    """
     if not piece.keys:
         return None
     tonal = [(pool, stem) for pool, stems in pools if pool.key == "fits" for stem in stems]
-    return max(
-        piece.keys,
-        key=lambda key: (sum(fits_key(stem, pool, key) for pool, stem in tonal), -piece.keys.index(key)),
-    )
+
+    def fitting(key: Key) -> tuple[int, int]:
+        shifts = [shift_of(stem, pool, key) for pool, stem in tonal]
+        return shifts.count(0), len(shifts) - shifts.count(None)
+
+    return max(piece.keys, key=lambda key: (*fitting(key), -piece.keys.index(key)))

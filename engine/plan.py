@@ -17,13 +17,14 @@ class Variant:
 
     `frames`: of the conformed sound. `loop_start`: where a repeat begins; null for a sound that is not
     repeated. `stretch`: output length over the length of the stem as it is read (half and double time
-    aside), 1 for none.
+    aside), 1 for none. `semitones`: how far its pitch is shifted.
     """
 
     stem: str
     frames: int
     loop_start: int | None
     stretch: float
+    semitones: int = 0
     reverse: bool = False
 
 
@@ -91,6 +92,33 @@ class Rested:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Why a line plays what it plays: all that it could have, heaviest first, and those left out last.
+
+    `stem`: the one taken, null if every one was left out.
+    """
+
+    part: str
+    pool: str
+    line: int
+    bar: int
+    stem: str | None
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One stem of a choice. `excluded`: why it could not be taken, null if it could."""
+
+    stem: str
+    title: str
+    weight: float
+    agreement: float | None
+    """With the tonal parts that sound; null for a stem that is not tonal, or beside none."""
+    excluded: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Bar:
     """One composed bar. `ended`: the piece ends at this bar's start, and nothing begins in it."""
 
@@ -103,3 +131,5 @@ class Bar:
     stops: tuple[Stop, ...]
     rested: tuple[Rested, ...]
     ended: bool
+    choices: tuple[Choice, ...] = ()
+    """What was chosen in it and why, where that was asked for."""

@@ -7,18 +7,19 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 
-from ..script.piece import Boundary, Bring, Event, FireSting, Line, MoveTo, Play, Window
+from ..script.piece import Boundary, Bring, Event, FireSting, Line, MoveTo, Play, Pool, Window
 from ..vault.records import Stem
 from .chance import DrawKey
-from .choose import choose
+from .choose import Around, Eligible, candidates, choose, sounding_chroma
 from .effects import length_frames, placed_effects
 from .fades import LINEAR_FADE_FRAMES, entering, natural_end, offset_at, overhang, stop_at
 from .fades import leaving as leaving_fade
-from .fit import fit_tempo, variant_of
+from .fit import fit_tempo, resampled, shift_of, variant_of
 from .form import Visit, holds
 from .gains import mix_of, numbers
+from .harmony import TONAL_ROLES, TonalPart
 from .levels import level_db
-from .plan import MAX_BARS, Fade, Placement, Rested, Stop, Variant
+from .plan import MAX_BARS, Choice, Fade, Placement, Rested, Stop, Variant
 from .score import Score
 from .sheet import Sheet
 from .state import Sounding, State
@@ -26,6 +27,8 @@ from .state import Sounding, State
 ACCENT_DB = 0.0
 PLAIN_DB = -4.0
 """A plain step against an accented one."""
+CAP_SECONDS = 600
+"""The time over which a share cap counts."""
 
 
 @dataclass
@@ -38,6 +41,9 @@ class Writer:
     stops: list[Stop]
     starts: list[Placement] = field(default_factory=list)
     rested: list[Rested] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
+    why: bool = False
+    """Whether to note what was chosen among."""
 
     @property
     def section_bar(self) -> int:
@@ -285,6 +291,11 @@ class Writer:
             for line, _ in sheet.drops.get(part, ())
         )
 
+    def _shift(self, line: Bring | Play, stem: Stem) -> int:
+        """Semitones that bring a stem to the session's key under the rule of the line's pool."""
+        pool = self.score.piece.pools[line.pool]
+        return shift_of(stem, pool, self.score.key) or 0
+
     def _enters(self, line: Bring, start: Fraction) -> bool:
         """Whether the line's own `at` is here, so that its loop begins at its bar 1."""
         beats = self.score.clock.beats_per_bar
@@ -308,16 +319,12 @@ class Writer:
                 if stem.stem == kept:
                     return stem
         pool = self.score.piece.pools[line.pool]
-        excluded: set[str] = set()
-        if pool.never_twice_bars is not None:
-            excluded = {
-                stem
-                for (name, stem), bar in self.state.last_start.items()
-                if name == pool.name and self.state.bar - bar < pool.never_twice_bars
-            }
-        chosen = choose(
-            pool, among, self.key(line, place), index, excluded=excluded, heard=self.state.heard, avoid=avoid
-        )
+        around = self._around(line, pool, among, avoid)
+        chosen = choose(pool, among, self.key(line, place), index, around)
+        if self.why:
+            weighed = candidates(pool, among, self.key(line, place), around)
+            taken = chosen.stem if chosen is not None else None
+            self.choices.append(Choice(line.part, pool.name, line.span.line, self.state.bar, taken, weighed))
         if chosen is None:
             reason = among.reason or f"every stem has sounded within {pool.never_twice_bars} bars"
             self.rested.append(
@@ -327,6 +334,69 @@ class Writer:
         self.state.drawn[line.text, place, index] = chosen.stem
         self.state.last_start[pool.name, chosen.stem] = self.state.bar
         return chosen
+
+    def _around(self, line: Bring | Play, pool: Pool, among: Eligible, avoid: str | None) -> Around:
+        """What a choice of the line is made beside, as the bar stands so far."""
+        state, frame = self.state, self.score.clock.bar_frame(self.state.bar)
+        recent: set[str] = set()
+        if pool.never_twice_bars is not None:
+            recent = {
+                stem
+                for (name, stem), bar in state.last_start.items()
+                if name == pool.name and state.bar - bar < pool.never_twice_bars
+            }
+        sounding = [
+            (part, self.score.stems[s.placement.stem], s.placement)
+            for part, s in state.parts.items()
+            if part != line.part and s.placement.stem in self.score.stems
+        ]
+        bar_frames = self.score.clock.bar_frame(1)
+        tonal = [
+            TonalPart(
+                part,
+                stem.title,
+                sounding_chroma(stem, placement.variant.semitones),
+                round(offset_at(placement, frame) / bar_frames) % len(stem.chroma),
+            )
+            for part, stem, placement in sounding
+            if stem.role in TONAL_ROLES and stem.chroma
+        ]
+        return Around(
+            never_twice=recent,
+            capped=self._capped(among),
+            avoid=avoid,
+            heard=state.heard,
+            liked=state.liked,
+            tonal=() if isinstance(line, Play) else tonal,
+            sets={stem.set for _, stem, _ in sounding if stem.set is not None},
+            span_bars=None if isinstance(line, Play) else self._span(line),
+            dials=state.dials,
+            section_bar=self.section_bar,
+        )
+
+    def _span(self, line: Bring) -> int:
+        """How many bars a loop of the line is meant for: to its next redraw, its end, or the section's."""
+        bars = self.visit.bars - self.section_bar
+        if line.window.for_bars is not None:
+            bars = min(bars, line.window.at_bar - 1 + line.window.for_bars - self.section_bar)
+        varies = self.score.sheets[self.visit.section.name].varies.get(line.part, ())
+        return max(1, min([bars, *(vary.every_bars for vary, _ in varies)]))
+
+    def _capped(self, among: Eligible) -> set[str]:
+        """Holders whose planned time in the last ten minutes is above the piece's share cap."""
+        cap = self.score.piece.share_cap
+        if cap is None:
+            return set()
+        since = self.score.clock.bar_frame(self.state.bar) - CAP_SECONDS * self.score.clock.rate
+        totals: dict[str, int] = {}
+        for bar in list(self.state.planned):
+            if self.score.clock.bar_frame(bar) < since:
+                del self.state.planned[bar]
+                continue
+            for holder, frames in self.state.planned[bar].items():
+                totals[holder] = totals.get(holder, 0) + frames
+        whole = sum(totals.values())
+        return {holder for holder in among.holders if totals.get(holder, 0) > cap * whole}
 
     def _loop(
         self, line: Bring, place: int, stem: Stem, start: Fraction, frame: int, in_phase: bool
@@ -339,7 +409,7 @@ class Writer:
         if window.for_bars is not None:
             end_beat = min(end_beat, (window.at_bar - 1 + window.for_bars) * beats + window.at_beat - 1)
         end_beat = min(end_beat, here + MAX_BARS * beats)
-        variant = variant_of(stem, clock, line.time, reverse=line.reverse)
+        variant = variant_of(stem, clock, line.time, semitones=self._shift(line, stem), reverse=line.reverse)
         fit = fit_tempo(stem, clock.tempo_bpm)
         # By beats, not frames: a frame's rounding must not put the join just before the loop's end.
         offset = clock.frame(here % (fit.beats / line.time)) if in_phase and fit is not None else 0
@@ -456,16 +526,21 @@ class Writer:
     def _hit(self, line: Play, place: int, stem: Stem, beat: Fraction, accent_db: float, late: int) -> None:
         clock = self.score.clock
         frame = self._frame(beat) + late
-        variant = Variant(stem.stem, stem.frames, None, 1.0, line.reverse)
-        bars = clock.beats(stem.sounding_frames) / clock.beats_per_bar
+        semitones = self._shift(line, stem)
+        # A hit is shifted as a tape is: what is higher is shorter.
+        frames, sounding = (resampled(n, semitones) for n in (stem.frames, stem.sounding_frames))
+        if line.reverse:
+            sounding = frames
+        variant = Variant(stem.stem, frames, None, 1.0, semitones, line.reverse)
+        bars = clock.beats(sounding) / clock.beats_per_bar
         placement = self._placement(
             line, place, stem, variant, beat, frame, bars * clock.beats_per_bar, 0, Fade()
         )
         placement = replace(
             placement,
             gain_db=placement.gain_db + accent_db,
-            end_frame=frame + stem.sounding_frames,
-            fade_out=Fade(min(LINEAR_FADE_FRAMES, stem.sounding_frames // 4)),
+            end_frame=frame + sounding,
+            fade_out=Fade(min(LINEAR_FADE_FRAMES, sounding // 4)),
             hit=True,
         )
         self._start(placement, stem)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-import time
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -139,12 +139,9 @@ def test_the_words_of_other_rooms_are_the_same() -> None:
 @pytest.mark.parametrize(
     "line", ["    bring a from b when e > 0.3", "    bring a form b wen e > 0.3", "  ?? (x"]
 )
-def test_5000_lines_take_less_than_a_second(line: str) -> None:
-    text = 'piece "P" for stream\nsection s 8 bars\n' + f"{line}\n" * 5_000
-    parse("section s 1 bar\n")
-    start = time.process_time()
-    parsed = parse(text)
-    assert time.process_time() - start < 1
+def test_5000_lines_are_lines_of_one_section(line: str) -> None:
+    """How long it takes is for `python -m benchmarks script`."""
+    parsed = parse('piece "P" for stream\nsection s 8 bars\n' + f"{line}\n" * 5_000)
     assert len(parsed.script.statements) == 2
 
 
@@ -160,14 +157,24 @@ def test_5000_lines_take_less_than_a_second(line: str) -> None:
         ("zz{i} yy\n", "    xx{i} yy\n"),
     ],
 )
-def test_the_time_of_a_check_grows_with_the_text(once: str, again: str) -> None:
-    def seconds(lines: int) -> float:
+def test_the_work_of_a_check_grows_with_the_text(once: str, again: str) -> None:
+    def calls(lines: int) -> int:
+        """Functions called, Python's and C's: unlike seconds, the same on every machine."""
         numbers = range(lines)
         text = "".join(once.format(i=i) for i in numbers) + "section s 8 bars\n    bring a from p\n"
         text += "".join(again.format(i=i) for i in numbers)
-        start = time.process_time()
-        check(text)
-        return time.process_time() - start
+        count = 0
 
-    seconds(100)
-    assert seconds(4_000) < 5 * max(0.1, seconds(1_000)) + 0.5
+        def note(_frame: object, event: str, _argument: object) -> None:
+            nonlocal count
+            count += event in ("call", "c_call")
+
+        sys.setprofile(note)
+        try:
+            check(text)
+        finally:
+            sys.setprofile(None)
+        return count
+
+    calls(10)
+    assert calls(1_600) < 4.5 * calls(400)
