@@ -1,7 +1,7 @@
-"""Conforming: brings each stem to the session's tempo, in worker processes, and keeps what was made.
+"""Conforming: brings each stem to the session's tempo and key, in worker processes, and keeps what was made.
 
-A variant is a function of (stem, frames, algorithm), so its file is made once and may be deleted at any
-time. A loop that has the session's length already is the vault's own file.
+A variant is a function of (stem, form, algorithm), so its file is made once and may be deleted at any time.
+A loop that has the session's length and key already is the vault's own file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..vault.records import ENGINE_RATE, Stem
 from ..vault.vault import Vault
 from .errors import ConformFailed
 from .plan import Variant
-from .stretch import ALGORITHM, Request, crossfade_texture
+from .stretch import ALGORITHM, Request
 
 
 class Conformer:
@@ -67,7 +67,8 @@ class Conformer:
             if path is None:
                 raise ConformFailed(f'the variant of "{stem.title}" vanished while it was made; run it again')
             sound = self._load(path)
-            self._sounds[variant] = self._turned(stem, variant, sound) if variant.reverse else sound
+            turned = variant.reverse and not variant.loop_start
+            self._sounds[variant] = np.ascontiguousarray(sound[:, ::-1]) if turned else sound
 
     def close(self) -> None:
         """End the worker processes."""
@@ -86,9 +87,12 @@ class Conformer:
     def _path(self, stem: Stem, variant: Variant) -> Path:
         """Where the variant is or will be; the vault's own conformed file where nothing has to be made."""
         plain = variant.loop_start is None or (stem.shape == "loop" and variant.frames == stem.frames)
-        if plain:
+        if plain and not variant.semitones:
             return self._vault.conformed_path(stem.stem)
-        return self._vault.variant_path(stem.stem, f"{variant.frames}-{variant.loop_start}-{ALGORITHM}")
+        # Only a texture is another sound backwards, as its end is made for its repeat.
+        turned = "-reverse" if variant.reverse and variant.loop_start else ""
+        form = f"{variant.frames}-{variant.loop_start or 0}{turned}-{variant.semitones:+d}st"
+        return self._vault.variant_path(stem.stem, f"{form}-{ALGORITHM}")
 
     def _whole(self, stem: Stem, variant: Variant) -> Path | None:
         """The variant's file, if it is there and has the shape that it should have."""
@@ -103,24 +107,23 @@ class Conformer:
         """Into memory whole, so that the mixer never waits for the disk."""
         return np.ascontiguousarray(np.load(path), np.float32)
 
-    def _turned(self, stem: Stem, variant: Variant, sound: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The variant backwards. A texture fades into its repeat, so it is made of the natural sound."""
-        if not variant.loop_start:
-            return np.ascontiguousarray(sound[:, ::-1])
-        natural = np.ascontiguousarray(self._vault.samples(stem.stem)[:, ::-1], np.float32)
-        return crossfade_texture(natural, variant.loop_start)
-
     def _make(self, stem: Stem, variant: Variant) -> None:
         path = self._path(stem, variant)
         source = self._vault.conformed_path(stem.stem)
         if path == source:
             self._vault.samples(stem.stem)
             return
-        kind: Literal["loop", "texture"] = "loop" if stem.shape == "loop" else "texture"
+        kind: Literal["loop", "texture", "hit"] = (
+            "hit" if variant.loop_start is None else "loop" if stem.shape == "loop" else "texture"
+        )
         overlap = variant.loop_start or 0
-        error = self._ask(Request(str(source), str(path), kind, variant.frames, overlap, ENGINE_RATE))
+        reverse = variant.reverse and kind == "texture"
+        request = Request(
+            str(source), str(path), kind, variant.frames, overlap, ENGINE_RATE, variant.semitones, reverse
+        )
+        error = self._ask(request)
         if error:
-            raise ConformFailed(f'"{stem.title}" could not be brought to tempo: {error}')
+            raise ConformFailed(f'"{stem.title}" could not be brought to tempo and key: {error}')
 
     def _ask(self, request: Request) -> str | None:
         """Have one worker answer with what went wrong, if anything; a worker that dies is replaced once."""

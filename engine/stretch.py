@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-ALGORITHM = "signalsmith-2"
+ALGORITHM = "signalsmith-3"
 """Part of a variant's file name: raise it when the same request would give other samples."""
 
 SEAM_FRAMES = 480
@@ -29,7 +29,8 @@ WINDOW_FRAMES, HOP_FRAMES = 4800, 600
 at 7 %; shorter windows than this one thicken low notes. See the test of onsets."""
 
 LEAST_FACTOR = 0.5
-"""Below it (output twice the input) the stretching library draws random phases, and no two runs agree."""
+"""Below it (output twice the input) the stretching library draws random phases, and no two runs agree: what
+is to be longer is stretched twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +38,18 @@ class Request:
     """A variant to make. `source`, `out`: .npy of float32 (channels, frames). `frames`: of the result.
 
     `kind`: `loop` stretches to `frames`; `texture` keeps the length and fades the end, over the last
-    `overlap` frames, into what the repeat begins with.
+    `overlap` frames, into what the repeat begins with; `hit` is played faster or slower. All are shifted in
+    pitch by `semitones`. `reverse`: backwards; for a texture only, whose end differs then.
     """
 
     source: str
     out: str
-    kind: Literal["loop", "texture"]
+    kind: Literal["loop", "texture", "hit"]
     frames: int
     overlap: int
     rate: int
+    semitones: int = 0
+    reverse: bool = False
 
     def line(self) -> str:
         return json.dumps(asdict(self)) + "\n"
@@ -55,13 +59,13 @@ def stretch_loop(sound: NDArray[np.float32], frames: int, rate: int) -> NDArray[
     """`sound` (channels, n), read as an endless loop, stretched to exactly `frames` a round.
 
     Three rounds are stretched and the middle one is kept, so that its edges have heard their neighbours.
-    Raises ValueError for a loop that would become more than twice as long.
     """
     from python_stretch import Signalsmith
 
     length = sound.shape[1]
     if length / frames < LEAST_FACTOR:
-        raise ValueError(f"{length} frames cannot be stretched to {frames}: more than twice as long")
+        halfway = round((length * frames) ** 0.5)
+        return stretch_loop(stretch_loop(sound, halfway, rate), frames, rate)
     stretcher = Signalsmith.Stretch()
     stretcher.preset(sound.shape[0], float(rate))
     stretcher.configure(sound.shape[0], WINDOW_FRAMES, HOP_FRAMES)
@@ -71,9 +75,32 @@ def stretch_loop(sound: NDArray[np.float32], frames: int, rate: int) -> NDArray[
         raise ValueError(f"stretching gave {rounds.shape[1]} frames where {3 * frames} were asked for")
     middle = rounds[:, frames : 2 * frames].copy()
     seam = min(SEAM_FRAMES, frames // 4)
-    into = np.linspace(0, 1, seam, endpoint=False, dtype=np.float32)
+    # A raised cosine: a straight line would bend at both its ends, a faint click in a pure tone.
+    into = (0.5 - 0.5 * np.cos(np.pi * np.arange(1, seam + 1) / seam)).astype(np.float32)
     middle[:, -seam:] += into * (rounds[:, frames - seam : frames] - middle[:, -seam:])
     return middle
+
+
+def shift_loop(sound: NDArray[np.float32], frames: int, semitones: int, rate: int) -> NDArray[np.float32]:
+    """`sound` (channels, n), read as an endless loop, `frames` long and shifted in pitch by `semitones`.
+
+    It is stretched to what the shift shortens or lengthens again. The pitch is right to 0.1 cent where the
+    loop is longer than a quarter of a second: lengths are whole frames.
+    """
+    if not semitones:
+        return sound if sound.shape[1] == frames else stretch_loop(sound, frames, rate)
+    between = round(frames * 2.0 ** (semitones / 12))
+    made = sound if sound.shape[1] == between else stretch_loop(sound, between, rate)
+    rounds = resample(np.concatenate([made] * 3, axis=1), 3 * frames)
+    return np.ascontiguousarray(rounds[:, frames : 2 * frames])
+
+
+def resample(sound: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
+    """`sound` (channels, n) played faster or slower, so that it is exactly `frames` long."""
+    import soxr
+
+    made = np.asarray(soxr.resample(sound.T, sound.shape[1], frames, "VHQ"), np.float32).T
+    return np.ascontiguousarray(np.pad(made, ((0, 0), (0, max(0, frames - made.shape[1]))))[:, :frames])
 
 
 def crossfade_texture(sound: NDArray[np.float32], overlap: int) -> NDArray[np.float32]:
@@ -91,10 +118,12 @@ def crossfade_texture(sound: NDArray[np.float32], overlap: int) -> NDArray[np.fl
 def make(request: Request) -> None:
     """Make one variant: the whole file appears at once, or none."""
     sound = np.ascontiguousarray(np.load(request.source, mmap_mode="r"))
-    if request.kind == "loop":
-        made = stretch_loop(sound, request.frames, request.rate)
+    if request.kind == "hit":
+        made = resample(sound, request.frames)
     else:
-        made = crossfade_texture(sound, request.overlap)
+        made = shift_loop(sound, request.frames, request.semitones, request.rate)
+    if request.kind == "texture":
+        made = crossfade_texture(made[:, ::-1] if request.reverse else made, request.overlap)
     if not np.isfinite(made).all():
         raise ValueError("stretching gave values that are no numbers")
     out = Path(request.out)

@@ -5,20 +5,22 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from scipy.signal import hilbert
 
 from stemloom import Vault
 from stemloom.engine.clock import BarClock
 from stemloom.engine.conform import Conformer
 from stemloom.engine.errors import ConformFailed
-from stemloom.engine.fit import variant_of
+from stemloom.engine.fit import resampled, variant_of
 from stemloom.engine.plan import Variant
-from stemloom.engine.stretch import crossfade_texture, stretch_loop
+from stemloom.engine.stretch import crossfade_texture, resample, shift_loop, stretch_loop
 from stemloom.vault.declared import Declared
 from stemloom.vault.records import Stem
 
@@ -107,14 +109,59 @@ def test_a_texture_repeats_without_a_seam() -> None:
     assert bends[RATE - 20 : RATE + 20].max() < np.quantile(bends, 0.9999)
 
 
-def test_what_would_not_be_the_same_twice_is_refused() -> None:
-    with pytest.raises(ValueError, match="more than twice as long"):
-        stretch_loop(drum_loop(10_000, 4), 20_001, RATE)
-
-
-def test_stretching_is_the_same_every_time() -> None:
+@pytest.mark.parametrize("frames", [50_000, 100_001, 250_000])
+def test_stretching_is_the_same_every_time(frames: int) -> None:
+    """Also where the library alone would draw random phases."""
     sound = drum_loop(RATE, 4)
-    np.testing.assert_array_equal(stretch_loop(sound, 50_000, RATE), stretch_loop(sound, 50_000, RATE))
+    made = stretch_loop(sound, frames, RATE)
+    assert made.shape == (2, frames)
+    np.testing.assert_array_equal(stretch_loop(sound, frames, RATE), made)
+
+
+def pitch_hz(sound: np.ndarray) -> float:
+    """Of a sine: what a line through its unwrapped phase says, its edges left out."""
+    phase = np.unwrap(np.angle(hilbert(sound[0].astype(float))))[4800:-4800]
+    return float(np.polyfit(np.arange(len(phase)) / RATE, phase, 1)[0] / (2 * np.pi))
+
+
+def sine(frames: int, frequency: float = 440.0) -> np.ndarray:
+    """One that comes round whole."""
+    cycles = round(frequency * frames / RATE)
+    tone = 0.5 * np.sin(2 * np.pi * cycles * np.arange(frames) / frames)
+    return np.stack([tone, tone]).astype(np.float32)
+
+
+@pytest.mark.parametrize("semitones", [-12, -3, -1, 0, 1, 2, 7, 12])
+@pytest.mark.parametrize("frames", [2 * RATE, 100_001])
+def test_a_shifted_loop_has_its_length_and_its_pitch(frames: int, semitones: int) -> None:
+    made = shift_loop(sine(2 * RATE), frames, semitones, RATE)
+    assert made.shape == (2, frames)
+    cents = 1200 * np.log2(pitch_hz(made) / 440) - 100 * semitones
+    assert abs(cents) < 0.1
+
+
+@pytest.mark.parametrize("semitones", [-3, 2])
+def test_a_shifted_loop_has_no_click_at_its_seam(semitones: int) -> None:
+    made = shift_loop(sine(2 * RATE, 110), 100_001, semitones, RATE)
+    bends = np.abs(np.diff(np.concatenate([made, made], axis=1)[0].astype(float), n=2))
+    seam = np.r_[100_001 - 50 : 100_001 + 50]
+    assert bends[seam].max() < 2 * np.quantile(np.delete(bends, seam), 0.999)
+
+
+@pytest.mark.parametrize("semitones", [-3, 2])
+def test_a_shifted_loop_keeps_its_onsets(semitones: int) -> None:
+    sound, hits = drum_loop(4 * RATE, 8), 8
+    made = shift_loop(sound, 4 * RATE, semitones, RATE)
+    errors = [onset(made, n * 4 * RATE // hits) - onset(sound, n * 4 * RATE // hits) for n in range(hits)]
+    assert np.abs(errors).max() < 2 * RATE / 1000
+
+
+@pytest.mark.parametrize("semitones", [-5, 0, 5])
+def test_a_shifted_hit_is_played_faster_or_slower(semitones: int) -> None:
+    frames = resampled(RATE, semitones)
+    made = resample(sine(RATE), frames)
+    assert made.shape == (2, frames)
+    assert 1200 * np.log2(pitch_hz(made) / 440) - 100 * semitones == pytest.approx(0, abs=0.1)
 
 
 @pytest.fixture
@@ -168,6 +215,38 @@ def test_a_variant_that_was_cut_short_is_made_again(vault: Vault) -> None:
     with Conformer(vault) as conformer:
         assert conformer.sound(stem, variant).shape == (2, 92_160)
     assert path.read_bytes() == whole
+
+
+def test_a_shifted_variant_is_another_sound_of_the_same_length(vault: Vault) -> None:
+    (stem, variant), *_ = wanted(vault, Fraction(120))
+    shifted, turned = replace(variant, semitones=2), replace(variant, semitones=2, reverse=True)
+    with Conformer(vault) as conformer:
+        plain, up, back = (conformer.sound(stem, v) for v in (variant, shifted, turned))
+    assert up.shape == plain.shape
+    np.testing.assert_array_equal(back, up[:, ::-1])
+    source = np.ascontiguousarray(vault.samples(stem.stem))
+    np.testing.assert_array_equal(up, shift_loop(source, stem.frames, 2, RATE))
+
+
+def test_a_hit_of_another_pitch_has_another_length(vault: Vault) -> None:
+    stem = vault.stems()[0]
+    variant = Variant(stem.stem, resampled(stem.frames, -2), None, 1.0, -2)
+    with Conformer(vault) as conformer:
+        assert conformer.sound(stem, variant).shape == (2, variant.frames)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("semitones", [0, 3])
+def test_a_texture_is_shifted_and_turned_before_its_end_is_faded(
+    vault: Vault, semitones: int, reverse: bool
+) -> None:
+    stem = replace(vault.stems()[0], shape="sustained", bpm=None, beats=None)
+    variant = variant_of(stem, BarClock(Fraction(120), (4, 4), RATE), semitones=semitones, reverse=reverse)
+    with Conformer(vault) as conformer:
+        made = conformer.sound(stem, variant)
+    natural = shift_loop(np.ascontiguousarray(vault.samples(stem.stem)), stem.frames, semitones, RATE)
+    expected = crossfade_texture(natural[:, ::-1] if reverse else natural, variant.loop_start or 0)
+    np.testing.assert_array_equal(made, expected)
 
 
 def test_a_worker_that_dies_is_replaced(vault: Vault) -> None:
