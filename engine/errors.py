@@ -5,6 +5,8 @@ EngineError (exit 1)
     NothingCleared (4)  every pool is empty for the use
     NoEnd (2)           a length is needed: the piece has no way to silence
     UnknownDial (2)     a gesture names no dial of the script, or lies outside its range
+    UnknownPart (2)     a gesture names no part of the script
+    UnknownCue (2)      a cue that nothing in the script waits for
     ConformFailed (1)   a stem could not be stretched
     OutputRefused (2)   the output file's name or place will not do
     OutputFailed (1)    the disk would not take the output file
@@ -35,6 +37,14 @@ class NoEnd(EngineError):
 
 
 class UnknownDial(EngineError):
+    exit_code = 2
+
+
+class UnknownPart(EngineError):
+    exit_code = 2
+
+
+class UnknownCue(EngineError):
     exit_code = 2
 
 

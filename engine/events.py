@@ -29,12 +29,14 @@ FOR_EVER = 10**9
 class Input:
     """A gesture that reaches the composer at the next bar line.
 
-    `part`: the part it names, null for that role. `name`: of a cue.
+    `part`: the part it names, null for that role. `name`: of a cue. `stem`: the one that is liked or
+    disliked; null for what its part plays then.
     """
 
     kind: Literal["like", "dislike", "cue"]
     part: str | None = None
     name: str | None = None
+    stem: str | None = None
 
 
 def take_inputs(score: Score, state: State, inputs: tuple[Input, ...]) -> None:
@@ -43,8 +45,8 @@ def take_inputs(score: Score, state: State, inputs: tuple[Input, ...]) -> None:
         part = given.part or state.last_part
         if given.kind == "cue" and given.name is not None:
             state.cues.add(given.name)
-        elif part in state.parts:
-            stem = state.parts[part].placement.stem
+        elif given.stem is not None or part in state.parts:
+            stem = given.stem or state.parts[part or ""].placement.stem
             state.liked[stem] = state.liked.get(stem, 0) + (1 if given.kind == "like" else -1)
     for place, event in enumerate(score.piece.events):
         for part in _triggered(score, state, place, event, inputs):

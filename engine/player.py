@@ -128,6 +128,27 @@ class Player:
             self._check_open()
             self._session.set(dial, value)
 
+    def like(self, part: str | None = None) -> None:
+        """The listener likes what `part` plays, or else the loop that started last: it comes more often.
+
+        What else happens is for the script's `on like` to say. Raises UnknownPart.
+        """
+        with self._lock:
+            self._check_open()
+            self._session.like(part)
+
+    def dislike(self, part: str | None = None) -> None:
+        """The contrary of `like`: it comes less often, and `on dislike` happens. Raises UnknownPart."""
+        with self._lock:
+            self._check_open()
+            self._session.dislike(part)
+
+    def cue(self, name: str) -> None:
+        """Give a cue that a move or an event of the script waits for. Raises UnknownCue."""
+        with self._lock:
+            self._check_open()
+            self._session.cue(name)
+
     def _check_open(self) -> None:
         if self._take is not None:
             raise EngineError("the player is closed")

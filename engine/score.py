@@ -54,6 +54,18 @@ class Score:
         return {section.name: sheet(section) for section in self.piece.sections}
 
     @cached_property
+    def parts(self) -> tuple[str, ...]:
+        """Every part that some line brings or plays, in the order of the text."""
+        return tuple(dict.fromkeys(p for s in self.sheets.values() for p in (*s.brings, *s.plays)))
+
+    @cached_property
+    def cues(self) -> tuple[str, ...]:
+        """Every cue that a move or an event waits for, in the order of the text."""
+        moves = (move.cue for move in self.piece.moves if move.cue is not None)
+        events = (e.trigger.name for e in self.piece.events if e.trigger.kind == "cue" and e.trigger.name)
+        return tuple(dict.fromkeys((*moves, *events)))
+
+    @cached_property
     def fills(self) -> Mapping[str, frozenset[str]]:
         """By section, the parts that wait there for a move to go through them."""
         names = [section.name for section in self.piece.sections]

@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +28,11 @@ from .account import Account, Run, Sounded
 from .clock import QUANTUM
 from .compose import next_bar
 from .conform import Conformer
-from .errors import EngineError
+from .errors import EngineError, UnknownCue, UnknownPart
+from .events import Input
 from .fades import LINEAR_FADE_FRAMES
 from .gains import remix
+from .latches import Latches
 from .master import LATENCY_FRAMES
 from .mixer import Mixer
 from .plan import Bar, Fade, Placement, Rested, Variant
@@ -87,7 +89,8 @@ class Session:
         self._planned = self._limit or 0
         self._first_candidates = self._candidates()
         self._state: State = first_state(piece, self._dials)
-        self._pending: dict[str, float] = {}
+        self._latches = Latches()
+        self._inputs: list[Input] = []
         self._conformer = Conformer(vault)
         self._mixer = Mixer(piece.loudness_lufs, piece.ceiling_dbtp)
         self._stage = Stage(self._mixer)
@@ -191,16 +194,37 @@ class Session:
     def set(self, dial: str, value: float) -> None:
         """Turn a dial: heard in the next quantum, or latched at the boundary that the dial names."""
         value = in_range(self.score.piece, dial, value)
-        self._gestures.append(takes.Gesture(self._mixer.frame, dial, value))
-        match self.score.piece.dials[dial].effect:
-            case "now":
-                self._state.dials[dial] = value
-                for id, mix in remix(self._state).items():
-                    self._mixer.set_gain(id, mix.gain_db, mix.pan)
-            case "next section":
-                self._state.section_dials[dial] = value
-            case _:
-                self._pending[dial] = value
+        frame = self._mixer.frame
+        self._gestures.append(takes.Gesture(frame, "dial", dial, value))
+        self._latches.turn(self.score.piece.dials[dial], value, frame, self.score.clock, self._state)
+        self._follow_dials()
+
+    def like(self, part: str | None = None) -> None:
+        """The listener likes what `part` plays, or the loop that started last. Raises UnknownPart."""
+        self._react("like", part)
+
+    def dislike(self, part: str | None = None) -> None:
+        """The listener dislikes what `part` plays, or the loop that started last. Raises UnknownPart."""
+        self._react("dislike", part)
+
+    def cue(self, name: str) -> None:
+        """Give a cue that a move or an event of the script waits for. Raises UnknownCue."""
+        cues = self.score.cues
+        if name not in cues:
+            known = ", ".join(f'"{cue}"' for cue in cues) or "none"
+            raise UnknownCue(f'"{self.score.piece.name}" waits for no cue "{name}"; its cues: {known}')
+        self._gestures.append(takes.Gesture(self._mixer.frame, "cue", name))
+        self._inputs.append(Input("cue", name=name))
+
+    def _react(self, kind: Literal["like", "dislike"], part: str | None) -> None:
+        """What the gesture means is settled now: by the bar line another stem may play."""
+        if part is not None and part not in self.score.parts:
+            known = ", ".join(self.score.parts) or "none"
+            raise UnknownPart(f'"{self.score.piece.name}" has no part "{part}"; its parts: {known}')
+        self._gestures.append(takes.Gesture(self._mixer.frame, kind, part))
+        sounding = [p for p in self.playing if (not p.hit if part is None else p.part == part)]
+        last = max(sounding, key=lambda p: (p.start_frame, p.id), default=None)
+        self._inputs.append(Input(kind, last.part if last else part, stem=last.stem if last else None))
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """The next frames of output, float32 (2, frames); fewer only where the piece ends.
@@ -269,13 +293,13 @@ class Session:
         """Mix on for `wanted` frames, or to where the next bar is composed or the next placement begins."""
         while self._ended_at is None and self._next_line() <= self._mixer.frame:
             self._compose()
+        self._follow_dials()
         self._begin_due()
         until = self._mixer.frame + -(-wanted // QUANTUM) * QUANTUM
         if self._ended_at is None:
             until = min(until, self._next_line())
-        window = self._stage.next_window()
-        if window is not None:
-            until = min(until, window)
+        for due in (self._stage.next_window(), self._latches.next_frame):
+            until = until if due is None else min(until, due)
         block, ended = self._stage.advance((until - self._mixer.frame) // QUANTUM)
         self._account.heard(ended)
         if self._ended_at is not None and not self._rung_out and self._stage.idle:
@@ -284,6 +308,12 @@ class Session:
             end = max(self._ended_at, self._stage.last_end)
             self._last = end if self._last is None else min(end, self._last)
         return block
+
+    def _follow_dials(self) -> None:
+        """Set the mix of what sounds anew where a dial's value latches at this frame."""
+        if self._latches.due(self._state, self._mixer.frame):
+            for id, mix in remix(self._state).items():
+                self._mixer.set_gain(id, mix.gain_db, mix.pan)
 
     def _begin_due(self) -> None:
         """Hand over what begins within the stage's window, if it still has a consent in this moment."""
@@ -310,9 +340,12 @@ class Session:
     def _compose(self) -> None:
         """Compose the next bar, journal it and let it wait for its time."""
         self._see_changes()
-        self._state.dials.update(self._pending)
-        self._pending.clear()
-        bar, self._state = next_bar(self.score, self._state)
+        before, line = dict(self._state.dials), self.score.clock.bar_frame(self._state.bar)
+        self._latches.at_line(self._state, line)
+        bar, self._state = next_bar(self.score, self._state, tuple(self._inputs))
+        self._inputs.clear()
+        if self._state.dials != before:
+            self._latches.follow(line)
         self.bars.append(bar)
         self.rested += bar.rested
         for stop in bar.stops:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 
 class Gesture(msgspec.Struct, frozen=True):
-    """An outside input: a dial moved at an absolute frame."""
+    """An outside input at an absolute frame.
+
+    `name`: of the dial that was turned to `value`, of the cue, or of the part that is liked or disliked;
+    null for the loop that started last.
+    """
 
     frame: int
-    dial: str
-    value: float
+    kind: Literal["dial", "like", "dislike", "cue"]
+    name: str | None
+    value: float | None = None
 
 
 class Changed(msgspec.Struct, frozen=True):

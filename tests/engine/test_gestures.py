@@ -1,0 +1,183 @@
+"""Gestures in a session: each dial at its time, likes, dislikes and cues at the bar line, all in the take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from stemloom import Player, Vault
+from stemloom.engine.errors import UnknownCue, UnknownPart
+from stemloom.engine.master import LATENCY_FRAMES
+from stemloom.engine.session import Session
+from stemloom.engine.take import Gesture
+from stemloom.script.check import accepted
+from stemloom.vault.declared import Declared
+
+RATE = 48_000
+BEAT, BAR = RATE // 2, 2 * RATE
+
+
+def noise(seed: int, seconds: float) -> np.ndarray:
+    return (np.random.default_rng(seed).standard_normal((2, int(seconds * RATE))) * 0.1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four beats and a hit, all cleared."""
+    home = tmp_path_factory.mktemp("gestures") / "home"
+    with Vault.open(home, create=True) as vault:
+        vault.add_holder("Ada")
+        offers = []
+        for number in range(5):
+            path = home.parent / f"sound{number}.wav"
+            hit = number == 4
+            soundfile.write(path, noise(number, 0.2 if hit else 4).T, RATE, subtype="FLOAT")
+            said = {"shape": "hit"} if hit else {"bpm": Fraction(120), "bars": 2}
+            offers.append(Declared(path, "Ada", "fx" if hit else "beats", **said))
+        assert len(vault.add(offers).added) == 5
+        vault.grant([stem.stem for stem in vault.stems()], ["stream"])
+    return home
+
+
+@pytest.fixture
+def vault(home: Path) -> Iterator[Vault]:
+    with Vault.open(home) as vault:
+        yield vault
+
+
+def script(rest: str) -> str:
+    return f"""piece "Test" for stream
+tempo 120
+seed 3
+pool beats = loops role beats
+pool sparks = hits role fx
+{rest}"""
+
+
+LATCH = {
+    "now": ("now", BEAT // 2 + 256, BEAT // 2 + 256),
+    "at the next beat": ("at next beat", BEAT // 2 + 256, BEAT),
+    "at the beat it falls on": ("at next beat", BEAT - LATENCY_FRAMES // 64 * 64, BEAT),
+    "at the next bar": ("at next bar", BEAT // 2 + 256, BAR),
+    "at the next section": ("at next section", BEAT // 2 + 256, 2 * BAR),
+}
+
+
+def check_heard(vault: Vault, text: str, gesture: Callable[[Session], None], given: int, heard: int) -> None:
+    """Beside a session without the gesture: the same until `heard`, and half as loud soon after."""
+    sounds = []
+    for act in (lambda _: None, gesture):
+        session = Session(vault, accepted(text), use="stream")
+        first = session.read(given)
+        act(session)
+        sounds.append(np.concatenate([first, session.read(3 * BAR - given)], axis=1)[0].astype(float))
+        session.close()
+    plain, turned = sounds
+    differs = np.flatnonzero(plain != turned)
+    # What was mixed already when the gesture came, the master's latency and the limiter's look-ahead.
+    assert heard - 64 <= differs[0] <= heard + 1024
+    after = slice(heard + 4800, heard + 4800 + BEAT // 2)
+    drop = 10 * np.log10((turned[after] ** 2).mean() / (plain[after] ** 2).mean())
+    assert drop == pytest.approx(-6, abs=0.5)
+
+
+@pytest.mark.parametrize(("when", "turned", "heard"), LATCH.values(), ids=LATCH)
+def test_a_dial_is_heard_at_its_time(vault: Vault, when: str, turned: int, heard: int) -> None:
+    text = script(
+        f"dial level 0..1 = 1 {when}\nsection a 2 bars\n    bring beats from beats gain level * 6 - 6 dB\n"
+        "section b 2 bars\n    bring beats from beats gain level * 6 - 6 dB\nmove b -> silence at end\n"
+    )
+    check_heard(vault, text, lambda session: session.set("level", 0.0), turned, heard)
+
+
+def test_a_dial_that_an_event_sets_is_heard_at_the_bar(vault: Vault) -> None:
+    text = script(
+        "dial level 0..1 = 1 at next bar\n"
+        "section a 4 bars\n    bring beats from beats gain level * 6 - 6 dB\n"
+        'on cue "soft": set level to 0\nmove a -> silence at end\n'
+    )
+    check_heard(vault, text, lambda session: session.cue("soft"), BEAT, BAR)
+
+
+REACTING = """section a 8 bars
+    bring one from beats
+    bring two from beats at bar 2
+on dislike: swap that role at next bar
+on cue "spark": sting flash
+sting flash from sparks at next beat
+move a -> silence on cue "out" at next bar
+"""
+
+
+def stems_of(session: Session, part: str) -> list[tuple[int, str]]:
+    return [(p.bar, p.stem) for bar in session.bars for p in bar.starts if p.part == part]
+
+
+@pytest.mark.parametrize(("named", "swapped"), [("one", "one"), (None, "two")])
+def test_a_dislike_swaps_the_part_it_names_or_the_last(vault: Vault, named: str | None, swapped: str) -> None:
+    session = Session(vault, accepted(script(REACTING)), use="stream")
+    session.read(BAR + BEAT)
+    before = {p.part: p.stem for p in session.playing}
+    session.dislike(named)
+    session.read(2 * BAR)
+    after = {p.part: p.stem for p in session.playing}
+    other = {"one": "two", "two": "one"}[swapped]
+    assert after[swapped] != before[swapped]
+    assert after[other] == before[other]
+    assert session._state.liked == {before[swapped]: -1}
+    assert session.close().gestures[0].kind == "dislike"
+
+
+def test_a_like_counts_for_the_stem_that_was_heard(vault: Vault) -> None:
+    """Not for the one that takes its place at a bar line which is composed already."""
+    text = script("section a 2 bars\n    bring beats from beats at bar 1\n    vary beats every 1 bar\n")
+    session = Session(vault, accepted(text), use="stream")
+    session.read(BAR - 1024)
+    heard = session.playing[0].stem
+    assert session.bars[-1].bar == 1
+    session.like()
+    session.read(2 * BAR)
+    assert session._state.liked == {heard: 1}
+    session.close()
+
+
+def test_cues_move_and_sting_at_the_next_bar(vault: Vault) -> None:
+    session = Session(vault, accepted(script(REACTING)), use="stream")
+    session.read(BEAT)
+    session.cue("spark")
+    session.read(BAR)
+    session.cue("out")
+    while not session.ended:
+        session.read(RATE)
+    assert [bar for bar, _ in stems_of(session, "flash")] == [1]
+    assert session.bars[-1].ended
+    assert session.bars[-1].start_frame == 2 * BAR
+    take = session.close()
+    assert [(g.kind, g.name) for g in take.gestures] == [("cue", "spark"), ("cue", "out")]
+
+
+def test_a_gesture_for_nothing_is_said(home: Path) -> None:
+    with Player.from_text(home, script(REACTING)) as player:
+        with pytest.raises(UnknownPart, match='"Test" has no part "three"; its parts: one, two'):
+            player.like("three")
+        with pytest.raises(UnknownPart):
+            player.dislike("three")
+        with pytest.raises(UnknownCue, match='"Test" waits for no cue "in"; its cues: "out", "spark"'):
+            player.cue("in")
+        player.read(BEAT)
+        player.like("one")
+        player.dislike()
+        player.cue("spark")
+        frame = BEAT
+    assert player.take is not None
+    assert [(g.kind, g.name) for g in player.take.gestures] == [
+        ("like", "one"),
+        ("dislike", None),
+        ("cue", "spark"),
+    ]
+    assert all(isinstance(g, Gesture) and 0 < g.frame <= frame + 2048 for g in player.take.gestures)
