@@ -62,6 +62,10 @@ CODES = {
     "W005": "an unknown holder",
     "W006": "a line that its section cuts short",
     "W007": "a share cap that cannot be met",
+    "W020": "a pool whose stems all fail the tempo or the key",
+    "W021": "a line that rests, as the dry run finds",
+    "W022": "a section in which nothing sounds, as the dry run finds",
+    "W023": "more sounds at once than the engine plays, as the dry run finds",
 }
 """Every code and what it stands for. Codes are never given to another mistake."""
 
