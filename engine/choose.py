@@ -176,10 +176,15 @@ def eligible(
         reason = "no stem is cleared"
     elif not stretched:
         tempo = f"{float(clock.tempo_bpm):g} bpm"
-        reason = f"none of {len(cleared)} stems stretches to {tempo} within {pool.max_stretch:.0%}"
+        which = (
+            f"none of {len(cleared)} stems stretches" if len(cleared) > 1 else "its one stem does not stretch"
+        )
+        reason = f"{which} to {tempo} within {pool.max_stretch:.0%}"
     elif not shifts:
         unknown = sum(cleared[i].key is None for i in stretched)
-        reason = f"none of {len(stretched)} stems fits {key.name if key else 'by key'}"
+        many = len(stretched) > 1
+        which = f"none of {len(stretched)} stems fits" if many else "its one stem does not fit"
+        reason = f"{which} {key.name if key else 'by key'}"
         reason += f" ({unknown} of unknown key)" if unknown else ""
     else:
         reason = ""

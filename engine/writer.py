@@ -314,10 +314,8 @@ class Writer:
         index = self.state.redraws.get((line.text, place), 0)
         among = self.score.pools[line.pool]
         kept = self.state.drawn.get((line.text, place, index))
-        if kept is not None:
-            for stem in among.stems:
-                if stem.stem == kept:
-                    return stem
+        if kept is not None and kept in among.place:
+            return among.stems[among.place[kept]]
         pool = self.score.piece.pools[line.pool]
         around = self._around(line, pool, among, avoid)
         chosen = choose(pool, among, self.key(line, place), index, around)
@@ -427,9 +425,10 @@ class Writer:
     def _continue(self, part: str, capped: Sounding, line: Bring, start: Fraction, frame: int) -> None:
         """Go on without a seam after the greatest length of a placement."""
         old = capped.placement
-        stem = next((s for s in self.score.pools[line.pool].stems if s.stem == old.stem), None)
-        if stem is None:
+        among = self.score.pools[line.pool]
+        if old.stem not in among.place:
             return
+        stem = among.stems[among.place[old.stem]]
         placement = self._loop(line, capped.key.place, stem, start, frame, in_phase=True)
         placement = replace(placement, offset_frames=offset_at(old, frame), fade_in=Fade())
         self.starts[-1] = placement

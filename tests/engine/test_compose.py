@@ -296,5 +296,5 @@ def test_a_use_that_the_script_is_not_for_is_refused() -> None:
 
 def test_when_every_pool_is_empty_it_says_why() -> None:
     piece = accepted(HEAD + "pool beats = loops role beats\nsection a 1 bars\n    bring beats from beats\n")
-    with pytest.raises(NothingCleared, match=r"beats: none of 1 stems stretches to 120 bpm within 12%"):
+    with pytest.raises(NothingCleared, match=r"beats: its one stem does not stretch to 120 bpm within 12%"):
         score(piece, snapshot(stem(1, bpm=Fraction(150))), use="stream", at=NOW, rate=48_000)
