@@ -7,12 +7,16 @@ code, or from the ones made here, so that the page cannot say what the checker d
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
-from stemloom.script.check import check
+from stemloom.engine.rehearsal import rehearse
+from stemloom.script.check import accepted, check
 from stemloom.script.load import text_of
 from stemloom.script.problems import CODES, Problem, ScriptRejected, render
 from stemloom.script.shelf import Shelf
+from stemloom.vault.records import Clearance, Stem
+from stemloom.vault.snapshot import Snapshot
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "errors.md"
@@ -22,13 +26,52 @@ Every mistake has a code that never changes its meaning. `E` is an error: the sc
 what plays goes on. `W` is a warning: it plays. Each is shown here as `stemloom check` shows it: file, line
 and column, what is wrong, the line with the place marked, and after `=` the way out where there is one.
 """
+NOW = "2026-06-01T00:00:00.000Z"
 POOLS = """piece "P" for stream, export
 pool low = loops role bass
 pool ann = loops holder Anm
 share cap 30% per holder
 section s 8 bars
 """
+REHEARSED = """piece "P" for stream
+tempo 120
+pool beats = loops role beats, never twice in 16 bars
+pool fast = loops role tops
+pool ticks = hits role fx
+section walk 8 bars
+    bring beats from beats
+    vary beats every 4 bars
+section run 4 bars
+    bring tops from fast
+section storm 1 bar
+"""
+STORM = "".join(f'    play tick{n} from ticks "xxxxxxxxxxxxxxxx"\n' for n in range(30))
 STEMS = Shelf([{"shape": "loop", "role": "bass", "holder": "Ann", "uses": ["stream"]}])
+
+
+def stem(number: int, role: str, bpm: int | None) -> Stem:
+    """One for the dry run: a loop of two bars, or without a tempo a hit that rings for two seconds."""
+    return Stem(
+        stem=f"s{number:020x}",
+        pcm_sha256=f"{number:064x}",
+        title=f"{role} {number}",
+        holder=f"h{0:020x}",
+        role=role,
+        shape="loop" if bpm else "hit",
+        frames=8 * 60 * 48_000 // bpm if bpm else 96_000,
+        channels=2,
+        bpm=Fraction(bpm) if bpm else None,
+        beats=8 if bpm else None,
+        key=None,
+        mood=(),
+        energy=0.5,
+        set=None,
+        lufs=-18.0,
+        true_peak_dbtp=-3.0,
+        sounding_frames=96_000,
+        chroma=(),
+        clearances={"stream": Clearance(0, NOW, None)},
+    )
 
 
 def examples() -> Iterator[tuple[Problem, str, str]]:
@@ -50,6 +93,10 @@ def examples() -> Iterator[tuple[Problem, str, str]]:
             yield problem, "", name
     for problem in check(POOLS, STEMS).problems:
         yield problem, POOLS, "pools.loom"
+    text = REHEARSED + STORM
+    stems = [stem(1, "beats", 120), stem(2, "tops", 150), stem(3, "fx", None)]
+    for problem in rehearse(accepted(text), Snapshot(stems, [], 0, NOW), at=NOW):
+        yield problem, text, "rehearsed.loom"
     try:
         text_of("piece “Été”".encode("utf-16"), 24, "saved.loom")
     except ScriptRejected as refused:
