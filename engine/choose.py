@@ -10,10 +10,11 @@ Every eligible stem has the same weight, 1, however popular it is. What multipli
     a tonal stem beside others                  x e^(3 a), a: how well their chords agree, -0.5 to 0.9
 
 Left out are, in this order and each while another is left: what has sounded within `never twice` (always),
-the stem that is to be swapped or varied, stems of holders above the share cap, stems that clash with what
-sounds, and, in a pool that prefers fresh, all but the least heard. One is then drawn by weighted rendezvous
-(Efraimidis and Spirakis 2006 over `chance.rendezvous`): the stem with the least -log(u) / weight, u being a
-number of its own, so that one that is withdrawn changes only the choices that it had won.
+stems that clash with what sounds, the stem that is to be swapped or varied, stems of holders above the share
+cap, of those that this stem would bring above it, and, in a pool that prefers fresh, all but the least heard.
+One is then drawn by weighted rendezvous (Efraimidis and Spirakis 2006 over `chance.rendezvous`): the stem
+with the least -log(u) / weight, u being a number of its own, so that one that is withdrawn changes only the
+choices that it had won.
 
 `weigh` says this plainly, for every stem of the pool. `choose` gives the same stem as it without weighing
 them all, so that a pool of 100 000 is chosen from within a millisecond: see there.
@@ -113,15 +114,17 @@ class Tonal:
 class Around:
     """What a choice is made beside.
 
-    `never_twice`: stems that may not come again yet, and `capped`: holders above the share cap. `avoid`: the
-    stem that is to give way. `heard`: frames that each stem has been placed for. `liked`: likes of each stem
-    less dislikes. `tonal`: the tonal parts that sound, and `sets`: the sets of all that does. `span_bars`:
-    what a loop's length should divide. `section_bar`: for the conditions of `weight`. `joins_at`: how many
-    bars into its own round a loop is heard first; 0 when it begins at its bar 1.
+    `never_twice`: stems that may not come again yet. `capped`: holders above the share cap, and
+    `nearly_capped`: those that would be with this stem. `avoid`: the stem that is to give way. `heard`:
+    frames that each stem has been placed for. `liked`: likes of each stem less dislikes. `tonal`: the tonal
+    parts that sound, and `sets`: the sets of all that does. `span_bars`: what a loop's length should divide.
+    `section_bar`: for the conditions of `weight`. `joins_at`: how many bars into its own round a loop is
+    heard first; 0 when it begins at its bar 1.
     """
 
     never_twice: Collection[str] = ()
     capped: Collection[str] = ()
+    nearly_capped: Collection[str] = ()
     avoid: str | None = None
     heard: Mapping[str, int] = field(default_factory=dict)
     liked: Mapping[str, int] = field(default_factory=dict)
@@ -230,7 +233,7 @@ def choose(pool: Pool, among: Eligible, key: DrawKey, index: int, around: Around
         elif least <= 0:
             break
         near *= 16
-    # All of these clash. If the pool prefers fresh, some that do not may have been heard before.
+    # All of these clash. Some that do not may have been left out for another reason.
     places = np.flatnonzero(weigh(pool, among, key, around).left)
     weights, _ = factors.of(places)
     ranks = -np.log(rendezvous(among.keys[places], bits)) / weights
@@ -349,14 +352,15 @@ def _leave_out(
 
     if around.never_twice:
         leave_out(among.at(around.never_twice), f"sounded within {pool.never_twice_bars} bars", always=True)
-    if around.avoid is not None:
-        leave_out(among.at([around.avoid]), "it is the one to change")
-    # All at once: one holder after another would leave the last of them, when all are above the cap.
-    capped = [among.holders[holder] for holder in around.capped if holder in among.holders]
-    if capped:
-        leave_out(np.concatenate(capped), "its holder is above the share cap")
     if agreement is not None and around.tonal:
         leave_out(agreement < CLASH, "it clashes with " + _titles(around.tonal))
+    if around.avoid is not None:
+        leave_out(among.at([around.avoid]), "it is the one to change")
+    for holders, reason in ((around.capped, "is"), (around.nearly_capped, "would be")):
+        # All at once: one holder after another would leave the last of them, when all are above the cap.
+        capped = [among.holders[holder] for holder in holders if holder in among.holders]
+        if capped:
+            leave_out(np.concatenate(capped), f"its holder {reason} above the share cap")
     if pool.prefer_fresh and around.heard and left.any():
         frames = np.zeros(count, np.int64)
         for stem, heard in around.heard.items():

@@ -32,8 +32,10 @@ class BarClock:
 
     def frame(self, beats: Fraction | int) -> int:
         """The frame of a position or length in beats."""
-        exact = Fraction(60 * self.rate) * beats / self.tempo_bpm
-        return (2 * exact.numerator + exact.denominator) // (2 * exact.denominator)
+        # 60 rate beats / tempo, in whole numbers: a Fraction of it takes four times as long.
+        over = 60 * self.rate * beats.numerator * self.tempo_bpm.denominator
+        under = beats.denominator * self.tempo_bpm.numerator
+        return (2 * over + under) // (2 * under)
 
     def bar_frame(self, bar: int) -> int:
         """The first frame of a bar; bars count from 0."""

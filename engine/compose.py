@@ -96,6 +96,8 @@ def _enter_bar(score: Score, state: State, stops: list[Stop]) -> int:
             stops.append(Stop(sounding.placement.id, frame, Fade()))
         elif natural_end(sounding.placement) > frame:
             stops.append(stop_at(sounding.placement, frame))
+        if stops and stops[-1].id == sounding.placement.id:
+            state.placed.cut(sounding.placement, stops[-1].end_frame, score.clock)
     state.parts.clear()
     state.redraws.clear()
     state.drawn.clear()

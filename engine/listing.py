@@ -9,7 +9,7 @@ from ..script.piece import Piece
 from ..vault.records import ENGINE_RATE
 from ..vault.snapshot import Snapshot
 from .compose import next_bar
-from .plan import Bar, Placement, Rested
+from .plan import Bar, Choice, Placement, Rested
 from .score import score
 from .state import first_state
 
@@ -28,6 +28,10 @@ class Plan:
         return tuple(placement for bar in self.bars for placement in bar.starts)
 
     @property
+    def choices(self) -> tuple[Choice, ...]:
+        return tuple(choice for bar in self.bars for choice in bar.choices)
+
+    @property
     def rested(self) -> tuple[Rested, ...]:
         return tuple(rest for bar in self.bars for rest in bar.rested)
 
@@ -41,10 +45,12 @@ def plan(
     use: str | None = None,
     seed: int | None = None,
     dials: Mapping[str, float] | None = None,
+    why: bool = False,
 ) -> Plan:
     """Compose the first `bars` bars for `use` with the consents at the RFC 3339 time `at`.
 
-    Pools may be empty: their lines rest, and say why. Raises UseRefused.
+    `why`: each choice says what it was made among. Pools may be empty: their lines rest, and say why. Raises
+    UseRefused and UnknownDial.
     """
     fixed = score(
         piece, snapshot, use=use or piece.uses[0], at=at, rate=ENGINE_RATE, seed=seed, must_sound=False
@@ -52,7 +58,7 @@ def plan(
     state = first_state(piece, dials or {})
     composed: list[Bar] = []
     while len(composed) < bars and not state.ended:
-        bar, state = next_bar(fixed, state)
+        bar, state = next_bar(fixed, state, why=why)
         if not bar.ended:
             composed.append(bar)
     key = fixed.key.name if fixed.key else None

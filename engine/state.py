@@ -9,6 +9,7 @@ from ..script.piece import Bring, Event, MoveTo, Piece
 from .chance import DrawKey
 from .errors import UnknownDial
 from .form import Leaving, Visit
+from .placed import Placed
 from .plan import Placement
 
 
@@ -44,12 +45,9 @@ class State:
     """Stem of each (line, choice index) in this section occurrence."""
     last_start: dict[tuple[str, str], int] = field(default_factory=dict)
     """Last bar in which (pool, stem) started."""
-    heard: dict[str, int] = field(default_factory=dict)
-    """Frames each stem has been placed for."""
+    placed: Placed = field(default_factory=Placed)
     section_dials: dict[str, float] = field(default_factory=dict)
     """Values that latch when the next section begins."""
-    planned: dict[int, dict[str, int]] = field(default_factory=dict)
-    """Frames placed in each of the last bars, by holder."""
     last_part: str | None = None
     """The part whose loop started last."""
     liked: dict[str, int] = field(default_factory=dict)
@@ -87,9 +85,8 @@ class State:
             redraws=dict(self.redraws),
             drawn=dict(self.drawn),
             last_start=dict(self.last_start),
-            heard=dict(self.heard),
+            placed=self.placed.copy(),
             section_dials=dict(self.section_dials),
-            planned=dict(self.planned),
             liked=dict(self.liked),
             cues=set(self.cues),
             due=list(self.due),

@@ -27,8 +27,6 @@ from .state import Sounding, State
 ACCENT_DB = 0.0
 PLAIN_DB = -4.0
 """A plain step against an accented one."""
-CAP_SECONDS = 600
-"""The time over which a share cap counts."""
 
 
 @dataclass
@@ -63,6 +61,7 @@ class Writer:
         if filling is not None:
             self.fill(filling)
         self.state.withdrawn.clear()
+        self.state.placed.forget_before(self.state.bar, self.score.clock)
 
     def key(self, line: Line, place: int) -> DrawKey:
         return DrawKey(self.score.seed, self.visit.section.name, self.visit.occurrence, line.text, place)
@@ -303,6 +302,7 @@ class Writer:
 
     def _stop(self, part: str, sounding: Sounding, frame: int) -> None:
         self.stops.append(stop_at(sounding.placement, frame))
+        self.state.placed.cut(sounding.placement, self.stops[-1].end_frame, self.score.clock)
         del self.state.parts[part]
 
     def _draw(self, line: Bring | Play, place: int, avoid: str | None = None) -> Stem | None:
@@ -349,6 +349,8 @@ class Writer:
             if part != line.part and s.placement.stem in self.score.stems
         ]
         bar_frames = self.score.clock.bar_frame(1)
+        cap, span = self.score.piece.share_cap, None if isinstance(line, Play) else self._span(line)
+        length = 0 if span is None else span * bar_frames
         tonal = [
             TonalPart(
                 part,
@@ -361,13 +363,14 @@ class Writer:
         ]
         return Around(
             never_twice=recent,
-            capped=self._capped(among),
+            capped=set() if cap is None else state.placed.above(cap, among.holders),
+            nearly_capped=set() if cap is None else state.placed.above(cap, among.holders, length),
             avoid=avoid,
-            heard=state.heard,
+            heard=state.placed.by_stem,
             liked=state.liked,
             tonal=() if isinstance(line, Play) else tonal,
             sets={stem.set for _, stem, _ in sounding if stem.set is not None},
-            span_bars=None if isinstance(line, Play) else self._span(line),
+            span_bars=span,
             dials=state.dials,
             section_bar=self.section_bar,
         )
@@ -379,22 +382,6 @@ class Writer:
             bars = min(bars, line.window.at_bar - 1 + line.window.for_bars - self.section_bar)
         varies = self.score.sheets[self.visit.section.name].varies.get(line.part, ())
         return max(1, min([bars, *(vary.every_bars for vary, _ in varies)]))
-
-    def _capped(self, among: Eligible) -> set[str]:
-        """Holders whose planned time in the last ten minutes is above the piece's share cap."""
-        cap = self.score.piece.share_cap
-        if cap is None:
-            return set()
-        since = self.score.clock.bar_frame(self.state.bar) - CAP_SECONDS * self.score.clock.rate
-        totals: dict[str, int] = {}
-        for bar in list(self.state.planned):
-            if self.score.clock.bar_frame(bar) < since:
-                del self.state.planned[bar]
-                continue
-            for holder, frames in self.state.planned[bar].items():
-                totals[holder] = totals.get(holder, 0) + frames
-        whole = sum(totals.values())
-        return {holder for holder in among.holders if totals.get(holder, 0) > cap * whole}
 
     def _loop(
         self, line: Bring, place: int, stem: Stem, start: Fraction, frame: int, in_phase: bool
@@ -589,11 +576,7 @@ class Writer:
 
     def _start(self, placement: Placement, stem: Stem) -> Placement:
         self.state.next_id += 1
-        frames = placement.end_frame - placement.start_frame
-        of_bar = dict(self.state.planned.get(self.state.bar, {}))
-        of_bar[stem.holder] = of_bar.get(stem.holder, 0) + frames
-        self.state.planned[self.state.bar] = of_bar
-        self.state.heard[stem.stem] = self.state.heard.get(stem.stem, 0) + frames
+        self.state.placed.add(placement, self.score.clock)
         self.starts.append(placement)
         return placement
 

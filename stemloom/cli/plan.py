@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,10 @@ from .output import Door, table
 from .render import dial_value
 
 if TYPE_CHECKING:
-    from ..engine.plan import Placement
+    from ..engine.plan import Candidate, Choice, Placement
+
+SHOWN = 8
+"""How many candidates of a choice the text shows; the JSON has all."""
 
 
 @click.command()
@@ -22,9 +26,10 @@ if TYPE_CHECKING:
     "--use", type=click.Choice(["stream", "live", "export", "sync"]), help="Default: the script's first."
 )
 @click.option("--dial", "dials", multiple=True, metavar="NAME=VALUE", help="Where a dial stands. May repeat.")
+@click.option("--why", is_flag=True, help="Say what each stem was chosen among, and what was left out.")
 @click.pass_obj
 def plan(
-    door: Door, script: Path, bars: int, seed: int | None, use: str | None, dials: tuple[str, ...]
+    door: Door, script: Path, bars: int, seed: int | None, use: str | None, dials: tuple[str, ...], why: bool
 ) -> None:
     """Show what SCRIPT would play in its first bars, with the stems and consents of now."""
     from ..engine.listing import plan as plan_bars
@@ -37,43 +42,44 @@ def plan(
     with door.vault() as vault:
         snapshot = vault.snapshot()
     piece = accepted(text, snapshot, file=str(script))
-    made = plan_bars(piece, snapshot, bars, at=SystemClock().now(), use=use, seed=seed, dials=values)
+    made = plan_bars(piece, snapshot, bars, at=SystemClock().now(), use=use, seed=seed, dials=values, why=why)
     rows = [
         (
             p.bar + 1,
-            f"{float(p.beat) + 1:g}",
+            f"{float(p.beat) + 1:.4g}",
             f"{float(p.bars):.3g}",
             p.section,
             p.part,
             p.title,
-            f"{p.gain_db:g}",
+            f"{p.gain_db:.3g}",
             p.line,
+            ", ".join(_manner(p)),
         )
         for p in made.placements
     ]
+    head = ("bar", "beat", "bars", "section", "part", "stem", "gain", "line", "how")
+    columns = len(head) if any(row[-1] for row in rows) else len(head) - 1
     key = f" in {made.key}" if made.key else ""
     ends = f"; the piece ends after bar {len(made.bars)}" if made.ended else ""
+    record: dict[str, object] = {
+        "bars": len(made.bars),
+        "tempo": made.tempo_bpm,
+        "key": made.key,
+        "ended": made.ended,
+        "placements": [_record(p) for p in made.placements],
+        "rests": [{"part": r.part, "pool": r.pool, "line": r.line, "reason": r.reason} for r in made.rested],
+    }
+    if why:
+        record["choices"] = [_choice_record(choice) for choice in made.choices]
     door.emit(
-        {
-            "bars": len(made.bars),
-            "tempo": made.tempo_bpm,
-            "key": made.key,
-            "ended": made.ended,
-            "placements": [_record(p) for p in made.placements],
-            "rests": [
-                {"part": r.part, "pool": r.pool, "line": r.line, "reason": r.reason} for r in made.rested
-            ],
-        },
+        record,
         "\n".join(
             [
                 f"{len(made.bars)} bars at {made.tempo_bpm:g} bpm{key}{ends}",
                 "",
-                table(
-                    ("bar", "beat", "bars", "section", "part", "stem", "gain", "line"),
-                    rows,
-                    right=(0, 1, 2, 6, 7),
-                ),
+                table(head[:columns], [row[:columns] for row in rows], right=(0, 1, 2, 6, 7)),
                 *dict.fromkeys(f"line {r.line}: {r.part} rests: {r.reason}" for r in made.rested),
+                *(line for choice in made.choices for line in _reasons(choice)),
             ]
         ),
     )
@@ -92,4 +98,84 @@ def _record(p: Placement) -> dict[str, object]:
         "section": p.section,
         "line": p.line,
         "gain_db": round(p.gain_db, 3),
+        "pan": round(p.pan, 3),
+        "stretch": round(p.variant.stretch, 6),
+        "semitones": p.variant.semitones,
+        "reverse": p.variant.reverse,
+        "sends": {send.bus: round(send.amount, 4) for send in p.effects.sends},
+        "duck": p.effects.duck and {"db": round(p.effects.duck.depth_db, 3), "under": p.effects.duck.under},
+        "filters": [
+            {
+                "kind": f.kind,
+                "hz": round(f.hz, 2),
+                "to_hz": round(f.to_hz, 2),
+                "frames": f.frames,
+                "curve": f.curve,
+            }
+            for f in p.effects.filters
+        ],
     }
+
+
+def _manner(p: Placement) -> list[str]:
+    """How a placement sounds besides its gain: shifted, backwards, through which effects."""
+    said = [f"pan {p.pan:.2g}"] if p.pan else []
+    said += [f"{p.variant.semitones:+d} st"] if p.variant.semitones else []
+    said += ["reverse"] if p.variant.reverse else []
+    said += [f"to {send.bus} {send.amount:.0%}" for send in p.effects.sends]
+    if p.effects.duck is not None:
+        said.append(f"duck {p.effects.duck.depth_db:.3g} dB under {p.effects.duck.under}")
+    for f in p.effects.filters:
+        said.append(f"{f.kind} {_hertz(f.hz)}" + (f" -> {_hertz(f.to_hz)}" if f.to_hz != f.hz else ""))
+    return said
+
+
+def _hertz(hz: float) -> str:
+    return f"{hz:.3g} Hz" if hz < 1000 else f"{hz / 1000:.3g} kHz"
+
+
+def _choice_record(choice: Choice) -> dict[str, object]:
+    return {
+        "bar": choice.bar + 1,
+        "line": choice.line,
+        "part": choice.part,
+        "pool": choice.pool,
+        "stem": choice.stem,
+        "candidates": [
+            {
+                "stem": c.stem,
+                "title": c.title,
+                "weight": round(c.weight, 6),
+                "agreement": None if c.agreement is None else round(c.agreement, 4),
+                "excluded": c.excluded,
+            }
+            for c in choice.candidates
+        ],
+    }
+
+
+def _reasons(choice: Choice) -> list[str]:
+    """One choice in words: each candidate's chance, and who was left out for what."""
+    able = [c for c in choice.candidates if c.excluded is None]
+    whole = sum(c.weight for c in able)
+    taken = next((f'takes "{c.title}"' for c in choice.candidates if c.stem == choice.stem), "rests")
+    of = f"1 of {len(able)}" if able else "none left"
+    said = [
+        "",
+        f"bar {choice.bar + 1}, line {choice.line}: {choice.part} {taken}, {of} in pool {choice.pool}",
+    ]
+    rows = [(f"  {c.weight / whole:.1%}", f"{c.weight:.3g}", _agreement(c), c.title) for c in able[:SHOWN]]
+    if rows:
+        said += table(("  chance", "weight", "agrees", "stem"), rows, right=(0, 1, 2)).split("\n")
+    if len(able) > SHOWN:
+        said.append(f"  and {len(able) - SHOWN} more")
+    left = Counter(c.excluded for c in choice.candidates if c.excluded is not None)
+    for reason, count in left.items():
+        titles = [f'"{c.title}"' for c in choice.candidates if c.excluded == reason][:3]
+        more = f" and {count - len(titles)} more" if count > len(titles) else ""
+        said.append(f"  left out, {reason}: {', '.join(titles)}{more}")
+    return said
+
+
+def _agreement(candidate: Candidate) -> str:
+    return "" if candidate.agreement is None else f"{candidate.agreement:.2f}"

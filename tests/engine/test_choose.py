@@ -292,6 +292,7 @@ def situations(draw: st.DrawFn) -> tuple[list[Stem], Pool, Around]:
     around = Around(
         never_twice=draw(some),
         capped=draw(st.sets(st.sampled_from([s.holder for s in stems]))),
+        nearly_capped=draw(st.sets(st.sampled_from([s.holder for s in stems]))),
         avoid=draw(st.sampled_from([None, stems[0].stem])),
         heard=dict.fromkeys(draw(some), 48_000),
         liked=dict.fromkeys(draw(some), draw(st.integers(-4, 4))),
