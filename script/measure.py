@@ -27,11 +27,13 @@ def number(
     bounds: tuple[Fraction | int, Fraction | int] | None = None,
     shown: str | None = None,
     whole: bool = False,
+    computed: bool = False,
 ) -> Fraction | None:
     """The value of `quantity` in its base unit, or null with a mistake noted.
 
     `kinds`: the base units that fit (empty text: %). `plain`: it may stand without a unit. `bounds`: both
-    ends included, in the base unit; `shown` is how to write them. `whole`: no fraction.
+    ends included, in the base unit; `shown` is how to write them. `whole`: no fraction. `computed`: it
+    stands in an expression.
     """
     if quantity.unit is None:
         if not plain:
@@ -41,7 +43,8 @@ def number(
     else:
         kind, factor = UNITS[quantity.unit]
         if kind not in kinds:
-            takes = _units(kinds, plain=plain)
+            # `lowpass 8 bars`: where a factor may be plain, what is wrong is still the unit.
+            takes = _units(kinds, plain=plain and not computed)
             scope.say("E029", quantity.span, f"`{place}` takes {takes}, not {quantity.unit}")
             return None
         value = quantity.value * factor
@@ -176,7 +179,7 @@ def _compiled(
 
     match term:
         case Quantity():
-            value = number(scope, term, place, kinds, plain=True)
+            value = number(scope, term, place, kinds, plain=True, computed=bool(set(kinds) - {""}))
             return None if value is None else Number(float(value))
         case Name():
             return _dial(scope, term, structural=structural)

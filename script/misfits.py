@@ -68,8 +68,11 @@ def _hint(raw: Raw, token: Token, expected: tuple[str, ...]) -> str | None:
         hint = did_you_mean(token.text, near, "`")
         if hint:
             return hint
-        if before is not None and before.kind == "word" and {"COMMA", "$END"} & set(expected):
+        named = before is not None and before.kind == "word" and before.text not in UNITS
+        if named and {"COMMA", "$END"} & set(expected):
             return "a name of several words is quoted"
+    if token.text == "/" and raw.tokens[index + 1 : index + 2] and raw.tokens[index + 1].text == "/":
+        return "a comment begins with #"
     if token.text == "=" and words_of_grammar().get("__ANON_0") and "NUMBER" not in expected:
         return "compare with =="
     return None
