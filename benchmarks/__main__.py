@@ -7,7 +7,7 @@ from importlib import import_module
 
 from .harness import write, write_readme
 
-NAMES = ("mixer", "render")
+NAMES = ("compose", "mixer", "render")
 
 
 def main() -> None:
