@@ -363,10 +363,10 @@ def _leave_out(
             leave_out(np.concatenate(capped), f"its holder {reason} above the share cap")
     if pool.prefer_fresh and around.heard and left.any():
         frames = np.zeros(count, np.int64)
-        for stem, heard in around.heard.items():
-            place = among.place.get(stem)
-            if place is not None:
-                frames[place] = heard
+        known = [(among.place[stem], heard) for stem, heard in around.heard.items() if stem in among.place]
+        if known:
+            places, heard = zip(*known, strict=True)
+            frames[list(places)] = heard
         leave_out(frames > frames[left].min(), "others have been heard less")
     return left, steps
 

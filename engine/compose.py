@@ -6,6 +6,7 @@ its line minus the commit horizon: what it starts and stops is then final, until
 
 from __future__ import annotations
 
+from .drawer import Drawer
 from .effects import length_frames
 from .events import Input, act, take_inputs
 from .fades import LINEAR_FADE_FRAMES, natural_end, stop_at
@@ -33,7 +34,8 @@ def next_bar(
     visit = state.visit
     if visit is None:
         return Bar(state.bar, "", 0, first, first, (), tuple(stops), (), ended=True), state
-    writer = Writer(score, state, visit, stops, why=why)
+    lines = Drawer(score, state, visit, why)
+    writer = Writer(score, state, visit, stops, lines)
     if overlap:
         writer.overlap(overlap)
     writer.write()
@@ -48,9 +50,9 @@ def next_bar(
         end_frame=last,
         starts=tuple(sorted(writer.starts, key=lambda p: (p.start_frame, p.id))),
         stops=tuple(stops),
-        rested=tuple(writer.rested),
+        rested=tuple(lines.rested),
         ended=False,
-        choices=tuple(writer.choices),
+        choices=tuple(lines.choices),
     )
     state.bar += 1
     return bar, state
@@ -97,7 +99,8 @@ def _enter_bar(score: Score, state: State, stops: list[Stop]) -> int:
         elif natural_end(sounding.placement) > frame:
             stops.append(stop_at(sounding.placement, frame))
         if stops and stops[-1].id == sounding.placement.id:
-            state.placed.cut(sounding.placement, stops[-1].end_frame, score.clock)
+            pools = score.fresh_pools(sounding.placement.stem)
+            state.placed.cut(sounding.placement, stops[-1].end_frame, score.clock, pools)
     state.parts.clear()
     state.redraws.clear()
     state.drawn.clear()

@@ -18,27 +18,29 @@ CAP_MARGIN = 0.95
 class Placed:
     """Frames placed, those that were stopped early taken off again.
 
-    `by_stem`: since the session's start. `by_bar`: of each bar of the last ten minutes and of those that are
-    planned, by holder; `lately`: its sums.
+    `by_pool`: of each pool that prefers fresh, by stem, since the session's start. `by_bar`: of each bar of
+    the last ten minutes and of those that are planned, by holder; `lately`: its sums, and `whole` theirs.
     """
 
-    by_stem: dict[str, int] = field(default_factory=dict)
+    by_pool: dict[str, dict[str, int]] = field(default_factory=dict)
     by_bar: dict[int, dict[str, int]] = field(default_factory=dict)
     lately: dict[str, int] = field(default_factory=dict)
+    whole: int = 0
     first: int = 0
     """The first bar that is counted in `lately`."""
 
     def copy(self) -> Placed:
-        # The inner mappings are never changed in place.
-        return Placed(dict(self.by_stem), dict(self.by_bar), dict(self.lately), self.first)
+        by_pool = {pool: dict(frames) for pool, frames in self.by_pool.items()}
+        # The mappings by bar are never changed in place.
+        return Placed(by_pool, dict(self.by_bar), dict(self.lately), self.whole, self.first)
 
-    def add(self, placement: Placement, clock: BarClock) -> None:
-        """Count a placement to its planned end."""
-        self._count(placement, placement.start_frame, clock, 1)
+    def add(self, placement: Placement, clock: BarClock, pools: Iterable[str]) -> None:
+        """Count a placement to its planned end. `pools`: those that prefer fresh and hold its stem."""
+        self._count(placement, placement.start_frame, clock, pools, 1)
 
-    def cut(self, placement: Placement, end_frame: int, clock: BarClock) -> None:
+    def cut(self, placement: Placement, end_frame: int, clock: BarClock, pools: Iterable[str]) -> None:
         """Count it to `end_frame` only."""
-        self._count(placement, max(end_frame, placement.start_frame), clock, -1)
+        self._count(placement, max(end_frame, placement.start_frame), clock, pools, -1)
 
     def forget_before(self, bar: int, clock: BarClock) -> None:
         """Let go of bars that had ended ten minutes before `bar` began."""
@@ -46,20 +48,31 @@ class Placed:
         for old in range(self.first, first):
             for holder, frames in self.by_bar.pop(old, {}).items():
                 self.lately[holder] -= frames
+                self.whole -= frames
         self.first = max(self.first, first)
 
-    def above(self, cap: float, holders: Iterable[str], frames: int = 0) -> set[str]:
-        """Those of `holders` whose share is above `cap`, or would be with `frames` more."""
-        most = (cap * CAP_MARGIN if frames else cap) * (sum(self.lately.values()) + frames)
-        return {holder for holder in holders if self.lately.get(holder, 0) + frames > most}
+    def above(self, cap: float, frames: int = 0) -> set[str]:
+        """Holders whose share is above `cap`, or would be with `frames` more. Who has none is never one."""
+        most = (cap * CAP_MARGIN if frames else cap) * (self.whole + frames) - frames
+        return {holder for holder, lately in self.lately.items() if lately > most and lately > 0}
 
-    def _count(self, placement: Placement, start: int, clock: BarClock, sign: int) -> None:
-        end, holder, stem = placement.end_frame, placement.holder, placement.stem
+    def _count(
+        self, placement: Placement, start: int, clock: BarClock, pools: Iterable[str], sign: int
+    ) -> None:
+        end, holder = placement.end_frame, placement.holder
         if end <= start:
             return
-        self.by_stem[stem] = self.by_stem.get(stem, 0) + sign * (end - start)
-        self.lately[holder] = self.lately.get(holder, 0) + sign * (end - start)
-        bar = int(clock.beats(start) // clock.beats_per_bar)
+        frames = sign * (end - start)
+        for pool in pools:
+            of_pool = self.by_pool.setdefault(pool, {})
+            of_pool[placement.stem] = of_pool.get(placement.stem, 0) + frames
+        self.lately[holder] = self.lately.get(holder, 0) + frames
+        self.whole += frames
+        bar = (
+            start
+            * clock.tempo_bpm.numerator
+            // (60 * clock.rate * clock.tempo_bpm.denominator * clock.beats_per_bar)
+        )
         while start < end:
             upto = max(min(end, clock.bar_frame(bar + 1)), start)
             if upto > start:

@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..script.piece import Key, Piece
 from ..vault.records import USES, Stem
 from ..vault.snapshot import Snapshot
 from .chance import stem_keys
-from .choose import Eligible, eligible
+from .choose import Eligible, eligible, sounding_chroma
 from .clock import BarClock
 from .errors import NothingCleared, UseRefused
-from .fit import candidates, choose_key, choose_tempo
+from .fit import candidates, choose_key, choose_tempo, shift_of
 from .sheet import Sheet, sheet
 
 
@@ -52,6 +55,36 @@ class Score:
     def sheets(self) -> Mapping[str, Sheet]:
         """The sections' lines, ordered for composing, by section name."""
         return {section.name: sheet(section) for section in self.piece.sections}
+
+    def shift(self, pool: str, stem: Stem) -> int:
+        """Semitones that bring a stem of a pool to the session's key."""
+        asked = pool, stem.stem
+        if asked not in self._shifts:
+            self._shifts[asked] = shift_of(stem, self.piece.pools[pool], self.key) or 0
+        return self._shifts[asked]
+
+    def chroma(self, stem: Stem, semitones: int) -> NDArray[np.float64]:
+        """A stem's chroma, (bars, 12), as it sounds when it is shifted."""
+        asked = stem.stem, semitones
+        if asked not in self._chroma:
+            self._chroma[asked] = sounding_chroma(stem, semitones)
+        return self._chroma[asked]
+
+    def fresh_pools(self, stem: str) -> tuple[str, ...]:
+        """The pools that prefer fresh and hold the stem."""
+        return tuple(name for name in self._fresh if stem in self.pools[name].place)
+
+    @cached_property
+    def _fresh(self) -> tuple[str, ...]:
+        return tuple(name for name, pool in self.piece.pools.items() if pool.prefer_fresh)
+
+    @cached_property
+    def _shifts(self) -> dict[tuple[str, str], int]:
+        return {}
+
+    @cached_property
+    def _chroma(self) -> dict[tuple[str, int], NDArray[np.float64]]:
+        return {}
 
     @cached_property
     def parts(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ..script.piece import Bring, Event, MoveTo, Piece
+from ..script.piece import Bring, Event, MoveTo, Piece, Pool
 from .chance import DrawKey
 from .errors import UnknownDial
 from .form import Leaving, Visit
@@ -43,8 +43,8 @@ class State:
     """Choice index of each line in this section occurrence."""
     drawn: dict[tuple[str, int, int], str] = field(default_factory=dict)
     """Stem of each (line, choice index) in this section occurrence."""
-    last_start: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Last bar in which (pool, stem) started."""
+    last_start: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Of each pool with a `never twice`, the last bar in which its stems started, lately."""
     placed: Placed = field(default_factory=Placed)
     section_dials: dict[str, float] = field(default_factory=dict)
     """Values that latch when the next section begins."""
@@ -98,6 +98,21 @@ class State:
             withdrawn=set(self.withdrawn),
             silenced=set(self.silenced),
         )
+
+    def note_start(self, pool: Pool, stem: str) -> None:
+        """A stem of the pool starts in this bar."""
+        if pool.never_twice_bars is not None:
+            since = self.bar - pool.never_twice_bars
+            # A mapping of its own, for copies of the state share the old one.
+            lately = {s: bar for s, bar in self.last_start.get(pool.name, {}).items() if bar > since}
+            self.last_start[pool.name] = {**lately, stem: self.bar}
+
+    def started_lately(self, pool: Pool) -> set[str]:
+        """Stems that may not start yet, by the pool's `never twice`."""
+        if pool.never_twice_bars is None:
+            return set()
+        since = self.bar - pool.never_twice_bars
+        return {stem for stem, bar in self.last_start.get(pool.name, {}).items() if bar > since}
 
 
 def first_state(piece: Piece, dials: Mapping[str, float]) -> State:

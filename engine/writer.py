@@ -7,19 +7,18 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 
-from ..script.piece import Boundary, Bring, Event, FireSting, Line, MoveTo, Play, Pool, Window
+from ..script.piece import Boundary, Bring, Event, FireSting, Line, MoveTo, Play, Window
 from ..vault.records import Stem
 from .chance import DrawKey
-from .choose import Around, Eligible, candidates, choose, sounding_chroma
+from .drawer import Drawer
 from .effects import length_frames, placed_effects
 from .fades import LINEAR_FADE_FRAMES, entering, natural_end, offset_at, overhang, stop_at
 from .fades import leaving as leaving_fade
-from .fit import fit_tempo, resampled, shift_of, variant_of
+from .fit import fit_tempo, resampled, variant_of
 from .form import Visit, holds
 from .gains import mix_of, numbers
-from .harmony import TONAL_ROLES, TonalPart
 from .levels import level_db
-from .plan import MAX_BARS, Choice, Fade, Placement, Rested, Stop, Variant
+from .plan import MAX_BARS, Fade, Placement, Rested, Stop, Variant
 from .score import Score
 from .sheet import Sheet
 from .state import Sounding, State
@@ -37,11 +36,8 @@ class Writer:
     state: State
     visit: Visit
     stops: list[Stop]
+    lines: Drawer
     starts: list[Placement] = field(default_factory=list)
-    rested: list[Rested] = field(default_factory=list)
-    choices: list[Choice] = field(default_factory=list)
-    why: bool = False
-    """Whether to note what was chosen among."""
 
     @property
     def section_bar(self) -> int:
@@ -63,9 +59,6 @@ class Writer:
         self.state.withdrawn.clear()
         self.state.placed.forget_before(self.state.bar, self.score.clock)
 
-    def key(self, line: Line, place: int) -> DrawKey:
-        return DrawKey(self.score.seed, self.visit.section.name, self.visit.occurrence, line.text, place)
-
     def active(self, line: Line, place: int) -> tuple[Fraction, Fraction] | None:
         """From which beat to which of this bar the line is at work; null when it is not."""
         window, beats = line.window, self.score.clock.beats_per_bar
@@ -79,7 +72,7 @@ class Writer:
         lo, hi = max(first, Fraction(bar_first)), min(last, Fraction(bar_first + beats))
         if lo >= hi:
             return None
-        key = self.key(line, place)
+        key = self.lines.key(line, place)
         if not isinstance(line, Play):
             if window.chance is not None and key.uniform("chance") >= window.chance:
                 return None
@@ -165,7 +158,7 @@ class Writer:
             line = sheet.holds[part][0][0]
             if self.section_bar == 0:
                 reason = "nothing of it came from the section before"
-                self.rested.append(Rested(part, "", line.span.line, reason))
+                self.lines.rested.append(Rested(part, "", line.span.line, reason))
             return []
         return spans
 
@@ -268,7 +261,7 @@ class Writer:
         avoid = sounding.placement.stem if same and sounding is not None else None
         if redraw:
             self.state.redraws[line.text, place] = self.state.redraws.get((line.text, place), 0) + 1
-        stem = self._draw(line, place, avoid)
+        stem = self.lines.draw(line, place, avoid)
         if stem is not None and avoid == stem.stem:
             return
         if sounding is not None:
@@ -277,7 +270,7 @@ class Writer:
             return
         in_phase = swap or (not redraw and not self._enters(line, start) and not self._dropped(part, start))
         placement = self._loop(line, place, stem, start, frame, in_phase)
-        self.state.parts[part] = Sounding(placement, line, self.key(line, place), self.section_bar)
+        self.state.parts[part] = Sounding(placement, line, self.lines.key(line, place), self.section_bar)
         self.state.last_part = part
 
     def _dropped(self, part: str, start: Fraction) -> bool:
@@ -290,11 +283,6 @@ class Writer:
             for line, _ in sheet.drops.get(part, ())
         )
 
-    def _shift(self, line: Bring | Play, stem: Stem) -> int:
-        """Semitones that bring a stem to the session's key under the rule of the line's pool."""
-        pool = self.score.piece.pools[line.pool]
-        return shift_of(stem, pool, self.score.key) or 0
-
     def _enters(self, line: Bring, start: Fraction) -> bool:
         """Whether the line's own `at` is here, so that its loop begins at its bar 1."""
         beats = self.score.clock.beats_per_bar
@@ -302,86 +290,9 @@ class Writer:
 
     def _stop(self, part: str, sounding: Sounding, frame: int) -> None:
         self.stops.append(stop_at(sounding.placement, frame))
-        self.state.placed.cut(sounding.placement, self.stops[-1].end_frame, self.score.clock)
+        pools = self.score.fresh_pools(sounding.placement.stem)
+        self.state.placed.cut(sounding.placement, self.stops[-1].end_frame, self.score.clock, pools)
         del self.state.parts[part]
-
-    def _draw(self, line: Bring | Play, place: int, avoid: str | None = None) -> Stem | None:
-        """The stem of a line at its present choice index; a line keeps it until it is varied."""
-        if line.part in self.state.kept and isinstance(line, Bring):
-            held = self.score.stems.get(self.state.kept[line.part][0])
-            if held is not None:
-                return held
-        index = self.state.redraws.get((line.text, place), 0)
-        among = self.score.pools[line.pool]
-        kept = self.state.drawn.get((line.text, place, index))
-        if kept is not None and kept in among.place:
-            return among.stems[among.place[kept]]
-        pool = self.score.piece.pools[line.pool]
-        around = self._around(line, pool, among, avoid)
-        chosen = choose(pool, among, self.key(line, place), index, around)
-        if self.why:
-            weighed = candidates(pool, among, self.key(line, place), around)
-            taken = chosen.stem if chosen is not None else None
-            self.choices.append(Choice(line.part, pool.name, line.span.line, self.state.bar, taken, weighed))
-        if chosen is None:
-            reason = among.reason or f"every stem has sounded within {pool.never_twice_bars} bars"
-            self.rested.append(
-                Rested(line.part, line.pool, line.span.line, f"pool {line.pool} is empty: {reason}")
-            )
-            return None
-        self.state.drawn[line.text, place, index] = chosen.stem
-        self.state.last_start[pool.name, chosen.stem] = self.state.bar
-        return chosen
-
-    def _around(self, line: Bring | Play, pool: Pool, among: Eligible, avoid: str | None) -> Around:
-        """What a choice of the line is made beside, as the bar stands so far."""
-        state, frame = self.state, self.score.clock.bar_frame(self.state.bar)
-        recent: set[str] = set()
-        if pool.never_twice_bars is not None:
-            recent = {
-                stem
-                for (name, stem), bar in state.last_start.items()
-                if name == pool.name and state.bar - bar < pool.never_twice_bars
-            }
-        sounding = [
-            (part, self.score.stems[s.placement.stem], s.placement)
-            for part, s in state.parts.items()
-            if part != line.part and s.placement.stem in self.score.stems
-        ]
-        bar_frames = self.score.clock.bar_frame(1)
-        cap, span = self.score.piece.share_cap, None if isinstance(line, Play) else self._span(line)
-        length = 0 if span is None else span * bar_frames
-        tonal = [
-            TonalPart(
-                part,
-                stem.title,
-                sounding_chroma(stem, placement.variant.semitones),
-                round(offset_at(placement, frame) / bar_frames) % len(stem.chroma),
-            )
-            for part, stem, placement in sounding
-            if stem.role in TONAL_ROLES and stem.chroma
-        ]
-        return Around(
-            never_twice=recent,
-            capped=set() if cap is None else state.placed.above(cap, among.holders),
-            nearly_capped=set() if cap is None else state.placed.above(cap, among.holders, length),
-            avoid=avoid,
-            heard=state.placed.by_stem,
-            liked=state.liked,
-            tonal=() if isinstance(line, Play) else tonal,
-            sets={stem.set for _, stem, _ in sounding if stem.set is not None},
-            span_bars=span,
-            dials=state.dials,
-            section_bar=self.section_bar,
-        )
-
-    def _span(self, line: Bring) -> int:
-        """How many bars a loop of the line is meant for: to its next redraw, its end, or the section's."""
-        bars = self.visit.bars - self.section_bar
-        if line.window.for_bars is not None:
-            bars = min(bars, line.window.at_bar - 1 + line.window.for_bars - self.section_bar)
-        varies = self.score.sheets[self.visit.section.name].varies.get(line.part, ())
-        return max(1, min([bars, *(vary.every_bars for vary, _ in varies)]))
 
     def _loop(
         self, line: Bring, place: int, stem: Stem, start: Fraction, frame: int, in_phase: bool
@@ -394,7 +305,9 @@ class Writer:
         if window.for_bars is not None:
             end_beat = min(end_beat, (window.at_bar - 1 + window.for_bars) * beats + window.at_beat - 1)
         end_beat = min(end_beat, here + MAX_BARS * beats)
-        variant = variant_of(stem, clock, line.time, semitones=self._shift(line, stem), reverse=line.reverse)
+        variant = variant_of(
+            stem, clock, line.time, semitones=self.score.shift(line.pool, stem), reverse=line.reverse
+        )
         fit = fit_tempo(stem, clock.tempo_bpm)
         # By beats, not frames: a frame's rounding must not put the join just before the loop's end.
         offset = clock.frame(here % (fit.beats / line.time)) if in_phase and fit is not None else 0
@@ -431,7 +344,7 @@ class Writer:
                 continue
             if redraw:
                 self.state.redraws[line.text, place] = self.state.redraws.get((line.text, place), 0) + 1
-            stem = self._draw(line, place)
+            stem = self.lines.draw(line, place)
             if stem is not None:
                 self._pattern(line, place, stem, span, rests)
 
@@ -446,7 +359,7 @@ class Writer:
         """The hits of one line between two beats of this bar."""
         clock, beats = self.score.clock, self.score.clock.beats_per_bar
         step_beats = clock.beats_per_step
-        key, window = self.key(line, place), line.window
+        key, window = self.lines.key(line, place), line.window
         bar_beat = Fraction(self.section_bar * beats)
         first = -(-bar_beat // step_beats)
         late = Fraction(line.swing).limit_denominator(10_000) * 2 - 1
@@ -475,8 +388,8 @@ class Writer:
             sheet = next(s for s in self.score.sheets.values() if part in s.brings or part in s.plays)
         whole = Fraction(0), Fraction(self.score.clock.beats_per_bar)
         for play, place in sheet.plays.get(part, ()):
-            if holds(play.window.when, self.state.dials, self.key(play, place), self.section_bar):
-                stem = self._draw(play, place)
+            if holds(play.window.when, self.state.dials, self.lines.key(play, place), self.section_bar):
+                stem = self.lines.draw(play, place)
                 if stem is not None:
                     self._pattern(play, place, stem, whole, ())
         for line, place in sheet.brings.get(part, ())[-1:]:
@@ -505,14 +418,14 @@ class Writer:
             sting.effects,
         )
         self.state.redraws[sting.text, 0] = bar
-        stem = self._draw(line, 0)
+        stem = self.lines.draw(line, 0)
         if stem is not None:
             self._hit(line, 0, stem, Fraction(0), ACCENT_DB, 0)
 
     def _hit(self, line: Play, place: int, stem: Stem, beat: Fraction, accent_db: float, late: int) -> None:
         clock = self.score.clock
         frame = self._frame(beat) + late
-        semitones = self._shift(line, stem)
+        semitones = self.score.shift(line.pool, stem)
         # A hit is shifted as a tape is: what is higher is shorter.
         frames, sounding = (resampled(n, semitones) for n in (stem.frames, stem.sounding_frames))
         if line.reverse:
@@ -544,7 +457,7 @@ class Writer:
         fade_in: Fade,
     ) -> Placement:
         clearance = stem.clearances[self.score.use]
-        key = self.key(line, place)
+        key = self.lines.key(line, place)
         mix = mix_of(line, key, self.section_bar, self.state.dials)
         number = numbers(key, self.section_bar, self.state.dials)
         return Placement(
@@ -576,7 +489,7 @@ class Writer:
 
     def _start(self, placement: Placement, stem: Stem) -> Placement:
         self.state.next_id += 1
-        self.state.placed.add(placement, self.score.clock)
+        self.state.placed.add(placement, self.score.clock, self.score.fresh_pools(stem.stem))
         self.starts.append(placement)
         return placement
 

@@ -125,7 +125,8 @@ def test_the_cap_never_causes_a_rest() -> None:
 
 def test_what_is_stopped_is_not_counted() -> None:
     """The sums are those of what was placed, bar by bar, and of the last ten minutes only."""
-    fixed = score(accepted(HEAD + pools("") + FORM), snapshot(*library(6)), use="stream", at=NOW, rate=48_000)
+    text = HEAD + pools(", prefer fresh") + FORM
+    fixed = score(accepted(text), snapshot(*library(6)), use="stream", at=NOW, rate=48_000)
     state = first_state(fixed.piece, {})
     ends: dict[int, tuple[Placement, int]] = {}
     for _ in range(900):
@@ -137,18 +138,20 @@ def test_what_is_stopped_is_not_counted() -> None:
     for p, end in ends.values():
         totals[p.stem] += end - p.start_frame
         lately[p.holder] += max(0, end - max(first, p.start_frame))
-    assert state.placed.by_stem == totals
+    by_stem = {stem: frames for of_pool in state.placed.by_pool.values() for stem, frames in of_pool.items()}
+    assert by_stem == totals
     assert state.placed.lately == lately
+    assert state.placed.whole == lately.total()
 
 
 def test_a_copy_is_its_own() -> None:
     fixed = score(accepted(HEAD + pools("") + FORM), snapshot(*library(6)), use="stream", at=NOW, rate=48_000)
     bar, _ = next_bar(fixed, first_state(fixed.piece, {}))
     placed = Placed()
-    placed.add(bar.starts[0], fixed.clock)
+    placed.add(bar.starts[0], fixed.clock, ["beats"])
     copy = placed.copy()
-    copy.add(bar.starts[1], fixed.clock)
+    copy.add(bar.starts[1], fixed.clock, ["beats"])
     copy.forget_before(10_000, fixed.clock)
-    assert placed.by_stem == {bar.starts[0].stem: bar.starts[0].end_frame}
+    assert placed.by_pool == {"beats": {bar.starts[0].stem: bar.starts[0].end_frame}}
     assert sum(placed.lately.values()) == bar.starts[0].end_frame
-    assert sum(copy.lately.values()) == 0
+    assert copy.whole == sum(copy.lately.values()) == 0
