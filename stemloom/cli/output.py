@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +20,35 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from ..ledger.log import Log
+    from ..script.problems import Problem
     from ..vault.vault import Vault
+
+_SHADES = {
+    ("Comment",): "c",
+    ("Error",): "e",
+    ("Keyword",): "k",
+    ("Keyword", "Declaration"): "K",
+    ("Keyword", "Type"): "n",
+    ("Operator", "Word"): "k",
+    ("Literal", "Number"): "n",
+    ("Literal", "String"): "s",
+    ("Literal", "String", "Escape"): "S",
+}
+"""The letter of each shade of a script, by what the lexer says: a Pygments type is the tuple of its names."""
+
+_STYLES: dict[str, dict[str, Any]] = {
+    "c": {"fg": "bright_black"},
+    "e": {"fg": "red"},
+    "k": {"fg": "magenta"},
+    "K": {"fg": "magenta", "bold": True},
+    "n": {"fg": "cyan"},
+    "s": {"fg": "green"},
+    "S": {"fg": "green", "bold": True},
+}
+"""How the shades look: of the sixteen colours that a terminal's owner sets, never black or white."""
+
+_ALARM = {"error": "red", "warning": "yellow"}
+_GUTTER = re.compile(r" *([0-9]*) [|=] ?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +144,77 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence
     return "\n".join(line.rstrip() for line in lines)
 
 
+def in_colour(stream: IO[str]) -> bool:
+    """Whether `stream` takes colours: it is a terminal that has them, and `NO_COLOR` is unset or empty."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def shaded(text: str) -> str:
+    """The script `text` in colours. Without the escape codes it is `text`."""
+    return _painted(text, _letters(text))
+
+
+def shown(problems: Sequence[Problem], text: str, file: str) -> str:
+    """What `script.problems.render` gives, in colours. Without the escape codes it is the same."""
+    from ..script.problems import render
+
+    # Of a long source line only what is near its caret is shown. The shades are laid out as a text too, a
+    # letter for each character, and rendered beside it, so that they are cut at the same places.
+    letters = _letters(text) if problems else ""
+    return "\n\n".join(_shown(p, render([p], text, ""), render([p], letters, ""), file) for p in problems)
+
+
+def said(problem: Problem) -> tuple[str, str, str]:
+    """Its place (`:4:18`), its kind (`error E030`) and its message, each fit for one line of a terminal."""
+    from ..script.problems import render
+
+    place, kind, message = render([problem], "", "").split("\n")[0].split(": ", 2)
+    return place, kind, message
+
+
+def _shown(problem: Problem, plain: str, letters: str, file: str) -> str:
+    alarm = _ALARM[problem.severity]
+    place, kind, message = said(problem)
+    head = click.style(f"{file}{place}:", bold=True)
+    lines = [f"{head} {click.style(kind, fg=alarm, bold=True)}: {message}"]
+    for line, shades in list(zip(plain.split("\n"), letters.split("\n"), strict=True))[1:]:
+        gutter = _GUTTER.match(line)
+        assert gutter is not None
+        body = line[gutter.end() :]
+        if gutter[1]:
+            body = _painted(body, shades[gutter.end() :])
+        elif "|" in gutter[0]:
+            body = click.style(body, fg=alarm, bold=True)
+        lines.append(click.style(gutter[0], fg="bright_black") + body)
+    return "\n".join(lines)
+
+
+def _letters(text: str) -> str:
+    """The letter of each character's shade, `-` for none; line ends stay."""
+    from ..script.lexer import LoomLexer
+
+    return "".join(
+        re.sub(r"[^\r\n]", _letter(kind), piece)
+        for _, kind, piece in LoomLexer().get_tokens_unprocessed(text)
+    )
+
+
+def _letter(kind: tuple[str, ...]) -> str:
+    for length in range(len(kind), 0, -1):
+        if kind[:length] in _SHADES:
+            return _SHADES[kind[:length]]
+    return "-"
+
+
+def _painted(text: str, letters: str) -> str:
+    """`text` in the shades that `letters`, as many or more, have for its characters."""
+    painted = []
+    for letter, run in groupby(zip(text, letters, strict=False), key=lambda pair: pair[1]):
+        piece = "".join(character for character, _ in run)
+        painted.append(click.style(piece, **_STYLES[letter]) if letter in _STYLES else piece)
+    return "".join(painted)
+
+
 def fail(error: BaseException, *, verbose: bool) -> int:
     """Word `error` in one sentence on standard error and give the exit code for it.
 
@@ -122,7 +223,7 @@ def fail(error: BaseException, *, verbose: bool) -> int:
     """
     code = getattr(error, "exit_code", None)
     if isinstance(code, int):
-        click.echo(f"stemloom: {error}", err=True)
+        click.echo(f"stemloom: {_sentence(error)}", err=True)
         return code
     if isinstance(error, OSError):
         click.echo(f"stemloom: {_disk_sentence(error)}", err=True)
@@ -135,6 +236,17 @@ def fail(error: BaseException, *, verbose: bool) -> int:
         err=True,
     )
     return 1
+
+
+def _sentence(error: BaseException) -> str:
+    """An exception's own words; what is wrong with a script in colours, where they are seen."""
+    from ..script.problems import ScriptRejected, render
+
+    words = str(error)
+    if not isinstance(error, ScriptRejected) or not in_colour(sys.stderr):
+        return words
+    listed = render(error.problems, error.text, error.file).rstrip()
+    return words.removesuffix(listed) + shown(error.problems, error.text, error.file)
 
 
 def _disk_sentence(error: OSError) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from .output import Door
+from .output import Door, in_colour, said, shaded, shown
 
 if TYPE_CHECKING:
     from ..script.catalogue import Catalogue
@@ -16,11 +17,18 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file")
 @click.option("--use", help="Check for this use alone: stream, live, export or sync.")
+@click.option(
+    "--editor",
+    is_flag=True,
+    help="For editors: a line for each mistake, FILE:LINE:COLUMN: CODE: MESSAGE. Codes begin with E for an "
+    "error, W for a warning.",
+)
 @click.pass_context
-def check(ctx: click.Context, file: str, use: str | None) -> None:
+def check(ctx: click.Context, file: str, use: str | None, editor: bool) -> None:
     """Say all that is wrong with the script FILE (- for standard input); exits 3 if it is refused.
 
-    With a vault in the home, pools that nothing in it fills are named as well.
+    With a vault in the home, pools that nothing in it fills are named as well. On a terminal it is said in
+    colours, unless NO_COLOR is set.
     """
     from ..script.check import check as check_text
     from ..script.load import load
@@ -35,13 +43,20 @@ def check(ctx: click.Context, file: str, use: str | None) -> None:
     else:
         checked = check_text(text, _catalogue(door), use=use, file=name)
         problems, unlisted, ok = checked.problems, checked.unlisted, checked.ok
-    said = f"{name}: {'in order' if ok and not problems else summary(problems)}"
+    record = {"ok": ok, "problems": [_record(problem) for problem in problems]}
+    count = f"{name}: {'in order' if ok and not problems else summary(problems)}"
     if unlisted:
-        said += f", and {unlisted:,} more"
-    door.emit(
-        {"ok": ok, "problems": [_record(problem) for problem in problems]},
-        "\n\n".join(filter(None, (render(problems, text, name), said))),
-    )
+        count += f", and {unlisted:,} more"
+    if editor:
+        told = "\n".join(_editor_line(problem, name) for problem in problems)
+        if unlisted:
+            door.note(f"stemloom: {count}")
+    elif in_colour(sys.stdout):
+        colour = "red" if not ok else "yellow" if problems else "green"
+        told = _apart(shown(problems, text, name), click.style(count, fg=colour))
+    else:
+        told = _apart(render(problems, text, name), count)
+    door.emit(record, told)
     if not ok:
         ctx.exit(3)
 
@@ -60,6 +75,15 @@ def _catalogue(door: Door) -> Catalogue | None:
     except NoVault:
         door.note(f"stemloom: {without}")
         return None
+
+
+def _apart(listed: str, count: str) -> str:
+    return "\n\n".join(filter(None, (listed, count)))
+
+
+def _editor_line(problem: Problem, name: str) -> str:
+    place, _, message = said(problem)
+    return f"{name}{place}: {problem.code}: {message}"
 
 
 def _record(problem: Problem) -> dict[str, object]:
@@ -83,8 +107,8 @@ def _record(problem: Problem) -> dict[str, object]:
 def format_(ctx: click.Context, file: str, only_check: bool) -> None:
     """Write the script FILE in canonical form, in place; comments stay.
 
-    With - it reads standard input and writes standard output. A script that cannot be read is left as it is,
-    and exits 3.
+    With - it reads standard input and writes standard output, in colours if that is a terminal. A script that
+    cannot be read is left as it is, and exits 3.
     """
     from ..script.format import format_text
     from ..script.load import load, save
@@ -104,7 +128,7 @@ def format_(ctx: click.Context, file: str, only_check: bool) -> None:
         if door.json:
             door.emit({"file": name, "changed": changed, "text": formatted})
         else:
-            click.echo(formatted.encode(), nl=False)
+            click.echo(shaded(formatted) if in_colour(sys.stdout) else formatted.encode(), nl=False)
         return
     if changed:
         save(file, formatted)

@@ -97,6 +97,36 @@ def test_a_use_that_the_piece_is_not_for(home: Path, script: Path) -> None:
     assert "E026" in result.stdout
 
 
+def test_lines_for_editors(home: Path, script: Path) -> None:
+    script.write_text(WRONG.replace("= loops", "= loops role odd") + "move s \u2028 s\n")
+    result = run(home, "check", "--editor", script)
+    assert result.exit_code == 3
+    assert result.stdout == (
+        f'{script}:2:21: W001: unknown role "odd"\n'
+        f'{script}:4:18: E030: unknown pool "b"\n'
+        f"{script}:5:8: E003: `\N{REPLACEMENT CHARACTER}` is not part of the language\n"
+    )
+    assert run(home, "check", "--editor", "-", stdin="oh no\n").stdout.startswith("standard input:1:1: E0")
+    script.write_text(RIGHT)
+    result = run(home, "-q", "check", "--editor", script)
+    assert (result.exit_code, result.output) == (0, "")
+
+
+def test_lines_for_editors_beyond_the_first_hundred(home: Path, script: Path) -> None:
+    script.write_text(RIGHT + "    rest nobody\n" * 130)
+    result = run(home, "check", "--editor", script)
+    assert len(result.stdout.splitlines()) == 100
+    assert result.stderr.endswith(f"stemloom: {script}: 100 mistakes, and 30 more\n")
+    as_json = run(home, "--json", "check", "--editor", script).stdout
+    assert len(json.loads(as_json)["problems"]) == 100
+
+
+def test_the_help_says_how_a_line_for_editors_looks(home: Path) -> None:
+    told = " ".join(run(home, "check", "--help").output.split())
+    assert "FILE:LINE:COLUMN: CODE: MESSAGE" in told
+    assert "NO_COLOR" in told
+
+
 def test_standard_input(home: Path) -> None:
     assert run(home, "check", "-", stdin=RIGHT).stdout == "standard input: in order\n"
     assert run(home, "check", "-", stdin=b"\xff").exit_code == 3
