@@ -42,8 +42,9 @@ class Drawer:
                 return held
         index = state.redraws.get((line.text, place), 0)
         kept = state.drawn.get((line.text, place, index))
-        if kept is not None and kept in among.place:
-            return among.stems[among.place[kept]]
+        here = None if kept is None else among.find(kept)
+        if here is not None:
+            return among.stem(here)
         pool, key = self.score.piece.pools[line.pool], self.key(line, place)
         around = self._around(line, pool, avoid)
         chosen = choose(pool, among, key, index, around)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -133,35 +132,16 @@ def candidates(piece: Piece, snapshot: Snapshot, use: str, at: str) -> dict[str,
     return {name: snapshot.match(pool.clauses, use=use, at=at) for name, pool in piece.pools.items()}
 
 
-def choose_tempo(piece: Piece, stems: Iterable[Stem]) -> Fraction:
-    """The tempo of the piece's range, in steps of 0.5 bpm, with the least summed |log stretch|.
+def choose_tempo(piece: Piece, bpms: NDArray[np.float64]) -> Fraction:
+    """The tempo of the piece's range, in steps of 0.5 bpm, with the least summed |log stretch| of its loops.
 
     Ties go to the lowest; without loops the middle step is taken.
     """
     lo, hi = piece.tempo_bpm
     steps = [lo + i * TEMPO_STEP for i in range(int((hi - lo) / TEMPO_STEP) + 1)]
-    bpms = [float(stem.bpm) for stem in stems if stem.bpm is not None]
-    if not bpms:
+    if not len(bpms):
         return steps[len(steps) // 2]
-    logs = (
-        np.log2(np.asarray(sorted(bpms)))[:, None] - np.log2(np.asarray([float(s) for s in steps]))[None, :]
-    )
+    logs = np.log2(np.sort(bpms))[:, None] - np.log2(np.asarray([float(s) for s in steps]))[None, :]
     folded = np.abs(np.stack([logs - 1, logs, logs + 1])).min(axis=0)
     sums = np.round(folded.sum(axis=0), 9)
     return steps[int(np.argmin(sums))]
-
-
-def choose_key(piece: Piece, pools: Sequence[tuple[Pool, Iterable[Stem]]]) -> Key | None:
-    """The key of the piece that most candidates of its `fits` pools fit as they are; the first of equals.
-
-    Where none fits any key as it is, those that fit after a shift count.
-    """
-    if not piece.keys:
-        return None
-    tonal = [(pool, stem) for pool, stems in pools if pool.key == "fits" for stem in stems]
-
-    def fitting(key: Key) -> tuple[int, int]:
-        shifts = [shift_of(stem, pool, key) for pool, stem in tonal]
-        return shifts.count(0), len(shifts) - shifts.count(None)
-
-    return max(piece.keys, key=lambda key: (*fitting(key), -piece.keys.index(key)))

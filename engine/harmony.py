@@ -45,26 +45,45 @@ class TonalPart:
     bar: int
 
 
-def chords(parts: Sequence[TonalPart], bars: int) -> NDArray[np.float64]:
-    """What `parts` sound together from now on, (bars, 12): the mean for each bar of a cycle of `bars`.
+class Chords:
+    """What tonal parts sound together from now on, asked for in cycles of so many bars."""
 
-    A bar of the cycle is averaged over its recurrences, until all parts have come round.
-    """
-    period = math.lcm(bars, *(len(part.chroma) for part in parts))
-    period = period if period <= MOST_BARS else max(bars, MOST_BARS // bars * bars)
-    times = np.arange(period)
-    together = sum(part.chroma[(times + part.bar) % len(part.chroma)] for part in parts)
-    folded: NDArray[np.float64] = np.asarray(together).reshape(-1, bars, 12).mean(axis=0) / len(parts)
-    return folded
+    def __init__(self, parts: Sequence[TonalPart]) -> None:
+        self._parts = parts
+        self._period = math.lcm(*(len(part.chroma) for part in parts))
+        self._together = self._over(self._period) if self._period <= MOST_BARS else None
+
+    def _over(self, bars: int) -> NDArray[np.float64]:
+        times, together = np.arange(bars), np.zeros((bars, 12))
+        for part in self._parts:
+            together += part.chroma[(times + part.bar) % len(part.chroma)]
+        return together
+
+    def in_cycle(self, bars: int) -> NDArray[np.float64]:
+        """The mean for each bar of a cycle of `bars`, (bars, 12), over its recurrences until all parts have
+        come round.
+        """
+        period = math.lcm(bars, self._period)
+        if period > MOST_BARS or self._together is None:
+            together = self._over(max(bars, MOST_BARS // bars * bars))
+        else:
+            together = np.tile(self._together, (period // self._period, 1))
+        folded: NDArray[np.float64] = together.reshape(-1, bars, 12).mean(axis=0) / len(self._parts)
+        return folded
+
+    def values(self, bars: int, joins_at: int = 0) -> NDArray[np.float64]:
+        """What each pitch class in each bar of a stem of `bars` is worth beside them: (bars, 12).
+
+        `joins_at`: the bar of the stem, from 0, that is heard first.
+        """
+        cycle = self.in_cycle(bars)
+        values: NDArray[np.float64] = (np.roll(cycle, joins_at, axis=0) if joins_at else cycle) @ _CONSONANCE
+        return values / bars
 
 
 def chord_values(parts: Sequence[TonalPart], bars: int, joins_at: int = 0) -> NDArray[np.float64]:
-    """What each pitch class in each bar of a stem of `bars` is worth beside `parts`: (bars, 12).
-
-    `joins_at`: the bar of the stem, from 0, that is heard first.
-    """
-    values: NDArray[np.float64] = np.roll(chords(parts, bars), joins_at, axis=0) @ _CONSONANCE / bars
-    return values
+    """`Chords.values` of `parts`."""
+    return Chords(parts).values(bars, joins_at)
 
 
 def agreements(chroma: NDArray[np.floating], values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -54,6 +54,8 @@ class Placed:
     def above(self, cap: float, frames: int = 0) -> set[str]:
         """Holders whose share is above `cap`, or would be with `frames` more. Who has none is never one."""
         most = (cap * CAP_MARGIN if frames else cap) * (self.whole + frames) - frames
+        if not self.lately or max(self.lately.values()) <= max(most, 0):
+            return set()
         return {holder for holder, lately in self.lately.items() if lately > most and lately > 0}
 
     def _count(

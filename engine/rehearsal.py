@@ -56,7 +56,7 @@ def _misfits(fixed: Score, at: str) -> Iterator[Doubt]:
     """Pools whose cleared stems all fail the session's tempo or key. Those without any are the checker's."""
     for name, among in fixed.pools.items():
         pool = fixed.piece.pools[name]
-        if not among.stems and fixed.snapshot.match(pool.clauses, use=fixed.use, at=at).size:
+        if not len(among) and fixed.snapshot.match(pool.clauses, use=fixed.use, at=at).size:
             hint = "widen `tempo` or `key`, or give the pool `max stretch`, `max shift` or `key any`"
             yield "W020", pool.span, f"pool {name} is empty: {among.reason}", hint
 
@@ -128,7 +128,7 @@ def _rests(fixed: Score, section: Section, bars: Sequence[Bar]) -> Iterator[Doub
     told: set[int] = set()
     for number, bar in enumerate(bars, 1):
         for rest in bar.rested:
-            empty = rest.pool in fixed.pools and not fixed.pools[rest.pool].stems
+            empty = rest.pool in fixed.pools and not len(fixed.pools[rest.pool])
             if empty or rest.line in told or rest.line not in spans:
                 continue
             told.add(rest.line)

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from ..script.piece import Key, Piece
 from ..vault.records import USES, Stem
 from ..vault.snapshot import Snapshot
-from .chance import stem_keys
-from .choose import Eligible, eligible, sounding_chroma
 from .clock import BarClock
+from .eligible import Eligible, columns, eligible, key_counts, sounding_chroma
 from .errors import NothingCleared, UseRefused
-from .fit import candidates, choose_key, choose_tempo, shift_of
+from .fit import candidates, choose_tempo, shift_of
 from .sheet import Sheet, sheet
 
 
@@ -38,7 +37,8 @@ class Score:
 
     def with_snapshot(self, snapshot: Snapshot, at: str) -> Score:
         """The same session over changed stems and consents: tempo and key stay."""
-        pools = _eligible(self.piece, snapshot, self.use, at, self.clock, self.key)
+        cleared = candidates(self.piece, snapshot, self.use, at)
+        pools = _eligible(self.piece, snapshot, self.use, cleared, self.clock, self.key)
         return replace(self, snapshot=snapshot, pools=pools, stems=_stems(pools))
 
     def with_starts(self, starts_clean: Callable[[str], bool]) -> Score:
@@ -72,11 +72,14 @@ class Score:
 
     def fresh_pools(self, stem: str) -> tuple[str, ...]:
         """The pools that prefer fresh and hold the stem."""
-        return tuple(name for name in self._fresh if stem in self.pools[name].place)
+        if stem not in self._fresh_of:
+            fresh = (name for name, pool in self.piece.pools.items() if pool.prefer_fresh)
+            self._fresh_of[stem] = tuple(name for name in fresh if self.pools[name].find(stem) is not None)
+        return self._fresh_of[stem]
 
     @cached_property
-    def _fresh(self) -> tuple[str, ...]:
-        return tuple(name for name, pool in self.piece.pools.items() if pool.prefer_fresh)
+    def _fresh_of(self) -> dict[str, tuple[str, ...]]:
+        return {}
 
     @cached_property
     def _shifts(self) -> dict[tuple[str, str], int]:
@@ -132,12 +135,11 @@ def score(
             f'"{piece.name}" is for {", ".join(piece.uses)}, not for {use}: '
             f"choose one of them with --use, or add {use} after `for` in its first line"
         )
-    found = candidates(piece, snapshot, use, at)
-    cleared = {name: [snapshot.stems[i] for i in indices] for name, indices in found.items()}
-    clock = BarClock(choose_tempo(piece, _loops(piece, cleared)), piece.meter, rate)
-    key = choose_key(piece, [(piece.pools[name], stems) for name, stems in cleared.items()])
-    pools = _eligible(piece, snapshot, use, at, clock, key)
-    if must_sound and not any(among.stems for among in pools.values()):
+    cleared = candidates(piece, snapshot, use, at)
+    clock = BarClock(choose_tempo(piece, _loops(piece, snapshot, cleared)), piece.meter, rate)
+    key = _key(piece, snapshot, cleared)
+    pools = _eligible(piece, snapshot, use, cleared, clock, key)
+    if must_sound and not any(len(among) for among in pools.values()):
         reasons = "; ".join(f"{name}: {among.reason}" for name, among in pools.items())
         raise NothingCleared(
             f"every pool is empty for {use}, so there is nothing to play ({reasons or 'no pools'})"
@@ -146,14 +148,18 @@ def score(
 
 
 def _eligible(
-    piece: Piece, snapshot: Snapshot, use: str, at: str, clock: BarClock, key: Key | None
+    piece: Piece,
+    snapshot: Snapshot,
+    use: str,
+    cleared: Mapping[str, NDArray[np.intp]],
+    clock: BarClock,
+    key: Key | None,
 ) -> dict[str, Eligible]:
     result = {}
-    for name, indices in candidates(piece, snapshot, use, at).items():
-        cleared = [snapshot.stems[i] for i in indices]
-        pool, keys = piece.pools[name], stem_keys(tuple(stem.stem for stem in cleared))
-        among = eligible(pool, cleared, keys, clock, key)
-        if not cleared:
+    for name, places in cleared.items():
+        pool = piece.pools[name]
+        among = eligible(pool, snapshot, places, clock, key)
+        if not len(places):
             matching = snapshot.count(pool.clauses)
             none = f"{matching} stems match, none is cleared for {use}" if matching else "no stem matches it"
             among = replace(among, reason=none)
@@ -165,13 +171,27 @@ def _stems(pools: Mapping[str, Eligible]) -> dict[str, Stem]:
     return {stem.stem: stem for among in pools.values() for stem in among.stems}
 
 
-def _loops(piece: Piece, cleared: Mapping[str, list[Stem]]) -> list[Stem]:
-    """The distinct loops that some pool of loops may bring, by id."""
-    found = {
-        stem.stem: stem
-        for name, stems in cleared.items()
-        if not piece.pools[name].hits
-        for stem in stems
-        if stem.shape == "loop"
-    }
-    return [found[stem] for stem in sorted(found)]
+def _loops(piece: Piece, snapshot: Snapshot, cleared: Mapping[str, NDArray[np.intp]]) -> NDArray[np.float64]:
+    """The tempi of the distinct loops that some pool of loops may bring, in bpm."""
+    known = columns(snapshot)
+    places = [places for name, places in cleared.items() if not piece.pools[name].hits]
+    distinct = np.unique(np.concatenate(places)) if places else np.empty(0, np.intp)
+    bpms: NDArray[np.float64] = known.bpm[distinct[known.is_loop[distinct]]]
+    return bpms[~np.isnan(bpms)]
+
+
+def _key(piece: Piece, snapshot: Snapshot, cleared: Mapping[str, NDArray[np.intp]]) -> Key | None:
+    """The key of the piece that most candidates of its `fits` pools fit as they are; the first of equals.
+
+    Where none fits any key as it is, those that fit after a shift count.
+    """
+    if not piece.keys:
+        return None
+    known = columns(snapshot)
+    tonal = [(pool, cleared[name]) for name, pool in piece.pools.items() if pool.key == "fits"]
+
+    def fitting(key: Key) -> tuple[int, int]:
+        counts = [key_counts(known, pool, places, key) for pool, places in tonal]
+        return sum(count for count, _ in counts), sum(count for _, count in counts)
+
+    return max(piece.keys, key=lambda key: (*fitting(key), -piece.keys.index(key)))

@@ -23,6 +23,7 @@ from .score import Score
 from .sheet import Sheet
 from .state import Sounding, State
 
+NO_FADE = Fade()
 ACCENT_DB = 0.0
 PLAIN_DB = -4.0
 """A plain step against an accented one."""
@@ -61,17 +62,16 @@ class Writer:
 
     def active(self, line: Line, place: int) -> tuple[Fraction, Fraction] | None:
         """From which beat to which of this bar the line is at work; null when it is not."""
-        window, beats = line.window, self.score.clock.beats_per_bar
-        first = (window.at_bar - 1) * beats + window.at_beat - 1
-        last = (
-            first + window.for_bars * beats
-            if window.for_bars is not None
-            else Fraction(self.visit.bars * beats)
-        )
-        bar_first = self.section_bar * beats
-        lo, hi = max(first, Fraction(bar_first)), min(last, Fraction(bar_first + beats))
-        if lo >= hi:
+        window, beats, bar = line.window, self.score.clock.beats_per_bar, self.section_bar
+        if bar < window.at_bar - 1:
             return None
+        lo, hi = Fraction(0), Fraction(beats)
+        if window.at_beat != 1 or window.for_bars is not None:
+            first = (window.at_bar - 1) * beats + window.at_beat - 1
+            last = first + window.for_bars * beats if window.for_bars is not None else self._section_beats
+            lo, hi = max(first - bar * beats, lo), min(last - bar * beats, hi)
+            if lo >= hi:
+                return None
         key = self.lines.key(line, place)
         if not isinstance(line, Play):
             if window.chance is not None and key.uniform("chance") >= window.chance:
@@ -80,7 +80,7 @@ class Writer:
                 return None
         if not holds(window.when, self.state.dials, key, self.section_bar):
             return None
-        return lo - bar_first, hi - bar_first
+        return lo, hi
 
     def resting(self, part: str, sheet: Sheet) -> list[tuple[Fraction, Fraction]]:
         """The beats of this bar in which rest, drop and solo lines silence the part."""
@@ -147,7 +147,7 @@ class Writer:
     def _can_swap(self, part: str) -> bool:
         sheet = self.score.sheets[self.visit.section.name]
         return any(
-            self.score.pools[line.pool].stems
+            len(self.score.pools[line.pool])
             for line, place in sheet.brings.get(part, ())
             if self.active(line, place) is not None
         )
@@ -210,6 +210,10 @@ class Writer:
             fade_out=fade_out,
         )
         return self._start(placement, stem)
+
+    @property
+    def _section_beats(self) -> Fraction:
+        return Fraction(self.visit.bars * self.score.clock.beats_per_bar)
 
     @property
     def _most_beats(self) -> int:
@@ -312,23 +316,32 @@ class Writer:
         # By beats, not frames: a frame's rounding must not put the join just before the loop's end.
         offset = clock.frame(here % (fit.beats / line.time)) if in_phase and fit is not None else 0
         end_frame = clock.frame(self.visit.first_bar * beats + end_beat)
-        fade_in = self._fade_in(line, stem, offset)
-        placement = self._placement(
-            line, place, stem, variant, start, frame, end_beat - here, offset, fade_in
-        )
         fade_out = leaving_fade(stem.role)
         if line.out_over is not None:
             fade_out = Fade(max(length_frames(line.out_over, self.score.clock), LINEAR_FADE_FRAMES))
-        placement = replace(placement, fade_out=fade_out, end_frame=end_frame + overhang(fade_out))
+        placement = self._placement(
+            line,
+            place,
+            stem,
+            variant,
+            start,
+            end_beat - here,
+            frame,
+            end_frame + overhang(fade_out),
+            offset=offset,
+            fade_in=self._fade_in(line, stem, offset),
+            fade_out=fade_out,
+        )
         return self._start(placement, stem)
 
     def _continue(self, part: str, capped: Sounding, line: Bring, start: Fraction, frame: int) -> None:
         """Go on without a seam after the greatest length of a placement."""
         old = capped.placement
         among = self.score.pools[line.pool]
-        if old.stem not in among.place:
+        here = among.find(old.stem)
+        if here is None:
             return
-        stem = among.stems[among.place[old.stem]]
+        stem = among.stem(here)
         placement = self._loop(line, capped.key.place, stem, start, frame, in_phase=True)
         placement = replace(placement, offset_frames=offset_at(old, frame), fade_in=Fade())
         self.starts[-1] = placement
@@ -365,21 +378,23 @@ class Writer:
         late = Fraction(line.swing).limit_denominator(10_000) * 2 - 1
         for number in range(int(first), int(-(-(bar_beat + beats) // step_beats))):
             step = line.steps[number % len(line.steps)]
+            if step.chance == 0:
+                continue
             beat = number * step_beats - bar_beat
             if (
-                step.chance == 0
-                or not span[0] <= beat < span[1]
+                not span[0] <= beat < span[1]
                 or any(lo <= beat < hi for lo, hi in rests)
-                or key.uniform("step", number) >= step.chance
+                or (step.chance < 1 and key.uniform("step", number) >= step.chance)
                 or (window.chance is not None and key.uniform("chance", number) >= window.chance)
                 or (window.one_in is not None and key.uniform("one in", number) >= 1 / window.one_in)
             ):
                 continue
             if number % 2:
                 beat += late * step_beats
-            seconds = line.humanise_seconds * key.uniform("humanise", number)
-            gain_db = ACCENT_DB if step.accent else PLAIN_DB
-            self._hit(line, place, stem, beat, gain_db, int(seconds * clock.rate))
+            late_frames = 0
+            if line.humanise_seconds:
+                late_frames = int(line.humanise_seconds * key.uniform("humanise", number) * clock.rate)
+            self._hit(line, place, stem, beat, ACCENT_DB if step.accent else PLAIN_DB, late_frames)
 
     def fill(self, part: str) -> None:
         """The lines of a part that fills the last bar before a move, wherever in the piece they stand."""
@@ -431,16 +446,17 @@ class Writer:
         if line.reverse:
             sounding = frames
         variant = Variant(stem.stem, frames, None, 1.0, semitones, line.reverse)
-        bars = clock.beats(sounding) / clock.beats_per_bar
         placement = self._placement(
-            line, place, stem, variant, beat, frame, bars * clock.beats_per_bar, 0, Fade()
-        )
-        placement = replace(
-            placement,
-            gain_db=placement.gain_db + accent_db,
-            end_frame=frame + sounding,
+            line,
+            place,
+            stem,
+            variant,
+            beat,
+            clock.beats(sounding),
+            frame,
+            frame + sounding,
             fade_out=Fade(min(LINEAR_FADE_FRAMES, sounding // 4)),
-            hit=True,
+            accent_db=accent_db,
         )
         self._start(placement, stem)
 
@@ -451,11 +467,16 @@ class Writer:
         stem: Stem,
         variant: Variant,
         start: Fraction,
-        frame: int,
         length: Fraction,
-        offset: int,
-        fade_in: Fade,
+        frame: int,
+        end_frame: int,
+        *,
+        offset: int = 0,
+        fade_in: Fade = NO_FADE,
+        fade_out: Fade = NO_FADE,
+        accent_db: float = 0.0,
     ) -> Placement:
+        """`start`, `length`: in beats, of this bar."""
         clearance = stem.clearances[self.score.use]
         key = self.lines.key(line, place)
         mix = mix_of(line, key, self.section_bar, self.state.dials)
@@ -474,16 +495,16 @@ class Writer:
             beat=start,
             bars=length / self.score.clock.beats_per_bar,
             start_frame=frame,
-            end_frame=frame,
+            end_frame=end_frame,
             variant=variant,
             offset_frames=offset,
-            gain_db=mix.gain_db,
+            gain_db=mix.gain_db + accent_db,
             level_db=level_db(stem),
             pan=mix.pan,
             fade_in=fade_in,
-            fade_out=Fade(),
+            fade_out=fade_out,
             consent=clearance.index,
-            hit=False,
+            hit=isinstance(line, Play),
             effects=placed_effects(line.effects, self.score.clock, number),
         )
 

@@ -10,25 +10,22 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pieces import stem
+from pieces import snapshot, stem
 
-from stemloom.engine.chance import DrawKey, rendezvous, stem_keys
+from stemloom.engine import choose as choosing
+from stemloom.engine.chance import DrawKey, rendezvous
 from stemloom.engine.choose import (
     Around,
-    Eligible,
     candidates,
     choose,
-    eligible,
-    holds_to,
-    sounding_chroma,
     weigh,
 )
 from stemloom.engine.clock import BarClock
+from stemloom.engine.eligible import Eligible, eligible, sounding_chroma
 from stemloom.engine.fit import fit_tempo, fit_tempos, shift_of, within_stretch
 from stemloom.engine.harmony import CLASH, TonalPart, agreements, by_bar, chord_values
 from stemloom.script.piece import Binary, Clause, DialValue, Key, Number, Pool, Span, Weight
-from stemloom.vault.records import Holder, Stem
-from stemloom.vault.snapshot import Snapshot
+from stemloom.vault.records import Stem
 
 CLOCK = BarClock(Fraction(120), (4, 4), 48_000)
 D_MINOR, F_MAJOR, C_MAJOR = Key(2, "minor"), Key(5, "major"), Key(0, "major")
@@ -38,8 +35,7 @@ FRESH = replace(POOL, prefer_fresh=True)
 
 
 def gather(stems: list[Stem], pool: Pool = POOL, key: Key | None = None) -> Eligible:
-    stems = sorted(stems, key=lambda s: s.stem)
-    return eligible(pool, stems, stem_keys(tuple(s.stem for s in stems)), CLOCK, key)
+    return eligible(pool, snapshot(*stems), np.arange(len(stems)), CLOCK, key)
 
 
 def plainly(pool: Pool, among: Eligible, index: int, around: Around) -> Stem | None:
@@ -307,7 +303,11 @@ def situations(draw: st.DrawFn) -> tuple[list[Stem], Pool, Around]:
 def test_the_short_way_is_the_plain_one(situation: tuple[list[Stem], Pool, Around], index: int) -> None:
     stems, pool, around = situation
     among = gather(stems, pool)
-    assert choose(pool, among, KEY, index, around) == plainly(pool, among, index, around)
+    plain = plainly(pool, among, index, around)
+    for large in (0, len(stems)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(choosing, "LARGE", large)
+            assert choose(pool, among, KEY, index, around) == plain
 
 
 @given(situations(), st.integers(0, 99), st.data())
@@ -410,32 +410,6 @@ def test_tempos_of_many_are_those_of_each(bpm: Fraction, tempo: Fraction) -> Non
     assert readings[0] * 8 == alone.beats
     assert stretches[0] == pytest.approx(alone.stretch)
     assert within_stretch(stretches, 10.0).tolist() == [True, False]
-
-
-VARIED = [
-    stem(1, "bass", key="D minor", mood=("warm", "Night"), energy=0.1, set="one"),
-    stem(2, "pads", "sustained", key="A# minor", energy=0.9),
-    stem(3, "beats", bpm=Fraction(90), beats=8, set="Two"),
-    stem(4, "fx", "hit"),
-]
-NAMES = {stem(i).holder: f"Holder {i}" for i in (1, 2, 3)}
-CLAUSES = [
-    Clause("role", ("bass", "FX")),
-    Clause("shape", ("loop",), negated=True),
-    Clause("mood", ("night",)),
-    Clause("energy", ((0.0, 0.5),)),
-    Clause("tempo", ((80.0, 100.0), (110.0, 130.0))),
-    Clause("key", ("Bb minor", "D minor")),
-    Clause("holder", ("holder 1", stem(2).holder)),
-    Clause("set", ("two",), negated=True),
-]
-
-
-@pytest.mark.parametrize("clause", CLAUSES, ids=[c.column for c in CLAUSES])
-def test_a_weight_means_what_a_pool_means(clause: Clause) -> None:
-    holders = [Holder(h, name, "", "", "self") for h, name in NAMES.items()]
-    matched = Snapshot(VARIED, holders, 1, "2026-01-01T00:00:00.000Z").match([clause])
-    assert [i for i, s in enumerate(VARIED) if holds_to(s, clause, NAMES.__getitem__)] == matched.tolist()
 
 
 @settings(max_examples=20)
