@@ -33,12 +33,14 @@ from ..vault.records import Stem
 from .chance import DrawKey, rendezvous
 from .eligible import Eligible
 from .form import holds
-from .harmony import AGREEMENT_STEEPNESS, CLASH, Chords, TonalPart, agreements
+from .harmony import AGREEMENT_STEEPNESS, CLASH, CONSONANCE, Chords, TonalPart, agreements
 from .plan import Candidate
 
 SAME_SET = 4.0
 ODD_LENGTH = 0.5
 MOST_LIKES = 3
+
+_NO_VALUES = np.empty(0)
 
 LARGE = 1500
 """Of more stems than this only those that could win are weighed, by compiled code."""
@@ -50,17 +52,17 @@ class Around:
 
     `never_twice`: stems that may not come again yet. `capped`: holders above the share cap, and
     `nearly_capped`: those that would be with this stem. `avoid`: the stem that is to give way. `heard`:
-    frames that each stem has been placed for. `liked`: likes of each stem less dislikes. `tonal`: the tonal
-    parts that sound, and `sets`: the sets of all that does. `span_bars`: what a loop's length should divide.
-    `section_bar`: for the conditions of `weight`. `joins_at`: how many bars into its own round a loop is
-    heard first; 0 when it begins at its bar 1.
+    frames that each eligible stem has been placed for, null if that does not count. `liked`: likes of each
+    stem less dislikes. `tonal`: the tonal parts that sound, and `sets`: the sets of all that does.
+    `span_bars`: what a loop's length should divide. `section_bar`: for the conditions of `weight`.
+    `joins_at`: how many bars into its own round a loop is heard first; 0 when it begins at its bar 1.
     """
 
     never_twice: Collection[str] = ()
     capped: Collection[str] = ()
     nearly_capped: Collection[str] = ()
     avoid: str | None = None
-    heard: Mapping[str, int] = field(default_factory=dict)
+    heard: NDArray[np.int64] | None = None
     liked: Mapping[str, int] = field(default_factory=dict)
     tonal: Sequence[TonalPart] = ()
     sets: Collection[str] = ()
@@ -131,8 +133,8 @@ class _Factors:
     """What multiplies the weights in one choice.
 
     `held`: which of the pool's weights count now, with their factors. `sets`: which set codes sound. `liked`:
-    places with a like or dislike, in order, and `likes`, their factors. `values`: what each pitch class is
-    worth beside what sounds, by the length of a stem in bars.
+    places with a like or dislike, in order, and `likes`, their factors. `chords`: what sounds, null if that
+    does not count; its `values` are needed by the length of a stem in bars.
     """
 
     def __init__(self, pool: Pool, among: Eligible, key: DrawKey, around: Around) -> None:
@@ -147,19 +149,16 @@ class _Factors:
         self.liked = np.array(sorted(liked), np.intp)
         clipped = np.clip([liked[place] for place in self.liked.tolist()], -MOST_LIKES, MOST_LIKES)
         self.likes = 2.0**clipped
-        self.values: dict[int, NDArray[np.float64]] = {}
-        if around.tonal:
-            chords = Chords(around.tonal)
-            self.values = {bars: chords.values(bars, around.joins_at) for bars in among.tonal.lengths}
+        tonal = around.tonal and among.tonal.lengths
+        self.chords = Chords(around.tonal) if tonal else None
 
-    @property
-    def greatest(self) -> float:
-        """A weight that no stem is above."""
+    def greatest(self, values: Sequence[NDArray[np.float64]]) -> float:
+        """A weight that no stem is above. `values`: of the chords, (bars * 12,) for each length of a stem."""
         most = float(np.maximum(self.factors, 1.0).prod()) * float(self.likes.max(initial=1.0))
         if self.sets.any():
             most *= SAME_SET
-        if self.values:
-            agreement = max(float(values.max(axis=1).sum()) for values in self.values.values())
+        if values:
+            agreement = max(float(each.reshape(-1, 12).max(axis=1).sum()) for each in values)
             # The chroma's rows sum to 1 only as nearly as float32 has it.
             most *= float(np.exp(AGREEMENT_STEEPNESS * (max(0.0, agreement) + 1e-4)))
         return most
@@ -178,9 +177,10 @@ def _weights(
         times = around.span_bars / among.bars
         weights[np.abs(times - np.round(times)) > 1e-9] *= ODD_LENGTH
     agreement = np.full(len(among), np.nan)
-    for bars, values in factors.values.items():
-        these, chroma = among.tonal.of(np.arange(len(among)), bars)
-        agreement[these] = agreements(chroma, values)
+    if factors.chords is not None:
+        for bars in among.tonal.lengths:
+            these, chroma = among.tonal.of(np.arange(len(among)), bars)
+            agreement[these] = agreements(chroma, factors.chords.values(bars, around.joins_at))
     weights *= np.exp(AGREEMENT_STEEPNESS * np.nan_to_num(agreement))
     return weights, agreement
 
@@ -188,18 +188,24 @@ def _weights(
 def _scanned(among: Eligible, bits: int, left: NDArray[np.bool_], factors: _Factors, around: Around) -> int:
     """The place of the stem that `weigh` would take of those left, -1 if all of them clash."""
     # Only here: a check of small pools need not wait for the compiler to load.
-    from .scan import heaviest
+    from .scan import folded, heaviest
 
-    start = np.full(max(among.tonal.lengths, default=0) + 1, -1, np.intp)
-    filled = 0
-    for bars in factors.values:
-        start[bars], filled = filled, filled + bars * 12
-    values = np.concatenate([v.ravel() for v in factors.values.values()]) if factors.values else np.empty(0)
+    lengths, chords, values = among.tonal.lengths, factors.chords, list[NDArray[np.float64]]()
+    start = np.full(max(lengths, default=0) + 1, -1, np.intp)
+    if chords is not None:
+        together, parts = chords.together, len(around.tonal)
+        for bars in lengths:
+            if together is not None and not around.joins_at:
+                values.append(folded(together, parts, bars, CONSONANCE))
+            else:
+                values.append(chords.values(bars, around.joins_at).ravel())
+        start[list(lengths)] = np.cumsum([0, *(12 * bars for bars in lengths[:-1])])
     return int(
         heaviest(
             among.keys,
             np.uint64(bits),
             left,
+            np.count_nonzero(left),
             among.base,
             among.bars,
             around.span_bars or 0,
@@ -214,11 +220,11 @@ def _scanned(among: Eligible, bits: int, left: NDArray[np.bool_], factors: _Fact
             among.tonal.flat,
             among.tonal.offset,
             among.tonal.length,
-            values,
+            np.concatenate(values) if values else _NO_VALUES,
             start,
             AGREEMENT_STEEPNESS,
             CLASH,
-            factors.greatest,
+            factors.greatest(values),
         )
     )
 
@@ -249,26 +255,10 @@ def _leave_out(
         if holders:
             # All at once: one holder after another would leave the last of them, when all are above the cap.
             leave_out(among.of_holders(holders), f"its holder {reason} above the share cap")
-    if pool.prefer_fresh and around.heard:
-        leave_out(_heard_more(among, around.heard, left), "others have been heard less")
+    if around.heard is not None and left.any():
+        least = np.where(left, around.heard, np.iinfo(np.int64).max).min()
+        leave_out(around.heard > least, "others have been heard less")
     return left, steps
-
-
-def _heard_more(among: Eligible, heard: Mapping[str, int], left: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which stems have been heard more than the least heard of those left."""
-    known = [stem for stem, frames in heard.items() if frames]
-    places = among.at(known)
-    flags = np.zeros(len(among), np.bool_)
-    if int(np.count_nonzero(left)) > int(np.count_nonzero(left[places])):
-        flags[places] = True
-        return flags
-    frames = np.zeros(len(among), np.int64)
-    for stem in known:
-        place = among.find(stem)
-        if place is not None:
-            frames[place] = heard[stem]
-    more: NDArray[np.bool_] = frames > frames[left].min(initial=np.iinfo(np.int64).max)
-    return more
 
 
 def _flags(among: Eligible, stems: Collection[str]) -> NDArray[np.bool_]:

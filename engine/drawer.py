@@ -77,7 +77,7 @@ class Drawer:
             capped=capped,
             nearly_capped=nearly,
             avoid=avoid,
-            heard=state.placed.by_pool.get(pool.name, {}),
+            heard=state.placed.heard(pool.name, score.pools[pool.name]) if pool.prefer_fresh else None,
             liked=state.liked,
             tonal=() if isinstance(line, Play) else [t for s in beside if (t := self._tonal_part(s))],
             sets={name for name in sets if name is not None},

@@ -61,16 +61,23 @@ def fit_tempos(
 
 
 def variant_of(
-    stem: Stem, clock: BarClock, time: Fraction = Fraction(1), *, semitones: int = 0, reverse: bool = False
+    stem: Stem,
+    clock: BarClock,
+    time: Fraction = Fraction(1),
+    *,
+    fit: TempoFit | None = None,
+    semitones: int = 0,
+    reverse: bool = False,
 ) -> Variant:
     """The form in which a loop or sustained sound plays at the session's tempo.
 
-    `time`: 1/2 for half time, which takes a loop twice as long, and 2 for double time.
+    `time`: 1/2 for half time, which takes a loop twice as long, and 2 for double time. `fit`: what
+    `fit_tempo` gives, where that is known.
 
     A loop is brought to the nearest whole frame of its beats. A sustained sound keeps its length, and its
     end is crossfaded into the repeat.
     """
-    fit = fit_tempo(stem, clock.tempo_bpm)
+    fit = fit or fit_tempo(stem, clock.tempo_bpm)
     if stem.shape == "loop" and fit is not None:
         return Variant(
             stem.stem, clock.frame(fit.beats / time), 0, fit.stretch / float(time), semitones, reverse

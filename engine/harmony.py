@@ -29,7 +29,7 @@ MOST_BARS = 64
 _BY_INTERVAL = np.array(
     [1.240, -1.428, -0.582, 0.594, 0.386, 1.240, -0.453, 1.240, 0.386, 0.594, -0.582, -1.428]
 )
-_CONSONANCE = _BY_INTERVAL[(np.arange(12)[:, None] - np.arange(12)[None, :]) % 12]
+CONSONANCE = _BY_INTERVAL[(np.arange(12)[:, None] - np.arange(12)[None, :]) % 12]
 
 
 _Float = TypeVar("_Float", np.float32, np.float64)
@@ -52,6 +52,11 @@ class Chords:
         self._parts = parts
         self._period = math.lcm(*(len(part.chroma) for part in parts))
         self._together = self._over(self._period) if self._period <= MOST_BARS else None
+
+    @property
+    def together(self) -> NDArray[np.float64] | None:
+        """The sum of what the parts sound until all have come round, (bars, 12); null if that is too long."""
+        return self._together
 
     def _over(self, bars: int) -> NDArray[np.float64]:
         times, together = np.arange(bars), np.zeros((bars, 12))
@@ -77,7 +82,7 @@ class Chords:
         `joins_at`: the bar of the stem, from 0, that is heard first.
         """
         cycle = self.in_cycle(bars)
-        values: NDArray[np.float64] = (np.roll(cycle, joins_at, axis=0) if joins_at else cycle) @ _CONSONANCE
+        values: NDArray[np.float64] = (np.roll(cycle, joins_at, axis=0) if joins_at else cycle) @ CONSONANCE
         return values / bars
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .clock import BarClock
+from .eligible import Eligible
 from .plan import Placement
 
 CAP_SECONDS = 600
@@ -18,11 +22,12 @@ CAP_MARGIN = 0.95
 class Placed:
     """Frames placed, those that were stopped early taken off again.
 
-    `by_pool`: of each pool that prefers fresh, by stem, since the session's start. `by_bar`: of each bar of
-    the last ten minutes and of those that are planned, by holder; `lately`: its sums, and `whole` theirs.
+    `by_pool`: of each pool that prefers fresh, by its eligible stems, since the session's start. `by_bar`: of
+    each bar of the last ten minutes and of those that are planned, by holder; `lately`: its sums, and `whole`
+    theirs.
     """
 
-    by_pool: dict[str, dict[str, int]] = field(default_factory=dict)
+    by_pool: dict[str, tuple[Eligible, NDArray[np.int64]]] = field(default_factory=dict)
     by_bar: dict[int, dict[str, int]] = field(default_factory=dict)
     lately: dict[str, int] = field(default_factory=dict)
     whole: int = 0
@@ -30,15 +35,33 @@ class Placed:
     """The first bar that is counted in `lately`."""
 
     def copy(self) -> Placed:
-        by_pool = {pool: dict(frames) for pool, frames in self.by_pool.items()}
-        # The mappings by bar are never changed in place.
-        return Placed(by_pool, dict(self.by_bar), dict(self.lately), self.whole, self.first)
+        # What is by pool and by bar is never changed in place.
+        return Placed(dict(self.by_pool), dict(self.by_bar), dict(self.lately), self.whole, self.first)
 
-    def add(self, placement: Placement, clock: BarClock, pools: Iterable[str]) -> None:
+    def heard(self, pool: str, among: Eligible) -> NDArray[np.int64]:
+        """Frames that each of a pool's eligible stems has been placed for. Not to be changed in place."""
+        known = self.by_pool.get(pool)
+        if known is None:
+            return np.zeros(len(among), np.int64)
+        before, frames = known
+        if before is among:
+            return frames
+        # The vault has changed: the stems that are still there keep their time.
+        moved = np.zeros(len(among), np.int64)
+        for place in np.flatnonzero(frames).tolist():
+            here = among.find(before.stem(place).stem)
+            if here is not None:
+                moved[here] = frames[place]
+        self.by_pool[pool] = among, moved
+        return moved
+
+    def add(self, placement: Placement, clock: BarClock, pools: Mapping[str, Eligible]) -> None:
         """Count a placement to its planned end. `pools`: those that prefer fresh and hold its stem."""
         self._count(placement, placement.start_frame, clock, pools, 1)
 
-    def cut(self, placement: Placement, end_frame: int, clock: BarClock, pools: Iterable[str]) -> None:
+    def cut(
+        self, placement: Placement, end_frame: int, clock: BarClock, pools: Mapping[str, Eligible]
+    ) -> None:
         """Count it to `end_frame` only."""
         self._count(placement, max(end_frame, placement.start_frame), clock, pools, -1)
 
@@ -59,15 +82,17 @@ class Placed:
         return {holder for holder, lately in self.lately.items() if lately > most and lately > 0}
 
     def _count(
-        self, placement: Placement, start: int, clock: BarClock, pools: Iterable[str], sign: int
+        self, placement: Placement, start: int, clock: BarClock, pools: Mapping[str, Eligible], sign: int
     ) -> None:
         end, holder = placement.end_frame, placement.holder
         if end <= start:
             return
         frames = sign * (end - start)
-        for pool in pools:
-            of_pool = self.by_pool.setdefault(pool, {})
-            of_pool[placement.stem] = of_pool.get(placement.stem, 0) + frames
+        for pool, among in pools.items():
+            heard, place = self.heard(pool, among).copy(), among.find(placement.stem)
+            if place is not None:
+                heard[place] += frames
+                self.by_pool[pool] = among, heard
         self.lately[holder] = self.lately.get(holder, 0) + frames
         self.whole += frames
         bar = (

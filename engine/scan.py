@@ -5,12 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+NEAR = 192
+"""How many stems the first pass looks at. With fewer, more choices need a second."""
+
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def heaviest(
     keys,
     bits,
     left,
+    count,
     base,
     bars,
     span,
@@ -33,48 +37,76 @@ def heaviest(
 ):
     """The place of the stem with the least -log(u) / weight that does not clash, -1 if there is none.
 
-    `left`: which stems may be taken. `base`: their weight by shift, and `greatest` a weight that none is
-    above. `span`: 0 for none. `masks`: (weights, stems). `sets_sounding`: by set code. `liked`: places, in
-    order, with their factors `likes`. `chroma`: that of all stems in a row, from `offset` (-1 for none), for
-    `length` bars; `values`: what each pitch class in each bar is worth, from `value_start[length]`, -1 where
-    chords do not count.
+    `left`: which stems may be taken, and `count`, how many. `base`: their weight by shift, and `greatest` a
+    weight that none is above. `span`: 0 for none. `masks`: (weights, stems). `sets_sounding`: by set code.
+    `liked`: places, in order, with their factors `likes`. `chroma`: that of all stems in a row, from `offset`
+    (-1 for none), for `length` bars; `values`: what each pitch class in each bar is worth, from
+    `value_start[length]`, -1 where chords do not count.
+
+    The least is nearly always among the stems with the greatest u, so the first pass looks only at them.
     """
-    best, least = -1, np.inf
-    # u below this cannot win, however heavy its stem.
-    lowest = 0.0
-    for i in range(len(keys)):
-        if not left[i]:
-            continue
-        z = keys[i] ^ bits
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        z ^= z >> np.uint64(31)
-        u = (np.float64(z >> np.uint64(11)) + 0.5) * 2.0**-53
-        if u < lowest:
-            continue
-        agreement = 0.0
-        if offset[i] >= 0 and value_start[length[i]] >= 0:
-            first, start = offset[i], value_start[length[i]]
-            for k in range(12 * length[i]):
-                agreement += np.float64(chroma[first + k]) * values[start + k]
-            if agreement < clash:
+    for near in (NEAR, count):
+        # u below this cannot win, however heavy its stem.
+        lowest = max(0.0, 1.0 - near / count)
+        sure = -np.log(lowest) / greatest if lowest > 0 else np.inf
+        best, least = -1, np.inf
+        for i in range(len(keys)):
+            z = keys[i] ^ bits
+            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            z ^= z >> np.uint64(31)
+            u = (np.float64(z >> np.uint64(11)) + 0.5) * 2.0**-53
+            if u < lowest or not left[i]:
                 continue
-        weight = base[i]
-        for m in range(len(factors)):
-            if masks[m, i]:
-                weight *= factors[m]
-        if sets_sounding[set_codes[i]]:
-            weight *= same_set
-        if len(liked):
-            at = np.searchsorted(liked, i)
-            if at < len(liked) and liked[at] == i:
-                weight *= likes[at]
-        if span > 0:
-            times = span / bars[i]
-            if abs(times - np.round(times)) > 1e-9:
-                weight *= odd_length
-        rank = -np.log(u) / (weight * np.exp(steepness * agreement))
-        if rank < least:
-            best, least = i, rank
-            lowest = np.exp(-least * greatest) * (1 - 1e-12)
+            agreement = 0.0
+            if offset[i] >= 0 and value_start[length[i]] >= 0:
+                first, start = offset[i], value_start[length[i]]
+                for k in range(12 * length[i]):
+                    agreement += np.float64(chroma[first + k]) * values[start + k]
+                if agreement < clash:
+                    continue
+            weight = base[i]
+            for m in range(len(factors)):
+                if masks[m, i]:
+                    weight *= factors[m]
+            if sets_sounding[set_codes[i]]:
+                weight *= same_set
+            if len(liked):
+                at = np.searchsorted(liked, i)
+                if at < len(liked) and liked[at] == i:
+                    weight *= likes[at]
+            if span > 0:
+                times = span / bars[i]
+                if abs(times - np.round(times)) > 1e-9:
+                    weight *= odd_length
+            rank = -np.log(u) / (weight * np.exp(steepness * agreement))
+            if rank < least:
+                best, least = i, rank
+                lowest = max(lowest, np.exp(-least * greatest) * (1 - 1e-12))
+        if least < sure:
+            break
     return best
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def folded(together, parts, bars, consonance):
+    """What each pitch class is worth in each bar of a stem of `bars`, one after the other: (bars * 12,).
+
+    `together`: the sum of what `parts` parts sound, (period, 12). A bar is averaged over its recurrences.
+    """
+    period = len(together)
+    a, b = period, bars
+    while b:
+        a, b = b, a % b
+    whole = period * bars // a
+    result = np.zeros((bars, 12))
+    mean = np.zeros((bars, 12))
+    for bar in range(whole):
+        for p in range(12):
+            mean[bar % bars, p] += together[bar % period, p]
+    scale = 1.0 / (whole // bars * parts * bars)
+    for bar in range(bars):
+        for p in range(12):
+            for q in range(12):
+                result[bar, q] += mean[bar, p] * consonance[p, q] * scale
+    return result.ravel()

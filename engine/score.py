@@ -15,7 +15,7 @@ from ..vault.snapshot import Snapshot
 from .clock import BarClock
 from .eligible import Eligible, columns, eligible, key_counts, sounding_chroma
 from .errors import NothingCleared, UseRefused
-from .fit import candidates, choose_tempo, shift_of
+from .fit import TempoFit, candidates, choose_tempo, fit_tempo, shift_of
 from .sheet import Sheet, sheet
 
 
@@ -70,15 +70,25 @@ class Score:
             self._chroma[asked] = sounding_chroma(stem, semitones)
         return self._chroma[asked]
 
-    def fresh_pools(self, stem: str) -> tuple[str, ...]:
+    def fresh_pools(self, stem: str) -> Mapping[str, Eligible]:
         """The pools that prefer fresh and hold the stem."""
         if stem not in self._fresh_of:
-            fresh = (name for name, pool in self.piece.pools.items() if pool.prefer_fresh)
-            self._fresh_of[stem] = tuple(name for name in fresh if self.pools[name].find(stem) is not None)
+            fresh = ((name, self.pools[name]) for name, pool in self.piece.pools.items() if pool.prefer_fresh)
+            self._fresh_of[stem] = {name: among for name, among in fresh if among.find(stem) is not None}
         return self._fresh_of[stem]
 
+    def fit(self, stem: Stem) -> TempoFit | None:
+        """How a stem is read at the session's tempo."""
+        if stem.stem not in self._fits:
+            self._fits[stem.stem] = fit_tempo(stem, self.clock.tempo_bpm)
+        return self._fits[stem.stem]
+
     @cached_property
-    def _fresh_of(self) -> dict[str, tuple[str, ...]]:
+    def _fits(self) -> dict[str, TempoFit | None]:
+        return {}
+
+    @cached_property
+    def _fresh_of(self) -> dict[str, Mapping[str, Eligible]]:
         return {}
 
     @cached_property

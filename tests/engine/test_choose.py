@@ -14,16 +14,12 @@ from pieces import snapshot, stem
 
 from stemloom.engine import choose as choosing
 from stemloom.engine.chance import DrawKey, rendezvous
-from stemloom.engine.choose import (
-    Around,
-    candidates,
-    choose,
-    weigh,
-)
+from stemloom.engine.choose import Around
 from stemloom.engine.clock import BarClock
 from stemloom.engine.eligible import Eligible, eligible, sounding_chroma
 from stemloom.engine.fit import fit_tempo, fit_tempos, shift_of, within_stretch
 from stemloom.engine.harmony import CLASH, TonalPart, agreements, by_bar, chord_values
+from stemloom.engine.plan import Candidate
 from stemloom.script.piece import Binary, Clause, DialValue, Key, Number, Pool, Span, Weight
 from stemloom.vault.records import Stem
 
@@ -36,6 +32,25 @@ FRESH = replace(POOL, prefer_fresh=True)
 
 def gather(stems: list[Stem], pool: Pool = POOL, key: Key | None = None) -> Eligible:
     return eligible(pool, snapshot(*stems), np.arange(len(stems)), CLOCK, key)
+
+
+def laid(pool: Pool, among: Eligible, around: Around) -> Around:
+    """The tables say by stem what was heard; a pool that prefers fresh hears of it by place."""
+    by_stem: dict[str, int] = around.heard or {}  # type: ignore[assignment]
+    heard = np.array([by_stem.get(s.stem, 0) for s in among.stems], np.int64)
+    return replace(around, heard=heard if pool.prefer_fresh else None)
+
+
+def choose(pool: Pool, among: Eligible, key: DrawKey, index: int, around: Around) -> Stem | None:
+    return choosing.choose(pool, among, key, index, laid(pool, among, around))
+
+
+def weigh(pool: Pool, among: Eligible, key: DrawKey, around: Around) -> choosing.Weighed:
+    return choosing.weigh(pool, among, key, laid(pool, among, around))
+
+
+def candidates(pool: Pool, among: Eligible, key: DrawKey, around: Around) -> tuple[Candidate, ...]:
+    return choosing.candidates(pool, among, key, laid(pool, among, around))
 
 
 def plainly(pool: Pool, among: Eligible, index: int, around: Around) -> Stem | None:

@@ -138,20 +138,39 @@ def test_what_is_stopped_is_not_counted() -> None:
     for p, end in ends.values():
         totals[p.stem] += end - p.start_frame
         lately[p.holder] += max(0, end - max(first, p.start_frame))
-    by_stem = {stem: frames for of_pool in state.placed.by_pool.values() for stem, frames in of_pool.items()}
-    assert by_stem == totals
+    for name, among in fixed.pools.items():
+        frames = state.placed.heard(name, among)
+        assert frames.tolist() == [totals[s.stem] for s in among.stems]
     assert state.placed.lately == lately
     assert state.placed.whole == lately.total()
 
 
 def test_a_copy_is_its_own() -> None:
-    fixed = score(accepted(HEAD + pools("") + FORM), snapshot(*library(6)), use="stream", at=NOW, rate=48_000)
+    text = HEAD + pools(", prefer fresh") + FORM
+    fixed = score(accepted(text), snapshot(*library(6)), use="stream", at=NOW, rate=48_000)
     bar, _ = next_bar(fixed, first_state(fixed.piece, {}))
     placed = Placed()
-    placed.add(bar.starts[0], fixed.clock, ["beats"])
+    placed.add(bar.starts[0], fixed.clock, fixed.fresh_pools(bar.starts[0].stem))
     copy = placed.copy()
-    copy.add(bar.starts[1], fixed.clock, ["beats"])
+    copy.add(bar.starts[1], fixed.clock, fixed.fresh_pools(bar.starts[1].stem))
     copy.forget_before(10_000, fixed.clock)
-    assert placed.by_pool == {"beats": {bar.starts[0].stem: bar.starts[0].end_frame}}
+    heard = {
+        name: placed.heard(name, among)[among.find(bar.starts[0].stem)]
+        for name, among in fixed.fresh_pools(bar.starts[0].stem).items()
+    }
+    assert heard == {"beats": bar.starts[0].end_frame}
     assert sum(placed.lately.values()) == bar.starts[0].end_frame
     assert copy.whole == sum(copy.lately.values()) == 0
+
+
+def test_time_heard_outlives_a_change_of_the_vault() -> None:
+    stems, text = library(6), HEAD + pools(", prefer fresh") + FORM
+    fixed = score(accepted(text), snapshot(*stems), use="stream", at=NOW, rate=48_000)
+    state = first_state(fixed.piece, {})
+    for _ in range(40):
+        _, state = next_bar(fixed, state)
+    bass = fixed.pools["bass"]
+    before = dict(zip((s.stem for s in bass.stems), state.placed.heard("bass", bass), strict=True))
+    after = fixed.with_snapshot(snapshot(*stems[:13], *stems[16:]), NOW).pools["bass"]
+    assert len(after) < len(bass)
+    assert state.placed.heard("bass", after).tolist() == [before[s.stem] for s in after.stems]
