@@ -43,6 +43,8 @@ section walk 8 bars
     vary beats every 4 bars
 section run 4 bars
     bring tops from fast
+    bring beats from beats
+    rest beats
 section storm 1 bar
 """
 STORM = "".join(f'    play tick{n} from ticks "xxxxxxxxxxxxxxxx"\n' for n in range(30))

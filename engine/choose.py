@@ -42,7 +42,7 @@ MOST_LIKES = 3
 
 _NO_VALUES = np.empty(0)
 
-LARGE = 1500
+LARGE = 400
 """Of more stems than this only those that could win are weighed, by compiled code."""
 
 

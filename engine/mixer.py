@@ -13,9 +13,7 @@ from .clock import QUANTUM
 from .fades import LINEAR_FADE_FRAMES
 from .kernel import BUS, BUSES, DONE, FREE, PLAYING, VOICE, VOICES
 from .master import Master, integrated_lufs
-from .plan import Fade, Placement
-
-MOST_SOUNDING = 256
+from .plan import MOST_SOUNDING, Fade, Placement
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from fractions import Fraction
 
 from .effects import NO_EFFECTS, PlacedEffects
 
+MOST_SOUNDING = 256
+"""How many sounds the mixer plays at once."""
 MAX_BARS = 64
 """A placement's greatest length; what goes on after it is a new placement without a seam."""
 

@@ -16,8 +16,7 @@ from ..script.problems import Problem, problem
 from ..vault.records import ENGINE_RATE
 from ..vault.snapshot import Snapshot
 from .compose import next_bar
-from .mixer import MOST_SOUNDING
-from .plan import Bar
+from .plan import MOST_SOUNDING, Bar
 from .score import Score, score
 from .state import State, first_state
 
@@ -67,9 +66,9 @@ def _rehearsed(fixed: Score) -> Iterator[Doubt]:
     for section, bars in _run(fixed, room):
         yield from _rests(fixed, section, bars)
         sounding = _sounding(bars)
-        if not any(sounding) and _should_sound(section):
+        if not any(sounding) and _should_sound(fixed, section):
             message = f"nothing sounds in section {section.name}"
-            yield "W022", section.span, message, "all of its pools are empty, or its lines rest"
+            yield "W022", section.span, message, "its lines rest all through it"
         most = max(sounding, default=0)
         if most > MOST_SOUNDING:
             bar = sounding.index(most) + 1
@@ -137,11 +136,12 @@ def _rests(fixed: Score, section: Section, bars: Sequence[Bar]) -> Iterator[Doub
             yield "W021", spans[rest.line], message, hint
 
 
-def _should_sound(section: Section) -> bool:
-    """Whether some line brings or plays a part, and none waits for a dial or for chance."""
+def _should_sound(fixed: Score, section: Section) -> bool:
+    """Whether some line has a pool with stems, and none waits for a dial or for chance."""
     lines = [line for line in section.lines if isinstance(line, Bring | Play)]
     windows = [line.window for line in lines]
-    return bool(lines) and not any(w.when or w.chance is not None or w.one_in is not None for w in windows)
+    waits = any(w.when or w.chance is not None or w.one_in is not None for w in windows)
+    return not waits and any(len(fixed.pools[line.pool]) for line in lines)
 
 
 def _sounding(bars: Sequence[Bar]) -> list[int]:

@@ -10,8 +10,11 @@ import click
 from .output import Door, in_colour, said, shaded, shown
 
 if TYPE_CHECKING:
-    from ..script.catalogue import Catalogue
+    from collections.abc import Sequence
+
+    from ..script.piece import Piece
     from ..script.problems import Problem
+    from ..vault.snapshot import Snapshot
 
 
 @click.command()
@@ -27,8 +30,8 @@ if TYPE_CHECKING:
 def check(ctx: click.Context, file: str, use: str | None, editor: bool) -> None:
     """Say all that is wrong with the script FILE (- for standard input); exits 3 if it is refused.
 
-    With a vault in the home, pools that nothing in it fills are named as well. On a terminal it is said in
-    colours, unless NO_COLOR is set.
+    With a vault in the home, pools that nothing in it fills are named as well, and a dry run through every
+    section says what would rest. On a terminal it is said in colours, unless NO_COLOR is set.
     """
     from ..script.check import check as check_text
     from ..script.load import load
@@ -41,8 +44,11 @@ def check(ctx: click.Context, file: str, use: str | None, editor: bool) -> None:
     except ScriptRejected as refused:
         problems, text, unlisted, ok = refused.problems, refused.text, 0, False
     else:
-        checked = check_text(text, _catalogue(door), use=use, file=name)
+        snapshot = _snapshot(door)
+        checked = check_text(text, snapshot, use=use, file=name)
         problems, unlisted, ok = checked.problems, checked.unlisted, checked.ok
+        if checked.piece is not None and snapshot is not None:
+            problems = _with_dry_run(checked.piece, problems, snapshot, use)
     record = {"ok": ok, "problems": [_record(problem) for problem in problems]}
     count = f"{name}: {'in order' if ok and not problems else summary(problems)}"
     if unlisted:
@@ -61,7 +67,18 @@ def check(ctx: click.Context, file: str, use: str | None, editor: bool) -> None:
         ctx.exit(3)
 
 
-def _catalogue(door: Door) -> Catalogue | None:
+def _with_dry_run(
+    piece: Piece, problems: Sequence[Problem], snapshot: Snapshot, use: str | None
+) -> tuple[Problem, ...]:
+    """The problems with what a dry run of the piece finds, in the order of their places."""
+    from ..engine.rehearsal import rehearse
+    from ..ledger.clock import SystemClock
+
+    found = rehearse(piece, snapshot, at=SystemClock().now(), uses=None if use is None else (use,))
+    return tuple(sorted((*problems, *found), key=lambda p: (p.span.line, p.span.column, p.code)))
+
+
+def _snapshot(door: Door) -> Snapshot | None:
     """The stems of the home's vault; without one, a word that pools were not looked at."""
     without = "checked without a vault: whether its pools hold stems is not known"
     if not door.folder.exists():

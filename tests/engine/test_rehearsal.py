@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -49,12 +50,16 @@ FOUND = {
 t.loom:5:1: warning W020: pool b is empty: its one stem does not stretch to 120 bpm within 12%
   5 | pool b = loops role beats
     | ^^^^^^^^^^^^^^^^^^^^^^^^^
-    = widen `tempo` or `key`, or give the pool `max stretch`, `max shift` or `key any`
-
+    = widen `tempo` or `key`, or give the pool `max stretch`, `max shift` or `key any`""",
+    ),
+    "W022": (
+        "pool b = loops role beats\nsection s 4 bars\n    bring b from b\n    rest b\n",
+        BEATS,
+        """\
 t.loom:6:1: warning W022: nothing sounds in section s
   6 | section s 4 bars
     | ^^^^^^^^^^^^^^^^
-    = all of its pools are empty, or its lines rest""",
+    = its lines rest all through it""",
     ),
     "W020 key": (
         "pool l = loops role bass\npool b = loops role beats\nsection s 4 bars\n    bring l from l\n"
@@ -114,13 +119,11 @@ section s 4 bars
     at = "2026-01-01T00:00:00.000Z"
     for_stream = stem(1, clearances={"stream": Clearance(1, at, None), "export": Clearance(2, at, None)})
     fast = stem(2, bpm=Fraction(170), clearances={"stream": Clearance(3, at, None)})
-    (tempo, nothing) = rehearse(
-        accepted(text),
-        snapshot(fast, stem(3, "pads", clearances=for_stream.clearances)),
-        at=NOW,
-    )
-    assert tempo.message.endswith("its one stem does not stretch to 120 bpm within 12% (for stream)")
-    assert nothing.message == "nothing sounds in section s (for stream, export)"
+    slow = stem(3, bpm=Fraction(90), clearances={"export": Clearance(4, at, None)})
+    right = replace(slow, bpm=Fraction(120), frames=192_000)
+    for other, uses in ((slow, "stream, export"), (right, "stream")):
+        (tempo,) = rehearse(accepted(text), snapshot(fast, other), at=NOW)
+        assert tempo.message.endswith(f"its one stem does not stretch to 120 bpm within 12% (for {uses})")
     assert rehearse(accepted(text), snapshot(for_stream), at=NOW) == ()
     assert rehearse(accepted(text), snapshot(fast), at=NOW, uses=("stream",))[0].message.endswith("12%")
 
