@@ -101,9 +101,8 @@ class ScriptRejected(Exception):
         self.problems = tuple(problems)
         self.text = text
         self.file = file
-        super().__init__(
-            f"{file} is refused: {summary(self.problems)}\n{render(self.problems, text, file)}".rstrip()
-        )
+        said = f"{printable(file)} is refused: {summary(self.problems)}\n"
+        super().__init__((said + render(self.problems, text, file)).rstrip())
 
 
 def did_you_mean(word: str, known: Iterable[str], quote: str = '"') -> str | None:
@@ -142,7 +141,8 @@ def render(problems: Sequence[Problem], text: str, file: str) -> str:
 
 def _show(problem: Problem, lines: Sequence[str], file: str) -> str:
     span = problem.span
-    head = f"{file}:{span.line}:{span.column}: {problem.severity} {problem.code}: {_plain(problem.message)}"
+    place = f"{printable(file)}:{span.line}:{span.column}"
+    head = f"{place}: {problem.severity} {problem.code}: {printable(problem.message)}"
     shown = [head]
     if span.line <= len(lines):
         source = lines[span.line - 1].removesuffix("\r")
@@ -153,16 +153,16 @@ def _show(problem: Problem, lines: Sequence[str], file: str) -> str:
         before, marked = source[first:start], source[start : min(end, last)]
         number = str(span.line)
         gutter = " " * len(number)
-        shown.append(f"  {number} | {_plain(source[first:last])}".rstrip())
+        shown.append(f"  {number} | {printable(source[first:last])}".rstrip())
         shown.append(f"  {gutter} | {_pad(before)}{'^' * max(1, sum(map(_width, marked)))}")
         if problem.hint:
-            shown.append(f"  {gutter} = {_plain(problem.hint)}")
+            shown.append(f"  {gutter} = {printable(problem.hint)}")
     elif problem.hint:
-        shown.append(f"  = {_plain(problem.hint)}")
+        shown.append(f"  = {printable(problem.hint)}")
     return "\n".join(shown)
 
 
-def _plain(text: str) -> str:
+def printable(text: str) -> str:
     """The text with control characters made visible, so that a source line cannot steer a terminal."""
     return "".join(c if c == "\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 

@@ -35,10 +35,10 @@ def check(ctx: click.Context, file: str, use: str | None, editor: bool) -> None:
     """
     from ..script.check import check as check_text
     from ..script.load import load
-    from ..script.problems import ScriptRejected, render, summary
+    from ..script.problems import ScriptRejected, printable, render, summary
 
     door: Door = ctx.obj
-    name = "standard input" if file == "-" else file
+    name = "standard input" if file == "-" else printable(file)
     try:
         text = load(file)
     except ScriptRejected as refused:
@@ -129,9 +129,10 @@ def format_(ctx: click.Context, file: str, only_check: bool) -> None:
     """
     from ..script.format import format_text
     from ..script.load import load, save
+    from ..script.problems import printable
 
     door: Door = ctx.obj
-    name = "standard input" if file == "-" else file
+    name = "standard input" if file == "-" else printable(file)
     text = load(file)
     formatted = format_text(text, name)
     changed = formatted != text

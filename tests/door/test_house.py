@@ -78,6 +78,7 @@ def test_each_room_is_linked_under_the_door(room: str) -> None:
 )
 def test_the_door_is_light(run: str) -> None:
     heavy = ("numba", "sounddevice", "scipy", "numpy", "soundfile", "rich", "lark", "duckdb", "jinja2")
+    heavy += ("pygments",)
     code = f"{run}\nimport sys; print('LOADED', [m for m in {heavy!r} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.rstrip().endswith("LOADED []")

@@ -264,3 +264,14 @@ def test_layout_of_the_canonical_form() -> None:
         '# top\npiece "x"\n\nsection s 8 bars  # eight\n\n    # first\n    bring a from b  # no\n'
         "        # within\n        gain -3 dB - (2 dB)\n\n    # last\n# next\nmeter 6/8\n"
     )
+
+
+def test_a_file_name_cannot_steer_the_terminal(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "a\x1b[31m\nb.loom"
+    path.write_text("zz\n")
+    for arguments in (("check", path), ("check", "--editor", path), ("format", path)):
+        result = run(home, *arguments)
+        shown = result.stdout + str(result.exception)
+        assert "\x1b" not in shown
+        assert "b.loom:1:1" in shown
+        assert "\nb.loom" not in shown
