@@ -156,8 +156,9 @@ def shaded(text: str) -> str:
 
 def shown(problems: Sequence[Problem], text: str, file: str) -> str:
     """What `script.problems.render` gives, in colours. Without the escape codes it is the same."""
-    from ..script.problems import render
+    from ..script.problems import printable, render
 
+    file = printable(file)
     # Of a long source line only what is near its caret is shown. The shades are laid out as a text too, a
     # letter for each character, and rendered beside it, so that they are cut at the same places.
     letters = _letters(text) if problems else ""
