@@ -6,12 +6,16 @@ its line minus the commit horizon: what it starts and stops is then final, until
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
+from ..script.piece import FireSting
 from .drawer import Drawer
 from .effects import length_frames
-from .events import Input, act, take_inputs
+from .events import Input, act, next_beat, take_inputs
 from .fades import LINEAR_FADE_FRAMES, natural_end, stop_at
 from .form import Leaving, enter, leaving, waiting_cues
-from .plan import Bar, Fade, Stop
+from .plan import Bar, Fade, Placement, Stop
 from .score import Score
 from .state import State
 from .writer import Writer
@@ -56,6 +60,32 @@ def next_bar(
     )
     state.bar += 1
     return bar, state
+
+
+def strike(score: Score, before: State, given: Input, frame: int) -> tuple[Bar, State, Input]:
+    """Fire the stings that a gesture sets going on a beat before the next bar line that is not composed yet.
+
+    `frame`: that of the gesture. Gives what they start, as a bar without any other part in it, and the
+    gesture for that bar line, where all else that it does happens.
+    """
+    state, struck = before.copy(), set(given.struck)
+    visit, last = state.visit, score.clock.bar_frame(state.bar)
+    lines = None if visit is None else Drawer(score, state, visit)
+    starts: list[Placement] = []
+    for place, event in enumerate(score.piece.events):
+        at = score.piece.stings[event.action.sting].at if isinstance(event.action, FireSting) else None
+        if lines is None or visit is None or at is None or at.at != "beats" or not given.triggers(event):
+            continue
+        beat = next_beat(score, visit, at.every, frame)
+        if score.clock.frame(beat) < last:
+            writer = Writer(score, state, visit, [], lines)
+            writer.sting(event, Fraction(beat - state.bar * score.clock.beats_per_bar))
+            starts += writer.starts
+            struck.add(place)
+    rested = tuple(lines.rested) if lines is not None else ()
+    name, section_bar = ("", 0) if visit is None else (visit.section.name, state.bar - 1 - visit.first_bar)
+    bar = Bar(state.bar - 1, name, section_bar, frame, last, tuple(starts), (), rested, ended=False)
+    return bar, state, replace(given, struck=frozenset(struck))
 
 
 def _enter_bar(score: Score, state: State, stops: list[Stop]) -> int:

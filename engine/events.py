@@ -30,13 +30,20 @@ class Input:
     """A gesture that reaches the composer at the next bar line.
 
     `part`: the part it names, null for that role. `name`: of a cue. `stem`: the one that is liked or
-    disliked; null for what its part plays then.
+    disliked; null for what its part plays then. `struck`: places of the events whose stings it has fired
+    already, on a beat before that bar line.
     """
 
     kind: Literal["like", "dislike", "cue"]
     part: str | None = None
     name: str | None = None
     stem: str | None = None
+    struck: frozenset[int] = frozenset()
+
+    def triggers(self, event: Event) -> bool:
+        """Whether the gesture alone sets the event going."""
+        trigger = event.trigger
+        return trigger.kind == self.kind and (trigger.kind != "cue" or trigger.name == self.name)
 
 
 def take_inputs(score: Score, state: State, inputs: tuple[Input, ...]) -> None:
@@ -84,6 +91,15 @@ def act(score: Score, state: State, visit: Visit) -> Iterator[Event]:
     state.kept = {part: kept for part, kept in state.kept.items() if kept[1] > state.bar}
 
 
+def next_beat(score: Score, visit: Visit, every: int, frame: int) -> int:
+    """The first beat, from the session's start, not before `frame`: of every so many of a section."""
+    first = visit.first_bar * score.clock.beats_per_bar
+    number = max(0, -(-(score.clock.beats(frame) - first) // every))
+    while score.clock.frame(first + number * every) < frame:
+        number += 1
+    return int(first + number * every)
+
+
 def at_boundary(boundary: Boundary, section_bar: int) -> bool:
     """Whether a bar line, so many bars into its section, is on the boundary's grid. Every one is a beat."""
     return boundary.at != "bars" or section_bar % boundary.every == 0
@@ -105,10 +121,10 @@ def _triggered(
     match trigger.kind:
         case "like" | "dislike":
             for given in inputs:
-                if given.kind == trigger.kind:
+                if given.triggers(event) and place not in given.struck:
                     yield given.part or state.last_part
         case "cue":
-            if any(given.kind == "cue" and given.name == trigger.name for given in inputs):
+            if any(given.triggers(event) and place not in given.struck for given in inputs):
                 yield state.last_part
         case "when":
             key = DrawKey(score.seed, "", 0, event.text)

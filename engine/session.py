@@ -9,7 +9,7 @@ boundary that is not yet committed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, cast
@@ -26,7 +26,7 @@ from ..vault.vault import Vault
 from . import take as takes
 from .account import Account, Run, Sounded
 from .clock import QUANTUM
-from .compose import next_bar
+from .compose import next_bar, strike
 from .conform import Conformer
 from .errors import EngineError, UnknownCue, UnknownPart
 from .events import Input
@@ -214,7 +214,7 @@ class Session:
             known = ", ".join(f'"{cue}"' for cue in cues) or "none"
             raise UnknownCue(f'"{self.score.piece.name}" waits for no cue "{name}"; its cues: {known}')
         self._gestures.append(takes.Gesture(self._mixer.frame, "cue", name))
-        self._inputs.append(Input("cue", name=name))
+        self._give(Input("cue", name=name))
 
     def _react(self, kind: Literal["like", "dislike"], part: str | None) -> None:
         """What the gesture means is settled now: by the bar line another stem may play."""
@@ -224,7 +224,14 @@ class Session:
         self._gestures.append(takes.Gesture(self._mixer.frame, kind, part))
         sounding = [p for p in self.playing if (not p.hit if part is None else p.part == part)]
         last = max(sounding, key=lambda p: (p.start_frame, p.id), default=None)
-        self._inputs.append(Input(kind, last.part if last else part, stem=last.stem if last else None))
+        self._give(Input(kind, last.part if last else part, stem=last.stem if last else None))
+
+    def _give(self, given: Input) -> None:
+        """What a gesture fires on a beat is queued now; the rest waits for the bar line."""
+        struck, self._state, given = strike(self.score, self._state, given, self._mixer.frame)
+        self._inputs.append(given)
+        self.rested += struck.rested
+        self._queue(struck.starts)
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """The next frames of output, float32 (2, frames); fewer only where the piece ends.
@@ -353,7 +360,11 @@ class Session:
         if bar.ended:
             self._end(bar.start_frame)
             return
-        starts = [p for p in map(self._within_limit, bar.starts) if p is not None]
+        self._queue(bar.starts)
+
+    def _queue(self, placements: Iterable[Placement]) -> None:
+        """Conform and journal placements, and let them wait for their time."""
+        starts = [p for p in map(self._within_limit, placements) if p is not None]
         sounds = {p.id: self._conformer.sound(self.score.stems[p.stem], p.variant) for p in starts}
         self._account.intend(starts)
         for placement in starts:

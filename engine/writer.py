@@ -23,7 +23,7 @@ from .score import Score
 from .sheet import Sheet
 from .state import Sounding, State
 
-NO_FADE = Fade()
+NO_FADE, NO_BEATS = Fade(), Fraction(0)
 ACCENT_DB = 0.0
 PLAIN_DB = -4.0
 """A plain step against an accented one."""
@@ -411,15 +411,15 @@ class Writer:
             bar = replace(line, window=Window(at_bar=self.section_bar + 1, for_bars=1))
             self._segment(part, (bar, place), Fraction(0), redraw=False)
 
-    def sting(self, event: Event) -> None:
-        """A hit that an event fires at this bar's line."""
+    def sting(self, event: Event, beat: Fraction = NO_BEATS) -> None:
+        """A hit that an event fires, so many beats after this bar's line."""
         assert isinstance(event.action, FireSting)
         sting = self.score.piece.stings[event.action.sting]
         key = DrawKey(self.score.seed, self.visit.section.name, self.visit.occurrence, sting.text)
-        bar = self.state.bar
-        if sting.chance is not None and key.uniform("chance", bar) >= sting.chance:
+        number = int(self.state.bar * self.score.clock.beats_per_bar + beat)
+        if sting.chance is not None and key.uniform("chance", number) >= sting.chance:
             return
-        if sting.one_in is not None and key.uniform("one in", bar) >= 1 / sting.one_in:
+        if sting.one_in is not None and key.uniform("one in", number) >= 1 / sting.one_in:
             return
         line = Play(
             sting.name,
@@ -432,10 +432,10 @@ class Writer:
             sting.span,
             sting.effects,
         )
-        self.state.redraws[sting.text, 0] = bar
+        self.state.redraws[sting.text, 0] = number
         stem = self.lines.draw(line, 0)
         if stem is not None:
-            self._hit(line, 0, stem, Fraction(0), ACCENT_DB, 0)
+            self._hit(line, 0, stem, beat, ACCENT_DB, 0)
 
     def _hit(self, line: Play, place: int, stem: Stem, beat: Fraction, accent_db: float, late: int) -> None:
         clock = self.score.clock

@@ -89,8 +89,8 @@ def check_heard(vault: Vault, text: str, gesture: Callable[[Session], None], giv
 @pytest.mark.parametrize(("when", "turned", "heard"), LATCH.values(), ids=LATCH)
 def test_a_dial_is_heard_at_its_time(vault: Vault, when: str, turned: int, heard: int) -> None:
     text = script(
-        f"dial level 0..1 = 1 {when}\nsection a 2 bars\n    bring beats from beats gain level * 6 - 6 dB\n"
-        "section b 2 bars\n    bring beats from beats gain level * 6 - 6 dB\nmove b -> silence at end\n"
+        f"dial level 0..1 = 1 {when}\nsection a 2 bars\n    bring beats from beats gain level * 6 dB - 6 dB\n"
+        "section b 2 bars\n    bring beats from beats gain level * 6 dB - 6 dB\nmove b -> silence at end\n"
     )
     check_heard(vault, text, lambda session: session.set("level", 0.0), turned, heard)
 
@@ -98,7 +98,7 @@ def test_a_dial_is_heard_at_its_time(vault: Vault, when: str, turned: int, heard
 def test_a_dial_that_an_event_sets_is_heard_at_the_bar(vault: Vault) -> None:
     text = script(
         "dial level 0..1 = 1 at next bar\n"
-        "section a 4 bars\n    bring beats from beats gain level * 6 - 6 dB\n"
+        "section a 4 bars\n    bring beats from beats gain level * 6 dB - 6 dB\n"
         'on cue "soft": set level to 0\nmove a -> silence at end\n'
     )
     check_heard(vault, text, lambda session: session.cue("soft"), BEAT, BAR)
@@ -146,7 +146,29 @@ def test_a_like_counts_for_the_stem_that_was_heard(vault: Vault) -> None:
     session.close()
 
 
-def test_cues_move_and_sting_at_the_next_bar(vault: Vault) -> None:
+STRUCK = {
+    "the next beat": ("at next beat", BEAT // 2 + 256, 1, BEAT),
+    "a beat of every two": ("at next 2 beats", BEAT // 2 + 256, 1, 2 * BEAT),
+    "the next bar": ("at next bar", BEAT // 2 + 256, 1, BAR),
+    "a bar line that is composed already": ("at next beat", BAR - 2048, 1, BAR),
+    "twice": ("at next beat", BEAT // 2 + 256, 2, BEAT),
+}
+
+
+@pytest.mark.parametrize(("at", "given", "times", "frame"), STRUCK.values(), ids=STRUCK)
+def test_a_sting_falls_on_its_beat(vault: Vault, at: str, given: int, times: int, frame: int) -> None:
+    text = REACTING.replace("flash from sparks at next beat", f"flash from sparks {at}")
+    session = Session(vault, accepted(script(text)), use="stream")
+    session.read(given)
+    for _ in range(times):
+        session.cue("spark")
+    session.read(2 * BAR)
+    take = session.close()
+    struck = [p.start_frame for p in take.placements if p.part == "flash"]
+    assert struck == [frame] * times
+
+
+def test_cues_move_and_sting(vault: Vault) -> None:
     session = Session(vault, accepted(script(REACTING)), use="stream")
     session.read(BEAT)
     session.cue("spark")
@@ -154,10 +176,10 @@ def test_cues_move_and_sting_at_the_next_bar(vault: Vault) -> None:
     session.cue("out")
     while not session.ended:
         session.read(RATE)
-    assert [bar for bar, _ in stems_of(session, "flash")] == [1]
     assert session.bars[-1].ended
     assert session.bars[-1].start_frame == 2 * BAR
     take = session.close()
+    assert [p.start_frame for p in take.placements if p.part == "flash"] == [2 * BEAT]
     assert [(g.kind, g.name) for g in take.gestures] == [("cue", "spark"), ("cue", "out")]
 
 

@@ -47,7 +47,7 @@ dial energy 0..1 = 0.5 at next bar
 dial level 0..1 = 1 now
 section a 2 bars
     bring beats from beats
-    bring pads from pads over 1 bars gain level * 6 - 6 dB
+    bring pads from pads over 1 bars gain level * 6 dB - 6 dB
     play tick from ticks "x... x... X... x.5."
 section b 2 bars
     bring beats from beats when energy > 0.2
