@@ -63,18 +63,20 @@ def demo(door: Door, out: Path | None, seconds: float | None) -> None:
     from ..ledger.verify import verify
     from ..script.check import accepted
     from ..script.load import load
-    from ..vault.demo import PIECE, build
+    from ..vault.demo import PIECE, PIECES, build
     from ..vault.vault import Vault
 
     home = door.home or FOLDER / "home"
     beside = home if door.home else FOLDER
-    name = PIECE.stem.replace("_", "-")
+    name = _name(PIECE)
     out = out or beside / f"{name}.wav"
     if out.parent != beside:
         checked_output(out)
     if out.suffix.lower() not in FORMATS:
         raise WrongPlace(f"{str(out)!r} must end in {' or '.join(FORMATS)}")
-    with _fresh(home, (f"{name}.wav", f"{name}.svg", *STATEMENTS)), Vault.open(home, create=True) as vault:
+    ours = [each.name for each in PIECES if _unchanged(home / each.name, each)]
+    made = (f"{name}.wav", f"{name}.svg", *STATEMENTS, *ours)
+    with _fresh(home, made), Vault.open(home, create=True) as vault:
         with door.progress() as display:
             task = display.add_task("making stems", total=None)
             build(vault, lambda done, all: display.update(task, completed=done, total=all))
@@ -87,6 +89,7 @@ def demo(door: Door, out: Path | None, seconds: float | None) -> None:
         write_timeline(rendered, piece.name, names, timeline)
         paid = _pay(vault, rendered, beside)
         vkey = vault.log.vkey
+        scripts = _leave_scripts(door, PIECES, beside)
         (home / MARKER).write_text(f"{vault.log.size}\n")
     report = verify(home, vkey=vkey)
     door.emit(
@@ -97,7 +100,8 @@ def demo(door: Door, out: Path | None, seconds: float | None) -> None:
             "timeline": str(timeline),
             "statement": str(paid.page),
             "statement_json": str(paid.statement),
-            "script": str(PIECE),
+            "script": str(scripts[0]),
+            "scripts": [str(script) for script in scripts],
             "ledger": {"size": report.size, "root": report.root, "verified": report.ok},
             "stems": stems_heard(rendered),
             "pcm_sha256": rendered.pcm_sha256,
@@ -105,7 +109,7 @@ def demo(door: Door, out: Path | None, seconds: float | None) -> None:
             "true_peak_dbtp": level(rendered.true_peak_dbtp),
             "realtime_factor": round(rendered.realtime_factor, 1),
         },
-        _told(rendered, names, report, paid, home, timeline),
+        _told(rendered, names, report, paid, home, timeline, scripts),
     )
 
 
@@ -164,6 +168,24 @@ def _refuse_others(home: Path, written: Sequence[str]) -> None:
         )
 
 
+def _unchanged(script: Path, piece: Path) -> bool:
+    """Whether a script that the demo left is as it was."""
+    return script.is_file() and script.read_bytes() == piece.read_bytes()
+
+
+def _leave_scripts(door: Door, pieces: Sequence[Path], folder: Path) -> list[Path]:
+    """Copy the demo's scripts to where they can be changed; one that is there already is left alone."""
+    left = []
+    for piece in pieces:
+        script = folder / piece.name
+        if not script.exists():
+            script.write_bytes(piece.read_bytes())
+        elif not _unchanged(script, piece):
+            door.note(f"{script} differs from the demo's own, and stays as it is")
+        left.append(script)
+    return left
+
+
 def _pay(vault: Vault, rendered: Rendered, folder: Path) -> Paid:
     """Settle a sample income for this month, and write the statement of who was heard most."""
     import msgspec
@@ -189,7 +211,13 @@ def _pay(vault: Vault, rendered: Rendered, folder: Path) -> Paid:
 
 
 def _told(
-    rendered: Rendered, names: dict[str, str], report: Report, paid: Paid, home: Path, timeline: Path
+    rendered: Rendered,
+    names: dict[str, str],
+    report: Report,
+    paid: Paid,
+    home: Path,
+    timeline: Path,
+    scripts: Sequence[Path],
 ) -> str:
     from ..ledger.royalties.money import money_text
 
@@ -208,16 +236,19 @@ def _told(
             f"home       {home}",
             "",
             "Try next:",
-            f"  stemloom --home {home} plan {_script()} --bars 8",
-            f"  stemloom --home {home} render {_script()} --out louder.wav --seconds 40 --dial energy=0.9",
+            f"  stemloom --home {home} plan {scripts[0]} --bars 8",
+            f"  stemloom --home {home} render {scripts[0]} --out louder.wav --seconds 40 --dial energy=0.9",
             f"  stemloom --home {home} ledger verify",
+            "",
+            "And three more pieces:",
+            *(
+                f"  stemloom --home {home} render {script} --out {_name(script)}.wav"
+                for script in scripts[1:]
+            ),
         ]
     )
 
 
-def _script() -> str:
-    """The demo's piece as a path that can be pasted."""
-    from ..vault.demo import PIECE
-
-    example = Path("examples") / PIECE.name
-    return str(example if example.exists() else PIECE)
+def _name(script: Path) -> str:
+    """What a script's sound is called."""
+    return script.stem.replace("_", "-")

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from stemloom import Vault, check, render
-from stemloom.vault.demo import build
+from stemloom.vault.demo import PIECES, build
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE = 48_000
@@ -50,9 +50,9 @@ def test_the_record_has_its_fields(run: tuple[Path, dict]) -> None:
         assert (folder / record[name]).exists()
     with Vault.open(folder / record["home"]) as vault:
         stems = vault.stems()
-        assert len(stems) >= 24
-        assert len({stem.role for stem in stems}) >= 6
-        assert len(vault.holders()) == 4
+        assert len(stems) >= 100
+        assert len({stem.role for stem in stems}) >= 7
+        assert len(vault.holders()) == 7
 
 
 def test_a_second_run_is_bit_identical(run: tuple[Path, dict], tmp_path: Path) -> None:
@@ -159,6 +159,30 @@ def test_tonal_parts_change_without_a_click(tmp_path: Path) -> None:
     assert at_lines.max() <= 1.5 * between.max()
 
 
+def test_it_leaves_its_scripts_and_says_how_to_hear_them(tmp_path: Path) -> None:
+    record = json.loads(demo(tmp_path, "--json", "--seconds", "1").stdout)
+    assert record["scripts"][0] == record["script"]
+    assert [Path(script).name for script in record["scripts"]] == [piece.name for piece in PIECES]
+    for script, piece in zip(record["scripts"], PIECES, strict=True):
+        assert (tmp_path / script).read_bytes() == piece.read_bytes()
+    changed = tmp_path / record["scripts"][1]
+    changed.write_text("# mine\n" + changed.read_text())
+    said = demo(tmp_path, "--seconds", "1")
+    assert changed.read_text().startswith("# mine")
+    assert "back_stairs.loom differs from the demo's own" in said.stderr
+    for script in record["scripts"][1:]:
+        assert f"stemloom --home {record['home']} render {script} --out" in said.stdout
+    command = said.stdout.rstrip().splitlines()[-1].split()
+    rendered = subprocess.run(
+        [sys.executable, "-m", *command, "--seconds", "2"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "slow-weather.wav: 2.0 s" in rendered.stdout
+
+
 def everything(folder: Path) -> bytes:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return hashlib.sha256(b"".join(str(path).encode() + path.read_bytes() for path in files)).digest()
@@ -199,6 +223,10 @@ def test_it_keeps_what_was_added_to_an_earlier_demo(tmp_path: Path) -> None:
     (home / "song.wav").write_text("mine")
     assert "song.wav" in at_home(home, "demo").stderr
     (home / "song.wav").unlink()
+    text = (home / "back_stairs.loom").read_text()
+    (home / "back_stairs.loom").write_text(text + "# mine\n")
+    assert "back_stairs.loom" in at_home(home, "demo").stderr
+    (home / "back_stairs.loom").write_text(text)
     assert at_home(home, "vault", "holder", "add", "Real Me").returncode == 0
     before = everything(tmp_path)
     done = at_home(home, "demo")

@@ -4,7 +4,10 @@ from pathlib import Path
 
 from .build import build
 
-PIECE = Path(__file__).parent / "harbour_night.loom"
+_FOLDER = Path(__file__).parent
+PIECE = _FOLDER / "harbour_night.loom"
 """The example piece, written for these stems."""
+PIECES = (PIECE, *(_FOLDER / f"{name}.loom" for name in ("back_stairs", "last_train", "slow_weather")))
+"""It, and three more in other styles."""
 
-__all__ = ["PIECE", "build"]
+__all__ = ["PIECE", "PIECES", "build"]

@@ -24,7 +24,7 @@ def _unit(sound: Sound) -> Sound:
     return result
 
 
-def _pattern(
+def drummed(
     grid: Grid, noise: Noise, kit: Kit, *, loose_ms: float, room: Room, wet: float, tilt: float, drive: float
 ) -> Sound:
     """Lay a kit's patterns. `loose_ms`: spread of the timing; 0 for onsets on the grid."""
@@ -39,19 +39,19 @@ def _pattern(
     return finish(loop, bell(320, -2.5, 0.8), bell(9000, tilt, 0.6), room=room, wet=wet)
 
 
-def _beats(
+def tight(
     grid: Grid, noise: Noise, kit: Kit, wet: float = 0.3, tilt: float = 0.0, drive: float = 0.8
 ) -> Sound:
-    return _pattern(grid, noise, kit, loose_ms=0.0, room=CLOSET, wet=wet, tilt=tilt, drive=drive)
+    return drummed(grid, noise, kit, loose_ms=0.0, room=CLOSET, wet=wet, tilt=tilt, drive=drive)
 
 
-def _tops(grid: Grid, noise: Noise, kit: Kit, wet: float = 0.18, tilt: float = 0.0) -> Sound:
-    return _pattern(grid, noise, kit, loose_ms=1.6, room=CLUB, wet=wet, tilt=tilt, drive=0.6)
+def loose(grid: Grid, noise: Noise, kit: Kit, wet: float = 0.18, tilt: float = 0.0) -> Sound:
+    return drummed(grid, noise, kit, loose_ms=1.6, room=CLUB, wet=wet, tilt=tilt, drive=0.6)
 
 
 def quay_steps(grid: Grid, noise: Noise) -> Sound:
     """A soft four on the floor, rim on the back beat."""
-    return _beats(grid, noise, {
+    return tight(grid, noise, {
         "kick": (lambda n: drums.kick(n, 51, 0.3, 0.9), 0.82, 0.0, "X... X... X... X... X... X... X... X.o."),
         "rim": (drums.rim, 0.34, -0.12, ".... x... .... x..o .... x... ..o. x..."),
         "clap": (drums.clap, 0.46, 0.08, ".... X... .... X... .... X... .... X..."),
@@ -61,7 +61,7 @@ def quay_steps(grid: Grid, noise: Noise) -> Sound:
 
 def tidal_shuffle(grid: Grid, noise: Noise) -> Sound:
     """A broken beat with ghost notes and a small fill at the end of the fourth bar."""
-    return _beats(grid, noise, {
+    return tight(grid, noise, {
         "kick": (lambda n: drums.kick(n, 53, 0.28, 1.0), 0.82, 0.0,
                  "X... ..x. ..X. .... X... ..x. ..X. ..o. X... ..x. ..X. .... X... ..x. ..X. x..."),
         "snare": (lambda n: drums.snare(n, 190, 0.16, 0.8), 0.56, 0.03,
@@ -74,7 +74,7 @@ def tidal_shuffle(grid: Grid, noise: Noise) -> Sound:
 
 def engine_room(grid: Grid, noise: Noise) -> Sound:
     """A driving four on the floor: clap over snare, open hats between the beats."""
-    return _beats(grid, noise, {
+    return tight(grid, noise, {
         "kick": (lambda n: drums.kick(n, 50, 0.27, 1.2, 2.2), 0.86, 0.0, "X... X... X... X..."),
         "clap": (lambda n: drums.clap(n, 0.26), 0.5, 0.1, ".... X... .... X..."),
         "snare": (lambda n: drums.snare(n, 200, 0.15), 0.36, -0.04,
@@ -86,7 +86,7 @@ def engine_room(grid: Grid, noise: Noise) -> Sound:
 
 def lamplight(grid: Grid, noise: Noise) -> Sound:
     """Half time on brushes: for late hours."""
-    return _beats(grid, noise, {
+    return tight(grid, noise, {
         "kick": (lambda n: drums.kick(n, 49, 0.34, 0.6, 1.2), 0.7, 0.0,
                  "X... .... ..x. .... X... ..o. .... ...."),
         "brush": (lambda n: drums.brush(n, 0.3), 0.42, -0.05, ".... .... X... .... .... .... X... ..o."),
@@ -98,7 +98,7 @@ def lamplight(grid: Grid, noise: Noise) -> Sound:
 
 def cobble_run(grid: Grid, noise: Noise) -> Sound:
     """A running break, busy and bright, with a turn in its fourth bar."""
-    return _beats(grid, noise, {
+    return tight(grid, noise, {
         "kick": (lambda n: drums.kick(n, 54, 0.24, 1.15, 2.0), 0.84, 0.0,
                  "X.x. .... ..X. .... X.x. .... ..X. .x.. X.x. .... ..X. .... X..x ..x. ..X. ...."),
         "snare": (lambda n: drums.snare(n, 205, 0.17, 1.2), 0.6, 0.02,
@@ -111,7 +111,7 @@ def cobble_run(grid: Grid, noise: Noise) -> Sound:
 
 def sand_and_keys(grid: Grid, noise: Noise) -> Sound:
     """Shaker and a little tambourine."""
-    return _tops(grid, noise, {
+    return loose(grid, noise, {
         "shaker": (drums.shaker, 0.6, 0.3, "xoXo xoXo xoXo xoXo xoXo xoXo xoXo xoXx"),
         "low": (lambda n: drums.shaker(n, 0.13), 0.4, -0.35, "..x. ..x. ..x. ..x."),
         "jingle": (drums.tambourine, 0.42, -0.2, ".... x... .... x... .... x... .... x..o"),
@@ -120,7 +120,7 @@ def sand_and_keys(grid: Grid, noise: Noise) -> Sound:
 
 def rope_rhythm(grid: Grid, noise: Noise) -> Sound:
     """Closed and open hats that push."""
-    return _tops(grid, noise, {
+    return loose(grid, noise, {
         "hat": (lambda n: drums.hat(n, 0.06), 0.6, 0.22, "xoxo xoxx xoxo xo.o xoxo xoxx xoxo xoxo"),
         "open": (lambda n: drums.hat(n, 0.24), 0.5, -0.18, "..X. .... ..X. ..x. ..X. .... ..X. ...."),
         "rim": (drums.rim, 0.16, -0.45, "...x ..x. .... x... ...x ..x. .x.. x..."),
@@ -145,7 +145,7 @@ def rain_on_tin(grid: Grid, noise: Noise) -> Sound:
 
 def ride_out(grid: Grid, noise: Noise) -> Sound:
     """A ride cymbal with room around it, tambourine on the back beat."""
-    return _tops(grid, noise, {
+    return loose(grid, noise, {
         "ride": (drums.ride, 0.6, -0.25, "X.x. x.xo X.x. x.x. X.x. x.xo X.x. x.xo"),
         "jingle": (drums.tambourine, 0.4, 0.3, ".... X..o .... X... .... X..o .... X.o."),
         "shaker": (drums.shaker, 0.3, 0.45, "o.x. o.x. o.x. o.x."),

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import VaultError
-from .stems import HOLDERS, RECIPES
+from .recipe import HOLDERS, Recipe
+from .stems import RECIPES
 
 if TYPE_CHECKING:
+    from ..intake import Intake
     from ..vault import Vault
 
 Progress = Callable[[int, int], None]
 """Called with how many of how many steps are done."""
 
-
+BATCH = 18
+"""Stems that are held in memory at a time, some 45 MB."""
+PLAYERS = 2
+"""Threads that synthesise. NumPy lets go of the interpreter while it works; a third finds little to do."""
 _BALLAST = 30 << 20
 """Just under the greatest block (32 MiB) that glibc learns from."""
 
@@ -37,17 +44,33 @@ def build(vault: Vault, progress: Progress | None = None) -> None:
     # glibc learns from a large block that is given back to keep memory for the next: without this the
     # kernel hands out and clears fresh pages for each transform, a third of the whole time.
     np.empty(_BALLAST, np.uint8)
-    sounds = []
-    for done, recipe in enumerate(RECIPES):
-        tell(done)
-        sounds.append((recipe.declared(), recipe.sound()))
-    intake = vault.add_sounds(sounds, progress=lambda done, of: tell(len(RECIPES) + done))
+    stems: dict[str, str] = {}
+    with ThreadPoolExecutor(PLAYERS) as players:
+        for first in range(0, len(RECIPES), BATCH):
+            batch = RECIPES[first : first + BATCH]
+            sounds = []
+            for done, sound in enumerate(players.map(Recipe.sound, batch)):
+                tell(2 * first + done)
+                sounds.append((batch[done].declared(), sound))
+            before = 2 * first + len(batch)
+            intake = vault.add_sounds(sounds, progress=partial(_count_on, tell, before))
+            stems |= _taken(intake)
+    _consent(vault, stems)
+    tell(steps)
+
+
+def _count_on(tell: Callable[[int], None], before: int, done: int, of: int) -> None:
+    """Steps of one batch, counted on from those before it."""
+    tell(before + done)
+
+
+def _taken(intake: Intake) -> dict[str, str]:
+    """Stem ids by title. Raises `VaultError` for what the vault has not taken."""
     for held in intake.held:
         raise VaultError(f"the vault holds the demo's {held.path.stem} for review: {held.reason}")
     for refused in intake.refused:
         raise VaultError(f"the vault refuses the demo's {refused.path.stem}: {refused.reason}")
-    _consent(vault, {added.stem.title: added.stem.stem for added in intake.added})
-    tell(steps)
+    return {added.stem.title: added.stem.stem for added in intake.added}
 
 
 def _consent(vault: Vault, stems: dict[str, str]) -> None:

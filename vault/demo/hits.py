@@ -9,12 +9,12 @@ from . import drums, pads, voices
 from .drums import clock, closing, decay
 from .grid import Grid, Sound, lay, sine_of
 from .harmony import PROGRESSION, hertz
-from .spectrum import CLOSET, HALL, QUAY, Filter, Room, band, bell, filtered, finish, high, low
+from .spectrum import CLOSET, HALL, QUAY, Filter, Room, band, bell, filtered, finish, high, low, swept
 
 Noise = np.random.Generator
 
 
-def _placed(
+def placed(
     parts: list[tuple[Sound, float, float, float]], seconds: float, room: Room, wet: float, *filters: Filter
 ) -> Sound:
     """Parts (sound, second, gain, pan) in a room, with a tail that fades to nothing."""
@@ -31,10 +31,7 @@ def gathering(grid: Grid, noise: Noise) -> Sound:
     time = clock(grid.seconds(grid.beats) + 0.25)
     rise = np.clip(time * np.float32(ENGINE_RATE / peak), 0, 1)
     wind = noise.standard_normal((2, len(time)), dtype=np.float32)
-    sound = np.zeros((2, len(time)), np.float32)
-    centres = np.geomspace(300, 9000, 7)
-    for place, centre in enumerate(centres):
-        sound += filtered(wind, band(float(centre), 1.4)) * np.exp(-((6.5 * rise - place) ** 2) / 1.1)
+    sound = swept(wind, 6.5 * rise)
     pitch = 293.66 * 2 ** (rise.astype(np.float64) ** 2)
     tone = sum(
         (
@@ -63,7 +60,7 @@ def hull(grid: Grid, noise: Noise) -> Sound:
         noise.standard_normal(len(time), dtype=np.float32) * decay(time, 0.25), low(2600), high(120)
     )
     sound = np.tanh(1.6 * boom) + 0.14 * steel + 0.5 * slap
-    return _placed(
+    return placed(
         [(closing(sound * np.minimum(time / np.float32(0.001), 1), 0.4), 0, 1.0, 0.0)], 3.6, HALL, 0.35
     )
 
@@ -86,7 +83,7 @@ def bell_buoy(grid: Grid, noise: Noise) -> Sound:
         (voices.chime(74, 0.9, 3.4, 1.1), 0.0, 0.7, -0.15),
         (voices.chime(81, 0.6, 3.0, 0.8), 0.012, 0.4, 0.25),
     ]
-    return _placed(parts, 4.4, HALL, 0.35, high(220), low(9000))
+    return placed(parts, 4.4, HALL, 0.35, high(220), low(9000))
 
 
 def lantern(grid: Grid, noise: Noise) -> Sound:
@@ -96,7 +93,7 @@ def lantern(grid: Grid, noise: Noise) -> Sound:
         (voices.chime(note, 0.4 + 0.05 * i, 1.6, 0.4), 0.075 * i, 0.5, -0.7 + 0.2 * i)
         for i, note in enumerate(notes)
     ]
-    return _placed(parts, 3.4, HALL, 0.4, high(400), low(9500))
+    return placed(parts, 3.4, HALL, 0.4, high(400), low(9500))
 
 
 def foghorn(grid: Grid, noise: Noise) -> Sound:
@@ -107,7 +104,7 @@ def foghorn(grid: Grid, noise: Noise) -> Sound:
     for note, gain in ((38, 1.0), (50, 0.5), (57, 0.4)):
         horn += gain * voices.saw(voices.turns(hertz(note), len(time)), opening, hertz(note), 1500)
     horn *= voices.held(time, 1.9, 0.3, 0.6)
-    return _placed([(horn, 0.0, 0.7, -0.1)], 4.8, HALL, 0.7, high(70), low(1400), bell(250, -3, 0.8))
+    return placed([(horn, 0.0, 0.7, -0.1)], 4.8, HALL, 0.7, high(70), low(1400), bell(250, -3, 0.8))
 
 
 def last_light(grid: Grid, noise: Noise) -> Sound:
@@ -122,29 +119,29 @@ def last_light(grid: Grid, noise: Noise) -> Sound:
     for place, note in enumerate((*PROGRESSION[0].keys, *PROGRESSION[0].top)):
         parts.append((voices.electric_piano(note, 3.2, 0.7), 0.028 * place, 0.28, (place - 2.5) * 0.16))
     parts.append((voices.chime(86, 0.6, 3.4, 0.5), 0.2, 0.16, 0.3))
-    return _placed(parts, 7.5, HALL, 0.4, bell(300, -2.5, 0.8))
+    return placed(parts, 7.5, HALL, 0.4, bell(300, -2.5, 0.8))
 
 
-def _dry(sound: Sound, *filters: Filter) -> Sound:
-    return _placed([(sound, 0.0, 1.0, 0.0)], len(sound) / ENGINE_RATE + 0.25, CLOSET, 0.12, *filters)
+def dry(sound: Sound, *filters: Filter) -> Sound:
+    return placed([(sound, 0.0, 1.0, 0.0)], len(sound) / ENGINE_RATE + 0.25, CLOSET, 0.12, *filters)
 
 
 def tight_hat(grid: Grid, noise: Noise) -> Sound:
-    return _dry(drums.hat(noise, 0.05))
+    return dry(drums.hat(noise, 0.05))
 
 
 def dry_rim(grid: Grid, noise: Noise) -> Sound:
-    return _dry(drums.rim(noise))
+    return dry(drums.rim(noise))
 
 
 def grain(grid: Grid, noise: Noise) -> Sound:
     """A shaker's single stroke, made to begin at once."""
-    return _dry(drums.shaker(noise, 0.08))
+    return dry(drums.shaker(noise, 0.08))
 
 
 def small_clap(grid: Grid, noise: Noise) -> Sound:
-    return _dry(drums.clap(noise))
+    return dry(drums.clap(noise))
 
 
 def block_in_d(grid: Grid, noise: Noise) -> Sound:
-    return _dry(drums.wood(587.33))
+    return dry(drums.wood(587.33))

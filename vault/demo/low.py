@@ -38,7 +38,7 @@ _SLOW_SWELL: Line = (
 )  # fmt: skip
 
 
-def _sung(grid: Grid, noise: Noise, line: Line, growl: float, slide: bool = False) -> Sound:
+def sung(grid: Grid, noise: Noise, line: Line, growl: float, slide: bool = False) -> Sound:
     loop = grid.silence(channels=1)
     before = line[-1][1]
     for beat, note, beats, velocity in line:
@@ -51,9 +51,19 @@ def _sung(grid: Grid, noise: Noise, line: Line, growl: float, slide: bool = Fals
     return loop
 
 
+def rounded(grid: Grid, noise: Noise, line: Line) -> Sound:
+    """A line on a bass of few harmonics, a few milliseconds behind the beat."""
+    loop = grid.silence(channels=1)
+    for beat, note, beats, velocity in line:
+        softer = velocity * (1 + 0.05 * float(noise.random() - 0.5))
+        behind = int(noise.integers(0, 200))
+        lay(loop, voices.deep(note, grid.seconds(beats), softer), grid.frame(grid.swung(beat)) + behind)
+    return loop
+
+
 def low_water(grid: Grid, noise: Noise) -> Sound:
     """Round, with a lift to the fifth and a step into the next bar."""
-    return finish(_sung(grid, noise, _LOW_WATER, 0.5), bell(250, -2, 0.9), low(5000))
+    return finish(sung(grid, noise, _LOW_WATER, 0.5), bell(250, -2, 0.9), low(5000))
 
 
 def undertow(grid: Grid, noise: Noise) -> Sound:
@@ -65,22 +75,27 @@ def undertow(grid: Grid, noise: Noise) -> Sound:
             (2.5, 0, 0.42, 0.9), (3.25, 12, 0.22, 0.7), (3.5, 7, 0.4, 0.75),
         ):  # fmt: skip
             line.append((4 * bar + beat, root + up, beats, velocity))
-    return finish(_sung(grid, noise, tuple(line), 0.75), bell(220, -2, 0.9), bell(900, 1.5, 0.8), low(6000))
+    return finish(sung(grid, noise, tuple(line), 0.75), bell(220, -2, 0.9), bell(900, 1.5, 0.8), low(6000))
+
+
+def plucked(grid: Grid, noise: Noise, line: Line, ring: float = 1.9, under: float = 0.42) -> Sound:
+    """A line on a plucked bass, with a sine `under` it that keeps its body."""
+    loop = grid.silence(channels=1)
+    for beat, note, beats, velocity in line:
+        string = voices.pluck(note, round(velocity, 2), ring, 0.12, 31)
+        time = clock(len(string) / ENGINE_RATE)
+        late = int(noise.integers(0, 120))
+        damped = string * voices.held(time, grid.seconds(beats), 0.001, 0.09)
+        body = voices.sine(hertz(note), len(time)) * voices.held(time, grid.seconds(beats), 0.008, 0.08)
+        lay(loop, damped + np.float32(under * velocity) * body, grid.frame(grid.swung(beat)) + late)
+    return loop
 
 
 def keel(grid: Grid, noise: Noise) -> Sound:
     """A plucked bass that walks."""
-    loop = grid.silence(channels=1)
-    for beat, note, beats, velocity in _KEEL:
-        string = voices.pluck(note, round(velocity, 2), 1.9, 0.12, 31)
-        time = clock(len(string) / ENGINE_RATE)
-        late = int(noise.integers(0, 120))
-        damped = string * voices.held(time, grid.seconds(beats), 0.001, 0.09)
-        under = voices.sine(hertz(note), len(time)) * voices.held(time, grid.seconds(beats), 0.008, 0.08)
-        lay(loop, damped + np.float32(0.42 * velocity) * under, grid.frame(grid.swung(beat)) + late)
-    return finish(np.tanh(1.4 * loop), bell(260, -3, 0.9), low(2600))
+    return finish(np.tanh(1.4 * plucked(grid, noise, _KEEL)), bell(260, -3, 0.9), low(2600))
 
 
 def slow_swell(grid: Grid, noise: Noise) -> Sound:
     """Long notes that slide into each other."""
-    return finish(_sung(grid, noise, _SLOW_SWELL, 0.34, slide=True), low(2500))
+    return finish(sung(grid, noise, _SLOW_SWELL, 0.34, slide=True), low(2500))

@@ -12,7 +12,7 @@ from .spectrum import CLUB, HALL, QUAY, bell, finish, high, low
 Noise = np.random.Generator
 
 
-def _echoed(loop: Sound, grid: Grid, beats: float, level: float, times: int = 3) -> Sound:
+def echoed(loop: Sound, grid: Grid, beats: float, level: float, times: int = 3) -> Sound:
     """Echoes in time, from side to side, that come round with the loop."""
     result = loop.copy()
     for count in range(1, times + 1):
@@ -32,7 +32,7 @@ def ferry_bell(grid: Grid, noise: Noise) -> Sound:
     for count, (beat, note, velocity) in enumerate(line):
         lay(loop, voices.chime(note, velocity, 2.4, 0.6), grid.frame(beat), 0.4, 0.4 * (-1) ** count)
     return finish(
-        _echoed(loop, grid, 0.75, 0.34), high(250), bell(2800, 2, 0.8), low(10_000), room=HALL, wet=0.32
+        echoed(loop, grid, 0.75, 0.34), high(250), bell(2800, 2, 0.8), low(10_000), room=HALL, wet=0.32
     )
 
 
@@ -50,7 +50,7 @@ def mooring_line(grid: Grid, noise: Noise) -> Sound:
             sound = voices.pluck(note, velocity, 1.1, 0.62, 9)
             lay(loop, sound, grid.frame(grid.swung(4 * bar + beat)) + late, 0.5, 0.5 * (place - 2) / 2)
     return finish(
-        _echoed(loop, grid, 0.75, 0.25, 2), high(220), bell(3000, 1.5, 0.8), low(9500), room=CLUB, wet=0.25
+        echoed(loop, grid, 0.75, 0.25, 2), high(220), bell(3000, 1.5, 0.8), low(9500), room=CLUB, wet=0.25
     )
 
 
@@ -66,7 +66,7 @@ def far_lamp(grid: Grid, noise: Noise) -> Sound:
     loop = grid.silence()
     lay(loop, voices.whistle(sung, noise), 0, 0.6)
     return finish(
-        _echoed(loop, grid, 1.5, 0.22, 2), high(220), bell(2600, 4, 0.7), low(8000), room=HALL, wet=0.32
+        echoed(loop, grid, 1.5, 0.22, 2), high(220), bell(2600, 4, 0.7), low(8000), room=HALL, wet=0.32
     )
 
 
@@ -110,7 +110,7 @@ def night_bus(grid: Grid, noise: Noise) -> Sound:
                 0.3 * (-1) ** place,
             )
     return finish(
-        _echoed(loop, grid, 0.75, 0.3),
+        echoed(loop, grid, 0.75, 0.3),
         high(200),
         bell(2800, 3, 0.8),
         low(10_000),

@@ -8,15 +8,16 @@ from ..records import ENGINE_RATE
 from . import voices
 from .drums import clock
 from .grid import Grid, Sound, lay, turning
-from .harmony import PROGRESSION
+from .harmony import PROGRESSION, Progression
 from .spectrum import HALL, QUAY, bell, filtered, finish, high, low
 
 Noise = np.random.Generator
 
 
-def _chords(
+def melting(
     grid: Grid,
     noise: Noise,
+    chords: Progression,
     *,
     cents: float,
     slope: float,
@@ -25,18 +26,19 @@ def _chords(
     vowel: bool = False,
     up: int = 0,
 ) -> Sound:
-    """A chord a bar, each melting into the next. `opening`: 0 dark to 1 bright, over the loop."""
+    """Each chord for a quarter of the loop, melting into the next. `opening`: 0 dark to 1 bright."""
     loop = grid.silence()
-    bar_frames, melt = int(grid.seconds(4) * ENGINE_RATE), int(grid.seconds(1) * ENGINE_RATE)
+    beats = grid.beats // len(chords)
+    bar_frames, melt = int(grid.seconds(beats) * ENGINE_RATE), int(grid.seconds(1) * ENGINE_RATE)
     rise = np.sin(np.linspace(0, np.pi / 2, melt, dtype=np.float32))
     shape = np.concatenate((rise, np.ones(bar_frames - melt, np.float32), rise[::-1]))
-    for bar, chord in enumerate(PROGRESSION):
+    for bar, chord in enumerate(chords):
         notes = tuple(note + up for note in chord.pad)
         seconds = len(shape) / ENGINE_RATE
         dark, bright = voices.ensemble(
             notes, seconds, noise, cents=cents, slope=slope, cutoff=cutoff, vowel=vowel
         )
-        first = grid.frame(4 * bar) - melt // 2
+        first = grid.frame(beats * bar) - melt // 2
         light = np.take(opening, np.arange(first, first + len(shape)), mode="wrap")
         part = dark[:, : len(shape)] + (bright - dark)[:, : len(shape)] * light
         lay(loop, part * shape, first, 0.2)
@@ -46,7 +48,7 @@ def _chords(
 def fog_bank(grid: Grid, noise: Noise) -> Sound:
     """Low strings behind a filter that opens once in four bars."""
     opening = 0.3 + 0.25 * turning(grid.frames, 1, 0.75)
-    loop = _chords(grid, noise, cents=14, slope=1.25, cutoff=1500, opening=opening)
+    loop = melting(grid, noise, PROGRESSION, cents=14, slope=1.25, cutoff=1500, opening=opening)
     return finish(loop, high(130), bell(280, -3.5, 0.7), room=QUAY, wet=0.35, wide=1.3)
 
 
@@ -54,14 +56,14 @@ def sodium_light(grid: Grid, noise: Noise) -> Sound:
     """Bright strings that breathe with the half bar."""
     pulse = 0.78 + 0.22 * turning(grid.frames, 2 * grid.bars, 0.0)
     opening = 0.5 + 0.3 * turning(grid.frames, 2, 0.75)
-    loop = _chords(grid, noise, cents=18, slope=1.0, cutoff=3400, opening=opening) * pulse
+    loop = melting(grid, noise, PROGRESSION, cents=18, slope=1.0, cutoff=3400, opening=opening) * pulse
     return finish(loop, high(190), bell(330, -4, 0.7), bell(3600, -1.5, 0.7), room=QUAY, wet=0.3, wide=1.3)
 
 
 def long_exposure(grid: Grid, noise: Noise) -> Sound:
     """Voices without words, far away."""
     opening = 0.6 + 0.3 * turning(grid.frames, 1, 0.25)
-    loop = _chords(grid, noise, cents=24, slope=0.7, cutoff=2600, opening=opening, vowel=True)
+    loop = melting(grid, noise, PROGRESSION, cents=24, slope=0.7, cutoff=2600, opening=opening, vowel=True)
     return finish(loop, high(170), bell(420, -2, 0.9), low(6000), room=HALL, wet=0.6, wide=1.25)
 
 

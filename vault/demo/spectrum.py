@@ -27,11 +27,13 @@ _TAIL = 8192
 """Frames after which the filters used here have died away (two poles at 24 Hz: below -100 dB)."""
 
 
+@lru_cache(maxsize=256)
 def low(cutoff: float, q: float = 0.707) -> Filter:
     """A low-pass of two poles at `cutoff` Hz."""
     return lambda warped: 1 / _poles(warped / _warp(cutoff), q)
 
 
+@lru_cache(maxsize=256)
 def high(cutoff: float, q: float = 0.707) -> Filter:
     """A high-pass of two poles at `cutoff` Hz."""
 
@@ -44,6 +46,7 @@ def high(cutoff: float, q: float = 0.707) -> Filter:
     return respond
 
 
+@lru_cache(maxsize=256)
 def band(centre: float, q: float) -> Filter:
     """A band-pass of unit gain at `centre` Hz."""
 
@@ -55,6 +58,7 @@ def band(centre: float, q: float) -> Filter:
     return respond
 
 
+@lru_cache(maxsize=256)
 def bell(centre: float, gain_db: float, q: float = 1.0) -> Filter:
     """A peak or dip of `gain_db` at `centre` Hz."""
     gain = np.float32(10 ** (gain_db / 20) - 1)
@@ -105,6 +109,14 @@ def filtered(sound: Sound, *filters: Filter) -> Sound:
     return np.fft.irfft(spectrum, length)[..., : sound.shape[-1]].astype(np.float32)
 
 
+def swept(sound: Sound, place: Sound) -> Sound:
+    """A sound through a band that moves, frame by frame, from 300 Hz at place 0 to 9 kHz at 6."""
+    moved = np.zeros_like(sound)
+    for number, centre in enumerate(np.geomspace(300, 9000, 7)):
+        moved += filtered(sound, band(float(centre), 1.4)) * np.exp(-((place - number) ** 2) / 1.1)
+    return moved
+
+
 @dataclass(frozen=True, slots=True)
 class Room:
     """A reverberation. `seconds`: to -60 dB at 1 kHz; highs above `damping` Hz decay twice as fast."""
@@ -149,6 +161,18 @@ def _room_spectrum(room: Room, length: int) -> Response:
     return np.fft.rfft(impulse(room), length).astype(np.complex64)
 
 
+@lru_cache(maxsize=8)
+def _tone(filters: tuple[Filter, ...], length: int) -> Response:
+    """Filters one after the other, behind a high-pass that no sound is without.
+
+    Kept, for the stems of a family go through the same ones.
+    """
+    tone = high(24)(warped(length))
+    for each in filters:
+        tone *= each(warped(length))
+    return tone
+
+
 def finish(
     sound: Sound,
     *filters: Filter,
@@ -159,7 +183,8 @@ def finish(
 ) -> Sound:
     """Filter, place in a room and bring to the common peak.
 
-    `sound`: `(channels, frames)`, two channels for a room. `wide`: factor of the difference of the channels.
+    `sound`: `(channels, frames)`; one channel hears one side of the room. `wide`: factor of the difference of
+    two channels.
     A loop's tails come round to its start; another sound is cut at its end. There is never an offset.
     """
     frames = sound.shape[1]
@@ -170,12 +195,11 @@ def finish(
         middle = (sound[0] + sound[1]) * np.float32(0.5)
         sound = middle + (sound - middle) * np.float32(wide)
     spectrum = np.fft.rfft(sound, length)
-    tone = high(24)(warped(length))
-    for each in filters:
-        tone *= each(warped(length))
-    spectrum *= tone
+    spectrum *= _tone(filters, length)
     if room is not None:
-        spectrum += (spectrum[0] + spectrum[1]) * np.complex64(wet / 2) * _room_spectrum(room, length)
+        channels = len(spectrum)
+        middle_of = spectrum[0] + spectrum[1] if channels == 2 else spectrum[0]
+        spectrum += middle_of * np.complex64(wet / channels) * _room_spectrum(room, length)[:channels]
     result = np.fft.irfft(spectrum, length).astype(np.float32)
     body = np.ascontiguousarray(result[:, :frames])
     if loop:

@@ -28,7 +28,8 @@ def turns(pitch_hertz: float | NDArray[np.float64], frames: int, start: float = 
         phase = np.arange(frames, dtype=np.float64) * (pitch_hertz / ENGINE_RATE)
     else:
         phase = np.cumsum(pitch_hertz, dtype=np.float64) / ENGINE_RATE
-    phase += start
+    if start:
+        phase += start
     phase -= np.floor(phase)
     return phase
 
@@ -185,6 +186,58 @@ def bass(note: int, seconds: float, velocity: float, *, growl: float, slide_from
     return sound * held(time, seconds, 0.005, 0.05) * np.float32(velocity) * (0.75 + 0.25 * decay(time, 0.8))
 
 
+def deep(note: int, seconds: float, velocity: float) -> Sound:
+    """A bass of few harmonics, the octave the strongest: it is heard as its root on the smallest speaker."""
+    time = clock(seconds + 0.07)
+    radians = _radians(turns(hertz(note), len(time)))
+    touch = decay(time, 0.5) * np.float32(velocity)
+    sound = np.sin(radians) + (0.34 + 0.14 * touch) * np.sin(2 * radians)
+    sound += 0.1 * touch * np.sin(3 * radians) + (0.1 + 0.12 * touch) * np.sin(4 * radians)
+    result: Sound = (
+        sound * held(time, seconds, 0.006, 0.06) * np.float32(velocity) * (0.8 + 0.2 * decay(time, 1.2))
+    )
+    return result
+
+
+@lru_cache(maxsize=96)
+def felt(note: int, seconds: float, velocity: float) -> Sound:
+    """A piano with felt before its hammers: few partials, a little sharp each, and a soft knock of wood.
+
+    Partials of a stiff string, f k sqrt(1 + B k^2); two strings a note, which beat slowly.
+    """
+    pitch = hertz(note)
+    length = min(seconds + 0.25, 3.4)
+    time = clock(length)
+    ring = 3.6 * (220 / pitch) ** 0.5
+    sound = np.zeros_like(time)
+    for number in range(1, 6):
+        partial = pitch * number * float(np.sqrt(1 + 0.0004 * number * number))
+        level = number ** -(1.9 - 0.7 * velocity)
+        life = decay(time, ring / (0.6 + 0.4 * number))
+        sound += np.float32(level) * sine(partial, len(time)) * life
+    sound += np.float32(0.6) * sine(pitch * 1.0006, len(time)) * decay(time, ring)
+    noise = np.random.Generator(np.random.PCG64(700 + note))
+    knock = filtered(
+        noise.standard_normal(len(time), dtype=np.float32) * decay(time, 0.05), low(520), high(90)
+    )
+    shape = held(time, min(seconds, 3.15), 0.006, 0.2)
+    result: Sound = (sound + np.float32(0.5) * knock) * shape * np.float32(velocity)
+    return result
+
+
+def organ(note: int, seconds: float, velocity: float) -> Sound:
+    """A drawbar organ, driven a little: octaves and twelfth over the note, a click of the key in front."""
+    pitch = hertz(note)
+    time = clock(seconds + 0.08)
+    pipes = np.zeros_like(time)
+    for ratio, level in ((1.0, 1.0), (2.0, 0.55), (3.0, 0.24), (4.0, 0.3), (8.0, 0.06)):
+        pipes += np.float32(level) * sine(pitch * ratio, len(time))
+    click = sine(pitch * 6.0, len(time)) * decay(time, 0.05) * np.float32(0.35)
+    driven = np.tanh(np.float32(0.55) * (pipes + click))
+    result: Sound = driven * held(time, seconds, 0.003, 0.06) * np.float32(velocity)
+    return result
+
+
 def brass(note: int, seconds: float, velocity: float) -> Sound:
     """A small muted section: three saws, out of tune by a few cents, that open and close. Stereo."""
     pitch = hertz(note)
@@ -210,11 +263,14 @@ def whistle(line: list[tuple[float, int, float, float]], noise: Noise, tail: flo
     exact = time.astype(np.float64)
     pitch, loud = np.full(len(time), hertz(line[0][1])), np.zeros(len(time), np.float32)
     wobble = np.zeros(len(time))
-    for at, note, seconds, velocity in line:
-        first = int(at * ENGINE_RATE)
-        since = exact[first:] - at
-        pitch[first:] = hertz(note) * (pitch[max(first - 1, 0)] / hertz(note)) ** np.exp(-since / 0.022)
-        wobble[first:] = 0.0045 * np.clip((since - 0.28) / 0.5, 0, 1)
+    firsts = [int(at * ENGINE_RATE) for at, *_ in line]
+    for (at, note, seconds, velocity), first, following in zip(
+        line, firsts, [*firsts[1:], None], strict=True
+    ):
+        since = exact[first:following] - at
+        glide = (pitch[max(first - 1, 0)] / hertz(note)) ** np.exp(-since / 0.022)
+        pitch[first:following] = hertz(note) * glide
+        wobble[first:following] = 0.0045 * np.clip((since - 0.28) / 0.5, 0, 1)
         stop = min(int((at + seconds + 0.16) * ENGINE_RATE), len(time))
         span = held(time[: stop - first], seconds, 0.05, 0.16) * np.float32(velocity)
         loud[first:stop] = np.maximum(loud[first:stop], span)

@@ -1,0 +1,246 @@
+"""The stairs' loops: an old record at 92 bpm in A minor, swung, over three progressions."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from . import drums, low, voices
+from .beats import loose, tight
+from .dust import worn
+from .grid import Grid, Sound, lay
+from .harmony import Progression
+from .keys import Hits, handful, late, let_go
+from .melodies import echoed
+from .spectrum import CLUB, QUAY, bell, finish, high
+from .spectrum import low as lowpass
+
+Noise = np.random.Generator
+Figure = tuple[tuple[float, int, float, float], ...]
+"""(beat of the bar, semitones above the root, beats held, velocity) each."""
+
+
+def back_stairs(grid: Grid, noise: Noise) -> Sound:
+    """Kick and snare the old way, ghosts between them, hats with a limp."""
+    return tight(grid, noise, {
+        "kick": (lambda n: drums.kick(n, 52, 0.3, 0.8, 2.2), 0.74, 0.0,
+                 "X... ...x ..X. .... X..x .... ..X. .x.."),
+        "snare": (lambda n: drums.snare(n, 176, 0.17, 0.7), 0.6, 0.03,
+                  ".... X... .... X..o .... X... .o.. X..."),
+        "rim": (lambda n: drums.rim(n, 1380), 0.2, -0.1, ".... x... .... x... .... x... .... x..."),
+        "hat": (lambda n: drums.hat(n, 0.06, 0.3), 0.24, 0.2, "x.x. x.xo x.x. x.x. x.x. x.xo x.x. xox."),
+    }, wet=0.34, tilt=-2.0, drive=1.2)  # fmt: skip
+
+
+def loose_board(grid: Grid, noise: Noise) -> Sound:
+    """Slower on its feet: brushes for hats, and a rim where the snare was."""
+    return tight(grid, noise, {
+        "kick": (lambda n: drums.kick(n, 50, 0.32, 0.7, 1.8), 0.72, 0.0,
+                 "X... .... ..X. ...o X... ...o .xX. ...."),
+        "rim": (lambda n: drums.rim(n, 1240), 0.5, 0.06, ".... X... .... X... .... X... .... X..o"),
+        "brush": (lambda n: drums.brush(n, 0.22), 0.3, -0.1, ".... X... .... X... .... X... ...o X..."),
+        "sweep": (lambda n: drums.brush(n, 0.1), 0.2, 0.3, "x.o. x.oo x.o. x.o. x.o. x.oo x.o. x.o."),
+    }, wet=0.34, tilt=-2.0, drive=1.0)  # fmt: skip
+
+
+def low_ceiling(grid: Grid, noise: Noise) -> Sound:
+    """Heavier: clap on the snare, kicks in pairs, an open hat that answers."""
+    return tight(grid, noise, {
+        "kick": (lambda n: drums.kick(n, 51, 0.32, 1.0, 2.4), 0.8, 0.0,
+                 "X..X .... .xX. .... X..X .... ..X. .xo."),
+        "snare": (lambda n: drums.snare(n, 184, 0.2, 0.7), 0.5, 0.02,
+                  ".... X... .... X..o .... X... ..o. X..o"),
+        "clap": (lambda n: drums.clap(n, 0.2), 0.34, -0.08, ".... X... .... X... .... X... .... X..."),
+        "hat": (lambda n: drums.hat(n, 0.05, 0.5), 0.24, 0.22, "xox. xoxo xox. xox. xox. xoxo xox. xoxo"),
+        "open": (lambda n: drums.hat(n, 0.24, 0.4), 0.22, 0.22, ".... ..x. .... .... .... ..x. .... ...."),
+    }, wet=0.3, tilt=-2.5, drive=1.5)  # fmt: skip
+
+
+def half_landing(grid: Grid, noise: Noise) -> Sound:
+    """Made at 172, snare in the middle of the bar: at half the tempo it is a slow beat with quick feet."""
+    return tight(grid, noise, {
+        "kick": (lambda n: drums.kick(n, 52, 0.26, 1.0, 2.0), 0.78, 0.0,
+                 "X... .... .... ..x. ..X. .... .... ...."),
+        "snare": (lambda n: drums.snare(n, 196, 0.16, 0.8), 0.54, 0.02,
+                  ".... .... X... .... .... .... X... ...o"),
+        "hat": (lambda n: drums.hat(n, 0.045, 0.6), 0.22, 0.2, "x... o... x... o... x... o... x... o.o."),
+        "shaker": (drums.shaker, 0.16, -0.3, "..o. ..x. ..o. ..x."),
+    }, wet=0.3, tilt=-1.5, drive=1.1)  # fmt: skip
+
+
+def fire_door(grid: Grid, noise: Noise) -> Sound:
+    """A break at 172 that runs: ghosts all over, the second snare late."""
+    return tight(grid, noise, {
+        "kick": (lambda n: drums.kick(n, 56, 0.22, 1.1, 2.0), 0.82, 0.0,
+                 "X.x. .... ..X. .... ..x. ..X. .... ...."),
+        "snare": (lambda n: drums.snare(n, 212, 0.15, 1.0), 0.56, 0.02,
+                  ".... X..o .o.. X..o .... X..o .o.X ..o."),
+        "hat": (lambda n: drums.hat(n, 0.04, 0.8), 0.2, 0.2, "x.x. x.x. x.x. x.x."),
+        "ride": (drums.ride, 0.14, -0.25, "x... x... x... x..."),
+    }, wet=0.32, tilt=-1.0, drive=1.2)  # fmt: skip
+
+
+def coat_hangers(grid: Grid, noise: Noise) -> Sound:
+    """Wire on wire: a shaker with a limp and a thin ride."""
+    return loose(grid, noise, {
+        "shaker": (drums.shaker, 0.5, 0.25, "xoxo xoXo xoxo xoXo"),
+        "ride": (drums.ride, 0.2, -0.3, "x... ..x. x... ..x."),
+        "jingle": (drums.tambourine, 0.24, -0.15, ".... x... .... x..o"),
+    }, tilt=-3.5)  # fmt: skip
+
+
+def paper_bag(grid: Grid, noise: Noise) -> Sound:
+    """Brushes on paper, close to the ear."""
+    return loose(grid, noise, {
+        "bag": (lambda n: drums.brush(n, 0.09), 0.5, -0.25, "x.xo ..x. x.xo .ox."),
+        "rim": (lambda n: drums.rim(n, 2100), 0.2, 0.35, "...o ..x. .o.. ..x. ...o ..x. .o.x ...."),
+        "wood": (lambda n: drums.wood(660), 0.16, 0.1, ".... .... .... ...x .... .... ..o. ...."),
+    }, tilt=-3.0)  # fmt: skip
+
+
+_EASY: tuple[Hits, ...] = (
+    ((0.0, 1.7, 0.74), (2.25, 0.4, 0.46), (2.75, 1.0, 0.6)),
+    ((0.0, 1.4, 0.72), (1.75, 0.3, 0.44), (2.75, 1.1, 0.6)),
+)
+
+
+def tines(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """A tine piano from a worn record: the chord, and its echo late in the bar."""
+    loop = grid.silence()
+    for bar, chord in enumerate(chords):
+        notes = [(note, (place - 1.5) * 0.16) for place, note in enumerate(chord.keys)]
+        played = [
+            (voices.electric_piano(note, grid.seconds(1.7), round(0.7 * chord.touch(note), 2)), pan)
+            for note, pan in ((chord.root + 12, -0.1), *notes)
+        ]
+        hand = handful(played, 5)
+        for beat, beats, velocity in _EASY[bar % 2]:
+            at = grid.frame(grid.swung(4 * bar + beat)) + late(noise, 3)
+            lay(loop, let_go(hand, grid.seconds(beats)), at, 0.3 * velocity)
+    return worn(
+        loop,
+        grid,
+        noise,
+        high(95),
+        bell(330, -3, 0.8),
+        bell(1700, 6, 0.5),
+        room=CLUB,
+        wet=0.2,
+        tops=5400,
+        wide=1.25,
+    )
+
+
+def upright(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """The felted piano two floors up: low note, then the hand opens over the bar."""
+    loop = grid.silence(channels=1)
+    for bar, chord in enumerate(chords):
+        notes = (chord.root + 12, *chord.keys)
+        for beat, place, beats, velocity in (
+            (0.0, 0, 3.4, 0.8), (0.0, 2, 2.6, 0.6), (0.5, 1, 1.4, 0.55), (1.0, 3, 1.9, 0.55),
+            (1.75, 4, 1.2, 0.5), (2.25, 2, 1.4, 0.5), (2.75, 3, 1.1, 0.55), (3.5, 1, 0.6, 0.42),
+        ):  # fmt: skip
+            touch = round(velocity * chord.touch(notes[place]), 1)
+            sound = voices.felt(notes[place], grid.seconds(beats), touch)
+            at = grid.frame(grid.swung(4 * bar + beat)) + late(noise, 4)
+            lay(loop, sound, at, 0.4)
+    return worn(
+        loop,
+        grid,
+        noise,
+        high(80),
+        bell(250, -2.5, 0.8),
+        bell(1500, 6, 0.5),
+        room=QUAY,
+        wet=0.24,
+        cents=5,
+        tops=5000,
+    )
+
+
+_ROUND: Figure = ((0.0, 0, 1.3, 0.95), (1.75, 0, 0.3, 0.6), (2.5, 0, 0.9, 0.8), (3.5, 7, 0.3, 0.55))
+_SPARSE: Figure = ((0.0, 0, 2.2, 0.9), (2.75, 12, 0.3, 0.5), (3.0, 0, 0.6, 0.7))
+
+
+def _line(chords: Progression, figure: Figure) -> low.Line:
+    """A figure over each root, and a step from a semitone below into a root that is another."""
+    line = []
+    for bar, (chord, following) in enumerate(pairwise((*chords, chords[0]))):
+        for beat, up, beats, velocity in figure:
+            line.append((4 * bar + beat, chord.root + (chord.fifth if up == 7 else up), beats, velocity))
+        if following.root != chord.root:
+            line.append((4 * bar + 3.75, following.root - 1, 0.2, 0.45))
+    return tuple(line)
+
+
+def cellar(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """Round and deep, behind the kick."""
+    return finish(low.rounded(grid, noise, _line(chords, _ROUND)), bell(260, -1.5, 0.9), lowpass(2200))
+
+
+def boiler(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """Fingers on slack strings, with something rounder to hold them up."""
+    line = _line(chords, _SPARSE)
+    strings = 0.25 * low.plucked(grid, noise, line, 2.2, 0.0) + low.rounded(grid, noise, line)
+    return finish(strings, bell(250, -1.5, 0.9), lowpass(1900))
+
+
+_HORN = (
+    (0.5, 72, 0.4, 0.5), (1.0, 69, 1.4, 0.75), (2.5, 64, 0.4, 0.55), (3.0, 69, 0.9, 0.7),
+    (4.5, 71, 1.3, 0.75), (6.0, 66, 0.4, 0.5), (6.5, 71, 1.2, 0.7),
+    (8.0, 75, 0.4, 0.5), (8.5, 71, 1.4, 0.75), (10.0, 66, 0.4, 0.55), (10.5, 71, 1.2, 0.7),
+    (12.5, 71, 0.4, 0.55), (13.0, 76, 1.9, 0.75), (15.0, 68, 0.7, 0.45),
+)  # fmt: skip
+
+
+def somebodys_horn(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """A muted horn behind a door, over the landing's chords."""
+    loop = grid.silence(channels=1)
+    for beat, note, beats, velocity in _HORN:
+        at = grid.frame(grid.swung(beat)) + late(noise, 6)
+        lay(loop, voices.brass(note - 12, grid.seconds(beats), round(velocity * 0.8, 2)).sum(axis=0), at, 0.2)
+    loop = echoed(loop, grid, 1.5, 0.2, 2)
+    return worn(loop, grid, noise, high(230), bell(1300, 4, 0.7), room=QUAY, wet=0.34, tops=4200)
+
+
+_PIPE = (
+    (0.0, 70, 1.4, 0.7), (1.5, 74, 0.4, 0.55), (2.0, 77, 0.9, 0.65), (3.0, 70, 0.9, 0.65),
+    (4.0, 77, 0.4, 0.55), (4.5, 74, 0.4, 0.5), (5.0, 70, 2.7, 0.7), (8.0, 76, 0.9, 0.6),
+    (9.0, 69, 2.7, 0.7), (12.0, 69, 0.9, 0.6), (13.0, 74, 1.4, 0.7),
+    (14.5, 77, 0.4, 0.5), (15.0, 74, 0.9, 0.6),
+)  # fmt: skip
+
+
+def attic_pipe(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """A pipe that leans out of the skylight."""
+    sung = [
+        (grid.seconds(beat), note, grid.seconds(beats), velocity) for beat, note, beats, velocity in _PIPE
+    ]
+    loop = grid.silence(channels=1)
+    lay(loop, voices.whistle(sung, noise), 0, 0.6)
+    return worn(
+        echoed(loop, grid, 1.5, 0.22, 2),
+        grid,
+        noise,
+        high(230),
+        bell(2000, 4, 0.7),
+        room=QUAY,
+        wet=0.34,
+        tops=5000,
+    )
+
+
+def keys_in_the_lock(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """A thumb piano that turns over the chord, and over it again."""
+    loop = grid.silence()
+    for bar, chord in enumerate(chords):
+        root = 60 + chord.root % 12
+        third = next(note for note in chord.keys if (note - chord.root) % 12 in (3, 4))
+        notes = (root, root + chord.fifth, root + 12, third + 12)
+        for beat, place in ((0.0, 2), (0.75, 1), (1.25, 3), (2.0, 0), (2.5, 2), (3.25, 1)):
+            velocity = 0.5 if place == 3 else 0.8
+            at = grid.frame(grid.swung(4 * bar + beat)) + late(noise, 4)
+            lay(loop, voices.kalimba(notes[place], velocity), at, 0.5, 0.3 * (-1) ** place)
+    loop = echoed(loop, grid, 0.75, 0.28, 2)
+    return worn(loop, grid, noise, high(220), bell(2600, 4, 0.8), room=CLUB, wet=0.28, tops=6500, wide=1.2)
