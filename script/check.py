@@ -11,12 +11,13 @@ from .effects import bus_of
 from .events import event_of, sting_of
 from .form import move_of, warn_of_unreachable
 from .heads import Head, dial_of, head_of
+from .limits import refuse_large_sections, refuse_many
 from .lines import section_of
 from .parse import Reading, reading
-from .piece import Bus, Dial, Event, Move, Piece, Pool, Section, Sting
+from .piece import Bus, Dial, Event, Move, Piece, Pool, Section, Span, Sting
 from .pools import pool_of, warn_if_empty, warn_if_few_holders
 from .problems import Problem, ScriptRejected
-from .scope import scope_of
+from .scope import Scope, scope_of
 from .spacing import canonical
 from .tree import (
     Broken,
@@ -29,6 +30,7 @@ from .tree import (
     ShareCap,
     StingStatement,
 )
+from .vain import warn_of_vain
 from .words import MOST_PROBLEMS
 
 
@@ -69,6 +71,7 @@ def check(
     buses: dict[str, Bus] = {}
     stings: dict[str, Sting] = {}
     events: list[Event] = []
+    said: dict[str, Span] = {}
     unread_move = False
     for statement in script.statements:
         match statement:
@@ -85,6 +88,7 @@ def check(
                 if section is not None:
                     sections.append(section)
             case MoveStatement():
+                _once(scope, said, statement)
                 move = move_of(scope, statement)
                 if move is not None:
                     moves.append(move)
@@ -98,6 +102,7 @@ def check(
                 if sting is not None and scope.stings[sting.name] is statement:
                     stings[sting.name] = sting
             case EventStatement():
+                _once(scope, said, statement)
                 event = event_of(scope, statement)
                 if event is not None:
                     events.append(event)
@@ -108,6 +113,20 @@ def check(
                 pass
     if not unread_move and "section" not in scope.unsure:
         warn_of_unreachable(scope, moves, events)
+    refuse_large_sections(scope, sections, events, head.meter)
+    refuse_many(scope, pools.values(), tuple(buses.values()), moves, events, stings)
+    piece: Piece | None = None
+    if not any(p.severity == "error" for p in (*read.parsed.problems, *scope.problems)):
+        piece = replace(
+            _piece(read, text, head, sections),
+            pools=pools,
+            dials=dials,
+            moves=tuple(moves),
+            buses=buses,
+            stings=stings,
+            events=tuple(events),
+        )
+        warn_of_vain(scope, piece)
     if catalogue is not None:
         uses = (use,) if use in head.uses and use is not None else head.uses
         for pool in pools.values():
@@ -121,22 +140,7 @@ def check(
         (*read.parsed.problems, *scope.problems), key=lambda p: (p.span.line, p.span.column, p.code)
     )
     listed, unlisted = _listed(problems)
-    unlisted += read.parsed.unlisted
-    if unlisted or any(p.severity == "error" for p in problems):
-        return Checked(None, listed, unlisted)
-    piece = _piece(read, text, head, sections)
-    return Checked(
-        replace(
-            piece,
-            pools=pools,
-            dials=dials,
-            moves=tuple(moves),
-            buses=buses,
-            stings=stings,
-            events=tuple(events),
-        ),
-        listed,
-    )
+    return Checked(piece, listed, unlisted + read.parsed.unlisted)
 
 
 def accepted(
@@ -155,6 +159,17 @@ def _listed(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], int]:
         return tuple(problems), 0
     chosen = sorted(range(len(problems)), key=lambda i: (problems[i].severity != "error", i))[:MOST_PROBLEMS]
     return tuple(problems[i] for i in sorted(chosen)), len(problems) - MOST_PROBLEMS
+
+
+def _once(scope: Scope, said: dict[str, Span], statement: MoveStatement | EventStatement) -> None:
+    """Note a move or an event that says, word for word, what another does."""
+    first = said.setdefault(statement.text, statement.span)
+    if first is not statement.span:
+        what = "move" if isinstance(statement, MoveStatement) else "event"
+        hint = "keep one of them"
+        scope.say(
+            "E024", statement.span, f"this {what} stands twice; the first is in line {first.line}", hint
+        )
 
 
 def _piece(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, cast
 
+from .expression import constant
 from .measure import amount, length
 from .piece import Bus, Duck, Effects, Expression, Filter, Number, Send
 from .scope import Scope
@@ -25,6 +26,8 @@ def effects_of(scope: Scope, clauses: Sequence[SendClause | DuckClause | FilterC
         match clause:
             case SendClause():
                 share = amount(scope, clause.term, f"to {clause.bus.text}", "", (0, 1), plain=True)
+                if share is not None and constant(share) == 0:
+                    scope.say("W008", clause.span, f"`to {clause.bus.text} 0%` sends nothing there")
                 if clause.bus.text in sends:
                     scope.say(
                         "E038", clause.span, f"`to {clause.bus.text}` stands twice here", "keep one of them"
@@ -33,6 +36,8 @@ def effects_of(scope: Scope, clauses: Sequence[SendClause | DuckClause | FilterC
                     sends[clause.bus.text] = Send(clause.bus.text, share)
             case DuckClause():
                 depth = amount(scope, clause.term, "duck", "dB", (0, 60), plain=False)
+                if depth is not None and constant(depth) == 0:
+                    scope.say("W008", clause.span, "`duck 0 dB` makes nothing softer")
                 if duck is not None:
                     scope.say("E038", clause.span, "`duck` stands twice here", "keep one of them")
                 elif known_part(scope, clause.under) and depth is not None:
@@ -59,6 +64,8 @@ def filter_of(scope: Scope, clause: FilterClause) -> Filter | None:
     over = length(scope, clause.over, "over")
     if hz is None or to_hz is None or over is None:
         return None
+    if constant(hz) is not None and constant(hz) == constant(to_hz):
+        scope.say("W008", clause.span, f"this `{kind}` ends where it begins", "leave out what follows `->`")
     curve = cast(
         Literal["linear", "smooth", "exponential"], clause.curve.text if clause.curve else "exponential"
     )
@@ -78,6 +85,9 @@ def bus_of(scope: Scope, statement: BusStatement) -> Bus:
             filter = filter_of(scope, effect)
             if filter is not None:
                 filters.append(filter)
+            if len(filters) > _MOST_FILTERS:
+                scope.say("E038", effect.span, f"at most {_MOST_FILTERS} filters stand in one bus")
+                filters.pop()
             continue
         if effect.word in found:
             scope.say("E038", effect.span, f"`{effect.word}` stands twice in this bus", "keep one of them")
@@ -115,6 +125,7 @@ def _strength(scope: Scope, effect: BusEffect) -> Expression | None:
 
 def _known_bus(scope: Scope, name: Name) -> bool:
     if name.text in scope.buses:
+        scope.used.add(("bus", name.text))
         return True
     scope.unknown("E044", "bus", name, scope.buses, None if scope.buses else _NO_BUS)
     return False

@@ -22,7 +22,7 @@ from .piece import (
     SwapPart,
     Trigger,
 )
-from .scope import Scope
+from .scope import Scope, needs_text
 from .tree import (
     ActionClause,
     EventStatement,
@@ -114,6 +114,8 @@ def sting_of(scope: Scope, statement: StingStatement) -> Sting | None:
 
 def chance_of(scope: Scope, odds: Odds) -> float | None:
     found = number(scope, odds.amount, "chance", ("",), bounds=(0, 1), shown="0% to 100%")
+    if found == 0:
+        scope.say("W010", odds.span, "`chance 0%` lets nothing sound", "leave it out, or give it more")
     return None if found is None else float(found)
 
 
@@ -157,6 +159,7 @@ def _trigger(scope: Scope, clause: TriggerClause) -> Trigger | None:
             return Trigger("dislike")
         case "cue":
             assert clause.name is not None
+            needs_text(scope, clause.name, "on cue")
             return Trigger("cue", clause.name.text)
         case "when":
             assert clause.term is not None
@@ -185,6 +188,7 @@ def _action(scope: Scope, clause: ActionClause) -> Action | None:
             known = known_part(scope, name)
         case "sting" if name is not None:
             known = name.text in scope.stings
+            scope.used.add(("sting", name.text))
             if not known:
                 hint = None if scope.stings else "there is no sting yet; make one, such as: " + _A_STING
                 scope.unknown("E045", "sting", name, scope.stings, hint)
@@ -253,4 +257,6 @@ def share_of(scope: Scope, statement: ShareCap) -> float | None:
     if found is not None and found * 100 < 1:
         scope.say("E028", statement.amount.span, "`share cap` is out of bounds: 1% to 100%")
         return None
+    if found == 1:
+        scope.say("W008", statement.amount.span, "a share cap of 100% holds nobody back", "such as: 30%")
     return None if found is None else float(found)

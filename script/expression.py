@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from math import isfinite
 
 from .piece import Binary, DialValue, Expression, Number, RandomValue, Unary
 
 _GREATEST = 1e12
 _ANYWHERE = (-_GREATEST, _GREATEST)
-_NEVER, _ALWAYS = (0.0, 0.0), (1.0, 1.0)
+NEVER, ALWAYS = (0.0, 0.0), (1.0, 1.0)
 
 
 def evaluate(expression: Expression, dials: Mapping[str, float], draw: Callable[[], float]) -> float | bool:
@@ -36,9 +35,9 @@ def evaluate(expression: Expression, dials: Mapping[str, float], draw: Callable[
 
 
 def _held(value: float) -> float:
-    if not isfinite(value):
-        return _GREATEST if value > 0 else -_GREATEST
-    return max(-_GREATEST, min(_GREATEST, value))
+    if -_GREATEST <= value <= _GREATEST:
+        return value
+    return _GREATEST if value > 0 else -_GREATEST
 
 
 _OPERATORS: dict[str, Callable[[float | bool, float | bool], float | bool]] = {
@@ -56,8 +55,22 @@ _OPERATORS: dict[str, Callable[[float | bool, float | bool], float | bool]] = {
     "/": lambda left, right: _held(left / right) if right else 0.0,
 }
 
+
+def constant(expression: Expression) -> float | bool | None:
+    """Its value if no dial and no chance is in it, else null."""
+    return evaluate(expression, {}, lambda: 0.0) if _fixed(expression) else None
+
+
+def _fixed(expression: Expression) -> bool:
+    if isinstance(expression, Unary):
+        return _fixed(expression.operand)
+    if isinstance(expression, Binary):
+        return _fixed(expression.left) and _fixed(expression.right)
+    return isinstance(expression, Number)
+
+
 Extent = tuple[float, float]
-"""The least and the greatest value; of a condition (0, 0) if it never holds and (1, 1) if it always does."""
+"""The least and the greatest value; of a condition `NEVER` or `ALWAYS`, or (0, 1)."""
 
 
 def extent(expression: Expression, dials: Mapping[str, Extent]) -> Extent:
@@ -70,7 +83,8 @@ def extent(expression: Expression, dials: Mapping[str, Extent]) -> Extent:
     if isinstance(expression, DialValue):
         return dials.get(expression.name, _ANYWHERE)
     if isinstance(expression, RandomValue):
-        return expression.lo, expression.hi
+        # As `evaluate` has it, whose rounding may end a hair above `hi`.
+        return expression.lo, max(expression.hi, expression.lo + (expression.hi - expression.lo))
     if isinstance(expression, Unary):
         lo, hi = extent(expression.operand, dials)
         return (1.0 - hi, 1.0 - lo) if expression.operator == "not" else (-hi, -lo)
@@ -88,12 +102,12 @@ def _joined(word: str, left: Extent, right: Extent) -> Extent:
             apart = left[1] < right[0] or right[1] < left[0]
             if not same and not apart:
                 return 0.0, 1.0
-            return _ALWAYS if same == (word == "==") else _NEVER
+            return ALWAYS if same == (word == "==") else NEVER
         case "<" | "<=" | ">" | ">=":
             compare = _OPERATORS[word]
             ends = (left[1], right[0]), (left[0], right[1])
-            surest, unlikeliest = ends if word[0] == "<" else ends[::-1]
-            return float(compare(*surest)), float(compare(*unlikeliest))
+            surest, likeliest = ends if word[0] == "<" else ends[::-1]
+            return float(compare(*surest)), float(compare(*likeliest))
         case "/" if right[0] <= 0 <= right[1]:
             return (0.0, 0.0) if left == (0, 0) or right == (0, 0) else _ANYWHERE
     found = [float(_OPERATORS[word](a, b)) for a in left for b in right]
@@ -107,3 +121,12 @@ def steps(expression: Expression) -> int:
     if isinstance(expression, Binary):
         return steps(expression.left) + steps(expression.right)
     return 8 if isinstance(expression, RandomValue) else 1
+
+
+def draws(expression: Expression) -> bool:
+    """Whether a `random` is in it."""
+    if isinstance(expression, Unary):
+        return draws(expression.operand)
+    if isinstance(expression, Binary):
+        return draws(expression.left) or draws(expression.right)
+    return isinstance(expression, RandomValue)

@@ -7,10 +7,10 @@ from itertools import pairwise
 
 from .effects import known_part
 from .events import NEXT_BAR, boundary_of
-from .expression import constant
+from .expression import ALWAYS, extent
 from .measure import condition, length, number
 from .piece import Boundary, Event, Expression, Length, Move, MoveTo
-from .scope import Scope
+from .scope import Scope, needs_text
 from .tree import Boundary as BoundaryClause
 from .tree import Lasting, Mix, MoveModifier, MoveStatement, Name, Odds, OnCue, Through
 
@@ -49,6 +49,7 @@ def move_of(scope: Scope, statement: MoveStatement) -> Move | None:
                 whole = known_part(scope, modifier.part) and whole
                 through = modifier.part.text
             case OnCue():
+                needs_text(scope, modifier.name, "on cue")
                 cue = modifier.name.text
     if cue is not None and at == _END:
         scope.say(
@@ -112,7 +113,7 @@ def warn_of_unreachable(scope: Scope, moves: Sequence[Move], events: Sequence[Ev
     from_any = [m for m in moves if m.origin is None]
     any_leads_to = [m.target for m in from_any if m.target is not None]
     any_leads_to += [e.action.target for e in events if isinstance(e.action, MoveTo) and e.action.target]
-    any_always = any(m.at == _END and _always(m) for m in from_any)
+    any_always = any(m.at == _END and always(scope, m.when) for m in from_any)
     by_origin: dict[str, list[Move]] = {}
     for move in moves:
         if move.origin is not None:
@@ -128,7 +129,8 @@ def warn_of_unreachable(scope: Scope, moves: Sequence[Move], events: Sequence[Ev
         waiting += [m.target for m in leading if m.target is not None]
         waiting += any_leads_to
         any_leads_to = []
-        if name in followers and not any_always and not any(m.at == _END and _always(m) for m in leading):
+        leaves = any_always or any(m.at == _END and always(scope, m.when) for m in leading)
+        if name in followers and not leaves:
             waiting.append(followers[name])
     for name, section in scope.sections.items():
         if name not in reached and section.name is not None:
@@ -140,5 +142,6 @@ def warn_of_unreachable(scope: Scope, moves: Sequence[Move], events: Sequence[Ev
             )
 
 
-def _always(move: Move) -> bool:
-    return move.when is None or constant(move.when) is True
+def always(scope: Scope, when: Expression | None) -> bool:
+    """Whether a condition holds whatever the dials are."""
+    return when is None or extent(when, scope.dial_ranges) == ALWAYS

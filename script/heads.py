@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -9,13 +10,14 @@ from .events import answers_of, share_of
 from .measure import ends, number
 from .piece import Answer, Dial, Key, Span
 from .problems import did_you_mean
-from .scope import Scope
+from .scope import Scope, needs_text
 from .tree import (
     Broken,
     DialStatement,
     KeyName,
     Keys,
     Meter,
+    Name,
     PieceHead,
     Remark,
     Script,
@@ -64,6 +66,7 @@ def head_of(scope: Scope, script: Script, use: str | None) -> Head:
         match statement:
             case PieceHead():
                 if _first(scope, seen, "piece", statement.span):
+                    needs_text(scope, statement.name, "piece")
                     head.name = statement.name.text
                     head.uses = _uses(scope, statement, use)
             case Tempo():
@@ -85,20 +88,14 @@ def head_of(scope: Scope, script: Script, use: str | None) -> Head:
                     head.beats = meter[0] if meter else None
             case Keys():
                 if _first(scope, seen, "key", statement.span):
-                    keys = [key_of(scope, name) for name in statement.keys]
-                    head.keys = tuple(dict.fromkeys(key for key in keys if key is not None))
+                    head.keys = keys_of(scope, statement.keys)
             case Setting():
                 if _first(scope, seen, statement.word, statement.span):
                     _setting(scope, statement, head)
-            case Remark(word="author", text=text):
-                if _first(scope, seen, "author", statement.span):
-                    head.author = text
-            case Remark(word="version", text=text):
-                if _first(scope, seen, "version", statement.span):
-                    head.version = text
-            case Remark(text=text):
-                if _first(scope, seen, "credit", statement.span):
-                    head.credit = text
+            case Remark(word=word, text=text):
+                needs_text(scope, Name(text, statement.span), word)
+                if _first(scope, seen, word, statement.span):
+                    setattr(head, word, text)
             case ShareCap():
                 if _first(scope, seen, "share", statement.span):
                     head.share_cap = share_of(scope, statement)
@@ -205,6 +202,21 @@ def _setting(scope: Scope, statement: Setting, head: Head) -> None:
                 scope, statement.amount, "ceiling", ("dB", "dBTP"), bounds=(-20, 0), shown="-20 to 0 dBTP"
             )
             head.ceiling_dbtp = head.ceiling_dbtp if ceiling is None else float(ceiling)
+
+
+def keys_of(scope: Scope, names: Iterable[object]) -> tuple[Key, ...]:
+    """The keys that are named, without those that have a mistake."""
+    found: list[Key] = []
+    for name in names:
+        key = key_of(scope, name) if isinstance(name, KeyName) else None
+        if key is None:
+            continue
+        assert isinstance(name, KeyName)
+        if key in found:
+            scope.say("E038", name.span, f"{key.name} stands twice here", "keep one of them")
+        else:
+            found.append(key)
+    return tuple(found)
 
 
 def key_of(scope: Scope, name: KeyName) -> Key | None:

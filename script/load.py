@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -14,7 +15,7 @@ from .words import MOST_BYTES
 
 
 class ScriptNotFound(Exception):
-    """There is no script file at the place that was named."""
+    """There is no script file at the place that was named, or it cannot be read."""
 
     exit_code = 2
 
@@ -30,17 +31,36 @@ def load(path: str | Path) -> str:
         data = sys.stdin.buffer.read(MOST_BYTES + 1)
         return text_of(data, len(data), "standard input")
     file = Path(path)
-    if file.is_dir():
-        raise ScriptNotFound(f"{name!r} is a folder; name the script file in it")
     try:
-        with file.open("rb") as stream:
-            size = file.stat().st_size
-            data = stream.read(MOST_BYTES + 1) if size <= MOST_BYTES else b""
+        with open(file, "rb", opener=_at_once) as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ScriptNotFound(f"{name!r} is {_kind(status.st_mode)}")
+            size = status.st_size
+            data = (stream.read(MOST_BYTES + 1) or b"") if size <= MOST_BYTES else b""
     except FileNotFoundError:
         raise ScriptNotFound(f"there is no script {name!r}{_nearby(file)}") from None
     except ValueError:
         raise ScriptNotFound(f"{name!r} is not a file name") from None
+    except OSError as error:
+        if file.is_dir():
+            raise ScriptNotFound(f"{name!r} is {_kind(stat.S_IFDIR)}") from None
+        raise ScriptNotFound(f"the script {name!r} cannot be read: {error.strerror}") from None
     return text_of(data, max(size, len(data)), name)
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Opens without waiting for whoever may write into a pipe."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _kind(mode: int) -> str:
+    """What a path that is no file leads to, and what to do instead."""
+    if stat.S_ISDIR(mode):
+        return "a folder; name the script file in it"
+    if stat.S_ISFIFO(mode):
+        return "a pipe, not a file; to read from one, give - and send it to standard input"
+    return "a device, not a file; to read from one, give - and send it to standard input"
 
 
 def text_of(data: bytes, size: int, name: str) -> str:

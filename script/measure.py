@@ -6,7 +6,7 @@ from collections.abc import Collection
 from fractions import Fraction
 from typing import Literal, cast
 
-from .expression import constant
+from .expression import ALWAYS, NEVER, extent
 from .piece import Binary, DialValue, Expression, Length, Number, RandomValue, Unary
 from .scope import Scope
 from .tree import BinaryTerm, Name, Quantity, RandomRange, Range, Term, UnaryTerm
@@ -15,6 +15,10 @@ from .words import MOST_BARS, UNITS
 _CONDITIONS = frozenset(("<", "<=", ">", ">=", "==", "!=", "and", "or", "not"))
 _LONGEST_SECONDS = 3600
 _LARGEST = Fraction(10**9)
+_EVERY_KIND = frozenset(kind for kind, _ in UNITS.values())
+_ANY_UNIT = "?"
+"""Of what holds a dial whose statement could not be read."""
+_SAMPLES = {"dB": "6 dB", "Hz": "5 kHz", "s": "2 s", "beats": "0.5 beats"}
 
 
 def number(
@@ -120,17 +124,43 @@ def bars(scope: Scope, quantity: Quantity, place: str) -> int | None:
 
 
 def condition(scope: Scope, term: Term, place: str) -> Expression | None:
-    """The condition that `term` is, or null with a mistake noted."""
+    """The condition that `term` is, or null with a mistake noted; a doubt, if it never or always holds."""
     kinds = scope.dial_kinds | {""}
-    return _compiled(scope, term, place, kinds, wants_condition=True, structural=True)
+    compiled = _compiled(scope, term, place, kinds, wants_condition=True, structural=True)
+    if compiled is None or unit_of(scope, term) is None:
+        return None
+    may_be = extent(compiled, scope.dial_ranges)
+    if may_be == NEVER:
+        scope.say("W010", term.span, "this condition never holds", _turning(scope, term))
+    elif may_be == ALWAYS:
+        scope.say("W008", term.span, "this condition always holds", _turning(scope, term))
+    return compiled
+
+
+def _turning(scope: Scope, term: Term) -> str | None:
+    """How far the dial turns that comes first in a condition; null if none is in it."""
+    waiting = [term]
+    while waiting:
+        match waiting.pop():
+            case Name(text=name) if name in scope.dial_ranges:
+                lo, hi = scope.dial_ranges[name]
+                unit = scope.dial_unit(name)
+                return f"dial {name} goes from {lo:g} to {hi:g}{' ' + unit if unit else ''}"
+            case UnaryTerm(operand=operand):
+                waiting.append(operand)
+            case BinaryTerm(left=left, right=right):
+                waiting += [right, left]
+            case _:
+                pass
+    return None
 
 
 def amount(
     scope: Scope, term: Term, place: str, kind: str, bounds: tuple[float, float], *, plain: bool
 ) -> Expression | None:
-    """The number that `term` is. A constant is held to `bounds`, in the base unit.
+    """The number that `term` is, in the unit `kind`. It must be able to fall within `bounds`.
 
-    `plain`: it may be a bare number, without a unit.
+    `plain`: it may be without a unit.
     """
     expression = _compiled(scope, term, place, {kind}, wants_condition=False, structural=False)
     if expression is None:
@@ -139,12 +169,62 @@ def amount(
     if bare is not None and not plain and bare.value:
         scope.say("E029", bare.span, f"`{place} {written(bare)}` needs a unit: {_units((kind,))}")
         return None
-    fixed = constant(expression)
-    if fixed is not None and not bounds[0] <= fixed <= bounds[1]:
+    unit = unit_of(scope, term)
+    if unit is None:
+        return None
+    lo, hi = extent(expression, scope.dial_ranges)
+    if unit not in (kind, "", _ANY_UNIT):
+        scope.say("E029", term.span, f"`{place}` takes {_units((kind,), plain=plain)}, not {unit}")
+        return None
+    if not unit and not plain and (lo, hi) != (0, 0):
+        scope.say(
+            "E029",
+            term.span,
+            f"`{place}` takes {_units((kind,))}, and this has no unit",
+            f"multiply it, such as by {_SAMPLES[kind]}",
+        )
+        return None
+    if hi < bounds[0] or lo > bounds[1]:
         limits = f"{bounds[0]:,g} to {bounds[1]:,g}{' ' + kind if kind else ''}"
         scope.say("E028", term.span, f"`{place}` is out of bounds here: {limits}")
         return None
     return expression
+
+
+def unit_of(scope: Scope, term: Term) -> str | None:
+    """The base unit of a term, empty without one and for a condition; null with a mistake noted."""
+    match term:
+        case Quantity(unit=unit) | RandomRange(range=Range(hi=Quantity(unit=unit))):
+            return UNITS[unit][0] if unit else ""
+        case Name(text=name):
+            found = scope.dial_unit(name)
+            return _ANY_UNIT if found is None else found
+        case UnaryTerm(operand=operand):
+            return unit_of(scope, operand)
+    left, right = unit_of(scope, term.left), unit_of(scope, term.right)
+    if left is None or right is None:
+        return None
+    compares = term.operator in _CONDITIONS
+    if _ANY_UNIT in (left, right) or term.operator in ("and", "or"):
+        return "" if compares else _ANY_UNIT
+    match term.operator:
+        case "*":
+            fits, unit = not (left and right), left or right
+        case "/":
+            fits, unit = right in ("", left), "" if left == right else left
+        case _:
+            # Nothing is the same in every unit.
+            fits, unit = left == right or _is_zero(term.left) or _is_zero(term.right), left or right
+    if not fits:
+        first, second = (_units((each,), named=True) for each in (left, right))
+        hint = "leave out one of the units" if term.operator in ("*", "/") else "give both the same unit"
+        scope.say("E029", term.span, f"`{term.operator}` stands between {first} and {second}", hint)
+        return None
+    return "" if compares else unit
+
+
+def _is_zero(term: Term) -> bool:
+    return isinstance(term, Quantity) and term.unit is None and not term.value
 
 
 def _bare(term: Term) -> Quantity | None:
@@ -173,9 +253,11 @@ def _compiled(
             scope.say("E041", term.span, "a number is needed here, and this is a condition")
         return None
     inner = operator in ("and", "or", "not")
+    # What is divided may have any unit: `unit_of` says whether it suits what divides it.
+    within = _EVERY_KIND if operator == "/" else kinds
 
     def part(node: Term) -> Expression | None:
-        return _compiled(scope, node, place, kinds, wants_condition=inner, structural=structural)
+        return _compiled(scope, node, place, within, wants_condition=inner, structural=structural)
 
     match term:
         case Quantity():
@@ -198,6 +280,7 @@ def _dial(scope: Scope, name: Name, *, structural: bool) -> Expression | None:
     if name.text not in scope.dials:
         scope.unknown("E033", "dial", name, scope.dials)
         return None
+    scope.used.add(("dial", name.text))
     dial = scope.dials[name.text]
     if structural and dial is not None and dial.effect.text == "now":
         scope.say(
@@ -220,8 +303,9 @@ def _plain(value: Fraction) -> str:
     return str(value) if value.denominator == 1 else f"{float(value):.12g}"
 
 
-def _units(kinds: Collection[str], *, plain: bool = False) -> str:
-    words = [kind or "%" for kind in sorted(kinds)]
+def _units(kinds: Collection[str], *, plain: bool = False, named: bool = False) -> str:
+    """Units as one says them; `plain`: or a number without one. `named`: that number rather than %."""
+    words = [kind or ("a number without a unit" if named else "%") for kind in sorted(kinds)]
     if not words:
         return "a number without a unit"
     if plain:

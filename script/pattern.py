@@ -32,7 +32,8 @@ def _spread(scope: Scope, pattern: Euclid) -> tuple[Step, ...]:
     steps = number(scope, pattern.steps, "euclid in", plain=True, bounds=(1, _MOST_EUCLID), whole=True)
     rotate = 0
     if pattern.rotate is not None:
-        turned = number(scope, pattern.rotate, "rotate", plain=True, bounds=(0, _MOST_EUCLID), whole=True)
+        most = int(steps or _MOST_EUCLID) - 1
+        turned = number(scope, pattern.rotate, "rotate", plain=True, bounds=(0, most), whole=True)
         if turned is None:
             return ()
         rotate = int(turned)

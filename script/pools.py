@@ -9,13 +9,12 @@ from fractions import Fraction
 from typing import Literal
 
 from .catalogue import Catalogue
-from .heads import HIGHEST_BPM, LOWEST_BPM, key_of
+from .heads import HIGHEST_BPM, LOWEST_BPM, keys_of
 from .measure import bars, condition, ends, number
 from .piece import Clause, Key, Pool, Span, Weight
-from .scope import Scope
+from .scope import Scope, needs_text
 from .tree import (
     Attribute,
-    KeyName,
     MaxShift,
     MaxStretch,
     Name,
@@ -28,6 +27,16 @@ from .tree import (
 from .words import ROLES, TONAL_ROLES
 
 _SHAPES = {"loops": ("loop", "sustained"), "hits": ("hit",)}
+_SINGLE = frozenset(("role", "holder", "set", "energy", "tempo"))
+"""Of what a stem has one."""
+_OF_LOOPS = {
+    "tempo": "they have none",
+    "max stretch": "they are never stretched",
+    "max shift": "they go to the nearest tone of the key",
+}
+"""What only loops can be asked for, and why."""
+_UNTUNED = frozenset(("beats", "tops"))
+"""Roles that are never shifted in pitch."""
 _USUAL_STRETCH = 0.12
 _USUAL_SHIFT_ST = 3
 
@@ -40,12 +49,15 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
     never: int | None = None
     fresh = False
     shift = _USUAL_SHIFT_ST
-    weights: list[Weight] = []
+    weights: list[tuple[Weight, Weighted]] = []
     seen: set[str] = set()
 
     def once(word: str, clause: Attribute | MaxStretch | MaxShift | NeverTwice | PreferFresh) -> None:
         if word in seen:
-            scope.say("E038", clause.span, f"`{word}` stands twice in this pool", "keep one of them")
+            hint = "join its values with `or`" if word in _SINGLE else "keep one of them"
+            scope.say("E038", clause.span, f"`{word}` stands twice in this pool", hint)
+        elif statement.shape == "hits" and word in _OF_LOOPS:
+            scope.say("E039", clause.span, f"`{word}` does not fit hits: {_OF_LOOPS[word]}")
         seen.add(word)
 
     for clause in statement.clauses:
@@ -61,6 +73,8 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
                 if not isinstance(keys, str):
                     clauses.append(Clause("key", tuple(k.name for k in keys), clause.negated))
             case Attribute():
+                if clause.column in _SINGLE and not clause.negated:
+                    once(clause.column, clause)
                 values = _values(scope, clause, catalogue)
                 if values:
                     clauses.append(Clause(clause.column, values, clause.negated))
@@ -85,7 +99,7 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
             case Weighted():
                 weight = _weight(scope, clause, catalogue)
                 if weight is not None:
-                    weights.append(weight)
+                    weights.append((weight, clause))
     pool = Pool(
         name=statement.name.text,
         clauses=tuple(clauses),
@@ -95,12 +109,25 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
         prefer_fresh=fresh,
         span=statement.span,
         max_shift_st=shift,
-        weights=tuple(weights),
+        weights=tuple(weight for weight, _ in weights),
     )
     if key is None:
         tonal = not pool.hits and (not pool.roles or bool(TONAL_ROLES & set(pool.roles)))
         key = "fits" if tonal else "any"
-    return replace(pool, key=key)
+    pool = replace(pool, key=key)
+    tuned = not pool.roles or bool(set(pool.roles) - _UNTUNED)
+    for unheard in statement.clauses:
+        if isinstance(unheard, MaxShift) and not pool.hits and (pool.key != "fits" or not tuned):
+            hint = "say `key fits` as well" if tuned else None
+            scope.say("W008", unheard.span, "`max shift` changes nothing: stems are not shifted here", hint)
+    for weight, said in weights:
+        if weight.factor == 1:
+            scope.say("W008", said.span, "`weight 1` is what every stem has")
+        elif weight.clause in clauses:
+            scope.say(
+                "W008", said.span, "every stem of this pool has it: the weight lifts none above another"
+            )
+    return pool
 
 
 def _weight(scope: Scope, clause: Weighted, catalogue: Catalogue | None) -> Weight | None:
@@ -119,8 +146,8 @@ def _weight(scope: Scope, clause: Weighted, catalogue: Catalogue | None) -> Weig
         scope.say("E039", attribute.span, f"`weight` takes named keys, not `key {attribute.values[0].text}`")
         return None
     if attribute.column == "key":
-        keys = [key_of(scope, value) for value in attribute.values if isinstance(value, KeyName)]
-        values: tuple[str | tuple[float, float], ...] = tuple(k.name for k in keys if k is not None)
+        named = keys_of(scope, attribute.values)
+        values: tuple[str | tuple[float, float], ...] = tuple(k.name for k in named)
     else:
         values = _values(scope, attribute, catalogue)
     when = None if clause.when is None else condition(scope, clause.when, "when")
@@ -138,21 +165,31 @@ def _keys(scope: Scope, clause: Attribute) -> Literal["fits", "any"] | tuple[Key
             )
             return None
         return "fits" if first.text == "fits" else "any"
-    keys = [key_of(scope, value) for value in clause.values if isinstance(value, KeyName)]
-    return tuple(dict.fromkeys(k for k in keys if k is not None)) or None
+    return keys_of(scope, clause.values) or None
 
 
 def _values(
     scope: Scope, clause: Attribute, catalogue: Catalogue | None
 ) -> tuple[str | tuple[float, float], ...]:
     values: list[str | tuple[float, float]] = []
+    seen: set[object] = set()
     for value in clause.values:
+        found: str | tuple[float, float] | None
         if isinstance(value, Range):
             found = _range(scope, value, clause.column)
-            if found is not None:
-                values.append(found)
-        elif isinstance(value, Name):
-            values.append(value.text)
+        else:
+            assert isinstance(value, Name)
+            needs_text(scope, value, clause.column)
+            found = value.text
+        if found is None:
+            continue
+        told = found.casefold() if isinstance(found, str) else found
+        if told in seen:
+            scope.say("E038", value.span, "this stands twice here", "keep one of them")
+            continue
+        seen.add(told)
+        values.append(found)
+        if isinstance(value, Name):
             if clause.column == "role":
                 roles = {*ROLES, *(catalogue.roles if catalogue else ())}
                 _known(scope, "W001", "role", value, roles)

@@ -55,6 +55,9 @@ CODES = {
     "E043": "a fraction where a whole number is needed",
     "E044": "an unknown bus",
     "E045": "an unknown sting",
+    "E046": "a name in which nothing stands",
+    "E047": "a section that has more in a bar than can be composed",
+    "E048": "more statements of a kind, or weights in a pool, than are taken",
     "W001": "an unknown role",
     "W002": "a section that nothing leads to",
     "W003": "an empty pool",
@@ -62,6 +65,9 @@ CODES = {
     "W005": "an unknown holder",
     "W006": "a line that its section cuts short",
     "W007": "a share cap that cannot be met",
+    "W008": "words that change nothing",
+    "W009": "a name that nothing uses",
+    "W010": "what can never happen",
     "W020": "a pool whose stems all fail the tempo or the key",
     "W021": "a line that rests, as the dry run finds",
     "W022": "a section in which nothing sounds, as the dry run finds",
@@ -70,6 +76,12 @@ CODES = {
 """Every code and what it stands for. Codes are never given to another mistake."""
 
 _MOST_COMPARED = 500
+
+_LOOKALIKES = str.maketrans(
+    "аеорсухіјѕһԁԛԝӏАВЕКМНОРСТУХІЈЅοναΑΒΕΖΗΙΚΜΝΟΡΤΥΧıɡ",
+    "aeopcyxijshdqwlABEKMHOPCTYXIJSovaABEZHIKMNOPTYXig",
+)
+"""Letters of other alphabets to the Latin ones that they look like."""
 
 _WIDEST = 120
 """Characters of a source line that are shown; of a longer one, those around the caret."""
@@ -109,6 +121,11 @@ def did_you_mean(word: str, known: Iterable[str], quote: str = '"') -> str | Non
     """A hint with the known word that looks most like `word`, or null if none does."""
     if len(word) > 40:
         return None
+    plain = word if word.isascii() else unicodedata.normalize("NFKC", word).translate(_LOOKALIKES)
+    if plain != word:
+        known = list(known)
+        if plain in known:
+            return f"{quote}{word}{quote} only looks like {quote}{plain}{quote}: type it anew"
     # Names of another length are not near; the rest is cut, so that no script makes this slow.
     near_in_length = (name for name in known if abs(len(name) - len(word)) <= 3)
     choices = {name.lower(): name for name in islice(near_in_length, _MOST_COMPARED)}

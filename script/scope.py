@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from .piece import Span
 from .problems import Problem, did_you_mean, problem, short
@@ -23,7 +24,7 @@ from .words import MOST_PROBLEMS, UNITS
 _MOST_LISTED = 8
 
 
-@dataclass(slots=True)
+@dataclass
 class Scope:
     """Names by kind. A null value: its statement could not be read, so the name is known and no more."""
 
@@ -39,6 +40,8 @@ class Scope:
     """Kinds of which some statement's name could not be read."""
     dial_kinds: frozenset[str] = frozenset()
     """The base units of the dials; all there are, if a dial could not be read."""
+    used: set[tuple[str, str]] = field(default_factory=set)
+    """Kind and name of the dials, buses and stings that something uses."""
     problems: list[Problem] = field(default_factory=list)
 
     def say(self, code: str, span: Span, message: str, hint: str | None = None) -> None:
@@ -52,6 +55,31 @@ class Scope:
         if hint is None and len(self.problems) < MOST_PROBLEMS:
             hint = _hint(kind, name.text, list(known))
         self.say(code, name.span, f'unknown {kind} "{short(name.text)}"', hint)
+
+    def dial_unit(self, name: str) -> str | None:
+        """The base unit of a dial, empty for a plain number; null if its statement could not be read."""
+        dial = self.dials.get(name)
+        if dial is None:
+            return None
+        return UNITS[dial.range.hi.unit][0] if dial.range.hi.unit else ""
+
+    @cached_property
+    def dial_ranges(self) -> Mapping[str, tuple[float, float]]:
+        """From where to where each dial turns, in its base unit; not those that have a mistake there."""
+        found = {}
+        for name, dial in self.dials.items():
+            if dial is None:
+                continue
+            lo, hi = (q.value * (UNITS[q.unit][1] if q.unit else 1) for q in (dial.range.lo, dial.range.hi))
+            if lo <= hi:
+                found[name] = float(lo), float(hi)
+        return found
+
+
+def needs_text(scope: Scope, name: Name, what: str) -> None:
+    """Note a name or text in which nothing stands. `what`: it names."""
+    if not name.text.strip():
+        scope.say("E046", name.span, f"the name after `{what}` is empty", "write one between the quotes")
 
 
 def _hint(kind: str, name: str, known: list[str]) -> str | None:

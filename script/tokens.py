@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -24,7 +25,13 @@ _SCAN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ud800-\udfff]|\r(?!\n)")
+_TURNS = r"\u202a-\u202e\u2066-\u2069"
+"""Characters that turn the direction of what follows, so that a text is not what it looks like."""
+
+_CONTROL = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ud800-\udfff{_TURNS}]|\r(?!\n)")
+
+_UNSEEN_LETTERS = re.compile("[\u115f\u1160\u3164\uffa0]")
+"""Letters by their kind, and blank."""
 
 _PASTED = {
     **dict.fromkeys("“”„‟«»″", 'write a straight quote: "'),
@@ -136,10 +143,10 @@ def scan(text: str) -> Scan:
         if kind == "bad" or kind == "open":
             token.kind = "bad"
             token.fault = _fault(text, token)
-            if token.text == "\r" and text.startswith("\n", position + 1):
-                continue
         elif kind == "string":
             token.fault = _control(token.text, line.number, column)
+        elif kind == "word" and not token.text.isascii():
+            token.fault = _unseen(token)
         elif kind == "number" and len(token.text) > _MOST_DIGITS:
             token.fault = problem("E028", token.span, f"a number has at most {_MOST_DIGITS} digits")
         line.tokens.append(token)
@@ -151,13 +158,23 @@ def _control(text: str, line: int, column: int) -> Problem | None:
     match = _CONTROL.search(text)
     if match is None:
         return None
-    start = column + match.start()
-    return problem(
-        "E001",
-        Span(line, start, line, start + 1),
-        f"a control character (U+{ord(match.group()):04X}) stands here",
-        "a line ends with LF or CRLF" if match.group() == "\r" else "delete it: a script is plain text",
-    )
+    start, character = column + match.start(), match.group()
+    hint = "delete it: a script is plain text"
+    if character == "\r":
+        hint = "a line ends with LF or CRLF"
+    elif character > "\u2000" and character < "\u2070":
+        hint = "delete it: it turns the direction of the text, and what is read is not what is seen"
+    message = f"a control character (U+{ord(character):04X}) stands here"
+    return problem("E001", Span(line, start, line, start + 1), message, hint)
+
+
+def _unseen(token: Token) -> Problem | None:
+    match = _UNSEEN_LETTERS.search(token.text)
+    if match is None:
+        return None
+    start = token.column + match.start()
+    message = f"a letter that cannot be seen (U+{ord(match.group()):04X}) stands here"
+    return problem("E002", Span(token.line, start, token.line, start + 1), message, "delete it")
 
 
 def _fault(text: str, token: Token) -> Problem:
@@ -188,6 +205,7 @@ def _fault(text: str, token: Token) -> Problem:
             "a number needs digits on both sides of its dot",
             "write 0.5 or 5.0; a range has two dots: 1..5",
         )
+    hint = _plainly(character)
     if character == "#":
         hint = "a comment needs a space before its #; a sharp stands close to its note: F# minor"
     elif character == "'":
@@ -198,6 +216,17 @@ def _fault(text: str, token: Token) -> Problem:
         hint = "there are no brackets; numbers are grouped with ( )"
     elif character in "&|":
         hint = "write `and` or `or`"
-    else:
-        hint = None
     return problem("E003", token.span, f"`{character}` is not part of the language", hint)
+
+
+def _plainly(character: str) -> str | None:
+    """What to write for a character of Unicode, or null if there is nothing."""
+    plain = unicodedata.normalize("NFKC", character)
+    if plain != character and plain.isascii() and plain.isprintable() and plain.strip():
+        return f"write a plain {plain}"
+    digit = unicodedata.decimal(character, None)
+    if digit is not None:
+        return f"write {digit}"
+    if unicodedata.combining(character):
+        return "write the letter and its accent as one character"
+    return None if character.isprintable() else f"delete it: U+{ord(character):04X} cannot be seen"
