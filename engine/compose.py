@@ -14,7 +14,7 @@ from .drawer import Drawer
 from .effects import length_frames
 from .events import Input, act, next_beat, take_inputs
 from .fades import LINEAR_FADE_FRAMES, natural_end, stop_at
-from .form import Leaving, enter, leaving, waiting_cues
+from .form import Leaving, Visit, enter, leaving, waiting_cues
 from .plan import Bar, Fade, Placement, Stop
 from .score import Score
 from .state import State
@@ -112,10 +112,7 @@ def _enter_bar(score: Score, state: State, stops: list[Stop]) -> int:
             return 0
         state.cues = waiting_cues(piece, visit, state.cues)
         if left is None:
-            if passed == visit.bars - 1:
-                ahead = leaving(piece, score.seed, visit, state.bar + 1, state.dials)
-                if ahead is not None and ahead.move is not None and ahead.move.through is not None:
-                    state.leaving = ahead
+            _look_for_fill(score, state, visit)
             return 0
     state.leaving = state.move_to = None
     frame = score.clock.bar_frame(state.bar)
@@ -134,10 +131,10 @@ def _enter_bar(score: Score, state: State, stops: list[Stop]) -> int:
     state.parts.clear()
     state.redraws.clear()
     state.drawn.clear()
-    state.cues.clear()
     state.silenced.clear()
     if left.target is None:
         state.visit, state.ended = None, True
+        state.cues.clear()
         return 0
     state.dials.update(state.section_dials)
     state.section_dials.clear()
@@ -145,4 +142,16 @@ def _enter_bar(score: Score, state: State, stops: list[Stop]) -> int:
     occurrence = state.occurrences.get(section.name, 0)
     state.occurrences[section.name] = occurrence + 1
     state.visit = enter(piece, score.seed, section, occurrence, state.bar)
+    # A cue that came too late for the section before holds for this one, if a move from here waits for it.
+    used = left.move.cue if left.move is not None else None
+    state.cues = waiting_cues(piece, state.visit, state.cues - {used})
+    _look_for_fill(score, state, state.visit)
     return 0 if over is None else max(length_frames(over, score.clock), LINEAR_FADE_FRAMES)
+
+
+def _look_for_fill(score: Score, state: State, visit: Visit) -> None:
+    """In the last bar of a section, find out whether its move goes through a fill, which takes this bar."""
+    if state.bar - visit.first_bar == visit.bars - 1:
+        ahead = leaving(score.piece, score.seed, visit, state.bar + 1, state.dials)
+        if ahead is not None and ahead.move is not None and ahead.move.through is not None:
+            state.leaving = ahead

@@ -23,7 +23,7 @@ def mix_of(line: Bring | Play | Sting, key: DrawKey, section_bar: int, dials: Ma
     """Evaluate a line's gain and pan; its `random` draws are the same each time, so a dial may ask again."""
 
     number = numbers(key, section_bar, dials)
-    return Mix(number(line.gain, "gain", -60.0, 24.0), number(line.pan, "pan", -1.0, 1.0))
+    return Mix(number(line.gain, "gain", -96.0, 24.0), number(line.pan, "pan", -1.0, 1.0))
 
 
 def numbers(

@@ -156,8 +156,9 @@ class Writer:
         spans = self._spans(sheet.holds.get(part, ()))
         if spans and part not in self.state.held:
             line = sheet.holds[part][0][0]
-            if self.section_bar == 0:
+            if self.section_bar == line.window.at_bar - 1:
                 reason = "nothing of it came from the section before"
+                reason = reason if self.section_bar == 0 else "it did not sound until here"
                 self.lines.rested.append(Rested(part, "", line.span.line, reason))
             return []
         return spans
@@ -408,6 +409,8 @@ class Writer:
                 if stem is not None:
                     self._pattern(play, place, stem, whole, ())
         for line, place in sheet.brings.get(part, ())[-1:]:
+            if not holds(line.window.when, self.state.dials, self.lines.key(line, place), self.section_bar):
+                continue
             bar = replace(line, window=Window(at_bar=self.section_bar + 1, for_bars=1))
             self._segment(part, (bar, place), Fraction(0), redraw=False)
 

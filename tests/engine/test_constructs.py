@@ -318,3 +318,34 @@ def test_share_of_sixteenths_in_another_metre() -> None:
     )
     bar, _ = next_bar(fixed, first_state(fixed.piece, {}))
     assert [p.beat for p in bar.starts] == [Fraction(i, 2) for i in range(12)]
+
+
+def test_a_fill_plays_in_a_section_of_one_bar() -> None:
+    text = (
+        'section a 1 bar\n    bring beats from beats\n    play fill from spark "x..............."\n'
+        "section b 1 bar\n    bring low from low\nmove a -> b at end through fill\nmove b -> silence at end\n"
+    )
+    assert [(p.part, p.bar) for p in starts(composed(text))] == [("beats", 0), ("fill", 0), ("low", 1)]
+
+
+def test_a_brought_fill_has_its_condition() -> None:
+    text = (
+        "section a 2 bars\n    bring fill from beats when 1 > 2\n    bring low from low\n"
+        "move a -> silence at end through fill\n"
+    )
+    assert {p.part for p in starts(composed(text))} == {"low"}
+
+
+def test_a_cue_that_came_too_late_for_a_section_holds_for_the_next() -> None:
+    text = (
+        "section a 6 bars\n    bring beats from beats\nsection b 8 bars\n    bring low from low\n"
+        'move a -> b at end\nmove any -> silence on cue "out" at next 4 bars\n'
+    )
+    bars = composed(text, 20, {5: Input("cue", name="out")})
+    assert sections(bars) == ["a"] * 6 + ["b"] * 4 + [""]
+
+
+def test_a_hold_that_begins_later_says_that_it_has_nothing() -> None:
+    text = "section a 2 bars\n    bring beats from beats\nsection b 4 bars\n    hold beats at bar 3\n"
+    rested = [(bar.bar, r.part, r.reason) for bar in composed(text, 6) for r in bar.rested]
+    assert rested == [(4, "beats", "it did not sound until here")]
