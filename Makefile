@@ -26,3 +26,4 @@ bench:
 
 docs:
 	$(PYTHON) docs/errors.py
+	$(PYTHON) docs/examples.py
