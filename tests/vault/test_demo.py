@@ -49,7 +49,7 @@ def test_there_is_something_of_everything() -> None:
     assert {recipe.holder for recipe in RECIPES} == set(HOLDERS)
     assert {recipe.role for recipe in RECIPES if recipe.shape == "hit"} >= {"fx", "beats", "tops"}
     assert {recipe.key for recipe in TONAL} >= {"D minor", "A minor", "F minor", "E minor"}
-    assert sum(bool(recipe.uses) and "export" not in recipe.uses for recipe in RECIPES) == 5
+    assert sum(bool(recipe.uses) and "export" not in recipe.uses for recipe in RECIPES) == 4
     assert sum("sync" in recipe.uses for recipe in RECIPES) == 2
     assert sum(not recipe.uses for recipe in RECIPES) == 1
 

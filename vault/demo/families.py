@@ -103,8 +103,6 @@ WEATHERED = (
            chords=WEATHER),
     Recipe("Glass Field", LIO, "pads", hills.glass_field, "still thin", 0.25, 72, 3, key=VALLEYS,
            chords=WEATHER),
-    Recipe("Valley Choir", MARIT, "pads", hills.valley_choir, "still", 0.25, 72, 3, key=HILLS, chords=WEATHER,
-           uses=NO_EXPORT),
     Recipe("Wind in Wires", TIDEWATER, "pads", hills.wind_in_wires, "weather", 0.1, 72, 2, key=HILLS,
            shape="sustained", uses=SYNC),
     Recipe("Under Ice", INES, "pads", hills.under_ice, "weather", 0.1, 72, 2, key=HILLS, shape="sustained"),

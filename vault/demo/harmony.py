@@ -29,7 +29,7 @@ class Chord:
 
     def touch(self, note: int) -> float:
         """How hard a hand strikes a note that wants the chord plain: root and fifth before the colours."""
-        return {0: 1.0, 3: 0.6, 4: 0.6, self.fifth: 0.95}.get((note - self.root) % 12, 0.4)
+        return {0: 1.0, 3: 0.6, 4: 0.6, self.fifth: 0.75}.get((note - self.root) % 12, 0.4)
 
 
 Progression = tuple[Chord, Chord, Chord, Chord]
@@ -50,10 +50,10 @@ LANDING: Progression = (
     Chord("E7", 40, (52, 56, 59, 62), (40, 52, 59, 64, 68, 76), (71, 76)),
 )
 SKYLIGHT: Progression = (
-    Chord("Bbmaj7", 34, (57, 58, 62, 65), (46, 53, 58, 62, 65, 74), (70, 77)),
+    Chord("Bb", 34, (53, 58, 62, 65), (46, 53, 58, 62, 65, 74), (70, 77)),
     Chord("Bb6", 34, (53, 58, 62, 67), (46, 53, 58, 65, 67, 74), (70, 74)),
     Chord("Am7", 33, (52, 57, 60, 67), (45, 52, 57, 64, 67, 72), (69, 76)),
-    Chord("Dm7", 38, (53, 57, 60, 62), (50, 57, 62, 65, 69, 72), (69, 74)),
+    Chord("Dm", 38, (50, 57, 62, 65), (50, 57, 62, 65, 69, 72), (69, 74)),
 )
 WET_COAT: Progression = (
     Chord("E7/G#", 32, (56, 59, 62, 64), (44, 52, 59, 64, 68, 71), (71, 76), 8),

@@ -34,13 +34,6 @@ def glass_field(grid: Grid, noise: Noise, chords: Progression) -> Sound:
     return finish(loop, high(260), bell(500, -2, 0.8), bell(3200, 5, 0.6), room=VALLEY, wet=0.5, wide=1.3)
 
 
-def valley_choir(grid: Grid, noise: Noise, chords: Progression) -> Sound:
-    """Voices from the other side."""
-    opening = 0.55 + 0.3 * turning(grid.frames, 1, 0.5)
-    loop = melting(grid, noise, chords, cents=22, slope=0.75, cutoff=2400, opening=opening, vowel=True)
-    return finish(loop, high(150), bell(430, -2, 0.9), lowpass(5500), room=VALLEY, wet=0.6, wide=1.25)
-
-
 def felt_hammers(grid: Grid, noise: Noise, chords: Progression) -> Sound:
     """A felted piano in three: the low note, then two and three, each time a little otherwise."""
     loop = grid.silence()
@@ -53,7 +46,7 @@ def felt_hammers(grid: Grid, noise: Noise, chords: Progression) -> Sound:
         ):  # fmt: skip
             sound = voices.felt(note, grid.seconds(beats), velocity)
             lay(loop, sound, grid.frame(start + beat) + late(noise, 7), 0.4, (note - 62) / 34)
-    return finish(loop, high(70), bell(260, -2.5, 0.8), bell(2400, 6, 0.6), room=HALL, wet=0.3, wide=1.1)
+    return finish(loop, high(70), bell(260, -2.5, 0.8), bell(3000, 8, 0.5), room=HALL, wet=0.3, wide=1.1)
 
 
 def slow_harp(grid: Grid, noise: Noise, chords: Progression) -> Sound:

@@ -219,10 +219,11 @@ def rising(grid: Grid, noise: Noise) -> Sound:
     wind = noise.standard_normal((2, len(time)), dtype=np.float32)
     sound = swept(wind, 6.5 * rise) * rise**1.5
     roll = np.zeros((1, len(time)), np.float32)
+    takes = [drums.snare(noise, tune, 0.1, 1.0) for tune in (206, 224, 242)]
     for step in range(4, 16 * grid.bars):
-        hit = drums.snare(noise, 200 + 3 * step, 0.1, 1.0)
         at = grid.frame(step / 4)
-        lay(roll, hit[: len(time) - at], at, 0.12 + 0.25 * (step / (16 * grid.bars)) ** 2)
+        hit = takes[3 * step // (16 * grid.bars)][: len(time) - at]
+        lay(roll, hit, at, 0.12 + 0.25 * (step / (16 * grid.bars)) ** 2)
     sound = sound + roll * np.float32(0.8)
     sound[:, peak:] *= drums.decay(time[peak:] - time[peak], 0.2)
     return drums.closing(finish(sound, high(260), bell(3800, -3, 0.7), room=QUAY, wet=0.3, loop=False), 0.12)

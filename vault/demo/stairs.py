@@ -233,7 +233,7 @@ def attic_pipe(grid: Grid, noise: Noise, chords: Progression) -> Sound:
 
 def keys_in_the_lock(grid: Grid, noise: Noise, chords: Progression) -> Sound:
     """A thumb piano that turns over the chord, and over it again."""
-    loop = grid.silence()
+    loop = grid.silence(channels=1)
     for bar, chord in enumerate(chords):
         root = 60 + chord.root % 12
         third = next(note for note in chord.keys if (note - chord.root) % 12 in (3, 4))
@@ -241,6 +241,6 @@ def keys_in_the_lock(grid: Grid, noise: Noise, chords: Progression) -> Sound:
         for beat, place in ((0.0, 2), (0.75, 1), (1.25, 3), (2.0, 0), (2.5, 2), (3.25, 1)):
             velocity = 0.5 if place == 3 else 0.8
             at = grid.frame(grid.swung(4 * bar + beat)) + late(noise, 4)
-            lay(loop, voices.kalimba(notes[place], velocity), at, 0.5, 0.3 * (-1) ** place)
+            lay(loop, voices.kalimba(notes[place], velocity), at, 0.5)
     loop = echoed(loop, grid, 0.75, 0.28, 2)
-    return worn(loop, grid, noise, high(220), bell(2600, 4, 0.8), room=CLUB, wet=0.28, tops=6500, wide=1.2)
+    return worn(loop, grid, noise, high(220), bell(2600, 4, 0.8), room=CLUB, wet=0.28, tops=6500)

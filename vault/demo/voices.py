@@ -201,40 +201,33 @@ def deep(note: int, seconds: float, velocity: float) -> Sound:
 
 @lru_cache(maxsize=96)
 def felt(note: int, seconds: float, velocity: float) -> Sound:
-    """A piano with felt before its hammers: few partials, a little sharp each, and a soft knock of wood.
-
-    Partials of a stiff string, f k sqrt(1 + B k^2); two strings a note, which beat slowly.
-    """
+    """A piano with felt before its hammers: few partials, two strings that beat, a soft knock of wood."""
     pitch = hertz(note)
-    length = min(seconds + 0.25, 3.4)
-    time = clock(length)
+    time = clock(min(seconds + 0.25, 3.4))
     ring = 3.6 * (220 / pitch) ** 0.5
-    sound = np.zeros_like(time)
-    for number in range(1, 6):
-        partial = pitch * number * float(np.sqrt(1 + 0.0004 * number * number))
-        level = number ** -(1.9 - 0.7 * velocity)
-        life = decay(time, ring / (0.6 + 0.4 * number))
-        sound += np.float32(level) * sine(partial, len(time)) * life
-    sound += np.float32(0.6) * sine(pitch * 1.0006, len(time)) * decay(time, ring)
+    radians = _radians(turns(pitch, len(time)))
+    sound = np.float32(0.6) * sine(pitch * 1.0006, len(time)) * decay(time, ring)
+    for number in (1, 2, 3, 4, 5, 6, 8):
+        level = number ** -(1.7 - 0.7 * velocity)
+        sound += np.float32(level) * np.sin(number * radians) * decay(time, ring / (0.6 + 0.4 * number))
     noise = np.random.Generator(np.random.PCG64(700 + note))
-    knock = filtered(
-        noise.standard_normal(len(time), dtype=np.float32) * decay(time, 0.05), low(520), high(90)
-    )
-    shape = held(time, min(seconds, 3.15), 0.006, 0.2)
-    result: Sound = (sound + np.float32(0.5) * knock) * shape * np.float32(velocity)
+    short = clock(min(0.12, len(time) / ENGINE_RATE))
+    knock = noise.standard_normal(len(short), dtype=np.float32) * decay(short, 0.05)
+    sound[: len(short)] += np.float32(0.5) * filtered(knock, low(520), high(90))
+    result: Sound = sound * held(time, min(seconds, 3.15), 0.006, 0.2) * np.float32(velocity)
     return result
 
 
 def organ(note: int, seconds: float, velocity: float) -> Sound:
     """A drawbar organ, driven a little: octaves and twelfth over the note, a click of the key in front."""
-    pitch = hertz(note)
     time = clock(seconds + 0.08)
-    pipes = np.zeros_like(time)
-    for ratio, level in ((1.0, 1.0), (2.0, 0.55), (3.0, 0.24), (4.0, 0.3), (8.0, 0.06)):
-        pipes += np.float32(level) * sine(pitch * ratio, len(time))
-    click = sine(pitch * 6.0, len(time)) * decay(time, 0.05) * np.float32(0.35)
-    driven = np.tanh(np.float32(0.55) * (pipes + click))
-    result: Sound = driven * held(time, seconds, 0.003, 0.06) * np.float32(velocity)
+    radians = _radians(turns(hertz(note), len(time)))
+    pipes = np.float32(0.35) * np.sin(6 * radians) * decay(time, 0.05)
+    for ratio, level in ((1, 1.0), (2, 0.55), (3, 0.24), (4, 0.3), (8, 0.06)):
+        pipes += np.float32(level) * np.sin(ratio * radians)
+    result: Sound = (
+        np.tanh(np.float32(0.55) * pipes) * held(time, seconds, 0.003, 0.06) * np.float32(velocity)
+    )
     return result
 
 
