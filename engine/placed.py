@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .clock import BarClock
 from .eligible import Eligible
+from .fades import natural_end
 from .plan import Placement
 
 CAP_SECONDS = 600
@@ -31,12 +32,21 @@ class Placed:
     by_bar: dict[int, dict[str, int]] = field(default_factory=dict)
     lately: dict[str, int] = field(default_factory=dict)
     whole: int = 0
+    counted: dict[int, int] = field(default_factory=dict)
+    """Up to which frame each sounding loop is counted, by placement."""
     first: int = 0
     """The first bar that is counted in `lately`."""
 
     def copy(self) -> Placed:
         # What is by pool and by bar is never changed in place.
-        return Placed(dict(self.by_pool), dict(self.by_bar), dict(self.lately), self.whole, self.first)
+        return Placed(
+            dict(self.by_pool),
+            dict(self.by_bar),
+            dict(self.lately),
+            self.whole,
+            dict(self.counted),
+            self.first,
+        )
 
     def heard(self, pool: str, among: Eligible) -> NDArray[np.int64]:
         """Frames that each of a pool's eligible stems has been placed for. Not to be changed in place."""
@@ -55,19 +65,40 @@ class Placed:
         self.by_pool[pool] = among, moved
         return moved
 
-    def add(self, placement: Placement, clock: BarClock, pools: Mapping[str, Eligible]) -> None:
-        """Count a placement to its planned end. `pools`: those that prefer fresh and hold its stem."""
-        self._count(placement, placement.start_frame, clock, pools, 1)
+    def add(
+        self, placement: Placement, clock: BarClock, pools: Mapping[str, Eligible], upto: int | None = None
+    ) -> None:
+        """Count a placement to `upto`, where it may be varied, or to its planned end.
+
+        `pools`: those that prefer fresh and hold its stem.
+        """
+        end = placement.end_frame if upto is None else _end(placement, upto)
+        self._count(placement, placement.start_frame, end, clock, pools, 1)
+        if not placement.hit:
+            self.counted[placement.id] = end
+
+    def go_on(self, placement: Placement, upto: int, clock: BarClock, pools: Mapping[str, Eligible]) -> None:
+        """Count on, for it was not varied."""
+        end, done = _end(placement, upto), self.counted.get(placement.id, placement.end_frame)
+        if done < end:
+            self._count(placement, done, end, clock, pools, 1)
+            self.counted[placement.id] = end
 
     def cut(
         self, placement: Placement, end_frame: int, clock: BarClock, pools: Mapping[str, Eligible]
     ) -> None:
-        """Count it to `end_frame` only."""
-        self._count(placement, max(end_frame, placement.start_frame), clock, pools, -1)
+        """Count it to `end_frame`, at which it is stopped."""
+        done, end = self.counted.pop(placement.id, placement.end_frame), max(end_frame, placement.start_frame)
+        if end < done:
+            self._count(placement, end, done, clock, pools, -1)
+        elif end > done:
+            self._count(placement, done, end, clock, pools, 1)
 
     def forget_before(self, bar: int, clock: BarClock) -> None:
         """Let go of bars that had ended ten minutes before `bar` began."""
         first = bar - -(-CAP_SECONDS * clock.rate // clock.bar_frame(1))
+        gone = clock.bar_frame(first)
+        self.counted = {number: end for number, end in self.counted.items() if end > gone}
         for old in range(self.first, first):
             for holder, frames in self.by_bar.pop(old, {}).items():
                 self.lately[holder] -= frames
@@ -82,9 +113,15 @@ class Placed:
         return {holder for holder, lately in self.lately.items() if lately > most and lately > 0}
 
     def _count(
-        self, placement: Placement, start: int, clock: BarClock, pools: Mapping[str, Eligible], sign: int
+        self,
+        placement: Placement,
+        start: int,
+        end: int,
+        clock: BarClock,
+        pools: Mapping[str, Eligible],
+        sign: int,
     ) -> None:
-        end, holder = placement.end_frame, placement.holder
+        holder = placement.holder
         if end <= start:
             return
         frames = sign * (end - start)
@@ -106,3 +143,8 @@ class Placed:
                 of_bar = self.by_bar.get(bar, {})
                 self.by_bar[bar] = {**of_bar, holder: of_bar.get(holder, 0) + sign * (upto - start)}
             start, bar = upto, bar + 1
+
+
+def _end(placement: Placement, upto: int) -> int:
+    """With what rings over, if it sounds to its planned end."""
+    return placement.end_frame if upto >= natural_end(placement) else upto

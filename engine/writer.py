@@ -239,6 +239,8 @@ class Writer:
     def _segment(self, part: str, wanted: tuple[Bring, int] | None, start: Fraction, redraw: bool) -> None:
         frame = self.score.clock.frame(self.state.bar * self.score.clock.beats_per_bar + start)
         sounding = self.state.parts.get(part)
+        if sounding is not None and not redraw:
+            self._count_on(sounding)
         if sounding is not None and natural_end(sounding.placement) <= frame:
             capped = sounding if sounding.placement.bars >= MAX_BARS else None
             del self.state.parts[part]
@@ -268,6 +270,8 @@ class Writer:
             self.state.redraws[line.text, place] = self.state.redraws.get((line.text, place), 0) + 1
         stem = self.lines.draw(line, place, avoid)
         if stem is not None and avoid == stem.stem:
+            assert sounding is not None
+            self._count_on(sounding)
             return
         if sounding is not None:
             self._stop(part, sounding, frame)
@@ -277,6 +281,17 @@ class Writer:
         placement = self._loop(line, place, stem, start, frame, in_phase)
         self.state.parts[part] = Sounding(placement, line, self.lines.key(line, place), self.section_bar)
         self.state.last_part = part
+
+    def _count_on(self, sounding: Sounding) -> None:
+        """Count the time of a loop that goes on through this bar."""
+        pools = self.score.fresh_pools(sounding.placement.stem)
+        self.state.placed.go_on(sounding.placement, self._until(sounding.bring), self.score.clock, pools)
+
+    def _until(self, line: Bring) -> int:
+        """The frame at which a loop of the line may be varied next, or its section ends."""
+        varies = self.score.sheets[self.visit.section.name].varies.get(line.part, ())
+        left = [vary.every_bars - self.section_bar % vary.every_bars for vary, _ in varies]
+        return self.score.clock.bar_frame(self.state.bar + min([self.visit.bars - self.section_bar, *left]))
 
     def _dropped(self, part: str, start: Fraction) -> bool:
         """Whether a drop of the part has just ended: it comes in anew."""
@@ -333,7 +348,7 @@ class Writer:
             fade_in=self._fade_in(line, stem, offset),
             fade_out=fade_out,
         )
-        return self._start(placement, stem)
+        return self._start(placement, stem, self._until(line))
 
     def _continue(self, part: str, capped: Sounding, line: Bring, start: Fraction, frame: int) -> None:
         """Go on without a seam after the greatest length of a placement."""
@@ -511,9 +526,10 @@ class Writer:
             effects=placed_effects(line.effects, self.score.clock, number),
         )
 
-    def _start(self, placement: Placement, stem: Stem) -> Placement:
+    def _start(self, placement: Placement, stem: Stem, upto: int | None = None) -> Placement:
+        """`upto`: the frame up to which it is sure to sound, as things stand."""
         self.state.next_id += 1
-        self.state.placed.add(placement, self.score.clock, self.score.fresh_pools(stem.stem))
+        self.state.placed.add(placement, self.score.clock, self.score.fresh_pools(stem.stem), upto)
         self.starts.append(placement)
         return placement
 

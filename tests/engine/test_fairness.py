@@ -102,6 +102,14 @@ def test_prefer_fresh_shares_ten_hours_evenly() -> None:
         assert gini(each) < 0.1, role
 
 
+def test_one_part_that_is_varied_keeps_to_the_cap() -> None:
+    """Its loops are placed to the end of a long section, and stopped where they are varied."""
+    text = "share cap 30% per holder\npool bass = loops role bass, key any\nsection a 64 bars\n"
+    text += "    bring bass from bass\n    vary bass every 4 bars\n"
+    placed, _ = heard(text, library(6))
+    assert shares(placed).max() <= 0.3
+
+
 @pytest.mark.parametrize("fresh", ["", ", prefer fresh"])
 def test_no_ten_minutes_are_above_the_share_cap(fresh: str) -> None:
     """One holder has half of the stems; without the cap his share is far above it."""
@@ -136,6 +144,8 @@ def test_what_is_stopped_is_not_counted() -> None:
     totals, lately = Counter[str](), Counter[str]()
     first = fixed.clock.bar_frame(state.bar - 1 - CAP_SECONDS // BAR_SECONDS)
     for p, end in ends.values():
+        # What may be varied is counted up to there.
+        end = min(end, state.placed.counted.get(p.id, end))
         totals[p.stem] += end - p.start_frame
         lately[p.holder] += max(0, end - max(first, p.start_frame))
     for name, among in fixed.pools.items():
