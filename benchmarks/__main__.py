@@ -7,7 +7,7 @@ from importlib import import_module
 
 from .harness import write, write_readme
 
-NAMES = ("compose", "mixer", "render")
+NAMES = ("compose", "mixer", "render", "script")
 
 
 def main() -> None:

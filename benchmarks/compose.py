@@ -19,7 +19,8 @@ from .harness import Figure, side_by_side
 
 NOW = "2026-06-01T00:00:00.000Z"
 LARGE, USUAL = 100_000, 10_000
-BARS = 2_000
+BARS = 1_000
+AGAIN = 5
 PARTS = 16
 
 
@@ -95,16 +96,28 @@ def _bars() -> Figure:
     state = first_state(compiled, {})
     times = []
     for _ in range(BARS):
-        begun = time.perf_counter()
-        _, state = next_bar(fixed, state)
-        times.append(time.perf_counter() - begun)
-    median, late, worst = np.quantile(times[10:], [0.5, 0.99, 1.0])
+        again, before = [], state
+        for _ in range(AGAIN):
+            begun = time.perf_counter()
+            _, state = next_bar(fixed, before)
+            again.append(time.perf_counter() - begun)
+        times.append(again)
+    # Each bar's first time is what a session would see here; its least is what the bar itself takes.
+    median, late, worst = np.quantile(np.array(times)[10:, 0], [0.5, 0.99, 1.0])
+    least = np.quantile(np.array(times)[10:].min(axis=1), 0.99)
     return Figure(
         name=f"composing a bar of {PARTS} parts from {LARGE:,} stems",
-        seconds={"median": float(median), "p99": float(late), "most": float(worst), "score": opened},
+        seconds={
+            "median": float(median),
+            "p99": float(late),
+            "p99 of the least": float(least),
+            "most": float(worst),
+            "score": opened,
+        },
         ratio=None,
         against=None,
-        note=f"p99 {late * 1e3:.1f} ms, median {median * 1e3:.1f} ms; the score before it in {opened:.1f} s",
+        note=f"p99 {late * 1e3:.1f} ms ({least * 1e3:.1f} ms as the least of {AGAIN}),"
+        f" median {median * 1e3:.1f} ms; the score before it in {opened:.1f} s",
     )
 
 

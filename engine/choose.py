@@ -22,6 +22,7 @@ without weighing them all, in compiled code: see `scan`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -147,14 +148,15 @@ class _Factors:
         self.sets = among.sounding(around.sets)
         liked = {place: n for stem, n in around.liked.items() if (place := among.find(stem)) is not None}
         self.liked = np.array(sorted(liked), np.intp)
-        clipped = np.clip([liked[place] for place in self.liked.tolist()], -MOST_LIKES, MOST_LIKES)
-        self.likes = 2.0**clipped
+        likes = [2.0 ** max(-MOST_LIKES, min(liked[place], MOST_LIKES)) for place in sorted(liked)]
+        self.likes = np.array(likes, np.float64)
         tonal = around.tonal and among.tonal.lengths
         self.chords = Chords(around.tonal) if tonal else None
 
     def greatest(self, values: Sequence[NDArray[np.float64]]) -> float:
         """A weight that no stem is above. `values`: of the chords, (bars * 12,) for each length of a stem."""
-        most = float(np.maximum(self.factors, 1.0).prod()) * float(self.likes.max(initial=1.0))
+        most = math.prod(max(factor, 1.0) for factor in self.factors.tolist())
+        most *= max(self.likes.tolist(), default=1.0)
         if self.sets.any():
             most *= SAME_SET
         if values:
@@ -191,7 +193,7 @@ def _scanned(among: Eligible, bits: int, left: NDArray[np.bool_], factors: _Fact
     from .scan import folded, heaviest
 
     lengths, chords, values = among.tonal.lengths, factors.chords, list[NDArray[np.float64]]()
-    start = np.full(max(lengths, default=0) + 1, -1, np.intp)
+    start = among.tonal.no_values
     if chords is not None:
         together, parts = chords.together, len(around.tonal)
         for bars in lengths:
@@ -199,7 +201,7 @@ def _scanned(among: Eligible, bits: int, left: NDArray[np.bool_], factors: _Fact
                 values.append(folded(together, parts, bars, CONSONANCE))
             else:
                 values.append(chords.values(bars, around.joins_at).ravel())
-        start[list(lengths)] = np.cumsum([0, *(12 * bars for bars in lengths[:-1])])
+        start = among.tonal.value_start
     return int(
         heaviest(
             among.keys,

@@ -153,7 +153,7 @@ class Eligible:
 
     def warm(self) -> None:
         """Lay out all that is laid out when it is first asked for."""
-        _ = self.base, self.set, self.tonal, self._holder, self._here
+        _ = self.base, self.set, self.tonal.value_start, self._holder, self._here
 
 
 @dataclass(frozen=True)
@@ -168,6 +168,18 @@ class Tonal:
     offset: NDArray[np.intp]
     length: NDArray[np.intp]
     lengths: tuple[int, ...]
+
+    @cached_property
+    def no_values(self) -> NDArray[np.intp]:
+        """By length in bars, -1."""
+        return np.full(max(self.lengths, default=0) + 1, -1, np.intp)
+
+    @cached_property
+    def value_start(self) -> NDArray[np.intp]:
+        """By length in bars, where its values begin when those of all lengths stand in a row; else -1."""
+        start = self.no_values.copy()
+        start[list(self.lengths)] = np.cumsum([0, *(12 * bars for bars in self.lengths)])[:-1]
+        return start
 
     def of(self, places: NDArray[np.intp], bars: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """Which of `places` are tonal and so many bars long, and their chroma, (stems, bars, 12)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,10 +42,14 @@ def fit_tempo(stem: Stem, tempo_bpm: Fraction) -> TempoFit | None:
     """
     if stem.bpm is None or stem.beats is None:
         return None
+    return _fit(stem.bpm, stem.beats, tempo_bpm)
+
+
+@lru_cache(maxsize=4096)
+def _fit(bpm: Fraction, beats: Fraction, tempo_bpm: Fraction) -> TempoFit:
     readings = (Fraction(1), Fraction(2), Fraction(1, 2))
-    bpm = stem.bpm
     best = min(readings, key=lambda factor: abs(math.log(bpm * factor / tempo_bpm)))
-    return TempoFit(beats=stem.beats * best, stretch=float(bpm * best / tempo_bpm))
+    return TempoFit(beats=beats * best, stretch=float(bpm * best / tempo_bpm))
 
 
 def fit_tempos(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -35,7 +36,7 @@ CONSONANCE = _BY_INTERVAL[(np.arange(12)[:, None] - np.arange(12)[None, :]) % 12
 _Float = TypeVar("_Float", np.float32, np.float64)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TonalPart:
     """A tonal part that sounds. `chroma`: (bars, 12), as it sounds; `bar`: the row that is heard now."""
 
@@ -43,6 +44,11 @@ class TonalPart:
     title: str
     chroma: NDArray[np.float64]
     bar: int
+
+    @cached_property
+    def ahead(self) -> NDArray[np.float64]:
+        """The chroma from the bar that is heard now on: (bars, 12)."""
+        return np.concatenate((self.chroma[self.bar :], self.chroma[: self.bar]))
 
 
 class Chords:
@@ -59,9 +65,12 @@ class Chords:
         return self._together
 
     def _over(self, bars: int) -> NDArray[np.float64]:
-        times, together = np.arange(bars), np.zeros((bars, 12))
+        together = np.zeros((bars, 12))
         for part in self._parts:
-            together += part.chroma[(times + part.bar) % len(part.chroma)]
+            own = len(part.chroma)
+            whole = bars // own * own
+            together[:whole].reshape(-1, own, 12)[:] += part.ahead
+            together[whole:] += part.ahead[: bars - whole]
         return together
 
     def in_cycle(self, bars: int) -> NDArray[np.float64]:

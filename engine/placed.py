@@ -36,9 +36,11 @@ class Placed:
     """Up to which frame each sounding loop is counted, by placement."""
     first: int = 0
     """The first bar that is counted in `lately`."""
+    own: set[str | int] = field(default_factory=set, compare=False)
+    """The pools and bars whose counts are this one's alone: those of others are copied before a change."""
 
     def copy(self) -> Placed:
-        # What is by pool and by bar is never changed in place.
+        self.own = set()
         return Placed(
             dict(self.by_pool),
             dict(self.by_bar),
@@ -126,10 +128,14 @@ class Placed:
             return
         frames = sign * (end - start)
         for pool, among in pools.items():
-            heard, place = self.heard(pool, among).copy(), among.find(placement.stem)
+            place = among.find(placement.stem)
             if place is not None:
+                heard = self.heard(pool, among)
+                if pool not in self.own:
+                    heard = heard.copy()
+                    self.by_pool[pool] = among, heard
+                    self.own.add(pool)
                 heard[place] += frames
-                self.by_pool[pool] = among, heard
         self.lately[holder] = self.lately.get(holder, 0) + frames
         self.whole += frames
         bar = (
@@ -140,8 +146,11 @@ class Placed:
         while start < end:
             upto = max(min(end, clock.bar_frame(bar + 1)), start)
             if upto > start:
-                of_bar = self.by_bar.get(bar, {})
-                self.by_bar[bar] = {**of_bar, holder: of_bar.get(holder, 0) + sign * (upto - start)}
+                if bar not in self.own:
+                    self.by_bar[bar] = dict(self.by_bar.get(bar, ()))
+                    self.own.add(bar)
+                of_bar = self.by_bar[bar]
+                of_bar[holder] = of_bar.get(holder, 0) + sign * (upto - start)
             start, bar = upto, bar + 1
 
 

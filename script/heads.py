@@ -102,16 +102,17 @@ def head_of(scope: Scope, script: Script, use: str | None) -> Head:
             case WithdrawnStatement():
                 if _first(scope, seen, "if", statement.span):
                     head.if_withdrawn = answers_of(scope, statement)
-            case Broken(word=None):
-                unseen = True
-            case Broken(word=str() as word):
-                seen.setdefault(word, statement.span)
-                if word == "meter":
+            case Broken(word=word, span=span):
+                # Where a word was lost, or a line went on, any statement may be in it.
+                lost = word is None or span.end_line > span.line
+                unseen = unseen or lost
+                if word == "piece":
+                    seen.setdefault(word, span)
+                if lost or word == "meter":
                     head.beats = None
             case _:
                 pass
-    if not unseen:
-        _required(scope, script, seen)
+    _required(scope, script, piece="piece" in seen, unseen=unseen)
     return head
 
 
@@ -125,12 +126,13 @@ def _first(scope: Scope, seen: dict[str, Span], word: str, span: Span) -> bool:
     return False
 
 
-def _required(scope: Scope, script: Script, seen: dict[str, Span]) -> None:
+def _required(scope: Scope, script: Script, *, piece: bool, unseen: bool) -> None:
+    """Note what a script needs and has not. `unseen`: it may be in a statement that cannot be read."""
     start = Span(1, 1, 1, 1)
-    if "piece" not in seen:
+    if not piece and not unseen:
         scope.say("E020", start, "this script has no piece", 'begin with: piece "Name" for stream')
     sections = [s for s in script.statements if isinstance(s, SectionStatement)]
-    if not sections:
+    if not sections and not unseen:
         scope.say("E022", start, "this script has no section", "add one, such as: section walk 8 bars")
     if len(sections) > MOST_SECTIONS:
         place = sections[MOST_SECTIONS].span

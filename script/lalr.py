@@ -6,7 +6,7 @@ state's `parse_conf.parse_table.states`, `position` and `state_stack`, and a rul
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -35,7 +35,8 @@ class StateLexer(Lexer):  # type: ignore[misc]
     __future_interface__ = 1
 
     def __init__(self, lexer_conf: Any) -> None:
-        self.words = spelled(lexer_conf.terminals)
+        words = spelled(lexer_conf.terminals)
+        self.meanings = {text: _meanings(text, words) for text in {*words, *UNITS, *RESERVED}}
 
     def lex(self, lexer_state: Any, parser_state: Any) -> Iterator[Token]:
         for token in lexer_state.text:
@@ -48,17 +49,27 @@ class StateLexer(Lexer):  # type: ignore[misc]
             return "NUMBER"
         if token.kind == "string":
             return "STRING"
-        keyword = self.words.get(token.text)
-        meanings = [keyword] if keyword else []
-        if token.text in UNITS:
-            meanings.append("UNIT")
-        if token.kind == "word" and token.text not in RESERVED:
-            meanings.append("NAME")
+        meanings = self.meanings.get(token.text) or (_NAME if token.kind == "word" else _NOTHING)
+        if len(meanings) == 1:
+            return meanings[0]
         row = parser_state.parse_conf.parse_table.states[parser_state.position]
         fitting = [meaning for meaning in meanings if meaning in row]
         if len(fitting) > 1:
             fitting = [meaning for meaning in fitting if _leads_on(meaning, parser_state)] or fitting
-        return (fitting or meanings[::-1] or ["NOTHING"])[0]
+        return (fitting or meanings[::-1])[0]
+
+
+_NAME, _NOTHING = ("NAME",), ("NOTHING",)
+
+
+def _meanings(text: str, words: Mapping[str, str]) -> tuple[str, ...]:
+    """What a word or sign may be, somewhere in a script."""
+    meanings = [words[text]] if text in words else []
+    if text in UNITS:
+        meanings.append("UNIT")
+    if text not in RESERVED and text.isidentifier():
+        meanings.append("NAME")
+    return tuple(meanings) or _NOTHING
 
 
 def _leads_on(name: str, parser_state: Any) -> bool:

@@ -104,11 +104,15 @@ def section_of(scope: Scope, statement: SectionStatement, beats: int | None) -> 
     if statement.length is not None:
         lengths = _lengths(scope, statement.length, statement.name)
     lines: list[Line] = []
+    within = lengths
     for line in statement.lines:
         if isinstance(line, LineStatement):
-            made = _line(scope, line, statement.name, lengths, beats)
+            made = _line(scope, line, statement.name, within, beats)
             if made is not None:
                 lines.append(made)
+        elif line.word is None:
+            # It may have headed a section of its own.
+            within = None
     if statement.name is None or lengths is None:
         return None
     return Section(statement.name.text, lengths, tuple(lines), statement.span)

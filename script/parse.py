@@ -84,15 +84,16 @@ def reading(text: str) -> Reading:
     size = len(text) if len(text) > MOST_BYTES else len(text.encode("utf-8", "surrogatepass"))
     if size > MOST_BYTES:
         return Reading(Parsed(nothing, (too_large(size),)), (), ())
-    scanned = scan(text)
-    if scanned.token_count > MOST_TOKENS:
-        message = f"the script has {scanned.token_count:,} words and signs; at most {MOST_TOKENS:,} are taken"
+    scanned = scan(text, MOST_TOKENS)
+    if not scanned.whole:
+        message = f"the script has more words and signs than the {MOST_TOKENS:,} that are taken"
         return Reading(Parsed(nothing, (problem("E009", Span(1, 1, 1, 1), message),)), (), ())
     raws = group(scanned.lines)
     problems = list(scanned.problems)
     statements: list[Statement] = []
     lines: list[LineStatement | Broken] = []
     section: SectionStatement | None = None
+    swallowed = False
 
     def close() -> None:
         nonlocal section
@@ -103,16 +104,18 @@ def reading(text: str) -> Reading:
 
     for raw in raws:
         node, fault = _statement(raw, explain=len(problems) < MOST_PROBLEMS)
-        if fault is not None:
+        if fault is not None and not (swallowed and fault is raw.fault and fault.code == "E015"):
             problems.append(fault)
         if raw.in_section:
             assert isinstance(node, LineStatement | Broken)
             lines.append(node)
             continue
         close()
+        # A broken statement of several lines may hold the head of the section whose lines come next.
+        swallowed = isinstance(node, Broken) and len(raw.lines) > 1
         if isinstance(node, SectionStatement):
             section = node
-        elif raw.opens and isinstance(node, Broken):
+        elif raw.opens and isinstance(node, Broken) and node.word == "section":
             # Lines follow it, so it was meant to head a section.
             section = SectionStatement(node.name, None, (), raw.span)
         else:
@@ -170,11 +173,15 @@ def _broken(raw: Raw, explain: bool) -> Broken:
     """What is left of a statement: what it seems to introduce, so that uses of it are no mistakes."""
     known = LINE_WORDS if raw.in_section else STATEMENT_WORDS
     tokens: list[Token] = [token for token in raw.tokens if token.fault is None]
-    words = [Name(t.text, t.span) for t in tokens[:3] if t.kind == "word" and t.text not in RESERVED]
+    # A line whose first word was lost may have become more of the statement above it.
+    first = [token for line in raw.lines for token in line.tokens[:3] if token.fault is None]
+    words = [Name(t.text, t.span) for t in first if t.kind == "word" and t.text not in RESERVED]
     name = next((n for n in words if len(tokens) > 1 and n.span == tokens[1].span), None)
-    if raw.opens:
-        return Broken("section", name, (), raw.span)
+    if raw.opens and (raw.word == "section" or raw.word not in known):
+        named = name is not None and name.text != "section" and tokens[0].kind == "word"
+        return Broken("section", name if named else None, tuple(words), raw.span)
     if raw.word in known:
-        return Broken(raw.word, name, (), raw.span)
-    near = get_close_matches(raw.word[:40], known, n=1) if explain else []
+        return Broken(raw.word, name, tuple(words), raw.span)
+    spelt = explain and raw.tokens[0].fault is None and raw.tokens[0].kind == "word"
+    near = get_close_matches(raw.word[:40], known, n=1) if spelt else []
     return Broken(near[0] if near else None, name if near else None, tuple(words), raw.span)

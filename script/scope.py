@@ -109,16 +109,6 @@ def scope_of(script: Script) -> Scope:
             case StingStatement(name=name):
                 if _new(scope, "sting", name, scope.stings):
                     scope.stings[name.text] = statement
-            case Broken(names=(_, *_)):
-                _guess(scope, statement)
-            case Broken("bus", Name() as name):
-                scope.buses.setdefault(name.text, None)
-            case Broken("sting", Name() as name):
-                scope.stings.setdefault(name.text, None)
-            case Broken("pool", Name() as name):
-                scope.pools.setdefault(name.text, None)
-            case Broken("dial", Name() as name):
-                scope.dials.setdefault(name.text, None)
             case Broken():
                 _guess(scope, statement)
             case SectionStatement(name=section_name, lines=lines):
@@ -129,10 +119,6 @@ def scope_of(script: Script) -> Scope:
                 for line in lines:
                     match line:
                         case LineStatement(word="bring" | "play", part=part):
-                            scope.parts.add(part.text)
-                        case Broken(names=(_, *_)):
-                            _guess(scope, line)
-                        case Broken("bring" | "play", Name() as part):
                             scope.parts.add(part.text)
                         case Broken():
                             _guess(scope, line)
@@ -145,7 +131,7 @@ def scope_of(script: Script) -> Scope:
 
 
 def _dial_kinds(scope: Scope) -> frozenset[str]:
-    if None in scope.dials.values() or "dial" in scope.unsure:
+    if None in scope.dials.values() or "dial" in scope.unsure or scope.guessed:
         return frozenset(kind for kind, _ in UNITS.values())
     units = {dial.range.hi.unit for dial in scope.dials.values() if dial is not None}
     return frozenset(UNITS[unit][0] for unit in units if unit)
@@ -154,12 +140,21 @@ def _dial_kinds(scope: Scope) -> frozenset[str]:
 def _guess(scope: Scope, broken: Broken) -> None:
     """Take what cannot be told for granted, so that one broken statement is one mistake."""
     scope.guessed.update(name.text for name in broken.names)
-    if broken.names:
-        return
-    if broken.word in ("pool", "dial", "bus", "sting"):
-        scope.unsure.add(broken.word)
-    elif broken.word in ("bring", "play"):
-        scope.unsure.add("part")
+    match broken:
+        case Broken("pool", Name(text=name)):
+            scope.pools.setdefault(name, None)
+        case Broken("dial", Name(text=name)):
+            scope.dials.setdefault(name, None)
+        case Broken("bus", Name(text=name)):
+            scope.buses.setdefault(name, None)
+        case Broken("sting", Name(text=name)):
+            scope.stings.setdefault(name, None)
+        case Broken("bring" | "play", Name(text=name)):
+            scope.parts.add(name)
+        case Broken("pool" | "dial" | "bus" | "sting" as kind):
+            scope.unsure.add(kind)
+        case Broken("bring" | "play"):
+            scope.unsure.add("part")
 
 
 def _new(scope: Scope, kind: str, name: Name, known: Iterable[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .piece import Span
@@ -49,6 +49,7 @@ def group(lines: Sequence[TextLine]) -> list[Raw]:
     block: str | None = None
     head: Raw | None = None
     waiting: list[TextLine] = []
+    ahead = _indents_ahead(lines)
     for line in lines:
         if not line.tokens:
             waiting.append(line)
@@ -81,6 +82,11 @@ def group(lines: Sequence[TextLine]) -> list[Raw]:
                 head.opens = True
         elif block is not None and line.indent == block:
             raw = Raw([line], in_section=True)
+        elif block is not None and found[-2] is head and _first_is_odd(found[-1], line, ahead):
+            first, block = found[-1], line.indent
+            place = _indent_span(first.lines[0])
+            first.fault = first.fault or problem("E014", place, *_misaligned(first.lines[0].indent, block))
+            raw = Raw([line], in_section=True)
         elif block is not None and not line.indent.startswith(block):
             raw = Raw([line], in_section=True)
             raw.fault = problem("E014", _indent_span(line), *_misaligned(line.indent, block))
@@ -93,9 +99,27 @@ def group(lines: Sequence[TextLine]) -> list[Raw]:
     return found
 
 
+def _first_is_odd(first: Raw, second: TextLine, ahead: Mapping[int, str]) -> bool:
+    """Whether the first line of a block is too deep, rather than all that follow it too shallow."""
+    if not first.lines[0].indent.startswith(second.indent):
+        return False
+    return first.word not in _LINES or ahead.get(second.number) == second.indent
+
+
 def _first_word(tokens: Sequence[Token]) -> str:
     """The first text that is not a stray character."""
     return next((token.text for token in tokens if token.fault is None), tokens[0].text)
+
+
+def _indents_ahead(lines: Sequence[TextLine]) -> Mapping[int, str]:
+    """By a line's number, the indentation of the next that has tokens."""
+    ahead: dict[int, str] = {}
+    indent = ""
+    for line in reversed(lines):
+        ahead[line.number] = indent
+        if line.tokens:
+            indent = line.indent
+    return ahead
 
 
 def _opens_block(head: Raw, line: TextLine) -> bool:

@@ -106,11 +106,15 @@ class Scan:
     lines: Sequence[TextLine]
     problems: Sequence[Problem]
     """Faults in comments; those between tokens are on their `bad` tokens."""
-    token_count: int
+    whole: bool
+    """Whether all of the text was read."""
 
 
-def scan(text: str) -> Scan:
-    """The lines of `text`, split at LF and CRLF only. A byte order mark at its start is passed over."""
+def scan(text: str, most: int | None = None) -> Scan:
+    """The lines of `text`, split at LF and CRLF only. A byte order mark at its start is passed over.
+
+    `most`: the number of tokens after which reading ends, if there are more.
+    """
     lines = [TextLine(1)]
     problems: list[Problem] = []
     count = 0
@@ -133,6 +137,8 @@ def scan(text: str) -> Scan:
                 line.indent = match.group()
             continue
         column = position - line_start + 1
+        if count == most and kind != "comment":
+            return Scan(lines, problems, whole=False)
         if kind == "comment":
             line.comment = match.group().rstrip()
             fault = _control(match.group().removesuffix("\r"), line.number, column)
@@ -151,7 +157,7 @@ def scan(text: str) -> Scan:
             token.fault = problem("E028", token.span, f"a number has at most {_MOST_DIGITS} digits")
         line.tokens.append(token)
         count += 1
-    return Scan(lines, problems, count)
+    return Scan(lines, problems, whole=True)
 
 
 def _control(text: str, line: int, column: int) -> Problem | None:

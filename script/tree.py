@@ -333,7 +333,7 @@ class Broken:
     """A statement that could not be read.
 
     `word`: what it seems to be, null if that is not to be seen. `name`: what it seems to introduce. `names`:
-    what else it may introduce, if its own first word is none.
+    what it may introduce.
     """
 
     word: str | None
