@@ -23,13 +23,15 @@ without weighing them all, in compiled code: see `scan`.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..script.piece import Pool
+from ..script.problems import counted
 from ..vault.records import Stem
 from .chance import DrawKey, rendezvous
 from .eligible import Eligible
@@ -106,11 +108,17 @@ def choose(pool: Pool, among: Eligible, key: DrawKey, index: int, around: Around
 
 def candidates(pool: Pool, among: Eligible, key: DrawKey, around: Around) -> tuple[Candidate, ...]:
     """What `choose` chooses among, heaviest first and those left out last, with the reasons."""
+    factors = _Factors(pool, among, key, around)
     weighed = weigh(pool, among, key, around)
+    multiplied: dict[str, NDArray[np.float64]] = {}
+    for name, which, by in _multipliers(among, factors, around):
+        multiplied.setdefault(name, np.ones(len(among)))[which] *= by
+    multiplied["chords"] = np.exp(AGREEMENT_STEEPNESS * np.nan_to_num(weighed.agreement))
     found = []
     for place, stem in enumerate(among.stems):
         why = next((reason for reason, out in weighed.steps if out[place]), None)
         agreement = float(weighed.agreement[place])
+        told = ((name, float(factor[place])) for name, factor in multiplied.items())
         found.append(
             Candidate(
                 stem.stem,
@@ -118,6 +126,7 @@ def candidates(pool: Pool, among: Eligible, key: DrawKey, around: Around) -> tup
                 float(weighed.weights[place]),
                 None if np.isnan(agreement) else agreement,
                 why,
+                tuple((name, factor) for name, factor in told if factor != 1.0),
             )
         )
     return tuple(sorted(found, key=lambda c: (c.excluded is not None, -c.weight, c.title, c.stem)))
@@ -166,18 +175,27 @@ class _Factors:
         return most
 
 
+def _multipliers(
+    among: Eligible, factors: _Factors, around: Around
+) -> Iterator[tuple[str, Any, NDArray[np.float64] | float]]:
+    """What is multiplied, but for the agreement: its name, an index of the stems, and by how much."""
+    yield "shift", slice(None), among.base
+    for number, factor in zip(factors.held, factors.factors.tolist(), strict=True):
+        yield "weight", among.masks[number], factor
+    yield "same set", factors.sets[among.set], SAME_SET
+    yield "likes", factors.liked, factors.likes
+    if around.span_bars is not None:
+        times = around.span_bars / among.bars
+        yield "length", np.abs(times - np.round(times)) > 1e-9, ODD_LENGTH
+
+
 def _weights(
     among: Eligible, factors: _Factors, around: Around
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weights and agreements of all stems; NaN where chords do not count."""
-    weights = among.base.copy()
-    for number, factor in zip(factors.held, factors.factors.tolist(), strict=True):
-        weights[among.masks[number]] *= factor
-    weights[factors.sets[among.set]] *= SAME_SET
-    weights[factors.liked] *= factors.likes
-    if around.span_bars is not None:
-        times = around.span_bars / among.bars
-        weights[np.abs(times - np.round(times)) > 1e-9] *= ODD_LENGTH
+    weights = np.ones(len(among))
+    for _, which, by in _multipliers(among, factors, around):
+        weights[which] *= by
     agreement = np.full(len(among), np.nan)
     if factors.chords is not None:
         for bars in among.tonal.lengths:
@@ -247,7 +265,9 @@ def _leave_out(
 
     if around.never_twice:
         leave_out(
-            _flags(among, around.never_twice), f"sounded within {pool.never_twice_bars} bars", always=True
+            _flags(among, around.never_twice),
+            too_soon(pool),
+            always=True,
         )
     if agreement is not None and around.tonal:
         leave_out(agreement < CLASH, "it clashes with " + _titles(around.tonal))
@@ -261,6 +281,11 @@ def _leave_out(
         least = np.where(left, around.heard, np.iinfo(np.int64).max).min()
         leave_out(around.heard > least, "others have been heard less")
     return left, steps
+
+
+def too_soon(pool: Pool) -> str:
+    """What keeps a stem from sounding again."""
+    return f"sounded within {counted(pool.never_twice_bars or 0, 'bar')}"
 
 
 def _flags(among: Eligible, stems: Collection[str]) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ..script.piece import Bring, Line, Play, Pool
 from ..vault.records import Stem
 from .chance import DrawKey
-from .choose import Around, candidates, choose
+from .choose import Around, candidates, choose, too_soon
 from .fades import offset_at
 from .form import Visit
 from .harmony import TONAL_ROLES, TonalPart
@@ -53,7 +53,7 @@ class Drawer:
             taken = chosen.stem if chosen is not None else None
             self.choices.append(Choice(line.part, pool.name, line.span.line, state.bar, taken, weighed))
         if chosen is None:
-            reason = among.reason or f"every stem has sounded within {pool.never_twice_bars} bars"
+            reason = among.reason or f"every stem has {too_soon(pool)}"
             reason = f"pool {line.pool} is empty: {reason}"
             self.rested.append(Rested(line.part, line.pool, line.span.line, reason))
             return None

@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..script.piece import Piece
 from ..vault.records import ENGINE_RATE
 from ..vault.snapshot import Snapshot
+from .clock import BarClock
 from .compose import next_bar
-from .plan import Bar, Choice, Placement, Rested
+from .fades import overhang
+from .plan import Bar, Choice, Placement, Rested, Stop
 from .score import score
 from .state import first_state
+
+MOST_PARTS = 960
+"""Of a bar: how finely the length of what is stopped is told. A frame's rounding is finer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What the next bars hold. `ended`: whether the piece ends within them."""
 
-    tempo_bpm: float
+    clock: BarClock
     key: str | None
     bars: tuple[Bar, ...]
     ended: bool
 
     @property
     def placements(self) -> tuple[Placement, ...]:
-        return tuple(placement for bar in self.bars for placement in bar.starts)
+        """Each as long as it sounds: to where it is stopped, if that is within the bars."""
+        stops = {stop.id: stop for bar in self.bars for stop in bar.stops}
+        starts = (placement for bar in self.bars for placement in bar.starts)
+        return tuple(self._stopped(p, stops[p.id]) if p.id in stops else p for p in starts)
+
+    @property
+    def tempo_bpm(self) -> float:
+        return float(self.clock.tempo_bpm)
+
+    def _stopped(self, placement: Placement, stop: Stop) -> Placement:
+        frames = stop.end_frame - overhang(stop.fade_out) - placement.start_frame
+        bars = (self.clock.beats(frames) / self.clock.beats_per_bar).limit_denominator(MOST_PARTS)
+        return replace(placement, bars=bars, end_frame=stop.end_frame, fade_out=stop.fade_out)
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -62,4 +79,4 @@ def plan(
         if not bar.ended:
             composed.append(bar)
     key = fixed.key.name if fixed.key else None
-    return Plan(float(fixed.clock.tempo_bpm), key, tuple(composed), state.ended)
+    return Plan(fixed.clock, key, tuple(composed), state.ended)

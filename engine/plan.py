@@ -118,6 +118,8 @@ class Candidate:
     agreement: float | None
     """With the tonal parts that sound; null for a stem that is not tonal, or beside none."""
     excluded: str | None
+    factors: tuple[tuple[str, float], ...] = ()
+    """What its weight is the product of, but for what leaves it as it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..script.piece import Key, Piece
+from ..script.problems import counted
 from ..vault.records import USES, Stem
 from ..vault.snapshot import Snapshot
 from .clock import BarClock
@@ -171,7 +172,8 @@ def _eligible(
         among = eligible(pool, snapshot, places, clock, key)
         if not len(places):
             matching = snapshot.count(pool.clauses)
-            none = f"{matching} stems match, none is cleared for {use}" if matching else "no stem matches it"
+            none = f"{counted(matching, 'stem')} {'matches' if matching == 1 else 'match'}"
+            none = f"{none}, none is cleared for {use}" if matching else "no stem matches it"
             among = replace(among, reason=none)
         result[name] = among
     return result

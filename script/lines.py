@@ -26,6 +26,7 @@ from .piece import (
     Vary,
     Window,
 )
+from .problems import counted
 from .scope import Scope
 from .tree import (
     At,
@@ -340,5 +341,6 @@ def _at(
         scope.say(
             "W004",
             at.bar.span,
-            f"bar {bar} is reached only when {where} is drawn long enough (it may have {lengths[0]} bars)",
+            f"bar {bar} is reached only when {where} is drawn long enough"
+            f" (it may have {counted(lengths[0], 'bar')})",
         )

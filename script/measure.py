@@ -273,7 +273,19 @@ def _compiled(
             return None if operand is None else Unary(term.operator, operand)
         case BinaryTerm():
             left, right = part(term.left), part(term.right)
+            if right is not None and operator == "/":
+                _divides(scope, term, right)
             return None if left is None or right is None else Binary(term.operator, left, right)
+
+
+def _divides(scope: Scope, term: BinaryTerm, by: Expression) -> None:
+    """Note a division by zero."""
+    least, greatest = extent(by, scope.dial_ranges)
+    if least == greatest == 0:
+        scope.say("E049", term.span, "this divides by 0")
+    elif least <= 0 <= greatest:
+        message = "this divides by what may be 0, and is 0 then"
+        scope.say("W011", term.span, message, "keep what divides above 0, such as: 1 / (1 + energy)")
 
 
 def _dial(scope: Scope, name: Name, *, structural: bool) -> Expression | None:

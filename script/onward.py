@@ -9,7 +9,7 @@ from math import inf
 from .expression import NEVER, extent
 from .form import always
 from .piece import Bring, Hold, Move, Piece, Section
-from .problems import short
+from .problems import counted, short
 from .scope import Scope
 
 Rank = tuple[bool, bool, bool]
@@ -92,7 +92,7 @@ def _ways(section: Section, sure: Iterable[Move]) -> _Ways:
 def _why(move: Move, ways: _Ways) -> tuple[str, str | None]:
     name, longest = short(ways.section.name), ways.section.lengths[-1]
     if move.origin is not None and move.at.at == "bars" and move.at.every > longest:
-        return f"this move is never taken: section {name} has at most {longest} bars", None
+        return f"this move is never taken: section {name} has at most {counted(longest, 'bar')}", None
     if move.origin is not None and ways.bars < longest:
         return (
             f"this move is never taken: another always leaves section {name} after {ways.bars:g} bars",

@@ -58,6 +58,7 @@ CODES = {
     "E046": "a name in which nothing stands",
     "E047": "a section that has more in a bar than can be composed",
     "E048": "more statements of a kind, or weights in a pool, than are taken",
+    "E049": "a division by zero",
     "W001": "an unknown role",
     "W002": "a section that nothing leads to",
     "W003": "an empty pool",
@@ -68,6 +69,7 @@ CODES = {
     "W008": "words that change nothing",
     "W009": "a name that nothing uses",
     "W010": "what can never happen",
+    "W011": "a division by what may be zero",
     "W020": "a pool whose stems all fail the tempo or the key",
     "W021": "a line that rests, as the dry run finds",
     "W022": "a section in which nothing sounds, as the dry run finds",
@@ -138,15 +140,16 @@ def short(name: str) -> str:
     return name if len(name) <= 40 else name[:39] + "…"
 
 
+def counted(number: float, noun: str) -> str:
+    """A number with its noun, such as `1 bar` and `1,024 bars`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def summary(problems: Sequence[Problem]) -> str:
     """The count in words: `2 mistakes, 1 warning`."""
     errors = sum(p.severity == "error" for p in problems)
     warnings = len(problems) - errors
-    words = [
-        f"{count} {word}{'' if count == 1 else 's'}"
-        for count, word in ((errors, "mistake"), (warnings, "warning"))
-        if count
-    ]
+    words = [counted(count, word) for count, word in ((errors, "mistake"), (warnings, "warning")) if count]
     return ", ".join(words) or "no mistakes"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -93,6 +94,8 @@ def run() -> NoReturn:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
+        if "--json" in arguments:
+            click.echo(json.dumps({"ok": False, "exit": code, "error": error.format_message()}))
     except KeyboardInterrupt:
         click.echo("stemloom: stopped", err=True)
         code = 130
@@ -100,7 +103,8 @@ def run() -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except (Exception, ExceptionGroup) as error:  # noqa: BLE001  the one place that words a fault for a person
-        code = fail(error, verbose="-v" in arguments or "--verbose" in arguments)
+        verbose = "-v" in arguments or "--verbose" in arguments
+        code = fail(error, verbose=verbose, as_json="--json" in arguments)
     sys.exit(code if isinstance(code, int) else 0)
 
 

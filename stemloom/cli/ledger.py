@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..script.problems import counted
 from .output import Door, checked_output
 
 if TYPE_CHECKING:
     from ..ledger.entries import Entry
 
 _KINDS = ("holder", "stem", "splits", "consent", "session", "placement", "terms", "income", "settlement")
+
+
+def _entries(size: int) -> str:
+    return "1 entry" if size == 1 else f"{size} entries"
 
 
 class _Index(click.ParamType):  # type: ignore[type-arg]
@@ -116,9 +121,9 @@ def verify(ctx: click.Context, copy: Path | None, vkey: str | None) -> None:
 
     lines = [str(each) for each in report.problems]
     if report.ok:
-        lines.append(f"verified: {report.size} entries, root {report.root}")
+        lines.append(f"verified: {_entries(report.size)}, root {report.root}")
     else:
-        lines.append(f"NOT verified: {len(report.problems)} problem(s) in a log of {report.size} entries")
+        lines.append(f"NOT verified: {len(report.problems)} problem(s) in a log of {_entries(report.size)}")
     door.emit(
         {
             "ok": report.ok,
@@ -195,7 +200,7 @@ def check_receipt(door: Door, file: Path, vkey: str) -> None:
             "root": proved.root.hex(),
             "entry": msgspec.to_builtins(proved.entry),
         },
-        f"proved: entry {proved.index} of {proved.origin}, which had {proved.size} entries:\n"
+        f"proved: entry {proved.index} of {proved.origin}, which had {_entries(proved.size)}:\n"
         f"{_time_of(proved.entry)}  {proved.entry.__struct_config__.tag}  {_summary(proved.entry)}",
     )
 
@@ -257,7 +262,8 @@ def _summary(entry: Entry) -> str:
                 f"{entry.section}/{entry.part} line {entry.line}, {entry.session} no. {entry.seq}"
             )
         case entries.Session():
-            sums = f", {entry.placements} placements, {entry.ms} ms" if entry.placements is not None else ""
+            count = entry.placements
+            sums = "" if count is None else f", {counted(count, 'placement')}, {entry.ms} ms"
             return f"{entry.session} {entry.state} for {entry.use}, {entry.tier}{sums}"
         case entries.Consent():
             until = f" until {entry.until}" if entry.until else ""

@@ -216,27 +216,50 @@ def _painted(text: str, letters: str) -> str:
     return "".join(painted)
 
 
-def fail(error: BaseException, *, verbose: bool) -> int:
+def fail(error: BaseException, *, verbose: bool, as_json: bool = False) -> int:
     """Word `error` in one sentence on standard error and give the exit code for it.
 
     An exception of ours carries `exit_code` and its own sentence. Trouble with the disk is worded here.
-    Anything else is a fault of ours, and says so.
+    Anything else is a fault of ours, and says so. `as_json`: standard output gets it too, as one JSON object.
     """
-    code = getattr(error, "exit_code", None)
-    if isinstance(code, int):
-        click.echo(f"stemloom: {_sentence(error)}", err=True)
-        return code
-    if isinstance(error, OSError):
-        click.echo(f"stemloom: {_disk_sentence(error)}", err=True)
-        return 1
-    if verbose:
-        traceback.print_exception(error, file=sys.stderr)
-    click.echo(
-        f"stemloom: a fault in Stemloom itself ({type(error).__name__}: {error}). "
-        "Run the command with -v for the details that a report needs.",
-        err=True,
-    )
-    return 1
+    from ..script.problems import ScriptRejected, summary
+
+    code, ours = 1, getattr(error, "exit_code", None)
+    plain = str(error)
+    if isinstance(ours, int):
+        code, sentence = ours, _sentence(error)
+    elif isinstance(error, OSError):
+        plain = sentence = _disk_sentence(error)
+    else:
+        if verbose:
+            traceback.print_exception(error, file=sys.stderr)
+        plain = sentence = (
+            f"a fault in Stemloom itself ({type(error).__name__}: {error}). "
+            "Run the command with -v for the details that a report needs."
+        )
+    click.echo(f"stemloom: {sentence}", err=True)
+    if as_json:
+        record: dict[str, object] = {"ok": False, "exit": code, "error": plain}
+        if isinstance(error, ScriptRejected):
+            record["error"] = f"{error.file} is refused: {summary(error.problems)}"
+            record["problems"] = [problem_record(problem) for problem in error.problems]
+        click.echo(json.dumps(record, ensure_ascii=False))
+    return code
+
+
+def problem_record(problem: Problem) -> dict[str, object]:
+    """What is wrong with a script, as `--json` lists it; lines and columns from 1."""
+    span = problem.span
+    return {
+        "code": problem.code,
+        "severity": problem.severity,
+        "line": span.line,
+        "column": span.column,
+        "end_line": span.end_line,
+        "end_column": span.end_column,
+        "message": problem.message,
+        "hint": problem.hint,
+    }
 
 
 def _sentence(error: BaseException) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..script.problems import counted
 from .output import Door, table
 from .render import dial_value
 
@@ -75,7 +76,7 @@ def plan(
         record,
         "\n".join(
             [
-                f"{len(made.bars)} bars at {made.tempo_bpm:g} bpm{key}{ends}",
+                f"{counted(len(made.bars), 'bar')} at {made.tempo_bpm:g} bpm{key}{ends}",
                 "",
                 table(head[:columns], [row[:columns] for row in rows], right=(0, 1, 2, 6, 7)),
                 *dict.fromkeys(f"line {r.line}: {r.part} rests: {r.reason}" for r in made.rested),
@@ -148,6 +149,7 @@ def _choice_record(choice: Choice) -> dict[str, object]:
                 "weight": round(c.weight, 6),
                 "agreement": None if c.agreement is None else round(c.agreement, 4),
                 "excluded": c.excluded,
+                "factors": {name: round(factor, 6) for name, factor in c.factors},
             }
             for c in choice.candidates
         ],
@@ -164,9 +166,11 @@ def _reasons(choice: Choice) -> list[str]:
         "",
         f"bar {choice.bar + 1}, line {choice.line}: {choice.part} {taken}, {of} in pool {choice.pool}",
     ]
-    rows = [(f"  {c.weight / whole:.1%}", f"{c.weight:.3g}", _agreement(c), c.title) for c in able[:SHOWN]]
+    rows = [(f"  {c.weight / whole:.1%}", f"{c.weight:.3g}", c.title, _factors(c)) for c in able[:SHOWN]]
     if rows:
-        said += table(("  chance", "weight", "agrees", "stem"), rows, right=(0, 1, 2)).split("\n")
+        columns = 4 if any(row[-1] for row in rows) else 3
+        head = ("  chance", "weight", "stem", "for")[:columns]
+        said += table(head, [row[:columns] for row in rows], right=(0, 1)).split("\n")
     if len(able) > SHOWN:
         said.append(f"  and {len(able) - SHOWN} more")
     left = Counter(c.excluded for c in choice.candidates if c.excluded is not None)
@@ -177,5 +181,8 @@ def _reasons(choice: Choice) -> list[str]:
     return said
 
 
-def _agreement(candidate: Candidate) -> str:
-    return "" if candidate.agreement is None else f"{candidate.agreement:.2f}"
+def _factors(candidate: Candidate) -> str:
+    """What its weight is made of."""
+    agrees = "" if candidate.agreement is None else f" ({candidate.agreement:+.2f})"
+    told = [f"{name}{agrees if name == 'chords' else ''} x{by:.2g}" for name, by in candidate.factors]
+    return ", ".join(told)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..script.problems import counted
 from .output import Door, checked_output, table
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def told(rendered: Rendered, names: dict[str, str]) -> str:
             "",
             table(("stem", "holder", "seconds in play"), rows, right=(2,)),
             "",
-            f"session {rendered.session}, {len(rendered.sounded)} placements in the ledger",
+            f"session {rendered.session}, {counted(len(rendered.sounded), 'placement')} in the ledger",
         ]
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import Door, in_colour, said, shaded, shown
+from .output import Door, in_colour, problem_record, said, shaded, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,7 +49,7 @@ def check(ctx: click.Context, file: str, use: str | None, editor: bool) -> None:
         problems, unlisted, ok = checked.problems, checked.unlisted, checked.ok
         if checked.piece is not None and snapshot is not None:
             problems = _with_dry_run(checked.piece, problems, snapshot, use)
-    record = {"ok": ok, "problems": [_record(problem) for problem in problems]}
+    record = {"ok": ok, "problems": [problem_record(problem) for problem in problems]}
     count = f"{name}: {'in order' if ok and not problems else summary(problems)}"
     if unlisted:
         count += f", and {unlisted:,} more"
@@ -101,20 +101,6 @@ def _apart(listed: str, count: str) -> str:
 def _editor_line(problem: Problem, name: str) -> str:
     place, _, message = said(problem)
     return f"{name}{place}: {problem.code}: {message}"
-
-
-def _record(problem: Problem) -> dict[str, object]:
-    span = problem.span
-    return {
-        "code": problem.code,
-        "severity": problem.severity,
-        "line": span.line,
-        "column": span.column,
-        "end_line": span.end_line,
-        "end_column": span.end_column,
-        "message": problem.message,
-        "hint": problem.hint,
-    }
 
 
 @click.command("format")

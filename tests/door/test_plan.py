@@ -98,17 +98,17 @@ def test_the_reasons(home: Path, script: Path) -> None:
     assert (
         f"""
 bar 1, line 9: beats takes "{one[1]}", 1 of 2 in pool beats
-  chance  weight  agrees  stem
-   50.0%       1          One
-   50.0%       1          Two
+  chance  weight  stem
+   50.0%       1  One
+   50.0%       1  Two
 
 bar 1, line 13: spark takes "Zap", 1 of 1 in pool sparks
-  chance  weight  agrees  stem
-  100.0%       1          Zap
+  chance  weight  stem
+  100.0%       1  Zap
 
 bar 2, line 11: more takes "{two}", 1 of 1 in pool beats
-  chance  weight  agrees  stem
-  100.0%     0.5          {two}
+  chance  weight  stem  for
+  100.0%     0.5  {two}   length x0.5
   left out, sounded within 4 bars: "{one[1]}"
 
 bar 3, line 12: none rests, none left in pool beats
