@@ -36,6 +36,7 @@ section s 8 bars
 REHEARSED = """piece "P" for stream
 tempo 120
 pool beats = loops role beats, never twice in 16 bars
+pool beat = loops role beats
 pool fast = loops role tops
 pool ticks = hits role fx
 section walk 8 bars
@@ -45,6 +46,9 @@ section run 4 bars
     bring tops from fast
     bring beats from beats
     rest beats
+section sprint 8 bars
+    bring beats from beat
+    vary beats every 4 bars
 section storm 1 bar
 """
 STORM = "".join(f'    play tick{n} from ticks "xxxxxxxxxxxxxxxx"\n' for n in range(30))

@@ -7,11 +7,11 @@ Nothing is mixed, conformed or written. All that is found is a doubt: the piece 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from ..script.piece import Boundary, Bring, MoveTo, Piece, Play, Section, Span
+from ..script.piece import Boundary, Bring, MoveTo, Piece, Play, Section, Span, Vary, Window
 from ..script.problems import Problem, problem
 from ..vault.records import ENGINE_RATE
 from ..vault.snapshot import Snapshot
@@ -65,6 +65,7 @@ def _rehearsed(fixed: Score) -> Iterator[Doubt]:
     room = max(1, MOST_BARS // len(piece.sections))
     for section, bars in _run(fixed, room):
         yield from _rests(fixed, section, bars)
+        yield from _unvaried(section, bars)
         sounding = _sounding(bars)
         if not any(sounding) and _should_sound(fixed, section):
             message = f"nothing sounds in section {section.name}"
@@ -136,12 +137,42 @@ def _rests(fixed: Score, section: Section, bars: Sequence[Bar]) -> Iterator[Doub
             yield "W021", spans[rest.line], message, hint
 
 
+def _unvaried(section: Section, bars: Sequence[Bar]) -> Iterator[Doubt]:
+    """Loops that a `vary` should have changed, once or more, and that it never did."""
+    asked: Counter[Vary] = Counter()
+    changed: set[Vary] = set()
+    sounding: dict[int, tuple[str, int]] = {}
+    varies = [line for line in section.lines if isinstance(line, Vary) and not _waits(line.window)]
+    for number, bar in enumerate(bars):
+        left = {sounding[stop.id][0] for stop in bar.stops if stop.id in sounding}
+        before = {part for part, end in sounding.values() if end > bar.start_frame}
+        for line in varies:
+            if number and number % line.every_bars == 0 and line.part in before:
+                asked[line] += 1
+                if line.part in left:
+                    changed.add(line)
+        sounding |= {p.id: (p.part, p.end_frame) for p in bar.starts if not p.hit}
+        for stop in bar.stops:
+            sounding.pop(stop.id, None)
+    for line in asked:
+        if line not in changed:
+            message = (
+                f"this changes nothing in section {section.name}: no other stem of the pool may sound here"
+            )
+            yield "W024", line.span, message, "let its pool take in more, or leave it out"
+
+
+def _waits(window: Window) -> bool:
+    """Whether a line waits for a dial or for chance."""
+    return bool(window.when) or window.chance is not None or window.one_in is not None
+
+
 def _should_sound(fixed: Score, section: Section) -> bool:
     """Whether some line has a pool with stems, and none waits for a dial or for chance."""
     lines = [line for line in section.lines if isinstance(line, Bring | Play)]
-    windows = [line.window for line in lines]
-    waits = any(w.when or w.chance is not None or w.one_in is not None for w in windows)
-    return not waits and any(len(fixed.pools[line.pool]) for line in lines)
+    return not any(_waits(line.window) for line in lines) and any(
+        len(fixed.pools[line.pool]) for line in lines
+    )
 
 
 def _sounding(bars: Sequence[Bar]) -> list[int]:

@@ -74,6 +74,7 @@ CODES = {
     "W021": "a line that rests, as the dry run finds",
     "W022": "a section in which nothing sounds, as the dry run finds",
     "W023": "more sounds at once than the engine plays, as the dry run finds",
+    "W024": "a vary that changes nothing, as the dry run finds",
 }
 """Every code and what it stands for. Codes are never given to another mistake."""
 

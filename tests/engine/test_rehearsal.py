@@ -32,6 +32,10 @@ IN_ORDER = {
     "section s 4 bars\n    bring b from b when energy > 0.5\n",
     "a part that is held": "pool b = loops role beats\nsection s 4 bars\n    bring b from b\n"
     "section t 4 bars\n    hold b\n",
+    "what is varied": "pool b = loops role beats\nsection s 8 bars\n    bring b from b\n"
+    "    vary b every 4 bars\n",
+    "what may be varied": "pool b = loops role beats\nsection s 8 bars\n    bring b from b for 3 bars\n"
+    "    vary b every 4 bars chance 50%\n",
     "left at once": "pool b = loops role beats\ndial energy 0..1 = 1 at next bar\nsection s 8 bars\n"
     "    bring b from b\nsection t 8 bars\n    bring b from b\nmove s -> t at next bar when energy > 0.5\n",
 }
@@ -100,6 +104,15 @@ t.loom:6:1: warning W023: 480 sounds at once in bar 1 of section s; 256 can soun
   6 | section s 1 bar
     | ^^^^^^^^^^^^^^^
     = the oldest hits give way: play fewer, or shorter ones""",
+    ),
+    "W024": (
+        "pool b = loops role beats\nsection s 8 bars\n    bring b from b\n    vary b every 4 bars\n",
+        BEATS[:1],
+        """\
+t.loom:8:5: warning W024: this changes nothing in section s: no other stem of the pool may sound here
+  8 |     vary b every 4 bars
+    |     ^^^^^^^^^^^^^^^^^^^
+    = let its pool take in more, or leave it out""",
     ),
 }
 
