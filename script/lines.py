@@ -298,10 +298,11 @@ def _warn_if_cut(
     if said.at_bar <= longest < said.at_bar + said.for_bars - 1:
         place = next(m.span for m in line.modifiers if isinstance(m, Lasting) and m.word == "for")
         where = f"section {section.text}" if section else "its section"
+        since = f" from bar {said.at_bar} on" if said.at_bar > 1 else ""
         scope.say(
             "W006",
             place,
-            f"{where} ends before these {said.for_bars} bars are over (it has at most {longest})",
+            f"{where} ends before these {said.for_bars} bars{since} are over (it has at most {longest})",
             "shorten it, or leave `for` out: a line lasts to its section's end",
         )
 

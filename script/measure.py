@@ -167,7 +167,7 @@ def amount(
         return None
     bare = _bare(term)
     if bare is not None and not plain and bare.value:
-        scope.say("E029", bare.span, f"`{place} {written(bare)}` needs a unit: {_units((kind,))}")
+        scope.say("E029", bare.span, f"`{place} {_signed(term)}` needs a unit: {_units((kind,))}")
         return None
     unit = unit_of(scope, term)
     if unit is None:
@@ -303,6 +303,15 @@ def _dial(scope: Scope, name: Name, *, structural: bool) -> Expression | None:
         )
         return None
     return DialValue(name.text)
+
+
+def _signed(term: Term) -> str:
+    """A number as one writes it, with the signs before it."""
+    signs = ""
+    while isinstance(term, UnaryTerm):
+        signs, term = signs + term.operator, term.operand
+    assert isinstance(term, Quantity)
+    return signs + written(term)
 
 
 def written(quantity: Quantity) -> str:

@@ -9,10 +9,14 @@ from .piece import Span
 from .problems import Problem, did_you_mean, problem, short
 from .statements import Raw
 from .tokens import Token
-from .words import FORMS, LINE_WORDS, RESERVED, STATEMENT_WORDS, TONICS, UNITS
+from .words import FORMS, LINE_WORDS, RESERVED, STATEMENT_WORDS, TONICS, UNITS, USES
 
 _OPERATORS = frozenset(("+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=", "and", "or"))
 _MODIFIERS = frozenset(("chance", "gain", "pan", "when", "reverse"))
+_CLAUSES = frozenset(
+    ("role", "mood", "holder", "set", "energy", "tempo", "key", "never", "prefer", "max", "weight", "not")
+)
+"""What begins each thing that a pool asks for."""
 _MOST_LISTED = 6
 
 
@@ -29,11 +33,23 @@ def stray_first_word(raw: Raw, *, explain: bool) -> Problem | None:
     if word in LINE_WORDS:
         return problem("E015", first.span, f"`{word}` stands in no section", "indent it below its section")
     known = LINE_WORDS if raw.in_section else STATEMENT_WORDS
-    hint = did_you_mean(word, known, "`") if explain else None
-    if hint is None:
-        hint = "a statement begins with " + listed([f"`{w}`" for w in known])
+    hint = None
+    if explain:
+        hint = _lost_first_word(raw) or did_you_mean(word, known, "`", cutoff=0.7)
     what = "a line of a section" if raw.in_section else "a statement"
+    if hint is None:
+        hint = f"{what} begins with " + listed([f"`{w}`" for w in known])
     return problem("E013", first.span, f"`{short(word)}` does not begin {what}", hint)
+
+
+def _lost_first_word(raw: Raw) -> str | None:
+    """A move or a pool that begins with a name."""
+    second, third = ([token.text for token in raw.tokens[1:3]] + ["", ""])[:2]
+    if raw.in_section or raw.tokens[0].kind != "word":
+        return None
+    if second == "->" or (second, third) == ("=", ">"):
+        return "a move begins with its word and has its arrow: move a -> b at end"
+    return f"a pool begins with its word: {FORMS['pool']}" if second == "=" else None
 
 
 def explained(raw: Raw, misfit: Misfit) -> Problem:
@@ -43,7 +59,7 @@ def explained(raw: Raw, misfit: Misfit) -> Problem:
     if misfit.token is None:
         last = raw.tokens[-1].span
         place = Span(last.end_line, last.end_column, last.end_line, last.end_column + 1)
-        hint = _sharp_hint(raw) or f"such as: {form}"
+        hint = _sharp_hint(raw) or _amount_hint(raw) or f"such as: {form}"
         return problem("E012", place, "this ends too early" + (f": {expected}" if expected else ""), hint)
     token = misfit.token
     hint = _hint(raw, token, misfit.expected) or f"such as: {form}"
@@ -61,6 +77,34 @@ def _hint(raw: Raw, token: Token, expected: tuple[str, ...]) -> str | None:
             "a deeper line continues the one above; give it the same indentation to make it a line of its own"
         )
     words = words_of_grammar()
+    if (
+        raw.word == "on"
+        and before is not None
+        and before.text in ("like", "dislike")
+        and token.kind == "symbol"
+    ):
+        gesture = before.text
+        return (
+            f"`on {gesture}` is a gesture; a dial of that name stands on the right: on 0.5 < {gesture}: ..."
+        )
+    if raw.word == "piece" and "COMMA" in expected:
+        return f"a piece is for uses, with commas between: {listed(list(USES))}"
+    if raw.word == "pool" and token.text in _CLAUSES and "COMMA" in expected:
+        return f"a comma stands between what a pool asks for: , {token.text}"
+    if raw.word == "pool" and token.text == "share":
+        return f"this is a statement of its own: {FORMS['share']}"
+    if raw.word == "pool" and token.text == "," and before is not None and before.text in ("loops", "hits"):
+        return f"no comma stands before the first that a pool asks for: {before.text} role bass, key fits"
+    if (
+        raw.word == "pool"
+        and index > 1
+        and before is not None
+        and before.text == ","
+        and token.kind == "word"
+    ):
+        value = raw.tokens[index - 2].text
+        near_clause = did_you_mean(token.text, _CLAUSES, "`", cutoff=0.75)
+        return near_clause or f"what may be this or that is joined by `or`: {value} or {short(token.text)}"
     if token.kind == "word":
         near = [words[name] for name in expected if name in words and words[name].isalpha()]
         if "UNIT" in expected:
@@ -76,6 +120,12 @@ def _hint(raw: Raw, token: Token, expected: tuple[str, ...]) -> str | None:
     if token.text == "=" and words_of_grammar().get("__ANON_0") and "NUMBER" not in expected:
         return "compare with =="
     return None
+
+
+def _amount_hint(raw: Raw) -> str | None:
+    """`to room`: how much of it is missing."""
+    before, last = [Token("word", "", 1, 1, 0), *raw.tokens][-2:]
+    return f"such as: to {short(last.text)} 30%" if before.text == "to" and last.kind == "word" else None
 
 
 def _sharp_hint(raw: Raw) -> str | None:

@@ -70,6 +70,7 @@ CODES = {
     "W009": "a name that nothing uses",
     "W010": "what can never happen",
     "W011": "a division by what may be zero",
+    "W012": "a name with letters of several alphabets",
     "W020": "a pool whose stems all fail the tempo or the key",
     "W021": "a line that rests, as the dry run finds",
     "W022": "a section in which nothing sounds, as the dry run finds",
@@ -120,8 +121,11 @@ class ScriptRejected(Exception):
         super().__init__((said + render(self.problems, text, file)).rstrip())
 
 
-def did_you_mean(word: str, known: Iterable[str], quote: str = '"') -> str | None:
-    """A hint with the known word that looks most like `word`, or null if none does."""
+def did_you_mean(word: str, known: Iterable[str], quote: str = '"', *, cutoff: float = 0.6) -> str | None:
+    """A hint with the known word that looks most like `word`, or null if none does.
+
+    `cutoff`: how much alike they must be, as difflib's `ratio` has it.
+    """
     if len(word) > 40:
         return None
     plain = word if word.isascii() else unicodedata.normalize("NFKC", word).translate(_LOOKALIKES)
@@ -132,7 +136,7 @@ def did_you_mean(word: str, known: Iterable[str], quote: str = '"') -> str | Non
     # Names of another length are not near; the rest is cut, so that no script makes this slow.
     near_in_length = (name for name in known if abs(len(name) - len(word)) <= 3)
     choices = {name.lower(): name for name in islice(near_in_length, _MOST_COMPARED)}
-    near = get_close_matches(word.lower(), choices, n=1, cutoff=0.6)
+    near = get_close_matches(word.lower(), choices, n=1, cutoff=cutoff)
     return f"did you mean {quote}{choices[near[0]]}{quote}?" if near else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +23,8 @@ from .tree import (
 from .words import MOST_PROBLEMS, UNITS
 
 _MOST_LISTED = 8
+_ALPHABETS = ("LATIN", "GREEK", "CYRILLIC")
+"""Those with letters that look like each other's."""
 
 
 @dataclass
@@ -119,6 +122,8 @@ def scope_of(script: Script) -> Scope:
                 for line in lines:
                     match line:
                         case LineStatement(word="bring" | "play", part=part):
+                            if part.text not in scope.parts:
+                                _doubt_letters(scope, part)
                             scope.parts.add(part.text)
                         case Broken():
                             _guess(scope, line)
@@ -157,8 +162,22 @@ def _guess(scope: Scope, broken: Broken) -> None:
             scope.unsure.add("part")
 
 
+def _doubt_letters(scope: Scope, name: Name) -> None:
+    """Note a name with letters of several alphabets: some of them may only look like those that are meant."""
+    if name.text.isascii():
+        return
+    of = {letter: unicodedata.name(letter, "").split(" ")[0] for letter in name.text if letter.isalpha()}
+    found = [alphabet for alphabet in _ALPHABETS if alphabet in of.values()]
+    if len(found) > 1:
+        odd = next(letter for letter, alphabet in of.items() if alphabet in found[1:])
+        message = f'"{short(name.text)}" mixes {" and ".join(each.capitalize() for each in found)} letters'
+        hint = f"type it anew, if the {of[odd].capitalize()} {odd} is not meant"
+        scope.say("W012", name.span, message, hint)
+
+
 def _new(scope: Scope, kind: str, name: Name, known: Iterable[str]) -> bool:
     if name.text not in known:
+        _doubt_letters(scope, name)
         return True
     scope.say("E023", name.span, f'{kind} "{short(name.text)}" is there already', "give each its own name")
     return False

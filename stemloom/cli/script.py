@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file")
-@click.option("--use", help="Check for this use alone: stream, live, export or sync.")
+@click.option(
+    "--use", type=click.Choice(["stream", "live", "export", "sync"]), help="Check for this use alone."
+)
 @click.option(
     "--editor",
     is_flag=True,
