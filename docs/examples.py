@@ -18,7 +18,7 @@ compute alike. In the language page
 
 and in the tutorial
 
-    loom FILE           what the reader saves as FILE, as `python FILE` is
+    loom FILE           what the reader saves as FILE
     sh                  commands, run in the order of the page; `sh exits 3`: the last of them gives 3, not 0
 """
 
@@ -311,12 +311,12 @@ def tutorial(page: str, folder: Path) -> Iterator[str | None]:
 
 
 def _bring_along(folder: Path) -> None:
-    """The programs of this environment, and a recording of the reader's own: four bars of drums."""
+    """The program of this environment, and a recording of the reader's own: four bars of drums."""
     programs = folder / "bin"
     programs.mkdir()
-    for name, module in (("stemloom", " -m stemloom"), ("python", "")):
-        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}"{module} "$@"\n')
-        (programs / name).chmod(0o755)
+    program = programs / "stemloom"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m stemloom "$@"\n')
+    program.chmod(0o755)
     noise = np.random.default_rng(3).standard_normal((16, 2))
     beat = round(60 * ENGINE_RATE / 114)
     strokes = np.exp(-np.arange(beat) / 3000)[None, :, None] * (0.2 + 0.1 * noise[:, None, :])

@@ -7,7 +7,8 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from glob import escape
@@ -29,6 +30,7 @@ from .form import can_end
 from .plan import Bar, Rested
 from .quantise import quantise
 from .session import Session
+from .take import Gesture
 
 FORMATS = {".wav": "WAV", ".flac": "FLAC"}
 LONGEST_SECONDS = 24 * 3600
@@ -98,14 +100,16 @@ def render(
     bars: int | None = None,
     seed: int | None = None,
     dials: Mapping[str, float] | None = None,
+    gestures: Sequence[Gesture] = (),
     progress: Progress | None = None,
     clock: Clock | None = None,
 ) -> Rendered:
     """Render `piece` to `out` (.wav or .flac, 24-bit) and log what is heard.
 
-    Without a length it ends where the piece ends. The file appears whole or not at all, and the ledger
+    Without a length it ends where the piece ends. `gestures` are made at their frames of the output, those
+    after its end not at all. The file appears whole or not at all, and the ledger
     holds its placements just when it does. Raises OutputRefused, NoEnd, UseRefused, NothingCleared,
-    UnknownDial, ConformFailed; OSError when the disk fails.
+    UnknownDial, UnknownCue, UnknownPart, ConformFailed; OSError when the disk fails.
     """
     format = _format(out)
     _check_length(piece, seconds, bars)
@@ -127,11 +131,17 @@ def render(
             clock=clock,
         )
         stack.callback(_abandon, session)
+        for gesture in gestures:
+            session.expect(gesture)
         session.prepare(progress=_named(progress, "conform"))
         total = session.planned_frames
         begun = time.perf_counter()
+        coming = deque(sorted(gestures, key=lambda gesture: gesture.frame))
         while not session.ended:
-            sink.write(quantise(session.read(CHUNK_FRAMES)))
+            while coming and coming[0].frame <= session.frame:
+                session.perform(coming.popleft())
+            frames = min(CHUNK_FRAMES, coming[0].frame - session.frame) if coming else CHUNK_FRAMES
+            sink.write(quantise(session.read(frames)))
             if progress is not None:
                 progress("mix", min(session.frame, total), total)
         factor = session.frame / ENGINE_RATE / max(time.perf_counter() - begun, 1e-9)

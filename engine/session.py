@@ -209,22 +209,50 @@ class Session:
 
     def cue(self, name: str) -> None:
         """Give a cue that a move or an event of the script waits for. Raises UnknownCue."""
-        cues = self.score.cues
-        if name not in cues:
-            known = ", ".join(f'"{cue}"' for cue in cues) or "none"
-            raise UnknownCue(f'"{self.score.piece.name}" waits for no cue "{name}"; its cues: {known}')
+        self._known_cue(name)
         self._gestures.append(takes.Gesture(self._mixer.frame, "cue", name))
         self._give(Input("cue", name=name))
 
     def _react(self, kind: Literal["like", "dislike"], part: str | None) -> None:
         """What the gesture means is settled now: by the bar line another stem may play."""
-        if part is not None and part not in self.score.parts:
-            known = ", ".join(self.score.parts) or "none"
-            raise UnknownPart(f'"{self.score.piece.name}" has no part "{part}"; its parts: {known}')
+        self._known_part(part)
         self._gestures.append(takes.Gesture(self._mixer.frame, kind, part))
         sounding = [p for p in self.playing if (not p.hit if part is None else p.part == part)]
         last = max(sounding, key=lambda p: (p.start_frame, p.id), default=None)
         self._give(Input(kind, last.part if last else part, stem=last.stem if last else None))
+
+    def perform(self, gesture: takes.Gesture) -> None:
+        """Make a gesture now, whatever its frame. Raises as `set`, `cue` and `like` do."""
+        if gesture.kind == "dial":
+            assert gesture.name is not None
+            assert gesture.value is not None
+            self.set(gesture.name, gesture.value)
+        elif gesture.kind == "cue":
+            assert gesture.name is not None
+            self.cue(gesture.name)
+        else:
+            self._react(gesture.kind, gesture.name)
+
+    def expect(self, gesture: takes.Gesture) -> None:
+        """Raise what `perform` would, before anything sounds."""
+        if gesture.kind == "dial":
+            assert gesture.value is not None
+            in_range(self.score.piece, gesture.name or "", gesture.value)
+        elif gesture.kind == "cue":
+            self._known_cue(gesture.name or "")
+        else:
+            self._known_part(gesture.name)
+
+    def _known_cue(self, name: str) -> None:
+        cues = self.score.cues
+        if name not in cues:
+            known = ", ".join(f'"{cue}"' for cue in cues) or "none"
+            raise UnknownCue(f'"{self.score.piece.name}" waits for no cue "{name}"; its cues: {known}')
+
+    def _known_part(self, part: str | None) -> None:
+        if part is not None and part not in self.score.parts:
+            known = ", ".join(self.score.parts) or "none"
+            raise UnknownPart(f'"{self.score.piece.name}" has no part "{part}"; its parts: {known}')
 
     def _give(self, given: Input) -> None:
         """What a gesture fires on a beat is queued now; the rest waits for the bar line."""

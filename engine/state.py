@@ -131,5 +131,6 @@ def in_range(piece: Piece, name: str, value: float) -> float:
         known = ", ".join(piece.dials) or "none"
         raise UnknownDial(f'"{piece.name}" has no dial "{name}"; its dials: {known}')
     if not isinstance(value, int | float) or not dial.lo <= value <= dial.hi:
-        raise UnknownDial(f"dial {name} goes from {dial.lo:g} to {dial.hi:g}; {value!r} is outside")
+        given = f"{value:g}" if isinstance(value, int | float) else repr(value)
+        raise UnknownDial(f"dial {name} goes from {dial.lo:g} to {dial.hi:g}; {given} is outside")
     return float(value)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from ..engine.render import Rendered
+    from ..engine.take import Gesture
 
 
 class _Seconds(click.ParamType):  # type: ignore[type-arg]
@@ -30,6 +31,7 @@ class _Seconds(click.ParamType):  # type: ignore[type-arg]
 
 
 SECONDS = _Seconds()
+LONGEST = 24 * 3600
 STEPS = {"conform": "bringing stems to tempo", "mix": "mixing"}
 
 
@@ -50,6 +52,16 @@ STEPS = {"conform": "bringing stems to tempo", "mix": "mixing"}
 )
 @click.option("--user", default="", help="A pseudonym; only a salted commitment to it is logged.")
 @click.option("--dial", "dials", multiple=True, metavar="NAME=VALUE", help="Where a dial stands. May repeat.")
+@click.option(
+    "--at",
+    "moments",
+    multiple=True,
+    nargs=2,
+    type=(SECONDS, str),
+    metavar="TIME GESTURE",
+    help="What a listener does there: 'cue NAME', 'like PART', 'dislike PART', or NAME=VALUE for a dial. "
+    "May repeat.",
+)
 @click.option("--take", type=click.Path(path_type=Path), help="Copy the take to this file as well.")
 @click.option("--timeline", type=click.Path(path_type=Path), help="Draw the timeline to this .svg file.")
 @click.pass_obj
@@ -64,6 +76,7 @@ def render(
     tier: str,
     user: str,
     dials: tuple[str, ...],
+    moments: tuple[tuple[float, str], ...],
     take: Path | None,
     timeline: Path | None,
 ) -> None:
@@ -77,6 +90,7 @@ def render(
     checked_output(timeline, ".svg")
     text = load(script)
     values = dict(map(dial_value, dials))
+    gestures = [gesture(seconds, words) for seconds, words in moments]
     with door.vault() as vault:
         piece = accepted(text, vault.snapshot(), file=str(script))
         rendered = render_shown(
@@ -91,12 +105,15 @@ def render(
             bars=bars,
             seed=seed,
             dials=values,
+            gestures=gestures,
         )
         names = {holder.holder: holder.name for holder in vault.holders()}
     if take is not None:
         take.write_bytes(rendered.take.read_bytes())
     if timeline is not None:
         write_timeline(rendered, piece.name, names, timeline)
+    if not rendered.ended and seconds is None and bars is None:
+        door.note(f"the piece had not ended after {rendered.seconds / 60:.0f} minutes and was faded out")
     door.emit(record(rendered), told(rendered, names))
 
 
@@ -187,7 +204,29 @@ def write_timeline(rendered: Rendered, title: str, names: dict[str, str], path: 
     )
 
 
-def dial_value(text: str) -> tuple[str, float]:
+def gesture(seconds: float, words: str) -> Gesture:
+    """What `--at` says: `cue last call`, `like tune`, `dislike` or `energy=0.8`."""
+    from ..engine.take import Gesture
+    from ..vault.records import ENGINE_RATE
+
+    if not 0 <= seconds <= LONGEST:
+        raise click.BadParameter(f"a gesture comes between 0 and {LONGEST} seconds", param_hint="--at")
+    frame = round(seconds * ENGINE_RATE)
+    kind, _, name = words.strip().partition(" ")
+    name = name.strip().strip('"')
+    if kind == "cue" and name:
+        return Gesture(frame, "cue", name)
+    if kind in ("like", "dislike"):
+        return Gesture(frame, "like" if kind == "like" else "dislike", name or None)
+    if "=" in words:
+        return Gesture(frame, "dial", *dial_value(words, "--at"))
+    raise click.BadParameter(
+        f"{words!r} is no gesture, such as 'cue lift', 'like tune', 'dislike' or energy=0.8",
+        param_hint="--at",
+    )
+
+
+def dial_value(text: str, option: str = "--dial") -> tuple[str, float]:
     """`energy=0.8` as a name and a number."""
     name, equals, value = text.partition("=")
     try:
@@ -195,5 +234,5 @@ def dial_value(text: str) -> tuple[str, float]:
     except ValueError:
         number = float("nan")
     if not equals or not name or number != number:
-        raise click.BadParameter(f"{text!r} is not NAME=VALUE, such as energy=0.8", param_hint="--dial")
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE, such as energy=0.8", param_hint=option)
     return name, number

@@ -148,7 +148,7 @@ def test_the_json_has_effects_and_every_candidate(home: Path, script: Path) -> N
     ("arguments", "code", "said"),
     [
         (("--dial", "pull=1"), 2, '"Plan" has no dial "pull"; its dials: push'),
-        (("--dial", "push=7"), 2, "dial push goes from 0 to 1; 7.0 is outside"),
+        (("--dial", "push=7"), 2, "dial push goes from 0 to 1; 7 is outside"),
         (("--use", "export"), 3, '"Plan" is for stream, not for export'),
         (("--bars", "0"), 2, "0 is not in the range"),
     ],

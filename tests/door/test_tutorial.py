@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = SimpleNamespace(**runpy.run_path(str(ROOT / "docs" / "examples.py")))
 PAGE = EXAMPLES.TUTORIAL.read_text(encoding="utf-8")
 BLOCKS = EXAMPLES.blocks(PAGE)
-FILES = {block.info[-1]: block for block in BLOCKS if block.kind in ("loom", "python")}
+FILES = {block.info[-1]: block for block in BLOCKS if block.kind == "loom"}
 RATE = 48_000
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -9,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner, Result
 
-from stemloom import Player, Vault
-from stemloom.engine.errors import UnknownCue, UnknownPart
+from stemloom import Player, Vault, render
+from stemloom.cli import main
+from stemloom.engine.errors import UnknownCue, UnknownDial, UnknownPart
 from stemloom.engine.master import LATENCY_FRAMES
 from stemloom.engine.session import Session
 from stemloom.engine.take import Gesture
@@ -203,3 +206,66 @@ def test_a_gesture_for_nothing_is_said(home: Path) -> None:
         ("cue", "spark"),
     ]
     assert all(isinstance(g, Gesture) and 0 < g.frame <= frame + 2048 for g in player.take.gestures)
+
+
+def test_a_render_with_gestures_is_the_session_with_them(vault: Vault, tmp_path: Path) -> None:
+    """As if made by hand at their frames; in the take at those of the mix, which is ahead by the latency."""
+    made = [
+        Gesture(BAR + BEAT, "cue", "out"),
+        Gesture(BEAT, "cue", "spark"),
+        Gesture(BEAT, "like", "one"),
+        Gesture(100 * BAR, "cue", "spark"),
+    ]
+    rendered = render(vault, accepted(script(REACTING)), tmp_path / "a.wav", use="stream", gestures=made)
+    session = Session(vault, accepted(script(REACTING)), use="stream", keep_back=True)
+    session.read(BEAT)
+    session.cue("spark")
+    session.like("one")
+    session.read(BAR)
+    session.cue("out")
+    while not session.ended:
+        session.read(RATE)
+    take = session.close()
+    assert rendered.ended
+    assert rendered.pcm_sha256 == take.pcm_sha256
+    saved = json.loads(rendered.take.read_text())["gestures"]
+    assert [Gesture(**each) for each in saved] == list(take.gestures)
+    assert len(take.gestures) == 3
+
+
+def test_a_gesture_that_cannot_be_made_is_refused_before_anything_sounds(
+    vault: Vault, tmp_path: Path
+) -> None:
+    for gesture, error in (
+        (Gesture(10 * BAR, "cue", "in"), UnknownCue),
+        (Gesture(10 * BAR, "like", "three"), UnknownPart),
+        (Gesture(10 * BAR, "dial", "push", 1.0), UnknownDial),
+    ):
+        with pytest.raises(error):
+            render(vault, accepted(script(REACTING)), tmp_path / "b.wav", gestures=[gesture])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_gives_gestures(home: Path, tmp_path: Path) -> None:
+    path, out = tmp_path / "p.loom", tmp_path / "c.wav"
+    path.write_text(script(REACTING))
+
+    def run(*at: str) -> Result:
+        words = ["render", str(path), "--out", str(out)]
+        for time, gesture in zip(at[::2], at[1::2], strict=True):
+            words += ["--at", time, gesture]
+        return CliRunner().invoke(main, ["--home", str(home), *words])
+
+    done = run("0:00.5", 'cue "spark"', "2.5", "cue out", "1", "dislike")
+    assert done.exit_code == 0, done.output
+    assert soundfile.info(out).frames >= 2 * BAR
+    for wrong, said in (
+        (("1", "shout"), "'shout' is no gesture, such as 'cue lift', 'like tune', 'dislike' or energy=0.8"),
+        (("1", "push=loud"), "'push=loud' is not NAME=VALUE"),
+        (("x", "cue out"), "is no length of time"),
+        (("-1", "cue out"), "a gesture comes between 0 and 86400 seconds"),
+    ):
+        refused = run(*wrong)
+        assert refused.exit_code == 2
+        assert said in refused.output
+    assert isinstance(run("1", "cue in").exception, UnknownCue)
