@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.token import Comment, Error, Keyword, Name, Number, Operator, Punctuation, String, Token
 
+from benchmarks.harness import calls
 from stemloom.script import lalr
 from stemloom.script.lexer import LoomLexer
 from stemloom.script.parse import parse, reading
@@ -314,24 +315,12 @@ def test_256_kib_of_noise() -> None:
     ],
 )
 def test_the_work_grows_with_the_text(again: str) -> None:
-    def calls(count: int) -> int:
-        """Functions called, Python's and C's: unlike seconds, the same on every machine."""
+    def work(count: int) -> int:
         text = f"section s 8 bars\n    rest a when ({again * count}"
-        made = 0
+        return calls(lambda: pieces(text))
 
-        def note(_frame: object, event: str, _argument: object) -> None:
-            nonlocal made
-            made += event in ("call", "c_call")
-
-        sys.setprofile(note)
-        try:
-            pieces(text)
-        finally:
-            sys.setprofile(None)
-        return made
-
-    calls(10)
-    assert calls(1_600) < 4.5 * calls(400)
+    work(10)
+    assert work(1_600) < 4.5 * work(400)
 
 
 def test_a_statement_is_read_no_further_than_it_may_go() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import logging
-import sys
 from pathlib import Path
 from typing import Any
 
 import lark
 import pytest
 
+from benchmarks.harness import calls
 from stemloom.script import lalr
 from stemloom.script.check import check
 from stemloom.script.parse import parse
@@ -158,23 +158,11 @@ def test_5000_lines_are_lines_of_one_section(line: str) -> None:
     ],
 )
 def test_the_work_of_a_check_grows_with_the_text(once: str, again: str) -> None:
-    def calls(lines: int) -> int:
-        """Functions called, Python's and C's: unlike seconds, the same on every machine."""
+    def work(lines: int) -> int:
         numbers = range(lines)
         text = "".join(once.format(i=i) for i in numbers) + "section s 8 bars\n    bring a from p\n"
         text += "".join(again.format(i=i) for i in numbers)
-        count = 0
+        return calls(lambda: check(text))
 
-        def note(_frame: object, event: str, _argument: object) -> None:
-            nonlocal count
-            count += event in ("call", "c_call")
-
-        sys.setprofile(note)
-        try:
-            check(text)
-        finally:
-            sys.setprofile(None)
-        return count
-
-    calls(10)
-    assert calls(1_600) < 4.5 * calls(400)
+    work(10)
+    assert work(1_600) < 4.5 * work(400)
