@@ -11,7 +11,7 @@ from ..vault.snapshot import Snapshot
 from .clock import BarClock
 from .compose import next_bar
 from .fades import overhang
-from .plan import Bar, Choice, Placement, Rested, Stop
+from .plan import MAX_BARS, Bar, Choice, Placement, Rested, Stop
 from .score import score
 from .state import first_state
 
@@ -21,17 +21,21 @@ MOST_PARTS = 960
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the next bars hold. `ended`: whether the piece ends within them."""
+    """What the next bars hold. `ended`: whether the piece ends within them.
+
+    `stops`: those of the bars, and of so many after them as what begins in the bars goes on.
+    """
 
     clock: BarClock
     key: str | None
     bars: tuple[Bar, ...]
     ended: bool
+    stops: tuple[Stop, ...]
 
     @property
     def placements(self) -> tuple[Placement, ...]:
-        """Each as long as it sounds: to where it is stopped, if that is within the bars."""
-        stops = {stop.id: stop for bar in self.bars for stop in bar.stops}
+        """Each as long as it sounds, as things stand: to where it is stopped, or to its planned end."""
+        stops = {stop.id: stop for stop in self.stops}
         starts = (placement for bar in self.bars for placement in bar.starts)
         return tuple(self._stopped(p, stops[p.id]) if p.id in stops else p for p in starts)
 
@@ -78,5 +82,15 @@ def plan(
         bar, state = next_bar(fixed, state, why=why)
         if not bar.ended:
             composed.append(bar)
+    ended, stops = state.ended, [stop for bar in composed for stop in bar.stops]
+    open_ends = {p.id: p.end_frame for bar in composed for p in bar.starts if not p.hit}
+    for _ in range(MAX_BARS):
+        begin = fixed.clock.bar_frame(state.bar)
+        if state.ended or not any(
+            open_ends.get(id, 0) > begin for id in open_ends.keys() - {s.id for s in stops}
+        ):
+            break
+        bar, state = next_bar(fixed, state)
+        stops += bar.stops
     key = fixed.key.name if fixed.key else None
-    return Plan(fixed.clock, key, tuple(composed), state.ended)
+    return Plan(fixed.clock, key, tuple(composed), ended, tuple(stops))

@@ -159,7 +159,8 @@ def _unvaried(section: Section, bars: Sequence[Bar]) -> Iterator[Doubt]:
             message = (
                 f"this changes nothing in section {section.name}: no other stem of the pool may sound here"
             )
-            yield "W024", line.span, message, "let its pool take in more, or leave it out"
+            hint = "`stemloom plan --why` says what leaves the others out, such as a clash with what sounds"
+            yield "W024", line.span, message, hint
 
 
 def _waits(window: Window) -> bool:

@@ -87,6 +87,18 @@ def _hint(raw: Raw, token: Token, expected: tuple[str, ...]) -> str | None:
         return (
             f"`on {gesture}` is a gesture; a dial of that name stands on the right: on 0.5 < {gesture}: ..."
         )
+    if index > 1 and before is not None and before.text == "-" and token.kind == "word":
+        first = raw.tokens[index - 2]
+        if first.kind == "word" and first.end_pos == before.start_pos and before.end_pos == token.start_pos:
+            return f"a name is one word: {short(first.text)}_{short(token.text)}"
+    if (
+        raw.word == "pool"
+        and before is not None
+        and before.text in ("loops", "hits")
+        and token.kind == "word"
+    ):
+        near_clause = did_you_mean(token.text, _CLAUSES, "`", cutoff=0.7)
+        return near_clause or f"say what they have, such as: {before.text} mood {short(token.text)}"
     if raw.word == "piece" and "COMMA" in expected:
         return f"a piece is for uses, with commas between: {listed(list(USES))}"
     if raw.word == "pool" and token.text in _CLAUSES and "COMMA" in expected:

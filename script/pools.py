@@ -24,7 +24,7 @@ from .tree import (
     Range,
     Weighted,
 )
-from .words import ROLES, TONAL_ROLES
+from .words import ROLES, ROLES_BY_OTHER_NAMES, TONAL_ROLES
 
 _SHAPES = {"loops": ("loop", "sustained"), "hits": ("hit",)}
 _SINGLE = frozenset(("role", "holder", "set", "energy", "tempo"))
@@ -192,15 +192,18 @@ def _values(
         if isinstance(value, Name):
             if clause.column == "role":
                 roles = {*ROLES, *(catalogue.roles if catalogue else ())}
-                _known(scope, "W001", "role", value, roles)
+                _known(scope, "W001", "role", value, roles, ROLES_BY_OTHER_NAMES.get(value.text))
             elif clause.column == "holder" and catalogue is not None:
                 _known(scope, "W005", "holder", value, catalogue.holders)
     return tuple(values)
 
 
-def _known(scope: Scope, code: str, kind: str, name: Name, known: Collection[str]) -> None:
+def _known(
+    scope: Scope, code: str, kind: str, name: Name, known: Collection[str], meant: str | None = None
+) -> None:
     if name.text not in known:
-        scope.unknown(code, kind, name, sorted(known))
+        hint = f'that role is called "{meant}" here' if meant in known else None
+        scope.unknown(code, kind, name, sorted(known), hint)
 
 
 def _range(scope: Scope, value: Range, column: str) -> tuple[float, float] | None:

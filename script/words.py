@@ -75,6 +75,12 @@ USES = ("stream", "live", "export", "sync")
 ROLES = ("beats", "bass", "harmony", "pads", "tops", "melody", "voice", "fx")
 """Roles known without a catalogue."""
 
+ROLES_BY_OTHER_NAMES = {
+    "drums": "beats", "drum": "beats", "percussion": "tops", "hats": "tops", "chords": "harmony",
+    "keys": "harmony", "piano": "harmony", "lead": "melody", "vocals": "voice", "vocal": "voice",
+}  # fmt: skip
+"""What else people call some of them."""
+
 TONAL_ROLES = frozenset(("bass", "harmony", "pads", "melody", "voice"))
 """Roles whose pools say `key fits` unless they say otherwise."""
 

@@ -69,7 +69,10 @@ class Vault:
         clock = clock or SystemClock()
         store = Store(home)
         if not create and not store.catalogue.exists() and not (home / "ledger" / "log").exists():
-            raise NoVault(f"there is no vault in {home}; 'stemloom vault holder add NAME' begins one")
+            raise NoVault(
+                f"there is no vault in {home}; name another home with --home or STEMLOOM_HOME, "
+                "or begin one with 'stemloom vault holder add NAME'"
+            )
         if create:
             store.create()
         log = Log.open(home, create=create, clock=clock)
@@ -479,7 +482,8 @@ def _open_catalogue(store: Store, log: Log, create: bool) -> Catalogue:
         )
     if missing and not create:
         raise NoVault(
-            f"there is no vault in {store.folder.parent}; 'stemloom vault holder add NAME' begins one"
+            f"there is no vault in {store.folder.parent}; name another home with --home or STEMLOOM_HOME, "
+            "or begin one with 'stemloom vault holder add NAME'"
         )
     if create:
         # SQLite does not wait its turn while another process turns the file to WAL.

@@ -61,7 +61,7 @@ def plan(
     head = ("bar", "beat", "bars", "section", "part", "stem", "gain", "line", "how")
     columns = len(head) if any(row[-1] for row in rows) else len(head) - 1
     key = f" in {made.key}" if made.key else ""
-    ends = f"; the piece ends after bar {len(made.bars)}" if made.ended else ""
+    ends = f"; the piece ends after bar {len(made.bars)}" if made.ended else "; the piece goes on"
     record: dict[str, object] = {
         "bars": len(made.bars),
         "tempo": made.tempo_bpm,

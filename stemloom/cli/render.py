@@ -30,6 +30,17 @@ class _Seconds(click.ParamType):  # type: ignore[type-arg]
             self.fail(f"{value!r} is no length of time, such as 90, 12.5 or 1:30", param, ctx)
 
 
+class _Gesture(click.ParamType):  # type: ignore[type-arg]
+    """The words of a gesture; what they mean `gesture` finds out."""
+
+    name = "GESTURE"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if str(value).startswith("-"):
+            self.fail(f"a time and a gesture are needed, and {value} is none", param, ctx)
+        return str(value)
+
+
 SECONDS = _Seconds()
 LONGEST = 24 * 3600
 STEPS = {"conform": "bringing stems to tempo", "mix": "mixing"}
@@ -57,7 +68,7 @@ STEPS = {"conform": "bringing stems to tempo", "mix": "mixing"}
     "moments",
     multiple=True,
     nargs=2,
-    type=(SECONDS, str),
+    type=(SECONDS, _Gesture()),
     metavar="TIME GESTURE",
     help="What a listener does there: 'cue NAME', 'like PART', 'dislike PART', or NAME=VALUE for a dial. "
     "May repeat.",
@@ -112,6 +123,9 @@ def render(
         take.write_bytes(rendered.take.read_bytes())
     if timeline is not None:
         write_timeline(rendered, piece.name, names, timeline)
+    late = [words for time, words in moments if time >= rendered.seconds]
+    if late:
+        door.note(f"the music was over before {', '.join(map(repr, late))}")
     if not rendered.ended and seconds is None and bars is None:
         door.note(f"the piece had not ended after {rendered.seconds / 60:.0f} minutes and was faded out")
     door.emit(record(rendered), told(rendered, names))

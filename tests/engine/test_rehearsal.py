@@ -112,7 +112,7 @@ t.loom:6:1: warning W023: 480 sounds at once in bar 1 of section s; 256 can soun
 t.loom:8:5: warning W024: this changes nothing in section s: no other stem of the pool may sound here
   8 |     vary b every 4 bars
     |     ^^^^^^^^^^^^^^^^^^^
-    = let its pool take in more, or leave it out""",
+    = `stemloom plan --why` says what leaves the others out, such as a clash with what sounds""",
     ),
 }
 
