@@ -326,7 +326,7 @@ def test_a_name_is_not_in_the_ledger(tmp_path: Path) -> None:
 
 
 def test_without_a_vault_there_is_a_hint(tmp_path: Path) -> None:
-    with pytest.raises(NoVault, match=r"no vault in .*; 'stemloom vault holder add NAME' begins one"):
+    with pytest.raises(NoVault, match=r"no vault in .*; name another .*, or begin one with 'stemloom vault"):
         Vault.open(tmp_path / "nothing")
     assert not (tmp_path / "nothing").exists()
 
