@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stemloom.engine.kernel import BUS, PLAYING, VOICE, mix_quantum
+from stemloom.engine.kernel import mix_quantum
+from stemloom.engine.rack import BUS, PLAYING, VOICE
 
 from .harness import Figure, side_by_side
 

@@ -1,6 +1,6 @@
 """A session's account: what it means to play, and what was heard, written to the ledger.
 
-    opened -> intend, ... -> begun | cancelled, ... -> heard, ... -> closed -> sealed
+    opened -> intend, ... -> begun, ... -> heard, ... -> closed -> sealed
 
 Nothing sounds before `intend` has made it durable in the journal. What was heard is acknowledged as soon
 as it has ended, or, for a render, when its file is whole: a file that was never finished was never heard.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..ledger.clock import Clock
 from ..ledger.entries import Placement as PlacementEntry
@@ -59,7 +59,8 @@ class Account:
         self._run = run
         self._keep_back = keep_back
         self._user_salt = secrets.token_hex(16)
-        self._begun: dict[int, tuple[Placement, str]] = {}
+        self._open: dict[int, tuple[Placement, str | None]] = {}
+        """What was intended and has not ended yet, and when it began."""
         self._unwritten: list[PlacementEntry | SessionEntry] = []
         self._closed = False
         self._journal = log.journal()
@@ -73,18 +74,22 @@ class Account:
         """Make placements durable as intended: only then may they be mixed. Who never is leaves no entry."""
         if placements:
             self._journal.intend([self._intention(placement) for placement in placements])
+            self._open.update({placement.id: (placement, None) for placement in placements})
 
     def begun(self, placement: Placement, time: str) -> None:
-        """A placement goes to the mixer now: `time` is its start, RFC 3339."""
-        self._begun[placement.id] = placement, time
+        """A placement begins now, under the consent that it names: `time` is its start, RFC 3339."""
+        if placement.id in self._open:
+            self._open[placement.id] = placement, time
 
     def heard(self, ended: Iterable[Heard]) -> None:
         """Take what ended into the account, in the order given; what was never in play leaves no entry."""
         for end in ended:
-            placement, start = self._begun.pop(end.id)
+            placement, start = self._open.pop(end.id)
             if end.frames == 0:
                 continue
             ms = ms_of(end.frames, self._run.rate)
+            placement = replace(placement, start_frame=end.start_frame)
+            start = start or self._clock.now()
             sounded = Sounded(placement, len(self.sounded), end.end_frame, end.frames, ms, start)
             self.sounded.append(sounded)
             self._unwritten.append(self._placement(sounded))

@@ -6,6 +6,7 @@ its line minus the commit horizon: what it starts and stops is then final, until
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from fractions import Fraction
 
@@ -22,12 +23,17 @@ from .writer import Writer
 
 
 def next_bar(
-    score: Score, before: State, inputs: tuple[Input, ...] = (), *, why: bool = False
+    score: Score,
+    before: State,
+    inputs: tuple[Input, ...] = (),
+    *,
+    why: bool = False,
+    without: Collection[str] = (),
 ) -> tuple[Bar, State]:
     """Compose one bar. The state given is left as it was.
 
     `inputs`: the gestures that came since the bar before was composed. `why`: the bar says what each choice
-    was made among.
+    was made among. `without`: stems that must not be chosen, as they cannot sound yet.
     """
     state = before.copy()
     stops: list[Stop] = []
@@ -38,7 +44,7 @@ def next_bar(
     visit = state.visit
     if visit is None:
         return Bar(state.bar, "", 0, first, first, (), tuple(stops), (), ended=True), state
-    lines = Drawer(score, state, visit, why)
+    lines = Drawer(score, state, visit, why, without)
     writer = Writer(score, state, visit, stops, lines)
     if overlap:
         writer.overlap(overlap)
@@ -62,7 +68,9 @@ def next_bar(
     return bar, state
 
 
-def strike(score: Score, before: State, given: Input, frame: int) -> tuple[Bar, State, Input]:
+def strike(
+    score: Score, before: State, given: Input, frame: int, without: Collection[str] = ()
+) -> tuple[Bar, State, Input]:
     """Fire the stings that a gesture sets going on a beat before the next bar line that is not composed yet.
 
     `frame`: that of the gesture. Gives what they start, as a bar without any other part in it, and the
@@ -70,7 +78,7 @@ def strike(score: Score, before: State, given: Input, frame: int) -> tuple[Bar, 
     """
     state, struck = before.copy(), set(given.struck)
     visit, last = state.visit, score.clock.bar_frame(state.bar)
-    lines = None if visit is None else Drawer(score, state, visit)
+    lines = None if visit is None else Drawer(score, state, visit, without=without)
     starts: list[Placement] = []
     for place, event in enumerate(score.piece.events):
         at = score.piece.stings[event.action.sting].at if isinstance(event.action, FireSting) else None

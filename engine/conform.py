@@ -46,6 +46,10 @@ class Conformer:
             self.prepare([(stem, variant)])
         return self._sounds[variant]
 
+    def ready(self, variant: Variant) -> bool:
+        """Whether the variant is in memory."""
+        return variant in self._sounds
+
     def prepare(
         self, wanted: Iterable[tuple[Stem, Variant]], progress: Callable[[int, int], None] | None = None
     ) -> None:

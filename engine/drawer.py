@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from ..script.piece import Bring, Line, Play, Pool
@@ -18,12 +19,16 @@ from .state import Sounding, State
 
 @dataclass
 class Drawer:
-    """Draws the stems of one bar's lines. `why`: whether to note what each was chosen among."""
+    """Draws the stems of one bar's lines. `why`: whether to note what each was chosen among.
+
+    `without`: stems that must not be chosen, as they cannot sound yet.
+    """
 
     score: Score
     state: State
     visit: Visit
     why: bool = False
+    without: Collection[str] = ()
     rested: list[Rested] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
     _tonal: dict[int, TonalPart | None] = field(default_factory=dict)
@@ -38,11 +43,11 @@ class Drawer:
         state, among = self.state, self.score.pools[line.pool]
         if line.part in state.kept and isinstance(line, Bring):
             held = self.score.stems.get(state.kept[line.part][0])
-            if held is not None:
+            if held is not None and held.stem not in self.without:
                 return held
         index = state.redraws.get((line.text, place), 0)
         kept = state.drawn.get((line.text, place, index))
-        here = None if kept is None else among.find(kept)
+        here = None if kept is None or kept in self.without else among.find(kept)
         if here is not None:
             return among.stem(here)
         pool, key = self.score.piece.pools[line.pool], self.key(line, place)
@@ -54,6 +59,8 @@ class Drawer:
             self.choices.append(Choice(line.part, pool.name, line.span.line, state.bar, taken, weighed))
         if chosen is None:
             reason = among.reason or f"every stem has {too_soon(pool)}"
+            if self.without:
+                reason = "no other stem is ready yet"
             reason = f"pool {line.pool} is empty: {reason}"
             self.rested.append(Rested(line.part, line.pool, line.span.line, reason))
             return None
@@ -73,7 +80,7 @@ class Drawer:
             capped, nearly = state.placed.above(cap), state.placed.above(cap, length)
         sets = {score.stems[s.placement.stem].set for s in beside if s.placement.stem in score.stems}
         return Around(
-            never_twice=state.started_lately(pool),
+            never_twice=state.started_lately(pool).union(self.without),
             capped=capped,
             nearly_capped=nearly,
             avoid=avoid,

@@ -10,6 +10,7 @@ EngineError (exit 1)
     ConformFailed (1)   a stem could not be stretched
     OutputRefused (2)   the output file's name or place will not do
     OutputFailed (1)    the disk would not take the output file
+    TakeRefused (2)     a file that is no take, or one that can no longer be played
     NotSealed (1)       the output is whole and logged, and the log is yet to be sealed
 """
 
@@ -62,3 +63,7 @@ class OutputFailed(EngineError):
 
 class NotSealed(EngineError):
     pass
+
+
+class TakeRefused(EngineError):
+    exit_code = 2

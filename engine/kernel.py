@@ -9,69 +9,20 @@ one fixed order: `tests/engine/twin.py` holds the same sums in NumPy, and the tw
 from __future__ import annotations
 
 import numpy as np
-from numba import carray, njit, types
-from numba.extending import intrinsic
+from numba import carray, njit
 
 from .clock import QUANTUM
+from .machine import float_pointer
+from .rack import DONE, PLAYING
 
-VOICES = 320
-"""256 that may sound and 64 for those that fade out as others take their place."""
-BUSES = 16
-
-FREE, PLAYING, DONE = 0, 1, 2
 AUDIBLE = np.float32(0.001)
 """-60 dB: at or below it a frame is not in play."""
 MOST_STEP = np.float32(0.001 * QUANTUM)
 """The most a gain changes in a quantum."""
 
-VOICE = np.dtype(
-    [
-        ("id", np.int64),
-        ("phase", np.int64),
-        ("address", np.int64),
-        ("channels", np.int64),
-        ("frames", np.int64),
-        ("loop_start", np.int64),
-        ("position", np.int64),
-        ("start", np.int64),
-        ("end", np.int64),
-        ("fade_in", np.int64),
-        ("fade_in_power", np.int64),
-        ("fade_out", np.int64),
-        ("fade_out_power", np.int64),
-        ("bus", np.int64),
-        ("heard", np.int64),
-        ("level", np.float32),
-        ("gain", np.float32),
-        ("gain_target", np.float32),
-        ("left", np.float32),
-        ("left_target", np.float32),
-        ("right", np.float32),
-        ("right_target", np.float32),
-    ],
-    align=True,
-)
-"""A voice: its placement's sound, where it is in it, its envelope, its gains, and the frames heard so far.
-
-`loop_start` is -1 for a sound that is not repeated. `start` and `end` are absolute frames. `level` is the
-role's levelling and is not part of what decides whether a frame is in play.
-"""
-
-BUS = np.dtype([("gain", np.float32), ("target", np.float32)], align=True)
-
 _STEP = np.float32(1.0 / QUANTUM)
 _ONE = np.float32(1.0)
 _S0, _S1, _S2, _S3, _S4 = (np.float32(c) for c in (1.5707963, -0.6459641, 0.0796926, -0.0046818, 0.000157))
-
-
-@intrinsic
-def _float_pointer(typingctx, address):
-    signature = types.CPointer(types.float32)(types.int64)
-
-    def codegen(context, builder, signature, args):
-        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
-
-    return signature, codegen
 
 
 @njit(nogil=True, cache=True)
@@ -82,12 +33,12 @@ def power_curve(x):
 
 
 @njit(nogil=True, cache=True)
-def _approach(value, target):
+def _approach(value, target, step=MOST_STEP):
     """One quantum's step of a gain towards its target."""
-    if target > value + MOST_STEP:
-        return value + MOST_STEP
-    if target < value - MOST_STEP:
-        return value - MOST_STEP
+    if target > value + step:
+        return value + step
+    if target < value - step:
+        return value - step
     return target
 
 
@@ -117,9 +68,11 @@ def mix_quantum(frame, voices, buses, accumulator, envelope, out):
     """Mix the quantum that begins at `frame` into `out`, float32 (2, 64).
 
     `accumulator`: scratch (buses, 2, 64); `envelope`: scratch (64,). Voices that end are marked DONE with
-    the frames heard. A voice's heard frames are those in which script gain x fades x bus gain > 0.001.
+    the frames heard; gives how many that were. A voice's heard frames are those in which script gain x fades
+    x bus gain > 0.001.
     """
     accumulator[:] = np.float32(0)
+    done = 0
     for v in range(voices.shape[0]):
         voice = voices[v]
         if voice.phase != PLAYING or voice.start >= frame + QUANTUM:
@@ -131,7 +84,7 @@ def mix_quantum(frame, voices, buses, accumulator, envelope, out):
         voice.left = _approach(left, voice.left_target)
         voice.right = _approach(right, voice.right_target)
         bus = buses[voice.bus]
-        bus_gain, bus_end = bus.gain, _approach(bus.gain, bus.target)
+        bus_gain, bus_end = bus.gain, _approach(bus.gain, bus.target, bus.step)
         steady = (
             voice.gain == gain
             and voice.left == left
@@ -142,7 +95,7 @@ def mix_quantum(frame, voices, buses, accumulator, envelope, out):
         if not steady:
             _envelope(voice, frame, first, last, envelope)
         total = voice.frames
-        source = carray(_float_pointer(voice.address), total * voice.channels)
+        source = carray(float_pointer(voice.address), total * voice.channels)
         right_plane = total if voice.channels > 1 else 0
         position = voice.position
         i = first
@@ -187,12 +140,14 @@ def mix_quantum(frame, voices, buses, accumulator, envelope, out):
         voice.position = position
         if voice.end <= frame + QUANTUM:
             voice.phase = DONE
+            done += 1
     out[:] = np.float32(0)
     for b in range(buses.shape[0]):
         gain = buses[b].gain
-        buses[b].gain = _approach(gain, buses[b].target)
+        buses[b].gain = _approach(gain, buses[b].target, buses[b].step)
         step = (buses[b].gain - gain) * _STEP
         for i in range(QUANTUM):
             amp = gain + step * np.float32(i)
             out[0, i] += amp * accumulator[b, 0, i]
             out[1, i] += amp * accumulator[b, 1, i]
+    return done

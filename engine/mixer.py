@@ -1,193 +1,274 @@
-"""The mixer: owns the voices, buses and master, and advances them by whole quanta in compiled code."""
+"""The mixer, as the composing side sees it: commands go in, each with its frame; reports come out."""
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .chain import advance
 from .clock import QUANTUM
-from .fades import LINEAR_FADE_FRAMES
-from .kernel import BUS, BUSES, DONE, FREE, PLAYING, VOICE, VOICES
+from .kernel import MOST_STEP
 from .master import Master, integrated_lufs
-from .plan import MOST_SOUNDING, Fade, Placement
+from .plan import Fade, Placement
+from .rack import (
+    BUS,
+    BUSES,
+    CAME_LATE,
+    COMMAND,
+    COMMANDS,
+    COMMITTED,
+    CROWDED,
+    ENDED,
+    FADER,
+    FRAME,
+    FREE,
+    GAIN,
+    NEVER,
+    NEXT_START,
+    PLACE,
+    PLAYING,
+    REPORT,
+    STATUS,
+    STOP,
+    VOICE,
+    VOICES,
+    WAITING,
+    WAITS,
+    Rack,
+    aligned_zeros,
+    pull,
+    push,
+    seen,
+    tell,
+)
+from .rack import REPORTS as RING_REPORTS
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A placement that ended: how many of its frames were in play, and its last frame (exclusive)."""
+    """A placement that ended: its frames in play, and its first and last frame (exclusive) as it was mixed.
+
+    One that never began has no frames.
+    """
 
     id: int
     frames: int
+    start_frame: int
     end_frame: int
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A command, by its number, that was taken at a later frame than its own."""
+
+    number: int
+    frame: int
+
+
 class Mixer:
-    """Voices, buses and master of one session. Not safe to share between threads.
+    """Voices, buses and master of one session. One thread composes for it; another may be mixing.
 
     `frame` is the absolute frame that is mixed next; what `advance` returns lies `LATENCY_FRAMES` earlier.
     """
 
     def __init__(self, loudness_lufs: float, ceiling_dbtp: float) -> None:
-        self.frame = 0
         self.master = Master(loudness_lufs, ceiling_dbtp)
-        self._voices = np.zeros(VOICES, VOICE)
-        self._buses = np.ones(BUSES, BUS)
-        self._accumulator = np.zeros((BUSES, 2, QUANTUM), np.float32)
-        self._envelope = np.zeros(QUANTUM, np.float32)
-        self._peaks = np.zeros(QUANTUM, np.float32)
-        self._block = np.zeros((2, QUANTUM), np.float32)
+        status = aligned_zeros(STATUS)
+        status[NEXT_START] = NEVER
+        buses = np.ones(BUSES, BUS)
+        buses["step"] = MOST_STEP
+        master = self.master
+        self.rack = Rack(
+            status=status,
+            waiting=np.zeros(WAITING, VOICE),
+            voices=np.zeros(VOICES, VOICE),
+            buses=buses,
+            commands=np.zeros(COMMANDS, COMMAND),
+            reports=np.zeros(RING_REPORTS, REPORT),
+            accumulator=np.zeros((BUSES, 2, QUANTUM), np.float32),
+            envelope=np.zeros(QUANTUM, np.float32),
+            control=master.control,
+            filters=master.filters,
+            history=master.history,
+            delay=master.delay,
+            reduction=master.reduction,
+            meter=master.meter,
+            peaks=np.zeros(QUANTUM, np.float32),
+            block=np.zeros((2, QUANTUM), np.float32),
+        )
+        self.late: dict[int, int] = {}
+        """Of a take that is replayed: the commands to be taken later than their frame, by number."""
+        self._numbered = 0
+        self._backlog: deque[Any] = deque()
+        """Commands that the ring has no room for yet."""
         self._sounds: dict[int, NDArray[np.float32]] = {}
-        """The samples of each voice that is in use: the kernel holds only their address."""
-        self._slots: dict[int, int] = {}
+        """The samples of each placement that the mixer has: the kernel holds only their address."""
+        self._channels: dict[int, int] = {}
         self._roles: dict[str, int] = {}
-        self._leaving: set[int] = set()
-        """Ids of what had to go and still fades."""
-        self.crowded = 0
-        """How many sounds had to go because 256 sounded already."""
+        self._reports = np.zeros(512, REPORT)
         self._meter_read = 0
         self._mean_squares: list[float] = []
 
-    def place(self, placement: Placement, sound: NDArray[np.float32]) -> bool:
-        """Give a placement a voice; `sound` is float32 (1 or 2, frames), C-contiguous.
+    @property
+    def frame(self) -> int:
+        return int(seen(self.rack.status, FRAME))
 
-        Where 256 sound already the oldest hit goes, by a short fade, and `crowded` counts it. False when all
-        the voices that are kept for such fades are taken as well: the placement will not sound.
+    @property
+    def crowded(self) -> int:
+        """How many sounds had to go, or never came, because 256 sounded already."""
+        return int(self.rack.status[CROWDED])
+
+    @property
+    def came_late(self) -> int:
+        """How many commands were taken later than at their frame."""
+        return int(self.rack.status[CAME_LATE])
+
+    @property
+    def idle(self) -> bool:
+        """Whether every placement has been reported as ended."""
+        return not self._sounds
+
+    def place(self, placement: Placement, sound: NDArray[np.float32], at: int) -> None:
+        """Hand over a placement; `sound` is float32 (1 or 2, frames), C-contiguous and in memory.
+
+        It is reported when it has ended. Where 256 sound already as it begins, the oldest hit goes by a short
+        fade, and `crowded` counts it; so it does a placement that not even then finds a voice.
         """
         assert sound.dtype == np.float32
         assert sound.ndim == 2
         assert sound.flags.c_contiguous
-        if len(self._slots) - len(self._leaving) >= MOST_SOUNDING:
-            self._make_room()
-        free = np.flatnonzero(self._voices["phase"] == FREE)
-        if not len(free):
-            return False
-        slot = int(free[0])
-        voice = self._voices[slot]
+        command = self._command(PLACE, at, placement.id)
         left, right = pan_gains(placement.pan, sound.shape[0])
-        voice["id"] = placement.id
-        voice["address"] = sound.ctypes.data
-        voice["channels"], voice["frames"] = sound.shape
-        voice["loop_start"] = -1 if placement.variant.loop_start is None else placement.variant.loop_start
-        voice["position"] = placement.offset_frames
-        voice["start"], voice["end"] = placement.start_frame, placement.end_frame
-        voice["fade_in"], voice["fade_in_power"] = placement.fade_in.frames, placement.fade_in.equal_power
-        voice["fade_out"], voice["fade_out_power"] = placement.fade_out.frames, placement.fade_out.equal_power
-        voice["bus"] = self._bus(placement.role)
-        voice["heard"] = 0
-        voice["level"] = 10 ** (placement.level_db / 20)
-        voice["gain"] = voice["gain_target"] = 10 ** (placement.gain_db / 20)
-        voice["left"] = voice["left_target"] = left
-        voice["right"] = voice["right_target"] = right
-        voice["phase"] = PLAYING
-        self._sounds[slot] = sound
-        self._slots[placement.id] = slot
-        return True
+        gain = 10 ** (placement.gain_db / 20)
+        loop_start = placement.variant.loop_start
+        command["voice"] = (
+            placement.id,
+            PLAYING,
+            sound.ctypes.data,
+            sound.shape[0],
+            sound.shape[1],
+            -1 if loop_start is None else loop_start,
+            placement.offset_frames,
+            placement.start_frame,
+            placement.end_frame,
+            placement.fade_in.frames,
+            placement.fade_in.equal_power,
+            placement.fade_out.frames,
+            placement.fade_out.equal_power,
+            self.bus(placement.role),
+            0,
+            0,
+            10 ** (placement.level_db / 20),
+            gain,
+            gain,
+            left,
+            left,
+            right,
+            right,
+        )
+        self._sounds[placement.id] = sound
+        self._send(command)
 
-    def stop(self, id: int, end_frame: int, fade: Fade) -> None:
-        """End a sounding or scheduled placement at `end_frame`, its fade included.
+    def stop(self, id: int, end_frame: int, fade: Fade, at: int) -> None:
+        """End a placement at `end_frame`, its fade included; one that has not begun by then never does.
 
         A fade that should have begun already begins now, and the end moves with it, so that no gain jumps.
         """
-        slot = self._slots.get(id)
-        if slot is None:
-            return
-        voice = self._voices[slot]
-        end = max(end_frame, self.frame + fade.frames)
-        if end < voice["end"]:
-            voice["end"] = end
-            voice["fade_out"], voice["fade_out_power"] = fade.frames, fade.equal_power
+        command = self._command(STOP, at, id)
+        command["end"], command["fade"], command["fade_power"] = end_frame, fade.frames, fade.equal_power
+        self._send(command)
 
-    def set_gain(self, id: int, gain_db: float, pan: float) -> None:
-        """Move a sounding placement's script gain and pan, by a ramp that begins with the next quantum."""
-        slot = self._slots.get(id)
-        if slot is None:
-            return
-        voice = self._voices[slot]
-        voice["gain_target"] = 10 ** (gain_db / 20)
-        voice["left_target"], voice["right_target"] = pan_gains(pan, int(voice["channels"]))
+    def set_gain(self, id: int, gain_db: float, pan: float, at: int) -> None:
+        """Move a placement's script gain and pan, by a ramp that begins at the frame `at`."""
+        sound = self._sounds.get(id)
+        command = self._command(GAIN, at, id)
+        command["gain"] = 10 ** (gain_db / 20)
+        command["left"], command["right"] = pan_gains(pan, 2 if sound is None else sound.shape[0])
+        self._send(command)
+
+    def set_fader(self, role: str, gain: float, frames: int, at: int) -> None:
+        """Move the listener's fader of a role to a gain of 0 to 1, over `frames` from the frame `at` on."""
+        command = self._command(FADER, at, self.bus(role))
+        command["gain"] = gain
+        command["step"] = min(float(MOST_STEP), QUANTUM / max(frames, 1))
+        self._send(command)
 
     def advance(self, quanta: int) -> NDArray[np.float32]:
         """The next `quanta` x 64 frames, float32 (2, frames)."""
+        self.flush()
         out = np.empty((2, quanta * QUANTUM), np.float32)
-        master = self.master
-        advance(
-            self.frame,
-            self._voices,
-            self._buses,
-            self._accumulator,
-            self._envelope,
-            master.control,
-            master.filters,
-            master.history,
-            master.delay,
-            master.reduction,
-            master.meter,
-            self._peaks,
-            self._block,
-            out,
-        )
-        self.frame += out.shape[1]
+        advance(self.rack, out)
         self._read_meter()
         return out
 
-    def finished(self) -> list[Heard]:
-        """What ended since the last call, in order of end frame, then voice; the voices are freed."""
-        slots = np.flatnonzero(self._voices["phase"] == DONE)
-        ended = sorted(slots, key=lambda slot: (int(self._voices[slot]["end"]), int(slot)))
-        return [self._release(int(slot)) for slot in ended]
+    def flush(self) -> None:
+        """Give the mixer the commands that its ring had no room for."""
+        while self._backlog:
+            count = min(len(self._backlog), COMMANDS)
+            batch = np.array([self._backlog[i] for i in range(count)], COMMAND)
+            pushed = push(self.rack, batch)
+            for _ in range(pushed):
+                self._backlog.popleft()
+            if pushed < count:
+                return
+
+    def commit(self, frame: int) -> None:
+        """Say that every command for frames up to this one has been given, if all of them found room."""
+        self.flush()
+        if not self._backlog:
+            tell(self.rack.status, COMMITTED, frame)
+
+    def reports(self) -> list[Heard | Late]:
+        """What ended and what came late since the last call, in the mixer's order."""
+        found: list[Heard | Late] = []
+        while count := pull(self.rack, self._reports):
+            for kind, id, start, end, heard in self._reports[:count].tolist():
+                if kind == ENDED:
+                    found.append(Heard(id, heard, start, end))
+                    del self._sounds[id]
+                else:
+                    found.append(Late(id, start))
+        return found
 
     def close(self) -> list[Heard]:
-        """Let go of every voice, as heard so far: those that ended, those cut, not those that never began."""
-        begun = [
-            int(slot)
-            for slot in np.flatnonzero(self._voices["phase"] != FREE)
-            if self._voices[int(slot)]["start"] < self.frame
-        ]
-        for slot in begun:
-            self._voices[slot]["end"] = min(int(self._voices[slot]["end"]), self.frame)
-        begun.sort(key=lambda slot: (int(self._voices[slot]["end"]), slot))
-        result = [self._release(slot) for slot in begun]
-        for slot in list(self._sounds):
-            self._release(slot)
-        return result
-
-    @property
-    def sounding(self) -> int:
-        """How many placements sound or are scheduled."""
-        return len(self._slots)
+        """Let go of every voice, as heard so far: those that ended, and those that are cut. Nothing mixes."""
+        ended = [each for each in self.reports() if isinstance(each, Heard)]
+        frame, cut = self.frame, []
+        for voice in self.rack.voices[self.rack.voices["phase"] == PLAYING]:
+            end = min(int(voice["end"]), frame)
+            cut.append(Heard(int(voice["id"]), int(voice["heard"]), int(voice["start"]), end))
+        never = sorted(set(self._sounds) - {each.id for each in cut})
+        self.rack.voices["phase"] = FREE
+        self.rack.status[WAITS], self.rack.status[NEXT_START] = 0, NEVER
+        self._sounds.clear()
+        cut.sort(key=lambda each: each.end_frame)
+        return [*ended, *cut, *(Heard(id, 0, frame, frame) for id in never)]
 
     @property
     def lufs(self) -> float:
         """Integrated loudness of all output so far."""
+        self._read_meter()
         return integrated_lufs(np.asarray(self._mean_squares))
 
-    def _release(self, slot: int) -> Heard:
-        voice = self._voices[slot]
-        heard = Heard(int(voice["id"]), int(voice["heard"]), int(voice["end"]))
-        voice["phase"] = FREE
-        del self._sounds[slot]
-        del self._slots[heard.id]
-        self._leaving.discard(heard.id)
-        return heard
-
-    def _make_room(self) -> None:
-        """Fade out the oldest sound that is not repeated, or the oldest of all, that is not leaving yet."""
-        oldest = min(
-            (slot for id, slot in self._slots.items() if id not in self._leaving),
-            key=lambda slot: (int(self._voices[slot]["loop_start"]) >= 0, int(self._voices[slot]["start"])),
-        )
-        id = int(self._voices[oldest]["id"])
-        self._leaving.add(id)
-        self.crowded += 1
-        self.stop(id, self.frame, Fade(LINEAR_FADE_FRAMES))
-
-    def _bus(self, role: str) -> int:
+    def bus(self, role: str) -> int:
         """The role's bus; roles beyond the last bus share it."""
         return self._roles.setdefault(role, min(len(self._roles), BUSES - 1))
+
+    def _command(self, kind: int, at: int, id: int) -> Any:
+        command = np.zeros(1, COMMAND)[0]
+        number = self._numbered
+        self._numbered += 1
+        command["number"], command["kind"], command["id"] = number, kind, id
+        command["frame"] = self.late.get(number, at)
+        return command
+
+    def _send(self, command: Any) -> None:
+        self._backlog.append(command)
 
     def _read_meter(self) -> None:
         written = int(self.master.control[0]["meter_blocks"])

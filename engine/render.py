@@ -155,7 +155,7 @@ def render(
         audio=out,
         frames=take.frames,
         rate=ENGINE_RATE,
-        pcm_sha256=take.pcm_sha256,
+        pcm_sha256=take.pcm_sha256 or "",
         take=session.take_path,
         session=session.session,
         lufs=session.lufs,

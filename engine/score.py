@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -133,10 +134,13 @@ def score(
     rate: int,
     seed: int | None = None,
     must_sound: bool = True,
+    tempo_bpm: Fraction | None = None,
+    key: str | None = None,
 ) -> Score:
     """Choose tempo and key and gather who may sound.
 
-    `at`: RFC 3339 time at which consents are read. Raises UseRefused when the script is not for `use`, and
+    `at`: RFC 3339 time at which consents are read. `tempo_bpm` and `key` are chosen when they are left out.
+    Raises UseRefused when the script is not for `use`, and
     with `must_sound` NothingCleared when every pool is empty.
     """
     if use not in USES:
@@ -147,15 +151,18 @@ def score(
             f"choose one of them with --use, or add {use} after `for` in its first line"
         )
     cleared = candidates(piece, snapshot, use, at)
-    clock = BarClock(choose_tempo(piece, _loops(piece, snapshot, cleared)), piece.meter, rate)
-    key = _key(piece, snapshot, cleared)
-    pools = _eligible(piece, snapshot, use, cleared, clock, key)
+    tempo = tempo_bpm or choose_tempo(piece, _loops(piece, snapshot, cleared))
+    clock = BarClock(tempo, piece.meter, rate)
+    named = {each.name: each for each in piece.keys}
+    chosen = _key(piece, snapshot, cleared) if key is None else named[key]
+    pools = _eligible(piece, snapshot, use, cleared, clock, chosen)
     if must_sound and not any(len(among) for among in pools.values()):
         reasons = "; ".join(f"{name}: {among.reason}" for name, among in pools.items())
         raise NothingCleared(
             f"every pool is empty for {use}, so there is nothing to play ({reasons or 'no pools'})"
         )
-    return Score(piece, use, piece.seed if seed is None else seed, clock, key, snapshot, pools, _stems(pools))
+    seed = piece.seed if seed is None else seed
+    return Score(piece, use, seed, clock, chosen, snapshot, pools, _stems(pools))
 
 
 def _eligible(

@@ -9,6 +9,17 @@ from typing import Literal
 
 import msgspec
 
+from .errors import TakeRefused
+
+VERSION = 2
+
+
+class _Version(msgspec.Struct):
+    version: int
+
+
+GestureKind = Literal["dial", "like", "dislike", "cue"]
+
 
 class Gesture(msgspec.Struct, frozen=True):
     """An outside input at an absolute frame.
@@ -18,17 +29,35 @@ class Gesture(msgspec.Struct, frozen=True):
     """
 
     frame: int
-    kind: Literal["dial", "like", "dislike", "cue"]
+    kind: GestureKind
     name: str | None
     value: float | None = None
 
 
 class Changed(msgspec.Struct, frozen=True):
-    """The candidates changed at a frame of the mix: a consent was given, withdrawn or ran out."""
+    """The candidates changed at a frame of the mix: a consent was given, withdrawn or ran out.
+
+    `moment`: how many bars had been composed and gestures given before it.
+    """
 
     frame: int
+    moment: int
     vault: str
     candidates: tuple[str, ...]
+
+
+class Unready(msgspec.Struct, frozen=True):
+    """Stems that a device could not wait for, so they were not chosen, at a moment as in `Changed`."""
+
+    moment: int
+    stems: tuple[str, ...]
+
+
+class CameLate(msgspec.Struct, frozen=True):
+    """A command to the mixer, by its number, that was taken at a later frame than it was meant for."""
+
+    command: int
+    frame: int
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -46,10 +75,13 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 class Take(msgspec.Struct, frozen=True):
-    """A session's inputs and outcome. `pcm_sha256`: of 24-bit little-endian interleaved samples.
+    """A session's inputs and outcome.
+
+    `pcm_sha256`: of the output as 24-bit little-endian interleaved samples; null where it could not be kept.
 
     `candidates`: the stems that could be chosen, by id. `vault`: the snapshot's hash. `tempo_bpm`: exact,
-    as a fraction. `limit_frames`: the length asked for, null to the piece's own end.
+    as a fraction. `limit_frames`: the length asked for, null to the piece's own end. `frames`: of the output;
+    `mixed`: the frame at which the mixer was stopped.
     """
 
     version: int
@@ -67,10 +99,13 @@ class Take(msgspec.Struct, frozen=True):
     candidates: tuple[str, ...]
     limit_frames: int | None
     changes: tuple[Changed, ...]
+    unready: tuple[Unready, ...]
+    late: tuple[CameLate, ...]
     gestures: tuple[Gesture, ...]
     placements: tuple[Heard, ...]
     frames: int
-    pcm_sha256: str
+    mixed: int
+    pcm_sha256: str | None
 
     def encoded(self) -> bytes:
         """JSON, fields in the order above."""
@@ -80,6 +115,23 @@ class Take(msgspec.Struct, frozen=True):
 def digest(take: Take) -> str:
     """SHA-256 of the take's file, as the closing entry of its session names it."""
     return hashlib.sha256(take.encoded()).hexdigest()
+
+
+def load(path: Path) -> Take:
+    """A take from its file. Raises TakeRefused for a file that is none, or of another version."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TakeRefused(f"{str(path)!r} cannot be read: {error.strerror}") from error
+    try:
+        version = msgspec.json.decode(data, type=_Version).version
+        if version != VERSION:
+            raise TakeRefused(
+                f"{str(path)!r} is a take of version {version}; this engine replays version {VERSION}"
+            )
+        return msgspec.json.decode(data, type=Take)
+    except msgspec.DecodeError as error:
+        raise TakeRefused(f"{str(path)!r} is no take: {error}") from error
 
 
 def save(take: Take, path: Path) -> None:

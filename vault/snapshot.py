@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Sequence
 from functools import cached_property
 from typing import Protocol
 
@@ -77,6 +77,11 @@ class Snapshot:
         later = copy.copy(self)
         later.size, later.time = size, time
         return later
+
+    def only(self, stems: Container[str]) -> Snapshot:
+        """The same, as if the vault held these stems alone."""
+        kept = [stem for stem in self.stems if stem.stem in stems]
+        return Snapshot(kept, self._holders, self.size, self.time)
 
     def match(
         self, clauses: Sequence[Clause], use: str | None = None, at: str | None = None

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from stemloom import Vault
-from stemloom.engine import choose, eligible, harmony, levels, mixer, placed, session
+from stemloom.engine import choose, conductor, eligible, harmony, levels, mixer, placed
 from stemloom.script import words
 from stemloom.script.lalr import words_of_grammar
 from stemloom.script.tokens import scan
@@ -85,8 +85,8 @@ def test_the_reserved_words_are_listed() -> None:
         f"{levels.ROLE_LUFS['melody']:g} for harmony and melody, {levels.ROLE_LUFS['pads']:g} for pads",
         f"a hit to a peak of {levels.HIT_PEAK_DBTP:g} dBTP",
         f"bring its holder to {placed.CAP_MARGIN:.0%}".replace("%", " %"),
-        f"composed {session.HORIZON_FRAMES // 48} ms before",
-        f"ring on for {('nine', 'ten')[session.MOST_TAIL_SECONDS - 9]} seconds",
+        f"composed {conductor.HORIZON_FRAMES // 48} ms before",
+        f"ring on for {('nine', 'ten')[conductor.MOST_TAIL_SECONDS - 9]} seconds",
         f"At most {mixer.MOST_SOUNDING} sounds",
         f"{words.MOST_BYTES // 1024} KiB, {words.MOST_TOKENS:,} words and signs, {words.MOST_SECTIONS:,} sec",
         f"{words.MOST_EVENTS} events, {words.MOST_MOVES:,} moves, {words.MOST_BUSES} buses",

@@ -132,7 +132,7 @@ def test_a_dislike_swaps_the_part_it_names_or_the_last(vault: Vault, named: str 
     other = {"one": "two", "two": "one"}[swapped]
     assert after[swapped] != before[swapped]
     assert after[other] == before[other]
-    assert session._state.liked == {before[swapped]: -1}
+    assert session.conductor.state.liked == {before[swapped]: -1}
     assert session.close().gestures[0].kind == "dislike"
 
 
@@ -145,7 +145,7 @@ def test_a_like_counts_for_the_stem_that_was_heard(vault: Vault) -> None:
     assert session.bars[-1].bar == 1
     session.like()
     session.read(2 * BAR)
-    assert session._state.liked == {heard: 1}
+    assert session.conductor.state.liked == {heard: 1}
     session.close()
 
 

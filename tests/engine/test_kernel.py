@@ -8,7 +8,8 @@ import twin
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stemloom.engine.kernel import BUS, DONE, PLAYING, VOICE, mix_quantum, power_curve
+from stemloom.engine.kernel import MOST_STEP, mix_quantum, power_curve
+from stemloom.engine.rack import BUS, DONE, PLAYING, VOICE
 
 QUANTA = 12
 BUS_COUNT = 3
@@ -23,7 +24,7 @@ def run_kernel(voices: list[dict], buses: dict[int, list], quanta: int) -> tuple
         row["phase"] = PLAYING
         row["address"] = voice["sound"].ctypes.data
         row["channels"], row["frames"] = voice["sound"].shape
-    gains = np.array([(g, t) for g, t in buses.values()], BUS)
+    gains = np.array([(g, t, MOST_STEP) for g, t in buses.values()], BUS)
     accumulator, envelope = np.zeros((len(buses), 2, 64), np.float32), np.zeros(64, np.float32)
     out = np.zeros((2, quanta * 64), np.float32)
     block = np.zeros((2, 64), np.float32)

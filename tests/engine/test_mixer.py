@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stemloom.engine.mixer import MOST_SOUNDING, Mixer, pan_gains
-from stemloom.engine.plan import Fade, Placement, Variant
+from stemloom.engine.mixer import Heard, Late, Mixer, pan_gains
+from stemloom.engine.plan import MOST_SOUNDING, Fade, Placement, Variant
 
 SOUND = np.full((2, 64), 0.1, np.float32)
 
@@ -44,58 +44,111 @@ def placement(id: int, start: int, end: int, hit: bool = False) -> Placement:
     )
 
 
+def ends(mixer: Mixer) -> list[tuple[int, int, int]]:
+    return [(each.id, each.frames, each.end_frame) for each in mixer.reports() if isinstance(each, Heard)]
+
+
 def test_ended_placements_come_in_order_of_their_ends() -> None:
     mixer = Mixer(-14, -1)
     for id, end in enumerate((900, 300, 600, 300)):
-        mixer.place(placement(id, 100, end), SOUND)
+        mixer.place(placement(id, 100, end), SOUND, at=0)
     mixer.advance(20)
-    assert [(heard.id, heard.frames, heard.end_frame) for heard in mixer.finished()] == [
-        (1, 200, 300),
-        (3, 200, 300),
-        (2, 500, 600),
-        (0, 800, 900),
-    ]
-    assert mixer.sounding == 0
+    assert ends(mixer) == [(1, 200, 300), (3, 200, 300), (2, 500, 600), (0, 800, 900)]
+    assert mixer.idle
 
 
 def test_a_stop_ends_early_and_never_jumps() -> None:
     mixer = Mixer(-14, -1)
-    mixer.place(placement(1, 0, 100_000), SOUND)
+    mixer.place(placement(1, 0, 100_000), SOUND, at=0)
     mixer.advance(10)
-    mixer.stop(1, 640 + 10, Fade(1000))
+    mixer.stop(1, 640 + 10, Fade(1000), at=640)
     mixer.advance(30)
-    (heard,) = mixer.finished()
     # The fade could not begin before it was known, so the end moved with it.
-    assert heard.end_frame == 640 + 1000
-    assert heard.frames == 640 + 999
+    assert ends(mixer) == [(1, 640 + 999, 640 + 1000)]
 
 
 def test_a_stop_never_makes_longer() -> None:
     mixer = Mixer(-14, -1)
-    mixer.place(placement(1, 0, 500), SOUND)
-    mixer.stop(1, 90_000, Fade(1000))
+    mixer.place(placement(1, 0, 500), SOUND, at=0)
+    mixer.stop(1, 90_000, Fade(1000), at=0)
     mixer.advance(20)
-    assert mixer.finished()[0].end_frame == 500
+    assert ends(mixer) == [(1, 500, 500)]
+
+
+def test_what_is_stopped_before_it_begins_never_sounds() -> None:
+    mixer = Mixer(-14, -1)
+    mixer.place(placement(1, 5_000, 100_000), SOUND, at=0)
+    mixer.place(placement(2, 5_000, 100_000), SOUND, at=0)
+    mixer.stop(1, 5_500, Fade(1000), at=64)
+    mixer.stop(2, 9_000, Fade(1000), at=64)
+    mixer.advance(200)
+    assert ends(mixer) == [(1, 0, 5_000), (2, 3_999, 9_000)]
+    assert mixer.idle
 
 
 def test_closing_counts_what_was_heard_so_far() -> None:
     mixer = Mixer(-14, -1)
-    mixer.place(placement(1, 0, 100_000), SOUND)
-    mixer.place(placement(2, 5_000, 100_000), SOUND)
+    mixer.place(placement(1, 0, 100_000), SOUND, at=0)
+    mixer.place(placement(2, 5_000, 100_000), SOUND, at=0)
     mixer.advance(10)
-    assert [(heard.id, heard.frames) for heard in mixer.close()] == [(1, 640)]
-    assert mixer.sounding == 0
+    assert [(heard.id, heard.frames) for heard in mixer.close()] == [(1, 640), (2, 0)]
+    assert mixer.idle
 
 
 def test_the_oldest_hit_makes_room() -> None:
     mixer = Mixer(-14, -1)
-    mixer.place(placement(0, 0, 1 << 30), SOUND)
+    mixer.place(placement(0, 0, 1 << 30), SOUND, at=0)
     for id in range(1, MOST_SOUNDING):
-        mixer.place(placement(id, id, 1 << 30, hit=True), np.zeros((1, 1 << 20), np.float32))
+        mixer.place(placement(id, id, 1 << 30, hit=True), np.zeros((1, 1 << 20), np.float32), at=0)
     mixer.advance(10)
-    assert mixer.place(placement(999, 700, 1 << 30), SOUND) == 1
+    mixer.place(placement(999, 700, 1 << 30), SOUND, at=640)
     mixer.advance(20)
-    assert [heard.id for heard in mixer.finished()] == [1]
+    assert [id for id, *_ in ends(mixer)] == [1]
+    assert mixer.crowded == 1
+
+
+def test_a_command_waits_for_its_frame() -> None:
+    at_once, ahead = Mixer(-14, -1), Mixer(-14, -1)
+    for mixer in (at_once, ahead):
+        mixer.place(placement(1, 0, 1 << 30), SOUND, at=0)
+    ahead.set_gain(1, -60.0, 0.5, at=640)
+    ahead.set_fader("beats", 0.5, 4800, at=1280)
+    first = at_once.advance(10)
+    at_once.set_gain(1, -60.0, 0.5, at=640)
+    second = at_once.advance(10)
+    at_once.set_fader("beats", 0.5, 4800, at=1280)
+    apart = np.concatenate([first, second, at_once.advance(30)], axis=1)
+    np.testing.assert_array_equal(ahead.advance(50), apart)
+    assert ahead.came_late == at_once.came_late == 0
+
+
+def test_what_comes_late_enters_inside_its_sound_and_is_reported() -> None:
+    ramp = np.linspace(0, 0.5, 1 << 16, dtype=np.float32)[None]
+    mixer, replayed = Mixer(-14, -1), Mixer(-14, -1)
+    mixer.advance(50)
+    mixer.place(placement(1, 100, 60_000, hit=True), ramp, at=0)
+    mixer.place(placement(2, 100, 3_000, hit=True), ramp, at=0)
+    sound = mixer.advance(100)
+    said = mixer.reports()
+    assert said == [Late(0, 3_200), Heard(2, 0, 100, 3_000), Late(1, 3_200)]
+    assert mixer.came_late == 2
+    # It is where it would have been, after a fade of 1 000 frames; the master is 256 frames late.
+    np.testing.assert_allclose(sound[0, 2_000], ramp[0, 3_200 - 100 + 2_000 - 256] * np.sqrt(0.5), rtol=1e-2)
+    assert np.abs(np.diff(sound[0])).max() < 0.001
+    replayed.late = {late.number: late.frame for late in said if isinstance(late, Late)}
+    replayed.place(placement(1, 100, 60_000, hit=True), ramp, at=0)
+    replayed.place(placement(2, 100, 3_000, hit=True), ramp, at=0)
+    np.testing.assert_array_equal(replayed.advance(150)[:, 3_200:], sound)
+
+
+def test_more_commands_than_the_ring_holds_are_kept_in_order() -> None:
+    mixer = Mixer(-14, -1)
+    mixer.place(placement(1, 0, 1 << 30), SOUND, at=0)
+    for number in range(10_000):
+        mixer.set_gain(1, -60.0 if number < 9_999 else 0.0, 0.0, at=0)
+    for _ in range(10):
+        mixer.advance(1)
+    assert mixer.rack.voices[0]["gain_target"] == 1.0
 
 
 @given(st.floats(-1, 1))
@@ -107,8 +160,8 @@ def test_pan_keeps_power(pan: float) -> None:
 
 def test_a_changed_gain_is_a_ramp() -> None:
     mixer = Mixer(-14, -1)
-    mixer.place(replace(placement(1, 0, 1 << 30), variant=Variant("s00", 64, 0, 1.0)), SOUND)
+    mixer.place(replace(placement(1, 0, 1 << 30), variant=Variant("s00", 64, 0, 1.0)), SOUND, at=0)
     mixer.advance(10)
-    mixer.set_gain(1, -60.0, 0.0)
+    mixer.set_gain(1, -60.0, 0.0, at=640)
     sound = mixer.advance(30)[0]
     assert np.abs(np.diff(sound)).max() <= 0.1 * 0.00101

@@ -246,7 +246,7 @@ def test_a_withdrawal_while_a_stem_is_conformed_keeps_it_silent(
     """The consent is looked at in the last moment: no slow conform carries a stem past its withdrawal."""
     with Vault.open(home) as mine, Vault.open(home) as other:
         session = Session(mine, accepted(SCRIPT))
-        slow, gone = session._conformer.sound, []
+        slow, gone = session.conductor.conformer.sound, []
 
         def sound(stem: Stem, variant: Variant) -> np.ndarray:
             if stem.role == "beats" and not gone:
@@ -254,7 +254,7 @@ def test_a_withdrawal_while_a_stem_is_conformed_keeps_it_silent(
                 other.withdraw([stem.stem], ["stream"])
             return slow(stem, variant)
 
-        monkeypatch.setattr(session._conformer, "sound", sound)
+        monkeypatch.setattr(session.conductor.conformer, "sound", sound)
         session.read(8 * RATE)
         take = session.close()
         other.grant(gone, ["stream"])
@@ -267,9 +267,7 @@ def test_a_stalled_player_starts_nothing_that_was_withdrawn_meanwhile(home: Path
     with Vault.open(home) as mine, Vault.open(home) as other:
         session = Session(mine, accepted(SCRIPT))
         session.read(4 * RATE - 3000)  # the second section is composed, and its loop waits
-        (waiting,) = session._stage.due() or [
-            p for p, _ in session._stage._waiting.values() if p.part == "beats"
-        ]
+        (waiting,) = (p for bar in session.bars[2:3] for p in bar.starts if p.part == "beats")
         other.withdraw([waiting.stem], ["stream"])
         session.read(8 * RATE)
         take = session.close()

@@ -1,0 +1,327 @@
+"""The conductor: the composing side of a session. It decides what the mixer plays, ahead of it.
+
+    compose a bar -> conform its stems -> journal what it means to play -> hand it to the mixer
+
+It keeps a frame of its own, `control`: everything up to it is decided. Where a session is pulled, that is the
+frame that is mixed next; beside a device it runs a little ahead of what the device has taken. A bar is
+composed when `control` comes within the commit horizon of it, so a gesture is heard at the first boundary
+that is not yet committed.
+
+What it decides depends on `control`, the gestures and what the take records besides - consents that changed,
+stems that were not ready, commands that came late - and on nothing else, so a take can be played again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from ..ledger.clock import Clock
+from ..vault.records import ENGINE_RATE, Stem
+from ..vault.vault import Vault
+from . import take as takes
+from .account import Account
+from .clock import QUANTUM
+from .compose import next_bar, strike
+from .conform import Conformer
+from .events import Input
+from .fades import LINEAR_FADE_FRAMES
+from .gains import remix
+from .latches import Latches
+from .mixer import Heard, Late, Mixer
+from .plan import Bar, Fade, Placement, Rested, Variant
+from .score import Score
+from .stage import Stage
+from .state import State, first_state
+
+HORIZON_FRAMES = 4800
+"""The commit horizon, 100 ms: what starts within it is fixed."""
+MOST_TAIL_SECONDS = 10
+"""How long hits may ring after a piece's end."""
+MOST_PREPARED_BARS = 4000
+"""How far `prepare` looks ahead: some two hours. What comes later is conformed when it is composed."""
+WITHDRAWN_FADE_FRAMES = 4800
+"""100 ms: how a sounding stem leaves when its consent is withdrawn."""
+
+
+class Conductor:
+    """Composes for one mixer. `limit`: the frame at which all ends, null for the piece's own end.
+
+    `replayed`: the take that is played again, null for a session of its own. `history`: whether all bars are
+    kept for whoever draws them.
+    """
+
+    def __init__(
+        self,
+        vault: Vault,
+        score: Score,
+        mixer: Mixer,
+        account: Account,
+        *,
+        dials: Mapping[str, float],
+        limit: int | None,
+        wall: Clock,
+        replayed: takes.Take | None = None,
+        history: bool = True,
+    ) -> None:
+        self.score = score
+        self.control = 0
+        """The frame up to which everything is decided."""
+        self.ended_at: int | None = None
+        """The frame at which the piece came to its end."""
+        self.last_end = 0
+        """The greatest end frame of what has ended."""
+        self.waits_for_stems = True
+        """Whether a stem that is not conformed yet is waited for. A device never waits: it does without."""
+        self.changes: list[takes.Changed] = []
+        self.unready: list[takes.Unready] = []
+        self.late: list[takes.CameLate] = []
+        self.bars: list[Bar] = []
+        self.rested: list[Rested] = []
+        self.left_out = 0
+        """Placements that were given up because too many waited, or could not be conformed."""
+        self.listeners: list[Callable[[Bar], None]] = []
+        """Told of every bar as it is composed."""
+        self._vault, self._mixer, self._account, self._wall = vault, mixer, account, wall
+        self._limit, self._history = limit, history
+        self._state: State = first_state(score.piece, dials)
+        self._latches = Latches()
+        self._inputs: list[Input] = []
+        self._moment = 0
+        """How many bars were composed and gestures given so far."""
+        self._conformer = Conformer(vault)
+        self._stage = Stage(mixer)
+        self._replayed = replayed
+        self._changes_ahead: list[takes.Changed] = []
+        if replayed is not None:
+            self._changes_ahead = list(replayed.changes)
+            self._unready_at = {each.moment: frozenset(each.stems) for each in replayed.unready}
+            self._whole = vault.snapshot()
+            mixer.late = {each.command: each.frame for each in replayed.late}
+
+    @property
+    def playing(self) -> list[Placement]:
+        """What sounds at `control`."""
+        return self._stage.playing(self.control)
+
+    @property
+    def state(self) -> State:
+        """What the next bar is composed from. Not to be changed."""
+        return self._state
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing sounds."""
+        return self._mixer.idle
+
+    def next_frame(self) -> int | None:
+        """The next frame at which something is to be decided; null when nothing is to come."""
+        lines = None if self.ended_at is not None else self._next_line()
+        changes = (each.frame for each in self._changes_ahead[:1] if each.frame > self.control)
+        frames = (lines, self._stage.next_window(), self._latches.next_frame, *changes)
+        return min((frame for frame in frames if frame is not None), default=None)
+
+    def advance_to(self, frame: int) -> None:
+        """Decide everything up to `frame`, a whole number of quanta, each thing at its own frame."""
+        while (due := self.next_frame()) is not None and due <= frame:
+            self.control = max(self.control, due)
+            if self.ended_at is None and self._next_line() <= self.control:
+                self._compose()
+                continue
+            self._follow_dials()
+            self._begin_due()
+        self.control = max(self.control, frame)
+        self.see_changes()
+
+    def turn(self, dial: str, value: float) -> None:
+        """A dial is turned at `control`."""
+        self._moment += 1
+        self._latches.turn(self.score.piece.dials[dial], value, self.control, self.score.clock, self._state)
+        self._follow_dials()
+
+    def give(self, given: Input) -> None:
+        """What a gesture fires on a beat is queued now; the rest waits for the bar line."""
+        before = self._state
+
+        def compose(without: frozenset[str]) -> tuple[Bar, State]:
+            nonlocal given
+            bar, state, given = strike(self.score, before, given, self.control, without)
+            return bar, state
+
+        struck, self._state = self._ready_bar(compose)
+        self._moment += 1
+        self._inputs.append(given)
+        self._note(struck.rested)
+        self._queue(struck.starts)
+
+    def collect(self) -> None:
+        """Take what the mixer reports into the account."""
+        reports = self._mixer.reports()
+        ended = [each for each in reports if isinstance(each, Heard)]
+        self.late += [takes.CameLate(each.number, each.frame) for each in reports if isinstance(each, Late)]
+        self.last_end = max((self.last_end, *(each.end_frame for each in ended if each.frames)))
+        self._account.heard(ended)
+
+    def see_changes(self) -> None:
+        """Take consents that changed, in this or another process, into the candidates."""
+        if self._replayed is not None:
+            self._change_again()
+            return
+        now = self._wall.now()
+        expiry = self.score.next_expiry
+        if not self._vault.changed() and (expiry is None or now < expiry):
+            return
+        before = self.candidates()
+        self.score = self.score.with_snapshot(self._vault.snapshot(), now)
+        if self.candidates() == before:
+            return
+        self.changes.append(
+            takes.Changed(
+                self.control, self._moment, self.score.snapshot.state_hash, tuple(sorted(self.candidates()))
+            )
+        )
+        self._let_go()
+
+    def candidates(self) -> frozenset[str]:
+        """The stems that may be chosen, by id."""
+        return frozenset(self.score.stems)
+
+    def prepare(
+        self, bars: int | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> int | None:
+        """Conform what the next bars need, side by side; without `bars`, what the whole session needs.
+
+        Gives the frame at which the session ends, if that was found.
+        """
+        wanted, end = self.wanted(MOST_PREPARED_BARS if bars is None else bars)
+        self._conformer.prepare(wanted, progress)
+        return end
+
+    def wanted(self, bars: int) -> tuple[list[tuple[Stem, Variant]], int | None]:
+        """What the next bars need, as things stand, and the frame at which the session ends within them."""
+        wanted: dict[Variant, Stem] = {}
+        state = self._state
+        for _ in range(bars):
+            bar, state = next_bar(self.score, state)
+            if bar.ended or (self._limit is not None and bar.start_frame >= self._limit):
+                end = bar.start_frame if self._limit is None else min(bar.start_frame, self._limit)
+                return [(stem, variant) for variant, stem in wanted.items()], end
+            wanted.update({p.variant: self.score.stems[p.stem] for p in bar.starts})
+        return [(stem, variant) for variant, stem in wanted.items()], None
+
+    @property
+    def conformer(self) -> Conformer:
+        return self._conformer
+
+    def close(self) -> None:
+        """End the worker processes."""
+        self._conformer.close()
+
+    def _follow_dials(self) -> None:
+        """Set the mix of what sounds anew where a dial's value latches at this frame."""
+        if self._latches.due(self._state, self.control):
+            for id, mix in remix(self._state).items():
+                self._mixer.set_gain(id, mix.gain_db, mix.pan, self.control)
+
+    def _begin_due(self) -> None:
+        """Note what begins within the stage's window, if it still has a consent in this moment."""
+        if not self._stage.begins(self.control):
+            return
+        self.see_changes()
+        for placement in self._stage.begin_due(self.control):
+            clearance = self.score.stems[placement.stem].clearances[self.score.use]
+            self._account.begun(replace(placement, consent=clearance.index), self._wall.now())
+
+    def _next_line(self) -> int:
+        """The frame, on the quantum grid, at which the next bar is composed."""
+        first = self.score.clock.bar_frame(self._state.bar)
+        return max(first - HORIZON_FRAMES, 0) // QUANTUM * QUANTUM
+
+    def _compose(self) -> None:
+        """Compose the next bar, journal it and hand it to the mixer."""
+        self.see_changes()
+        before, line = dict(self._state.dials), self.score.clock.bar_frame(self._state.bar)
+        self._latches.at_line(self._state, line)
+        state, inputs = self._state, tuple(self._inputs)
+        bar, self._state = self._ready_bar(
+            lambda without: next_bar(self.score, state, inputs, without=without)
+        )
+        self._moment += 1
+        self._inputs.clear()
+        if self._state.dials != before:
+            self._latches.follow(line)
+        if self._history:
+            self.bars.append(bar)
+        self._note(bar.rested)
+        for stop in bar.stops:
+            self._stage.stop(stop.id, stop.end_frame, stop.fade_out, self.control)
+        if bar.ended:
+            self._end(bar.start_frame)
+        else:
+            self._queue(bar.starts)
+        for listener in self.listeners:
+            listener(bar)
+
+    def _ready_bar(self, compose: Callable[[frozenset[str]], tuple[Bar, State]]) -> tuple[Bar, State]:
+        """Compose; where stems are not waited for, once more without those that are not ready."""
+        if self._replayed is not None:
+            return compose(self._unready_at.get(self._moment, frozenset()))
+        without = frozenset[str]()
+        bar, state = compose(without)
+        while not self.waits_for_stems:
+            missing = {p.stem for p in bar.starts if not self._conformer.ready(p.variant)} - without
+            if not missing:
+                break
+            without |= missing
+            bar, state = compose(without)
+        if without:
+            self.unready.append(takes.Unready(self._moment, tuple(sorted(without))))
+        return bar, state
+
+    def _queue(self, placements: Iterable[Placement]) -> None:
+        """Conform and journal placements, and hand them to the mixer."""
+        starts = [p for p in map(self._within_limit, placements) if p is not None]
+        self.left_out += max(len(starts) - self._stage.room, 0)
+        starts = starts[: self._stage.room]
+        sounds = {p.id: self._conformer.sound(self.score.stems[p.stem], p.variant) for p in starts}
+        self._account.intend(starts)
+        for placement in starts:
+            self._stage.queue(placement, sounds[placement.id], self.control)
+
+    def _end(self, frame: int) -> None:
+        """The piece ends at `frame`; what rings may ring out."""
+        self.ended_at = frame
+        self._stage.stop_all(frame + MOST_TAIL_SECONDS * ENGINE_RATE, Fade(LINEAR_FADE_FRAMES), self.control)
+
+    def _within_limit(self, placement: Placement) -> Placement | None:
+        """A placement cut to the length asked for; the master's fade covers the cut."""
+        if self._limit is None or placement.end_frame <= self._limit:
+            return placement
+        if placement.start_frame >= self._limit:
+            return None
+        return replace(placement, end_frame=self._limit, fade_out=Fade())
+
+    def _change_again(self) -> None:
+        """Take over the changes that the take records for this moment."""
+        while self._changes_ahead:
+            change = self._changes_ahead[0]
+            if change.frame > self.control or change.moment > self._moment:
+                return
+            self._changes_ahead.pop(0)
+            kept = self._whole.only(frozenset(change.candidates))
+            self.score = self.score.with_snapshot(kept, self._wall.now())
+            self.changes.append(change)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Fade out what sounds, and take back what waits, of stems that may not sound any more."""
+        self._stage.stop_stems(self.score.stems, Fade(WITHDRAWN_FADE_FRAMES), self.control)
+        for sounds in (self._state.parts, self._state.held):
+            for part, sounding in list(sounds.items()):
+                if sounding.placement.stem not in self.score.stems:
+                    del sounds[part]
+                    self._state.withdrawn.add(part)
+
+    def _note(self, rested: Iterable[Rested]) -> None:
+        if self._history:
+            self.rested += rested

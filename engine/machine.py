@@ -1,0 +1,152 @@
+"""What compiled code needs of the processor: ordered loads and stores, flush-to-zero, a clock, addresses.
+
+Numba has no atomics for the processor, so these few instructions are named to LLVM. A plain move does on
+x86-64; on ARM they become `ldar` and `stlr`.
+"""
+
+from __future__ import annotations
+
+import platform
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+_ALIGNED = 8
+_X86 = platform.machine().lower() in ("x86_64", "amd64")
+_ARM = platform.machine().lower() in ("aarch64", "arm64")
+_MXCSR_FTZ_DAZ = 0x8040
+_FPCR_FZ = 1 << 24
+CLOCK_MONOTONIC = 6 if platform.system() == "Darwin" else 1
+
+_clock_gettime = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.voidptr))
+_nanosleep = types.ExternalFunction("nanosleep", types.int32(types.voidptr, types.voidptr))
+
+
+def _item(context, builder, array_type, array, index):
+    """The address of `array[index]`."""
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.gep(data, [index])
+
+
+@intrinsic
+def load_acquire(typingctx, array, index):
+    """`array[index]`, int64; nothing that is read after it is read before it."""
+    signature = types.int64(array, types.int64)
+
+    def codegen(context, builder, signature, args):
+        pointer = _item(context, builder, signature.args[0], args[0], args[1])
+        return builder.load_atomic(pointer, "acquire", _ALIGNED)
+
+    return signature, codegen
+
+
+@intrinsic
+def store_release(typingctx, array, index, value):
+    """`array[index] = value`, int64; what was written before it is there for whoever reads it."""
+    signature = types.void(array, types.int64, types.int64)
+
+    def codegen(context, builder, signature, args):
+        pointer = _item(context, builder, signature.args[0], args[0], args[1])
+        builder.store_atomic(args[2], pointer, "release", _ALIGNED)
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
+def float_pointer(typingctx, address):
+    """An address, int64, as a pointer to float32."""
+    signature = types.CPointer(types.float32)(types.int64)
+
+    def codegen(context, builder, signature, args):
+        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+    return signature, codegen
+
+
+@intrinsic
+def pointer(typingctx, address):
+    """An address, int64, as a `void *`."""
+    signature = types.voidptr(types.int64)
+
+    def codegen(context, builder, signature, args):
+        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+    return signature, codegen
+
+
+@intrinsic
+def _control_word(typingctx):
+    """The processor's floating-point control word."""
+    signature = types.int64()
+
+    def codegen(context, builder, signature, args):
+        wide = ir.IntType(64)
+        if _X86:
+            word = cgutils.alloca_once(builder, ir.IntType(32))
+            _call_x86(builder, "llvm.x86.sse.stmxcsr", word)
+            return builder.zext(builder.load(word), wide)
+        if _ARM:
+            get = builder.module.declare_intrinsic("llvm.aarch64.get.fpcr", (), ir.FunctionType(wide, []))
+            return builder.call(get, [])
+        return ir.Constant(wide, 0)
+
+    return signature, codegen
+
+
+@intrinsic
+def _set_control_word(typingctx, value):
+    signature = types.void(types.int64)
+
+    def codegen(context, builder, signature, args):
+        if _X86:
+            word = cgutils.alloca_once(builder, ir.IntType(32))
+            builder.store(builder.trunc(args[0], ir.IntType(32)), word)
+            _call_x86(builder, "llvm.x86.sse.ldmxcsr", word)
+        elif _ARM:
+            kind = ir.FunctionType(ir.VoidType(), [ir.IntType(64)])
+            builder.call(builder.module.declare_intrinsic("llvm.aarch64.set.fpcr", (), kind), [args[0]])
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+def _call_x86(builder, name, word):
+    byte = ir.IntType(8).as_pointer()
+    function = builder.module.declare_intrinsic(name, (), ir.FunctionType(ir.VoidType(), [byte]))
+    builder.call(function, [builder.bitcast(word, byte)])
+
+
+@njit(nogil=True, cache=True)
+def flush_to_zero():
+    """Have denormal numbers count as zero on this thread; gives the word that `restore` takes back.
+
+    Arithmetic with denormals is some twenty times slower, and a sound that fades away is made of them.
+    """
+    before = _control_word()
+    _set_control_word(before | (_MXCSR_FTZ_DAZ if _X86 else _FPCR_FZ))
+    return before
+
+
+@njit(nogil=True, cache=True)
+def restore(word):
+    """Undo `flush_to_zero`."""
+    _set_control_word(word)
+
+
+@njit(nogil=True, cache=True)
+def monotonic_ns(scratch):
+    """The monotonic clock in ns. `scratch`: int64 (2,), a `timespec`."""
+    _clock_gettime(CLOCK_MONOTONIC, pointer(scratch.ctypes.data))
+    return scratch[0] * 1_000_000_000 + scratch[1]
+
+
+@njit(nogil=True, cache=True)
+def sleep_ns(scratch, nanoseconds):
+    """Let other threads run for a while. `scratch`: int64 (2,), a `timespec`."""
+    scratch[0] = nanoseconds // 1_000_000_000
+    scratch[1] = nanoseconds % 1_000_000_000
+    address = pointer(scratch.ctypes.data)
+    _nanosleep(address, pointer(0))

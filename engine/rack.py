@@ -1,0 +1,214 @@
+"""The mixer's memory: all that compiled code reads and writes, allocated once.
+
+The composing side and the mixing side share nothing but this. Two rings join them, each with one producer
+and one consumer: commands go in, reports come out. An index is written by one side alone, has a cache line
+of its own and is stored with release order after what it tells of.
+
+    command ring    composing side -> mixer: place, stop, gain, fader; taken in order, each at its frame
+    report ring     mixer -> composing side: what ended, and which command came too late for its frame
+
+Full rings: the composing side keeps commands that find no room, in order, and tries again. The report ring
+holds a report of everything that the mixer and the command ring can hold at once, so it is never full.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from .machine import load_acquire, store_release
+
+VOICES = 320
+"""256 that may sound and 64 for those that fade out as others take their place."""
+WAITING = 4096
+"""Placements that have not begun yet."""
+BUSES = 32
+COMMANDS = 2048
+REPORTS = 16_384
+assert REPORTS >= VOICES + WAITING + 2 * COMMANDS
+
+FREE, PLAYING, DONE = 0, 1, 2
+
+VOICE = np.dtype(
+    [
+        ("id", np.int64),
+        ("phase", np.int64),
+        ("address", np.int64),
+        ("channels", np.int64),
+        ("frames", np.int64),
+        ("loop_start", np.int64),
+        ("position", np.int64),
+        ("start", np.int64),
+        ("end", np.int64),
+        ("fade_in", np.int64),
+        ("fade_in_power", np.int64),
+        ("fade_out", np.int64),
+        ("fade_out_power", np.int64),
+        ("bus", np.int64),
+        ("heard", np.int64),
+        ("leaving", np.int64),
+        ("level", np.float32),
+        ("gain", np.float32),
+        ("gain_target", np.float32),
+        ("left", np.float32),
+        ("left_target", np.float32),
+        ("right", np.float32),
+        ("right_target", np.float32),
+    ],
+    align=True,
+)
+"""A voice: its placement's sound, where it is in it, its envelope, its gains, and the frames heard so far.
+
+`loop_start` is -1 for a sound that is not repeated. `start` and `end` are absolute frames. `level` is the
+role's levelling and is not part of what decides whether a frame is in play. `leaving`: 1 once it fades out
+because others need its place.
+"""
+
+BUS = np.dtype([("gain", np.float32), ("target", np.float32), ("step", np.float32)], align=True)
+"""A bus: its gain, where that goes, and the most that it moves in a quantum."""
+
+PLACE, STOP, GAIN, FADER = 0, 1, 2, 3
+
+COMMAND = np.dtype(
+    [
+        ("number", np.int64),
+        ("kind", np.int64),
+        ("frame", np.int64),
+        ("id", np.int64),
+        ("end", np.int64),
+        ("fade", np.int64),
+        ("fade_power", np.int64),
+        ("gain", np.float32),
+        ("left", np.float32),
+        ("right", np.float32),
+        ("step", np.float32),
+        ("voice", VOICE),
+    ],
+    align=True,
+)
+"""A command: `number` counts them, `frame` is where it applies, `id` is of a placement, or of a bus."""
+
+ENDED, LATE = 0, 1
+
+REPORT = np.dtype(
+    [
+        ("kind", np.int64),
+        ("id", np.int64),
+        ("start", np.int64),
+        ("end", np.int64),
+        ("heard", np.int64),
+    ],
+    align=True,
+)
+"""A placement that ended, by its id, from `start` to `end` with `heard` frames in play, 0 if it never
+began; or a command that came late, by its number, taken at the frame `start`."""
+
+LINE = 16
+"""int64 numbers to two cache lines: processors fetch them in pairs."""
+# Written by the composing side, a line each.
+COMMANDS_WRITTEN, REPORTS_READ, COMMITTED, TAP_READ = (LINE * n for n in range(4))
+END, PAUSED, PATIENT, CLOSING = COMMITTED + 1, COMMITTED + 2, COMMITTED + 3, COMMITTED + 4
+# Written by the mixer.
+COMMANDS_READ, REPORTS_WRITTEN, FRAME, TAP_WRITTEN = (LINE * n for n in range(4, 8))
+(
+    WAITS,
+    NEXT_START,
+    CROWDED,
+    CAME_LATE,
+    COMMAND_HIGH_WATER,
+    REPORT_HIGH_WATER,
+    CARRIED,
+    BLOCKS,
+    XRUNS,
+    LONGEST_NS,
+    DELIVERED,
+    SCRATCH,
+) = (FRAME + n for n in range(1, 13))
+STATUS = LINE * 8
+NEVER = 1 << 62
+
+
+class Rack(NamedTuple):
+    """Every array of one mixer; the compiled functions take it whole.
+
+    `status`: int64, by the names above. `accumulator` float32 (buses, 2, 64), `envelope` and `peaks` float32
+    (64,) and `block` float32 (2, 64) are scratch. The rest is the master's, see there.
+    """
+
+    status: NDArray[np.int64]
+    waiting: NDArray[np.void]
+    voices: NDArray[np.void]
+    buses: NDArray[np.void]
+    commands: NDArray[np.void]
+    reports: NDArray[np.void]
+    accumulator: NDArray[np.float32]
+    envelope: NDArray[np.float32]
+    control: NDArray[np.void]
+    filters: NDArray[np.float64]
+    history: NDArray[np.float32]
+    delay: NDArray[np.float32]
+    reduction: NDArray[np.float64]
+    meter: NDArray[np.float64]
+    peaks: NDArray[np.float32]
+    block: NDArray[np.float32]
+
+
+def aligned_zeros(count: int) -> NDArray[np.int64]:
+    """int64 zeros whose first lies at the start of a pair of cache lines."""
+    line = LINE * 8
+    raw = np.zeros(count + LINE, np.int64)
+    skip = -raw.ctypes.data % line // 8
+    return raw[skip : skip + count]
+
+
+@njit(nogil=True, cache=True)
+def report(rack, kind, id, start, end, heard):
+    """Put a report into its ring, which always has room."""
+    written = rack.status[REPORTS_WRITTEN]
+    slot = rack.reports[written % REPORTS]
+    slot.kind = kind
+    slot.id = id
+    slot.start = start
+    slot.end = end
+    slot.heard = heard
+    store_release(rack.status, REPORTS_WRITTEN, written + 1)
+    waiting = written + 1 - load_acquire(rack.status, REPORTS_READ)
+    rack.status[REPORT_HIGH_WATER] = max(rack.status[REPORT_HIGH_WATER], waiting)
+
+
+@njit(nogil=True, cache=True)
+def push(rack, commands):
+    """Put as many of `commands` into their ring as it has room for; how many that were."""
+    written = rack.status[COMMANDS_WRITTEN]
+    room = COMMANDS - (written - load_acquire(rack.status, COMMANDS_READ))
+    count = min(room, commands.shape[0])
+    for i in range(count):
+        rack.commands[(written + i) % COMMANDS] = commands[i]
+    store_release(rack.status, COMMANDS_WRITTEN, written + count)
+    return count
+
+
+@njit(nogil=True, cache=True)
+def pull(rack, into):
+    """Take reports out of their ring into `into`; how many that were."""
+    read = rack.status[REPORTS_READ]
+    count = min(load_acquire(rack.status, REPORTS_WRITTEN) - read, into.shape[0])
+    for i in range(count):
+        into[i] = rack.reports[(read + i) % REPORTS]
+    store_release(rack.status, REPORTS_READ, read + count)
+    return count
+
+
+@njit(nogil=True, cache=True)
+def seen(status, index):
+    """A number of the status that the mixer writes, and all that it wrote before it."""
+    return load_acquire(status, index)
+
+
+@njit(nogil=True, cache=True)
+def tell(status, index, value):
+    """Set a number of the status for the mixer, after all that was written before."""
+    store_release(status, index, value)

@@ -1,0 +1,87 @@
+"""A take plays again as it was: the same samples and the same placements, whatever came between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_gestures import REACTING, script
+from test_gestures import home as home
+
+from stemloom import Vault
+from stemloom.engine import take as takes
+from stemloom.engine.errors import TakeRefused
+from stemloom.engine.replay import replay
+from stemloom.engine.session import Session
+from stemloom.engine.take import Gesture
+from stemloom.ledger.verify import verify
+from stemloom.script.check import accepted
+
+GESTURES = st.sampled_from(
+    [
+        Gesture(0, "like", None),
+        Gesture(0, "dislike", None),
+        Gesture(0, "dislike", "one"),
+        Gesture(0, "cue", "go"),
+    ]
+)
+STEPS = st.lists(st.tuples(st.integers(1, 40_000), st.one_of(st.none(), GESTURES)), min_size=1, max_size=12)
+
+
+def played_again(vault: Vault, take: takes.Take) -> tuple[np.ndarray, takes.Take, bool]:
+    blocks: list[np.ndarray] = []
+    session, replayed = replay(vault, take, blocks.append)
+    session.seal()
+    return np.concatenate(blocks, axis=1), replayed.take, replayed.same
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(steps=STEPS)
+def test_random_reads_and_gestures_replay_bit_for_bit(home: Path, steps: list) -> None:
+    with Vault.open(home) as vault:
+        session = Session(vault, accepted(script(REACTING)), use="stream")
+        blocks = []
+        for frames, gesture in steps:
+            blocks.append(session.read(frames))
+            if gesture is not None and (gesture.kind != "cue" or "go" in session.score.cues):
+                session.perform(gesture)
+        take = session.close()
+        sound, again, same = played_again(vault, takes.load(session.take_path))
+    np.testing.assert_array_equal(np.concatenate(blocks, axis=1), sound)
+    assert same
+    assert again.placements == take.placements
+    assert again.gestures == take.gestures
+    assert again.pcm_sha256 == take.pcm_sha256
+
+
+def test_a_withdrawal_is_in_the_take_and_the_stem_is_not_played_again(home: Path) -> None:
+    with Vault.open(home) as vault, Vault.open(home) as other:
+        session = Session(vault, accepted(script(REACTING)), use="stream")
+        session.read(30_000)
+        stem = next(p.stem for p in session.playing)
+        other.withdraw([stem], ["stream"])
+        session.read(300_001)
+        take = session.close()
+        with pytest.raises(TakeRefused, match="has no consent for stream any more"):
+            replay(vault, take, lambda block: None)
+        other.grant([stem], ["stream"])
+        _, again, same = played_again(vault, take)
+    assert len(take.changes) == 1
+    assert same
+    assert again.changes == take.changes
+    assert verify(home).ok
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("", "is no take"), ("{}", "is no take"), ('{"version": 1}', "of version 1")]
+)
+def test_what_is_no_take_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "take.json"
+    path.write_text(text)
+    with pytest.raises(TakeRefused, match=said):
+        takes.load(path)
+    with pytest.raises(TakeRefused, match="cannot be read"):
+        takes.load(tmp_path / "none.json")
