@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from stemloom import Vault
-from stemloom.engine import choose, conductor, eligible, harmony, levels, mixer, placed
+from stemloom.engine import choose, conductor, eligible, harmony, levels, placed, plan
 from stemloom.script import words
 from stemloom.script.lalr import words_of_grammar
 from stemloom.script.tokens import scan
@@ -87,7 +87,7 @@ def test_the_reserved_words_are_listed() -> None:
         f"bring its holder to {placed.CAP_MARGIN:.0%}".replace("%", " %"),
         f"composed {conductor.HORIZON_FRAMES // 48} ms before",
         f"ring on for {('nine', 'ten')[conductor.MOST_TAIL_SECONDS - 9]} seconds",
-        f"At most {mixer.MOST_SOUNDING} sounds",
+        f"At most {plan.MOST_SOUNDING} sounds",
         f"{words.MOST_BYTES // 1024} KiB, {words.MOST_TOKENS:,} words and signs, {words.MOST_SECTIONS:,} sec",
         f"{words.MOST_EVENTS} events, {words.MOST_MOVES:,} moves, {words.MOST_BUSES} buses",
         f"a statement | {words.MOST_STATEMENT_TOKENS} words and signs, brackets {words.MOST_NESTING} deep",
