@@ -11,6 +11,7 @@ EngineError (exit 1)
     OutputRefused (2)   the output file's name or place will not do
     OutputFailed (1)    the disk would not take the output file
     TakeRefused (2)     a file that is no take, or one that can no longer be played
+    DeviceFailed (1)    an audio device is not there or will not play
     NotSealed (1)       the output is whole and logged, and the log is yet to be sealed
 """
 
@@ -67,3 +68,7 @@ class NotSealed(EngineError):
 
 class TakeRefused(EngineError):
     exit_code = 2
+
+
+class DeviceFailed(EngineError):
+    pass

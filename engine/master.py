@@ -78,6 +78,16 @@ CONTROL = np.dtype(
 )
 
 
+STATE_SHAPES = (
+    (2, 2, 4),
+    (2, 2, TAPS - 1 + QUANTUM),
+    (2, LATENCY_FRAMES + QUANTUM),
+    (2, 2 * ATTACK_FRAMES + QUANTUM),
+)
+"""Of the filters' memories, the peak meters' history, the delay line and the limiter's reduction."""
+METER_BLOCKS = 1024
+
+
 @dataclass
 class Master:
     """The master's state, and its readings.
@@ -105,11 +115,12 @@ class Master:
         control["release"] = 1.0
         control["idle"] = 1 << 30
         control["fade_from"] = control["fade_to"] = 1 << 62
-        self.filters = np.zeros((2, 2, 4))
-        self.history = np.zeros((2, 2, TAPS - 1 + QUANTUM), np.float32)
-        self.delay = np.zeros((2, LATENCY_FRAMES + QUANTUM), np.float32)
-        self.reduction = np.ones((2, 2 * ATTACK_FRAMES + QUANTUM))
-        self.meter = np.zeros(1024)
+        filters, history, delay, reduction = STATE_SHAPES
+        self.filters = np.zeros(filters)
+        self.history = np.zeros(history, np.float32)
+        self.delay = np.zeros(delay, np.float32)
+        self.reduction = np.ones(reduction)
+        self.meter = np.zeros(METER_BLOCKS)
 
     def fade(self, first_frame: int, last_frame: int) -> None:
         """Fade the output out between two absolute frames, by the sine curve's mirror."""

@@ -23,6 +23,7 @@ from .rack import (
     COMMANDS,
     COMMITTED,
     CROWDED,
+    END,
     ENDED,
     FADER,
     FRAME,
@@ -79,7 +80,7 @@ class Mixer:
     def __init__(self, loudness_lufs: float, ceiling_dbtp: float) -> None:
         self.master = Master(loudness_lufs, ceiling_dbtp)
         status = aligned_zeros(STATUS)
-        status[NEXT_START] = NEVER
+        status[NEXT_START] = status[END] = NEVER
         buses = np.ones(BUSES, BUS)
         buses["step"] = MOST_STEP
         master = self.master

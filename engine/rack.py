@@ -125,9 +125,11 @@ COMMANDS_READ, REPORTS_WRITTEN, FRAME, TAP_WRITTEN = (LINE * n for n in range(4,
     XRUNS,
     LONGEST_NS,
     DELIVERED,
-    SCRATCH,
+    TAP_LOST,
 ) = (FRAME + n for n in range(1, 13))
 STATUS = LINE * 8
+TAP_QUANTA = 4096
+"""5.5 s of output at 48 kHz that the composing side may be behind with."""
 NEVER = 1 << 62
 
 
@@ -154,6 +156,20 @@ class Rack(NamedTuple):
     meter: NDArray[np.float64]
     peaks: NDArray[np.float32]
     block: NDArray[np.float32]
+
+
+class Deck(NamedTuple):
+    """What a device's callback needs besides.
+
+    `tap`: ring of output quanta, float32 (quanta, 2, 64), before the transport's gain. `times`: histogram of
+    the callback's durations, int64. `scratch`: int64 (2,). `transport`: the gain by which play fades in and
+    out, float64 (1,).
+    """
+
+    tap: NDArray[np.float32]
+    times: NDArray[np.int64]
+    scratch: NDArray[np.int64]
+    transport: NDArray[np.float64]
 
 
 def aligned_zeros(count: int) -> NDArray[np.int64]:
