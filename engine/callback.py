@@ -214,5 +214,5 @@ def new_deck() -> Deck:
         np.zeros((TAP_QUANTA, 2, QUANTUM), np.float32),
         np.zeros(TIMES, np.int64),
         np.zeros(2, np.int64),
-        np.zeros(1),
+        np.ones(1),
     )

@@ -85,6 +85,7 @@ class Session:
         if replayed is not None:
             self._limit = replayed.limit_frames
         self._planned = self._limit or 0
+        self._least = 0 if replayed is None else replayed.frames
         self._first_candidates = tuple(sorted(first.stems))
         self._mixer = Mixer(piece.loudness_lufs, piece.ceiling_dbtp)
         if self._limit is not None:
@@ -98,6 +99,9 @@ class Session:
         self._hash = hashlib.sha256()
         self._gestures: list[takes.Gesture] = []
         self._rung_out = False
+        self._lead = 0
+        self.lost_output = False
+        """Whether some of the output was played but not given to `played`."""
         self._take: takes.Take | None = None
         self._open = True
         self._run = Run(
@@ -122,6 +126,8 @@ class Session:
             replayed=replayed,
             history=history,
         )
+
+    rate = ENGINE_RATE
 
     @property
     def session(self) -> str:
@@ -184,7 +190,7 @@ class Session:
     @property
     def playing(self) -> list[Placement]:
         """What sounds at the frame that is decided on next."""
-        self._decide()
+        self.decide()
         return self.conductor.playing
 
     @property
@@ -237,11 +243,12 @@ class Session:
 
     def _note(self, kind: takes.GestureKind, name: str | None, value: float | None = None) -> None:
         """Decide all that comes before a gesture, and put it into the take."""
-        self._decide()
+        self.decide()
         self._gestures.append(takes.Gesture(self.conductor.control, kind, name, value))
 
-    def _decide(self) -> None:
-        self.conductor.advance_to(max(self._mixer.frame, self.conductor.control))
+    def decide(self) -> None:
+        """Decide up to where a gesture now would be heard."""
+        self.conductor.advance_to(max(self._mixer.frame + self._lead, self.conductor.control))
 
     def perform(self, gesture: takes.Gesture) -> None:
         """Make a gesture now, whatever its frame. Raises as `set`, `cue` and `like` do."""
@@ -299,6 +306,22 @@ class Session:
             self._produce(frame)
         return self._ready.shape[1]
 
+    def go_live(self, lead: int) -> None:
+        """From here on a device mixes. Gestures are heard `lead` frames after what it has mixed."""
+        self._lead = lead
+        self.conductor.waits_for_stems = False
+
+    def played(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take what a device has mixed, float32 (2, frames); gives what of it is sure to be output.
+
+        When the piece has ended, that is known only once it has rung out.
+        """
+        self._keep(block)
+        if self.conductor.ended_at is not None and not self._rung_out:
+            sure = max(self.conductor.ended_at - self._delivered, 0)
+            return self.read(min(sure, self._ready.shape[1]))
+        return self.read(self._ready.shape[1])
+
     def finish(self) -> takes.Take:
         """Cut what sounds, account for all that was heard, save the take: durable when this returns.
 
@@ -350,6 +373,10 @@ class Session:
             until = min(until, due)
         block = self._mixer.advance(max(-(-(until - frame) // QUANTUM), 1))
         self.settle()
+        self._keep(block)
+
+    def _keep(self, block: NDArray[np.float32]) -> None:
+        """Output for `read`, the master's latency taken off."""
         drop = min(max(-self._delivered, 0), block.shape[1])
         self._delivered += drop
         self._ready = np.concatenate([self._ready, block[:, drop:]], axis=1)
@@ -362,6 +389,8 @@ class Session:
             self._rung_out = True
             # Not the mixer's frame, which depends on how many frames were asked for.
             end = max(conductor.ended_at, conductor.last_end)
+            # A device may have gone on before it could be told: that is output, too.
+            end = max(end, self._delivered, self._least)
             self._last = end if self._last is None else min(end, self._last)
 
     def _starts_clean(self, stem: str) -> bool:
@@ -406,7 +435,7 @@ class Session:
             ),
             frames=self.frame,
             mixed=self._mixer.frame,
-            pcm_sha256=self._hash.hexdigest(),
+            pcm_sha256=None if self.lost_output else self._hash.hexdigest(),
         )
 
 

@@ -1,0 +1,44 @@
+"""Plays a script on the default device with gestures at random moments; run by test_live.py."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import threading
+import time
+from pathlib import Path
+
+from stemloom import Vault
+from stemloom.engine.live import Live
+from stemloom.engine.session import Session
+from stemloom.script.check import accepted
+
+
+def main(home: str, script: str, seed: int, patient: bool) -> None:
+    rng = random.Random(seed)
+    with Vault.open(Path(home)) as vault:
+        session = Session(vault, accepted(Path(script).read_text()))
+        session.prepare(4)
+        lock = threading.RLock()
+        live = Live(session, lock, patient=patient, block=rng.choice([0, 64, 100, 441, 1024]))
+        live.start()
+        dials = session.score.piece.dials.values()
+        until = time.monotonic() + 60
+        while not live.wait(rng.uniform(0, 0.03)) and time.monotonic() < until:
+            with lock:
+                if rng.random() < 0.5 and dials:
+                    dial = rng.choice(list(dials))
+                    session.set(dial.name, rng.uniform(dial.lo, dial.hi))
+                else:
+                    (session.like if rng.random() < 0.5 else session.dislike)()
+        live.stop()
+        assert live.failed is None, live.failed
+        take = session.close()
+        print(
+            json.dumps({"take": str(session.take_path), "late": len(take.late), "xruns": live.health.xruns})
+        )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "patient")

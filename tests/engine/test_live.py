@@ -1,0 +1,157 @@
+"""Playing on a device: the same samples as offline, whatever the device's timing, and nothing lost."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import alsa
+import numpy as np
+import pytest
+from test_session import RATE, SCRIPT
+from test_session import home as home
+
+from stemloom import Vault
+from stemloom.engine import take as takes
+from stemloom.engine.callback import _step_of, duration_of
+from stemloom.engine.errors import DeviceFailed
+from stemloom.engine.live import Live
+from stemloom.engine.master import LATENCY_FRAMES
+from stemloom.engine.replay import replay
+from stemloom.engine.session import Session
+from stemloom.ledger.verify import verify
+from stemloom.script.check import accepted
+
+PLAY = Path(__file__).with_name("play_on_alsa.py")
+
+
+@pytest.mark.parametrize("patient", ["patient", "hasty"])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_device_was_given_is_what_the_take_replays(
+    home: Path, tmp_path: Path, seed: int, patient: str
+) -> None:
+    """On a device without a clock, which is far ahead of every decision unless it waits."""
+    environ = alsa.environment(tmp_path)
+    script = tmp_path / "piece.loom"
+    script.write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, str(PLAY), str(home), str(script), str(seed), patient],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    take = takes.load(Path(said["take"]))
+    assert take.gestures
+    if patient == "patient":
+        assert said["late"] == 0
+    blocks: list[np.ndarray] = []
+    with Vault.open(home) as vault:
+        session, replayed = replay(vault, take, blocks.append)
+        session.seal()
+    sound = np.concatenate(blocks, axis=1)
+    given = alsa.captured(tmp_path)
+    # PortAudio primes the device with silence of its own.
+    primed = first_sound(given) - first_sound(sound)
+    assert primed >= LATENCY_FRAMES
+    np.testing.assert_array_equal(given[:, primed : primed + sound.shape[1]], sound)
+    assert not given[:, primed + sound.shape[1] :].any()
+    assert replayed.same
+    assert take.pcm_sha256 is not None
+    assert replayed.take.placements == take.placements
+    assert verify(home).ok
+
+
+def first_sound(sound: np.ndarray) -> int:
+    return int(np.flatnonzero(np.abs(sound).max(axis=0))[0])
+
+
+def played(home: Path, script: str = SCRIPT, **options: object) -> tuple[Session, Live, Vault]:
+    vault = Vault.open(home)
+    session = Session(vault, accepted(script))
+    session.prepare(8)
+    return session, Live(session, threading.RLock(), device="silent", **options), vault
+
+
+def test_the_silent_device_keeps_time_and_the_piece_is_the_rendered_one(home: Path) -> None:
+    with Vault.open(home) as vault:
+        offline = Session(vault, accepted(SCRIPT))
+        sound = offline.read(1 << 20)
+        expected = offline.close()
+    heard: list[np.ndarray] = []
+    session, live, vault = played(home, on_output=heard.append)
+    with vault:
+        live.start()
+        assert live.wait(20)
+        live.stop()
+        take = session.close()
+        health = live.health
+    assert health.late == 0
+    assert health.lost == 0
+    assert health.blocks >= 8 * RATE // 256
+    assert 0 < health.p50 <= health.p99 <= health.p999 <= health.longest
+    assert take.pcm_sha256 == expected.pcm_sha256
+    assert take.placements == expected.placements
+    np.testing.assert_array_equal(np.concatenate(heard, axis=1), sound)
+
+
+def test_a_pause_stands_still_and_goes_on(home: Path) -> None:
+    session, live, vault = played(home)
+    with vault:
+        live.start()
+        live.wait(0.5)
+        live.pause()
+        live.wait(0.3)
+        stood = session.mixer.frame
+        live.wait(0.2)
+        assert session.mixer.frame == stood > 0
+        live.resume()
+        live.wait(0.3)
+        assert session.mixer.frame > stood
+        live.stop()
+        session.close()
+
+
+def test_a_stem_withdrawn_by_another_process_fades_and_its_time_is_exact(home: Path) -> None:
+    heard: list[np.ndarray] = []
+    text = SCRIPT.replace("    bring pads from pads over 1 bars gain level * 6 dB - 6 dB\n", "")
+    text = "\n".join(line for line in text.splitlines() if "play tick" not in line)
+    session, live, vault = played(home, text, on_output=heard.append)
+    with vault, Vault.open(home) as other:
+        live.start()
+        live.wait(0.7)
+        stem = next(p.stem for p in session.playing if p.part == "beats")
+        before = session.mixer.frame
+        other.withdraw([stem], ["stream", "export"])
+        live.wait(0.8)
+        live.stop()
+        take = session.close()
+        other.grant([stem], ["stream", "export"])
+    (placed,) = (p for p in take.placements if p.stem == stem)
+    (change,) = take.changes
+    assert before <= change.frame <= before + RATE // 2
+    # The last four frames of the straight fade lie below -60 dB.
+    assert placed.frames == change.frame + 4800 - 4 - placed.start_frame
+    sound = np.concatenate(heard, axis=1)
+    assert np.abs(sound[:, change.frame + 4800 : change.frame + RATE // 4]).max() == 0
+
+
+def test_a_device_that_is_not_there_is_said(home: Path, tmp_path: Path) -> None:
+    alsa.environment(tmp_path)
+    with Vault.open(home) as vault:
+        session = Session(vault, accepted(SCRIPT))
+        with pytest.raises(DeviceFailed, match="cannot be opened"):
+            Live(session, threading.RLock(), device="no such device")
+        session.close()
+
+
+def test_the_histogram_knows_its_durations() -> None:
+    for nanoseconds in [*range(1, 100), *(int(1.3**n) for n in range(20, 80))]:
+        step = _step_of(nanoseconds)
+        assert nanoseconds <= duration_of(step) <= nanoseconds * (1 + 1 / 16) + 1
+        assert step == 0 or duration_of(step - 1) < nanoseconds
