@@ -81,8 +81,12 @@ class Account:
         if placement.id in self._open:
             self._open[placement.id] = placement, time
 
-    def heard(self, ended: Iterable[Heard]) -> None:
-        """Take what ended into the account, in the order given; what was never in play leaves no entry."""
+    def heard(self, ended: Iterable[Heard]) -> list[Sounded]:
+        """Take what ended into the account, in the order given; what was never in play leaves no entry.
+
+        Gives what was in play.
+        """
+        found = []
         for end in ended:
             placement, start = self._open.pop(end.id)
             if end.frames == 0:
@@ -92,10 +96,12 @@ class Account:
             start = start or self._clock.now()
             sounded = Sounded(placement, len(self.sounded), end.end_frame, end.frames, ms, start)
             self.sounded.append(sounded)
+            found.append(sounded)
             self._unwritten.append(self._placement(sounded))
         if self._unwritten and not self._keep_back:
             self._journal.write(self._unwritten)
             self._unwritten = []
+        return found
 
     def closed(self, take: str) -> None:
         """Acknowledge the rest and the closing entry: durable when it returns. May be tried again."""

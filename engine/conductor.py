@@ -80,8 +80,8 @@ class Conductor:
         self.rested: list[Rested] = []
         self.left_out = 0
         """Placements that were given up because too many waited, or could not be conformed."""
-        self.listeners: list[Callable[[Bar], None]] = []
-        """Told of every bar as it is composed."""
+        self.listeners: list[Callable[[str, object], None]] = []
+        """Told ("bar", Bar), ("started", Placement), ("ended", Sounded), ("withdrawn", ids of stems)."""
         self._vault, self._mixer, self._account, self._wall = vault, mixer, account, wall
         self._limit, self._history = limit, history
         self._state: State = first_state(score.piece, dials)
@@ -160,7 +160,19 @@ class Conductor:
         ended = [each for each in reports if isinstance(each, Heard)]
         self.late += [takes.CameLate(each.number, each.frame) for each in reports if isinstance(each, Late)]
         self.last_end = max((self.last_end, *(each.end_frame for each in ended if each.frames)))
-        self._account.heard(ended)
+        for sounded in self._account.heard(ended):
+            self._tell("ended", sounded)
+
+    def set_fader(self, role: str, gain: float, frames: int) -> None:
+        """Move the listener's fader of a role, at `control`."""
+        self._mixer.set_fader(role, gain, frames, self.control)
+
+    def panic(self) -> None:
+        """Silence at once; what belongs to the next bar comes in with it."""
+        self._moment += 1
+        self._stage.stop_all(self.control + LINEAR_FADE_FRAMES, Fade(LINEAR_FADE_FRAMES), self.control)
+        self._state.parts.clear()
+        self._state.held.clear()
 
     def see_changes(self) -> None:
         """Take consents that changed, in this or another process, into the candidates."""
@@ -180,6 +192,7 @@ class Conductor:
                 self.control, self._moment, self.score.snapshot.state_hash, tuple(sorted(self.candidates()))
             )
         )
+        self._tell("withdrawn", tuple(sorted(before - self.candidates())))
         self._let_go()
 
     def candidates(self) -> frozenset[str]:
@@ -231,6 +244,7 @@ class Conductor:
         for placement in self._stage.begin_due(self.control):
             clearance = self.score.stems[placement.stem].clearances[self.score.use]
             self._account.begun(replace(placement, consent=clearance.index), self._wall.now())
+            self._tell("started", placement)
 
     def _next_line(self) -> int:
         """The frame, on the quantum grid, at which the next bar is composed."""
@@ -259,8 +273,7 @@ class Conductor:
             self._end(bar.start_frame)
         else:
             self._queue(bar.starts)
-        for listener in self.listeners:
-            listener(bar)
+        self._tell("bar", bar)
 
     def _ready_bar(self, compose: Callable[[frozenset[str]], tuple[Bar, State]]) -> tuple[Bar, State]:
         """Compose; where stems are not waited for, once more without those that are not ready."""
@@ -321,6 +334,10 @@ class Conductor:
                 if sounding.placement.stem not in self.score.stems:
                     del sounds[part]
                     self._state.withdrawn.add(part)
+
+    def _tell(self, kind: str, what: object) -> None:
+        for listener in self.listeners:
+            listener(kind, what)
 
     def _note(self, rested: Iterable[Rested]) -> None:
         if self._history:

@@ -240,10 +240,13 @@ class Live:
         if self._on_output is not None and out.shape[1]:
             self._on_output(out)
 
-    def _composed(self, bar: Bar) -> None:
+    def _composed(self, kind: str, bar: object) -> None:
         """After each bar, see that the stems of the next ones are being made ready."""
-        self._say("bar", bar)
-        if bar.ended or (self._conforming is not None and not self._conforming.done()):
+        if (
+            not isinstance(bar, Bar)
+            or bar.ended
+            or (self._conforming is not None and not self._conforming.done())
+        ):
             return
         if self._conforming is not None and isinstance(error := self._conforming.exception(), ConformFailed):
             self._say("unready", error)

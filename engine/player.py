@@ -1,4 +1,6 @@
-"""The player to embed: pull blocks of sound into a host's own audio loop.
+"""The player to embed: pull blocks of sound into a host's own audio loop, or have it play on a device.
+
+Pull, where the host has an audio loop of its own:
 
     from stemloom import Player
 
@@ -7,21 +9,38 @@
             host.play(block)
             player.set("energy", host.energy)            # a dial of the script
 
-The sound is the one that `stemloom render` writes, bit for bit, whatever the block sizes; every placement
-that has ended is in the ledger's journal, and leaving the `with` block seals the session in the log.
-`player.take` then holds all that happened. Errors: a script with mistakes raises ScriptRejected, a use that
-it is not for UseRefused, a vault with nothing cleared NothingCleared.
+Play, where it has none: a device mixes by itself, without the interpreter's lock.
+
+    with Player("~/music-home", "harbour.loom") as player:
+        player.on("section", lambda bar: print(bar.section))
+        player.open_device()                             # or open_device("silent"), which plays to nobody
+        player.wait()                                    # until the piece ends; player.stop() ends it before
+
+The sound is the one that `stemloom render` writes, bit for bit, whatever the block sizes and the device; every
+placement that has ended is in the ledger's journal, and leaving the `with` block seals the session in the
+log. `player.take` then holds all that happened, and `stemloom replay` gives the same sound again.
+
+Gestures - `set`, `like`, `dislike`, `cue`, `fade`, `mute`, `solo`, `panic` - may come from any thread. One for
+the mix is heard in the next block, one for what is played at the boundary that the script names.
+
+Events come on a thread of their own, never on the device's: `on("bar", f)` calls `f(Bar)` for each bar as it
+is composed, `"section"` for each first bar of a section, `"started"` with a Placement, `"ended"` with what was
+heard of it, `"withdrawn"` with the ids of stems, `"xrun"` with their number, `"device"` and `"unready"` with
+an error that did not stop the music, `"failed"` with one that did.
+
+Errors: a script with mistakes raises ScriptRejected, a use that it is not for UseRefused, a vault with
+nothing cleared NothingCleared, a device that will not play DeviceFailed. All are sentences for a person.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +50,13 @@ from ..script.load import load
 from ..vault.records import ENGINE_RATE
 from ..vault.vault import Vault
 from .errors import EngineError
+from .notices import EVENTS, Notices
+from .plan import Bar
 from .session import Session
 from .take import Take
+
+if TYPE_CHECKING:
+    from .live import Health, Live
 
 PREPARED_BARS = 8
 """How many bars are conformed before the first block."""
@@ -101,12 +125,16 @@ class Player:
         seed: int | None,
         dials: Mapping[str, float] | None,
     ) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._live: Live | None = None
+        self._notices = Notices()
+        self._bar: Bar | None = None
         self._vault = Vault.open(Path(home).expanduser())
         try:
             piece = accepted(text, self._vault.snapshot(), file=name)
             self._session = Session(self._vault, piece, use=use, tier=tier, user=user, seed=seed, dials=dials)
             self._session.prepare(PREPARED_BARS)
+            self._session.conductor.listeners.append(self._heard_of)
         except BaseException:
             self._vault.close()
             raise
@@ -120,6 +148,8 @@ class Player:
         if frames < 0:
             raise ValueError(f"frames must not be negative: {frames}")
         with self._lock:
+            if self._live is not None:
+                raise EngineError("a device plays this player: it cannot be read as well")
             return np.ascontiguousarray(self._session.read(frames).T)
 
     def set(self, dial: str, value: float) -> None:
@@ -149,6 +179,119 @@ class Player:
             self._check_open()
             self._session.cue(name)
 
+    def fade(self, role: str, gain: float, seconds: float = 0.0) -> None:
+        """Move the listener's fader of a role, 0 to 1, apart from what the script says. Raises UnknownRole."""
+        with self._lock:
+            self._check_open()
+            self._session.fade(role, gain, seconds)
+
+    def mute(self, role: str, on: bool = True) -> None:
+        """Take a role out of what is heard, or back in. What is muted is not in play, and earns nothing."""
+        with self._lock:
+            self._check_open()
+            self._session.mute(role, on)
+
+    def solo(self, role: str, on: bool = True) -> None:
+        """Have a role heard alone, or beside others that are solo too. Raises UnknownRole."""
+        with self._lock:
+            self._check_open()
+            self._session.solo(role, on)
+
+    def panic(self) -> None:
+        """Silence at once; the music comes back with the next bar."""
+        with self._lock:
+            self._check_open()
+            self._session.panic()
+
+    def on(self, event: str, call: Callable[..., object]) -> None:
+        """Have `call` called for every event of a kind, with what the module's text says of it.
+
+        It is called on a thread of its own; an error in it is reported there and stops nothing. Raises
+        ValueError for an event that there is not.
+        """
+        if event not in EVENTS:
+            raise ValueError(f"there is no event {event!r}: they are {', '.join(EVENTS)}")
+        self._notices.add(event, call)
+
+    def open_device(
+        self, device: int | str | None = None, *, block: int = 0, latency: float | str = "high"
+    ) -> None:
+        """Play on a device from here on: the system's own, one by number or name, or "silent".
+
+        `block`: frames of a callback, 0 for what the device likes best. `latency`: seconds, "low" or "high".
+        Raises DeviceFailed; the player may then still be read.
+        """
+        from .live import Live
+
+        with self._lock:
+            self._check_open()
+            if self._live is not None:
+                raise EngineError("a device plays this player already")
+            live = Live(
+                self._session,
+                self._lock,
+                device=device,
+                block=block,
+                latency=latency,
+                on_event=self._notices.tell,
+            )
+            live.start()
+            self._live = live
+
+    def start(self) -> None:
+        """Go on after a pause; opens the system's own device if none is open."""
+        if self._live is None:
+            self.open_device()
+        else:
+            self._live.resume()
+
+    def pause(self) -> None:
+        """Fade out and stand still until `start`."""
+        if self._live is not None:
+            self._live.pause()
+
+    @property
+    def paused(self) -> bool:
+        return self._live is not None and self._live.paused
+
+    def stop(self) -> None:
+        """Fade out and close the device. The session is over; leaving the `with` block seals it."""
+        if self._live is not None:
+            self._live.stop()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the device has played the piece to its end, or so many seconds; whether it has.
+
+        Raises what stopped the music, if something did.
+        """
+        if self._live is None:
+            raise EngineError("no device is open: there is nothing to wait for")
+        done = self._live.wait(seconds)
+        if self._live.failed is not None:
+            raise self._live.failed
+        return done
+
+    @property
+    def health(self) -> Health | None:
+        """Block times, gaps and the like of the device; null when none is open. Disturbs nothing."""
+        return None if self._live is None else self._live.health
+
+    @property
+    def bar(self) -> Bar | None:
+        """The bar that was composed last, at most 100 ms before it is heard."""
+        return self._bar
+
+    def peak(self) -> float:
+        """The greatest sample that the device was given since the last call, full scale 1."""
+        return 0.0 if self._live is None else self._live.peak()
+
+    def _heard_of(self, kind: str, what: object) -> None:
+        self._notices.tell(kind, what)
+        if isinstance(what, Bar):
+            if not what.ended and (self._bar is None or what.section_bar == 0):
+                self._notices.tell("section", what)
+            self._bar = what
+
     def _check_open(self) -> None:
         if self._take is not None:
             raise EngineError("the player is closed")
@@ -164,7 +307,7 @@ class Player:
 
     @property
     def ended(self) -> bool:
-        """Whether the piece has ended and all of it was read."""
+        """Whether the piece has ended and all of it was read or played."""
         return self._session.ended
 
     @property
@@ -187,10 +330,12 @@ class Player:
 
         If the disk fails it raises, and may be called again; what had been acknowledged is safe either way.
         """
+        self.stop()
         with self._lock:
             if self._take is None:
                 self._take = self._session.close()
                 self._vault.close()
+        self._notices.close()
 
     def __enter__(self) -> Self:
         return self

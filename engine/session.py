@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from .. import __version__
@@ -27,6 +28,7 @@ from .clock import QUANTUM
 from .conductor import Conductor
 from .errors import EngineError, UnknownCue, UnknownPart
 from .events import Input
+from .faders import Faders
 from .master import LATENCY_FRAMES
 from .mixer import Mixer
 from .plan import Bar, Placement, Rested
@@ -85,6 +87,7 @@ class Session:
         if replayed is not None:
             self._limit = replayed.limit_frames
         self._planned = self._limit or 0
+        self._faders = Faders()
         self._least = 0 if replayed is None else replayed.frames
         self._first_candidates = tuple(sorted(first.stems))
         self._mixer = Mixer(piece.loudness_lufs, piece.ceiling_dbtp)
@@ -216,7 +219,7 @@ class Session:
     def set(self, dial: str, value: float) -> None:
         """Turn a dial: heard in the next quantum, or latched at the boundary that the dial names."""
         value = in_range(self.score.piece, dial, value)
-        self._note("dial", dial, value)
+        self._note(takes.Gesture(0, "dial", dial, value))
         self.conductor.turn(dial, value)
 
     def like(self, part: str | None = None) -> None:
@@ -230,21 +233,44 @@ class Session:
     def cue(self, name: str) -> None:
         """Give a cue that a move or an event of the script waits for. Raises UnknownCue."""
         self._known_cue(name)
-        self._note("cue", name)
+        self._note(takes.Gesture(0, "cue", name))
         self.conductor.give(Input("cue", name=name))
 
     def _react(self, kind: Literal["like", "dislike"], part: str | None) -> None:
         """What the gesture means is settled now: by the bar line another stem may play."""
         self._known_part(part)
-        self._note(kind, part)
+        self._note(takes.Gesture(0, kind, part))
         sounding = [p for p in self.conductor.playing if (not p.hit if part is None else p.part == part)]
         last = max(sounding, key=lambda p: (p.start_frame, p.id), default=None)
         self.conductor.give(Input(kind, last.part if last else part, stem=last.stem if last else None))
 
-    def _note(self, kind: takes.GestureKind, name: str | None, value: float | None = None) -> None:
+    def fade(self, role: str, gain: float, seconds: float = 0.0) -> None:
+        """Move the listener's fader of a role to a gain of 0 to 1, over a time. Raises UnknownRole."""
+        self._fader(takes.Gesture(0, "fade", role, gain, round(seconds * ENGINE_RATE)))
+
+    def mute(self, role: str, on: bool = True) -> None:
+        """Take a role out of what is heard, or back in; its fader stays. Raises UnknownRole."""
+        self._fader(takes.Gesture(0, "mute", role, float(on)))
+
+    def solo(self, role: str, on: bool = True) -> None:
+        """Have this role heard alone, or beside others that are solo too. Raises UnknownRole."""
+        self._fader(takes.Gesture(0, "solo", role, float(on)))
+
+    def panic(self) -> None:
+        """Silence at once; the music comes back with the next bar."""
+        self._note(takes.Gesture(0, "panic", None))
+        self.conductor.panic()
+
+    def _fader(self, gesture: takes.Gesture) -> None:
+        moved = self._faders.moved(gesture)
+        self._note(gesture)
+        for role, gain in moved.items():
+            self.conductor.set_fader(role, gain, gesture.frames)
+
+    def _note(self, gesture: takes.Gesture) -> None:
         """Decide all that comes before a gesture, and put it into the take."""
         self.decide()
-        self._gestures.append(takes.Gesture(self.conductor.control, kind, name, value))
+        self._gestures.append(replace(gesture, frame=self.conductor.control))
 
     def decide(self) -> None:
         """Decide up to where a gesture now would be heard."""
@@ -259,8 +285,12 @@ class Session:
         elif gesture.kind == "cue":
             assert gesture.name is not None
             self.cue(gesture.name)
-        else:
+        elif gesture.kind == "panic":
+            self.panic()
+        elif gesture.kind in ("like", "dislike"):
             self._react(gesture.kind, gesture.name)
+        else:
+            self._fader(gesture)
 
     def expect(self, gesture: takes.Gesture) -> None:
         """Raise what `perform` would, before anything sounds."""

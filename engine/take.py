@@ -18,20 +18,22 @@ class _Version(msgspec.Struct):
     version: int
 
 
-GestureKind = Literal["dial", "like", "dislike", "cue"]
+GestureKind = Literal["dial", "like", "dislike", "cue", "fade", "mute", "solo", "panic"]
 
 
 class Gesture(msgspec.Struct, frozen=True):
     """An outside input at an absolute frame.
 
-    `name`: of the dial that was turned to `value`, of the cue, or of the part that is liked or disliked;
-    null for the loop that started last.
+    `name`: of the dial that was turned to `value`, of the cue, or of the part that is liked or disliked,
+    null for the loop that started last. Of a listener's fader, the role: `value` is its gain, 0 to 1, reached
+    after `frames`; 1 or 0 for a mute or solo that is set or taken off.
     """
 
     frame: int
     kind: GestureKind
     name: str | None
     value: float | None = None
+    frames: int = 0
 
 
 class Changed(msgspec.Struct, frozen=True):

@@ -26,6 +26,11 @@ GESTURES = st.sampled_from(
         Gesture(0, "dislike", None),
         Gesture(0, "dislike", "one"),
         Gesture(0, "cue", "go"),
+        Gesture(0, "fade", "beats", 0.25, 9600),
+        Gesture(0, "mute", "beats", 1.0),
+        Gesture(0, "mute", "beats", 0.0),
+        Gesture(0, "solo", "fx", 1.0),
+        Gesture(0, "panic", None),
     ]
 )
 STEPS = st.lists(st.tuples(st.integers(1, 40_000), st.one_of(st.none(), GESTURES)), min_size=1, max_size=12)
