@@ -16,17 +16,17 @@ Play, where it has none: a device mixes by itself, without the interpreter's loc
         player.open_device()                             # or open_device("silent"), which plays to nobody
         player.wait()                                    # until the piece ends; player.stop() ends it before
 
-The sound is the one that `stemloom render` writes, bit for bit, whatever the block sizes and the device; every
-placement that has ended is in the ledger's journal, and leaving the `with` block seals the session in the
-log. `player.take` then holds all that happened, and `stemloom replay` gives the same sound again.
+The sound is the one that `stemloom render` writes, bit for bit, whatever the block sizes and the device;
+every placement that has ended is in the ledger's journal, and leaving the `with` block seals the session in
+the log. `player.take` then holds all that happened, and `stemloom replay` gives the same sound again.
 
-Gestures - `set`, `like`, `dislike`, `cue`, `fade`, `mute`, `solo`, `panic` - may come from any thread. One for
-the mix is heard in the next block, one for what is played at the boundary that the script names.
+Gestures - `set`, `like`, `dislike`, `cue`, `fade`, `mute`, `solo`, `panic` - may come from any thread. One
+for the mix is heard in the next block, one for what is played at the boundary that the script names.
 
 Events come on a thread of their own, never on the device's: `on("bar", f)` calls `f(Bar)` for each bar as it
-is composed, `"section"` for each first bar of a section, `"started"` with a Placement, `"ended"` with what was
-heard of it, `"withdrawn"` with the ids of stems, `"xrun"` with their number, `"device"` and `"unready"` with
-an error that did not stop the music, `"failed"` with one that did.
+is composed, `"section"` for each first bar of a section, `"started"` with a Placement, `"ended"` with what
+was heard of it, `"withdrawn"` with the ids of stems, `"xrun"` with their number, `"device"` and `"unready"`
+with an error that did not stop the music, `"failed"` with one that did.
 
 Errors: a script with mistakes raises ScriptRejected, a use that it is not for UseRefused, a vault with
 nothing cleared NothingCleared, a device that will not play DeviceFailed. All are sentences for a person.
@@ -180,7 +180,7 @@ class Player:
             self._session.cue(name)
 
     def fade(self, role: str, gain: float, seconds: float = 0.0) -> None:
-        """Move the listener's fader of a role, 0 to 1, apart from what the script says. Raises UnknownRole."""
+        """Move the listener's fader of a role, 0 to 1, apart from the script's gains. Raises UnknownRole."""
         with self._lock:
             self._check_open()
             self._session.fade(role, gain, seconds)

@@ -29,8 +29,9 @@ from .errors import NoEnd, NotSealed, OutputFailed, OutputRefused
 from .form import can_end
 from .plan import Bar, Rested
 from .quantise import quantise
+from .replay import Replayed, replay
 from .session import Session
-from .take import Gesture
+from .take import Gesture, Take
 
 FORMATS = {".wav": "WAV", ".flac": "FLAC"}
 LONGEST_SECONDS = 24 * 3600
@@ -170,6 +171,19 @@ def render(
         rested=tuple(session.rested),
         crowded=session.crowded,
     )
+
+
+def replay_to(
+    vault: Vault, take: Take, out: Path, progress: Callable[[int, int], None] | None = None
+) -> Replayed:
+    """Replay `take` to a file, as `render` writes one, and log it. Raises as `replay` and `render` do."""
+    format = _format(out)
+    with _Sink(out, format) as sink:
+        session, replayed = replay(vault, take, lambda block: sink.write(quantise(block)), progress=progress)
+        sink.finish()
+        sink.publish()
+        _seal(session, out)
+    return replayed
 
 
 def _abandon(session: Session) -> None:

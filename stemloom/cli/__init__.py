@@ -20,9 +20,12 @@ _COMMANDS = {
     "check": ("script", "Say all that is wrong with a script."),
     "format": ("script", "Write a script in its canonical form."),
     "plan": ("plan", "Show the next bars of a piece."),
+    "play": ("play", "Play a piece on an audio device, and log what is heard."),
+    "replay": ("play", "Play a take again, to a file: the same sound as it was."),
     "render": ("render", "Render a piece to a file, and log what is heard."),
     "vault": ("vault", "Stems, holders, consent and splits."),
     "ledger": ("ledger", "Show, verify and prove what was heard."),
+    "doctor": ("doctor", "Look whether this machine can play, and say what is missing."),
     "royalty": ("royalty", "Income, settlements and statements."),
 }
 """Command: its module here and its line in `--help`."""

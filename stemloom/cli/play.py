@@ -1,0 +1,211 @@
+"""`stemloom play` and `stemloom replay`: a piece on a device, and a take once more."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..script.problems import counted
+from .output import Door
+from .render import SECONDS, dial_value
+
+if TYPE_CHECKING:
+    from ..engine.player import Player
+
+REFRESH_SECONDS = 0.1
+METER_CELLS = 10
+METER_FLOOR_DB = -40.0
+
+
+def device_of(value: str | None) -> int | str | None:
+    """A device by its number where the text is one, else by name; null for the system's own."""
+    return int(value) if value is not None and value.isdigit() else value
+
+
+@click.command()
+@click.argument("script", type=click.Path(path_type=Path))
+@click.option(
+    "--device", help='Number or part of the name, as `doctor` lists them; "silent" plays to nobody.'
+)
+@click.option(
+    "--block", type=click.IntRange(0, 8192), default=0, help="Frames of a block; 0: the device's own."
+)
+@click.option("--seconds", type=SECONDS, help="Stop after so long; without it the piece plays to its end.")
+@click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Instead of the script's seed.")
+@click.option(
+    "--use", type=click.Choice(["stream", "live", "export", "sync"]), help="Default: the script's first."
+)
+@click.option(
+    "--tier",
+    type=click.Choice(["free", "subscriber", "developer", "enterprise"]),
+    default="free",
+    show_default=True,
+)
+@click.option("--user", default="", help="A pseudonym; only a salted commitment to it is logged.")
+@click.option("--dial", "dials", multiple=True, metavar="NAME=VALUE", help="Where a dial stands. May repeat.")
+@click.pass_obj
+def play(
+    door: Door,
+    script: Path,
+    device: str | None,
+    block: int,
+    seconds: float | None,
+    seed: int | None,
+    use: str | None,
+    tier: str,
+    user: str,
+    dials: tuple[str, ...],
+) -> None:
+    """Play SCRIPT on an audio device. Ctrl-C ends it with a short fade; what was heard is logged."""
+    from ..engine.player import Player
+
+    _warn_of_compiling(door)
+    with _interrupts():
+        with Player(
+            door.folder,
+            script,
+            use=use,
+            tier=tier,
+            user=user,
+            seed=seed,
+            dials=dict(map(dial_value, dials)),
+        ) as player:
+            for event in ("device", "unready"):
+                player.on(event, lambda error: door.note(f"\n{error}"))
+            player.open_device(device_of(device), block=block)
+            interrupted = _follow(door, player, seconds)
+            player.stop()
+            health = player.health
+        take = player.take
+    assert take is not None
+    assert health is not None
+    ms = sum(placement.ms for placement in take.placements)
+    door.emit(
+        {
+            "session": take.session,
+            "device": health.device,
+            "seconds": take.frames / take.rate,
+            "placements": len(take.placements),
+            "ms": ms,
+            "take": str(door.folder / "takes" / f"{take.session}.json"),
+            "interrupted": interrupted,
+            "xruns": health.xruns,
+            "late": health.late,
+            "block_p50_ms": health.p50 * 1e3,
+            "block_p99_ms": health.p99 * 1e3,
+            "block_p999_ms": health.p999 * 1e3,
+            "block_longest_ms": health.longest * 1e3,
+        },
+        "\n".join(
+            [
+                f"played {take.frames / take.rate:.1f} s on {health.device}",
+                f"session {take.session}, {counted(len(take.placements), 'placement')} in the ledger",
+                f"{counted(health.xruns, 'gap')}; a block took {health.p50 * 1e3:.2f} ms, "
+                f"at most {health.longest * 1e3:.2f} ms",
+            ]
+        ),
+    )
+
+
+@click.command()
+@click.argument("take", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The audio file: .wav or .flac.")
+@click.pass_obj
+def replay(door: Door, take: Path, out: Path) -> None:
+    """Play TAKE again, to a file, and say whether it is the same sound. It is logged as heard once more."""
+    from ..engine import take as takes
+    from ..engine.render import replay_to
+
+    with door.vault() as vault, door.progress() as progress:
+        task = progress.add_task("mixing", total=None)
+        recorded = takes.load(take)
+        replayed = replay_to(
+            vault, recorded, out, lambda done, all: progress.update(task, completed=done, total=all)
+        )
+    same = {True: "the same sound", False: "ANOTHER SOUND", None: "a sound without a hash to compare"}
+    entries = (
+        "the same placements"
+        if replayed.first_difference is None
+        else f"placements that differ from the {replayed.first_difference + 1}. on"
+    )
+    door.emit(
+        {
+            "audio": str(out),
+            "session": replayed.session,
+            "same_sound": replayed.same_sound,
+            "same_placements": replayed.first_difference is None,
+            "pcm_sha256": replayed.take.pcm_sha256,
+        },
+        f"{out}: {same[replayed.same_sound]}, {entries}; logged as session {replayed.session}",
+    )
+    if not replayed.same:
+        if recorded.engine != replayed.take.engine:
+            door.note(f"the take is of engine {recorded.engine}, this is {replayed.take.engine}")
+        raise SystemExit(1)
+
+
+def _follow(door: Door, player: Player, seconds: float | None) -> bool:
+    """Show what plays until it ends; whether it was interrupted."""
+    shown = sys.stderr.isatty() and not (door.quiet or door.json)
+    try:
+        while not player.wait(REFRESH_SECONDS):
+            if shown:
+                width = os.get_terminal_size(sys.stderr.fileno()).columns
+                click.echo(f"\r\x1b[K{status(player)[: width - 1]}", nl=False, err=True)
+            if seconds is not None and player.seconds >= seconds:
+                break
+    except KeyboardInterrupt:
+        return True
+    finally:
+        if shown:
+            click.echo("\r\x1b[K", nl=False, err=True)
+    return False
+
+
+def status(player: Player) -> str:
+    """One line: where the piece is, how loud it is, what sounds, and what went wrong."""
+    bar, health = player.bar, player.health
+    where = f"{bar.section} {bar.section_bar + 1}" if bar is not None else ""
+    peak = player.peak()
+    level = 20 * math.log10(peak) if peak > 0 else METER_FLOOR_DB
+    cells = round(max(0.0, 1 - level / METER_FLOOR_DB) * METER_CELLS)
+    meter = "#" * cells + "." * (METER_CELLS - cells)
+    minutes, rest = divmod(player.seconds, 60)
+    parts = ", ".join(dict.fromkeys(f"{now.part}: {now.title}" for now in player.now()))
+    wrong = f"  {counted(health.xruns, 'gap')}" if health is not None and health.xruns else ""
+    late = f"  {health.late} late" if health is not None and health.late else ""
+    number = 0 if bar is None else bar.bar + 1
+    return f"{int(minutes)}:{rest:04.1f}  bar {number}  {where}  [{meter}]{wrong}{late}  {parts}"
+
+
+@contextmanager
+def _interrupts() -> Iterator[None]:
+    """Have SIGTERM end the music as Ctrl-C does, so that what was heard is sealed."""
+
+    def interrupt(signum: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _warn_of_compiling(door: Door) -> None:
+    """Say why the first start takes long: the mixer is compiled for this machine, once."""
+    import stemloom.engine
+
+    folders = [Path(folder) / "__pycache__" for folder in stemloom.engine.__path__]
+    if os.environ.get("NUMBA_CACHE_DIR"):
+        folders = [Path(os.environ["NUMBA_CACHE_DIR"])]
+    if not any(next(folder.rglob("callback.callback-*.nbi"), None) for folder in folders):
+        door.note("compiling the mixer for this machine; this is done once and takes some 15 seconds")
