@@ -38,9 +38,7 @@ def doctor(door: Door) -> None:
             if device["max_output_channels"] >= 2
         ]
         if not devices:
-            advice.append(
-                "PortAudio finds no output with two channels: `play --device silent` plays to nobody"
-            )
+            advice.append("there is no audio output here: `play --device silent` plays to nobody")
     except DeviceFailed as error:
         advice.append(str(error))
     health = _try_mixer()
@@ -49,9 +47,11 @@ def doctor(door: Door) -> None:
     home: dict[str, Any] = {"folder": str(door.folder), "vault": (door.folder / "vault").is_dir()}
     if not home["vault"]:
         advice.append(f"there is no vault in {door.folder}: `stemloom demo` makes one to try")
+    versions = {name: version(name) for name in ("stemloom", "numba", "numpy", "sounddevice")}
+    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     record = {
-        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "versions": {name: version(name) for name in ("stemloom", "numba", "numpy", "sounddevice")},
+        "system": system,
+        "versions": versions,
         "devices": devices,
         "mixer": health,
         "home": home,
@@ -71,13 +71,13 @@ def doctor(door: Door) -> None:
         record,
         "\n".join(
             [
-                record["system"] + "".join(f", {k} {v}" for k, v in record["versions"].items()),
+                ", ".join([system, *(f"{name} {number}" for name, number in versions.items())]),
                 "",
                 table(["device", "name", "through", "latency", ""], rows) if rows else "no audio devices",
                 "",
                 f"mixer: 64 voices, a block of {health['block']} frames in {health['p50_ms']:.3f} ms, "
                 f"one in a thousand over {health['p999_ms']:.3f} ms, of {health['budget_ms']:.2f} ms",
-                f"home: {door.folder}",
+                f"home: {door.folder}, {'with' if home['vault'] else 'without'} a vault",
                 *(f"-> {line}" for line in advice),
             ]
         ),
