@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stemloom.engine.kernel import mix_quantum
+from stemloom.engine.kernel import mix_quantum, no_effects
 from stemloom.engine.rack import BUS, PLAYING, VOICE
 
 from .harness import Figure, side_by_side
@@ -42,6 +42,7 @@ def _kernel(sounds: list[NDArray[np.float32]], gains: NDArray[np.float32], rampi
         table = np.zeros(len(sounds), VOICE)
         for voice, sound, gain in zip(table, sounds, gains, strict=True):
             voice["phase"], voice["address"] = PLAYING, sound.ctypes.data
+            voice["effects"] = voice["part"] = -1
             voice["channels"], voice["frames"] = sound.shape
             voice["end"] = 1 << 40
             voice["level"] = voice["left"] = voice["left_target"] = voice["right"] = voice["right_target"] = 1
@@ -51,9 +52,10 @@ def _kernel(sounds: list[NDArray[np.float32]], gains: NDArray[np.float32], rampi
                 voice["fade_in"] = QUANTA * 64
         buses = np.ones(8, BUS)
         accumulator, envelope = np.zeros((8, 2, 64), np.float32), np.zeros(64, np.float32)
+        effects = no_effects()  # type: ignore[no-untyped-call]
         out, block = np.empty((2, QUANTA * 64), np.float32), np.empty((2, 64), np.float32)
         for q in range(QUANTA):
-            mix_quantum(q * 64, table, buses, accumulator, envelope, block)
+            mix_quantum(q * 64, table, buses, accumulator, envelope, effects, block)
             out[:, q * 64 : q * 64 + 64] = block
         return out
 

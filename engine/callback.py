@@ -11,6 +11,7 @@ from numba import carray, cfunc, njit, types
 
 from .chain import make_quantum
 from .clock import QUANTUM
+from .effects_kernel import BUS_FX, FILTER_COLUMNS, FX_BUSES, LINES, LONGEST_LINE, MOST_FILTERS
 from .machine import flush_to_zero, load_acquire, monotonic_ns, pointer, restore, sleep_ns, store_release
 from .master import CONTROL, METER_BLOCKS, STATE_SHAPES
 from .rack import (
@@ -23,8 +24,10 @@ from .rack import (
     COMMANDS,
     COMMITTED,
     DELIVERED,
+    EFFECT_ROWS,
     END,
     FRAME,
+    KEY_PARTS,
     LONGEST_NS,
     PATIENT,
     PAUSED,
@@ -176,7 +179,7 @@ def pace(rack, deck, out, rate):
 )
 def callback(_input, output, frames, _times, flags, userdata):
     """PortAudio's callback: `PaStreamCallback`. `userdata`: the addresses that `addresses` gives."""
-    at = carray(userdata, 20, _int64)
+    at = carray(userdata, 32, _int64)
     rack = Rack(
         carray(pointer(at[0]), STATUS, _int64),
         carray(pointer(at[1]), WAITING, VOICE),
@@ -194,19 +197,31 @@ def callback(_input, output, frames, _times, flags, userdata):
         carray(pointer(at[13]), METER_BLOCKS, _float64),
         carray(pointer(at[14]), QUANTUM, _float32),
         carray(pointer(at[15]), (2, QUANTUM), _float32),
+        carray(pointer(at[16]), (EFFECT_ROWS, MOST_FILTERS, FILTER_COLUMNS), _float64),
+        carray(pointer(at[17]), (EFFECT_ROWS, FX_BUSES), _float32),
+        carray(pointer(at[18]), (EFFECT_ROWS, 3), _float32),
+        carray(pointer(at[19]), (2, KEY_PARTS), _float32),
+        carray(pointer(at[20]), (2, QUANTUM), _float32),
+        carray(pointer(at[21]), FX_BUSES, BUS_FX),
+        carray(pointer(at[22]), (FX_BUSES, MOST_FILTERS, FILTER_COLUMNS), _float64),
+        carray(pointer(at[23]), (FX_BUSES, 2, QUANTUM), _float32),
+        carray(pointer(at[24]), (FX_BUSES, LINES, LONGEST_LINE), _float32),
+        carray(pointer(at[25]), (FX_BUSES, 3, LINES), _float32),
+        carray(pointer(at[26]), (FX_BUSES, 2, at[31]), _float32),
     )
     deck = Deck(
-        carray(pointer(at[16]), (TAP_QUANTA, 2, QUANTUM), _float32),
-        carray(pointer(at[17]), TIMES, _int64),
-        carray(pointer(at[18]), 2, _int64),
-        carray(pointer(at[19]), 1, _float64),
+        carray(pointer(at[27]), (TAP_QUANTA, 2, QUANTUM), _float32),
+        carray(pointer(at[28]), TIMES, _int64),
+        carray(pointer(at[29]), 2, _int64),
+        carray(pointer(at[30]), 1, _float64),
     )
     return serve(rack, deck, carray(output, (frames, 2), _float32), flags)
 
 
 def addresses(rack: Rack, deck: Deck) -> np.ndarray:
-    """Where each array lies, in the order in which `callback` reads them."""
-    return np.array([array.ctypes.data for array in (*rack, *deck)], np.int64)
+    """Where each array lies, in the order in which `callback` reads them, and the longest delay in frames."""
+    lie = [array.ctypes.data for array in (*rack, *deck)]
+    return np.array([*lie, rack.fx_delays.shape[2]], np.int64)
 
 
 def new_deck() -> Deck:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from numba import njit
 
 from .clock import QUANTUM
+from .effects_kernel import bus_quantum
 from .fades import LINEAR_FADE_FRAMES
 from .kernel import mix_quantum
 from .machine import flush_to_zero, load_acquire, restore, store_release
@@ -57,7 +58,21 @@ def make_quantum(rack):
     _take_commands(rack, frame)
     if rack.status[NEXT_START] < frame + QUANTUM:
         _begin(rack, frame)
-    done = mix_quantum(frame, rack.voices, rack.buses, rack.accumulator, rack.envelope, rack.block)
+    effects = (rack.filters_of, rack.sends_of, rack.ducks_of, rack.keys, rack.voice, rack.fx_sent)
+    done = mix_quantum(frame, rack.voices, rack.buses, rack.accumulator, rack.envelope, effects, rack.block)
+    for b in range(rack.fx.shape[0]):
+        if rack.fx[b].used != 0:
+            bus_quantum(
+                frame,
+                rack.fx[b],
+                rack.fx_filters[b],
+                rack.fx_lines[b],
+                rack.fx_lows[b],
+                rack.fx_delays[b],
+                rack.fx_sent[b],
+                rack.voice,
+                rack.block,
+            )
     for _ in range(done):
         _report_ended(rack)
     master_quantum(

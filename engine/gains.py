@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from ..script.expression import evaluate
 from ..script.piece import Bring, Expression, Play, Sting
 from .chance import DrawKey
+from .effects import Number, PlacedBus, placed_buses
+from .score import Score
 from .state import State
 
 
@@ -37,6 +39,15 @@ def numbers(
         return min(max(float(value), lo), hi)
 
     return number
+
+
+def first_buses(score: Score, dials: Mapping[str, float]) -> tuple[PlacedBus, ...]:
+    """The piece's buses of effects, as the dials stand at the session's start."""
+
+    def number(bus: str) -> Number:
+        return numbers(DrawKey(score.seed, "", 0, f"bus {bus}"), 0, dials)
+
+    return placed_buses(score.piece.buses, score.clock, number)
 
 
 def remix(state: State) -> dict[int, Mix]:

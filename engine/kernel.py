@@ -12,6 +12,7 @@ import numpy as np
 from numba import carray, njit
 
 from .clock import QUANTUM
+from .effects_kernel import FILTER_COLUMNS, KIND, MOST_FILTERS, NONE, filter_quantum
 from .machine import float_pointer
 from .rack import DONE, PLAYING
 
@@ -19,6 +20,11 @@ AUDIBLE = np.float32(0.001)
 """-60 dB: at or below it a frame is not in play."""
 MOST_STEP = np.float32(0.001 * QUANTUM)
 """The most a gain changes in a quantum."""
+
+KEYED = np.float32(0.01)
+"""-40 dBFS: above it a part makes others duck."""
+RELEASE_STEP = np.float32(0.01)
+"""The most that a ducked gain rises in a quantum: from silence in 133 ms."""
 
 _STEP = np.float32(1.0 / QUANTUM)
 _ONE = np.float32(1.0)
@@ -64,14 +70,37 @@ def _fading(voice, frame, first, last):
 
 
 @njit(nogil=True, cache=True)
-def mix_quantum(frame, voices, buses, accumulator, envelope, out):
+def _duck(duck, keys):
+    """The next gain of a ducking: down as fast as a gain may move while the key sounds, up more slowly."""
+    wanted = duck[1] if keys[0, int(duck[0])] > KEYED else _ONE
+    if wanted < duck[2]:
+        return max(wanted, duck[2] - MOST_STEP)
+    return min(wanted, duck[2] + RELEASE_STEP)
+
+
+@njit(nogil=True, cache=True)
+def _peak(block):
+    greatest = np.float32(0)
+    for c in range(block.shape[0]):
+        for i in range(block.shape[1]):
+            greatest = max(greatest, abs(block[c, i]))
+    return greatest
+
+
+@njit(nogil=True, cache=True)
+def mix_quantum(frame, voices, buses, accumulator, envelope, effects, out):
     """Mix the quantum that begins at `frame` into `out`, float32 (2, 64).
 
-    `accumulator`: scratch (buses, 2, 64); `envelope`: scratch (64,). Voices that end are marked DONE with
-    the frames heard; gives how many that were. A voice's heard frames are those in which script gain x fades
+    `accumulator`: scratch (buses, 2, 64); `envelope`: scratch (64,). `effects`: filters, sends and ducking of
+    voices, the keys, scratch (2, 64), and what is sent to the effect buses, as in the rack. Voices that end
+    are marked DONE with the frames heard; gives how many that were. A voice's heard frames are those in which script gain x fades
     x bus gain > 0.001.
     """
+    filters_of, sends_of, ducks_of, keys, dry, sent = effects
     accumulator[:] = np.float32(0)
+    for k in range(keys.shape[1]):
+        keys[0, k] = keys[1, k]
+        keys[1, k] = np.float32(0)
     done = 0
     for v in range(voices.shape[0]):
         voice = voices[v]
@@ -92,6 +121,16 @@ def mix_quantum(frame, voices, buses, accumulator, envelope, out):
             and bus_end == bus_gain
             and not _fading(voice, frame, first, last)
         )
+        row = voice.effects
+        aside = row >= 0 or voice.part >= 0
+        duck, duck_step = _ONE, np.float32(0)
+        if aside:
+            dry[:] = np.float32(0)
+            if row >= 0 and ducks_of[row, 0] >= 0:
+                duck = ducks_of[row, 2]
+                ducks_of[row, 2] = _duck(ducks_of[row], keys)
+                duck_step = (ducks_of[row, 2] - duck) * _STEP
+                steady = steady and duck == _ONE and duck_step == 0
         if not steady:
             _envelope(voice, frame, first, last, envelope)
         total = voice.frames
@@ -105,8 +144,9 @@ def mix_quantum(frame, voices, buses, accumulator, envelope, out):
                     break
                 position = voice.loop_start
             count = min(last - i, total - position)
-            to_left = accumulator[voice.bus, 0, i : i + count]
-            to_right = accumulator[voice.bus, 1, i : i + count]
+            into = dry if aside else accumulator[voice.bus]
+            to_left = into[0, i : i + count]
+            to_right = into[1, i : i + count]
             from_left = source[position : position + count]
             from_right = source[right_plane + position : right_plane + position + count]
             if steady:
@@ -126,7 +166,7 @@ def mix_quantum(frame, voices, buses, accumulator, envelope, out):
                 # One sum a loop, so that each is vectorised.
                 heard = 0
                 for k in range(i, i + count):
-                    envelope[k] *= gain + gain_step * np.float32(k)
+                    envelope[k] *= (gain + gain_step * np.float32(k)) * (duck + duck_step * np.float32(k))
                     heard += envelope[k] * (bus_gain + bus_step * np.float32(k)) > AUDIBLE
                 voice.heard += heard
                 for k in range(count):
@@ -138,6 +178,23 @@ def mix_quantum(frame, voices, buses, accumulator, envelope, out):
             i += count
             position += count
         voice.position = position
+        if aside:
+            if voice.part >= 0:
+                keys[1, voice.part] = max(keys[1, voice.part], _peak(dry) * bus_gain)
+            if row >= 0:
+                for n in range(MOST_FILTERS):
+                    if filters_of[row, n, KIND] != NONE:
+                        filter_quantum(filters_of[row, n], frame, dry)
+                for b in range(sent.shape[0]):
+                    amount = sends_of[row, b]
+                    if amount > 0:
+                        for k in range(QUANTUM):
+                            amp = amount * (bus_gain + (bus_end - bus_gain) * _STEP * np.float32(k))
+                            sent[b, 0, k] += amp * dry[0, k]
+                            sent[b, 1, k] += amp * dry[1, k]
+            for c in range(2):
+                for k in range(QUANTUM):
+                    accumulator[voice.bus, c, k] += dry[c, k]
         if voice.end <= frame + QUANTUM:
             voice.phase = DONE
             done += 1
@@ -151,3 +208,16 @@ def mix_quantum(frame, voices, buses, accumulator, envelope, out):
             out[0, i] += amp * accumulator[b, 0, i]
             out[1, i] += amp * accumulator[b, 1, i]
     return done
+
+
+def no_effects():
+    """What `mix_quantum` takes for `effects` where no voice has any."""
+    zeros = np.zeros
+    return (
+        zeros((1, MOST_FILTERS, FILTER_COLUMNS)),
+        zeros((1, 1), np.float32),
+        zeros((1, 3), np.float32),
+        zeros((2, 1), np.float32),
+        zeros((2, QUANTUM), np.float32),
+        zeros((1, 2, QUANTUM), np.float32),
+    )

@@ -4,14 +4,38 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..vault.records import ENGINE_RATE
 from .chain import advance
 from .clock import QUANTUM
+from .effects import NO_EFFECTS, PlacedBus, PlacedFilter
+from .effects_kernel import (
+    BANDPASS,
+    BUS_FX,
+    CURVE,
+    EXPONENTIAL,
+    FILTER_COLUMNS,
+    FROM,
+    FX_BUSES,
+    GLIDE,
+    HIGHPASS,
+    HZ,
+    KIND,
+    LINE_FRAMES,
+    LINEAR,
+    LINES,
+    LONGEST_LINE,
+    LOWPASS,
+    MOST_FILTERS,
+    SMOOTH,
+    TO_HZ,
+)
 from .kernel import MOST_STEP
 from .master import Master, integrated_lufs
 from .plan import Fade, Placement
@@ -23,12 +47,14 @@ from .rack import (
     COMMANDS,
     COMMITTED,
     CROWDED,
+    EFFECT_ROWS,
     END,
     ENDED,
     FADER,
     FRAME,
     FREE,
     GAIN,
+    KEY_PARTS,
     NEVER,
     NEXT_START,
     PLACE,
@@ -48,6 +74,9 @@ from .rack import (
     tell,
 )
 from .rack import REPORTS as RING_REPORTS
+
+KINDS = {"lowpass": LOWPASS, "highpass": HIGHPASS, "bandpass": BANDPASS}
+CURVES = {"linear": LINEAR, "smooth": SMOOTH, "exponential": EXPONENTIAL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +106,25 @@ class Mixer:
     `frame` is the absolute frame that is mixed next; what `advance` returns lies `LATENCY_FRAMES` earlier.
     """
 
-    def __init__(self, loudness_lufs: float, ceiling_dbtp: float) -> None:
+    def __init__(
+        self,
+        loudness_lufs: float,
+        ceiling_dbtp: float,
+        buses: Sequence[PlacedBus] = (),
+        keys: Sequence[str] = (),
+    ) -> None:
+        """`buses`: of effects. `keys`: the parts that others duck under; of more than 64 the rest do not."""
         self.master = Master(loudness_lufs, ceiling_dbtp)
         status = aligned_zeros(STATUS)
         status[NEXT_START] = status[END] = NEVER
-        buses = np.ones(BUSES, BUS)
-        buses["step"] = MOST_STEP
+        faders = np.ones(BUSES, BUS)
+        faders["step"] = MOST_STEP
         master = self.master
         self.rack = Rack(
             status=status,
             waiting=np.zeros(WAITING, VOICE),
             voices=np.zeros(VOICES, VOICE),
-            buses=buses,
+            buses=faders,
             commands=np.zeros(COMMANDS, COMMAND),
             reports=np.zeros(RING_REPORTS, REPORT),
             accumulator=np.zeros((BUSES, 2, QUANTUM), np.float32),
@@ -101,7 +137,29 @@ class Mixer:
             meter=master.meter,
             peaks=np.zeros(QUANTUM, np.float32),
             block=np.zeros((2, QUANTUM), np.float32),
+            filters_of=np.zeros((EFFECT_ROWS, MOST_FILTERS, FILTER_COLUMNS)),
+            sends_of=np.zeros((EFFECT_ROWS, FX_BUSES), np.float32),
+            ducks_of=np.zeros((EFFECT_ROWS, 3), np.float32),
+            keys=np.zeros((2, KEY_PARTS), np.float32),
+            voice=np.zeros((2, QUANTUM), np.float32),
+            fx=np.zeros(FX_BUSES, BUS_FX),
+            fx_filters=np.zeros((FX_BUSES, MOST_FILTERS, FILTER_COLUMNS)),
+            fx_sent=np.zeros((FX_BUSES, 2, QUANTUM), np.float32),
+            fx_lines=np.zeros((FX_BUSES, LINES, LONGEST_LINE), np.float32),
+            fx_lows=np.zeros((FX_BUSES, 3, LINES), np.float32),
+            fx_delays=np.zeros(
+                (FX_BUSES, 2, max([QUANTUM, *(bus.delay_frames for bus in buses)])), np.float32
+            ),
         )
+        self._fx = {bus.name: number for number, bus in enumerate(buses)}
+        self._keys = {part: number for number, part in enumerate(keys[:KEY_PARTS])}
+        for number, bus in enumerate(buses):
+            self._set_bus(number, bus)
+        self.tail_frames = max((bus.tail_frames for bus in buses), default=0)
+        """How long the effects ring after the last sound."""
+        self._free_rows = list(range(EFFECT_ROWS))[::-1]
+        self._rows: dict[int, int] = {}
+        """The row of effects of each placement that has some."""
         self.late: dict[int, int] = {}
         """Of a take that is replayed: the commands to be taken later than their frame, by number."""
         self._numbered = 0
@@ -164,6 +222,8 @@ class Mixer:
             self.bus(placement.role),
             0,
             0,
+            self._row(placement),
+            self._keys.get(placement.part, -1),
             10 ** (placement.level_db / 20),
             gain,
             gain,
@@ -232,6 +292,8 @@ class Mixer:
                 if kind == ENDED:
                     found.append(Heard(id, heard, start, end))
                     del self._sounds[id]
+                    if id in self._rows:
+                        self._free_rows.append(self._rows.pop(id))
                 else:
                     found.append(Late(id, start))
         return found
@@ -260,6 +322,32 @@ class Mixer:
         """The role's bus; roles beyond the last bus share it."""
         return self._roles.setdefault(role, min(len(self._roles), BUSES - 1))
 
+    def _row(self, placement: Placement) -> int:
+        """A row for the effects of a placement, filled; -1 if it has none."""
+        effects = placement.effects
+        if effects is NO_EFFECTS or not self._free_rows:
+            return -1
+        row = self._rows[placement.id] = self._free_rows.pop()
+        rack = self.rack
+        _fill(rack.filters_of[row], effects.filters, placement.start_frame)
+        rack.sends_of[row] = 0
+        for send in effects.sends:
+            rack.sends_of[row, self._fx[send.bus]] = send.amount
+        key = -1 if effects.duck is None else self._keys.get(effects.duck.under, -1)
+        depth = 0.0 if effects.duck is None else 10 ** (-effects.duck.depth_db / 20)
+        rack.ducks_of[row] = key, depth, 1.0
+        return row
+
+    def _set_bus(self, number: int, bus: PlacedBus) -> None:
+        fx, gain = self.rack.fx[number], 10 ** (bus.gain_db / 20)
+        fx["used"], fx["quiet"] = 1, 1 << 40
+        fx["reverb"], fx["reverb_mix"] = bus.reverb_seconds, bus.reverb_mix
+        fx["delay"], fx["feedback"], fx["delay_mix"] = bus.delay_frames, bus.feedback, bus.delay_mix
+        fx["mix"], fx["gain"], fx["gain_now"] = bus.mix, gain, gain
+        if bus.reverb_seconds:
+            self.rack.fx_lows[number, 1] = 10 ** (-3 * LINE_FRAMES / (ENGINE_RATE * bus.reverb_seconds))
+        _fill(self.rack.fx_filters[number], bus.filters, 0)
+
     def _command(self, kind: int, at: int, id: int) -> Any:
         command = np.zeros(1, COMMAND)[0]
         number = self._numbered
@@ -276,6 +364,14 @@ class Mixer:
         ring = self.master.meter
         self._mean_squares += [float(ring[i % len(ring)]) for i in range(self._meter_read, written)]
         self._meter_read = written
+
+
+def _fill(rows: NDArray[np.float64], filters: Sequence[PlacedFilter], start: int) -> None:
+    """Write filters into their rows, (4, columns), with empty memories."""
+    rows[:] = 0
+    for row, filter in zip(rows, filters, strict=False):
+        row[KIND], row[HZ], row[TO_HZ] = KINDS[filter.kind], filter.hz, filter.to_hz
+        row[GLIDE], row[CURVE], row[FROM] = filter.frames, CURVES[filter.curve], start
 
 
 def pan_gains(pan: float, channels: int) -> tuple[float, float]:

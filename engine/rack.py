@@ -26,6 +26,10 @@ VOICES = 320
 WAITING = 4096
 """Placements that have not begun yet."""
 BUSES = 32
+EFFECT_ROWS = 2500
+"""Placements with effects that may wait and sound at once."""
+KEY_PARTS = 64
+"""Parts that others duck under."""
 COMMANDS = 2048
 REPORTS = 16_384
 assert REPORTS >= VOICES + WAITING + 2 * COMMANDS
@@ -50,6 +54,8 @@ VOICE = np.dtype(
         ("bus", np.int64),
         ("heard", np.int64),
         ("leaving", np.int64),
+        ("effects", np.int64),
+        ("part", np.int64),
         ("level", np.float32),
         ("gain", np.float32),
         ("gain_target", np.float32),
@@ -64,7 +70,8 @@ VOICE = np.dtype(
 
 `loop_start` is -1 for a sound that is not repeated. `start` and `end` are absolute frames. `level` is the
 role's levelling and is not part of what decides whether a frame is in play. `leaving`: 1 once it fades out
-because others need its place.
+because others need its place. `effects`: the row of its filters, sends and ducking, -1 for none. `part`: of
+those that something ducks under, -1 for another.
 """
 
 BUS = np.dtype([("gain", np.float32), ("target", np.float32), ("step", np.float32)], align=True)
@@ -137,7 +144,11 @@ class Rack(NamedTuple):
     """Every array of one mixer; the compiled functions take it whole.
 
     `status`: int64, by the names above. `accumulator` float32 (buses, 2, 64), `envelope` and `peaks` float32
-    (64,) and `block` float32 (2, 64) are scratch. The rest is the master's, see there.
+    (64,) and `block` and `voice` float32 (2, 64) are scratch. `control` to `meter` are the master's, see
+    there. Rows of effects of voices: `filters_of` (rows, 4, columns of a filter), `sends_of` (rows, effect
+    buses), `ducks_of` (rows, 3): the part that it ducks under, the gain then, the gain now. `keys` (2,
+    parts): how loud such a part was in the quantum before, and is in this one. `fx` and what follows: the
+    effect buses, see `effects_kernel`.
     """
 
     status: NDArray[np.int64]
@@ -156,6 +167,17 @@ class Rack(NamedTuple):
     meter: NDArray[np.float64]
     peaks: NDArray[np.float32]
     block: NDArray[np.float32]
+    filters_of: NDArray[np.float64]
+    sends_of: NDArray[np.float32]
+    ducks_of: NDArray[np.float32]
+    keys: NDArray[np.float32]
+    voice: NDArray[np.float32]
+    fx: NDArray[np.void]
+    fx_filters: NDArray[np.float64]
+    fx_sent: NDArray[np.float32]
+    fx_lines: NDArray[np.float32]
+    fx_lows: NDArray[np.float32]
+    fx_delays: NDArray[np.float32]
 
 
 class Deck(NamedTuple):

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ..script.piece import Key, Piece
+from ..script.piece import Bring, Key, Piece, Play
 from ..script.problems import counted
 from ..vault.records import USES, Stem
 from ..vault.snapshot import Snapshot
@@ -105,6 +105,13 @@ class Score:
     def parts(self) -> tuple[str, ...]:
         """Every part that some line brings or plays, in the order of the text."""
         return tuple(dict.fromkeys(p for s in self.sheets.values() for p in (*s.brings, *s.plays)))
+
+    @cached_property
+    def ducked_under(self) -> tuple[str, ...]:
+        """The parts under which some line ducks, in the order of the text."""
+        lines = [line for s in self.piece.sections for line in s.lines if isinstance(line, Bring | Play)]
+        effects = [line.effects for line in [*lines, *self.piece.stings.values()]]
+        return tuple(dict.fromkeys(each.duck.under for each in effects if each.duck is not None))
 
     @cached_property
     def cues(self) -> tuple[str, ...]:

@@ -25,16 +25,17 @@ from ..vault.vault import Vault
 from . import take as takes
 from .account import Account, Run, Sounded
 from .clock import QUANTUM
-from .conductor import Conductor
+from .conductor import MOST_TAIL_SECONDS, Conductor
 from .errors import EngineError, UnknownCue, UnknownPart
 from .events import Input
 from .faders import Faders
+from .gains import first_buses
 from .master import LATENCY_FRAMES
 from .mixer import Mixer
 from .plan import Bar, Placement, Rested
 from .quantise import to_pcm24
 from .score import Score, score
-from .state import in_range
+from .state import first_state, in_range
 
 QUIET_START = 0.003
 """Below it the first frames of a sound are no click when it begins at once: -50 dBFS."""
@@ -90,7 +91,12 @@ class Session:
         self._faders = Faders()
         self._least = 0 if replayed is None else replayed.frames
         self._first_candidates = tuple(sorted(first.stems))
-        self._mixer = Mixer(piece.loudness_lufs, piece.ceiling_dbtp)
+        self._mixer = Mixer(
+            piece.loudness_lufs,
+            piece.ceiling_dbtp,
+            first_buses(first, first_state(piece, self._dials).dials),
+            first.ducked_under,
+        )
         if self._limit is not None:
             fade = min(first.clock.bar_frame(1), self._limit // 4)
             self._mixer.master.fade(self._limit - fade, self._limit)
@@ -419,6 +425,9 @@ class Session:
             self._rung_out = True
             # Not the mixer's frame, which depends on how many frames were asked for.
             end = max(conductor.ended_at, conductor.last_end)
+            if end < conductor.ended_at + MOST_TAIL_SECONDS * ENGINE_RATE:
+                tail = min(self._mixer.tail_frames, MOST_TAIL_SECONDS * ENGINE_RATE)
+                end = min(end + tail, conductor.ended_at + MOST_TAIL_SECONDS * ENGINE_RATE)
             # A device may have gone on before it could be told: that is output, too.
             end = max(end, self._delivered, self._least)
             self._last = end if self._last is None else min(end, self._last)

@@ -8,7 +8,7 @@ import twin
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stemloom.engine.kernel import MOST_STEP, mix_quantum, power_curve
+from stemloom.engine.kernel import MOST_STEP, mix_quantum, no_effects, power_curve
 from stemloom.engine.rack import BUS, DONE, PLAYING, VOICE
 
 QUANTA = 12
@@ -21,7 +21,7 @@ def run_kernel(voices: list[dict], buses: dict[int, list], quanta: int) -> tuple
         for name, value in voice.items():
             if name != "sound":
                 row[name] = value
-        row["phase"] = PLAYING
+        row["phase"], row["effects"], row["part"] = PLAYING, -1, -1
         row["address"] = voice["sound"].ctypes.data
         row["channels"], row["frames"] = voice["sound"].shape
     gains = np.array([(g, t, MOST_STEP) for g, t in buses.values()], BUS)
@@ -29,7 +29,7 @@ def run_kernel(voices: list[dict], buses: dict[int, list], quanta: int) -> tuple
     out = np.zeros((2, quanta * 64), np.float32)
     block = np.zeros((2, 64), np.float32)
     for q in range(quanta):
-        mix_quantum(q * 64, table, gains, accumulator, envelope, block)
+        mix_quantum(q * 64, table, gains, accumulator, envelope, no_effects(), block)
         out[:, q * 64 : q * 64 + 64] = block
     return out, table
 
