@@ -101,8 +101,8 @@ def filter_quantum(filter, frame, block):
 def reverb_quantum(bus, lines, lows, block):
     """Bring a quantum through the reverb, in place.
 
-    `lines`: float32 (8, LONGEST_LINE). `lows`: float32 (3, 8), the lines' low-passed ends, their gains a round,
-    scratch.
+    `lines`: float32 (8, LONGEST_LINE). `lows`: float32 (3, 8), the lines' low-passed ends, their gains a
+    round, scratch.
     """
     wet = bus.reverb_mix
     dry = np.float32(1.0) - wet

@@ -93,8 +93,8 @@ def mix_quantum(frame, voices, buses, accumulator, envelope, effects, out):
 
     `accumulator`: scratch (buses, 2, 64); `envelope`: scratch (64,). `effects`: filters, sends and ducking of
     voices, the keys, scratch (2, 64), and what is sent to the effect buses, as in the rack. Voices that end
-    are marked DONE with the frames heard; gives how many that were. A voice's heard frames are those in which script gain x fades
-    x bus gain > 0.001.
+    are marked DONE with the frames heard; gives how many that were. A voice's heard frames are those in which
+    script gain x fades x ducking x bus gain > 0.001.
     """
     filters_of, sends_of, ducks_of, keys, dry, sent = effects
     accumulator[:] = np.float32(0)

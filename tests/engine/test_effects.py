@@ -1,0 +1,174 @@
+"""Effects beside their twins, beside SciPy's filters, and in a session."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import fx_twin
+import numpy as np
+import pytest
+from scipy.signal import butter, lfilter
+from test_mixer import SOUND, placement
+from test_session import RATE, read_all
+from test_session import home as home
+
+from stemloom import Vault
+from stemloom.engine.effects import PlacedBus, PlacedDuck, PlacedEffects, PlacedFilter, PlacedSend
+from stemloom.engine.effects_kernel import bus_quantum, filter_quantum, frequency
+from stemloom.engine.mixer import Heard, Mixer, _fill
+from stemloom.engine.session import Session
+from stemloom.ledger.verify import verify
+from stemloom.script.check import accepted
+
+DRY = PlacedBus("b", 0.0, 0.0, 0, 0.0, 0.0, (), 1.0, 0.0)
+
+
+def noise(frames: int, seed: int = 1) -> np.ndarray:
+    return (np.random.default_rng(seed).standard_normal((2, frames)) * 0.1).astype(np.float32)
+
+
+def through_bus(bus: PlacedBus, sound: np.ndarray) -> np.ndarray:
+    rack = Mixer(-14, -1, [bus]).rack
+    out = np.zeros_like(sound)
+    for first in range(0, sound.shape[1], 64):
+        rack.fx_sent[0] = sound[:, first : first + 64]
+        block = np.zeros((2, 64), np.float32)
+        bus_quantum(
+            first,
+            rack.fx[0],
+            rack.fx_filters[0],
+            rack.fx_lines[0],
+            rack.fx_lows[0],
+            rack.fx_delays[0],
+            rack.fx_sent[0],
+            rack.voice,
+            block,
+        )
+        out[:, first : first + 64] = block
+    return out
+
+
+@pytest.mark.parametrize(("kind", "name"), [("lowpass", "low"), ("highpass", "high")])
+@pytest.mark.parametrize("hz", [40.0, 800.0, 12_000.0])
+def test_a_filter_is_the_butterworth_filter_of_its_order(kind: str, name: str, hz: float) -> None:
+    sound = noise(6400)
+    rows = np.zeros((4, 10))
+    _fill(rows, [PlacedFilter(kind, hz, hz, 0, "linear")], 0)
+    out = sound.copy()
+    for first in range(0, 6400, 64):
+        block = np.ascontiguousarray(out[:, first : first + 64])
+        filter_quantum(rows[0], first, block)
+        out[:, first : first + 64] = block
+    expected = lfilter(*butter(2, hz, name, fs=RATE), sound.astype(float))
+    np.testing.assert_allclose(out, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("curve", "halfway"), [("linear", 4100.0), ("smooth", 4100.0), ("exponential", np.sqrt(200 * 8000))]
+)
+def test_a_glide_goes_by_its_curve_from_its_sounds_start(curve: str, halfway: float) -> None:
+    rows = np.zeros((4, 10))
+    _fill(rows, [PlacedFilter("lowpass", 200.0, 8000.0, 1000, curve)], 5000)
+    asked = [frequency(rows[0], frame) for frame in (0, 5000, 5500, 6000, 9000)]
+    np.testing.assert_allclose(asked, [200, 200, halfway, 8000, 8000])
+
+
+def test_reverb_equals_its_twin_and_rings_as_long_as_it_says() -> None:
+    sound = noise(64 * 100)
+    bus = replace(DRY, reverb_seconds=1.5, reverb_mix=0.4)
+    np.testing.assert_allclose(through_bus(bus, sound), fx_twin.reverb(sound, 1.5, 0.4), atol=1e-7)
+    impulse = np.zeros((2, 2 * RATE), np.float32)
+    impulse[:, 0] = 1
+    rung = through_bus(replace(DRY, reverb_seconds=1.5, reverb_mix=1.0), impulse)
+    low = lfilter(*butter(2, 300, fs=RATE), rung.astype(float))
+    energy = np.cumsum((low**2).sum(axis=0)[::-1])[::-1]
+    level = 10 * np.log10(energy / energy[0] + 1e-30)
+    # From -5 to -35 dB, doubled: ISO 3382-1, T30.
+    t60 = 2 * (np.argmax(level < -35) - np.argmax(level < -5)) / RATE
+    assert t60 == pytest.approx(1.5, rel=0.1)
+
+
+def test_delay_equals_its_twin() -> None:
+    sound = noise(64 * 60)
+    bus = replace(DRY, delay_frames=1000, feedback=0.5, delay_mix=0.3)
+    np.testing.assert_array_equal(through_bus(bus, sound), fx_twin.delay(sound, 1000, 0.5, 0.3))
+
+
+def test_ducking_makes_room_and_comes_back() -> None:
+    loud = np.full((2, 64), 0.2, np.float32)
+    mixer = Mixer(-14, -1, (), ["kick"])
+    ducked = PlacedEffects(duck=PlacedDuck(12.0, "kick"))
+    mixer.place(replace(placement(1, 0, 1 << 30), effects=ducked, role="pads"), SOUND, at=0)
+    mixer.place(replace(placement(2, RATE, RATE + 9600), part="kick", gain_db=-200.0), loud, at=0)
+    mixer.advance(RATE // 64)
+    rows = mixer.rack.ducks_of
+    row = mixer._rows[1]
+    assert rows[row, 2] == 1.0
+    mixer.advance(100)
+    assert rows[row, 2] == 1.0, "a part that is not heard makes no room"
+    mixer.place(replace(placement(3, RATE + 6400, RATE + 16_000), part="kick"), loud, at=0)
+    mixer.advance(100)
+    assert rows[row, 2] == pytest.approx(10 ** (-12 / 20))
+    mixer.advance(300)
+    assert rows[row, 2] == 1.0
+    assert [each.id for each in mixer.reports() if isinstance(each, Heard)] == [2, 3]
+
+
+def test_what_is_ducked_to_nothing_is_not_in_play() -> None:
+    mixer = Mixer(-14, -1, (), ["kick"])
+    ducked = PlacedEffects(duck=PlacedDuck(60.0, "kick"))
+    mixer.place(replace(placement(1, 0, 64_000), effects=ducked, role="pads"), SOUND, at=0)
+    mixer.place(replace(placement(2, 0, 64_000), part="kick"), SOUND, at=0)
+    mixer.advance(1001)
+    heard = {each.id: each.frames for each in mixer.reports() if isinstance(each, Heard)}
+    assert heard[2] == 64_000
+    # One quantum before the key is known, and sixteen to come down.
+    assert heard[1] == pytest.approx(17 * 64, abs=64)
+
+
+def test_a_send_is_after_the_faders() -> None:
+    bus = replace(DRY, mix=1.0)
+    sent = PlacedEffects(sends=(PlacedSend("b", 0.5),))
+    mixer = Mixer(-14, -1, [bus])
+    mixer.place(replace(placement(1, 0, 1 << 30), effects=sent), SOUND, at=0)
+    once = mixer.advance(40)[0, -1]
+    assert once == pytest.approx(0.15, rel=0.05)
+    mixer.set_fader("beats", 0.0, 0, at=mixer.frame)
+    assert np.abs(mixer.advance(60)[:, -64:]).max() == 0
+
+
+SCRIPT = """piece "Wet" for stream
+tempo 120
+seed 3
+pool beats = loops role beats
+pool pads = loops role pads
+pool ticks = hits role tops
+bus room = reverb 2 s mix 60%, delay 0.75 beats feedback 40% mix 30%, highpass 200 Hz, gain -3 dB
+section a 2 bars
+    bring beats from beats to room 10%
+    bring pads from pads lowpass 300 Hz -> 6 kHz over 2 bars duck 9 dB under tick
+    play tick from ticks "x... x... X... x.5." to room 40% bandpass 2 kHz
+move a -> silence at end
+"""
+
+
+def test_a_wet_piece_sounds_alike_however_it_is_read_and_rings_out(home: Path) -> None:
+    sounds = []
+    with Vault.open(home) as vault:
+        for sizes in ([1 << 20], [1, 777, 4096], [64]):
+            session = Session(vault, accepted(SCRIPT))
+            sounds.append(read_all(session, sizes))
+            session.close()
+        dry = Session(vault, accepted(SCRIPT.replace(" to room 10%", "").replace(" to room 40%", "")))
+        plain = read_all(dry, [4096])
+        dry.close()
+    for other in sounds[1:]:
+        np.testing.assert_array_equal(sounds[0], other)
+    wet = sounds[0]
+    assert np.isfinite(wet).all()
+    assert wet.shape[1] > 4 * RATE + 2 * RATE
+    assert np.abs(wet[:, 4 * RATE : 4 * RATE + 9600]).max() > 0.003
+    assert np.abs(wet[:, -480:]).max() < 0.001
+    assert np.abs(wet[:, : plain.shape[1]] - plain[:, : wet.shape[1]]).max() > 0.01
+    assert verify(home).ok
