@@ -1,17 +1,25 @@
-"""`python -m benchmarks [NAME...]`: run all or the named benchmarks; `--readme` puts them into the README."""
+"""`python -m benchmarks [NAME...]`: run all or the named benchmarks; `--readme` puts them into the README.
+
+`python -m benchmarks render-latency --help`: block render times for CI, beside those of before.
+"""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from importlib import import_module
 
 from .harness import write, write_readme
 
-NAMES = ("compose", "mixer", "render", "script")
+NAMES = ("compose", "latency", "mixer", "render", "script")
 
 
 def main() -> None:
     """Run what the command line names."""
+    if sys.argv[1:2] == ["render-latency"]:
+        from .latency import main as render_latency
+
+        sys.exit(render_latency(sys.argv[2:]))
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all by default")
     parser.add_argument("--readme", action="store_true", help="write the table into README.md")

@@ -92,7 +92,8 @@ def write(benchmark: str, figures: list[Figure]) -> Path:
 
 def write_readme() -> None:
     """Put all figures that there are into the README's table."""
-    records = [json.loads(path.read_text()) for path in sorted(RESULTS.glob("*.json"))]
+    paths = sorted(path for path in RESULTS.glob("*.json") if "." not in path.stem)
+    records = [json.loads(path.read_text()) for path in paths]
     lines = ["| what | figure | beside |", "|---|---|---|"]
     for record in records:
         for figure in record["figures"]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
 from .callback import new_deck, serve
+from .effects import PlacedBus, PlacedDuck, PlacedEffects, PlacedFilter, PlacedSend
 from .master import ATTACK_FRAMES
 from .mixer import Mixer
 from .plan import Fade, Placement, Variant
@@ -14,25 +17,37 @@ from .rack import END, TAP_READ, TAP_WRITTEN
 
 LOOP_FRAMES = 24_000
 ENDLESS = 1 << 50
+SOFTER = PlacedFilter("lowpass", 8e3, 8e3, 0, "linear")
+ROOM = PlacedBus("room", 2.0, 0.4, 24_000, 0.4, 0.3, (SOFTER,), 0.9, -2.0)
+WET = PlacedEffects(
+    (PlacedSend("room", 0.3),),
+    PlacedDuck(6.0, "beats"),
+    (PlacedFilter("lowpass", 500.0, 8000.0, 480_000, "exponential"),),
+)
 
 
-def mixer_with(voices: int) -> Mixer:
-    """A mixer in which so many stereo loops of half a second sound, evenly over the roles."""
+def mixer_with(voices: int, *, effects: bool = False) -> Mixer:
+    """A mixer in which so many stereo loops of half a second sound, evenly over the roles.
+
+    `effects`: a reverb and a delay that every fourth goes to, which also has a filter that glides, and makes
+    room for the first.
+    """
     rng = np.random.default_rng(1)
-    mixer = Mixer(-14.0, -1.0)
+    mixer = Mixer(-14.0, -1.0, (ROOM,) if effects else (), ("beats",) if effects else ())
     roles = ("beats", "bass", "harmony", "pads", "tops", "melody", "voice", "fx")
     for number in range(voices):
         sound = (rng.standard_normal((2, LOOP_FRAMES)) * 0.1).astype(np.float32)
-        mixer.place(_placement(number, roles[number % len(roles)], -20.0), sound, at=0)
+        placement = _placement(number, roles[number % len(roles)], -20.0)
+        if effects and number % 4 == 1:
+            placement = replace(placement, effects=WET)
+        mixer.place(placement, sound, at=0)
     mixer.flush()
     return mixer
 
 
-def block_times(block: int, voices: int, blocks: int) -> list[int]:
+def block_times(block: int, voices: int, blocks: int, *, effects: bool = False) -> list[int]:
     """How long each of so many blocks took in the callback's code, in ns, shortest first."""
-    import time
-
-    mixer, deck = mixer_with(voices), new_deck()
+    mixer, deck = mixer_with(voices, effects=effects), new_deck()
     assert mixer.rack.status[END] > ENDLESS
     out = np.zeros((block, 2), np.float32)
     times = []

@@ -82,17 +82,27 @@ def test_the_readmes_python_runs(newcomer: Path) -> None:
     subprocess.run([sys.executable, "-c", block], cwd=newcomer, check=True, capture_output=True, text=True)
 
 
-def test_the_embedding_example_runs(newcomer: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "more", "said"),
+    [
+        ("pull", [], "placements heard"),
+        ("game", ["--seconds", "2"], "40 turns of the dial"),
+        ("file", ["embedded.wav", "--seconds", "3"], "LUFS, session"),
+        ("service", ["--seconds", "1"], '"placements"'),
+    ],
+)
+def test_the_embedding_examples_run(newcomer: Path, name: str, more: list[str], said: str) -> None:
     done = subprocess.run(
         [
             sys.executable,
-            str(ROOT / "examples" / "embed_pull.py"),
+            str(ROOT / "examples" / f"embed_{name}.py"),
             "stemloom-demo/home",
             "examples/harbour_night.loom",
+            *more,
         ],
         cwd=newcomer,
         check=True,
         capture_output=True,
         text=True,
     )
-    assert "placements heard" in done.stdout
+    assert said in done.stdout
