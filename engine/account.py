@@ -50,14 +50,19 @@ class Sounded:
 
 
 class Account:
-    """Writes one session's entries. `keep_back`: acknowledge nothing before `closed`."""
+    """Writes one session's entries. `keep_back`: acknowledge nothing before `closed`.
 
-    def __init__(self, log: Log, clock: Clock, run: Run, *, keep_back: bool) -> None:
+    `history`: whether `sounded` keeps everything.
+    """
+
+    def __init__(self, log: Log, clock: Clock, run: Run, *, keep_back: bool, history: bool = True) -> None:
         self.session = "x" + secrets.token_hex(10)
         self.sounded: list[Sounded] = []
         self._clock = clock
         self._run = run
         self._keep_back = keep_back
+        self._history = history
+        self._count = self._ms = 0
         self._user_salt = secrets.token_hex(16)
         self._open: dict[int, tuple[Placement, str | None]] = {}
         """What was intended and has not ended yet, and when it began."""
@@ -94,8 +99,11 @@ class Account:
             ms = ms_of(end.frames, self._run.rate)
             placement = replace(placement, start_frame=end.start_frame)
             start = start or self._clock.now()
-            sounded = Sounded(placement, len(self.sounded), end.end_frame, end.frames, ms, start)
-            self.sounded.append(sounded)
+            sounded = Sounded(placement, self._count, end.end_frame, end.frames, ms, start)
+            self._count += 1
+            self._ms += ms
+            if self._history:
+                self.sounded.append(sounded)
             found.append(sounded)
             self._unwritten.append(self._placement(sounded))
         if self._unwritten and not self._keep_back:
@@ -120,6 +128,7 @@ class Account:
             return
         self._unwritten = []
         self.sounded = []
+        self._count = self._ms = 0
         self._journal.write([self._entry("closed")])
         self._closed = True
         self._journal.close()
@@ -169,6 +178,6 @@ class Account:
             engine=run.engine,
             licence=None,
             take=take,
-            placements=len(self.sounded) if closed else None,
-            ms=sum(sounded.ms for sounded in self.sounded) if closed else None,
+            placements=self._count if closed else None,
+            ms=self._ms if closed else None,
         )

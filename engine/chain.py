@@ -109,6 +109,8 @@ def _take_commands(rack, frame):
             late = command.voice.start < frame
             _wait(rack, command.voice, frame)
         elif command.kind == STOP:
+            # In time is whatever comes before the fade.
+            late = late and command.end - command.fade < frame
             _stop(rack, command, frame)
         elif command.kind == GAIN:
             for v in range(rack.voices.shape[0]):

@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +25,9 @@ from ..vault.vault import Vault
 from .errors import ConformFailed
 from .plan import Variant
 from .stretch import ALGORITHM, Request
+
+MOST_BYTES = 1 << 30
+"""How much sound is kept in memory."""
 
 
 class Conformer:
@@ -73,6 +76,7 @@ class Conformer:
             sound = self._load(path)
             turned = variant.reverse and not variant.loop_start
             self._sounds[variant] = np.ascontiguousarray(sound[:, ::-1]) if turned else sound
+        self._forget(keep=todo)
 
     def close(self) -> None:
         """End the worker processes."""
@@ -87,6 +91,15 @@ class Conformer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _forget(self, keep: Container[Variant]) -> None:
+        """Let go of what was loaded longest ago, above the memory allowed; the mixer keeps what it plays."""
+        held = sum(sound.nbytes for sound in self._sounds.values())
+        for variant in list(self._sounds):
+            if held <= MOST_BYTES:
+                return
+            if variant not in keep:
+                held -= self._sounds.pop(variant).nbytes
 
     def _path(self, stem: Stem, variant: Variant) -> Path:
         """Where the variant is or will be; the vault's own conformed file where nothing has to be made."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -171,7 +172,7 @@ class Mixer:
         self._roles: dict[str, int] = {}
         self._reports = np.zeros(512, REPORT)
         self._meter_read = 0
-        self._mean_squares: list[float] = []
+        self._mean_squares = array("d")
 
     @property
     def frame(self) -> int:
@@ -362,7 +363,7 @@ class Mixer:
     def _read_meter(self) -> None:
         written = int(self.master.control[0]["meter_blocks"])
         ring = self.master.meter
-        self._mean_squares += [float(ring[i % len(ring)]) for i in range(self._meter_read, written)]
+        self._mean_squares.extend(float(ring[i % len(ring)]) for i in range(self._meter_read, written))
         self._meter_read = written
 
 

@@ -132,7 +132,9 @@ class Player:
         self._vault = Vault.open(Path(home).expanduser())
         try:
             piece = accepted(text, self._vault.snapshot(), file=name)
-            self._session = Session(self._vault, piece, use=use, tier=tier, user=user, seed=seed, dials=dials)
+            self._session = Session(
+                self._vault, piece, use=use, tier=tier, user=user, seed=seed, dials=dials, history=False
+            )
             self._session.prepare(PREPARED_BARS)
             self._session.conductor.listeners.append(self._heard_of)
         except BaseException:

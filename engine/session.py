@@ -123,7 +123,8 @@ class Session:
             engine=__version__,
             rate=ENGINE_RATE,
         )
-        self._account = Account(vault.log, wall, self._run, keep_back=keep_back)
+        self._account = Account(vault.log, wall, self._run, keep_back=keep_back, history=history)
+        self._spool = takes.Spool(vault.home / "takes")
         self.conductor = Conductor(
             vault,
             first,
@@ -135,6 +136,7 @@ class Session:
             replayed=replayed,
             history=history,
         )
+        self.conductor.listeners.append(self._keep_for_take)
 
     rate = ENGINE_RATE
 
@@ -365,11 +367,13 @@ class Session:
         """
         if self._take is None:
             self._stop_work()
-            self._account.heard(self._mixer.close())
+            for sounded in self._account.heard(self._mixer.close()):
+                self._keep_for_take("ended", sounded)
             take = self._make_take()
             takes.save(take, self.take_path)
             self._account.closed(takes.digest(take))
             self._take = take
+            self._spool.close()
         return self._take
 
     def seal(self) -> None:
@@ -385,6 +389,7 @@ class Session:
     def abandon(self) -> None:
         """End a session whose output came to nothing: nothing of it was heard, and so nothing is logged."""
         self._stop_work()
+        self._spool.close()
         self._account.abandoned()
 
     def _stop_work(self) -> None:
@@ -437,6 +442,15 @@ class Session:
             self._clean[stem] = bool(np.abs(self._vault.samples(stem)[:, :32]).max() < QUIET_START)
         return self._clean[stem]
 
+    def _keep_for_take(self, kind: str, what: object) -> None:
+        if isinstance(what, Sounded):
+            p = what.placement
+            self._spool.add(
+                takes.Heard(
+                    what.seq, p.stem, p.role, p.part, p.section, p.line, p.start_frame, what.frames, what.ms
+                )
+            )
+
     def _make_take(self) -> takes.Take:
         score = self.score
         return takes.Take(
@@ -458,20 +472,7 @@ class Session:
             unready=tuple(self.conductor.unready),
             late=tuple(self.conductor.late),
             gestures=tuple(self._gestures),
-            placements=tuple(
-                takes.Heard(
-                    s.seq,
-                    s.placement.stem,
-                    s.placement.role,
-                    s.placement.part,
-                    s.placement.section,
-                    s.placement.line,
-                    s.placement.start_frame,
-                    s.frames,
-                    s.ms,
-                )
-                for s in self.sounded
-            ),
+            placements=self._spool.all(),
             frames=self.frame,
             mixed=self._mixer.frame,
             pcm_sha256=None if self.lost_output else self._hash.hexdigest(),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
+import weakref
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +14,29 @@ import msgspec
 from .errors import TakeRefused
 
 VERSION = 2
+
+
+class Spool:
+    """The placements of a take that is still being made, in a nameless file: a long set takes no memory."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it lives as long as the session
+        weakref.finalize(self, self._file.close)
+
+    def add(self, heard: Heard) -> None:
+        """Append one; a kill loses the file, and the ledger has it all."""
+        self._file.write(msgspec.json.encode(heard) + b"\n")
+
+    def all(self) -> tuple[Heard, ...]:
+        """Everything so far, in order."""
+        self._file.seek(0)
+        lines = self._file.read().splitlines()
+        self._file.seek(0, os.SEEK_END)
+        return tuple(msgspec.json.decode(line, type=Heard) for line in lines)
+
+    def close(self) -> None:
+        self._file.close()
 
 
 class _Version(msgspec.Struct):
