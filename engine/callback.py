@@ -82,7 +82,7 @@ def serve(rack, deck, out, flags):
         if paused and deck.transport[0] <= 0.0:
             break
         if status[CARRIED] == 0:
-            while load_acquire(status, PATIENT) != 0 and load_acquire(status, COMMITTED) < status[FRAME]:
+            while load_acquire(status, PATIENT) != 0 and load_acquire(status, COMMITTED) <= status[FRAME]:
                 if load_acquire(status, CLOSING) != 0:
                     break
                 sleep_ns(deck.scratch, PATIENCE_NS)

@@ -280,7 +280,7 @@ class Mixer:
                 return
 
     def commit(self, frame: int) -> None:
-        """Say that every command for frames up to this one has been given, if all of them found room."""
+        """Say that every command for earlier frames has been given, if all of them found room."""
         self.flush()
         if not self._backlog:
             tell(self.rack.status, COMMITTED, frame)
