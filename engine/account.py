@@ -16,7 +16,7 @@ from ..ledger.clock import Clock
 from ..ledger.entries import Placement as PlacementEntry
 from ..ledger.entries import Session as SessionEntry
 from ..ledger.entries import Tier, Use, ms_of
-from ..ledger.journal import Intention
+from ..ledger.journal import Intention, Journal
 from ..ledger.log import Log
 from ..ledger.statements import commitment
 from .mixer import Heard
@@ -49,13 +49,29 @@ class Sounded:
     start: str
 
 
+class _Nowhere:
+    """The journal of a session that nobody hears."""
+
+    def intend(self, intentions: Sequence[Intention], /) -> None:
+        """Nothing will sound."""
+
+    def write(self, entries: Sequence[PlacementEntry | SessionEntry], /) -> None:
+        """Nothing was heard."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class Account:
     """Writes one session's entries. `keep_back`: acknowledge nothing before `closed`.
 
-    `history`: whether `sounded` keeps everything.
+    `history`: whether `sounded` keeps everything. `log`: null for a session that nobody hears, and of which
+    nothing is written.
     """
 
-    def __init__(self, log: Log, clock: Clock, run: Run, *, keep_back: bool, history: bool = True) -> None:
+    def __init__(
+        self, log: Log | None, clock: Clock, run: Run, *, keep_back: bool, history: bool = True
+    ) -> None:
         self.session = "x" + secrets.token_hex(10)
         self.sounded: list[Sounded] = []
         self._clock = clock
@@ -68,7 +84,7 @@ class Account:
         """What was intended and has not ended yet, and when it began."""
         self._unwritten: list[PlacementEntry | SessionEntry] = []
         self._closed = False
-        self._journal = log.journal()
+        self._journal: Journal | _Nowhere = _Nowhere() if log is None else log.journal()
         try:
             self._journal.write([self._entry("opened")])
         except BaseException:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,17 +22,16 @@ CHUNK_FRAMES = 1 << 15
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What a replay gave, beside what its take says. `first_difference`: the number of a placement."""
+    """What a replay gave, beside what its take says. `differences`: numbers of unlike placements."""
 
-    session: str
     take: Take
     same_sound: bool | None
     """Null where the take holds no hash of its sound."""
-    first_difference: int | None
+    differences: tuple[int, ...]
 
     @property
     def same(self) -> bool:
-        return self.same_sound is not False and self.first_difference is None
+        return self.same_sound is not False and not self.differences
 
 
 def replay(
@@ -39,14 +39,15 @@ def replay(
     take: Take,
     write: Callable[[NDArray[np.float32]], None],
     *,
+    logged: bool = True,
     progress: Callable[[int, int], None] | None = None,
     clock: Clock | None = None,
 ) -> tuple[Session, Replayed]:
     """Play a take again into `write`, which gets blocks of float32 (2, frames).
 
-    It is a session of its own, with entries of its own: what is replayed is heard once more. The session is
-    finished, for the caller to seal. Raises TakeRefused when a stem that it needs has no consent any more, or
-    is gone.
+    It is a session of its own, with entries of its own: what is replayed is heard once more. `logged`: false
+    for a comparison that nobody hears. The session is finished, for the caller to seal. Raises TakeRefused
+    when a stem that it needs has no consent any more, or is gone.
     """
     _check_consents(vault, take)
     session = Session(
@@ -59,6 +60,7 @@ def replay(
         keep_back=True,
         replayed=take,
         clock=clock,
+        logged=logged,
     )
     try:
         gestures = deque(take.gestures)
@@ -82,10 +84,9 @@ def replay(
         session.abandon()
         raise
     return session, Replayed(
-        session.session,
         again,
         None if take.pcm_sha256 is None else again.pcm_sha256 == take.pcm_sha256,
-        _first_difference(take, again),
+        _differences(take, again),
     )
 
 
@@ -104,9 +105,7 @@ def _check_consents(vault: Vault, take: Take) -> None:
         raise TakeRefused(f"the take cannot be played again: {'; '.join(gone)}")
 
 
-def _first_difference(take: Take, again: Take) -> int | None:
-    if take.placements == again.placements:
-        return None
-    pairs = enumerate(zip(take.placements, again.placements, strict=False))
-    shorter = min(len(take.placements), len(again.placements))
-    return next((number for number, (one, other) in pairs if one != other), shorter)
+def _differences(take: Take, again: Take) -> tuple[int, ...]:
+    """Numbers of the placements that are not the same in both, or are in one alone."""
+    pairs = enumerate(zip_longest(take.placements, again.placements))
+    return tuple(number for number, (one, other) in pairs if one != other)

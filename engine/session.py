@@ -46,8 +46,9 @@ class Session:
 
     `seconds` and `bars` limit its length (the shorter counts); the last bar is then faded out. `keep_back`:
     log nothing before `close`. `replayed`: a take to play again, as it was; the script is then its own.
-    `history`: whether all bars are kept for whoever draws them. Raises UseRefused, NothingCleared and
-    UnknownDial before anything is written.
+    `history`: whether all bars are kept for whoever draws them. `logged`: whether anybody hears it; if not,
+    no entry and no take is written. Raises UseRefused, NothingCleared and UnknownDial before anything is
+    written.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Session:
         clock: Clock | None = None,
         replayed: takes.Take | None = None,
         history: bool = True,
+        logged: bool = True,
     ) -> None:
         if tier not in TIERS:
             raise EngineError(f'"{tier}" is no tier: it is one of {", ".join(TIERS)}')
@@ -89,6 +91,7 @@ class Session:
             self._limit = replayed.limit_frames
         self._planned = self._limit or 0
         self._faders = Faders()
+        self._logged = logged
         self._least = 0 if replayed is None else replayed.frames
         self._first_candidates = tuple(sorted(first.stems))
         self._mixer = Mixer(
@@ -123,7 +126,9 @@ class Session:
             engine=__version__,
             rate=ENGINE_RATE,
         )
-        self._account = Account(vault.log, wall, self._run, keep_back=keep_back, history=history)
+        self._account = Account(
+            vault.log if logged else None, wall, self._run, keep_back=keep_back, history=history
+        )
         self._spool = takes.Spool(vault.home / "takes")
         self.conductor = Conductor(
             vault,
@@ -370,7 +375,8 @@ class Session:
             for sounded in self._account.heard(self._mixer.close()):
                 self._keep_for_take("ended", sounded)
             take = self._make_take()
-            takes.save(take, self.take_path)
+            if self._logged:
+                takes.save(take, self.take_path)
             self._account.closed(takes.digest(take))
             self._take = take
             self._spool.close()

@@ -21,10 +21,11 @@ _COMMANDS = {
     "format": ("script", "Write a script in its canonical form."),
     "plan": ("plan", "Show the next bars of a piece."),
     "play": ("play", "Play a piece on an audio device, and log what is heard."),
-    "replay": ("play", "Play a take again, to a file: the same sound as it was."),
+    "replay": ("play", "Play a take again, and prove that it is the same sound."),
     "render": ("render", "Render a piece to a file, and log what is heard."),
     "vault": ("vault", "Stems, holders, consent and splits."),
     "ledger": ("ledger", "Show, verify and prove what was heard."),
+    "why": ("why", "Say what sounds at a moment of a session, and by whose leave."),
     "doctor": ("doctor", "Look whether this machine can play, and say what is missing."),
     "royalty": ("royalty", "Income, settlements and statements."),
 }

@@ -117,39 +117,48 @@ def play(
 
 @click.command()
 @click.argument("take", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The audio file: .wav or .flac.")
+@click.option("--out", type=click.Path(path_type=Path), help="The audio file, .wav or .flac; it is logged.")
+@click.option("--check", is_flag=True, help="Only compare: nobody hears it, and nothing is written.")
 @click.pass_obj
-def replay(door: Door, take: Path, out: Path) -> None:
-    """Play TAKE again, to a file, and say whether it is the same sound. It is logged as heard once more."""
+def replay(door: Door, take: Path, out: Path | None, check: bool) -> None:
+    """Play TAKE again, to a file or for a comparison, and say whether it is the same sound and placements."""
     from ..engine import take as takes
     from ..engine.render import replay_to
+    from ..engine.replay import replay as play_again
 
+    if check == (out is not None):
+        raise click.UsageError("say where to with --out, or --check to only compare")
     with door.vault() as vault, door.progress() as progress:
         task = progress.add_task("mixing", total=None)
         recorded = takes.load(take)
-        replayed = replay_to(
-            vault, recorded, out, lambda done, all: progress.update(task, completed=done, total=all)
-        )
+
+        def show(done: int, all: int) -> None:
+            progress.update(task, completed=done, total=all)
+
+        if out is not None:
+            replayed = replay_to(vault, recorded, out, show)
+        else:
+            _, replayed = play_again(vault, recorded, lambda block: None, logged=False, progress=show)
     same = {True: "the same sound", False: "ANOTHER SOUND", None: "a sound without a hash to compare"}
-    entries = (
-        "the same placements"
-        if replayed.first_difference is None
-        else f"placements that differ from the {replayed.first_difference + 1}. on"
-    )
-    door.emit(
-        {
-            "audio": str(out),
-            "session": replayed.session,
-            "same_sound": replayed.same_sound,
-            "same_placements": replayed.first_difference is None,
-            "pcm_sha256": replayed.take.pcm_sha256,
-        },
-        f"{out}: {same[replayed.same_sound]}, {entries}; logged as session {replayed.session}",
-    )
+    entries = "the same placements"
+    if replayed.differences:
+        entries = f"{counted(len(replayed.differences), 'placement')} that differ"
+    found = f"{same[replayed.same_sound]}, {entries}"
+    record = {
+        "ok": replayed.same,
+        "pcm_sha256": replayed.take.pcm_sha256,
+        "expected_pcm_sha256": recorded.pcm_sha256,
+        "entries_equal": not replayed.differences,
+        "differences": list(replayed.differences),
+    }
+    if out is not None:
+        record |= {"audio": str(out), "session": replayed.take.session}
+        found = f"{out}: {found}; logged as session {replayed.take.session}"
+    door.emit(record, found)
     if not replayed.same:
         if recorded.engine != replayed.take.engine:
             door.note(f"the take is of engine {recorded.engine}, this is {replayed.take.engine}")
-        raise SystemExit(1)
+        raise SystemExit(5)
 
 
 def _follow(door: Door, player: Player, seconds: float | None) -> bool:
