@@ -325,6 +325,14 @@ def test_the_short_way_is_the_plain_one(situation: tuple[list[Stem], Pool, Aroun
             assert choose(pool, among, KEY, index, around) == plain
 
 
+@pytest.mark.parametrize("index", range(40))
+def test_a_dislike_alone_bounds_no_other_weight(index: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    stems = [stem(number, role="bass") for number in range(2)]
+    among, around = gather(stems, POOL), Around(liked={stems[0].stem: -2})
+    monkeypatch.setattr(choosing, "LARGE", 0)
+    assert choose(POOL, among, KEY, index, around) == plainly(POOL, among, index, around)
+
+
 @given(situations(), st.integers(0, 99), st.data())
 def test_a_withdrawn_loser_changes_nothing(
     situation: tuple[list[Stem], Pool, Around], index: int, data: st.DataObject

@@ -1,0 +1,136 @@
+"""`play`, `replay`, `why` and `doctor`, as they are called on a machine without a sound card."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from stemloom import Vault
+from stemloom.cli import main
+from stemloom.ledger.verify import verify
+from stemloom.vault.demo import build
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = str(ROOT / "examples" / "harbour_night.loom")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("play") / "home"
+    with Vault.open(home, create=True) as vault:
+        build(vault)
+    return home
+
+
+def run(home: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, ["--home", str(home), *words])
+
+
+@pytest.fixture(scope="module")
+def played(home: Path) -> dict:
+    result = run(
+        home, "--json", "play", SCRIPT, "--device", "silent", "--seconds", "2", "--dial", "energy=0.7"
+    )
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_play_says_what_was_played_and_logs_it(home: Path, played: dict) -> None:
+    assert 2 <= played["seconds"] < 4
+    assert played["device"] == "silent"
+    assert played["placements"] > 0
+    assert played["ms"] > 0
+    assert 0 < played["block_p50_ms"] <= played["block_p99_ms"] <= played["block_longest_ms"]
+    assert Path(played["take"]).exists()
+    assert verify(home).ok
+
+
+def test_a_replay_proves_the_take_and_writes_nothing(home: Path, played: dict) -> None:
+    with Vault.open(home) as vault:
+        size = vault.log.size
+    result = run(home, "--json", "replay", played["take"], "--check")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stdout)
+    assert said["ok"]
+    assert said["entries_equal"]
+    assert said["pcm_sha256"] == said["expected_pcm_sha256"]
+    with Vault.open(home) as vault:
+        assert vault.log.size == size
+
+
+def test_a_take_that_was_changed_fails_its_check(home: Path, played: dict, tmp_path: Path) -> None:
+    take = json.loads(Path(played["take"]).read_text())
+    take["placements"][0]["frames"] += 1
+    changed = tmp_path / "changed.json"
+    changed.write_text(json.dumps(take))
+    result = run(home, "--json", "replay", str(changed), "--check")
+    assert result.exit_code == 5
+    assert json.loads(result.stdout)["differences"] == [0]
+
+
+def test_a_replay_to_a_file_is_heard_once_more(home: Path, played: dict, tmp_path: Path) -> None:
+    out = tmp_path / "again.wav"
+    said = json.loads(run(home, "--json", "replay", played["take"], "--out", str(out)).stdout)
+    assert said["ok"]
+    assert out.stat().st_size > 44 + played["seconds"] * 48_000 * 6 * 0.99
+    assert said["session"] != played["session"]
+    assert "say where to" in run(home, "replay", played["take"]).output
+
+
+def test_why_names_line_holder_and_consent(home: Path, played: dict) -> None:
+    said = json.loads(run(home, "--json", "why", played["take"], "--at", "0:01.0").stdout)
+    assert said["session"] == played["session"]
+    assert said["sounds"]
+    lines = Path(SCRIPT).read_text().splitlines()
+    for sound in said["sounds"]:
+        assert sound["part"] in lines[sound["line"] - 1]
+        assert sound["holder"]
+        assert sound["consent"] > 0
+    assert run(home, "why", played["session"], "--at", "9:00").output.startswith("nothing sounds")
+    assert "has no session" in str(run(home, "why", "x00", "--at", "1").exception)
+
+
+def test_the_doctor_says_what_there_is(home: Path) -> None:
+    said = json.loads(run(home, "--json", "doctor").stdout)
+    assert said["mixer"]["p50_ms"] > 0
+    assert said["home"]["vault"]
+    assert said["devices"] or said["advice"]
+
+
+def test_sigterm_ends_the_music_and_seals_it(home: Path) -> None:
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "stemloom",
+            "--home",
+            str(home),
+            "--json",
+            "play",
+            SCRIPT,
+            "--device",
+            "silent",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    takes = home / "takes"
+    before = len(list(takes.glob("*.json")))
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(6)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    said = json.loads(out)
+    assert said["interrupted"]
+    assert said["placements"] > 0
+    assert len(list(takes.glob("*.json"))) == before + 1
+    assert verify(home).ok
