@@ -165,7 +165,7 @@ class _Factors:
     def greatest(self, values: Sequence[NDArray[np.float64]]) -> float:
         """A weight that no stem is above. `values`: of the chords, (bars * 12,) for each length of a stem."""
         most = math.prod(max(factor, 1.0) for factor in self.factors.tolist())
-        most *= max([1.0, *self.likes.tolist()])
+        most *= float(max([1.0, *self.likes.tolist()]))
         if self.sets.any():
             most *= SAME_SET
         if values:

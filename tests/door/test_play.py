@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from stemloom import Vault
 from stemloom.cli import main
+from stemloom.engine.replay import replay
+from stemloom.engine.session import Session
 from stemloom.ledger.verify import verify
+from stemloom.script.check import accepted
 from stemloom.vault.demo import build
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -134,3 +139,31 @@ def test_sigterm_ends_the_music_and_seals_it(home: Path) -> None:
     assert said["placements"] > 0
     assert len(list(takes.glob("*.json"))) == before + 1
     assert verify(home).ok
+
+
+@pytest.mark.parametrize("name", ["harbour_night", "last_train", "slow_weather", "back_stairs"])
+def test_every_example_replays_after_random_reads_and_gestures(home: Path, name: str) -> None:
+    rng = random.Random(name)
+    text = (ROOT / "examples" / f"{name}.loom").read_text()
+    blocks, again = [], []
+    with Vault.open(home) as vault:
+        session = Session(vault, accepted(text, vault.snapshot()), history=False)
+        dials = list(session.score.piece.dials.values())
+        acts = [
+            session.like,
+            session.dislike,
+            session.panic,
+            lambda: session.mute("beats", rng.random() < 0.5),
+            lambda: session.fade("pads", rng.random(), rng.random()),
+            *(lambda dial=dial: session.set(dial.name, rng.uniform(dial.lo, dial.hi)) for dial in dials),
+            *(lambda cue=cue: session.cue(cue) for cue in session.score.cues),
+        ]
+        while session.frame < 20 * 48_000 and not session.ended:
+            blocks.append(session.read(rng.choice([1, 64, 333, 4096, 48_000])))
+            if rng.random() < 0.2:
+                rng.choice(acts)()
+        take = session.close()
+        _, replayed = replay(vault, take, again.append, logged=False)
+    assert len(take.gestures) > 3
+    np.testing.assert_array_equal(np.concatenate(blocks, axis=1), np.concatenate(again, axis=1))
+    assert replayed.same
