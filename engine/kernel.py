@@ -26,6 +26,8 @@ KEYED = np.float32(0.01)
 RELEASE_STEP = np.float32(0.01)
 """The most that a ducked gain rises in a quantum: from silence in 133 ms."""
 
+_BYTES = 4
+"""Of a sample."""
 _STEP = np.float32(1.0 / QUANTUM)
 _ONE = np.float32(1.0)
 _S0, _S1, _S2, _S3, _S4 = (np.float32(c) for c in (1.5707963, -0.6459641, 0.0796926, -0.0046818, 0.000157))
@@ -50,18 +52,30 @@ def _approach(value, target, step=MOST_STEP):
 
 @njit(nogil=True, cache=True)
 def _envelope(voice, frame, first, last, envelope):
-    """Fill `envelope[first:last]` with the voice's fades, from absolute positions."""
+    """Fill `envelope[first:last]` with the voice's fades, from absolute positions.
+
+    A fade lasts an hour at most, so its frames fit 32 bits, which are turned into floats many at a time.
+    """
     for i in range(first, last):
-        value = _ONE
-        entered = frame + i - voice.start + 1
-        if entered < voice.fade_in:
-            x = np.float32(entered) / np.float32(voice.fade_in)
-            value = power_curve(x) if voice.fade_in_power != 0 else x
-        left = voice.end - frame - i
-        if left < voice.fade_out:
-            x = np.float32(left) / np.float32(voice.fade_out)
-            value = value * (power_curve(x) if voice.fade_out_power != 0 else x)
-        envelope[i] = value
+        envelope[i] = _ONE
+    entered = frame - voice.start + 1
+    length = np.float32(voice.fade_in)
+    until = min(last, voice.fade_in - entered)
+    if voice.fade_in_power != 0:
+        for i in range(first, until):
+            envelope[i] = power_curve(np.float32(np.int32(entered + i)) / length)
+    else:
+        for i in range(first, until):
+            envelope[i] = np.float32(np.int32(entered + i)) / length
+    left = voice.end - frame
+    length = np.float32(voice.fade_out)
+    since = max(first, left - voice.fade_out + 1)
+    if voice.fade_out_power != 0:
+        for i in range(since, last):
+            envelope[i] *= power_curve(np.float32(np.int32(left - i)) / length)
+    else:
+        for i in range(since, last):
+            envelope[i] *= np.float32(np.int32(left - i)) / length
 
 
 @njit(nogil=True, cache=True)
@@ -98,6 +112,7 @@ def mix_quantum(frame, voices, buses, accumulator, envelope, effects, out):
     """
     filters_of, sends_of, ducks_of, keys, dry, sent = effects
     accumulator[:] = np.float32(0)
+    sums_at, aside_at, shape_at = accumulator.ctypes.data, dry.ctypes.data, envelope.ctypes.data
     for k in range(keys.shape[1]):
         keys[0, k] = keys[1, k]
         keys[1, k] = np.float32(0)
@@ -134,7 +149,7 @@ def mix_quantum(frame, voices, buses, accumulator, envelope, effects, out):
         if not steady:
             _envelope(voice, frame, first, last, envelope)
         total = voice.frames
-        source = carray(float_pointer(voice.address), total * voice.channels)
+        into = aside_at if aside else sums_at + _BYTES * 2 * QUANTUM * voice.bus
         right_plane = total if voice.channels > 1 else 0
         position = voice.position
         i = first
@@ -144,11 +159,11 @@ def mix_quantum(frame, voices, buses, accumulator, envelope, effects, out):
                     break
                 position = voice.loop_start
             count = min(last - i, total - position)
-            into = dry if aside else accumulator[voice.bus]
-            to_left = into[0, i : i + count]
-            to_right = into[1, i : i + count]
-            from_left = source[position : position + count]
-            from_right = source[right_plane + position : right_plane + position + count]
+            # By address: a view of an array is counted, with an atomic instruction or two, and these are many.
+            to_left = carray(float_pointer(into + _BYTES * i), count)
+            to_right = carray(float_pointer(into + _BYTES * (QUANTUM + i)), count)
+            from_left = carray(float_pointer(voice.address + _BYTES * position), count)
+            from_right = carray(float_pointer(voice.address + _BYTES * (right_plane + position)), count)
             if steady:
                 amp = gain * voice.level
                 amp_left, amp_right = amp * left, amp * right
@@ -163,18 +178,20 @@ def mix_quantum(frame, voices, buses, accumulator, envelope, effects, out):
                 left_step = (voice.left - left) * _STEP
                 right_step = (voice.right - right) * _STEP
                 bus_step = (bus_end - bus_gain) * _STEP
-                # One sum a loop, so that each is vectorised.
-                heard = 0
-                for k in range(i, i + count):
-                    envelope[k] *= (gain + gain_step * np.float32(k)) * (duck + duck_step * np.float32(k))
-                    heard += envelope[k] * (bus_gain + bus_step * np.float32(k)) > AUDIBLE
+                # One sum a loop, so that each is vectorised; 32 bits, as wider numbers are turned one by one.
+                shape = carray(float_pointer(shape_at + _BYTES * i), count)
+                heard = np.int32(0)
+                for k in range(count):
+                    at = np.float32(np.int32(i + k))
+                    shape[k] *= (gain + gain_step * at) * (duck + duck_step * at)
+                    heard += np.int32(shape[k] * (bus_gain + bus_step * at) > AUDIBLE)
                 voice.heard += heard
                 for k in range(count):
-                    amp = envelope[i + k] * voice.level
-                    to_left[k] += (amp * (left + left_step * np.float32(i + k))) * from_left[k]
+                    at = np.float32(np.int32(i + k))
+                    to_left[k] += (shape[k] * voice.level * (left + left_step * at)) * from_left[k]
                 for k in range(count):
-                    amp = envelope[i + k] * voice.level
-                    to_right[k] += (amp * (right + right_step * np.float32(i + k))) * from_right[k]
+                    at = np.float32(np.int32(i + k))
+                    to_right[k] += (shape[k] * voice.level * (right + right_step * at)) * from_right[k]
             i += count
             position += count
         voice.position = position
@@ -204,7 +221,7 @@ def mix_quantum(frame, voices, buses, accumulator, envelope, effects, out):
         buses[b].gain = _approach(gain, buses[b].target, buses[b].step)
         step = (buses[b].gain - gain) * _STEP
         for i in range(QUANTUM):
-            amp = gain + step * np.float32(i)
+            amp = gain + step * np.float32(np.int32(i))
             out[0, i] += amp * accumulator[b, 0, i]
             out[1, i] += amp * accumulator[b, 1, i]
     return done
