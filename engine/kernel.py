@@ -159,7 +159,7 @@ def mix_quantum(frame, voices, buses, accumulator, envelope, effects, out):
                     break
                 position = voice.loop_start
             count = min(last - i, total - position)
-            # By address: a view of an array is counted, with an atomic instruction or two, and these are many.
+            # By address: a view of an array is counted, with an atomic instruction or two, for every voice.
             to_left = carray(float_pointer(into + _BYTES * i), count)
             to_right = carray(float_pointer(into + _BYTES * (QUANTUM + i)), count)
             from_left = carray(float_pointer(voice.address + _BYTES * position), count)
