@@ -98,6 +98,8 @@ class Conductor:
             self._unready_at = {each.moment: frozenset(each.stems) for each in replayed.unready}
             self._whole = vault.snapshot()
             mixer.late = {each.command: each.frame for each in replayed.late}
+            # They are in its own take as well, so that a replay can be replayed.
+            self.unready, self.late = list(replayed.unready), list(replayed.late)
 
     @property
     def playing(self) -> list[Placement]:

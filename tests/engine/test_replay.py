@@ -90,3 +90,26 @@ def test_what_is_no_take_is_refused(tmp_path: Path, text: str, said: str) -> Non
         takes.load(path)
     with pytest.raises(TakeRefused, match="cannot be read"):
         takes.load(tmp_path / "none.json")
+
+
+def test_what_was_not_ready_is_done_without_and_replays(home: Path) -> None:
+    """As beside a device: one loop is conformed, the others are not waited for."""
+    text = script(REACTING).replace("tempo 120", "tempo 121.5")
+    with Vault.open(home) as vault:
+        session = Session(vault, accepted(text), use="stream")
+        conductor = session.conductor
+        wanted, _ = conductor.wanted(1)
+        loops = [(stem, variant) for stem, variant in wanted if variant.loop_start is not None]
+        conductor.conformer.prepare(loops[:1])
+        conductor.waits_for_stems = False
+        blocks = [session.read(200_000)]
+        take = session.close()
+        sound, again, same = played_again(vault, take)
+    assert take.unready
+    left_out = {stem for each in take.unready for stem in each.stems}
+    heard = {placement.stem for placement in take.placements}
+    assert heard == {loops[0][0].stem}
+    assert not heard & left_out
+    np.testing.assert_array_equal(blocks[0], sound)
+    assert same
+    assert again.unready == take.unready
