@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from ..ledger.clock import Clock
@@ -85,11 +86,10 @@ class Account:
         self._unwritten: list[PlacementEntry | SessionEntry] = []
         self._closed = False
         self._journal: Journal | _Nowhere = _Nowhere() if log is None else log.journal()
-        try:
+        with ExitStack() as stack:
+            stack.callback(self._journal.close)
             self._journal.write([self._entry("opened")])
-        except BaseException:
-            self._journal.close()
-            raise
+            stack.pop_all()
 
     def intend(self, placements: Sequence[Placement]) -> None:
         """Make placements durable as intended: only then may they be mixed. Who never is leaves no entry."""

@@ -79,7 +79,7 @@ class Conductor:
         self.bars: list[Bar] = []
         self.rested: list[Rested] = []
         self.left_out = 0
-        """Placements that were given up because too many waited, or could not be conformed."""
+        """Placements that were given up because too many waited."""
         self.listeners: list[Callable[[str, object], None]] = []
         """Told ("bar", Bar), ("started", Placement), ("ended", Sounded), ("withdrawn", ids of stems)."""
         self._vault, self._mixer, self._account, self._wall = vault, mixer, account, wall
@@ -215,14 +215,14 @@ class Conductor:
     def wanted(self, bars: int) -> tuple[list[tuple[Stem, Variant]], int | None]:
         """What the next bars need, as things stand, and the frame at which the session ends within them."""
         wanted: dict[Variant, Stem] = {}
-        state = self._state
+        state, end = self._state, None
         for _ in range(bars):
             bar, state = next_bar(self.score, state)
             if bar.ended or (self._limit is not None and bar.start_frame >= self._limit):
                 end = bar.start_frame if self._limit is None else min(bar.start_frame, self._limit)
-                return [(stem, variant) for variant, stem in wanted.items()], end
+                break
             wanted.update({p.variant: self.score.stems[p.stem] for p in bar.starts})
-        return [(stem, variant) for variant, stem in wanted.items()], None
+        return [(stem, variant) for variant, stem in wanted.items()], end
 
     @property
     def conformer(self) -> Conformer:

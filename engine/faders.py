@@ -18,13 +18,9 @@ class Faders:
     def moved(self, gesture: Gesture) -> dict[str, float]:
         """Take a gesture `fade`, `mute` or `solo`; gives the roles whose gain it changes, and the new gains.
 
-        Raises UnknownRole, also for a gain outside 0 to 1.
+        Raises as `known` does.
         """
-        role, value = gesture.name or "", gesture.value
-        if role not in self._gains:
-            raise UnknownRole(f'there is no role "{role}"; the roles are {", ".join(ROLES)}')
-        if value is None or not 0 <= value <= 1 or not 0 <= gesture.frames < 1 << 40:
-            raise UnknownRole(f"a fader goes from 0 to 1 in no less than no time; {value} is outside")
+        role, value = self.known(gesture)
         before = self._heard()
         if gesture.kind == "fade":
             self._gains[role] = value
@@ -34,6 +30,15 @@ class Faders:
             if value:
                 these.add(role)
         return {role: gain for role, gain in self._heard().items() if gain != before[role]}
+
+    def known(self, gesture: Gesture) -> tuple[str, float]:
+        """The role and value of a gesture. Raises UnknownRole, also for a gain outside 0 to 1."""
+        role, value = gesture.name or "", gesture.value
+        if role not in self._gains:
+            raise UnknownRole(f'there is no role "{role}"; the roles are {", ".join(ROLES)}')
+        if value is None or not 0 <= value <= 1 or not 0 <= gesture.frames < 1 << 40:
+            raise UnknownRole(f"a fader goes from 0 to 1, in no less than no time; {value} is outside")
+        return role, value
 
     def _heard(self) -> dict[str, float]:
         """The gain of every role."""

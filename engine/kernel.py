@@ -102,6 +102,26 @@ def _peak(block):
 
 
 @njit(nogil=True, cache=True)
+def _through(frame, filters, block):
+    """Bring a quantum through the filters that there are, in place."""
+    for n in range(filters.shape[0]):
+        if filters[n, KIND] != NONE:
+            filter_quantum(filters[n], frame, block)
+
+
+@njit(nogil=True, cache=True)
+def _send(amounts, block, gain, step, sent):
+    """Add a quantum to what is sent to each effect bus, by its amount and the gain of the role's bus."""
+    for b in range(sent.shape[0]):
+        amount = amounts[b]
+        if amount > 0:
+            for k in range(QUANTUM):
+                amp = amount * (gain + step * np.float32(k))
+                sent[b, 0, k] += amp * block[0, k]
+                sent[b, 1, k] += amp * block[1, k]
+
+
+@njit(nogil=True, cache=True)
 def mix_quantum(frame, voices, buses, accumulator, envelope, effects, out):
     """Mix the quantum that begins at `frame` into `out`, float32 (2, 64).
 
@@ -199,16 +219,8 @@ def mix_quantum(frame, voices, buses, accumulator, envelope, effects, out):
             if voice.part >= 0:
                 keys[1, voice.part] = max(keys[1, voice.part], _peak(dry) * bus_gain)
             if row >= 0:
-                for n in range(MOST_FILTERS):
-                    if filters_of[row, n, KIND] != NONE:
-                        filter_quantum(filters_of[row, n], frame, dry)
-                for b in range(sent.shape[0]):
-                    amount = sends_of[row, b]
-                    if amount > 0:
-                        for k in range(QUANTUM):
-                            amp = amount * (bus_gain + (bus_end - bus_gain) * _STEP * np.float32(k))
-                            sent[b, 0, k] += amp * dry[0, k]
-                            sent[b, 1, k] += amp * dry[1, k]
+                _through(frame, filters_of[row], dry)
+                _send(sends_of[row], dry, bus_gain, (bus_end - bus_gain) * _STEP, sent)
             for c in range(2):
                 for k in range(QUANTUM):
                     accumulator[voice.bus, c, k] += dry[c, k]

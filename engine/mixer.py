@@ -168,7 +168,6 @@ class Mixer:
         """Commands that the ring has no room for yet."""
         self._sounds: dict[int, NDArray[np.float32]] = {}
         """The samples of each placement that the mixer has: the kernel holds only their address."""
-        self._channels: dict[int, int] = {}
         self._roles: dict[str, int] = {}
         self._reports = np.zeros(512, REPORT)
         self._meter_read = 0

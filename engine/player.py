@@ -36,7 +36,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -130,16 +131,15 @@ class Player:
         self._notices = Notices()
         self._bar: Bar | None = None
         self._vault = Vault.open(Path(home).expanduser())
-        try:
+        with ExitStack() as stack:
+            stack.callback(self._vault.close)
             piece = accepted(text, self._vault.snapshot(), file=name)
             self._session = Session(
                 self._vault, piece, use=use, tier=tier, user=user, seed=seed, dials=dials, history=False
             )
             self._session.prepare(PREPARED_BARS)
             self._session.conductor.listeners.append(self._heard_of)
-        except BaseException:
-            self._vault.close()
-            raise
+            stack.pop_all()
         self._take: Take | None = None
 
     def read(self, frames: int) -> NDArray[np.float32]:
@@ -156,54 +156,46 @@ class Player:
 
     def set(self, dial: str, value: float) -> None:
         """Turn a dial of the script; UnknownDial if it has none of that name or the value is out of range."""
-        with self._lock:
-            self._check_open()
-            self._session.set(dial, value)
+        with self._open() as session:
+            session.set(dial, value)
 
     def like(self, part: str | None = None) -> None:
         """The listener likes what `part` plays, or else the loop that started last: it comes more often.
 
         What else happens is for the script's `on like` to say. Raises UnknownPart.
         """
-        with self._lock:
-            self._check_open()
-            self._session.like(part)
+        with self._open() as session:
+            session.like(part)
 
     def dislike(self, part: str | None = None) -> None:
         """The contrary of `like`: it comes less often, and `on dislike` happens. Raises UnknownPart."""
-        with self._lock:
-            self._check_open()
-            self._session.dislike(part)
+        with self._open() as session:
+            session.dislike(part)
 
     def cue(self, name: str) -> None:
         """Give a cue that a move or an event of the script waits for. Raises UnknownCue."""
-        with self._lock:
-            self._check_open()
-            self._session.cue(name)
+        with self._open() as session:
+            session.cue(name)
 
     def fade(self, role: str, gain: float, seconds: float = 0.0) -> None:
         """Move the listener's fader of a role, 0 to 1, apart from the script's gains. Raises UnknownRole."""
-        with self._lock:
-            self._check_open()
-            self._session.fade(role, gain, seconds)
+        with self._open() as session:
+            session.fade(role, gain, seconds)
 
     def mute(self, role: str, on: bool = True) -> None:
         """Take a role out of what is heard, or back in. What is muted is not in play, and earns nothing."""
-        with self._lock:
-            self._check_open()
-            self._session.mute(role, on)
+        with self._open() as session:
+            session.mute(role, on)
 
     def solo(self, role: str, on: bool = True) -> None:
         """Have a role heard alone, or beside others that are solo too. Raises UnknownRole."""
-        with self._lock:
-            self._check_open()
-            self._session.solo(role, on)
+        with self._open() as session:
+            session.solo(role, on)
 
     def panic(self) -> None:
         """Silence at once; the music comes back with the next bar."""
-        with self._lock:
-            self._check_open()
-            self._session.panic()
+        with self._open() as session:
+            session.panic()
 
     def on(self, event: str, call: Callable[..., object]) -> None:
         """Have `call` called for every event of a kind, with what the module's text says of it.
@@ -225,12 +217,11 @@ class Player:
         """
         from .live import Live
 
-        with self._lock:
-            self._check_open()
+        with self._open() as session:
             if self._live is not None:
                 raise EngineError("a device plays this player already")
             live = Live(
-                self._session,
+                session,
                 self._lock,
                 device=device,
                 block=block,
@@ -294,17 +285,19 @@ class Player:
                 self._notices.tell("section", what)
             self._bar = what
 
-    def _check_open(self) -> None:
-        if self._take is not None:
-            raise EngineError("the player is closed")
+    @contextmanager
+    def _open(self) -> Iterator[Session]:
+        """The session, for this thread alone. Raises EngineError when it is over."""
+        with self._lock:
+            if self._take is not None:
+                raise EngineError("the player is closed")
+            yield self._session
 
     def now(self) -> tuple[Now, ...]:
         """What sounds now."""
-        with self._lock:
-            self._check_open()
+        with self._open() as session:
             return tuple(
-                Now(p.stem, p.title, p.holder, p.role, p.part, p.section, p.line)
-                for p in self._session.playing
+                Now(p.stem, p.title, p.holder, p.role, p.part, p.section, p.line) for p in session.playing
             )
 
     @property

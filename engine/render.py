@@ -131,7 +131,7 @@ def render(
             keep_back=True,
             clock=clock,
         )
-        stack.callback(_abandon, session)
+        stack.callback(session.abandon)
         for gesture in gestures:
             session.expect(gesture)
         session.prepare(progress=_named(progress, "conform"))
@@ -184,12 +184,6 @@ def replay_to(
         sink.publish()
         _seal(session, out)
     return replayed
-
-
-def _abandon(session: Session) -> None:
-    """On the way out: a session that did not come to its end was heard by nobody."""
-    if not session.finished:
-        session.abandon()
 
 
 def _seal(session: Session, out: Path) -> None:

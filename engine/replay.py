@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import zip_longest
 
@@ -62,7 +63,8 @@ def replay(
         clock=clock,
         logged=logged,
     )
-    try:
+    with ExitStack() as stack:
+        stack.callback(session.abandon)
         gestures = deque(take.gestures)
         session.prepare(8)
         while session.frame < take.frames:
@@ -80,9 +82,6 @@ def replay(
         for gesture in gestures:
             session.perform(gesture)
         again = session.finish()
-    except BaseException:
-        session.abandon()
-        raise
     return session, Replayed(
         again,
         None if take.pcm_sha256 is None else again.pcm_sha256 == take.pcm_sha256,

@@ -51,6 +51,8 @@ class Session:
     written.
     """
 
+    rate = ENGINE_RATE
+
     def __init__(
         self,
         vault: Vault,
@@ -94,7 +96,7 @@ class Session:
         self._logged = logged
         self._least = 0 if replayed is None else replayed.frames
         self._first_candidates = tuple(sorted(first.stems))
-        self._mixer = Mixer(
+        self.mixer = Mixer(
             piece.loudness_lufs,
             piece.ceiling_dbtp,
             first_buses(first, first_state(piece, self._dials).dials),
@@ -102,7 +104,7 @@ class Session:
         )
         if self._limit is not None:
             fade = min(first.clock.bar_frame(1), self._limit // 4)
-            self._mixer.master.fade(self._limit - fade, self._limit)
+            self.mixer.master.fade(self._limit - fade, self._limit)
         self._ready = np.empty((2, 0), np.float32)
         self._delivered = -LATENCY_FRAMES
         """Frames of output given out; below 0, frames of the master's latency still to drop."""
@@ -133,7 +135,7 @@ class Session:
         self.conductor = Conductor(
             vault,
             first,
-            self._mixer,
+            self.mixer,
             self._account,
             dials=self._dials,
             limit=self._limit,
@@ -143,8 +145,6 @@ class Session:
         )
         self.conductor.listeners.append(self._keep_for_take)
 
-    rate = ENGINE_RATE
-
     @property
     def session(self) -> str:
         return self._account.session
@@ -153,10 +153,6 @@ class Session:
     def score(self) -> Score:
         """The piece, its clock and key, and who may sound now."""
         return self.conductor.score
-
-    @property
-    def mixer(self) -> Mixer:
-        return self._mixer
 
     @property
     def bars(self) -> list[Bar]:
@@ -212,17 +208,17 @@ class Session:
     @property
     def crowded(self) -> int:
         """How many sounds had to go or never came because 256 sounded already."""
-        return self._mixer.crowded + self.conductor.left_out
+        return self.mixer.crowded + self.conductor.left_out
 
     @property
     def lufs(self) -> float:
         """Integrated loudness of the output so far."""
-        return self._mixer.lufs
+        return self.mixer.lufs
 
     @property
     def true_peak_dbtp(self) -> float:
         """True peak of the output so far."""
-        return self._mixer.master.true_peak_dbtp
+        return self.mixer.master.true_peak_dbtp
 
     def prepare(self, bars: int | None = None, progress: Callable[[int, int], None] | None = None) -> None:
         """Conform what the next bars need, side by side; without `bars`, what the whole session needs."""
@@ -287,7 +283,7 @@ class Session:
 
     def decide(self) -> None:
         """Decide up to where a gesture now would be heard."""
-        self.conductor.advance_to(max(self._mixer.frame + self._lead, self.conductor.control))
+        self.conductor.advance_to(max(self.mixer.frame + self._lead, self.conductor.control))
 
     def perform(self, gesture: takes.Gesture) -> None:
         """Make a gesture now, whatever its frame. Raises as `set`, `cue` and `like` do."""
@@ -312,8 +308,10 @@ class Session:
             in_range(self.score.piece, gesture.name or "", gesture.value)
         elif gesture.kind == "cue":
             self._known_cue(gesture.name or "")
-        else:
+        elif gesture.kind in ("like", "dislike"):
             self._known_part(gesture.name)
+        elif gesture.kind != "panic":
+            self._faders.known(gesture)
 
     def _known_cue(self, name: str) -> None:
         cues = self.score.cues
@@ -345,7 +343,7 @@ class Session:
 
     def mix_to(self, frame: int) -> int:
         """Mix to `frame`, a whole number of quanta; gives how many frames `read` has ready."""
-        while self._mixer.frame < frame and not self._all_mixed:
+        while self.mixer.frame < frame and not self._all_mixed:
             self._produce(frame)
         return self._ready.shape[1]
 
@@ -372,7 +370,7 @@ class Session:
         """
         if self._take is None:
             self._stop_work()
-            for sounded in self._account.heard(self._mixer.close()):
+            for sounded in self._account.heard(self.mixer.close()):
                 self._keep_for_take("ended", sounded)
             take = self._make_take()
             if self._logged:
@@ -393,7 +391,12 @@ class Session:
         return take
 
     def abandon(self) -> None:
-        """End a session whose output came to nothing: nothing of it was heard, and so nothing is logged."""
+        """End a session whose output came to nothing: nothing of it was heard, and so nothing is logged.
+
+        One that is finished stays as it is.
+        """
+        if self._take is not None:
+            return
         self._stop_work()
         self._spool.close()
         self._account.abandoned()
@@ -413,12 +416,12 @@ class Session:
 
     def _produce(self, until: int) -> None:
         """Mix on to the quantum that holds `until`, or to where something is to be decided."""
-        frame = self._mixer.frame
+        frame = self.mixer.frame
         self.conductor.advance_to(frame)
         due = self.conductor.next_frame()
         if due is not None:
             until = min(until, due)
-        block = self._mixer.advance(max(-(-(until - frame) // QUANTUM), 1))
+        block = self.mixer.advance(max(-(-(until - frame) // QUANTUM), 1))
         self.settle()
         self._keep(block)
 
@@ -436,9 +439,8 @@ class Session:
             self._rung_out = True
             # Not the mixer's frame, which depends on how many frames were asked for.
             end = max(conductor.ended_at, conductor.last_end)
-            if end < conductor.ended_at + MOST_TAIL_SECONDS * ENGINE_RATE:
-                tail = min(self._mixer.tail_frames, MOST_TAIL_SECONDS * ENGINE_RATE)
-                end = min(end + tail, conductor.ended_at + MOST_TAIL_SECONDS * ENGINE_RATE)
+            most = conductor.ended_at + MOST_TAIL_SECONDS * ENGINE_RATE
+            end = min(end + self.mixer.tail_frames, max(end, most))
             # A device may have gone on before it could be told: that is output, too.
             end = max(end, self._delivered, self._least)
             self._last = end if self._last is None else min(end, self._last)
@@ -480,7 +482,7 @@ class Session:
             gestures=tuple(self._gestures),
             placements=self._spool.all(),
             frames=self.frame,
-            mixed=self._mixer.frame,
+            mixed=self.mixer.frame,
             pcm_sha256=None if self.lost_output else self._hash.hexdigest(),
         )
 

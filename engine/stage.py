@@ -68,15 +68,15 @@ class Stage:
 
     def stop(self, id: int, end_frame: int, fade: Fade, at: int) -> None:
         """End a placement at `end_frame`, its fade included; one that has not begun by then never sounds."""
-        for books in (self._waiting, self._begun):
-            placement = books.get(id)
-            if placement is None:
-                continue
-            if books is self._begun and placement.start_frame <= at:
+        books = self._waiting if id in self._waiting else self._begun
+        placement = books.get(id)
+        if placement is not None:
+            sounds = id in self._begun and placement.start_frame <= at
+            if sounds:
                 end_frame = max(end_frame, at + fade.frames)
-            elif end_frame - fade.frames <= placement.start_frame:
+            if not sounds and end_frame - fade.frames <= placement.start_frame:
                 del books[id]
-            if id in books and end_frame < placement.end_frame:
+            elif end_frame < placement.end_frame:
                 books[id] = replace(placement, end_frame=end_frame, fade_out=fade)
         self._mixer.stop(id, end_frame, fade, at)
 

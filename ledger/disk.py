@@ -10,6 +10,7 @@ import fcntl
 import os
 import stat
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol
 
@@ -110,11 +111,10 @@ class RealDisk:
 
     def create_owned(self, path: Path) -> OpenFile:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
+        with ExitStack() as stack:
+            stack.callback(os.close, descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BaseException:
-            os.close(descriptor)
-            raise
+            stack.pop_all()
         return _RealFile(descriptor, path)
 
 

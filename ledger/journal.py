@@ -15,6 +15,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -90,14 +91,13 @@ class Journal:
         self._closed = False
         self._length = len(_MAGIC)
         self._file: OpenFile = disk.create_owned(path)
-        try:
+        with ExitStack() as stack:
+            stack.callback(disk.remove, path)
+            stack.callback(self._file.close)
             self._file.append(_MAGIC)
             self._file.sync()
             disk.sync(path.parent)
-        except BaseException:
-            self._file.close()
-            disk.remove(path)
-            raise
+            stack.pop_all()
 
     def __enter__(self) -> Self:
         return self

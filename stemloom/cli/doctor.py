@@ -10,8 +10,6 @@ import click
 
 from .output import Door, table
 
-SILENT_SECONDS = 1.0
-
 
 @click.command()
 @click.pass_obj

@@ -217,4 +217,4 @@ def _warn_of_compiling(door: Door) -> None:
     if os.environ.get("NUMBA_CACHE_DIR"):
         folders = [Path(os.environ["NUMBA_CACHE_DIR"])]
     if not any(next(folder.rglob("callback.callback-*.nbi"), None) for folder in folders):
-        door.note("compiling the mixer for this machine; this is done once and takes some 15 seconds")
+        door.note("compiling the mixer for this machine; this is done once and takes some 30 seconds")
