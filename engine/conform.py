@@ -74,6 +74,10 @@ class Conformer:
             if path is None:
                 raise ConformFailed(f'the variant of "{stem.title}" vanished while it was made; run it again')
             sound = self._load(path)
+            if not np.isfinite(sound).all():
+                raise ConformFailed(
+                    f'the prepared audio of "{stem.title}" is damaged: remove {path}, and it is made again'
+                )
             turned = variant.reverse and not variant.loop_start
             self._sounds[variant] = np.ascontiguousarray(sound[:, ::-1]) if turned else sound
         self._forget(keep=todo)

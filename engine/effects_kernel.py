@@ -45,11 +45,12 @@ BUS_FX = np.dtype(
         ("reverb_at", np.int64),
         ("delay_at", np.int64),
         ("quiet", np.int64),
+        ("rings", np.int64),
     ],
     align=True,
 )
 """A bus of effects: `reverb` in seconds to -60 dB, 0 for none; `delay` in frames, 0 for none. `quiet`: for
-how many frames nothing went in."""
+how many frames nothing went in; `rings`: after how many it has rung out."""
 
 _K = math.sqrt(2.0)
 _STEP = np.float32(1.0 / QUANTUM)
@@ -159,7 +160,7 @@ def bus_quantum(frame, bus, filters, lines, lows, delay, sent, block, out):
             block[c, i] = sent[c, i]
             silent = silent and sent[c, i] == 0
     bus.quiet = bus.quiet + QUANTUM if silent else 0
-    if bus.quiet > 60 * _RATE:
+    if bus.quiet > bus.rings:
         return
     if bus.reverb > 0:
         reverb_quantum(bus, lines, lows, block)

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,12 +112,17 @@ class Live:
         tell(self._status, PATIENT, int(patient))
 
     def start(self) -> None:
-        """Begin to play. Raises DeviceFailed."""
-        self._session.go_live(self._lead)
-        self._session.conductor.listeners.append(self._composed)
+        """Begin to play. Raises DeviceFailed; the session may then still be read."""
         with self._lock:
+            self._session.go_live(self._lead)
             self._decide()
-        self._device.start()
+        with ExitStack() as stack:
+            stack.callback(self._session.go_offline)
+            stack.callback(self._device.stop)
+            stack.callback(self._workers.shutdown)
+            self._device.start()
+            stack.pop_all()
+        self._session.conductor.listeners.append(self._composed)
         self._thread.start()
 
     def pause(self) -> None:
@@ -187,7 +193,8 @@ class Live:
         with self._lock:
             self._take_output()
             self._session.settle()
-            self._session.lost_output = bool(self._status[TAP_LOST])
+            if self._status[TAP_LOST]:
+                self._session.lose_output(int(self._status[DELIVERED]))
 
     def _faded_out(self) -> None:
         """Wait for the transport's fade, while the device takes blocks."""

@@ -340,7 +340,8 @@ class Mixer:
 
     def _set_bus(self, number: int, bus: PlacedBus) -> None:
         fx, gain = self.rack.fx[number], 10 ** (bus.gain_db / 20)
-        fx["used"], fx["quiet"] = 1, 1 << 40
+        # To -60 dB, and as long again: nothing is left of it then that could come back.
+        fx["used"], fx["quiet"], fx["rings"] = 1, NEVER, 2 * bus.tail_frames + ENGINE_RATE
         fx["reverb"], fx["reverb_mix"] = bus.reverb_seconds, bus.reverb_mix
         fx["delay"], fx["feedback"], fx["delay_mix"] = bus.delay_frames, bus.feedback, bus.delay_mix
         fx["mix"], fx["gain"], fx["gain_now"] = bus.mix, gain, gain

@@ -51,9 +51,12 @@ def replay(
     when a stem that it needs has no consent any more, or is gone.
     """
     _check_consents(vault, take)
+    piece = accepted(take.script)
+    if take.key is not None and take.key not in {key.name for key in piece.keys}:
+        raise TakeRefused(f'the take is in {take.key}, which is no key of "{piece.name}"')
     session = Session(
         vault,
-        accepted(take.script),
+        piece,
         use=take.use,
         tier=take.tier,
         seed=take.seed,

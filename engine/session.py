@@ -114,7 +114,7 @@ class Session:
         self._gestures: list[takes.Gesture] = []
         self._rung_out = False
         self._lead = 0
-        self.lost_output = False
+        self._lost = False
         """Whether some of the output was played but not given to `played`."""
         self._take: takes.Take | None = None
         self._open = True
@@ -352,6 +352,11 @@ class Session:
         self._lead = lead
         self.conductor.waits_for_stems = False
 
+    def go_offline(self) -> None:
+        """No device mixes after all: what is read is mixed when it is read."""
+        self._lead = 0
+        self.conductor.waits_for_stems = True
+
     def played(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take what a device has mixed, float32 (2, frames); gives what of it is sure to be output.
 
@@ -362,6 +367,15 @@ class Session:
             sure = max(self.conductor.ended_at - self._delivered, 0)
             return self.read(min(sure, self._ready.shape[1]))
         return self.read(self._ready.shape[1])
+
+    def lose_output(self, mixed: int) -> None:
+        """Some of what a device played could not be kept: its hash is not known, its length is.
+
+        `mixed`: how many frames the device took in all.
+        """
+        self._lost = True
+        given = mixed - LATENCY_FRAMES
+        self._delivered = max(given if self._last is None else min(given, self._last), self._delivered)
 
     def finish(self) -> takes.Take:
         """Cut what sounds, account for all that was heard, save the take: durable when this returns.
@@ -483,7 +497,7 @@ class Session:
             placements=self._spool.all(),
             frames=self.frame,
             mixed=self.mixer.frame,
-            pcm_sha256=None if self.lost_output else self._hash.hexdigest(),
+            pcm_sha256=None if self._lost else self._hash.hexdigest(),
         )
 
 

@@ -6,14 +6,19 @@ import hashlib
 import os
 import tempfile
 import weakref
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
+from ..vault.records import ENGINE_RATE
+from .clock import QUANTUM
 from .errors import TakeRefused
 
 VERSION = 2
+MOST_FRAMES = 366 * 24 * 3600 * ENGINE_RATE
+"""A year of sound."""
 
 
 class Spool:
@@ -156,9 +161,34 @@ def load(path: Path) -> Take:
             raise TakeRefused(
                 f"{str(path)!r} is a take of version {version}; this engine replays version {VERSION}"
             )
-        return msgspec.json.decode(data, type=Take)
-    except msgspec.DecodeError as error:
+        take = msgspec.json.decode(data, type=Take)
+    except (msgspec.DecodeError, RecursionError) as error:
         raise TakeRefused(f"{str(path)!r} is no take: {error}") from error
+    if wrong := _wrong(take):
+        raise TakeRefused(f"{str(path)!r} is no take that this engine has made: {wrong}")
+    return take
+
+
+def _wrong(take: Take) -> str | None:
+    """What no session could have left, if anything: a take may come from anywhere."""
+    try:
+        tempo = Fraction(take.tempo_bpm)
+    except (ValueError, ZeroDivisionError):
+        return f"its tempo is {take.tempo_bpm!r}"
+    frames = [gesture.frame for gesture in take.gestures]
+    moments = [change.frame for change in take.changes]
+    if not 20 <= tempo <= 400:
+        return f"its tempo is {take.tempo_bpm} bpm"
+    if take.rate != ENGINE_RATE:
+        return f"its rate is {take.rate} Hz"
+    if not 0 <= take.frames <= take.mixed <= MOST_FRAMES or take.mixed % QUANTUM:
+        return f"{take.frames} frames of {take.mixed} that were mixed"
+    if take.limit_frames is not None and not 0 < take.limit_frames <= MOST_FRAMES:
+        return f"its limit is {take.limit_frames} frames"
+    for name, given in (("gestures", frames), ("changes", moments)):
+        if given != sorted(given) or any(not 0 <= frame <= MOST_FRAMES or frame % QUANTUM for frame in given):
+            return f"its {name} are not in order, or not at whole steps of {QUANTUM} frames"
+    return None
 
 
 def save(take: Take, path: Path) -> None:

@@ -37,7 +37,7 @@ def mixer_with(voices: int, *, effects: bool = False) -> Mixer:
     roles = ("beats", "bass", "harmony", "pads", "tops", "melody", "voice", "fx")
     for number in range(voices):
         sound = (rng.standard_normal((2, LOOP_FRAMES)) * 0.1).astype(np.float32)
-        placement = _placement(number, roles[number % len(roles)], -20.0)
+        placement = endless(number, roles[number % len(roles)], -20.0)
         if effects and number % 4 == 1:
             placement = replace(placement, effects=WET)
         mixer.place(placement, sound, at=0)
@@ -61,7 +61,8 @@ def block_times(block: int, voices: int, blocks: int, *, effects: bool = False) 
     return sorted(times[:blocks])
 
 
-def _placement(number: int, role: str, gain_db: float) -> Placement:
+def endless(number: int, role: str, gain_db: float = 0.0) -> Placement:
+    """A loop that sounds from the first frame on and does not end, as a part named like its role."""
     return Placement(
         id=number,
         stem=f"s{number}",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..script.problems import counted
+from .options import composing, dial_value
 from .output import Door, table
-from .render import dial_value
 
 if TYPE_CHECKING:
     from ..engine.plan import Candidate, Choice, Placement
@@ -22,11 +22,7 @@ SHOWN = 8
 @click.command()
 @click.argument("script", type=click.Path(path_type=Path))
 @click.option("--bars", type=click.IntRange(1, 10_000), default=16, show_default=True, help="How many bars.")
-@click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Instead of the script's seed.")
-@click.option(
-    "--use", type=click.Choice(["stream", "live", "export", "sync"]), help="Default: the script's first."
-)
-@click.option("--dial", "dials", multiple=True, metavar="NAME=VALUE", help="Where a dial stands. May repeat.")
+@composing
 @click.option("--why", is_flag=True, help="Say what each stem was chosen among, and what was left out.")
 @click.pass_obj
 def plan(

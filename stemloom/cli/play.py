@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..script.problems import counted
+from .options import SECONDS, dial_value, session
 from .output import Door
-from .render import SECONDS, dial_value
 
 if TYPE_CHECKING:
     from ..engine.player import Player
@@ -39,18 +39,7 @@ def device_of(value: str | None) -> int | str | None:
     "--block", type=click.IntRange(0, 8192), default=0, help="Frames of a block; 0: the device's own."
 )
 @click.option("--seconds", type=SECONDS, help="Stop after so long; without it the piece plays to its end.")
-@click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Instead of the script's seed.")
-@click.option(
-    "--use", type=click.Choice(["stream", "live", "export", "sync"]), help="Default: the script's first."
-)
-@click.option(
-    "--tier",
-    type=click.Choice(["free", "subscriber", "developer", "enterprise"]),
-    default="free",
-    show_default=True,
-)
-@click.option("--user", default="", help="A pseudonym; only a salted commitment to it is logged.")
-@click.option("--dial", "dials", multiple=True, metavar="NAME=VALUE", help="Where a dial stands. May repeat.")
+@session
 @click.pass_obj
 def play(
     door: Door,

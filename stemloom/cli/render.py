@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..script.problems import counted
+from .options import SECONDS, dial_value, session
 from .output import Door, checked_output, table
 
 if TYPE_CHECKING:
@@ -15,19 +16,6 @@ if TYPE_CHECKING:
 
     from ..engine.render import Rendered
     from ..engine.take import Gesture
-
-
-class _Seconds(click.ParamType):  # type: ignore[type-arg]
-    """A length of time: `90`, `12.5` or `1:30.500`."""
-
-    name = "TIME"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        minutes, _, seconds = str(value).rpartition(":")
-        try:
-            return 60 * int(minutes or 0) + float(seconds)
-        except ValueError:
-            self.fail(f"{value!r} is no length of time, such as 90, 12.5 or 1:30", param, ctx)
 
 
 class _Gesture(click.ParamType):  # type: ignore[type-arg]
@@ -41,7 +29,6 @@ class _Gesture(click.ParamType):  # type: ignore[type-arg]
         return str(value)
 
 
-SECONDS = _Seconds()
 LONGEST = 24 * 3600
 STEPS = {"conform": "bringing stems to tempo", "mix": "mixing"}
 
@@ -51,18 +38,7 @@ STEPS = {"conform": "bringing stems to tempo", "mix": "mixing"}
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The audio file: .wav or .flac.")
 @click.option("--seconds", type=SECONDS, help="Length; without one it ends where the piece ends.")
 @click.option("--bars", type=int, help="Length in bars, instead of seconds.")
-@click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Instead of the script's seed.")
-@click.option(
-    "--use", type=click.Choice(["stream", "live", "export", "sync"]), help="Default: the script's first."
-)
-@click.option(
-    "--tier",
-    type=click.Choice(["free", "subscriber", "developer", "enterprise"]),
-    default="free",
-    show_default=True,
-)
-@click.option("--user", default="", help="A pseudonym; only a salted commitment to it is logged.")
-@click.option("--dial", "dials", multiple=True, metavar="NAME=VALUE", help="Where a dial stands. May repeat.")
+@session
 @click.option(
     "--at",
     "moments",
@@ -238,15 +214,3 @@ def gesture(seconds: float, words: str) -> Gesture:
         f"{words!r} is no gesture, such as 'cue lift', 'like tune', 'dislike' or energy=0.8",
         param_hint="--at",
     )
-
-
-def dial_value(text: str, option: str = "--dial") -> tuple[str, float]:
-    """`energy=0.8` as a name and a number."""
-    name, equals, value = text.partition("=")
-    try:
-        number = float(value)
-    except ValueError:
-        number = float("nan")
-    if not equals or not name or number != number:
-        raise click.BadParameter(f"{text!r} is not NAME=VALUE, such as energy=0.8", param_hint=option)
-    return name, number

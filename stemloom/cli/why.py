@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .options import SECONDS
 from .output import Door, WrongPlace, table
-from .render import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -36,7 +36,14 @@ def main(home: str, script: str, seed: int, patient: bool) -> None:
         assert live.failed is None, live.failed
         take = session.close()
         print(
-            json.dumps({"take": str(session.take_path), "late": len(take.late), "xruns": live.health.xruns})
+            json.dumps(
+                {
+                    "take": str(session.take_path),
+                    "late": len(take.late),
+                    "lost": live.health.lost,
+                    "xruns": live.health.xruns,
+                }
+            )
         )
 
 

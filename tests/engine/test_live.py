@@ -20,6 +20,7 @@ from stemloom.engine.callback import _step_of, duration_of
 from stemloom.engine.errors import DeviceFailed
 from stemloom.engine.live import Live
 from stemloom.engine.master import LATENCY_FRAMES
+from stemloom.engine.rack import CLOSING, tell
 from stemloom.engine.replay import replay
 from stemloom.engine.session import Session
 from stemloom.ledger.verify import verify
@@ -49,7 +50,7 @@ def test_what_a_device_was_given_is_what_the_take_replays(
     take = takes.load(Path(said["take"]))
     assert take.gestures
     if patient == "patient":
-        assert said["late"] == 0
+        assert said["late"] == said["lost"] == 0
     blocks: list[np.ndarray] = []
     with Vault.open(home) as vault:
         session, replayed = replay(vault, take, blocks.append)
@@ -62,7 +63,8 @@ def test_what_a_device_was_given_is_what_the_take_replays(
     np.testing.assert_array_equal(given[:, primed : primed + sound.shape[1]], sound)
     assert not given[:, primed + sound.shape[1] :].any()
     assert replayed.same
-    assert take.pcm_sha256 is not None
+    # A device far ahead of its take may play more than can be kept; then the take claims no hash.
+    assert (take.pcm_sha256 is None) == (said["lost"] > 0)
     assert replayed.take.placements == take.placements
     assert verify(home).ok
 
@@ -160,3 +162,43 @@ def test_the_histogram_knows_its_durations() -> None:
         step = _step_of(nanoseconds)
         assert nanoseconds <= duration_of(step) <= nanoseconds * (1 + 1 / 16) + 1
         assert step == 0 or duration_of(step - 1) < nanoseconds
+
+
+def test_a_device_that_does_not_start_leaves_a_session_that_can_be_read(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Vault.open(home) as vault:
+        offline = Session(vault, accepted(SCRIPT))
+        expected = offline.read(1 << 20)
+        offline.close()
+    session, live, vault = played(home)
+
+    def refuse(self: object) -> None:
+        raise DeviceFailed("it will not")
+
+    with vault:
+        with monkeypatch.context() as patch:
+            patch.setattr("stemloom.engine.stream.SilentDevice.start", refuse)
+            with pytest.raises(DeviceFailed, match="it will not"):
+                live.start()
+        np.testing.assert_array_equal(session.read(1 << 20), expected)
+        session.close()
+
+
+def test_a_device_that_goes_away_is_told_and_the_music_goes_on(home: Path) -> None:
+    told: list[tuple[str, object]] = []
+    session, live, vault = played(home, on_event=lambda kind, what: told.append((kind, what)))
+    with vault:
+        live.start()
+        live.wait(0.5)
+        tell(session.mixer.rack.status, CLOSING, 1)
+        live._device.stop()
+        tell(session.mixer.rack.status, CLOSING, 0)
+        gone = session.mixer.frame
+        assert live.wait(20)
+        live.stop()
+        take = session.close()
+        again = replay(vault, take, lambda block: None, logged=False)[1]
+    assert "the music goes on in silence" in str(dict(told)["device"])
+    assert take.frames > gone
+    assert again.same

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -12,36 +11,14 @@ from hypothesis import strategies as st
 
 from stemloom.engine.mixer import Heard, Late, Mixer, pan_gains
 from stemloom.engine.plan import MOST_SOUNDING, Fade, Placement, Variant
+from stemloom.engine.trial import endless
 
 SOUND = np.full((2, 64), 0.1, np.float32)
 
 
 def placement(id: int, start: int, end: int, hit: bool = False) -> Placement:
-    return Placement(
-        id=id,
-        stem="s00",
-        title="",
-        holder="h00",
-        role="beats",
-        part="p",
-        section="a",
-        line=1,
-        column=1,
-        bar=0,
-        beat=Fraction(0),
-        bars=Fraction(1),
-        start_frame=start,
-        end_frame=end,
-        variant=Variant("s00", 64, None if hit else 0, 1.0),
-        offset_frames=0,
-        gain_db=0.0,
-        level_db=0.0,
-        pan=0.0,
-        fade_in=Fade(),
-        fade_out=Fade(),
-        consent=0,
-        hit=hit,
-    )
+    variant = Variant("s00", 64, None if hit else 0, 1.0)
+    return replace(endless(id, "beats"), part="p", start_frame=start, end_frame=end, variant=variant, hit=hit)
 
 
 def ends(mixer: Mixer) -> list[tuple[int, int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,13 @@ from test_gestures import home as home
 
 from stemloom import Vault
 from stemloom.engine import take as takes
-from stemloom.engine.errors import TakeRefused
+from stemloom.engine.errors import EngineError, TakeRefused
 from stemloom.engine.replay import replay
 from stemloom.engine.session import Session
 from stemloom.engine.take import Gesture
 from stemloom.ledger.verify import verify
 from stemloom.script.check import accepted
+from stemloom.script.problems import ScriptRejected
 
 GESTURES = st.sampled_from(
     [
@@ -113,3 +115,38 @@ def test_what_was_not_ready_is_done_without_and_replays(home: Path) -> None:
     np.testing.assert_array_equal(blocks[0], sound)
     assert same
     assert again.unready == take.unready
+
+
+BROKEN = [
+    ({"tempo_bpm": "0"}, "its tempo is 0 bpm"),
+    ({"tempo_bpm": "1/0"}, "its tempo is '1/0'"),
+    ({"tempo_bpm": "fast"}, "its tempo is 'fast'"),
+    ({"rate": 44_100}, "its rate is 44100 Hz"),
+    ({"frames": 1 << 60}, "frames of"),
+    ({"mixed": 63}, "frames of"),
+    ({"limit_frames": -1}, "its limit"),
+    ({"gestures": [{"frame": 7, "kind": "panic", "name": None}]}, "its gestures"),
+    ({"gestures": [{"frame": -64, "kind": "panic", "name": None}]}, "its gestures"),
+    ({"changes": [{"frame": 1, "moment": 0, "vault": "", "candidates": []}]}, "its changes"),
+    ({"key": "H major"}, "which is no key of"),
+    ({"script": "piece"}, "expected"),
+    ({"use": "sync"}, "no consent for sync"),
+    ({"tier": "king"}, "is no tier"),
+    ({"candidates": []}, "nothing to play"),
+    ({"dials": {"no": 1}}, "no dial"),
+    ({"gestures": [{"frame": 64, "kind": "dial", "name": "no", "value": 1}]}, "no dial"),
+    ({"gestures": [{"frame": 64, "kind": "fade", "name": "no", "value": 1}]}, "no role"),
+]
+
+
+@pytest.mark.parametrize(("changed", "said"), BROKEN, ids=[f"{c}"[:40] for c, _ in BROKEN])
+def test_a_hostile_take_ends_in_a_sentence(home: Path, tmp_path: Path, changed: dict, said: str) -> None:
+    with Vault.open(home) as vault:
+        session = Session(vault, accepted(script(REACTING)), use="stream")
+        session.read(20_000)
+        take = json.loads(session.close().encoded())
+        path = tmp_path / "take.json"
+        path.write_text(json.dumps({**take, **changed}))
+        with pytest.raises((EngineError, ScriptRejected)) as raised:
+            replay(vault, takes.load(path), lambda block: None, logged=False)
+    assert said in str(raised.value)

@@ -1,0 +1,65 @@
+"""Options that commands share: a time, a dial, and what a session is for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+
+class _Seconds(click.ParamType):  # type: ignore[type-arg]
+    """A length of time: `90`, `12.5` or `1:30.500`."""
+
+    name = "TIME"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        minutes, _, seconds = str(value).rpartition(":")
+        try:
+            length = 60 * int(minutes or 0) + float(seconds)
+        except ValueError:
+            length = math.nan
+        if not math.isfinite(length):
+            self.fail(f"{value!r} is no length of time, such as 90, 12.5 or 1:30", param, ctx)
+        return length
+
+
+SECONDS = _Seconds()
+
+_SEED = click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Instead of the script's seed.")
+_USE = click.option(
+    "--use", type=click.Choice(["stream", "live", "export", "sync"]), help="Default: the script's first."
+)
+_TIER = click.option(
+    "--tier",
+    type=click.Choice(["free", "subscriber", "developer", "enterprise"]),
+    default="free",
+    show_default=True,
+)
+_USER = click.option("--user", default="", help="A pseudonym; only a salted commitment to it is logged.")
+_DIALS = click.option(
+    "--dial", "dials", multiple=True, metavar="NAME=VALUE", help="Where a dial stands. May repeat."
+)
+
+
+def composing(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--seed, --use, --dial: what a piece is composed with."""
+    return _SEED(_USE(_DIALS(command)))
+
+
+def session(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Those of `composing`, and --tier, --user: what a session that is heard is besides."""
+    return _SEED(_USE(_TIER(_USER(_DIALS(command)))))
+
+
+def dial_value(text: str, option: str = "--dial") -> tuple[str, float]:
+    """`energy=0.8` as a name and a number."""
+    name, equals, value = text.partition("=")
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    if not equals or not name or number != number:
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE, such as energy=0.8", param_hint=option)
+    return name, number
