@@ -6,6 +6,7 @@ import hashlib
 import os
 import tempfile
 import weakref
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -22,26 +23,33 @@ MOST_FRAMES = 366 * 24 * 3600 * ENGINE_RATE
 
 
 class Spool:
-    """The placements of a take that is still being made, in a nameless file: a long set takes no memory."""
+    """The placements of a take that is still being made, in a nameless file: a long set takes no memory.
+
+    When the disk takes no more, memory holds the rest.
+    """
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it lives as long as the session
-        weakref.finalize(self, self._file.close)
+        file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - it lives as long as this
+        self._descriptor, self._size = file.fileno(), 0
+        self._rest: list[bytes] = []
+        self.close = weakref.finalize(self, file.close)
+        """Let go of the file; it is done in any case when nobody needs this any more."""
 
     def add(self, heard: Heard) -> None:
         """Append one; a kill loses the file, and the ledger has it all."""
-        self._file.write(msgspec.json.encode(heard) + b"\n")
+        line = msgspec.json.encode(heard) + b"\n"
+        if not self._rest:
+            with suppress(OSError):
+                if os.pwrite(self._descriptor, line, self._size) == len(line):
+                    self._size += len(line)
+                    return
+        self._rest.append(line)
 
     def all(self) -> tuple[Heard, ...]:
         """Everything so far, in order."""
-        self._file.seek(0)
-        lines = self._file.read().splitlines()
-        self._file.seek(0, os.SEEK_END)
-        return tuple(msgspec.json.decode(line, type=Heard) for line in lines)
-
-    def close(self) -> None:
-        self._file.close()
+        data = os.pread(self._descriptor, self._size, 0) + b"".join(self._rest)
+        return tuple(msgspec.json.decode(line, type=Heard) for line in data.splitlines())
 
 
 class _Version(msgspec.Struct):

@@ -150,3 +150,20 @@ def test_a_hostile_take_ends_in_a_sentence(home: Path, tmp_path: Path, changed: 
         with pytest.raises((EngineError, ScriptRejected)) as raised:
             replay(vault, takes.load(path), lambda block: None, logged=False)
     assert said in str(raised.value)
+
+
+def test_a_full_disk_leaves_the_placements_of_a_take_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = takes.Spool(tmp_path / "takes")
+    heard = [takes.Heard(n, "s", "beats", "p", "a", 1, 64 * n, 64, 1) for n in range(6)]
+    real = takes.os.pwrite
+    for number, each in enumerate(heard):
+        with monkeypatch.context() as patch:
+            if number == 2:
+                patch.setattr(takes.os, "pwrite", lambda file, line, at: real(file, line[:5], at))
+            if number == 4:
+                patch.setattr(takes.os, "pwrite", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+            spool.add(each)
+    assert spool.all() == tuple(heard)
+    assert list((tmp_path / "takes").iterdir()) == []
