@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from stemloom.engine.kernel import mix_quantum, no_effects
-from stemloom.engine.rack import BUS, PLAYING, VOICE
+from stemloom.engine.kernel import mix_span, no_effects
+from stemloom.engine.machine import outer
+from stemloom.engine.rack import BUS, PLAYING, SPAN, SPAN_QUANTA, VOICE
 
 from .harness import Figure, side_by_side
 
@@ -17,11 +20,12 @@ VOICES, LOOP_FRAMES, QUANTA, RATE = 64, 24_000, 1500, 48_000
 def figures() -> list[Figure]:
     """Measure both mixes; check first that both contenders give the same sound."""
     rng = np.random.default_rng(1)
+    mix = outer(mix_span)
     sounds = [(rng.standard_normal((2, LOOP_FRAMES)) * 0.05).astype(np.float32) for _ in range(VOICES)]
     result = []
     for name, ramping in (("steady gains", False), ("every gain ramping", True)):
         gains = rng.uniform(0.2, 1, VOICES).astype(np.float32)
-        kernel, planar = _kernel(sounds, gains, ramping), _numpy(sounds, gains, ramping)
+        kernel, planar = _kernel(mix, sounds, gains, ramping), _numpy(sounds, gains, ramping)
         np.testing.assert_allclose(kernel(), planar(), atol=2e-4)
         seconds = side_by_side({"kernel": kernel, "planar numpy": planar})
         realtime = QUANTA * 64 / RATE / seconds["kernel"]
@@ -37,7 +41,7 @@ def figures() -> list[Figure]:
     return result
 
 
-def _kernel(sounds: list[NDArray[np.float32]], gains: NDArray[np.float32], ramping: bool):  # type: ignore[no-untyped-def]
+def _kernel(mix: Any, sounds: list[NDArray[np.float32]], gains: NDArray[np.float32], ramping: bool):  # type: ignore[no-untyped-def]
     def run() -> NDArray[np.float32]:
         table = np.zeros(len(sounds), VOICE)
         for voice, sound, gain in zip(table, sounds, gains, strict=True):
@@ -51,12 +55,12 @@ def _kernel(sounds: list[NDArray[np.float32]], gains: NDArray[np.float32], rampi
                 # A fade over the whole mix: the gain moves in every frame.
                 voice["fade_in"] = QUANTA * 64
         buses = np.ones(8, BUS)
-        accumulator, envelope = np.zeros((8, 2, 64), np.float32), np.zeros(64, np.float32)
+        accumulator, envelope = np.zeros((8, 2, SPAN), np.float32), np.zeros(64, np.float32)
         effects = no_effects()  # type: ignore[no-untyped-call]
-        out, block = np.empty((2, QUANTA * 64), np.float32), np.empty((2, 64), np.float32)
-        for q in range(QUANTA):
-            mix_quantum(q * 64, table, buses, accumulator, envelope, effects, block)
-            out[:, q * 64 : q * 64 + 64] = block
+        out, block = np.empty((2, QUANTA * 64), np.float32), np.empty((2, SPAN), np.float32)
+        for first in range(0, QUANTA * 64, SPAN):
+            mix(first, SPAN_QUANTA, table, buses, accumulator, envelope, effects, block)
+            out[:, first : first + SPAN] = block
         return out
 
     return run

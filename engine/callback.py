@@ -1,46 +1,36 @@
 """The device's callback, compiled: PortAudio calls it, and it never takes the interpreter's lock.
 
-It allocates nothing, waits for nothing and touches no file. `userdata` is one array of addresses, so no
-address is compiled in. What it calls for every quantum is what `read` and `render` call.
+It allocates nothing, waits for nothing and touches no file. The chain that it calls for every span, by its
+address, is the very machine code that `read` and `render` call.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import carray, cfunc, njit, types
+from numpy.typing import NDArray
 
-from .chain import make_quantum
+from .addresses import COUNT, rack_addresses, rack_at
+from .chain import chain
 from .clock import QUANTUM
-from .effects_kernel import BUS_FX, FILTER_COLUMNS, FX_BUSES, LINES, LONGEST_LINE, MOST_FILTERS
-from .machine import flush_to_zero, load_acquire, monotonic_ns, pointer, restore, sleep_ns, store_release
-from .master import CONTROL, METER_BLOCKS, STATE_SHAPES
+from .machine import call, inner, load_acquire, monotonic_ns, pointer, sleep_ns, store_release
 from .rack import (
     BLOCKS,
-    BUS,
-    BUSES,
     CARRIED,
     CLOSING,
-    COMMAND,
-    COMMANDS,
     COMMITTED,
     DELIVERED,
-    EFFECT_ROWS,
     END,
     FRAME,
-    KEY_PARTS,
     LONGEST_NS,
+    MADE,
     PATIENT,
     PAUSED,
-    REPORT,
-    REPORTS,
-    STATUS,
+    SPAN_QUANTA,
     TAP_LOST,
     TAP_QUANTA,
     TAP_READ,
     TAP_WRITTEN,
-    VOICE,
-    VOICES,
-    WAITING,
     XRUNS,
     Deck,
     Rack,
@@ -55,18 +45,29 @@ STEPS_PER_OCTAVE = 16
 TIMES = 40 * STEPS_PER_OCTAVE
 """The histogram of durations: sixteen steps to the octave of nanoseconds."""
 PATIENCE_NS = 20_000
-FILTERS, HISTORY, DELAY, REDUCTION = STATE_SHAPES
+ADDRESSES = COUNT + len(Deck._fields) + 1
 
 _int64, _float32, _float64 = np.dtype(np.int64), np.dtype(np.float32), np.dtype(np.float64)
 
 
+@inner
+def _deck_at(at):
+    return Deck(
+        carray(pointer(at[COUNT]), (TAP_QUANTA, 2, QUANTUM), _float32),
+        carray(pointer(at[COUNT + 1]), TIMES, _int64),
+        carray(pointer(at[COUNT + 2]), 2, _int64),
+        carray(pointer(at[COUNT + 3]), 1, _float64),
+    )
+
+
 @njit(nogil=True, cache=True)
-def serve(rack, deck, out, flags):
+def serve(at, out, flags):
     """Fill a block for the device, `out` float32 (frames, 2); COMPLETE once the end has been given.
 
-    The device's block need not be a whole number of quanta: what is left of one waits for the next call.
+    `at`: what `addresses` gives. The device's block need not be a whole number of quanta: what is left of one
+    waits for the next call.
     """
-    word = flush_to_zero()
+    rack, deck = rack_at(at), _deck_at(at)
     status = rack.status
     begun = monotonic_ns(deck.scratch)
     if flags & UNDERFLOW:
@@ -86,25 +87,37 @@ def serve(rack, deck, out, flags):
                 if load_acquire(status, CLOSING) != 0:
                     break
                 sleep_ns(deck.scratch, PATIENCE_NS)
-            make_quantum(rack)
-            status[CARRIED] = QUANTUM
+            quanta = _wanted(rack, out.shape[0] - i, end)
+            if paused or deck.transport[0] < 1.0:
+                quanta = 1
+            status[MADE] = status[CARRIED] = call(at[ADDRESSES - 1], at.ctypes.data, 0, quanta)
             _tap(rack, deck)
-        first = QUANTUM - status[CARRIED]
+        first = status[MADE] - status[CARRIED]
         count = min(status[CARRIED], out.shape[0] - i, end - status[DELIVERED])
-        _copy(rack.block, first, count, out, i, deck.transport, paused)
+        _copy(rack.span, first, count, out, i, deck.transport, paused)
         status[CARRIED] -= count
         status[DELIVERED] += count
         i += count
-    out[i:] = np.float32(0)
-    restore(word)
+    for k in range(i, out.shape[0]):
+        out[k, 0] = out[k, 1] = np.float32(0)
     taken = monotonic_ns(deck.scratch) - begun
     status[LONGEST_NS] = max(status[LONGEST_NS], taken)
     status[BLOCKS] += 1
-    deck.times[_step_of(taken)] += 1
+    deck.times[step_of(taken)] += 1
     return result
 
 
-@njit(nogil=True, cache=True)
+@inner
+def _wanted(rack, frames, end):
+    """How many quanta may be made for the frames that are still to be given: those that are decided."""
+    status = rack.status
+    quanta = (min(frames, end - status[DELIVERED]) + QUANTUM - 1) // QUANTUM
+    if load_acquire(status, PATIENT) != 0:
+        quanta = min(quanta, (load_acquire(status, COMMITTED) - status[FRAME] + QUANTUM - 1) // QUANTUM)
+    return min(max(quanta, 1), SPAN_QUANTA)
+
+
+@inner
 def _copy(block, first, count, out, at, transport, paused):
     gain = transport[0]
     if gain == 1.0 and not paused:
@@ -120,20 +133,25 @@ def _copy(block, first, count, out, at, transport, paused):
     transport[0] = gain
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _tap(rack, deck):
-    """Leave a copy of the quantum for the composing side."""
+    """Leave a copy of the span for the composing side."""
     status = rack.status
     written = status[TAP_WRITTEN]
-    if written - load_acquire(status, TAP_READ) >= TAP_QUANTA:
-        status[TAP_LOST] += 1
-        return
-    deck.tap[written % TAP_QUANTA] = rack.block
-    store_release(status, TAP_WRITTEN, written + 1)
+    read = load_acquire(status, TAP_READ)
+    for first in range(0, status[MADE], QUANTUM):
+        if written - read >= TAP_QUANTA:
+            status[TAP_LOST] += 1
+        else:
+            for c in range(2):
+                for i in range(QUANTUM):
+                    deck.tap[written % TAP_QUANTA, c, i] = rack.span[c, first + i]
+            written += 1
+    store_release(status, TAP_WRITTEN, written)
 
 
-@njit(nogil=True, cache=True)
-def _step_of(nanoseconds):
+@inner
+def step_of(nanoseconds):
     """The histogram's step of a duration: its octave, and four bits more."""
     octave = 0
     rest = max(nanoseconds, 1)
@@ -152,12 +170,15 @@ def duration_of(step: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def pace(rack, deck, out, rate):
+def pace(at, out, rate):
     """Be a device that plays to nobody: take a block whenever its time has come, until the end.
 
     What has been missed, as after a suspend of the whole machine, is not made up for.
     """
-    status = rack.status
+    # Seen as the callback sees them, so that `serve` is compiled once.
+    at = carray(pointer(at.ctypes.data), ADDRESSES, _int64)
+    out = carray(pointer(out.ctypes.data), (out.shape[0], 2), _float32)
+    status, deck = rack_at(at).status, _deck_at(at)
     begun = monotonic_ns(deck.scratch)
     given = 0
     while True:
@@ -168,7 +189,7 @@ def pace(rack, deck, out, rate):
         elif now - due > 1_000_000_000:
             begun, given = now, 0
             status[XRUNS] += 1
-        if serve(rack, deck, out, 0) == COMPLETE:
+        if serve(at, out, np.int64(0)) == COMPLETE:
             return
         given += out.shape[0]
 
@@ -179,49 +200,14 @@ def pace(rack, deck, out, rate):
 )
 def callback(_input, output, frames, _times, flags, userdata):
     """PortAudio's callback: `PaStreamCallback`. `userdata`: the addresses that `addresses` gives."""
-    at = carray(userdata, 32, _int64)
-    rack = Rack(
-        carray(pointer(at[0]), STATUS, _int64),
-        carray(pointer(at[1]), WAITING, VOICE),
-        carray(pointer(at[2]), VOICES, VOICE),
-        carray(pointer(at[3]), BUSES, BUS),
-        carray(pointer(at[4]), COMMANDS, COMMAND),
-        carray(pointer(at[5]), REPORTS, REPORT),
-        carray(pointer(at[6]), (BUSES, 2, QUANTUM), _float32),
-        carray(pointer(at[7]), QUANTUM, _float32),
-        carray(pointer(at[8]), 1, CONTROL),
-        carray(pointer(at[9]), FILTERS, _float64),
-        carray(pointer(at[10]), HISTORY, _float32),
-        carray(pointer(at[11]), DELAY, _float32),
-        carray(pointer(at[12]), REDUCTION, _float64),
-        carray(pointer(at[13]), METER_BLOCKS, _float64),
-        carray(pointer(at[14]), QUANTUM, _float32),
-        carray(pointer(at[15]), (2, QUANTUM), _float32),
-        carray(pointer(at[16]), (EFFECT_ROWS, MOST_FILTERS, FILTER_COLUMNS), _float64),
-        carray(pointer(at[17]), (EFFECT_ROWS, FX_BUSES), _float32),
-        carray(pointer(at[18]), (EFFECT_ROWS, 3), _float32),
-        carray(pointer(at[19]), (2, KEY_PARTS), _float32),
-        carray(pointer(at[20]), (2, QUANTUM), _float32),
-        carray(pointer(at[21]), FX_BUSES, BUS_FX),
-        carray(pointer(at[22]), (FX_BUSES, MOST_FILTERS, FILTER_COLUMNS), _float64),
-        carray(pointer(at[23]), (FX_BUSES, 2, QUANTUM), _float32),
-        carray(pointer(at[24]), (FX_BUSES, LINES, LONGEST_LINE), _float32),
-        carray(pointer(at[25]), (FX_BUSES, 3, LINES), _float32),
-        carray(pointer(at[26]), (FX_BUSES, 2, at[31]), _float32),
-    )
-    deck = Deck(
-        carray(pointer(at[27]), (TAP_QUANTA, 2, QUANTUM), _float32),
-        carray(pointer(at[28]), TIMES, _int64),
-        carray(pointer(at[29]), 2, _int64),
-        carray(pointer(at[30]), 1, _float64),
-    )
-    return serve(rack, deck, carray(output, (frames, 2), _float32), flags)
+    at, out = carray(userdata, ADDRESSES, _int64), carray(output, (frames, 2), _float32)
+    return serve(at, out, np.int64(flags))
 
 
-def addresses(rack: Rack, deck: Deck) -> np.ndarray:
-    """Where each array lies, in the order in which `callback` reads them, and the longest delay in frames."""
-    lie = [array.ctypes.data for array in (*rack, *deck)]
-    return np.array([*lie, rack.fx_delays.shape[2]], np.int64)
+def addresses(rack: Rack, deck: Deck) -> NDArray[np.int64]:
+    """Where each array lies and where the chain does: all that compiled code is given."""
+    lie = rack_addresses(rack)
+    return np.array([*lie, *(array.ctypes.data for array in deck), chain.address], np.int64)
 
 
 def new_deck() -> Deck:

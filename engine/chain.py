@@ -7,13 +7,15 @@ sound depends on the commands and their frames and on nothing that the host does
 
 from __future__ import annotations
 
-from numba import njit
+import numpy as np
+from numba import carray, cfunc, types
 
+from .addresses import COUNT, rack_at
 from .clock import QUANTUM
 from .effects_kernel import bus_quantum
 from .fades import LINEAR_FADE_FRAMES
-from .kernel import mix_quantum
-from .machine import flush_to_zero, load_acquire, restore, store_release
+from .kernel import longest_span, mix_span
+from .machine import flush_to_zero, inner, load_acquire, pointer, restore, store_release
 from .master import master_quantum
 from .plan import MOST_SOUNDING
 from .rack import (
@@ -34,32 +36,65 @@ from .rack import (
     NEXT_START,
     PLACE,
     PLAYING,
+    SPAN_QUANTA,
     STOP,
     WAITING,
     WAITS,
+    Desk,
     report,
 )
 
-
-@njit(nogil=True, cache=True)
-def advance(rack, out):
-    """Make `out.shape[1] / 64` quanta from the mixer's frame on, into `out`, float32 (2, frames)."""
-    word = flush_to_zero()
-    for first in range(0, out.shape[1], QUANTUM):
-        make_quantum(rack)
-        out[:, first : first + QUANTUM] = rack.block
-    restore(word)
+_int64, _float32 = np.dtype(np.int64), np.dtype(np.float32)
 
 
-@njit(nogil=True, cache=True)
-def make_quantum(rack):
-    """Make the next quantum in `rack.block`; what comes out is older by the master's latency."""
+@inner
+def make_span(rack, quanta):
+    """Make the next `quanta` at most in `rack.span`; what comes out is older by the master's latency.
+
+    Gives how many frames that are: a whole number of quanta, one at least. The sound does not depend on how
+    it is cut into spans.
+    """
     frame = rack.status[FRAME]
-    _take_commands(rack, frame)
+    desk = Desk(rack.status, rack.waiting, rack.voices, rack.buses, rack.commands, rack.reports)
+    _take_commands(desk, frame)
     if rack.status[NEXT_START] < frame + QUANTUM:
-        _begin(rack, frame)
+        _begin(desk, frame)
+    if quanta > 1:
+        quanta = longest_span(frame, _undisturbed(desk, frame, quanta), rack.voices, rack.buses)
     effects = (rack.filters_of, rack.sends_of, rack.ducks_of, rack.keys, rack.voice, rack.fx_sent)
-    done = mix_quantum(frame, rack.voices, rack.buses, rack.accumulator, rack.envelope, effects, rack.block)
+    done = mix_span(
+        frame, quanta, rack.voices, rack.buses, rack.accumulator, rack.envelope, effects, rack.span
+    )
+    for q in range(quanta):
+        at = q * QUANTUM
+        for c in range(2):
+            for i in range(QUANTUM):
+                rack.block[c, i] = rack.span[c, at + i]
+        _finish(rack, frame + at)
+        for c in range(2):
+            for i in range(QUANTUM):
+                rack.span[c, at + i] = rack.block[c, i]
+    for _ in range(done):
+        _report_ended(desk)
+    store_release(rack.status, FRAME, frame + quanta * QUANTUM)
+    return quanta * QUANTUM
+
+
+@inner
+def _undisturbed(desk, frame, quanta):
+    """How many quanta, of so many, there are before the one in which a command is due or a voice begins."""
+    status = desk.status
+    quanta = min(quanta, max((status[NEXT_START] - frame) // QUANTUM, 1))
+    read = status[COMMANDS_READ]
+    if read < load_acquire(status, COMMANDS_WRITTEN):
+        due = desk.commands[read % COMMANDS].frame - frame
+        quanta = min(quanta, max((due + QUANTUM - 1) // QUANTUM, 1))
+    return quanta
+
+
+@inner
+def _finish(rack, frame):
+    """Bring the quantum in `rack.block` through the effect buses and the master."""
     for b in range(rack.fx.shape[0]):
         if rack.fx[b].used != 0:
             bus_quantum(
@@ -73,8 +108,6 @@ def make_quantum(rack):
                 rack.voice,
                 rack.block,
             )
-    for _ in range(done):
-        _report_ended(rack)
     master_quantum(
         frame,
         rack.block,
@@ -86,20 +119,19 @@ def make_quantum(rack):
         rack.meter,
         rack.peaks,
     )
-    store_release(rack.status, FRAME, frame + QUANTUM)
 
 
-@njit(nogil=True, cache=True)
-def _take_commands(rack, frame):
+@inner
+def _take_commands(desk, frame):
     """Carry out every command whose frame has come, in order; one that came late is reported."""
-    status = rack.status
+    status = desk.status
     read = status[COMMANDS_READ]
     written = load_acquire(status, COMMANDS_WRITTEN)
     if read == written:
         return
     status[COMMAND_HIGH_WATER] = max(status[COMMAND_HIGH_WATER], written - read)
     while read < written:
-        command = rack.commands[read % COMMANDS]
+        command = desk.commands[read % COMMANDS]
         if command.frame > frame:
             break
         late = command.frame < frame
@@ -107,29 +139,29 @@ def _take_commands(rack, frame):
             if status[WAITS] == WAITING:
                 break
             late = command.voice.start < frame
-            _wait(rack, command.voice, frame)
+            _wait(desk, command.voice, frame)
         elif command.kind == STOP:
             # In time is whatever comes before the fade.
             late = late and command.end - command.fade < frame
-            _stop(rack, command, frame)
+            _stop(desk, command, frame)
         elif command.kind == GAIN:
-            for v in range(rack.voices.shape[0]):
-                _set_gain(rack.voices[v], command)
+            for v in range(desk.voices.shape[0]):
+                _set_gain(desk.voices[v], command)
             for w in range(status[WAITS]):
-                _set_gain(rack.waiting[w], command)
+                _set_gain(desk.waiting[w], command)
         elif command.kind == FADER:
-            bus = rack.buses[command.id]
+            bus = desk.buses[command.id]
             bus.target = command.gain
             bus.step = command.step
         if late:
             status[CAME_LATE] += 1
-            report(rack, LATE, command.number, frame, 0, 0)
+            report(desk, LATE, command.number, frame, 0, 0)
         read += 1
     store_release(status, COMMANDS_READ, read)
 
 
-@njit(nogil=True, cache=True)
-def _wait(rack, voice, frame):
+@inner
+def _wait(desk, voice, frame):
     """Let a placement wait for its start. One that came late begins now, inside its sound, by a fade."""
     if voice.start < frame:
         missed = frame - voice.start
@@ -138,39 +170,39 @@ def _wait(rack, voice, frame):
             length = voice.frames - voice.loop_start
             voice.position = voice.loop_start + (voice.position - voice.frames) % length
         if voice.end <= frame or voice.position >= voice.frames:
-            report(rack, ENDED, voice.id, voice.start, voice.end, 0)
+            report(desk, ENDED, voice.id, voice.start, voice.end, 0)
             return
         voice.start = frame
         voice.fade_in = LINEAR_FADE_FRAMES
         voice.fade_in_power = 0
-    status = rack.status
-    rack.waiting[status[WAITS]] = voice
+    status = desk.status
+    desk.waiting[status[WAITS]] = voice
     status[WAITS] += 1
     status[NEXT_START] = min(status[NEXT_START], voice.start)
 
 
-@njit(nogil=True, cache=True)
-def _stop(rack, command, frame):
+@inner
+def _stop(desk, command, frame):
     """End a placement early. One that has not begun is taken back if it would fade before its start."""
-    for w in range(rack.status[WAITS]):
-        waiting = rack.waiting[w]
+    for w in range(desk.status[WAITS]):
+        waiting = desk.waiting[w]
         if waiting.id == command.id:
             if command.end - command.fade <= waiting.start:
-                report(rack, ENDED, waiting.id, waiting.start, waiting.start, 0)
-                _forget(rack, w)
+                report(desk, ENDED, waiting.id, waiting.start, waiting.start, 0)
+                _forget(desk, w)
             elif command.end < waiting.end:
                 waiting.end = command.end
                 waiting.fade_out = command.fade
                 waiting.fade_out_power = command.fade_power
             return
-    for v in range(rack.voices.shape[0]):
-        voice = rack.voices[v]
+    for v in range(desk.voices.shape[0]):
+        voice = desk.voices[v]
         if voice.phase == PLAYING and voice.id == command.id:
             _leave(voice, frame, command.end, command.fade, command.fade_power)
             return
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _leave(voice, frame, end, fade, power):
     """Fade a voice out by `end`. A fade that should have begun begins now, and the end moves with it."""
     end = max(end, frame + fade)
@@ -180,7 +212,7 @@ def _leave(voice, frame, end, fade, power):
         voice.fade_out_power = power
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _set_gain(voice, command):
     if voice.phase == PLAYING and voice.id == command.id:
         voice.gain_target = command.gain
@@ -188,43 +220,43 @@ def _set_gain(voice, command):
         voice.right_target = command.right
 
 
-@njit(nogil=True, cache=True)
-def _forget(rack, w):
+@inner
+def _forget(desk, w):
     """Take one out of those that wait; the order among them means nothing."""
-    status = rack.status
+    status = desk.status
     status[WAITS] -= 1
     if w != status[WAITS]:
-        rack.waiting[w] = rack.waiting[status[WAITS]]
-    rack.waiting[status[WAITS]].phase = FREE
+        desk.waiting[w] = desk.waiting[status[WAITS]]
+    desk.waiting[status[WAITS]].phase = FREE
     status[NEXT_START] = NEVER
     for each in range(status[WAITS]):
-        status[NEXT_START] = min(status[NEXT_START], rack.waiting[each].start)
+        status[NEXT_START] = min(status[NEXT_START], desk.waiting[each].start)
 
 
-@njit(nogil=True, cache=True)
-def _begin(rack, frame):
+@inner
+def _begin(desk, frame):
     """Give a voice to everything that begins in this quantum, in order of start, then id."""
-    status = rack.status
+    status = desk.status
     while status[NEXT_START] < frame + QUANTUM:
         first = 0
         for w in range(1, status[WAITS]):
-            a, b = rack.waiting[w], rack.waiting[first]
+            a, b = desk.waiting[w], desk.waiting[first]
             if a.start < b.start or (a.start == b.start and a.id < b.id):
                 first = w
-        slot = _free_voice(rack, frame)
+        slot = _free_voice(desk, frame)
         if slot >= 0:
-            rack.voices[slot] = rack.waiting[first]
+            desk.voices[slot] = desk.waiting[first]
         else:
-            waiting = rack.waiting[first]
-            report(rack, ENDED, waiting.id, waiting.start, waiting.start, 0)
-        _forget(rack, first)
+            waiting = desk.waiting[first]
+            report(desk, ENDED, waiting.id, waiting.start, waiting.start, 0)
+        _forget(desk, first)
 
 
-@njit(nogil=True, cache=True)
-def _free_voice(rack, frame):
+@inner
+def _free_voice(desk, frame):
     """A free voice, or -1. Where 256 sound already the oldest hit goes, or else the oldest of all."""
     free, sounding, oldest = -1, 0, -1
-    voices = rack.voices
+    voices = desk.voices
     for v in range(voices.shape[0]):
         voice = voices[v]
         if voice.phase != PLAYING:
@@ -241,20 +273,45 @@ def _free_voice(rack, frame):
     if sounding >= MOST_SOUNDING:
         voices[oldest].leaving = 1
         _leave(voices[oldest], frame, frame, LINEAR_FADE_FRAMES, 0)
-        rack.status[CROWDED] += 1
+        desk.status[CROWDED] += 1
     if free < 0:
-        rack.status[CROWDED] += 1
+        desk.status[CROWDED] += 1
     return free
 
 
-@njit(nogil=True, cache=True)
-def _report_ended(rack):
+@inner
+def _report_ended(desk):
     """Report and free the voice that ended first, of equal ends the first."""
     first = -1
-    for v in range(rack.voices.shape[0]):
-        voice = rack.voices[v]
-        if voice.phase == DONE and (first < 0 or voice.end < rack.voices[first].end):
+    for v in range(desk.voices.shape[0]):
+        voice = desk.voices[v]
+        if voice.phase == DONE and (first < 0 or voice.end < desk.voices[first].end):
             first = v
-    voice = rack.voices[first]
-    report(rack, ENDED, voice.id, voice.start, voice.end, voice.heard)
+    voice = desk.voices[first]
+    report(desk, ENDED, voice.id, voice.start, voice.end, voice.heard)
     voice.phase = FREE
+
+
+@cfunc(types.int64(types.int64, types.int64, types.int64), cache=True)
+def chain(addresses, into, quanta):
+    """Make quanta from the mixer's frame on; gives how many frames were made.
+
+    `addresses`: the address of the rack's addresses. `into`: the address of float32 (2, frames) for that many
+    quanta; or 0, then one span is made, of so many quanta at most, and left in the rack.
+    """
+    word = flush_to_zero()
+    rack = rack_at(carray(pointer(addresses), COUNT, _int64))
+    if into == 0:
+        made = make_span(rack, quanta)
+    else:
+        frames = quanta * QUANTUM
+        out = carray(pointer(into), (2, frames), _float32)
+        made = 0
+        while made < frames:
+            count = make_span(rack, min((frames - made) // QUANTUM, SPAN_QUANTA))
+            for c in range(2):
+                for i in range(count):
+                    out[c, made + i] = rack.span[c, i]
+            made += count
+    restore(word)
+    return made

@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from .clock import QUANTUM
+from .machine import inner
 
 FX_BUSES = 16
 MOST_FILTERS = 4
@@ -57,7 +57,7 @@ _STEP = np.float32(1.0 / QUANTUM)
 _RATE = 48_000.0
 
 
-@njit(nogil=True, cache=True)
+@inner
 def frequency(filter, frame):
     """Where a filter's glide is at a frame, in Hz."""
     hz, to, length = filter[HZ], filter[TO_HZ], filter[GLIDE]
@@ -71,7 +71,7 @@ def frequency(filter, frame):
     return hz * (to / hz) ** x
 
 
-@njit(nogil=True, cache=True)
+@inner
 def filter_quantum(filter, frame, block):
     """Bring a quantum, float32 (2, 64), through one filter, in place."""
     g = math.tan(math.pi * min(frequency(filter, frame), 0.49 * _RATE) / _RATE)
@@ -98,7 +98,7 @@ def filter_quantum(filter, frame, block):
         filter[MEMORY + 2 * c], filter[MEMORY + 2 * c + 1] = first, second
 
 
-@njit(nogil=True, cache=True)
+@inner
 def reverb_quantum(bus, lines, lows, block):
     """Bring a quantum through the reverb, in place.
 
@@ -131,7 +131,7 @@ def reverb_quantum(bus, lines, lows, block):
     bus.reverb_at = at
 
 
-@njit(nogil=True, cache=True)
+@inner
 def delay_quantum(bus, line, block):
     """Bring a quantum through the delay, in place. `line` float32 (2, at least `bus.delay`)."""
     wet = bus.delay_mix
@@ -148,7 +148,7 @@ def delay_quantum(bus, line, block):
     bus.delay_at = at
 
 
-@njit(nogil=True, cache=True)
+@inner
 def bus_quantum(frame, bus, filters, lines, lows, delay, sent, block, out):
     """Bring what was sent to a bus through its effects and add it to `out`; all float32 (2, 64).
 

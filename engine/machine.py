@@ -7,11 +7,16 @@ x86-64; on ARM they become `ldar` and `stlr`.
 from __future__ import annotations
 
 import platform
+from typing import Any
 
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from .compiled import forget_stale
+
+forget_stale()
 
 _ALIGNED = 8
 _X86 = platform.machine().lower() in ("x86_64", "amd64")
@@ -22,6 +27,18 @@ CLOCK_MONOTONIC = 6 if platform.system() == "Darwin" else 1
 
 _clock_gettime = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.voidptr))
 _nanosleep = types.ExternalFunction("nanosleep", types.int32(types.voidptr, types.voidptr))
+
+
+inner = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""A function that only compiled code calls: it is compiled, and kept, with what calls it.
+
+It has no way in from Python: `outer` gives one.
+"""
+
+
+def outer(function: Any) -> Any:
+    """An inner function with a way in from Python, for tests and measurements."""
+    return njit(nogil=True)(function.py_func)
 
 
 def _item(context, builder, array_type, array, index):
@@ -67,12 +84,42 @@ def float_pointer(typingctx, address):
 
 
 @intrinsic
+def call(typingctx, function, first, second, third):
+    """Call the compiled function at an address: int64 (int64, int64, int64)."""
+    signature = types.int64(types.int64, types.int64, types.int64, types.int64)
+
+    def codegen(context, builder, signature, args):
+        wide = ir.IntType(64)
+        kind = ir.FunctionType(wide, [wide, wide, wide]).as_pointer()
+        return builder.call(builder.inttoptr(args[0], kind), list(args[1:]))
+
+    return signature, codegen
+
+
+@intrinsic
 def pointer(typingctx, address):
     """An address, int64, as a `void *`."""
     signature = types.voidptr(types.int64)
 
     def codegen(context, builder, signature, args):
         return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+    return signature, codegen
+
+
+@intrinsic
+def prefetch(typingctx, address):
+    """Ask for the cache line at an address, int64, which need not be a valid one."""
+    signature = types.void(types.int64)
+
+    def codegen(context, builder, signature, args):
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+        function = builder.module.declare_intrinsic("llvm.prefetch", (byte,), kind)
+        read, keep, data = 0, 3, 1
+        hints = [ir.Constant(word, each) for each in (read, keep, data)]
+        builder.call(function, [builder.inttoptr(args[0], byte), *hints])
+        return context.get_dummy_value()
 
     return signature, codegen
 
@@ -119,7 +166,7 @@ def _call_x86(builder, name, word):
     builder.call(function, [builder.bitcast(word, byte)])
 
 
-@njit(nogil=True, cache=True)
+@inner
 def flush_to_zero():
     """Have denormal numbers count as zero on this thread; gives the word that `restore` takes back.
 
@@ -130,20 +177,20 @@ def flush_to_zero():
     return before
 
 
-@njit(nogil=True, cache=True)
+@inner
 def restore(word):
     """Undo `flush_to_zero`."""
     _set_control_word(word)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def monotonic_ns(scratch):
     """The monotonic clock in ns. `scratch`: int64 (2,), a `timespec`."""
     _clock_gettime(CLOCK_MONOTONIC, pointer(scratch.ctypes.data))
     return scratch[0] * 1_000_000_000 + scratch[1]
 
 
-@njit(nogil=True, cache=True)
+@inner
 def sleep_ns(scratch, nanoseconds):
     """Let other threads run for a while. `scratch`: int64 (2,), a `timespec`."""
     scratch[0] = nanoseconds // 1_000_000_000

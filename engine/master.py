@@ -10,11 +10,11 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from ..vault.loudness import gated_power
 from .clock import QUANTUM
+from .machine import inner
 
 TAPS = 32
 PHASES = 8
@@ -145,7 +145,7 @@ def integrated_lufs(mean_squares: NDArray[np.float64]) -> float:
     return -math.inf if power is None else -0.691 + 10 * math.log10(power)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _weighted_energy(block, filters):
     """Sum of squares of the K-weighted quantum over both channels; `filters` (2, 4) keeps the memories."""
     energy = 0.0
@@ -166,7 +166,7 @@ def _weighted_energy(block, filters):
     return energy
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _true_peaks(history, peaks, floor):
     """The greatest interpolated magnitude around each frame of a quantum, both channels.
 
@@ -178,7 +178,8 @@ def _true_peaks(history, peaks, floor):
         for i in range(history.shape[1]):
             greatest = max(greatest, abs(history[c, i]))
     if greatest * _FIR_REACH < floor:
-        peaks[:] = greatest
+        for i in range(QUANTUM):
+            peaks[i] = greatest
         return
     for i in range(QUANTUM):
         peak = np.float32(0)
@@ -192,7 +193,7 @@ def _true_peaks(history, peaks, floor):
         peaks[i] = peak
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _follow_loudness(control):
     """After 100 ms: take the block into the measure, and set the gain's course for the next 100 ms."""
     mean_square = control.block_sum / (BLOCK_QUANTA * QUANTUM)
@@ -208,7 +209,7 @@ def _follow_loudness(control):
     control.gain_step = (then - control.gain) / BLOCK_QUANTA
 
 
-@njit(nogil=True, cache=True)
+@inner
 def master_quantum(frame, block, control, filters, history, delay, reduction, meter, peaks):
     """Bring one quantum through the master, in place; what comes out is LATENCY_FRAMES older.
 
@@ -265,7 +266,7 @@ def master_quantum(frame, block, control, filters, history, delay, reduction, me
     _measure(block, state, filters[1], history[1], meter, peaks)
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _fade_out(frame, block, state):
     if frame + QUANTUM <= state.fade_from:
         return
@@ -276,7 +277,7 @@ def _fade_out(frame, block, state):
             block[c, i] = np.float32(block[c, i] * (x * x * (3.0 - 2.0 * x)))
 
 
-@njit(nogil=True, cache=True)
+@inner
 def _measure(block, state, filters, history, meter, peaks):
     """Read the output's loudness and true peak."""
     state.out_sum += _weighted_energy(block, filters)

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..vault.records import ENGINE_RATE
-from .chain import advance
+from .addresses import rack_addresses
+from .chain import chain
 from .clock import QUANTUM
 from .effects import NO_EFFECTS, PlacedBus, PlacedFilter
 from .effects_kernel import (
@@ -61,6 +62,7 @@ from .rack import (
     PLACE,
     PLAYING,
     REPORT,
+    SPAN,
     STATUS,
     STOP,
     VOICE,
@@ -128,7 +130,7 @@ class Mixer:
             buses=faders,
             commands=np.zeros(COMMANDS, COMMAND),
             reports=np.zeros(RING_REPORTS, REPORT),
-            accumulator=np.zeros((BUSES, 2, QUANTUM), np.float32),
+            accumulator=np.zeros((BUSES, 2, SPAN), np.float32),
             envelope=np.zeros(QUANTUM, np.float32),
             control=master.control,
             filters=master.filters,
@@ -137,6 +139,7 @@ class Mixer:
             reduction=master.reduction,
             meter=master.meter,
             peaks=np.zeros(QUANTUM, np.float32),
+            span=np.zeros((2, SPAN), np.float32),
             block=np.zeros((2, QUANTUM), np.float32),
             filters_of=np.zeros((EFFECT_ROWS, MOST_FILTERS, FILTER_COLUMNS)),
             sends_of=np.zeros((EFFECT_ROWS, FX_BUSES), np.float32),
@@ -152,6 +155,7 @@ class Mixer:
                 (FX_BUSES, 2, max([QUANTUM, *(bus.delay_frames for bus in buses)])), np.float32
             ),
         )
+        self._addresses = rack_addresses(self.rack)
         self._fx = {bus.name: number for number, bus in enumerate(buses)}
         self._keys = {part: number for number, part in enumerate(keys[:KEY_PARTS])}
         for number, bus in enumerate(buses):
@@ -263,7 +267,7 @@ class Mixer:
         """The next `quanta` x 64 frames, float32 (2, frames)."""
         self.flush()
         out = np.empty((2, quanta * QUANTUM), np.float32)
-        advance(self.rack, out)
+        chain.ctypes(self._addresses.ctypes.data, out.ctypes.data, quanta)
         self._read_meter()
         return out
 
@@ -272,7 +276,7 @@ class Mixer:
         while self._backlog:
             count = min(len(self._backlog), COMMANDS)
             batch = np.array([self._backlog[i] for i in range(count)], COMMAND)
-            pushed = push(self.rack, batch)
+            pushed = push(self.rack.status, self.rack.commands, batch)
             for _ in range(pushed):
                 self._backlog.popleft()
             if pushed < count:
@@ -287,7 +291,7 @@ class Mixer:
     def reports(self) -> list[Heard | Late]:
         """What ended and what came late since the last call, in the mixer's order."""
         found: list[Heard | Late] = []
-        while count := pull(self.rack, self._reports):
+        while count := pull(self.rack.status, self.rack.reports, self._reports):
             for kind, id, start, end, heard in self._reports[:count].tolist():
                 if kind == ENDED:
                     found.append(Heard(id, heard, start, end))

@@ -19,8 +19,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from .machine import load_acquire, store_release
+from .clock import QUANTUM
+from .machine import inner, load_acquire, store_release
 
+SPAN_QUANTA = 4
+SPAN = SPAN_QUANTA * QUANTUM
+"""The most frames that are mixed at a time."""
 VOICES = 320
 """256 that may sound and 64 for those that fade out as others take their place."""
 WAITING = 4096
@@ -133,7 +137,8 @@ COMMANDS_READ, REPORTS_WRITTEN, FRAME, TAP_WRITTEN = (LINE * n for n in range(4,
     LONGEST_NS,
     DELIVERED,
     TAP_LOST,
-) = (FRAME + n for n in range(1, 13))
+    MADE,
+) = (FRAME + n for n in range(1, 14))
 STATUS = LINE * 8
 TAP_QUANTA = 4096
 """5.5 s of output at 48 kHz that the composing side may be behind with."""
@@ -143,12 +148,13 @@ NEVER = 1 << 62
 class Rack(NamedTuple):
     """Every array of one mixer; the compiled functions take it whole.
 
-    `status`: int64, by the names above. `accumulator` float32 (buses, 2, 64), `envelope` and `peaks` float32
-    (64,) and `block` and `voice` float32 (2, 64) are scratch. `control` to `meter` are the master's, see
-    there. Rows of effects of voices: `filters_of` (rows, 4, columns of a filter), `sends_of` (rows, effect
-    buses), `ducks_of` (rows, 3): the part that it ducks under, the gain then, the gain now. `keys` (2,
-    parts): how loud such a part was in the quantum before, and is in this one. `fx` and what follows: the
-    effect buses, see `effects_kernel`.
+    `status`: int64, by the names above. `accumulator` float32 (buses, 2, SPAN), `envelope` and `peaks`
+    float32 (64,) and `block` and `voice` float32 (2, 64) are scratch. `span` float32 (2, SPAN): what was made
+    last, of which the status MADE and CARRIED say how many frames there are and how many wait to be taken.
+    `control` to `meter` are the master's, see there. Rows of effects of voices: `filters_of` (rows, 4,
+    columns of a filter), `sends_of` (rows, effect buses), `ducks_of` (rows, 3): the part that it ducks under,
+    the gain then, the gain now. `keys` (2, parts): how loud such a part was in the quantum before, and is in
+    this one. `fx` and what follows: the effect buses, see `effects_kernel`.
     """
 
     status: NDArray[np.int64]
@@ -166,6 +172,7 @@ class Rack(NamedTuple):
     reduction: NDArray[np.float64]
     meter: NDArray[np.float64]
     peaks: NDArray[np.float32]
+    span: NDArray[np.float32]
     block: NDArray[np.float32]
     filters_of: NDArray[np.float64]
     sends_of: NDArray[np.float32]
@@ -178,6 +185,17 @@ class Rack(NamedTuple):
     fx_lines: NDArray[np.float32]
     fx_lows: NDArray[np.float32]
     fx_delays: NDArray[np.float32]
+
+
+class Desk(NamedTuple):
+    """Of a rack, what commands and reports are about."""
+
+    status: NDArray[np.int64]
+    waiting: NDArray[np.void]
+    voices: NDArray[np.void]
+    buses: NDArray[np.void]
+    commands: NDArray[np.void]
+    reports: NDArray[np.void]
 
 
 class Deck(NamedTuple):
@@ -202,41 +220,41 @@ def aligned_zeros(count: int) -> NDArray[np.int64]:
     return raw[skip : skip + count]
 
 
-@njit(nogil=True, cache=True)
-def report(rack, kind, id, start, end, heard):
+@inner
+def report(desk, kind, id, start, end, heard):
     """Put a report into its ring, which always has room."""
-    written = rack.status[REPORTS_WRITTEN]
-    slot = rack.reports[written % REPORTS]
+    written = desk.status[REPORTS_WRITTEN]
+    slot = desk.reports[written % REPORTS]
     slot.kind = kind
     slot.id = id
     slot.start = start
     slot.end = end
     slot.heard = heard
-    store_release(rack.status, REPORTS_WRITTEN, written + 1)
-    waiting = written + 1 - load_acquire(rack.status, REPORTS_READ)
-    rack.status[REPORT_HIGH_WATER] = max(rack.status[REPORT_HIGH_WATER], waiting)
+    store_release(desk.status, REPORTS_WRITTEN, written + 1)
+    waiting = written + 1 - load_acquire(desk.status, REPORTS_READ)
+    desk.status[REPORT_HIGH_WATER] = max(desk.status[REPORT_HIGH_WATER], waiting)
 
 
 @njit(nogil=True, cache=True)
-def push(rack, commands):
+def push(status, ring, commands):
     """Put as many of `commands` into their ring as it has room for; how many that were."""
-    written = rack.status[COMMANDS_WRITTEN]
-    room = COMMANDS - (written - load_acquire(rack.status, COMMANDS_READ))
+    written = status[COMMANDS_WRITTEN]
+    room = COMMANDS - (written - load_acquire(status, COMMANDS_READ))
     count = min(room, commands.shape[0])
     for i in range(count):
-        rack.commands[(written + i) % COMMANDS] = commands[i]
-    store_release(rack.status, COMMANDS_WRITTEN, written + count)
+        ring[(written + i) % COMMANDS] = commands[i]
+    store_release(status, COMMANDS_WRITTEN, written + count)
     return count
 
 
 @njit(nogil=True, cache=True)
-def pull(rack, into):
+def pull(status, ring, into):
     """Take reports out of their ring into `into`; how many that were."""
-    read = rack.status[REPORTS_READ]
-    count = min(load_acquire(rack.status, REPORTS_WRITTEN) - read, into.shape[0])
+    read = status[REPORTS_READ]
+    count = min(load_acquire(status, REPORTS_WRITTEN) - read, into.shape[0])
     for i in range(count):
-        into[i] = rack.reports[(read + i) % REPORTS]
-    store_release(rack.status, REPORTS_READ, read + count)
+        into[i] = ring[(read + i) % REPORTS]
+    store_release(status, REPORTS_READ, read + count)
     return count
 
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .callback import addresses, callback, pace
+from .chain import chain
 from .errors import DeviceFailed
 from .rack import Deck, Rack
 
@@ -55,7 +56,7 @@ class PortAudioDevice:
     ) -> None:
         sounddevice = portaudio()
         # Everything that the callback touches is kept here for as long as the stream lives.
-        self._kept = rack, deck, callback
+        self._kept = rack, deck, callback, chain
         self._addresses = addresses(rack, deck)
         ffi = sounddevice._ffi
         try:
@@ -106,7 +107,10 @@ class SilentDevice:
     def __init__(self, rack: Rack, deck: Deck, rate: int, block: int = SILENT_BLOCK) -> None:
         self._block = np.zeros((block or SILENT_BLOCK, 2), np.float32)
         self._thread = threading.Thread(
-            target=pace, args=(rack, deck, self._block, rate), name="stemloom silent device", daemon=True
+            target=pace,
+            args=(addresses(rack, deck), self._block, rate),
+            name="stemloom silent device",
+            daemon=True,
         )
 
     def start(self) -> None:

@@ -205,5 +205,5 @@ def _warn_of_compiling(door: Door) -> None:
     folders = [Path(folder) / "__pycache__" for folder in stemloom.engine.__path__]
     if os.environ.get("NUMBA_CACHE_DIR"):
         folders = [Path(os.environ["NUMBA_CACHE_DIR"])]
-    if not any(next(folder.rglob("callback.callback-*.nbi"), None) for folder in folders):
+    if not any(next(folder.rglob("chain.chain-*.nbi"), None) for folder in folders):
         door.note("compiling the mixer for this machine; this is done once and takes some 30 seconds")

@@ -14,13 +14,16 @@ from test_session import RATE, read_all
 from test_session import home as home
 
 from stemloom import Vault
+from stemloom.engine import effects_kernel
 from stemloom.engine.effects import PlacedBus, PlacedDuck, PlacedEffects, PlacedFilter, PlacedSend
-from stemloom.engine.effects_kernel import bus_quantum, filter_quantum, frequency
+from stemloom.engine.machine import outer
 from stemloom.engine.mixer import Heard, Mixer, _fill
 from stemloom.engine.session import Session
 from stemloom.ledger.verify import verify
 from stemloom.script.check import accepted
 
+bus_quantum, filter_quantum = outer(effects_kernel.bus_quantum), outer(effects_kernel.filter_quantum)
+frequency = outer(effects_kernel.frequency)
 DRY = PlacedBus("b", 0.0, 0.0, 0, 0.0, 0.0, (), 1.0, 0.0)
 
 

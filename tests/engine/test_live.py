@@ -15,10 +15,12 @@ from test_session import RATE, SCRIPT
 from test_session import home as home
 
 from stemloom import Vault
+from stemloom.engine import callback
 from stemloom.engine import take as takes
-from stemloom.engine.callback import _step_of, duration_of
+from stemloom.engine.callback import duration_of
 from stemloom.engine.errors import DeviceFailed
 from stemloom.engine.live import Live
+from stemloom.engine.machine import outer
 from stemloom.engine.master import LATENCY_FRAMES
 from stemloom.engine.rack import CLOSING, tell
 from stemloom.engine.replay import replay
@@ -158,8 +160,9 @@ def test_a_device_that_is_not_there_is_said(home: Path, tmp_path: Path) -> None:
 
 
 def test_the_histogram_knows_its_durations() -> None:
+    step_of = outer(callback.step_of)
     for nanoseconds in [*range(1, 100), *(int(1.3**n) for n in range(20, 80))]:
-        step = _step_of(nanoseconds)
+        step = step_of(nanoseconds)
         assert nanoseconds <= duration_of(step) <= nanoseconds * (1 + 1 / 16) + 1
         assert step == 0 or duration_of(step - 1) < nanoseconds
 

@@ -1,0 +1,37 @@
+"""Nothing stays compiled that is older than a source that it was compiled from."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import stemloom.engine
+from stemloom.engine.compiled import SOURCES, forget_stale
+
+ENGINE = Path(stemloom.engine.__path__[0])
+
+
+def test_the_list_of_sources_is_whole() -> None:
+    holds = re.compile(r"^@(inner|cfunc|intrinsic)\b", re.MULTILINE)
+    found = {path.stem for path in ENGINE.glob("*.py") if holds.search(path.read_text())}
+    assert found | {"clock"} == set(SOURCES)
+
+
+def test_what_is_older_than_one_source_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    kept = tmp_path / "__pycache__"
+    kept.mkdir()
+    for name in SOURCES:
+        path = tmp_path / f"{name}.py"
+        path.touch()
+        os.utime(path, (1000, 1000))
+    indexes = [kept / "chain.chain-1.py311.nbi", kept / "rack.push-2.py311.nbi"]
+    other = kept / "scan.scan-1.py311.nbi"
+    for index in (*indexes, other):
+        index.touch()
+        os.utime(index, (2000, 2000))
+    assert forget_stale(tmp_path) == 0
+    os.utime(tmp_path / "kernel.py", (3000, 3000))
+    assert forget_stale(tmp_path) == 2
+    assert [path.exists() for path in (*indexes, other)] == [False, False, True]
+    assert forget_stale(tmp_path / "nowhere") == 0
