@@ -76,7 +76,7 @@ def _beside_scsynth(mix: Any, stems: list[NDArray[np.float32]], gains: NDArray[n
             rounds=3,
         )
     seconds["scsynth"] -= seconds["scsynth's start"]
-    return _figure("steady gains, from cache", seconds, "scsynth", "scsynth -N", seconds_of=WHOLE_SECONDS)
+    return _figure("steady gains, from cache", seconds, "scsynth", "scsynth -N", length=WHOLE_SECONDS)
 
 
 def _figure(
@@ -85,14 +85,14 @@ def _figure(
     peer: str,
     against: str,
     note: str = "",
-    seconds_of: float = FRAMES / RATE,
+    length: float = FRAMES / RATE,
 ) -> Figure:
     return Figure(
         name=f"mixer kernel, {VOICES} stereo voices, {name}",
         seconds=seconds,
         ratio=seconds[peer] / seconds["kernel"],
         against=against,
-        note=f"{seconds_of / seconds['kernel']:.0f} times real time on one core{note}",
+        note=f"{length / seconds['kernel']:.0f} times real time on one core{note}",
     )
 
 

@@ -1,7 +1,8 @@
-"""Warm start to first sound of a prepared piece, in a process of its own, beside `import numba`."""
+"""Start to first sound of a prepared piece, in a process of its own: warm beside `import numba`, and cold."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -44,7 +45,14 @@ def figures() -> list[Figure]:
         def numba() -> None:
             subprocess.run([sys.executable, "-c", "import numba"], check=True)
 
+        def cold() -> None:
+            with tempfile.TemporaryDirectory() as empty:
+                compiling = {**os.environ, "NUMBA_CACHE_DIR": empty}
+                command = [sys.executable, "-c", FIRST_SOUND, str(home), str(SCRIPT)]
+                subprocess.run(command, check=True, env=compiling)
+
         seconds = side_by_side({"first sound": start, "import numba": numba}, rounds=5)
+        uncompiled = side_by_side({"first sound": cold}, rounds=1)
     ratio = seconds["first sound"] / seconds["import numba"]
     return [
         Figure(
@@ -53,5 +61,12 @@ def figures() -> list[Figure]:
             ratio=None,
             against=None,
             note=f"{seconds['first sound']:.2f} s, {ratio:.1f} times `import numba`",
-        )
+        ),
+        Figure(
+            name="cold start to first sound, nothing compiled yet",
+            seconds=uncompiled,
+            ratio=None,
+            against=None,
+            note=f"{uncompiled['first sound']:.1f} s",
+        ),
     ]
