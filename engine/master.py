@@ -26,6 +26,8 @@ RELEASE_FRAMES = 7200
 """Time constant of the limiter's return: 150 ms."""
 MARGIN_DB = 0.25
 """Under the ceiling, for what the limiter's own moving gain adds between frames."""
+ABSOLUTE_GATE = 10**-6.9309
+"""-70 LUFS, as a mean square: what is softer counts in no loudness."""
 BLOCK_QUANTA = 75
 """100 ms: the step of the loudness measure."""
 MOST_CORRECTION_DB = 10.0
@@ -35,6 +37,12 @@ PRIOR_BLOCKS, MOST_BLOCKS = 15, 120
 """The measure begins as if 1.5 s had been heard, and remembers 12 s."""
 PRIOR_DB = -2.0
 """What is expected of a mix before it is heard, against its target."""
+HEARD_BLOCKS = 6000
+"""How much of the output counts in its loudness so far: ten minutes."""
+CATCH_UP_BLOCKS, CATCH_UP_SHARE = 50, 0.25
+"""Over how long what the output lacks is made up for: 5 s, or a quarter of what was heard if longer."""
+MOST_CATCH_UP_DB = 4.0
+"""The most that the gain is moved for it."""
 
 # K-weighting at 48 kHz: BS.1770-4, tables 1 and 2.
 _SHELF = np.array(
@@ -68,6 +76,8 @@ CONTROL = np.dtype(
         ("block_quanta", np.int64),
         ("release", np.float64),
         ("idle", np.int64),
+        ("heard_sum", np.float64),
+        ("heard_blocks", np.float64),
         ("out_sum", np.float64),
         ("true_peak", np.float64),
         ("meter_blocks", np.int64),
@@ -194,16 +204,48 @@ def _true_peaks(history, peaks, floor):
 
 
 @inner
+def _catch_up(control):
+    """By how many dB the output is to be louder or softer for a while, to have the target on the whole.
+
+    The mix is measured before the limiter and over the last seconds only; what came out in the end, since the
+    begin, says by how much that was wrong.
+    """
+    heard = control.heard_blocks
+    if heard < 1:
+        return 0.0
+    over = max(CATCH_UP_BLOCKS, CATCH_UP_SHARE * heard)
+    aim = 10 ** ((control.target + 0.691) / 10)
+    power = 1 + (heard - control.heard_sum / aim) / over
+    decibels = 10 * math.log10(max(power, 0.01))
+    return min(max(decibels, -MOST_CATCH_UP_DB), MOST_CATCH_UP_DB)
+
+
+@inner
+def _note_heard(control, meter):
+    """Take the 400 ms of output that just ended into its loudness so far, gated as in BS.1770-4."""
+    power = 0.0
+    for k in range(1, 5):
+        power += meter[(control.meter_blocks - k) % meter.shape[0]] / 4
+    if power > ABSOLUTE_GATE and power * control.heard_blocks >= control.heard_sum / 10:
+        if control.heard_blocks >= HEARD_BLOCKS:
+            control.heard_sum -= control.heard_sum / control.heard_blocks
+        else:
+            control.heard_blocks += 1
+        control.heard_sum += power
+
+
+@inner
 def _follow_loudness(control):
     """After 100 ms: take the block into the measure, and set the gain's course for the next 100 ms."""
     mean_square = control.block_sum / (BLOCK_QUANTA * QUANTUM)
     control.block_sum = 0.0
     control.block_quanta = 0
-    if mean_square > 10**-6.9309 and mean_square > control.mean_square / 10:
+    if mean_square > ABSOLUTE_GATE and mean_square > control.mean_square / 10:
         control.blocks = min(control.blocks + 1, MOST_BLOCKS)
         control.mean_square += (mean_square - control.mean_square) / control.blocks
     loudness = -0.691 + 10 * math.log10(control.mean_square)
-    wanted = min(max(control.target - loudness, -MOST_CORRECTION_DB), MOST_CORRECTION_DB)
+    wanted = control.target - loudness + _catch_up(control)
+    wanted = min(max(wanted, -MOST_CORRECTION_DB), MOST_CORRECTION_DB)
     now = 20 * math.log10(control.gain)
     then = 10 ** ((now + min(max(wanted - now, -SLEW_DB), SLEW_DB)) / 20)
     control.gain_step = (then - control.gain) / BLOCK_QUANTA
@@ -285,6 +327,8 @@ def _measure(block, state, filters, history, meter, peaks):
         meter[state.meter_blocks % meter.shape[0]] = state.out_sum / (BLOCK_QUANTA * QUANTUM)
         state.meter_blocks += 1
         state.out_sum = 0.0
+        if state.meter_blocks >= 4:
+            _note_heard(state, meter)
     for c in range(2):
         for i in range(TAPS - 1):
             history[c, i] = history[c, i + QUANTUM]
