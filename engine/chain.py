@@ -16,7 +16,7 @@ from .effects_kernel import bus_quantum
 from .fades import LINEAR_FADE_FRAMES
 from .kernel import longest_span, mix_span
 from .machine import flush_to_zero, inner, load_acquire, pointer, restore, store_release
-from .master import master_quantum
+from .master import aim_at, master_quantum
 from .plan import MOST_SOUNDING
 from .rack import (
     CAME_LATE,
@@ -32,6 +32,7 @@ from .rack import (
     FREE,
     GAIN,
     LATE,
+    MASTER,
     NEVER,
     NEXT_START,
     PLACE,
@@ -56,7 +57,7 @@ def make_span(rack, quanta):
     """
     frame = rack.status[FRAME]
     desk = Desk(rack.status, rack.waiting, rack.voices, rack.buses, rack.commands, rack.reports)
-    _take_commands(desk, frame)
+    _take_commands(desk, rack.control, frame)
     if rack.status[NEXT_START] < frame + QUANTUM:
         _begin(desk, frame)
     if quanta > 1:
@@ -122,7 +123,7 @@ def _finish(rack, frame):
 
 
 @inner
-def _take_commands(desk, frame):
+def _take_commands(desk, control, frame):
     """Carry out every command whose frame has come, in order; one that came late is reported."""
     status = desk.status
     read = status[COMMANDS_READ]
@@ -153,6 +154,8 @@ def _take_commands(desk, frame):
             bus = desk.buses[command.id]
             bus.target = command.gain
             bus.step = command.step
+        elif command.kind == MASTER:
+            aim_at(control[0], command.gain, command.left)
         if late:
             status[CAME_LATE] += 1
             report(desk, LATE, command.number, frame, 0, 0)

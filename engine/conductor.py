@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from ..ledger.clock import Clock
+from ..script.piece import Piece
 from ..vault.records import ENGINE_RATE, Stem
 from ..vault.vault import Vault
 from . import take as takes
@@ -24,15 +25,17 @@ from .account import Account
 from .clock import QUANTUM
 from .compose import next_bar, strike
 from .conform import Conformer
+from .errors import TakeRefused
 from .events import Input
 from .fades import LINEAR_FADE_FRAMES
-from .gains import remix
+from .gains import first_buses, remix
 from .latches import Latches
 from .mixer import Heard, Late, Mixer
-from .plan import Bar, Fade, Placement, Rested, Variant
+from .plan import Bar, Fade, Placement, Rested, Stop, Variant
 from .score import Score
 from .stage import Stage
 from .state import State, first_state
+from .swap import carried, carried_events, in_reach, rescored
 
 HORIZON_FRAMES = 4800
 """The commit horizon, 100 ms: what starts within it is fixed."""
@@ -74,6 +77,7 @@ class Conductor:
         self.waits_for_stems = True
         """Whether a stem that is not conformed yet is waited for. A device never waits: it does without."""
         self.changes: list[takes.Changed] = []
+        self.swaps: list[takes.Swapped] = []
         self.unready: list[takes.Unready] = []
         self.late: list[takes.CameLate] = []
         self.bars: list[Bar] = []
@@ -81,7 +85,8 @@ class Conductor:
         self.left_out = 0
         """Placements that were given up because too many waited."""
         self.listeners: list[Callable[[str, object], None]] = []
-        """Told ("bar", Bar), ("started", Placement), ("ended", Sounded), ("withdrawn", ids of stems)."""
+        """Told ("bar", Bar), ("started", Placement), ("ended", Sounded), ("withdrawn", ids of stems),
+        ("script", Piece) when another takes over."""
         self._vault, self._mixer, self._account, self._wall = vault, mixer, account, wall
         self._limit, self._history = limit, history
         self._state: State = first_state(score.piece, dials)
@@ -92,9 +97,14 @@ class Conductor:
         self._conformer = Conformer(vault)
         self._stage = Stage(mixer)
         self._replayed = replayed
+        self._coming: Score | None = None
+        """What takes over at the next bar line."""
+        self._guests: dict[str, Stem] = {}
+        """Stems that only a script of before could choose, and that still wait or sound."""
         self._changes_ahead: list[takes.Changed] = []
+        self._swaps_ahead: list[takes.Swapped] = []
         if replayed is not None:
-            self._changes_ahead = list(replayed.changes)
+            self._changes_ahead, self._swaps_ahead = list(replayed.changes), list(replayed.swaps)
             self._unready_at = {each.moment: frozenset(each.stems) for each in replayed.unready}
             self._whole = vault.snapshot()
             mixer.late = {each.command: each.frame for each in replayed.late}
@@ -105,6 +115,11 @@ class Conductor:
     def playing(self) -> list[Placement]:
         """What sounds at `control`."""
         return self._stage.playing(self.control)
+
+    @property
+    def next_score(self) -> Score:
+        """By what the next bar is composed."""
+        return self._coming or self.score
 
     @property
     def state(self) -> State:
@@ -156,6 +171,37 @@ class Conductor:
         self._note(struck.rested)
         self._queue(struck.starts)
 
+    def take_back(self, given: Input) -> bool:
+        """Undo a gesture as far as it has not led to anything yet; whether there was something to undo."""
+        self._moment += 1
+        same = [each for each in self._inputs if replace(each, struck=frozenset()) == given]
+        if same:
+            self._inputs.remove(same[-1])
+            return True
+        if given.kind == "cue":
+            waits = given.name in self._state.cues
+            self._state.cues.discard(given.name or "")
+            return waits
+        stem = given.stem or ""
+        step = 1 if given.kind == "like" else -1
+        if stem not in self._state.liked:
+            return False
+        self._state.liked[stem] -= step
+        return True
+
+    def swap(self, coming: Score) -> None:
+        """Have another score take over at the next bar line that is not composed yet."""
+        self._mixer.expect_buses(first_buses(coming, self._carried(coming)[0].dials), self.control)
+        self._moment += 1
+        self._coming = coming
+
+    def rescored(self, piece: Piece) -> Score:
+        """The score by which `piece` could take over now. May be called from any thread; raises as `swap`."""
+        at = self._wall.now()
+        if self._replayed is not None:
+            return rescored(self.score, piece, self._whole, at, must_sound=False)
+        return rescored(self.score, piece, self.score.snapshot, at)
+
     def collect(self) -> None:
         """Take what the mixer reports into the account."""
         reports = self._mixer.reports()
@@ -182,11 +228,18 @@ class Conductor:
             self._change_again()
             return
         now = self._wall.now()
-        expiry = self.score.next_expiry
+        ends = (stem.clearances[self.score.use].until for stem in self._guests.values())
+        expiry = min((end for end in (self.score.next_expiry, *ends) if end is not None), default=None)
         if not self._vault.changed() and (expiry is None or now < expiry):
             return
         before = self.candidates()
-        self.score = self.score.with_snapshot(self._vault.snapshot(), now)
+        snapshot = self._vault.snapshot()
+        self.score = self.score.with_snapshot(snapshot, now)
+        self._guests = {
+            stem.stem: stem
+            for stem in (snapshot.stems if self._guests else ())
+            if stem.stem in self._guests and stem.cleared(self.score.use, now) is not None
+        }
         if self.candidates() == before:
             return
         self.changes.append(
@@ -198,8 +251,8 @@ class Conductor:
         self._let_go()
 
     def candidates(self) -> frozenset[str]:
-        """The stems that may be chosen, by id."""
-        return frozenset(self.score.stems)
+        """The stems that may be chosen, or that may sound on after a swap of the script, by id."""
+        return frozenset(self.score.stems) | frozenset(self._guests)
 
     def prepare(
         self, bars: int | None = None, progress: Callable[[int, int], None] | None = None
@@ -214,14 +267,24 @@ class Conductor:
 
     def wanted(self, bars: int) -> tuple[list[tuple[Stem, Variant]], int | None]:
         """What the next bars need, as things stand, and the frame at which the session ends within them."""
+        return self.wanted_from(bars, self.score, self._state)
+
+    def state_under(self, coming: Score) -> State:
+        """The state at the next bar line, if another score took over there."""
+        return self._carried(coming)[0]
+
+    def wanted_from(
+        self, bars: int, score: Score, state: State
+    ) -> tuple[list[tuple[Stem, Variant]], int | None]:
+        """The same for any score and state. May be called from any thread."""
         wanted: dict[Variant, Stem] = {}
-        state, end = self._state, None
+        end = None
         for _ in range(bars):
-            bar, state = next_bar(self.score, state)
+            bar, state = next_bar(score, state)
             if bar.ended or (self._limit is not None and bar.start_frame >= self._limit):
                 end = bar.start_frame if self._limit is None else min(bar.start_frame, self._limit)
                 break
-            wanted.update({p.variant: self.score.stems[p.stem] for p in bar.starts})
+            wanted.update({p.variant: score.stems[p.stem] for p in bar.starts})
         return [(stem, variant) for variant, stem in wanted.items()], end
 
     @property
@@ -244,7 +307,8 @@ class Conductor:
             return
         self.see_changes()
         for placement in self._stage.begin_due(self.control):
-            clearance = self.score.stems[placement.stem].clearances[self.score.use]
+            stem = self.score.stems.get(placement.stem) or self._guests[placement.stem]
+            clearance = stem.clearances[self.score.use]
             self._account.begun(replace(placement, consent=clearance.index), self._wall.now())
             self._tell("started", placement)
 
@@ -256,6 +320,11 @@ class Conductor:
     def _compose(self) -> None:
         """Compose the next bar, journal it and hand it to the mixer."""
         self.see_changes()
+        if self._coming is not None:
+            self._take_over(self._coming)
+        if self._guests:
+            sounding = self._stage.stems(self.control)
+            self._guests = {stem: each for stem, each in self._guests.items() if stem in sounding}
         before, line = dict(self._state.dials), self.score.clock.bar_frame(self._state.bar)
         self._latches.at_line(self._state, line)
         state, inputs = self._state, tuple(self._inputs)
@@ -276,6 +345,52 @@ class Conductor:
         else:
             self._queue(bar.starts)
         self._tell("bar", bar)
+
+    def _carried(self, coming: Score) -> tuple[State, list[Stop]]:
+        state, stops = carried(self._state, coming)
+        carried_events(state, self.score.piece, coming.piece)
+        return state, stops
+
+    def _take_over(self, coming: Score) -> None:
+        """Go on by another score from the bar line that is composed now."""
+        self._coming = None
+        now, old = self._wall.now(), self.score
+        if self._replayed is None:
+            if coming.snapshot is not old.snapshot:
+                coming = coming.with_snapshot(old.snapshot, now)
+        else:
+            if not self._swaps_ahead:
+                raise TakeRefused("the take says that a script was swapped in, but not what it then played")
+            then = self._swaps_ahead.pop(0)
+            kept = self._whole.only(frozenset(then.candidates))
+            if then.key is not None and then.key not in {key.name for key in coming.piece.keys}:
+                raise TakeRefused(f'the take is in {then.key}, which is no key of "{coming.piece.name}"')
+            coming = rescored(old, coming.piece, kept, now, key=then.key, must_sound=False)
+        self._state, stops = self._carried(coming)
+        known = {**self._guests, **old.stems}
+        self.score, sounding = coming, self._stage.stems(self.control)
+        self._guests = {stem: known[stem] for stem in sorted(sounding - set(coming.stems)) if stem in known}
+        for stop in stops:
+            self._stage.stop(stop.id, stop.end_frame, stop.fade_out, self.control)
+        self._latches.keep(lambda dial, value: in_reach(coming.piece, dial, value))
+        self._mixer.take_buses(first_buses(coming, self._state.dials), self.control)
+        self._mixer.take_keys(coming.ducked_under)
+        if (old.piece.loudness_lufs, old.piece.ceiling_dbtp) != (
+            coming.piece.loudness_lufs,
+            coming.piece.ceiling_dbtp,
+        ):
+            self._mixer.set_master(coming.piece.loudness_lufs, coming.piece.ceiling_dbtp, self.control)
+        self.swaps.append(
+            takes.Swapped(
+                self.control,
+                self._moment,
+                coming.snapshot.state_hash,
+                coming.key.name if coming.key else None,
+                tuple(sorted(self.candidates())),
+            )
+        )
+        self._moment += 1
+        self._tell("script", coming.piece)
 
     def _ready_bar(self, compose: Callable[[frozenset[str]], tuple[Bar, State]]) -> tuple[Bar, State]:
         """Compose; where stems are not waited for, once more without those that are not ready."""
@@ -323,17 +438,19 @@ class Conductor:
             if change.frame > self.control or change.moment > self._moment:
                 return
             self._changes_ahead.pop(0)
-            kept = self._whole.only(frozenset(change.candidates))
-            self.score = self.score.with_snapshot(kept, self._wall.now())
+            candidates = frozenset(change.candidates)
+            self.score = self.score.with_snapshot(self._whole.only(candidates), self._wall.now())
+            self._guests = {stem: each for stem, each in self._guests.items() if stem in candidates}
             self.changes.append(change)
             self._let_go()
 
     def _let_go(self) -> None:
         """Fade out what sounds, and take back what waits, of stems that may not sound any more."""
-        self._stage.stop_stems(self.score.stems, Fade(WITHDRAWN_FADE_FRAMES), self.control)
+        kept = self.candidates()
+        self._stage.stop_stems(kept, Fade(WITHDRAWN_FADE_FRAMES), self.control)
         for sounds in (self._state.parts, self._state.held):
             for part, sounding in list(sounds.items()):
-                if sounding.placement.stem not in self.score.stems:
+                if sounding.placement.stem not in kept:
                     del sounds[part]
                     self._state.withdrawn.add(part)
 

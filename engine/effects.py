@@ -13,6 +13,7 @@ from ..vault.records import ENGINE_RATE
 from .clock import BarClock
 
 LOWEST_HZ, HIGHEST_HZ = 20.0, 20_000.0
+MOST_DELAY_BEATS = 16
 
 Number = Callable[[Expression, str, float, float], float]
 """What gives an expression's value, for a purpose, within bounds."""
@@ -90,7 +91,7 @@ def placed_buses(
         def of(expression: Expression | None, purpose: str, lo: float, hi: float, default: float) -> float:
             return default if expression is None else value(expression, purpose, lo, hi)
 
-        beats = of(bus.delay_beats, "delay", 0.0625, 16.0, 0.0)
+        beats = of(bus.delay_beats, "delay", 0.0625, float(MOST_DELAY_BEATS), 0.0)
         return PlacedBus(
             name=bus.name,
             reverb_seconds=of(bus.reverb_seconds, "reverb", 0.1, 30.0, 0.0),

@@ -11,6 +11,8 @@ EngineError (exit 1)
     ConformFailed (1)   a stem could not be stretched
     OutputRefused (2)   the output file's name or place will not do
     OutputFailed (1)    the disk would not take the output file
+    SwapRefused (2)     another script cannot take over from the one that plays
+    NothingToUndo (1)   no gesture is left that can be taken back
     TakeRefused (2)     a file that is no take, or one that can no longer be played
     DeviceFailed (1)    an audio device is not there or will not play
     NotSealed (1)       the output is whole and logged, and the log is yet to be sealed
@@ -68,6 +70,14 @@ class OutputFailed(EngineError):
 
 
 class NotSealed(EngineError):
+    pass
+
+
+class SwapRefused(EngineError):
+    exit_code = 2
+
+
+class NothingToUndo(EngineError):
     pass
 
 

@@ -31,6 +31,13 @@ class Faders:
                 these.add(role)
         return {role: gain for role, gain in self._heard().items() if gain != before[role]}
 
+    def stands(self, gesture: Gesture) -> float:
+        """Where what a gesture moves stands now, as the gesture's value would be. Raises as `known` does."""
+        role, _ = self.known(gesture)
+        if gesture.kind == "fade":
+            return self._gains[role]
+        return float(role in (self._muted if gesture.kind == "mute" else self._solo))
+
     def known(self, gesture: Gesture) -> tuple[str, float]:
         """The role and value of a gesture. Raises UnknownRole, also for a gain outside 0 to 1."""
         role, value = gesture.name or "", gesture.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..script.piece import Dial
@@ -40,6 +41,11 @@ class Latches:
         state.dials.update(self._bar)
         self._bar.clear()
         state.dials.update({name: value for due, name, value in self._beats if due <= _quantum(frame)})
+
+    def keep(self, holds: Callable[[str, float], bool]) -> None:
+        """Forget the values that wait for a dial that does not hold them any more."""
+        self._bar = {name: value for name, value in self._bar.items() if holds(name, value)}
+        self._beats = [each for each in self._beats if holds(each[1], each[2])]
 
     def follow(self, frame: int) -> None:
         """Have the mix follow the dials at `frame`."""

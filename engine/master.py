@@ -118,7 +118,7 @@ class Master:
         self.control = np.zeros(1, CONTROL)
         control = self.control[0]
         control["target"] = self.loudness_lufs
-        control["ceiling"] = 10 ** ((self.ceiling_dbtp - MARGIN_DB) / 20)
+        control["ceiling"] = ceiling_gain(self.ceiling_dbtp)
         control["gain"] = 1.0
         control["mean_square"] = 10 ** ((self.loudness_lufs + PRIOR_DB + 0.691) / 10)
         control["blocks"] = PRIOR_BLOCKS
@@ -141,6 +141,11 @@ class Master:
         """Of all output so far; -inf for silence."""
         peak = float(self.control[0]["true_peak"])
         return 20 * math.log10(peak) if peak > 0 else -math.inf
+
+
+def ceiling_gain(ceiling_dbtp: float) -> float:
+    """The greatest sample value that keeps to a ceiling."""
+    return float(10 ** ((ceiling_dbtp - MARGIN_DB) / 20))
 
 
 def integrated_lufs(mean_squares: NDArray[np.float64]) -> float:
@@ -201,6 +206,15 @@ def _true_peaks(history, peaks, floor):
                 peak = max(peak, abs(value))
             peak = max(peak, abs(history[c, i + TAPS // 2 - 1]))
         peaks[i] = peak
+
+
+@inner
+def aim_at(control, loudness, ceiling):
+    """Have another loudness, in LUFS, and another ceiling, as a gain, from here on."""
+    if loudness != control.target:
+        control.target = loudness
+        control.heard_sum = control.heard_blocks = 0.0
+    control.ceiling = ceiling
 
 
 @inner

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,8 +38,9 @@ from .effects_kernel import (
     SMOOTH,
     TO_HZ,
 )
+from .errors import SwapRefused
 from .kernel import MOST_STEP
-from .master import Master, integrated_lufs
+from .master import Master, ceiling_gain, integrated_lufs
 from .plan import Fade, Placement
 from .rack import (
     BUS,
@@ -57,6 +58,7 @@ from .rack import (
     FREE,
     GAIN,
     KEY_PARTS,
+    MASTER,
     NEVER,
     NEXT_START,
     PLACE,
@@ -79,6 +81,8 @@ from .rack import (
 from .rack import REPORTS as RING_REPORTS
 
 KINDS = {"lowpass": LOWPASS, "highpass": HIGHPASS, "bandpass": BANDPASS}
+LONGEST_SOUND_FRAMES = 120 * ENGINE_RATE
+"""For how long what was placed under one script may go on under the next, and send to its buses."""
 CURVES = {"linear": LINEAR, "smooth": SMOOTH, "exponential": EXPONENTIAL}
 
 
@@ -115,8 +119,12 @@ class Mixer:
         ceiling_dbtp: float,
         buses: Sequence[PlacedBus] = (),
         keys: Sequence[str] = (),
+        longest_delay: int = 0,
     ) -> None:
-        """`buses`: of effects. `keys`: the parts that others duck under; of more than 64 the rest do not."""
+        """`buses`: of effects. `keys`: the parts that others duck under; of more than 64 the rest do not.
+
+        `longest_delay`: in frames, of buses that may be taken in later.
+        """
         self.master = Master(loudness_lufs, ceiling_dbtp)
         status = aligned_zeros(STATUS)
         status[NEXT_START] = status[END] = NEVER
@@ -152,16 +160,21 @@ class Mixer:
             fx_lines=np.zeros((FX_BUSES, LINES, LONGEST_LINE), np.float32),
             fx_lows=np.zeros((FX_BUSES, 3, LINES), np.float32),
             fx_delays=np.zeros(
-                (FX_BUSES, 2, max([QUANTUM, *(bus.delay_frames for bus in buses)])), np.float32
+                (FX_BUSES, 2, max([QUANTUM, longest_delay, *(bus.delay_frames for bus in buses)])), np.float32
             ),
         )
         self._addresses = rack_addresses(self.rack)
-        self._fx = {bus.name: number for number, bus in enumerate(buses)}
-        self._keys = {part: number for number, part in enumerate(keys[:KEY_PARTS])}
-        for number, bus in enumerate(buses):
-            self._set_bus(number, bus)
-        self.tail_frames = max((bus.tail_frames for bus in buses), default=0)
+        self.tail_frames = 0
         """How long the effects ring after the last sound."""
+        self._fx: dict[str, int] = {}
+        """The place of each bus of effects that something may be sent to."""
+        self._places: dict[int, PlacedBus] = {}
+        """What is at each place, also where nothing is sent to any more."""
+        self._free_at: dict[int, int] = {}
+        """Of places to which nothing is sent any more: the frame from which they may be used again."""
+        self.take_buses(buses, 0)
+        self._keys: dict[str, int] = {}
+        self.take_keys(keys)
         self._free_rows = list(range(EFFECT_ROWS))[::-1]
         self._rows: dict[int, int] = {}
         """The row of effects of each placement that has some."""
@@ -263,6 +276,62 @@ class Mixer:
         command["step"] = min(float(MOST_STEP), QUANTUM / max(frames, 1))
         self._send(command)
 
+    def set_master(self, loudness_lufs: float, ceiling_dbtp: float, at: int) -> None:
+        """Have another loudness and ceiling from the frame `at` on."""
+        command = self._command(MASTER, at, 0)
+        command["gain"], command["left"] = loudness_lufs, ceiling_gain(ceiling_dbtp)
+        self._send(command)
+
+    def expect_buses(self, buses: Sequence[PlacedBus], at: int) -> None:
+        """Raise SwapRefused if there will be no place for these buses of effects."""
+        longest = self.rack.fx_delays.shape[2]
+        if too_long := [bus.name for bus in buses if bus.delay_frames > longest]:
+            raise SwapRefused(
+                f'the delay of the bus "{too_long[0]}" is longer than {longest / ENGINE_RATE:g} s: '
+                "the old script plays on"
+            )
+        fresh = [bus for bus in buses if self._kept_place(bus) is None]
+        if len(fresh) > len(self._free_places(at)):
+            raise SwapRefused(
+                f"there are {FX_BUSES} places for buses of effects, and those of the scripts before still "
+                "ring: the old script plays on; try again in a while"
+            )
+
+    def take_buses(self, buses: Sequence[PlacedBus], at: int) -> None:
+        """Have these buses of effects and no others for what is placed from here on, decided at `at`.
+
+        One that is as it was rings on as it is; what others still hold rings out.
+        """
+        free, before = self._free_places(at), self._fx
+        self._fx = {}
+        for bus in buses:
+            place = self._kept_place(bus, before)
+            if place is None:
+                place = free.pop(0)
+                self._set_bus(place, bus)
+                self._places[place] = bus
+            self._free_at.pop(place, None)
+            self._fx[bus.name] = place
+            self.tail_frames = max(self.tail_frames, bus.tail_frames)
+        for place in set(before.values()) - set(self._fx.values()):
+            rings = int(self.rack.fx[place]["rings"])
+            self._free_at[place] = at + LONGEST_SOUND_FRAMES + rings
+
+    def take_keys(self, keys: Sequence[str]) -> None:
+        """Have others duck under these parts; of more than 64 in all the rest do not."""
+        for part in keys:
+            if part not in self._keys and len(self._keys) < KEY_PARTS:
+                self._keys[part] = len(self._keys)
+
+    def _kept_place(self, bus: PlacedBus, among: Mapping[str, int] | None = None) -> int | None:
+        """Where the very same bus is already."""
+        place = (self._fx if among is None else among).get(bus.name)
+        return place if place is not None and self._places[place] == bus else None
+
+    def _free_places(self, at: int) -> list[int]:
+        rung_out = sorted(place for place, frame in self._free_at.items() if frame <= at)
+        return [*(place for place in range(FX_BUSES) if place not in self._places), *rung_out]
+
     def advance(self, quanta: int) -> NDArray[np.float32]:
         """The next `quanta` x 64 frames, float32 (2, frames)."""
         self.flush()
@@ -343,7 +412,11 @@ class Mixer:
         return row
 
     def _set_bus(self, number: int, bus: PlacedBus) -> None:
+        # Nothing is sent here yet, so the mixer does not touch what it finds silent.
         fx, gain = self.rack.fx[number], 10 ** (bus.gain_db / 20)
+        fx["reverb_at"] = fx["delay_at"] = 0
+        self.rack.fx_lines[number] = self.rack.fx_lows[number] = 0
+        self.rack.fx_delays[number, :, : bus.delay_frames] = 0
         # To -60 dB, and as long again: nothing is left of it then that could come back.
         fx["used"], fx["quiet"], fx["rings"] = 1, NEVER, 2 * bus.tail_frames + ENGINE_RATE
         fx["reverb"], fx["reverb_mix"] = bus.reverb_seconds, bus.reverb_mix

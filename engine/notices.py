@@ -13,6 +13,7 @@ EVENTS = (
     "started",
     "ended",
     "withdrawn",
+    "script",
     "xrun",
     "device",
     "unready",

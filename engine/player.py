@@ -20,13 +20,15 @@ The sound is the one that `stemloom render` writes, bit for bit, whatever the bl
 every placement that has ended is in the ledger's journal, and leaving the `with` block seals the session in
 the log. `player.take` then holds all that happened, and `stemloom replay` gives the same sound again.
 
-Gestures - `set`, `like`, `dislike`, `cue`, `fade`, `mute`, `solo`, `panic` - may come from any thread. One
-for the mix is heard in the next block, one for what is played at the boundary that the script names.
+Gestures - `set`, `like`, `dislike`, `cue`, `fade`, `mute`, `solo`, `panic`, `swap_script`, `undo` - may come
+from any thread. One for the mix is heard in the next block, one for what is played at the boundary that the
+script names; another script takes over at the next bar line, or is refused while the old one plays on.
 
 Events come on a thread of their own, never on the device's: `on("bar", f)` calls `f(Bar)` for each bar as it
 is composed, `"section"` for each first bar of a section, `"started"` with a Placement, `"ended"` with what
-was heard of it, `"withdrawn"` with the ids of stems, `"xrun"` with their number, `"device"` and `"unready"`
-with an error that did not stop the music, `"failed"` with one that did.
+was heard of it, `"withdrawn"` with the ids of stems, `"script"` with the Piece that took over, `"xrun"` with
+their number, `"device"` and `"unready"` with an error that did not stop the music, `"failed"` with one that
+did.
 
 Errors: a script with mistakes raises ScriptRejected, a use that it is not for UseRefused, a vault with
 nothing cleared NothingCleared, a device that will not play DeviceFailed. All are sentences for a person.
@@ -196,6 +198,30 @@ class Player:
         """Silence at once; the music comes back with the next bar."""
         with self._open() as session:
             session.panic()
+
+    def swap_script(self, text: str, name: str = "<text>") -> None:
+        """Have another script take over at the next bar line, whole or not at all; the old one plays on.
+
+        What it needs first is conformed before that, so this may take a while. The form goes on in the
+        section of the same name, or begins anew; lines that stand in both scripts go on without a seam.
+        `name`: of the script, in messages. Raises ScriptRejected, SwapRefused for another tempo or meter,
+        UseRefused, NothingCleared.
+        """
+        session = self._session
+        piece = accepted(text, session.score.snapshot, file=name)
+        coming = session.rescored(piece)
+        conductor = session.conductor
+        with self._open():
+            state = conductor.state_under(coming)
+        wanted, _ = conductor.wanted_from(PREPARED_BARS, coming, state)
+        conductor.conformer.prepare(wanted)
+        with self._open():
+            session.swap(coming)
+
+    def undo(self) -> None:
+        """Take the last gesture back that was not taken back yet, also a script. Raises NothingToUndo."""
+        with self._open() as session:
+            session.undo()
 
     def on(self, event: str, call: Callable[..., object]) -> None:
         """Have `call` called for every event of a kind, with what the module's text says of it.

@@ -81,7 +81,7 @@ those that something ducks under, -1 for another.
 BUS = np.dtype([("gain", np.float32), ("target", np.float32), ("step", np.float32)], align=True)
 """A bus: its gain, where that goes, and the most that it moves in a quantum."""
 
-PLACE, STOP, GAIN, FADER = 0, 1, 2, 3
+PLACE, STOP, GAIN, FADER, MASTER = 0, 1, 2, 3, 4
 
 COMMAND = np.dtype(
     [
@@ -100,7 +100,9 @@ COMMAND = np.dtype(
     ],
     align=True,
 )
-"""A command: `number` counts them, `frame` is where it applies, `id` is of a placement, or of a bus."""
+"""A command: `number` counts them, `frame` is where it applies, `id` is of a placement, or of a bus.
+
+For the master, `gain` is its loudness in LUFS and `left` its ceiling, as a gain."""
 
 ENDED, LATE = 0, 1
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..ledger.clock import Clock, SystemClock
 from ..ledger.entries import Tier, Use
+from ..script.check import accepted
 from ..script.piece import Piece
 from ..vault.records import ENGINE_RATE, TIERS
 from ..vault.vault import Vault
@@ -26,7 +27,8 @@ from . import take as takes
 from .account import Account, Run, Sounded
 from .clock import QUANTUM
 from .conductor import MOST_TAIL_SECONDS, Conductor
-from .errors import EngineError, UnknownCue, UnknownPart
+from .effects import MOST_DELAY_BEATS
+from .errors import EngineError, NothingToUndo, SwapRefused, UnknownCue, UnknownPart
 from .events import Input
 from .faders import Faders
 from .gains import first_buses
@@ -36,9 +38,12 @@ from .plan import Bar, Placement, Rested
 from .quantise import to_pcm24
 from .score import Score, score
 from .state import first_state, in_range
+from .swap import in_reach
 
 QUIET_START = 0.003
 """Below it the first frames of a sound are no click when it begins at once: -50 dBFS."""
+MOST_UNDO = 1000
+"""How many gestures may be taken back."""
 
 
 class Session:
@@ -88,6 +93,7 @@ class Session:
             tempo_bpm=None if replayed is None else Fraction(replayed.tempo_bpm),
             key=None if replayed is None else replayed.key,
         ).with_starts(self._starts_clean)
+        self._first = first
         self._limit = _limit_frames(first, seconds, bars)
         if replayed is not None:
             self._limit = replayed.limit_frames
@@ -101,6 +107,7 @@ class Session:
             piece.ceiling_dbtp,
             first_buses(first, first_state(piece, self._dials).dials),
             first.ducked_under,
+            first.clock.frame(MOST_DELAY_BEATS),
         )
         if self._limit is not None:
             fade = min(first.clock.bar_frame(1), self._limit // 4)
@@ -112,6 +119,10 @@ class Session:
         """The output's length, once it is known."""
         self._hash = hashlib.sha256()
         self._gestures: list[takes.Gesture] = []
+        self._undo: list[Callable[[], object]] = []
+        """What takes each gesture back, the last of them last."""
+        self._turned: dict[str, float] = {}
+        """The value to which each dial was turned last."""
         self._rung_out = False
         self._lead = 0
         self._lost = False
@@ -229,7 +240,9 @@ class Session:
         """Turn a dial: heard in the next quantum, or latched at the boundary that the dial names."""
         value = in_range(self.score.piece, dial, value)
         self._note(takes.Gesture(0, "dial", dial, value))
-        self.conductor.turn(dial, value)
+        before = self._turned.get(dial, self.conductor.state.dials[dial])
+        self._turn(dial, value)
+        self._can_undo(lambda: self._turn_back(dial, before))
 
     def like(self, part: str | None = None) -> None:
         """The listener likes what `part` plays, or the loop that started last. Raises UnknownPart."""
@@ -243,7 +256,9 @@ class Session:
         """Give a cue that a move or an event of the script waits for. Raises UnknownCue."""
         self._known_cue(name)
         self._note(takes.Gesture(0, "cue", name))
-        self.conductor.give(Input("cue", name=name))
+        given = Input("cue", name=name)
+        self.conductor.give(given)
+        self._can_undo(lambda: self.conductor.take_back(given))
 
     def _react(self, kind: Literal["like", "dislike"], part: str | None) -> None:
         """What the gesture means is settled now: by the bar line another stem may play."""
@@ -251,7 +266,9 @@ class Session:
         self._note(takes.Gesture(0, kind, part))
         sounding = [p for p in self.conductor.playing if (not p.hit if part is None else p.part == part)]
         last = max(sounding, key=lambda p: (p.start_frame, p.id), default=None)
-        self.conductor.give(Input(kind, last.part if last else part, stem=last.stem if last else None))
+        given = Input(kind, last.part if last else part, stem=last.stem if last else None)
+        self.conductor.give(given)
+        self._can_undo(lambda: self.conductor.take_back(given))
 
     def fade(self, role: str, gain: float, seconds: float = 0.0) -> None:
         """Move the listener's fader of a role to a gain of 0 to 1, over a time. Raises UnknownRole."""
@@ -270,10 +287,60 @@ class Session:
         self._note(takes.Gesture(0, "panic", None))
         self.conductor.panic()
 
+    def rescored(self, piece: Piece) -> Score:
+        """The score by which another script would take over. May be called from any thread.
+
+        Raises SwapRefused, UseRefused, NothingCleared.
+        """
+        return self.conductor.rescored(piece)
+
+    def swap(self, score: Score) -> None:
+        """Have another script take over at the next bar line, by its score. Raises SwapRefused."""
+        if self.piece_ended:
+            raise SwapRefused(f'"{self.score.piece.name}" has ended: nothing can take over from it')
+        self.decide()
+        before = self.conductor.next_score
+        self.conductor.swap(score)
+        self._gestures.append(takes.Gesture(self.conductor.control, "script", score.piece.text))
+        self._can_undo(lambda: self.conductor.swap(self.conductor.rescored(before.piece)))
+
+    def undo(self) -> None:
+        """Take the last gesture back that was not taken back yet, as far as nothing came of it.
+
+        A dial, a fader or a script goes back to what it was; a like, a dislike or a cue counts no more. What
+        has been heard stays heard. Raises NothingToUndo, and what `swap` raises.
+        """
+        if not self._undo:
+            raise NothingToUndo("no gesture is left that can be taken back")
+        self.decide()
+        self._undo.pop()()
+        self._gestures.append(takes.Gesture(self.conductor.control, "undo", None))
+
+    def _can_undo(self, undo: Callable[[], object]) -> None:
+        self._undo.append(undo)
+        del self._undo[:-MOST_UNDO]
+
+    def _turn_back(self, dial: str, value: float) -> None:
+        """Turn a dial to what it was, if the script that plays now has it."""
+        if in_reach(self.score.piece, dial, value):
+            self._turn(dial, value)
+
+    def _turn(self, dial: str, value: float) -> None:
+        self._turned[dial] = value
+        self.conductor.turn(dial, value)
+
     def _fader(self, gesture: takes.Gesture) -> None:
-        moved = self._faders.moved(gesture)
+        before = self._faders.stands(gesture)
+        self._move(gesture)
+        self._can_undo(lambda: self._move_faders(replace(gesture, value=before)))
+
+    def _move(self, gesture: takes.Gesture) -> None:
+        self._faders.known(gesture)
         self._note(gesture)
-        for role, gain in moved.items():
+        self._move_faders(gesture)
+
+    def _move_faders(self, gesture: takes.Gesture) -> None:
+        for role, gain in self._faders.moved(gesture).items():
             self.conductor.set_fader(role, gain, gesture.frames)
 
     def _note(self, gesture: takes.Gesture) -> None:
@@ -296,6 +363,10 @@ class Session:
             self.cue(gesture.name)
         elif gesture.kind == "panic":
             self.panic()
+        elif gesture.kind == "undo":
+            self.undo()
+        elif gesture.kind == "script":
+            self.swap(self.rescored(accepted(gesture.name or "")))
         elif gesture.kind in ("like", "dislike"):
             self._react(gesture.kind, gesture.name)
         else:
@@ -310,7 +381,9 @@ class Session:
             self._known_cue(gesture.name or "")
         elif gesture.kind in ("like", "dislike"):
             self._known_part(gesture.name)
-        elif gesture.kind != "panic":
+        elif gesture.kind == "script":
+            self.rescored(accepted(gesture.name or ""))
+        elif gesture.kind not in ("panic", "undo"):
             self._faders.known(gesture)
 
     def _known_cue(self, name: str) -> None:
@@ -474,7 +547,7 @@ class Session:
             )
 
     def _make_take(self) -> takes.Take:
-        score = self.score
+        score = self._first
         return takes.Take(
             version=takes.VERSION,
             engine=self._run.engine,
@@ -491,6 +564,7 @@ class Session:
             candidates=self._first_candidates,
             limit_frames=self._limit,
             changes=tuple(self.conductor.changes),
+            swaps=tuple(self.conductor.swaps),
             unready=tuple(self.conductor.unready),
             late=tuple(self.conductor.late),
             gestures=tuple(self._gestures),

@@ -47,6 +47,11 @@ class Stage:
             return None
         return min(p.start_frame for p in self._waiting.values()) // WINDOW_FRAMES * WINDOW_FRAMES
 
+    def stems(self, frame: int) -> set[str]:
+        """The stems of all that waits or sounds at `frame`."""
+        self.playing(frame)
+        return {p.stem for p in (*self._waiting.values(), *self._begun.values())}
+
     def begins(self, frame: int) -> bool:
         """Whether something begins within the window at `frame`."""
         return any(p.start_frame < frame + WINDOW_FRAMES for p in self._waiting.values())

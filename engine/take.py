@@ -17,7 +17,7 @@ from ..vault.records import ENGINE_RATE
 from .clock import QUANTUM
 from .errors import TakeRefused
 
-VERSION = 2
+VERSION = 3
 MOST_FRAMES = 366 * 24 * 3600 * ENGINE_RATE
 """A year of sound."""
 
@@ -56,7 +56,7 @@ class _Version(msgspec.Struct):
     version: int
 
 
-GestureKind = Literal["dial", "like", "dislike", "cue", "fade", "mute", "solo", "panic"]
+GestureKind = Literal["dial", "like", "dislike", "cue", "fade", "mute", "solo", "panic", "script", "undo"]
 
 
 class Gesture(msgspec.Struct, frozen=True):
@@ -64,7 +64,8 @@ class Gesture(msgspec.Struct, frozen=True):
 
     `name`: of the dial that was turned to `value`, of the cue, or of the part that is liked or disliked,
     null for the loop that started last. Of a listener's fader, the role: `value` is its gain, 0 to 1, reached
-    after `frames`; 1 or 0 for a mute or solo that is set or taken off.
+    after `frames`; 1 or 0 for a mute or solo that is set or taken off. Of a script that is swapped in, its
+    text.
     """
 
     frame: int
@@ -83,6 +84,19 @@ class Changed(msgspec.Struct, frozen=True):
     frame: int
     moment: int
     vault: str
+    candidates: tuple[str, ...]
+
+
+class Swapped(msgspec.Struct, frozen=True):
+    """Another script took over at a bar line that was composed at `frame`; `moment` as in `Changed`.
+
+    `key`: chosen for it. `candidates`: the stems that could be chosen or still sounded from then on.
+    """
+
+    frame: int
+    moment: int
+    vault: str
+    key: str | None
     candidates: tuple[str, ...]
 
 
@@ -119,9 +133,9 @@ class Take(msgspec.Struct, frozen=True):
 
     `pcm_sha256`: of the output as 24-bit little-endian interleaved samples; null where it could not be kept.
 
-    `candidates`: the stems that could be chosen, by id. `vault`: the snapshot's hash. `tempo_bpm`: exact,
-    as a fraction. `limit_frames`: the length asked for, null to the piece's own end. `frames`: of the output;
-    `mixed`: the frame at which the mixer was stopped.
+    `script`: the first. `candidates`: the stems that it could choose, by id. `vault`: the snapshot's hash.
+    `tempo_bpm`: exact, as a fraction. `limit_frames`: the length asked for, null to the piece's own end.
+    `frames`: of the output; `mixed`: the frame at which the mixer was stopped.
     """
 
     version: int
@@ -139,6 +153,7 @@ class Take(msgspec.Struct, frozen=True):
     candidates: tuple[str, ...]
     limit_frames: int | None
     changes: tuple[Changed, ...]
+    swaps: tuple[Swapped, ...]
     unready: tuple[Unready, ...]
     late: tuple[CameLate, ...]
     gestures: tuple[Gesture, ...]
@@ -185,6 +200,7 @@ def _wrong(take: Take) -> str | None:
         return f"its tempo is {take.tempo_bpm!r}"
     frames = [gesture.frame for gesture in take.gestures]
     moments = [change.frame for change in take.changes]
+    swaps = [swap.frame for swap in take.swaps]
     if not 20 <= tempo <= 400:
         return f"its tempo is {take.tempo_bpm} bpm"
     if take.rate != ENGINE_RATE:
@@ -193,7 +209,9 @@ def _wrong(take: Take) -> str | None:
         return f"{take.frames} frames of {take.mixed} that were mixed"
     if take.limit_frames is not None and not 0 < take.limit_frames <= MOST_FRAMES:
         return f"its limit is {take.limit_frames} frames"
-    for name, given in (("gestures", frames), ("changes", moments)):
+    if any(gesture.kind == "script" and gesture.name is None for gesture in take.gestures):
+        return "a script was swapped in that is not there"
+    for name, given in (("gestures", frames), ("changes", moments), ("swaps", swaps)):
         if given != sorted(given) or any(not 0 <= frame <= MOST_FRAMES or frame % QUANTUM for frame in given):
             return f"its {name} are not in order, or not at whole steps of {QUANTUM} frames"
     return None

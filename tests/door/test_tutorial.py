@@ -62,7 +62,7 @@ def _it_is_two_minutes_of_music(file: Path) -> None:
     )
     assert enters < water < min(boat, town) - 3
     assert leaves < water
-    assert level[33] > level[31] + 3, "the town is a step up"
+    assert level[32] > level[31] + 3, "the town begins a step up"
     assert level[:56].min() > -50
     seconds = np.sqrt((sound[-4 * RATE :] ** 2).mean(axis=1).reshape(4, RATE).mean(axis=1))
     assert np.all(np.diff(seconds) < 0)
