@@ -337,6 +337,11 @@ class Player:
         return self._session.frame / ENGINE_RATE
 
     @property
+    def script(self) -> str:
+        """The text of the script that plays now."""
+        return self._session.score.piece.text
+
+    @property
     def session(self) -> str:
         """The session's id in the ledger."""
         return self._session.session

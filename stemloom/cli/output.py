@@ -219,32 +219,38 @@ def _painted(text: str, letters: str) -> str:
 def fail(error: BaseException, *, verbose: bool, as_json: bool = False) -> int:
     """Word `error` in one sentence on standard error and give the exit code for it.
 
-    An exception of ours carries `exit_code` and its own sentence. Trouble with the disk is worded here.
-    Anything else is a fault of ours, and says so. `as_json`: standard output gets it too, as one JSON object.
+    `as_json`: standard output gets it too, as one JSON object.
     """
     from ..script.problems import ScriptRejected, summary
 
-    code, ours = 1, getattr(error, "exit_code", None)
-    plain = str(error)
-    if isinstance(ours, int):
-        code, sentence = ours, _sentence(error)
-    elif isinstance(error, OSError):
-        plain = sentence = _disk_sentence(error)
-    else:
-        if verbose:
-            traceback.print_exception(error, file=sys.stderr)
-        plain = sentence = (
-            f"a fault in Stemloom itself ({type(error).__name__}: {error}). "
-            "Run the command with -v for the details that a report needs."
-        )
-    click.echo(f"stemloom: {sentence}", err=True)
+    code = getattr(error, "exit_code", 1)
+    click.echo(f"stemloom: {worded(error, verbose=verbose)}", err=True)
     if as_json:
+        plain = str(error) if hasattr(error, "exit_code") else worded(error, verbose=False)
         record: dict[str, object] = {"ok": False, "exit": code, "error": plain}
         if isinstance(error, ScriptRejected):
             record["error"] = f"{error.file} is refused: {summary(error.problems)}"
             record["problems"] = [problem_record(problem) for problem in error.problems]
         click.echo(json.dumps(record, ensure_ascii=False))
     return code
+
+
+def worded(error: BaseException, *, verbose: bool) -> str:
+    """`error` in a sentence; `verbose`: with the stack of a fault of ours on standard error.
+
+    An exception of ours carries `exit_code` and its own sentence. Trouble with the disk is worded here.
+    Anything else is a fault of ours, and says so.
+    """
+    if hasattr(error, "exit_code"):
+        return _sentence(error)
+    if isinstance(error, OSError):
+        return _disk_sentence(error)
+    if verbose:
+        traceback.print_exception(error, file=sys.stderr)
+    return (
+        f"a fault in Stemloom itself ({type(error).__name__}: {error}). "
+        "Run the command with -v for the details that a report needs."
+    )
 
 
 def problem_record(problem: Problem) -> dict[str, object]:

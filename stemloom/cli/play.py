@@ -15,7 +15,8 @@ import click
 
 from ..script.problems import counted
 from .options import SECONDS, dial_value, session
-from .output import Door
+from .output import Door, worded
+from .watch import Watch
 
 if TYPE_CHECKING:
     from ..engine.player import Player
@@ -39,6 +40,7 @@ def device_of(value: str | None) -> int | str | None:
     "--block", type=click.IntRange(0, 8192), default=0, help="Frames of a block; 0: the device's own."
 )
 @click.option("--seconds", type=SECONDS, help="Stop after so long; without it the piece plays to its end.")
+@click.option("--watch", is_flag=True, help="When SCRIPT is saved anew, it takes over at the next bar line.")
 @session
 @click.pass_obj
 def play(
@@ -47,15 +49,22 @@ def play(
     device: str | None,
     block: int,
     seconds: float | None,
+    watch: bool,
     seed: int | None,
     use: str | None,
     tier: str,
     user: str,
     dials: tuple[str, ...],
 ) -> None:
-    """Play SCRIPT on an audio device. Ctrl-C ends it with a short fade; what was heard is logged."""
+    """Play SCRIPT on an audio device. Ctrl-C ends it with a short fade; what was heard is logged.
+
+    With --watch you may edit it meanwhile: what you save takes over at the next bar line, and lines that stay
+    go on without a seam. If it has a mistake, that is said, and what played before plays on.
+    """
     from ..engine.player import Player
 
+    if watch and str(script) == "-":
+        raise click.UsageError("--watch needs a file: what comes from standard input is not saved anew")
     _warn_of_compiling(door)
     with _interrupts():
         with Player(
@@ -68,9 +77,13 @@ def play(
             dials=dict(map(dial_value, dials)),
         ) as player:
             for event in ("device", "unready"):
-                player.on(event, lambda error: door.note(f"\n{error}"))
+                player.on(event, lambda error: _note(door, str(error)))
+            player.on("script", lambda piece: _note(door, f'"{piece.name}" as it was saved takes over'))
             player.open_device(device_of(device), block=block)
-            interrupted = _follow(door, player, seconds)
+            health = player.health
+            assert health is not None
+            door.note(f"playing {script} on {health.device}")
+            interrupted = _follow(door, player, seconds, script if watch else None)
             player.stop()
             health = player.health
         take = player.take
@@ -150,11 +163,18 @@ def replay(door: Door, take: Path, out: Path | None, check: bool) -> None:
         raise SystemExit(5)
 
 
-def _follow(door: Door, player: Player, seconds: float | None) -> bool:
-    """Show what plays until it ends; whether it was interrupted."""
-    shown = sys.stderr.isatty() and not (door.quiet or door.json)
+def _follow(door: Door, player: Player, seconds: float | None, watched: Path | None) -> bool:
+    """Show what plays until it ends; whether it was interrupted. `watched`: a script that may be edited."""
+    shown = _is_shown(door)
+
+    def refused(error: Exception) -> None:
+        _note(door, f"{worded(error, verbose=door.verbose)}\nthe script of before plays on")
+
+    watch = Watch(player, watched, refused) if watched is not None else None
     try:
         while not player.wait(REFRESH_SECONDS):
+            if watch is not None:
+                watch.look()
             if shown:
                 width = os.get_terminal_size(sys.stderr.fileno()).columns
                 click.echo(f"\r\x1b[K{status(player)[: width - 1]}", nl=False, err=True)
@@ -163,9 +183,21 @@ def _follow(door: Door, player: Player, seconds: float | None) -> bool:
     except KeyboardInterrupt:
         return True
     finally:
+        if watch is not None:
+            watch.close()
         if shown:
             click.echo("\r\x1b[K", nl=False, err=True)
     return False
+
+
+def _is_shown(door: Door) -> bool:
+    """Whether there is a status line."""
+    return sys.stderr.isatty() and not (door.quiet or door.json)
+
+
+def _note(door: Door, text: str) -> None:
+    """A word while the music plays, in the place of the status line, which comes again below it."""
+    door.note(f"\r\x1b[K{text}" if _is_shown(door) else text)
 
 
 def status(player: Player) -> str:
@@ -206,4 +238,4 @@ def _warn_of_compiling(door: Door) -> None:
     if os.environ.get("NUMBA_CACHE_DIR"):
         folders = [Path(os.environ["NUMBA_CACHE_DIR"])]
     if not any(next(folder.rglob("chain.chain-*.nbi"), None) for folder in folders):
-        door.note("compiling the mixer for this machine; this is done once and takes some 30 seconds")
+        door.note("compiling the mixer for this machine; this is done once and takes some 15 seconds")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import random
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pytest
@@ -36,6 +37,39 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(home: Path, *words: str) -> Result:
     return CliRunner().invoke(main, ["--home", str(home), *words])
+
+
+class Playing:
+    """A process that plays to nobody."""
+
+    def __init__(self, home: Path, *words: str) -> None:
+        command = [sys.executable, "-m", "stemloom", "--home", str(home), "--json", "play", *words]
+        self.process = subprocess.Popen(
+            [*command, "--device", "silent"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def __enter__(self) -> Self:
+        self.wait_for("playing ")
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def wait_for(self, words: str) -> None:
+        """Read what it says until it says this."""
+        assert self.process.stderr is not None
+        read = []
+        while words not in (line := self.process.stderr.readline()):
+            assert line, read
+            read.append(line)
+
+    def end(self, number: signal.Signals) -> dict:
+        """End it by a signal; what it says of what it played."""
+        self.process.send_signal(number)
+        out, errors = self.process.communicate(timeout=60)
+        assert self.process.returncode == 0, errors
+        return json.loads(out)
 
 
 @pytest.fixture(scope="module")
@@ -110,35 +144,48 @@ def test_the_doctor_says_what_there_is(home: Path) -> None:
 
 
 def test_sigterm_ends_the_music_and_seals_it(home: Path) -> None:
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "stemloom",
-            "--home",
-            str(home),
-            "--json",
-            "play",
-            SCRIPT,
-            "--device",
-            "silent",
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
     takes = home / "takes"
     before = len(list(takes.glob("*.json")))
-    with pytest.raises(subprocess.TimeoutExpired):
-        process.wait(6)
-    process.send_signal(signal.SIGTERM)
-    out, _ = process.communicate(timeout=60)
-    assert process.returncode == 0
-    said = json.loads(out)
+    with Playing(home, SCRIPT) as playing:
+        with pytest.raises(subprocess.TimeoutExpired):
+            playing.process.wait(2)
+        said = playing.end(signal.SIGTERM)
     assert said["interrupted"]
+    assert said["seconds"] > 1
     assert said["placements"] > 0
     assert len(list(takes.glob("*.json"))) == before + 1
     assert verify(home).ok
+
+
+def test_what_is_saved_while_it_plays_takes_over(home: Path, tmp_path: Path) -> None:
+    """Saved with another gain, with a mistake, away, for another tempo, and as it was."""
+    script = tmp_path / "live.loom"
+    first = Path(SCRIPT).read_text()
+    other = first.replace("gain -2 dB", "gain -9 dB")
+    assert other != first
+    script.write_text(first)
+    with Playing(home, str(script), "--watch") as playing:
+        script.write_text(other)
+        playing.wait_for('"Harbour, Night" as it was saved takes over')
+        script.write_text(first.replace("section", "sektion", 1))
+        playing.wait_for("live.loom is refused: ")
+        playing.wait_for("the script of before plays on")
+        script.unlink()
+        playing.wait_for("there is no script")
+        script.write_text(re.sub(r"^tempo .*$", "tempo 61", first, flags=re.M))
+        playing.wait_for("is for 61 bpm, and what plays is at")
+        script.write_text(first)
+        playing.wait_for("takes over")
+        take = playing.end(signal.SIGINT)["take"]
+    gestures = json.loads(Path(take).read_text())["gestures"]
+    assert [gesture["name"] for gesture in gestures if gesture["kind"] == "script"] == [other, first]
+    assert run(home, "replay", take, "--check").exit_code == 0
+
+
+def test_what_comes_from_a_pipe_cannot_be_watched(home: Path) -> None:
+    result = run(home, "play", "-", "--watch")
+    assert result.exit_code == 2
+    assert "--watch needs a file" in result.output
 
 
 @pytest.mark.parametrize("name", ["harbour_night", "last_train", "slow_weather", "back_stairs"])
