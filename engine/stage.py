@@ -36,6 +36,11 @@ class Stage:
         """How many more placements may wait."""
         return MOST_WAITING - len(self._waiting)
 
+    @property
+    def size(self) -> int:
+        """How many placements are in the books."""
+        return len(self._waiting) + len(self._begun)
+
     def queue(self, placement: Placement, sound: NDArray[np.float32], at: int) -> None:
         """Hand a placement to the mixer, ahead of its time."""
         self._waiting[placement.id] = placement
@@ -57,7 +62,11 @@ class Stage:
         return any(p.start_frame < frame + WINDOW_FRAMES for p in self._waiting.values())
 
     def begin_due(self, frame: int) -> list[Placement]:
-        """What begins within the window at `frame`, in order of start, then id; it counts as begun."""
+        """What begins within the window at `frame`, in order of start, then id; it counts as begun.
+
+        What has ended by `frame` is forgotten, so the books stay as small as what sounds.
+        """
+        self.playing(frame)
         last = frame + WINDOW_FRAMES
         due = sorted(
             (p for p in self._waiting.values() if p.start_frame < last), key=lambda p: (p.start_frame, p.id)
