@@ -10,9 +10,10 @@ from numba import carray
 from numpy.typing import NDArray
 
 from .clock import QUANTUM
-from .effects_kernel import BUS_FX, FILTER_COLUMNS, FX_BUSES, LINES, LONGEST_LINE, MOST_FILTERS
+from .effects_kernel import BUS_FX, FILTER_COLUMNS, FX_BUSES, LEVELS, LINES, LONGEST_LINE, MOST_FILTERS
 from .machine import inner, pointer
 from .master import CONTROL, METER_BLOCKS, STATE_SHAPES
+from .meters import ROWS, STEPS
 from .rack import (
     BUS,
     BUSES,
@@ -64,17 +65,21 @@ def rack_at(at):
         carray(pointer(at[15]), (2, SPAN), _float32),
         carray(pointer(at[16]), (2, QUANTUM), _float32),
         carray(pointer(at[17]), (EFFECT_ROWS, MOST_FILTERS, FILTER_COLUMNS), _float64),
-        carray(pointer(at[18]), (EFFECT_ROWS, FX_BUSES), _float32),
+        carray(pointer(at[18]), (EFFECT_ROWS, 2, FX_BUSES), _float32),
         carray(pointer(at[19]), (EFFECT_ROWS, 3), _float32),
         carray(pointer(at[20]), (2, KEY_PARTS), _float32),
         carray(pointer(at[21]), (2, QUANTUM), _float32),
         carray(pointer(at[22]), FX_BUSES, BUS_FX),
         carray(pointer(at[23]), (FX_BUSES, MOST_FILTERS, FILTER_COLUMNS), _float64),
-        carray(pointer(at[24]), (FX_BUSES, 2, QUANTUM), _float32),
-        carray(pointer(at[25]), (FX_BUSES, LINES, LONGEST_LINE), _float32),
-        carray(pointer(at[26]), (FX_BUSES, 3, LINES), _float32),
-        carray(pointer(at[27]), (FX_BUSES, 2, at[28]), _float32),
+        carray(pointer(at[24]), (FX_BUSES, 2, LEVELS), _float32),
+        carray(pointer(at[25]), (FX_BUSES, 2, QUANTUM), _float32),
+        carray(pointer(at[26]), (FX_BUSES, LINES, LONGEST_LINE), _float32),
+        carray(pointer(at[27]), (FX_BUSES, 4, LINES), _float32),
+        carray(pointer(at[28]), (FX_BUSES, 2, at[32]), _float32),
+        carray(pointer(at[29]), (ROWS, 2, 4), _float64),
+        carray(pointer(at[30]), (ROWS, 4), _float64),
+        carray(pointer(at[31]), (STEPS, ROWS, 3), _float64),
     )
 
 
-assert COUNT == 29
+assert COUNT == 33

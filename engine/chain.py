@@ -12,13 +12,15 @@ from numba import carray, cfunc, types
 
 from .addresses import COUNT, rack_at
 from .clock import QUANTUM
-from .effects_kernel import bus_quantum
+from .effects_kernel import AIM_HZ, AIM_TO_HZ, AIMS, FX_BUSES, HZ, LEVELS, LINES, TO_HZ, bus_quantum
 from .fades import LINEAR_FADE_FRAMES
 from .kernel import longest_span, mix_span
 from .machine import flush_to_zero, inner, load_acquire, pointer, restore, store_release
 from .master import aim_at, master_quantum
+from .meters import FX_ROW, OUT_ROW, end_step, meter_buses, meter_quantum
 from .plan import MOST_SOUNDING
 from .rack import (
+    BUS_EFFECTS,
     CAME_LATE,
     COMMAND_HIGH_WATER,
     COMMANDS,
@@ -26,17 +28,25 @@ from .rack import (
     COMMANDS_WRITTEN,
     CROWDED,
     DONE,
+    DUCK_AT,
+    EFFECTS,
     ENDED,
     FADER,
+    FILTERS_AT,
     FRAME,
     FREE,
     GAIN,
     LATE,
+    LEVELS_AT,
+    LINES_AT,
     MASTER,
+    METERED,
     NEVER,
     NEXT_START,
     PLACE,
     PLAYING,
+    RINGS_AT,
+    SENDS_AT,
     SPAN_QUANTA,
     STOP,
     WAITING,
@@ -57,21 +67,24 @@ def make_span(rack, quanta):
     """
     frame = rack.status[FRAME]
     desk = Desk(rack.status, rack.waiting, rack.voices, rack.buses, rack.commands, rack.reports)
-    _take_commands(desk, rack.control, frame)
+    _take_commands(rack, desk, frame)
     if rack.status[NEXT_START] < frame + QUANTUM:
         _begin(desk, frame)
     if quanta > 1:
         quanta = longest_span(frame, _undisturbed(desk, frame, quanta), rack.voices, rack.buses)
     effects = (rack.filters_of, rack.sends_of, rack.ducks_of, rack.keys, rack.voice, rack.fx_sent)
-    done = mix_span(
+    metered = load_acquire(rack.status, METERED) != 0
+    done, used = mix_span(
         frame, quanta, rack.voices, rack.buses, rack.accumulator, rack.envelope, effects, rack.span
     )
     for q in range(quanta):
         at = q * QUANTUM
+        if metered:
+            meter_buses(rack, used, at)
         for c in range(2):
             for i in range(QUANTUM):
                 rack.block[c, i] = rack.span[c, at + i]
-        _finish(rack, frame + at)
+        _finish(rack, frame + at, metered)
         for c in range(2):
             for i in range(QUANTUM):
                 rack.span[c, at + i] = rack.block[c, i]
@@ -94,8 +107,8 @@ def _undisturbed(desk, frame, quanta):
 
 
 @inner
-def _finish(rack, frame):
-    """Bring the quantum in `rack.block` through the effect buses and the master."""
+def _finish(rack, frame, metered):
+    """Bring the quantum in `rack.block` through the effect buses and the master; take their levels, if so."""
     for b in range(rack.fx.shape[0]):
         if rack.fx[b].used != 0:
             bus_quantum(
@@ -105,10 +118,14 @@ def _finish(rack, frame):
                 rack.fx_lines[b],
                 rack.fx_lows[b],
                 rack.fx_delays[b],
+                rack.fx_levels[b],
                 rack.fx_sent[b],
                 rack.voice,
                 rack.block,
             )
+            if metered and rack.fx[b].quiet <= rack.fx[b].rings:
+                row = FX_ROW + b
+                meter_quantum(rack.level_filters[row], rack.level_now[row], rack.voice)
     master_quantum(
         frame,
         rack.block,
@@ -120,10 +137,13 @@ def _finish(rack, frame):
         rack.meter,
         rack.peaks,
     )
+    if metered:
+        meter_quantum(rack.level_filters[OUT_ROW], rack.level_now[OUT_ROW], rack.block)
+        end_step(rack)
 
 
 @inner
-def _take_commands(desk, control, frame):
+def _take_commands(rack, desk, frame):
     """Carry out every command whose frame has come, in order; one that came late is reported."""
     status = desk.status
     read = status[COMMANDS_READ]
@@ -155,7 +175,17 @@ def _take_commands(desk, control, frame):
             bus.target = command.gain
             bus.step = command.step
         elif command.kind == MASTER:
-            aim_at(control[0], command.gain, command.left)
+            aim_at(rack.control[0], command.gain, command.left)
+        elif command.kind == EFFECTS:
+            for v in range(desk.voices.shape[0]):
+                voice = desk.voices[v]
+                if voice.phase == PLAYING and voice.id == command.id and voice.effects >= 0:
+                    _set_effects(rack, voice.effects, command.numbers, False)
+            for w in range(status[WAITS]):
+                if desk.waiting[w].id == command.id and desk.waiting[w].effects >= 0:
+                    _set_effects(rack, desk.waiting[w].effects, command.numbers, True)
+        elif command.kind == BUS_EFFECTS:
+            _set_bus_effects(rack, command.id, command.numbers)
         if late:
             status[CAME_LATE] += 1
             report(desk, LATE, command.number, frame, 0, 0)
@@ -221,6 +251,37 @@ def _set_gain(voice, command):
         voice.gain_target = command.gain
         voice.left_target = command.left
         voice.right_target = command.right
+
+
+@inner
+def _aim_filters(filters, numbers, at_once):
+    for n in range(filters.shape[0]):
+        filters[n, AIM_HZ] = numbers[FILTERS_AT + 2 * n]
+        filters[n, AIM_TO_HZ] = numbers[FILTERS_AT + 2 * n + 1]
+        if at_once:
+            filters[n, HZ], filters[n, TO_HZ] = filters[n, AIM_HZ], filters[n, AIM_TO_HZ]
+
+
+@inner
+def _set_effects(rack, row, numbers, at_once):
+    """Have the effects of one placement move to other numbers, or be there if it has not begun."""
+    _aim_filters(rack.filters_of[row], numbers, at_once)
+    for b in range(FX_BUSES):
+        rack.sends_of[row, 1, b] = np.float32(numbers[SENDS_AT + b])
+        if at_once:
+            rack.sends_of[row, 0, b] = rack.sends_of[row, 1, b]
+    rack.ducks_of[row, 1] = np.float32(numbers[DUCK_AT])
+
+
+@inner
+def _set_bus_effects(rack, b, numbers):
+    """Have the effects of one bus move to other numbers."""
+    _aim_filters(rack.fx_filters[b], numbers, False)
+    for which in range(LEVELS):
+        rack.fx_levels[b, 1, which] = np.float32(numbers[LEVELS_AT + which])
+    for n in range(LINES):
+        rack.fx_lows[b, AIMS, n] = np.float32(numbers[LINES_AT + n])
+    rack.fx[b].rings = max(rack.fx[b].rings, np.int64(numbers[RINGS_AT]))
 
 
 @inner

@@ -19,7 +19,9 @@ SOURCES = (
     "kernel",
     "machine",
     "master",
+    "meters",
     "rack",
+    "ramps",
 )
 """The modules of which the chain and what plays it are compiled."""
 

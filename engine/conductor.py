@@ -28,7 +28,7 @@ from .conform import Conformer
 from .errors import TakeRefused
 from .events import Input
 from .fades import LINEAR_FADE_FRAMES
-from .gains import first_buses, remix
+from .gains import buses_of, remix
 from .latches import Latches
 from .mixer import Heard, Late, Mixer
 from .plan import Bar, Fade, Placement, Rested, Stop, Variant
@@ -191,7 +191,7 @@ class Conductor:
 
     def swap(self, coming: Score) -> None:
         """Have another score take over at the next bar line that is not composed yet."""
-        self._mixer.expect_buses(first_buses(coming, self._carried(coming)[0].dials), self.control)
+        self._mixer.expect_buses(buses_of(coming, self._carried(coming)[0].dials), self.control)
         self._moment += 1
         self._coming = coming
 
@@ -298,8 +298,10 @@ class Conductor:
     def _follow_dials(self) -> None:
         """Set the mix of what sounds anew where a dial's value latches at this frame."""
         if self._latches.due(self._state, self.control):
-            for id, mix in remix(self._state).items():
-                self._mixer.set_gain(id, mix.gain_db, mix.pan, self.control)
+            for id, now in remix(self.score, self._state).items():
+                self._mixer.set_gain(id, now.mix.gain_db, now.mix.pan, self.control)
+                self._mixer.set_effects(id, now.effects, self.control)
+            self._mixer.set_buses(buses_of(self.score, self._state.dials), self.control)
 
     def _begin_due(self) -> None:
         """Note what begins within the stage's window, if it still has a consent in this moment."""
@@ -373,7 +375,7 @@ class Conductor:
         for stop in stops:
             self._stage.stop(stop.id, stop.end_frame, stop.fade_out, self.control)
         self._latches.keep(lambda dial, value: in_reach(coming.piece, dial, value))
-        self._mixer.take_buses(first_buses(coming, self._state.dials), self.control)
+        self._mixer.take_buses(buses_of(coming, self._state.dials), self.control)
         self._mixer.take_keys(coming.ducked_under)
         if (old.piece.loudness_lufs, old.piece.ceiling_dbtp) != (
             coming.piece.loudness_lufs,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..script.expression import evaluate
 from ..script.piece import Bring, Expression, Play, Sting
 from .chance import DrawKey
-from .effects import Number, PlacedBus, placed_buses
+from .effects import Number, PlacedBus, PlacedEffects, placed_buses, placed_effects
 from .score import Score
 from .state import State
 
@@ -19,6 +19,14 @@ class Mix:
 
     gain_db: float
     pan: float
+
+
+@dataclass(frozen=True, slots=True)
+class Remix:
+    """How a placement that sounds is mixed now."""
+
+    mix: Mix
+    effects: PlacedEffects
 
 
 def mix_of(line: Bring | Play | Sting, key: DrawKey, section_bar: int, dials: Mapping[str, float]) -> Mix:
@@ -41,8 +49,8 @@ def numbers(
     return number
 
 
-def first_buses(score: Score, dials: Mapping[str, float]) -> tuple[PlacedBus, ...]:
-    """The piece's buses of effects, as the dials stand at the session's start."""
+def buses_of(score: Score, dials: Mapping[str, float]) -> tuple[PlacedBus, ...]:
+    """The piece's buses of effects, as the dials stand."""
 
     def number(bus: str) -> Number:
         return numbers(DrawKey(score.seed, "", 0, f"bus {bus}"), 0, dials)
@@ -50,9 +58,11 @@ def first_buses(score: Score, dials: Mapping[str, float]) -> tuple[PlacedBus, ..
     return placed_buses(score.piece.buses, score.clock, number)
 
 
-def remix(state: State) -> dict[int, Mix]:
-    """Gain and pan of every sounding loop by placement id, as the dials of `state` have them now."""
-    return {
-        sounding.placement.id: mix_of(sounding.bring, sounding.key, sounding.section_bar, state.dials)
-        for sounding in state.parts.values()
-    }
+def remix(score: Score, state: State) -> dict[int, Remix]:
+    """How every sounding loop is mixed, by placement id, as the dials of `state` have it now."""
+    found = {}
+    for sounding in state.parts.values():
+        line, key, bar = sounding.bring, sounding.key, sounding.section_bar
+        effects = placed_effects(line.effects, score.clock, numbers(key, bar, state.dials))
+        found[sounding.placement.id] = Remix(mix_of(line, key, bar, state.dials), effects)
+    return found

@@ -15,11 +15,10 @@ from .clock import QUANTUM
 from .effects_kernel import FILTER_COLUMNS, KIND, MOST_FILTERS, NONE, filter_quantum
 from .machine import float_pointer, inner, prefetch
 from .rack import DONE, PLAYING, SPAN
+from .ramps import MOST_STEP, approach
 
 AUDIBLE = np.float32(0.001)
 """-60 dB: at or below it a frame is not in play."""
-MOST_STEP = np.float32(0.001 * QUANTUM)
-"""The most a gain changes in a quantum."""
 
 KEYED = np.float32(0.01)
 """-40 dBFS: above it a part makes others duck."""
@@ -40,16 +39,6 @@ def power_curve(x):
     """sin(pi x / 2) for x in 0..1 by its series to the ninth power; no library call a frame."""
     square = x * x
     return min(x * (_S0 + square * (_S1 + square * (_S2 + square * (_S3 + square * _S4)))), _ONE)
-
-
-@inner
-def _approach(value, target, step=MOST_STEP):
-    """One quantum's step of a gain towards its target."""
-    if target > value + step:
-        return value + step
-    if target < value - step:
-        return value - step
-    return target
 
 
 @inner
@@ -113,12 +102,18 @@ def _through(frame, filters, block):
 
 @inner
 def _send(amounts, block, gain, step, sent):
-    """Add a quantum to what is sent to each effect bus, by its amount and the gain of the role's bus."""
+    """Add a quantum to what is sent to each effect bus, by its amount and the gain of the role's bus.
+
+    `amounts` (2, buses): as they are, and what they move to.
+    """
     for b in range(sent.shape[0]):
-        amount = amounts[b]
-        if amount > 0:
+        amount, aim = amounts[0, b], amounts[1, b]
+        if amount > 0 or aim > 0:
+            amounts[0, b] = approach(amount, aim)
+            amount_step = (amounts[0, b] - amount) * _STEP
             for k in range(QUANTUM):
-                amp = amount * (gain + step * np.float32(k))
+                at = np.float32(k)
+                amp = (amount + amount_step * at) * (gain + step * at)
                 sent[b, 0, k] += amp * block[0, k]
                 sent[b, 1, k] += amp * block[1, k]
 
@@ -218,9 +213,9 @@ def _mix_voice(frame, frames, voice, bus, envelope, sums_at):
             ramps = (gain, left, right, _ONE, bus.gain, zero, zero, zero, zero, zero)
             _play(voice, first, last, into, _BYTES * SPAN, True, ramps, sums_at)
             return
-        voice.gain = _approach(gain, voice.gain_target)
-        voice.left = _approach(left, voice.left_target)
-        voice.right = _approach(right, voice.right_target)
+        voice.gain = approach(gain, voice.gain_target)
+        voice.left = approach(left, voice.left_target)
+        voice.right = approach(right, voice.right_target)
         last = min(last, QUANTUM)
         ramps = (
             gain,
@@ -232,7 +227,7 @@ def _mix_voice(frame, frames, voice, bus, envelope, sums_at):
             (voice.left - left) * _STEP,
             (voice.right - right) * _STEP,
             zero,
-            (_approach(bus.gain, bus.target, bus.step) - bus.gain) * _STEP,
+            (approach(bus.gain, bus.target, bus.step) - bus.gain) * _STEP,
         )
         _envelope(voice, here, first, last, envelope)
         _play(voice, first, last, into, _BYTES * SPAN, False, ramps, envelope.ctypes.data)
@@ -245,10 +240,10 @@ def _mix_aside(frame, voice, bus, envelope, effects, total):
     filters_of, sends_of, ducks_of, keys, dry, sent = effects
     _empty(dry, QUANTUM)
     gain, left, right = voice.gain, voice.left, voice.right
-    voice.gain = _approach(gain, voice.gain_target)
-    voice.left = _approach(left, voice.left_target)
-    voice.right = _approach(right, voice.right_target)
-    bus_step = (_approach(bus.gain, bus.target, bus.step) - bus.gain) * _STEP
+    voice.gain = approach(gain, voice.gain_target)
+    voice.left = approach(left, voice.left_target)
+    voice.right = approach(right, voice.right_target)
+    bus_step = (approach(bus.gain, bus.target, bus.step) - bus.gain) * _STEP
     row = voice.effects
     duck, duck_step = _ONE, np.float32(0)
     if row >= 0 and ducks_of[row, 0] >= 0:
@@ -291,8 +286,9 @@ def mix_span(frame, quanta, voices, buses, accumulator, envelope, effects, out):
 
     No voice may begin after the first of them. `accumulator`: scratch (buses, 2, SPAN); `envelope`: scratch
     (64,). `effects`: filters, sends and ducking of voices, the keys, scratch (2, 64), and what is sent to the
-    effect buses, as in the rack. Voices that end are marked DONE with the frames heard; gives how many that
-    were. A voice's heard frames are those in which script gain x fades x ducking x bus gain > 0.001.
+    effect buses, as in the rack. Voices that end are marked DONE with the frames heard. Gives how many those
+    are, and the buses in use, a bit each, whose sums `accumulator` then has behind their gains. A voice's
+    heard frames are those in which script gain x fades x ducking x bus gain > 0.001.
     """
     frames = quanta * QUANTUM
     keys = effects[3]
@@ -322,13 +318,14 @@ def mix_span(frame, quanta, voices, buses, accumulator, envelope, effects, out):
     _empty(out, frames)
     for b in range(buses.shape[0]):
         gain = buses[b].gain
-        buses[b].gain = _approach(gain, buses[b].target, buses[b].step)
+        buses[b].gain = approach(gain, buses[b].target, buses[b].step)
         if used & (1 << b):
             step = (buses[b].gain - gain) * _STEP
             for c in range(2):
                 for i in range(frames):
-                    out[c, i] += (gain + step * np.float32(np.int32(i))) * accumulator[b, c, i]
-    return done
+                    accumulator[b, c, i] *= gain + step * np.float32(np.int32(i))
+                    out[c, i] += accumulator[b, c, i]
+    return done, used
 
 
 def no_effects():
@@ -336,7 +333,7 @@ def no_effects():
     zeros = np.zeros
     return (
         zeros((1, MOST_FILTERS, FILTER_COLUMNS)),
-        zeros((1, 1), np.float32),
+        zeros((1, 2, 1), np.float32),
         zeros((1, 3), np.float32),
         zeros((2, 1), np.float32),
         zeros((2, QUANTUM), np.float32),

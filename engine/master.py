@@ -161,7 +161,7 @@ def integrated_lufs(mean_squares: NDArray[np.float64]) -> float:
 
 
 @inner
-def _weighted_energy(block, filters):
+def weighted_energy(block, filters):
     """Sum of squares of the K-weighted quantum over both channels; `filters` (2, 4) keeps the memories."""
     energy = 0.0
     for c in range(2):
@@ -272,7 +272,7 @@ def master_quantum(frame, block, control, filters, history, delay, reduction, me
     `block` float32 (2, 64). `peaks`: scratch (64,) float32. `frame`: of the quantum's mix.
     """
     state = control[0]
-    state.block_sum += _weighted_energy(block, filters[0])
+    state.block_sum += weighted_energy(block, filters[0])
     state.block_quanta += 1
     gain = state.gain
     state.gain += state.gain_step
@@ -336,7 +336,7 @@ def _fade_out(frame, block, state):
 @inner
 def _measure(block, state, filters, history, meter, peaks):
     """Read the output's loudness and true peak."""
-    state.out_sum += _weighted_energy(block, filters)
+    state.out_sum += weighted_energy(block, filters)
     if state.block_quanta == 0:
         meter[state.meter_blocks % meter.shape[0]] = state.out_sum / (BLOCK_QUANTA * QUANTUM)
         state.meter_blocks += 1

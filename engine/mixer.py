@@ -6,7 +6,7 @@ import math
 from array import array
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,11 @@ from ..vault.records import ENGINE_RATE
 from .addresses import rack_addresses
 from .chain import chain
 from .clock import QUANTUM
-from .effects import NO_EFFECTS, PlacedBus, PlacedFilter
+from .effects import NO_EFFECTS, PlacedBus, PlacedEffects, PlacedFilter
 from .effects_kernel import (
+    AIM_HZ,
+    AIM_TO_HZ,
+    AIMS,
     BANDPASS,
     BUS_FX,
     CURVE,
@@ -25,10 +28,12 @@ from .effects_kernel import (
     FILTER_COLUMNS,
     FROM,
     FX_BUSES,
+    GAINS,
     GLIDE,
     HIGHPASS,
     HZ,
     KIND,
+    LEVELS,
     LINE_FRAMES,
     LINEAR,
     LINES,
@@ -39,31 +44,41 @@ from .effects_kernel import (
     TO_HZ,
 )
 from .errors import SwapRefused
-from .kernel import MOST_STEP
 from .master import Master, ceiling_gain, integrated_lufs
+from .meters import FX_ROW, OUT_ROW, ROWS, SHORT_TERM_STEPS, STEPS, Level, level_of
 from .plan import Fade, Placement
 from .rack import (
     BUS,
+    BUS_EFFECTS,
     BUSES,
     CAME_LATE,
     COMMAND,
     COMMANDS,
     COMMITTED,
     CROWDED,
+    DUCK_AT,
     EFFECT_ROWS,
+    EFFECTS,
     END,
     ENDED,
     FADER,
+    FILTERS_AT,
     FRAME,
     FREE,
     GAIN,
     KEY_PARTS,
+    LEVELS_AT,
+    LEVELS_WRITTEN,
+    LINES_AT,
     MASTER,
+    METERED,
     NEVER,
     NEXT_START,
     PLACE,
     PLAYING,
     REPORT,
+    RINGS_AT,
+    SENDS_AT,
     SPAN,
     STATUS,
     STOP,
@@ -79,6 +94,7 @@ from .rack import (
     tell,
 )
 from .rack import REPORTS as RING_REPORTS
+from .ramps import MOST_STEP
 
 KINDS = {"lowpass": LOWPASS, "highpass": HIGHPASS, "bandpass": BANDPASS}
 LONGEST_SOUND_FRAMES = 120 * ENGINE_RATE
@@ -150,18 +166,22 @@ class Mixer:
             span=np.zeros((2, SPAN), np.float32),
             block=np.zeros((2, QUANTUM), np.float32),
             filters_of=np.zeros((EFFECT_ROWS, MOST_FILTERS, FILTER_COLUMNS)),
-            sends_of=np.zeros((EFFECT_ROWS, FX_BUSES), np.float32),
+            sends_of=np.zeros((EFFECT_ROWS, 2, FX_BUSES), np.float32),
             ducks_of=np.zeros((EFFECT_ROWS, 3), np.float32),
             keys=np.zeros((2, KEY_PARTS), np.float32),
             voice=np.zeros((2, QUANTUM), np.float32),
             fx=np.zeros(FX_BUSES, BUS_FX),
             fx_filters=np.zeros((FX_BUSES, MOST_FILTERS, FILTER_COLUMNS)),
+            fx_levels=np.zeros((FX_BUSES, 2, LEVELS), np.float32),
             fx_sent=np.zeros((FX_BUSES, 2, QUANTUM), np.float32),
             fx_lines=np.zeros((FX_BUSES, LINES, LONGEST_LINE), np.float32),
-            fx_lows=np.zeros((FX_BUSES, 3, LINES), np.float32),
+            fx_lows=np.zeros((FX_BUSES, 4, LINES), np.float32),
             fx_delays=np.zeros(
                 (FX_BUSES, 2, max([QUANTUM, longest_delay, *(bus.delay_frames for bus in buses)])), np.float32
             ),
+            level_filters=np.zeros((ROWS, 2, 4)),
+            level_now=np.zeros((ROWS, 4)),
+            levels=np.zeros((STEPS, ROWS, 3)),
         )
         self._addresses = rack_addresses(self.rack)
         self.tail_frames = 0
@@ -178,6 +198,8 @@ class Mixer:
         self._free_rows = list(range(EFFECT_ROWS))[::-1]
         self._rows: dict[int, int] = {}
         """The row of effects of each placement that has some."""
+        self._effects: dict[int, PlacedEffects] = {}
+        """What the effects of each of these were last."""
         self.late: dict[int, int] = {}
         """Of a take that is replayed: the commands to be taken later than their frame, by number."""
         self._numbered = 0
@@ -268,6 +290,35 @@ class Mixer:
         command["gain"] = 10 ** (gain_db / 20)
         command["left"], command["right"] = pan_gains(pan, 2 if sound is None else sound.shape[0])
         self._send(command)
+
+    def set_effects(self, id: int, effects: PlacedEffects, at: int) -> None:
+        """Move a placement's filters, sends and ducking to other numbers from the frame `at` on."""
+        if self._effects.get(id, effects) == effects:
+            return
+        self._effects[id] = effects
+        command = self._command(EFFECTS, at, id)
+        numbers = command["numbers"]
+        numbers[FILTERS_AT : FILTERS_AT + 2 * MOST_FILTERS] = _frequencies(effects.filters)
+        numbers[SENDS_AT : SENDS_AT + FX_BUSES] = self._sends(effects)
+        numbers[DUCK_AT] = _ducked(effects)
+        self._send(command)
+
+    def set_buses(self, buses: Sequence[PlacedBus], at: int) -> None:
+        """Move the numbers of the buses of effects from the frame `at` on; a delay's length stays."""
+        for bus in buses:
+            place = self._fx[bus.name]
+            bus = replace(bus, delay_frames=self._places[place].delay_frames)
+            if bus == self._places[place]:
+                continue
+            self._places[place] = bus
+            self.tail_frames = max(self.tail_frames, bus.tail_frames)
+            command = self._command(BUS_EFFECTS, at, place)
+            numbers = command["numbers"]
+            numbers[FILTERS_AT : FILTERS_AT + 2 * MOST_FILTERS] = _frequencies(bus.filters)
+            numbers[LEVELS_AT : LEVELS_AT + LEVELS] = _levels(bus)
+            numbers[LINES_AT : LINES_AT + LINES] = _line_gains(bus)
+            numbers[RINGS_AT] = _rings(bus)
+            self._send(command)
 
     def set_fader(self, role: str, gain: float, frames: int, at: int) -> None:
         """Move the listener's fader of a role to a gain of 0 to 1, over `frames` from the frame `at` on."""
@@ -367,6 +418,7 @@ class Mixer:
                     del self._sounds[id]
                     if id in self._rows:
                         self._free_rows.append(self._rows.pop(id))
+                        del self._effects[id]
                 else:
                     found.append(Late(id, start))
         return found
@@ -385,6 +437,24 @@ class Mixer:
         cut.sort(key=lambda each: each.end_frame)
         return [*ended, *cut, *(Heard(id, 0, frame, frame) for id in never)]
 
+    def levels(self) -> tuple[dict[str, Level], dict[str, Level], Level] | None:
+        """How loud each role's bus, each bus of effects and the output are, the last as it is given out.
+
+        They are measured from the first call on; null until there are 100 ms of them. May be called from any
+        thread, and disturbs nothing.
+        """
+        status = self.rack.status
+        if not status[METERED]:
+            tell(status, METERED, 1)
+        written = int(seen(status, LEVELS_WRITTEN))
+        if not written:
+            return None
+        # Behind the step that may be written now, there are more than are read.
+        steps = self.rack.levels[np.arange(max(written - SHORT_TERM_STEPS, 0), written) % STEPS]
+        roles = {role: level_of(steps[:, bus]) for role, bus in list(self._roles.items())}
+        effects = {name: level_of(steps[:, FX_ROW + place]) for name, place in list(self._fx.items())}
+        return roles, effects, level_of(steps[:, OUT_ROW])
+
     @property
     def lufs(self) -> float:
         """Integrated loudness of all output so far."""
@@ -401,29 +471,31 @@ class Mixer:
         if effects is NO_EFFECTS or not self._free_rows:
             return -1
         row = self._rows[placement.id] = self._free_rows.pop()
+        self._effects[placement.id] = effects
         rack = self.rack
         _fill(rack.filters_of[row], effects.filters, placement.start_frame)
-        rack.sends_of[row] = 0
-        for send in effects.sends:
-            rack.sends_of[row, self._fx[send.bus]] = send.amount
+        rack.sends_of[row] = self._sends(effects)
         key = -1 if effects.duck is None else self._keys.get(effects.duck.under, -1)
-        depth = 0.0 if effects.duck is None else 10 ** (-effects.duck.depth_db / 20)
-        rack.ducks_of[row] = key, depth, 1.0
+        rack.ducks_of[row] = key, _ducked(effects), 1.0
         return row
+
+    def _sends(self, effects: PlacedEffects) -> NDArray[np.float64]:
+        """How much is sent to each place of a bus, (FX_BUSES,)."""
+        amounts = np.zeros(FX_BUSES)
+        for send in effects.sends:
+            amounts[self._fx[send.bus]] = send.amount
+        return amounts
 
     def _set_bus(self, number: int, bus: PlacedBus) -> None:
         # Nothing is sent here yet, so the mixer does not touch what it finds silent.
-        fx, gain = self.rack.fx[number], 10 ** (bus.gain_db / 20)
+        fx = self.rack.fx[number]
         fx["reverb_at"] = fx["delay_at"] = 0
         self.rack.fx_lines[number] = self.rack.fx_lows[number] = 0
         self.rack.fx_delays[number, :, : bus.delay_frames] = 0
-        # To -60 dB, and as long again: nothing is left of it then that could come back.
-        fx["used"], fx["quiet"], fx["rings"] = 1, NEVER, 2 * bus.tail_frames + ENGINE_RATE
-        fx["reverb"], fx["reverb_mix"] = bus.reverb_seconds, bus.reverb_mix
-        fx["delay"], fx["feedback"], fx["delay_mix"] = bus.delay_frames, bus.feedback, bus.delay_mix
-        fx["mix"], fx["gain"], fx["gain_now"] = bus.mix, gain, gain
-        if bus.reverb_seconds:
-            self.rack.fx_lows[number, 1] = 10 ** (-3 * LINE_FRAMES / (ENGINE_RATE * bus.reverb_seconds))
+        fx["used"], fx["quiet"], fx["rings"] = 1, NEVER, _rings(bus)
+        fx["reverb"], fx["delay"] = bus.reverb_seconds > 0, bus.delay_frames
+        self.rack.fx_levels[number] = _levels(bus)
+        self.rack.fx_lows[number, GAINS] = self.rack.fx_lows[number, AIMS] = _line_gains(bus)
         _fill(self.rack.fx_filters[number], bus.filters, 0)
 
     def _command(self, kind: int, at: int, id: int) -> Any:
@@ -450,6 +522,37 @@ def _fill(rows: NDArray[np.float64], filters: Sequence[PlacedFilter], start: int
     for row, filter in zip(rows, filters, strict=False):
         row[KIND], row[HZ], row[TO_HZ] = KINDS[filter.kind], filter.hz, filter.to_hz
         row[GLIDE], row[CURVE], row[FROM] = filter.frames, CURVES[filter.curve], start
+        row[AIM_HZ], row[AIM_TO_HZ] = filter.hz, filter.to_hz
+
+
+def _frequencies(filters: Sequence[PlacedFilter]) -> NDArray[np.float64]:
+    """From where to where each filter goes, as a command has them, (2 * MOST_FILTERS,)."""
+    numbers = np.zeros((MOST_FILTERS, 2))
+    for row, filter in zip(numbers, filters, strict=False):
+        row[:] = filter.hz, filter.to_hz
+    return numbers.ravel()
+
+
+def _ducked(effects: PlacedEffects) -> float:
+    """The gain that is left of what is ducked."""
+    return 1.0 if effects.duck is None else 10 ** (-effects.duck.depth_db / 20)
+
+
+def _levels(bus: PlacedBus) -> tuple[float, ...]:
+    """In the order of REVERB_MIX to BUS_GAIN."""
+    return bus.reverb_mix, bus.feedback, bus.delay_mix, bus.mix, 10 ** (bus.gain_db / 20)
+
+
+def _line_gains(bus: PlacedBus) -> NDArray[np.float64]:
+    """What is left of a reverb's lines after a round, (LINES,); nothing without a reverb."""
+    if not bus.reverb_seconds:
+        return np.zeros(LINES)
+    return np.asarray(10 ** (-3 * LINE_FRAMES / (ENGINE_RATE * bus.reverb_seconds)))
+
+
+def _rings(bus: PlacedBus) -> int:
+    """To -60 dB, and as long again: nothing is left of it then that could come back."""
+    return 2 * bus.tail_frames + ENGINE_RATE
 
 
 def pan_gains(pan: float, channels: int) -> tuple[float, float]:

@@ -53,6 +53,7 @@ from ..script.load import load
 from ..vault.records import ENGINE_RATE
 from ..vault.vault import Vault
 from .errors import EngineError
+from .meters import Level
 from .notices import EVENTS, Notices
 from .plan import Bar
 from .session import Session
@@ -76,6 +77,15 @@ class Now:
     part: str
     section: str
     line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """How loud everything is: behind the listener's faders; the output as it is given out."""
+
+    roles: dict[str, Level]
+    effects: dict[str, Level]
+    output: Level
 
 
 class Player:
@@ -299,6 +309,15 @@ class Player:
     def bar(self) -> Bar | None:
         """The bar that was composed last, at most 100 ms before it is heard."""
         return self._bar
+
+    def levels(self) -> Levels | None:
+        """How loud the roles' buses, the buses of effects and the output are: peak, RMS and loudness.
+
+        They are measured from the first call on, as far as a device or `read` has got; null until there are
+        100 ms of them.
+        """
+        found = self._session.mixer.levels()
+        return None if found is None else Levels(*found)
 
     def peak(self) -> float:
         """The greatest sample that the device was given since the last call, full scale 1."""

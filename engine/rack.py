@@ -81,7 +81,13 @@ those that something ducks under, -1 for another.
 BUS = np.dtype([("gain", np.float32), ("target", np.float32), ("step", np.float32)], align=True)
 """A bus: its gain, where that goes, and the most that it moves in a quantum."""
 
-PLACE, STOP, GAIN, FADER, MASTER = 0, 1, 2, 3, 4
+PLACE, STOP, GAIN, FADER, MASTER, EFFECTS, BUS_EFFECTS = 0, 1, 2, 3, 4, 5, 6
+FILTERS_AT, SENDS_AT, DUCK_AT = 0, 8, 24
+"""Where the numbers of a placement's effects lie in its command: hz and to_hz of each filter, the sends, the
+ducked gain."""
+LEVELS_AT, LINES_AT, RINGS_AT = 8, 16, 24
+"""And those of a bus, after its filters: its levels, the gains of its reverb's lines, how long it rings."""
+NUMBERS = 25
 
 COMMAND = np.dtype(
     [
@@ -96,13 +102,14 @@ COMMAND = np.dtype(
         ("left", np.float32),
         ("right", np.float32),
         ("step", np.float32),
+        ("numbers", np.float64, NUMBERS),
         ("voice", VOICE),
     ],
     align=True,
 )
 """A command: `number` counts them, `frame` is where it applies, `id` is of a placement, or of a bus.
 
-For the master, `gain` is its loudness in LUFS and `left` its ceiling, as a gain."""
+For the master, `gain` is its loudness in LUFS and `left` its ceiling, as a gain. `numbers`: of effects."""
 
 ENDED, LATE = 0, 1
 
@@ -123,7 +130,7 @@ LINE = 16
 """int64 numbers to two cache lines: processors fetch them in pairs."""
 # Written by the composing side, a line each.
 COMMANDS_WRITTEN, REPORTS_READ, COMMITTED, TAP_READ = (LINE * n for n in range(4))
-END, PAUSED, PATIENT, CLOSING = COMMITTED + 1, COMMITTED + 2, COMMITTED + 3, COMMITTED + 4
+END, PAUSED, PATIENT, CLOSING, METERED = (COMMITTED + n for n in range(1, 6))
 # Written by the mixer.
 COMMANDS_READ, REPORTS_WRITTEN, FRAME, TAP_WRITTEN = (LINE * n for n in range(4, 8))
 (
@@ -140,7 +147,8 @@ COMMANDS_READ, REPORTS_WRITTEN, FRAME, TAP_WRITTEN = (LINE * n for n in range(4,
     DELIVERED,
     TAP_LOST,
     MADE,
-) = (FRAME + n for n in range(1, 14))
+    LEVELS_WRITTEN,
+) = (FRAME + n for n in range(1, 15))
 STATUS = LINE * 8
 TAP_QUANTA = 4096
 """5.5 s of output at 48 kHz that the composing side may be behind with."""
@@ -154,9 +162,10 @@ class Rack(NamedTuple):
     float32 (64,) and `block` and `voice` float32 (2, 64) are scratch. `span` float32 (2, SPAN): what was made
     last, of which the status MADE and CARRIED say how many frames there are and how many wait to be taken.
     `control` to `meter` are the master's, see there. Rows of effects of voices: `filters_of` (rows, 4,
-    columns of a filter), `sends_of` (rows, effect buses), `ducks_of` (rows, 3): the part that it ducks under,
-    the gain then, the gain now. `keys` (2, parts): how loud such a part was in the quantum before, and is in
-    this one. `fx` and what follows: the effect buses, see `effects_kernel`.
+    columns of a filter), `sends_of` (rows, 2, effect buses) as they are and what they move to, `ducks_of`
+    (rows, 3): the part that it ducks under, the gain then, the gain now. `keys` (2, parts): how loud such a
+    part was in the quantum before, and is in this one. `fx` and what follows: the effect buses, see
+    `effects_kernel`. `level_filters` and what follows: the meters of the buses, see `meters`.
     """
 
     status: NDArray[np.int64]
@@ -183,10 +192,14 @@ class Rack(NamedTuple):
     voice: NDArray[np.float32]
     fx: NDArray[np.void]
     fx_filters: NDArray[np.float64]
+    fx_levels: NDArray[np.float32]
     fx_sent: NDArray[np.float32]
     fx_lines: NDArray[np.float32]
     fx_lows: NDArray[np.float32]
     fx_delays: NDArray[np.float32]
+    level_filters: NDArray[np.float64]
+    level_now: NDArray[np.float64]
+    levels: NDArray[np.float64]
 
 
 class Desk(NamedTuple):

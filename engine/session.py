@@ -31,7 +31,7 @@ from .effects import MOST_DELAY_BEATS
 from .errors import EngineError, NothingToUndo, SwapRefused, UnknownCue, UnknownPart
 from .events import Input
 from .faders import Faders
-from .gains import first_buses
+from .gains import buses_of
 from .master import LATENCY_FRAMES
 from .mixer import Mixer
 from .plan import Bar, Placement, Rested
@@ -105,7 +105,7 @@ class Session:
         self.mixer = Mixer(
             piece.loudness_lufs,
             piece.ceiling_dbtp,
-            first_buses(first, first_state(piece, self._dials).dials),
+            buses_of(first, first_state(piece, self._dials).dials),
             first.ducked_under,
             first.clock.frame(MOST_DELAY_BEATS),
         )

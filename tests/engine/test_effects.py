@@ -16,8 +16,10 @@ from test_session import home as home
 from stemloom import Vault
 from stemloom.engine import effects_kernel
 from stemloom.engine.effects import PlacedBus, PlacedDuck, PlacedEffects, PlacedFilter, PlacedSend
+from stemloom.engine.effects_kernel import AIM_HZ, AIM_TO_HZ, AIMS, FILTER_COLUMNS, GAINS, HZ, TO_HZ
 from stemloom.engine.machine import outer
 from stemloom.engine.mixer import Heard, Mixer, _fill
+from stemloom.engine.replay import replay
 from stemloom.engine.session import Session
 from stemloom.ledger.verify import verify
 from stemloom.script.check import accepted
@@ -44,6 +46,7 @@ def through_bus(bus: PlacedBus, sound: np.ndarray) -> np.ndarray:
             rack.fx_lines[0],
             rack.fx_lows[0],
             rack.fx_delays[0],
+            rack.fx_levels[0],
             rack.fx_sent[0],
             rack.voice,
             block,
@@ -56,7 +59,7 @@ def through_bus(bus: PlacedBus, sound: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("hz", [40.0, 800.0, 12_000.0])
 def test_a_filter_is_the_butterworth_filter_of_its_order(kind: str, name: str, hz: float) -> None:
     sound = noise(6400)
-    rows = np.zeros((4, 10))
+    rows = np.zeros((4, FILTER_COLUMNS))
     _fill(rows, [PlacedFilter(kind, hz, hz, 0, "linear")], 0)
     out = sound.copy()
     for first in range(0, 6400, 64):
@@ -71,7 +74,7 @@ def test_a_filter_is_the_butterworth_filter_of_its_order(kind: str, name: str, h
     ("curve", "halfway"), [("linear", 4100.0), ("smooth", 4100.0), ("exponential", np.sqrt(200 * 8000))]
 )
 def test_a_glide_goes_by_its_curve_from_its_sounds_start(curve: str, halfway: float) -> None:
-    rows = np.zeros((4, 10))
+    rows = np.zeros((4, FILTER_COLUMNS))
     _fill(rows, [PlacedFilter("lowpass", 200.0, 8000.0, 1000, curve)], 5000)
     asked = [frequency(rows[0], frame) for frame in (0, 5000, 5500, 6000, 9000)]
     np.testing.assert_allclose(asked, [200, 200, halfway, 8000, 8000])
@@ -139,6 +142,114 @@ def test_a_send_is_after_the_faders() -> None:
     assert once == pytest.approx(0.15, rel=0.05)
     mixer.set_fader("beats", 0.0, 0, at=mixer.frame)
     assert np.abs(mixer.advance(60)[:, -64:]).max() == 0
+
+
+def moved(mixer: Mixer, quanta: int) -> np.ndarray:
+    """What goes into the master, quantum by quantum, float32 (2, frames)."""
+    sent = []
+    for _ in range(quanta):
+        mixer.advance(1)
+        sent.append(mixer.master.delay[:, -64:].copy())
+    return np.concatenate(sent, axis=1)
+
+
+def test_a_send_that_is_turned_moves_by_a_ramp() -> None:
+    steady = np.full((2, 64), 0.1, np.float32)
+    mixer = Mixer(-14, -1, [DRY])
+    mixer.place(replace(placement(1, 0, 1 << 30), effects=PlacedEffects((PlacedSend("b", 0.0),))), steady, 0)
+    mixer.advance(40)
+    mixer.set_effects(1, PlacedEffects((PlacedSend("b", 1.0),)), mixer.frame)
+    sound = moved(mixer, 40) / mixer.master.control[0]["gain"]
+    assert sound[0, -1] == pytest.approx(2 * sound[0, 0], rel=0.02)
+    assert np.abs(np.diff(sound)).max() <= 0.1 * 0.00105
+    assert np.argmax(sound[0] > 0.1005) < 64, "in the very next quantum"
+
+
+def test_a_filter_that_is_turned_gets_there_and_never_leaps() -> None:
+    rows = np.zeros((4, FILTER_COLUMNS))
+    _fill(rows, [PlacedFilter("lowpass", 200.0, 200.0, 0, "linear")], 0)
+    rows[0, [AIM_HZ, AIM_TO_HZ]] = 6400.0
+    went = []
+    for quantum in range(41):
+        filter_quantum(rows[0], 64 * quantum, np.zeros((2, 64), np.float32))
+        went.append(rows[0, HZ])
+    np.testing.assert_allclose(went[:8], 200.0 * 2 ** (np.arange(1, 9) / 8))
+    assert went[-1] == 6400.0
+
+
+def test_what_waits_begins_with_what_was_turned() -> None:
+    effects = PlacedEffects(
+        (PlacedSend("b", 0.2),),
+        PlacedDuck(6.0, "kick"),
+        (PlacedFilter("lowpass", 200.0, 300.0, 100, "linear"),),
+    )
+    turned = PlacedEffects(
+        (PlacedSend("b", 0.7),),
+        PlacedDuck(12.0, "kick"),
+        (PlacedFilter("lowpass", 2000.0, 3000.0, 100, "linear"),),
+    )
+    mixer = Mixer(-14, -1, [DRY], ["kick"])
+    mixer.place(replace(placement(1, 6400, 1 << 30), effects=effects), SOUND, 0)
+    mixer.advance(1)
+    mixer.set_effects(1, turned, 64)
+    mixer.advance(1)
+    row, rack = mixer._rows[1], mixer.rack
+    assert list(rack.filters_of[row, 0, [HZ, TO_HZ]]) == [2000.0, 3000.0]
+    assert list(rack.sends_of[row, :, 0]) == [np.float32(0.7)] * 2
+    assert rack.ducks_of[row, 1] == pytest.approx(10 ** (-12 / 20))
+
+
+def test_a_bus_that_is_turned_moves_by_ramps_and_rings_as_long_as_it_must() -> None:
+    before = replace(DRY, reverb_seconds=0.5, reverb_mix=0.0, delay_frames=640, delay_mix=0.0)
+    after = replace(before, reverb_seconds=4.0, feedback=0.5, mix=0.5, gain_db=-12.0, delay_frames=64)
+    mixer = Mixer(-14, -1, [before])
+    steady = np.full((2, 64), 0.1, np.float32)
+    sent = PlacedEffects((PlacedSend("b", 1.0),))
+    mixer.place(replace(placement(1, 0, 1 << 30), effects=sent), steady, 0)
+    mixer.advance(200)
+    mixer.set_buses([after], mixer.frame)
+    sound = moved(mixer, 2000) / mixer.master.control[0]["gain"]
+    assert np.abs(np.diff(sound)).max() <= 0.1 * 0.0021
+    levels = mixer.rack.fx_levels[0]
+    np.testing.assert_array_equal(levels[0], levels[1])
+    np.testing.assert_array_equal(mixer.rack.fx_lows[0, GAINS], mixer.rack.fx_lows[0, AIMS])
+    assert mixer.rack.fx[0]["delay"] == 640, "a delay keeps its time"
+    assert mixer.rack.fx[0]["rings"] >= 8 * RATE
+    assert mixer.tail_frames >= 4 * RATE
+
+
+LIVE = """piece "Turned" for stream
+tempo 120
+seed 3
+dial tone 0..1 = 0 now
+pool beats = loops role beats
+pool pads = loops role pads
+bus room = reverb 1 s mix tone, gain tone * 6 dB
+section a 8 bars
+    bring beats from beats lowpass 200 Hz + tone * 8 kHz to room tone
+    bring pads from pads duck tone * 12 dB under beats
+move a -> silence at end
+"""
+
+
+def test_effects_follow_a_dial_in_the_next_quantum_and_the_take_does_it_again(home: Path) -> None:
+    def bright(sound: np.ndarray) -> float:
+        return float((lfilter(*butter(2, 2000, "high", fs=RATE), sound.astype(float)) ** 2).mean())
+
+    with Vault.open(home) as vault:
+        session = Session(vault, accepted(LIVE))
+        dark = session.read(2 * RATE)
+        session.set("tone", 1.0)
+        turned = session.read(2 * RATE)
+        session.set("tone", 0.25)
+        rest = session.read(20 * RATE)
+        take = session.close()
+        again: list[np.ndarray] = []
+        session, replayed = replay(vault, take, again.append, logged=False)
+        session.abandon()
+    assert replayed.same
+    np.testing.assert_array_equal(np.concatenate(again, axis=1), np.concatenate([dark, turned, rest], axis=1))
+    assert bright(turned) > 5 * bright(dark)
 
 
 SCRIPT = """piece "Wet" for stream
