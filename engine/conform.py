@@ -24,8 +24,9 @@ from ..vault.records import ENGINE_RATE, Stem
 from ..vault.vault import Vault
 from .errors import ConformFailed
 from .plan import Variant
-from .stretch import ALGORITHM, Request
+from .stretch import ALGORITHM, SLICES, Request
 
+SLICED_ROLES = frozenset({"beats", "tops"})
 MOST_BYTES = 1 << 30
 """How much sound is kept in memory."""
 
@@ -113,7 +114,8 @@ class Conformer:
         # Only a texture is another sound backwards, as its end is made for its repeat.
         turned = "-reverse" if variant.reverse and variant.loop_start else ""
         form = f"{variant.frames}-{variant.loop_start or 0}{turned}-{variant.semitones:+d}st"
-        return self._vault.variant_path(stem.stem, f"{form}-{ALGORITHM}")
+        algorithm = f"{SLICES}-{ALGORITHM}" if _kind(stem, variant) == "slices" else ALGORITHM
+        return self._vault.variant_path(stem.stem, f"{form}-{algorithm}")
 
     def _whole(self, stem: Stem, variant: Variant) -> Path | None:
         """The variant's file, if it is there and has the shape that it should have."""
@@ -134,9 +136,7 @@ class Conformer:
         if path == source:
             self._vault.samples(stem.stem)
             return
-        kind: Literal["loop", "texture", "hit"] = (
-            "hit" if variant.loop_start is None else "loop" if stem.shape == "loop" else "texture"
-        )
+        kind = _kind(stem, variant)
         overlap = variant.loop_start or 0
         reverse = variant.reverse and kind == "texture"
         request = Request(
@@ -156,6 +156,15 @@ class Conformer:
                 return answer["error"]
             code = worker.close()
         raise ConformFailed(f"the stretching process ended with code {code}; run it again")
+
+
+def _kind(stem: Stem, variant: Variant) -> Literal["loop", "slices", "texture", "hit"]:
+    """How a variant is made; "slices" for what is struck and has no pitch, so that no hit is smeared."""
+    if variant.loop_start is None:
+        return "hit"
+    if stem.shape != "loop":
+        return "texture"
+    return "slices" if stem.role in SLICED_ROLES else "loop"
 
 
 class _Worker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,7 +21,15 @@ from stemloom.engine.conform import Conformer
 from stemloom.engine.errors import ConformFailed
 from stemloom.engine.fit import resampled, variant_of
 from stemloom.engine.plan import Variant
-from stemloom.engine.stretch import crossfade_texture, resample, shift_loop, stretch_loop
+from stemloom.engine.stretch import (
+    BEFORE_FRAMES,
+    crossfade_texture,
+    onsets,
+    resample,
+    shift_loop,
+    slice_loop,
+    stretch_loop,
+)
 from stemloom.vault.declared import Declared
 from stemloom.vault.records import Stem
 
@@ -83,6 +92,57 @@ def test_onsets_stay_on_the_grid_within_a_millisecond(hit: Callable[[], np.ndarr
         for number in range(hits)
     ]
     assert np.abs(errors).max() < RATE / 1000
+
+
+@pytest.mark.parametrize("hit", [kick, snare, burst])
+@pytest.mark.parametrize("factor", [0.6, 0.93, 1.0, 1.05, 1.079, 1.4, 2.0])
+def test_a_sliced_hit_is_the_hit_that_was_played(hit: Callable[[], np.ndarray], factor: float) -> None:
+    """From 2 ms before its onset to 40 ms after it, bit for bit, and where it belongs to the frame."""
+    frames, hits = 4 * RATE, 8
+    sound = np.zeros((2, frames), np.float32)
+    # It ends softly: an end that is cut off is an onset as well.
+    one = hit().astype(np.float32)
+    one *= np.minimum(np.arange(len(one))[::-1] / 2000, 1).astype(np.float32)
+    for number in range(hits):
+        at = 700 + number * frames // hits
+        sound[:, at : at + len(one)] += one
+    marks = onsets(sound)
+    assert len(marks) == hits
+    assert all(abs(mark - 700 - number * frames // hits) < 100 for number, mark in enumerate(marks))
+    made = slice_loop(sound, round(frames * factor), RATE)
+    assert made.shape == (2, round(frames * factor))
+    for mark in marks:
+        at = round(mark * made.shape[1] / frames)
+        first, last = -BEFORE_FRAMES, 1920
+        np.testing.assert_array_equal(
+            np.take(made, np.arange(at + first, at + last), axis=1, mode="wrap"),
+            np.take(sound, np.arange(mark + first, mark + last), axis=1, mode="wrap"),
+        )
+
+
+@pytest.mark.parametrize("name", ["loop_garzul", "render_break_21", "loop_tabla"])
+def test_slicing_a_real_loop_to_its_own_length_changes_nothing_and_to_others_adds_no_clicks(
+    recordings: Path, name: str
+) -> None:
+    sound, rate = soundfile.read(recordings / f"{name}.flac", dtype="float32", always_2d=True)
+    loop = np.ascontiguousarray(sound.T)
+    frames = loop.shape[1]
+    np.testing.assert_allclose(slice_loop(loop, frames, rate), loop, atol=1e-6)
+    greatest = np.abs(np.diff(loop)).max()
+    for factor in (0.93, 1.07, 1.5):
+        made = slice_loop(loop, round(frames * factor), rate)
+        np.testing.assert_array_equal(slice_loop(loop, round(frames * factor), rate), made)
+        twice = np.concatenate([made, made[:, :10]], axis=1)
+        assert np.abs(np.diff(twice)).max() <= 1.05 * greatest
+        # As loud, where the hits do not lie much farther apart.
+        if factor < 1.1:
+            assert np.sqrt((made**2).mean()) == pytest.approx(np.sqrt((loop**2).mean()), rel=0.15)
+
+
+def test_what_has_no_hits_is_stretched() -> None:
+    np.testing.assert_array_equal(
+        slice_loop(sine(2 * RATE), 90_001, RATE), stretch_loop(sine(2 * RATE), 90_001, RATE)
+    )
 
 
 @pytest.mark.parametrize("frequency", [110.0, 437.3])
@@ -217,6 +277,35 @@ def test_a_variant_that_was_cut_short_is_made_again(vault: Vault) -> None:
     assert path.read_bytes() == whole
 
 
+def test_a_variant_that_was_damaged_is_named_with_its_way_out(vault: Vault) -> None:
+    """What is no number never reaches the mixer."""
+    made = wanted(vault, Fraction(125))
+    with Conformer(vault) as conformer:
+        conformer.prepare(made)
+    stem, variant = made[0]
+    (path,) = vault.variant_path(stem.stem, "x").parent.glob("92160-*.npy")
+    sound = np.load(path)
+    sound[1, 77] = np.inf
+    np.save(path, sound)
+    with Conformer(vault) as conformer:
+        with pytest.raises(
+            ConformFailed, match=f'"{stem.title}" is damaged: remove .*{re.escape(path.name)}, and'
+        ):
+            conformer.sound(stem, variant)
+        path.unlink()
+        assert np.isfinite(conformer.sound(stem, variant)).all()
+
+
+def test_only_what_is_struck_and_has_no_pitch_is_sliced(vault: Vault) -> None:
+    stem, variant = wanted(vault, Fraction(125))[0]
+    source = np.ascontiguousarray(vault.samples(stem.stem))
+    with Conformer(vault) as conformer:
+        np.testing.assert_array_equal(conformer.sound(stem, variant), slice_loop(source, 92_160, RATE))
+    with Conformer(vault) as conformer:
+        melody = replace(stem, role="melody")
+        np.testing.assert_array_equal(conformer.sound(melody, variant), stretch_loop(source, 92_160, RATE))
+
+
 def test_a_shifted_variant_is_another_sound_of_the_same_length(vault: Vault) -> None:
     (stem, variant), *_ = wanted(vault, Fraction(120))
     shifted, turned = replace(variant, semitones=2), replace(variant, semitones=2, reverse=True)
@@ -225,7 +314,7 @@ def test_a_shifted_variant_is_another_sound_of_the_same_length(vault: Vault) -> 
     assert up.shape == plain.shape
     np.testing.assert_array_equal(back, up[:, ::-1])
     source = np.ascontiguousarray(vault.samples(stem.stem))
-    np.testing.assert_array_equal(up, shift_loop(source, stem.frames, 2, RATE))
+    np.testing.assert_array_equal(up, shift_loop(source, stem.frames, 2, RATE, slice_loop))
 
 
 def test_a_hit_of_another_pitch_has_another_length(vault: Vault) -> None:

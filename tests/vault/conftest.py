@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,13 +60,3 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
         opened.add_holder("Ada")
         opened.add_holder("Ben")
         yield opened
-
-
-@pytest.fixture(scope="session")
-def recordings() -> Path:
-    """The folder of real recordings, or a skip."""
-    named = os.environ.get("STEMLOOM_TEST_AUDIO")
-    folder = Path(named) if named else Path(__file__).parents[3] / "shared" / "audio"
-    if not (folder / "MANIFEST.csv").exists():
-        pytest.skip(f"no recordings in {folder}")
-    return folder
