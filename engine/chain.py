@@ -13,7 +13,7 @@ from numba import carray, cfunc, types
 from .addresses import COUNT, rack_at
 from .clock import QUANTUM
 from .effects_kernel import AIM_HZ, AIM_TO_HZ, AIMS, FX_BUSES, HZ, LEVELS, LINES, TO_HZ, bus_quantum
-from .fades import LINEAR_FADE_FRAMES
+from .fades import LINEAR_FADE_FRAMES, sooner
 from .kernel import longest_span, mix_span
 from .machine import flush_to_zero, inner, load_acquire, pointer, restore, store_release
 from .master import aim_at, master_quantum
@@ -55,6 +55,7 @@ from .rack import (
     report,
 )
 
+_sooner = inner(sooner)
 _int64, _float32 = np.dtype(np.int64), np.dtype(np.float32)
 
 
@@ -237,8 +238,14 @@ def _stop(desk, command, frame):
 
 @inner
 def _leave(voice, frame, end, fade, power):
-    """Fade a voice out by `end`. A fade that should have begun begins now, and the end moves with it."""
+    """Fade a voice out by `end`. A fade that should have begun begins now, and the end moves with it.
+
+    `Stage.stop` keeps the same in its books.
+    """
     end = max(end, frame + fade)
+    if voice.end - frame < voice.fade_out:
+        power = voice.fade_out_power
+        end, fade = _sooner(frame, end, voice.end, voice.fade_out, power)
     if end < voice.end:
         voice.end = end
         voice.fade_out = fade

@@ -44,6 +44,20 @@ def stop_at(placement: Placement, frame: int) -> Stop:
     return Stop(placement.id, frame + overhang(fade), fade)
 
 
+def sooner(frame: int, end: int, end_before: int, fade_before: int, power: int) -> tuple[int, int]:
+    """The end and length of a fade-out, under way at `frame`, that is now to be over by `end`.
+
+    It keeps its shape and goes on from the gain that it has reached, only steeper: it never leaps back to a
+    gain that it has left. It stays at or below 0.001 a frame, so it may end later than it is told to.
+
+    `end_before`, `fade_before`: as it was, in frames. `power`: not 0 for an equal-power fade.
+    """
+    left = end_before - frame + 1
+    length = -(-(end - frame) * fade_before // left)
+    length = max(length, POWER_FADE_FRAMES if power else LINEAR_FADE_FRAMES)
+    return frame + max(length * left // fade_before, 1), length
+
+
 def offset_at(placement: Placement, frame: int) -> int:
     """Where in its variant a placement is at an absolute frame, repeats counted."""
     played = placement.offset_frames + frame - placement.start_frame

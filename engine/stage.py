@@ -15,12 +15,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .clock import QUANTUM
+from .fades import sooner
 from .mixer import Mixer
 from .plan import Fade, Placement
 
 WINDOW_FRAMES = 16 * QUANTUM
 MOST_WAITING = 2048
 """How many placements may wait; the mixer has room for some more."""
+
+
+def _ended(placement: Placement, end: int, fade: Fade, at: int | None) -> Placement:
+    """A placement that is told to end early; `at`: since when, if it sounds by then."""
+    old = placement.fade_out
+    if at is not None and placement.end_frame - at < old.frames:
+        end, frames = sooner(at, end, placement.end_frame, old.frames, old.equal_power)
+        fade = Fade(frames, old.equal_power)
+    return replace(placement, end_frame=end, fade_out=fade) if end < placement.end_frame else placement
 
 
 class Stage:
@@ -85,13 +95,13 @@ class Stage:
         books = self._waiting if id in self._waiting else self._begun
         placement = books.get(id)
         if placement is not None:
-            sounds = id in self._begun and placement.start_frame <= at
+            sounds = id in self._begun and placement.start_frame < at
             if sounds:
                 end_frame = max(end_frame, at + fade.frames)
             if not sounds and end_frame - fade.frames <= placement.start_frame:
                 del books[id]
-            elif end_frame < placement.end_frame:
-                books[id] = replace(placement, end_frame=end_frame, fade_out=fade)
+            else:
+                books[id] = _ended(placement, end_frame, fade, at if sounds else None)
         self._mixer.stop(id, end_frame, fade, at)
 
     def stop_all(self, end_frame: int, fade: Fade, at: int) -> None:
