@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from .addresses import COUNT, rack_addresses, rack_at
 from .chain import chain
 from .clock import QUANTUM
-from .machine import call, inner, load_acquire, monotonic_ns, pointer, sleep_ns, store_release
+from .machine import call, fence, inner, load_acquire, monotonic_ns, pointer, sleep_ns, store_release
 from .rack import (
     BLOCKS,
     CARRIED,
@@ -45,7 +45,13 @@ STEPS_PER_OCTAVE = 16
 TIMES = 40 * STEPS_PER_OCTAVE
 """The histogram of durations: sixteen steps to the octave of nanoseconds."""
 PATIENCE_NS = 20_000
-ADDRESSES = COUNT + len(Deck._fields) + 1
+CHAIN = COUNT + len(Deck._fields)
+REVOKED, IN_CALL = CHAIN + 1, CHAIN + 2
+ADDRESSES = CHAIN + 3
+"""What a device's callback is given, int64: the addresses of rack, deck and chain, then two flags of its own.
+
+`REVOKED`: it may touch nothing of these any more. `IN_CALL`: it is in the middle of a call.
+"""
 
 _int64, _float32, _float64 = np.dtype(np.int64), np.dtype(np.float32), np.dtype(np.float64)
 
@@ -67,6 +73,12 @@ def serve(at, out, flags):
     `at`: what `addresses` gives. The device's block need not be a whole number of quanta: what is left of one
     waits for the next call.
     """
+    store_release(at, IN_CALL, 1)
+    fence()
+    if load_acquire(at, REVOKED) != 0:
+        _silence(out, 0)
+        store_release(at, IN_CALL, 0)
+        return COMPLETE
     rack, deck = rack_at(at), _deck_at(at)
     status = rack.status
     begun = monotonic_ns(deck.scratch)
@@ -90,7 +102,7 @@ def serve(at, out, flags):
             quanta = _wanted(rack, out.shape[0] - i, end)
             if paused or deck.transport[0] < 1.0:
                 quanta = 1
-            status[MADE] = status[CARRIED] = call(at[ADDRESSES - 1], at.ctypes.data, 0, quanta)
+            status[MADE] = status[CARRIED] = call(at[CHAIN], at.ctypes.data, 0, quanta)
             _tap(rack, deck)
         first = status[MADE] - status[CARRIED]
         count = min(status[CARRIED], out.shape[0] - i, end - status[DELIVERED])
@@ -98,13 +110,19 @@ def serve(at, out, flags):
         status[CARRIED] -= count
         status[DELIVERED] += count
         i += count
-    for k in range(i, out.shape[0]):
-        out[k, 0] = out[k, 1] = np.float32(0)
+    _silence(out, i)
     taken = monotonic_ns(deck.scratch) - begun
     status[LONGEST_NS] = max(status[LONGEST_NS], taken)
     status[BLOCKS] += 1
     deck.times[step_of(taken)] += 1
+    store_release(at, IN_CALL, 0)
     return result
+
+
+@inner
+def _silence(out, first):
+    for k in range(first, out.shape[0]):
+        out[k, 0] = out[k, 1] = np.float32(0)
 
 
 @inner
@@ -205,9 +223,9 @@ def callback(_input, output, frames, _times, flags, userdata):
 
 
 def addresses(rack: Rack, deck: Deck) -> NDArray[np.int64]:
-    """Where each array lies and where the chain does: all that compiled code is given."""
+    """Where each array lies and where the chain does, and the flags: all that compiled code is given."""
     lie = rack_addresses(rack)
-    return np.array([*lie, *(array.ctypes.data for array in deck), chain.address], np.int64)
+    return np.array([*lie, *(array.ctypes.data for array in deck), chain.address, 0, 0], np.int64)
 
 
 def new_deck() -> Deck:

@@ -311,7 +311,10 @@ class Conductor:
         for placement in self._stage.begin_due(self.control):
             stem = self.score.stems.get(placement.stem) or self._guests[placement.stem]
             clearance = stem.clearances[self.score.use]
-            self._account.begun(replace(placement, consent=clearance.index), self._wall.now())
+            # Where another machine's clock, or this one's before it was set, gave the grant a later time,
+            # that one is right.
+            start = max(self._wall.now(), clearance.since)
+            self._account.begun(replace(placement, consent=clearance.index), start)
             self._tell("started", placement)
 
     def _next_line(self) -> int:

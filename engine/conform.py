@@ -20,9 +20,10 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..vault.errors import VaultError
 from ..vault.records import ENGINE_RATE, Stem
 from ..vault.vault import Vault
-from .errors import ConformFailed
+from .errors import ConformFailed, EngineError
 from .plan import Variant
 from .stretch import ALGORITHM, SLICES, Request
 
@@ -59,29 +60,31 @@ class Conformer:
     ) -> None:
         """Make what is missing of these variants, side by side, and load them all.
 
-        `progress` is told (done, all). Raises ConformFailed with the first stem that cannot be made.
+        `progress` is told (done, all). One that cannot be made keeps none of the others back; then
+        the error of the first is raised: ConformFailed, AudioLost where its recording is gone, OSError.
         """
         todo = {variant: stem for stem, variant in wanted if variant not in self._sounds}
-        missing = {v: s for v, s in todo.items() if self._whole(s, v) is None}
-        done = 0
+        failed: dict[Variant, Exception] = {}
+
+        def attempt(variant: Variant, step: Callable[[Stem, Variant], None]) -> None:
+            try:
+                step(todo[variant], variant)
+            except (EngineError, VaultError, OSError) as error:
+                failed.setdefault(variant, error)
+
+        missing = [variant for variant, stem in todo.items() if not self._is_made(stem, variant)]
         if missing:
             with ThreadPoolExecutor(min(self._workers, len(missing))) as pool:
-                for _ in pool.map(lambda item: self._make(item[1], item[0]), missing.items()):
-                    done += 1
+                for done, _ in enumerate(pool.map(lambda variant: attempt(variant, self._make), missing)):
                     if progress is not None:
-                        progress(done, len(missing))
-        for variant, stem in todo.items():
-            path = self._whole(stem, variant)
-            if path is None:
-                raise ConformFailed(f'the variant of "{stem.title}" vanished while it was made; run it again')
-            sound = self._load(path)
-            if not np.isfinite(sound).all():
-                raise ConformFailed(
-                    f'the prepared audio of "{stem.title}" is damaged: remove {path}, and it is made again'
-                )
-            turned = variant.reverse and not variant.loop_start
-            self._sounds[variant] = np.ascontiguousarray(sound[:, ::-1]) if turned else sound
+                        progress(done + 1, len(missing))
+        for variant in todo:
+            if variant not in failed:
+                attempt(variant, self._take)
         self._forget(keep=todo)
+        for variant in todo:
+            if variant in failed:
+                raise failed[variant]
 
     def close(self) -> None:
         """End the worker processes."""
@@ -117,6 +120,13 @@ class Conformer:
         algorithm = f"{SLICES}-{ALGORITHM}" if _kind(stem, variant) == "slices" else ALGORITHM
         return self._vault.variant_path(stem.stem, f"{form}-{algorithm}")
 
+    def _is_made(self, stem: Stem, variant: Variant) -> bool:
+        """Whether the variant's file is there. One that must be made from a recording that is gone is not."""
+        try:
+            return self._whole(stem, variant) is not None
+        except VaultError:
+            return False
+
     def _whole(self, stem: Stem, variant: Variant) -> Path | None:
         """The variant's file, if it is there and has the shape that it should have."""
         path = self._path(stem, variant)
@@ -125,6 +135,19 @@ class Conformer:
         except (FileNotFoundError, ValueError, EOFError):
             return None
         return path if shape == (stem.channels, variant.frames) else None
+
+    def _take(self, stem: Stem, variant: Variant) -> None:
+        """Load a variant that has been made."""
+        path = self._whole(stem, variant)
+        if path is None:
+            raise ConformFailed(f'the variant of "{stem.title}" vanished while it was made; run it again')
+        sound = self._load(path)
+        if not np.isfinite(sound).all():
+            raise ConformFailed(
+                f'the prepared audio of "{stem.title}" is damaged: remove {path}, and it is made again'
+            )
+        turned = variant.reverse and not variant.loop_start
+        self._sounds[variant] = np.ascontiguousarray(sound[:, ::-1]) if turned else sound
 
     def _load(self, path: Path) -> NDArray[np.float32]:
         """Into memory whole, so that the mixer never waits for the disk."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from ..vault.records import ROLES
+from ..vault.records import ENGINE_RATE, ROLES
 from .errors import UnknownRole
 from .take import Gesture
+
+MOST_FADE_SECONDS = 3600
+"""The longest time in which a fader moves."""
 
 
 class Faders:
@@ -43,8 +46,8 @@ class Faders:
         role, value = gesture.name or "", gesture.value
         if role not in self._gains:
             raise UnknownRole(f'there is no role "{role}"; the roles are {", ".join(ROLES)}')
-        if value is None or not 0 <= value <= 1 or not 0 <= gesture.frames < 1 << 40:
-            raise UnknownRole(f"a fader goes from 0 to 1, in no less than no time; {value} is outside")
+        if value is None or not 0 <= value <= 1 or not 0 <= gesture.frames <= MOST_FADE_SECONDS * ENGINE_RATE:
+            raise UnknownRole(f"a fader goes from 0 to 1; {value} is outside")
         return role, value
 
     def _heard(self) -> dict[str, float]:

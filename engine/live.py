@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from .callback import TRANSPORT_STEP, duration_of, new_deck
 from .clock import QUANTUM
-from .errors import ConformFailed, DeviceFailed
+from .errors import DeviceFailed
 from .master import LATENCY_FRAMES
 from .plan import Bar
 from .rack import (
@@ -48,6 +48,12 @@ from .stream import SILENT, Device, open_device
 LEAD_FRAMES = 512
 """How far what is decided lies ahead of what the device has taken: 11 ms."""
 TICK_SECONDS = 0.003
+STOP_SECONDS = 1.0
+"""A process that has done nothing for so long was stopped."""
+MOST_BLOCKS_OF_A_STOP = 8
+"""What a device may ask for at both ends of that."""
+STALL_SECONDS = 5.0
+"""A device that has asked for no block for so long is given up."""
 PREPARED_BARS = 4
 """How many bars ahead stems are conformed while the music plays."""
 PATIENT_TICK_SECONDS = 0.0005
@@ -104,7 +110,10 @@ class Live:
         self._failed: BaseException | None = None
         self._conforming: Future[None] | None = None
         self._xruns = 0
+        self._blocks = self._still = 0
         self._peak = 0.0
+        self._looked = time.monotonic(), 0
+        self._said: set[str] = set()
         self._options = block, latency
         self._device: Device = open_device(self._rack, self._deck, session.rate, device, block, latency)
         self._workers = ThreadPoolExecutor(1, "stemloom conform")
@@ -122,6 +131,7 @@ class Live:
             stack.callback(self._workers.shutdown)
             self._device.start()
             stack.pop_all()
+        self._looked = time.monotonic(), int(self._status[BLOCKS])
         self._session.conductor.listeners.append(self._composed)
         self._thread.start()
 
@@ -183,7 +193,9 @@ class Live:
         self._stopped = True
         if self._device.active and not self._patient and not self.ended:
             self.pause()
-            self._faded_out()
+            self._while_active(lambda: self._deck.transport[0] > 0)
+        elif self.ended and not self._patient:
+            self._while_active(lambda: True)
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -196,22 +208,23 @@ class Live:
             if self._status[TAP_LOST]:
                 self._session.lose_output(int(self._status[DELIVERED]))
 
-    def _faded_out(self) -> None:
-        """Wait for the transport's fade, while the device takes blocks."""
+    def _while_active(self, going_on: Callable[[], bool]) -> None:
+        """Wait for the transport's fade, or until all has been heard, while the device takes blocks."""
         until = time.monotonic() + 1.0 + 1 / (TRANSPORT_STEP * self._session.rate)
-        while self._deck.transport[0] > 0 and self._device.active and time.monotonic() < until:
-            self._thread.join(TICK_SECONDS)
+        while going_on() and self._device.active and time.monotonic() < until:
+            self._stopping.wait(TICK_SECONDS)
 
     def _run(self) -> None:
         """The control thread: decide, collect, until the end."""
         try:
             tick = PATIENT_TICK_SECONDS if self._patient else TICK_SECONDS
             while not self._stopping.wait(tick):
+                self._see_stop()
                 with self._lock:
                     self._step()
                 if self.ended:
                     return
-                if not self._device.active:
+                if not self._device.active or self._stalled():
                     self._go_on_in_silence()
         except Exception as error:  # noqa: BLE001 - whatever it is, the host is told
             self._failed = error
@@ -255,18 +268,37 @@ class Live:
             or (self._conforming is not None and not self._conforming.done())
         ):
             return
-        if self._conforming is not None and isinstance(error := self._conforming.exception(), ConformFailed):
-            self._say("unready", error)
+        if self._conforming is not None and (error := self._conforming.exception()) is not None:
+            # It is tried again with every bar, and said once.
+            if str(error) not in self._said:
+                self._say("unready", error)
+            self._said.add(str(error))
         conductor = self._session.conductor
         wanted, _ = conductor.wanted(PREPARED_BARS)
         wanted = [(stem, variant) for stem, variant in wanted if not conductor.conformer.ready(variant)]
         if wanted and not self._stopped:
             self._conforming = self._workers.submit(conductor.conformer.prepare, wanted)
 
+    def _see_stop(self) -> None:
+        """Tell if the whole process stood still: neither this thread nor the device went on."""
+        now, blocks = time.monotonic(), int(self._status[BLOCKS])
+        before, blocks_before = self._looked
+        self._looked = now, blocks
+        if now - before > STOP_SECONDS and blocks - blocks_before <= MOST_BLOCKS_OF_A_STOP:
+            self._say("stopped", now - before)
+
+    def _stalled(self) -> bool:
+        """Whether the device has asked for nothing for long, not counting when we were stopped ourselves."""
+        blocks = int(self._status[BLOCKS])
+        self._still = self._still + 1 if blocks == self._blocks else 0
+        self._blocks = blocks
+        return not self._patient and self._still * TICK_SECONDS > STALL_SECONDS
+
     def _go_on_in_silence(self) -> None:
         """The device is gone: the music goes on, heard by nobody, and nothing of it is lost."""
         gone = self._device.name
-        self._device.stop()
+        self._still = 0
+        self._device.abandon()
         if self.ended or self._stopping.is_set():
             return
         self._device = open_device(self._rack, self._deck, self._session.rate, SILENT, *self._options)

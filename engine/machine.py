@@ -73,6 +73,18 @@ def store_release(typingctx, array, index, value):
 
 
 @intrinsic
+def fence(typingctx):
+    """What was written before it is seen by others before anything is read after it."""
+    signature = types.void()
+
+    def codegen(context, builder, signature, args):
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
+@intrinsic
 def float_pointer(typingctx, address):
     """An address, int64, as a pointer to float32."""
     signature = types.CPointer(types.float32)(types.int64)

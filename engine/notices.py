@@ -15,6 +15,7 @@ EVENTS = (
     "withdrawn",
     "script",
     "xrun",
+    "stopped",
     "device",
     "unready",
     "failed",

@@ -27,8 +27,8 @@ script names; another script takes over at the next bar line, or is refused whil
 Events come on a thread of their own, never on the device's: `on("bar", f)` calls `f(Bar)` for each bar as it
 is composed, `"section"` for each first bar of a section, `"started"` with a Placement, `"ended"` with what
 was heard of it, `"withdrawn"` with the ids of stems, `"script"` with the Piece that took over, `"xrun"` with
-their number, `"device"` and `"unready"` with an error that did not stop the music, `"failed"` with one that
-did.
+their number, `"stopped"` with the seconds for which the process stood still, `"device"` and `"unready"`
+with an error that did not stop the music, `"failed"` with one that did.
 
 Errors: a script with mistakes raises ScriptRejected, a use that it is not for UseRefused, a vault with
 nothing cleared NothingCleared, a device that will not play DeviceFailed. All are sentences for a person.

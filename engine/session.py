@@ -17,10 +17,11 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..ledger.clock import Clock, SystemClock
+from ..ledger.clock import Clock, SteadyClock
 from ..ledger.entries import Tier, Use
 from ..script.check import accepted
 from ..script.piece import Piece
+from ..vault.errors import AudioLost
 from ..vault.records import ENGINE_RATE, TIERS
 from ..vault.vault import Vault
 from . import take as takes
@@ -28,9 +29,9 @@ from .account import Account, Run, Sounded
 from .clock import QUANTUM
 from .conductor import MOST_TAIL_SECONDS, Conductor
 from .effects import MOST_DELAY_BEATS
-from .errors import EngineError, NothingToUndo, SwapRefused, UnknownCue, UnknownPart
+from .errors import EngineError, NothingToUndo, SwapRefused, UnknownCue, UnknownPart, UnknownRole
 from .events import Input
-from .faders import Faders
+from .faders import MOST_FADE_SECONDS, Faders
 from .gains import buses_of
 from .master import LATENCY_FRAMES
 from .mixer import Mixer
@@ -78,7 +79,7 @@ class Session:
     ) -> None:
         if tier not in TIERS:
             raise EngineError(f'"{tier}" is no tier: it is one of {", ".join(TIERS)}')
-        wall = clock or SystemClock()
+        wall = clock or SteadyClock()
         self._vault = vault
         self._dials = {name: in_range(piece, name, value) for name, value in (dials or {}).items()}
         self._clean: dict[str, bool] = {}
@@ -272,6 +273,8 @@ class Session:
 
     def fade(self, role: str, gain: float, seconds: float = 0.0) -> None:
         """Move the listener's fader of a role to a gain of 0 to 1, over a time. Raises UnknownRole."""
+        if not 0 <= seconds <= MOST_FADE_SECONDS:
+            raise UnknownRole(f"a fader moves within 0 to {MOST_FADE_SECONDS} seconds; {seconds} is outside")
         self._fader(takes.Gesture(0, "fade", role, gain, round(seconds * ENGINE_RATE)))
 
     def mute(self, role: str, on: bool = True) -> None:
@@ -534,7 +537,12 @@ class Session:
 
     def _starts_clean(self, stem: str) -> bool:
         if stem not in self._clean:
-            self._clean[stem] = bool(np.abs(self._vault.samples(stem)[:, :32]).max() < QUIET_START)
+            try:
+                begin = self._vault.samples(stem)[:, :32]
+            except (AudioLost, OSError):
+                # It cannot sound as things are. Its recording may come back.
+                return False
+            self._clean[stem] = bool(np.abs(begin).max() < QUIET_START)
         return self._clean[stem]
 
     def _keep_for_take(self, kind: str, what: object) -> None:

@@ -6,13 +6,14 @@ of sounddevice that are private but kept for authors of libraries (rtmixer uses 
 
 from __future__ import annotations
 
+import atexit
 import threading
 from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 
-from .callback import addresses, callback, pace
+from .callback import IN_CALL, REVOKED, addresses, callback, pace
 from .chain import chain
 from .errors import DeviceFailed
 from .rack import Deck, Rack
@@ -20,6 +21,9 @@ from .rack import Deck, Rack
 SILENT = "silent"
 """The name of the device that plays to nobody."""
 SILENT_BLOCK = 256
+CLOSE_SECONDS = 2.0
+"""How long a driver may take to close a stream."""
+_POLL_SECONDS = 0.001
 
 
 class Device(Protocol):
@@ -35,8 +39,16 @@ class Device(Protocol):
         ...
 
     def stop(self) -> None:
-        """Take no more blocks; when this returns the callback has been called for the last time."""
+        """Take no more blocks; when this returns nothing of the rack and the deck is touched any more."""
         ...
+
+    def abandon(self) -> None:
+        """The same for a device that does not answer: its driver is not waited for."""
+        ...
+
+
+_closing: list[tuple[threading.Thread, Device]] = []
+"""Streams that are being closed; kept, as their drivers may still call back."""
 
 
 class PortAudioDevice:
@@ -96,7 +108,26 @@ class PortAudioDevice:
             return False
 
     def stop(self) -> None:
-        self._stream.close(ignore_errors=True)
+        self._close().join(CLOSE_SECONDS)
+
+    def abandon(self) -> None:
+        self._close()
+
+    def _close(self) -> threading.Thread:
+        """Take the rack from the callback, and close the stream in a thread of its own: drivers may hang.
+
+        PortAudio waits for ever to close a stream of a JACK server that is gone.
+        """
+        closing = threading.Thread(
+            target=self._stream.close, args=(True,), name="stemloom close", daemon=True
+        )
+        self._addresses[REVOKED] = 1
+        closing.start()
+        while self._addresses[IN_CALL]:
+            closing.join(_POLL_SECONDS)
+        _closing[:] = [each for each in _closing if each[0].is_alive()]
+        _closing.append((closing, self))
+        return closing
 
 
 class SilentDevice:
@@ -124,6 +155,9 @@ class SilentDevice:
         if self._thread.ident is not None:
             self._thread.join()
 
+    def abandon(self) -> None:
+        self.stop()
+
 
 def open_device(
     rack: Rack, deck: Deck, rate: int, device: int | str | None, block: int, latency: float | str
@@ -144,7 +178,17 @@ def portaudio() -> ModuleType:
             '(on Debian and Ubuntu: apt install libportaudio2), or use the device "silent"'
         ) from error
     module: ModuleType = sounddevice
+    atexit.unregister(_let_exit)
+    atexit.register(_let_exit)
     return module
+
+
+def _let_exit() -> None:
+    """At the end of the process: PortAudio cannot be ended while a stream hangs, so it is left as it is."""
+    for closing, _ in _closing:
+        closing.join(CLOSE_SECONDS)
+    if any(closing.is_alive() for closing, _ in _closing):
+        atexit.unregister(portaudio()._exit_handler)
 
 
 def _said(device: int | str | None, rate: int, error: Exception) -> str:

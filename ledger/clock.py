@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-__all__ = ["Clock", "FixedClock", "SystemClock", "milliseconds_of", "text_of"]
+__all__ = ["Clock", "FixedClock", "SteadyClock", "SystemClock", "milliseconds_of", "text_of"]
 
 
 class Clock(Protocol):
@@ -21,6 +23,27 @@ class SystemClock:
 
     def now(self) -> str:
         return text_of(datetime.now(UTC))
+
+
+def _seconds() -> float:
+    """Seconds since the machine began, those of a suspend included where the system counts them."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class SteadyClock:
+    """The wall clock as it stood when this was made, moved on by a counter that nobody sets.
+
+    A session's entries keep their order in time though the machine's clock is set meanwhile. `anchor`: now by
+    the wall clock; `seconds`: the counter.
+    """
+
+    def __init__(self, anchor: datetime | None = None, seconds: Callable[[], float] = _seconds) -> None:
+        self._anchor = anchor or datetime.now(UTC)
+        self._seconds = seconds
+        self._begun = seconds()
+
+    def now(self) -> str:
+        return text_of(self._anchor + timedelta(seconds=self._seconds() - self._begun))
 
 
 class FixedClock:

@@ -78,6 +78,10 @@ def play(
         ) as player:
             for event in ("device", "unready"):
                 player.on(event, lambda error: _note(door, str(error)))
+            player.on(
+                "stopped",
+                lambda seconds: _note(door, f"all stood still for {seconds:.1f} s, and goes on from there"),
+            )
             player.on("script", lambda piece: _note(door, f'"{piece.name}" as it was saved takes over'))
             player.open_device(device_of(device), block=block)
             health = player.health

@@ -1,0 +1,235 @@
+"""What goes wrong under a running set: the music goes on, what was heard is logged, and it is said."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from stemloom import Player, Vault
+from stemloom.engine import take as takes
+from stemloom.engine.errors import DeviceFailed, EngineError
+from stemloom.engine.replay import replay
+from stemloom.engine.session import Session
+from stemloom.engine.stream import portaudio
+from stemloom.ledger import entries
+from stemloom.ledger.clock import FixedClock
+from stemloom.ledger.verify import verify
+from stemloom.script.check import accepted
+from stemloom.vault.demo import build
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "examples" / "harbour_night.loom"
+sys.path.insert(0, str(ROOT / "tests" / "engine"))
+import jack  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("faults") / "home"
+    with Vault.open(home, create=True) as vault:
+        build(vault)
+    return home
+
+
+@pytest.fixture
+def home(built: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(built, tmp_path / "home")
+
+
+def play(home: Path, environ: dict[str, str], *words: str) -> subprocess.Popen[str]:
+    """A process that plays, once it does."""
+    command = [sys.executable, "-m", "stemloom", "--home", str(home), "--json", "play", str(SCRIPT), *words]
+    process = subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    said(process, "playing ")
+    return process
+
+
+def said(process: subprocess.Popen[str], words: str) -> str:
+    """The next of its lines that has these words."""
+    assert process.stderr is not None
+    lines = []
+    while words not in (line := process.stderr.readline()):
+        assert line, lines
+        lines.append(line)
+    return line
+
+
+def ended(process: subprocess.Popen[str], home: Path) -> dict:
+    """What it says in the end, whose take is replayed and whose ledger holds."""
+    process.send_signal(signal.SIGTERM)
+    out, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    found = json.loads(out)
+    take = takes.load(Path(found["take"]))
+    with Vault.open(home) as vault:
+        assert replay(vault, take, lambda block: None, logged=False)[1].same
+        logged = [
+            entry.ms
+            for _, entry in vault.log.entries()
+            if isinstance(entry, entries.Placement) and entry.session == take.session
+        ]
+    assert logged == [placement.ms for placement in take.placements]
+    assert verify(home).ok
+    return found
+
+
+def wait(process: subprocess.Popen[str], seconds: float) -> None:
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(seconds)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["ended", "killed"])
+def test_an_audio_server_that_goes_away(home: Path, number: signal.Signals) -> None:
+    with jack.server() as environ:
+        process = play(home, environ)
+        wait(process, 1.5)
+        for pid in jack_pids(environ):
+            os.kill(pid, number)
+        assert "went away: the music goes on in silence" in said(process, "went away")
+        wait(process, 1.5)
+        found = ended(process, home)
+    assert found["device"] == "silent"
+    assert found["seconds"] > 2.5
+
+
+def jack_pids(environ: dict[str, str]) -> list[int]:
+    """The servers of that name."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if words[0].endswith(b"jackd") and environ["JACK_DEFAULT_SERVER"].encode() in words:
+            found.append(int(folder.name))
+    assert found
+    return found
+
+
+def test_a_process_that_stands_still_for_five_seconds(home: Path) -> None:
+    process = play(home, dict(os.environ), "--device", "silent")
+    wait(process, 1.5)
+    process.send_signal(signal.SIGSTOP)
+    # Nothing of ours can tell when five seconds are over in a process that is stopped.
+    threading.Event().wait(5)
+    process.send_signal(signal.SIGCONT)
+    told = said(process, "stood still")
+    wait(process, 1.5)
+    found = ended(process, home)
+    assert 4.5 < float(told.split(" for ")[1].split(" s")[0]) < 8
+    assert found["xruns"] >= 1
+    assert 2.5 < found["seconds"] < 6
+
+
+def test_recordings_that_are_deleted_under_a_running_set(home: Path) -> None:
+    """What is in memory plays on; what would come next is done without, and named once."""
+    told: list[str] = []
+    with Player(home, SCRIPT) as player:
+        player.on("unready", lambda error: told.append(str(error)))
+        player.open_device("silent")
+        player.wait(1)
+        shutil.move(home / "vault" / "audio", home / "audio")
+        shutil.rmtree(home / "vault" / "conformed")
+        player.wait(20)
+        assert player.now()
+        player.stop()
+    assert told
+    assert len(told) == len(set(told))
+    assert all("is missing: put" in each for each in told)
+    take = player.take
+    assert take is not None
+    assert take.unready
+    shutil.move(home / "audio", home / "vault" / "audio")
+    with Vault.open(home) as vault:
+        assert replay(vault, take, lambda block: None, logged=False)[1].same
+    assert verify(home).ok
+
+
+class JumpingClock(FixedClock):
+    """A wall clock that is set a month ahead, then two months back, while the music plays."""
+
+    def __init__(self) -> None:
+        super().__init__("2026-11-25T12:00:00.000Z")
+        self.asked = 0
+
+    def now(self) -> str:
+        self.asked += 1
+        return ("2026-11-25", "2026-12-25", "2026-10-25")[self.asked // 40 % 3] + "T12:00:00.000Z"
+
+
+def test_a_wall_clock_that_jumps_changes_no_sample(home: Path) -> None:
+    text = SCRIPT.read_text()
+    with Vault.open(home) as vault:
+        plain = Session(vault, accepted(text, vault.snapshot()), logged=False)
+        expected = plain.read(20 * plain.rate)
+        plain.abandon()
+        clock = JumpingClock()
+        session = Session(vault, accepted(text, vault.snapshot()), clock=clock)
+        np.testing.assert_array_equal(session.read(20 * session.rate), expected)
+        take = session.close()
+        session.seal()
+        times = {
+            entry.start[:7]
+            for _, entry in vault.log.entries()
+            if isinstance(entry, entries.Placement) and entry.session == take.session
+        }
+    assert len(times) > 1
+    assert verify(home).ok
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("Error opening OutputStream: Invalid sample rate [PaErrorCode -9997]", "does not take 48000 Hz"),
+        (
+            "Error opening OutputStream: Device unavailable [PaErrorCode -9985]",
+            "Device unavailable; `stemloom",
+        ),
+    ],
+)
+def test_a_device_that_is_refused_leaves_a_player_that_plays_in_silence(
+    home: Path, monkeypatch: pytest.MonkeyPatch, reason: str, words: str
+) -> None:
+    try:
+        sounddevice = portaudio()
+    except DeviceFailed as error:
+        pytest.skip(str(error))
+
+    def refuse(**options: object) -> None:
+        raise sounddevice.PortAudioError(reason)
+
+    monkeypatch.setattr(sounddevice, "_StreamBase", refuse)
+    monkeypatch.setattr(sounddevice, "query_devices", lambda device, kind: {"name": "a card"})
+    with Player(home, SCRIPT) as player:
+        with pytest.raises(DeviceFailed, match=words):
+            player.open_device(0)
+        player.open_device("silent")
+        player.wait(0.5)
+        assert player.seconds > 0
+        player.stop()
+    assert verify(home).ok
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_no_number_that_is_not_one_reaches_the_output(home: Path, value: float) -> None:
+    with Player(home, SCRIPT) as player:
+        acts = [
+            lambda: player.set("energy", value),
+            lambda: player.fade("pads", value),
+            lambda: player.fade("pads", 0.5, value),
+        ]
+        for act in acts:
+            with pytest.raises(EngineError, match="outside"):
+                act()
+        assert np.isfinite(player.read(48_000)).all()
