@@ -16,10 +16,12 @@ SOURCES = (
     "chain",
     "clock",
     "effects_kernel",
+    "fades",
     "kernel",
     "machine",
     "master",
     "meters",
+    "plan",
     "rack",
     "ramps",
 )
