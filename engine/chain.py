@@ -15,7 +15,7 @@ from .clock import QUANTUM
 from .effects_kernel import AIM_HZ, AIM_TO_HZ, AIMS, FX_BUSES, HZ, LEVELS, LINES, TO_HZ, bus_quantum
 from .fades import LINEAR_FADE_FRAMES, sooner
 from .kernel import longest_span, mix_span
-from .machine import flush_to_zero, inner, load_acquire, pointer, restore, store_release
+from .machine import flush_to_zero, inlined, inner, load_acquire, pointer, restore, store_release
 from .master import aim_at, master_quantum
 from .meters import FX_ROW, OUT_ROW, end_step, meter_buses, meter_quantum
 from .plan import MOST_SOUNDING
@@ -59,7 +59,7 @@ _sooner = inner(sooner)
 _int64, _float32 = np.dtype(np.int64), np.dtype(np.float32)
 
 
-@inner
+@inlined
 def make_span(rack, quanta):
     """Make the next `quanta` at most in `rack.span`; what comes out is older by the master's latency.
 
@@ -107,7 +107,7 @@ def _undisturbed(desk, frame, quanta):
     return quanta
 
 
-@inner
+@inlined
 def _finish(rack, frame, metered):
     """Bring the quantum in `rack.block` through the effect buses and the master; take their levels, if so."""
     for b in range(rack.fx.shape[0]):
