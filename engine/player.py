@@ -36,6 +36,7 @@ nothing cleared NothingCleared, a device that will not play DeviceFailed. All ar
 
 from __future__ import annotations
 
+import operator
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -159,6 +160,7 @@ class Player:
 
         Waits for a stem that has still to be brought to tempo. Raises ValueError for a negative count.
         """
+        frames = operator.index(frames)
         if frames < 0:
             raise ValueError(f"frames must not be negative: {frames}")
         with self._lock:
@@ -237,10 +239,12 @@ class Player:
         """Have `call` called for every event of a kind, with what the module's text says of it.
 
         It is called on a thread of its own; an error in it is reported there and stops nothing. Raises
-        ValueError for an event that there is not.
+        ValueError for an event that there is not, TypeError for what cannot be called.
         """
         if event not in EVENTS:
             raise ValueError(f"there is no event {event!r}: they are {', '.join(EVENTS)}")
+        if not callable(call):
+            raise TypeError(f"{call!r} cannot be called with what happens")
         self._notices.add(event, call)
 
     def open_device(

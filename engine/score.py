@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from ..vault.records import USES, Stem
 from ..vault.snapshot import Snapshot
 from .clock import BarClock
 from .eligible import Eligible, columns, eligible, key_counts, sounding_chroma
-from .errors import NothingCleared, UseRefused
+from .errors import EngineError, NothingCleared, UseRefused
 from .fit import TempoFit, candidates, choose_tempo, fit_tempo, shift_of
 from .sheet import Sheet, sheet
 
@@ -168,8 +169,15 @@ def score(
         raise NothingCleared(
             f"every pool is empty for {use}, so there is nothing to play ({reasons or 'no pools'})"
         )
-    seed = piece.seed if seed is None else seed
+    seed = piece.seed if seed is None else _seed(seed)
     return Score(piece, use, seed, clock, chosen, snapshot, pools, _stems(pools))
+
+
+def _seed(seed: object) -> int:
+    """A seed that a ledger's entry can hold, as a whole number of Python's own."""
+    if not isinstance(seed, Integral) or not 0 <= seed < 2**53:
+        raise EngineError(f"a seed is a whole number from 0 to 2**53 - 1; {seed!r} is none")
+    return int(seed)
 
 
 def _eligible(

@@ -38,12 +38,14 @@ from .mixer import Mixer
 from .plan import Bar, Placement, Rested
 from .quantise import to_pcm24
 from .score import Score, score
-from .state import first_state, in_range
+from .state import as_number, first_state, in_range
 from .swap import in_reach
 
 QUIET_START = 0.003
 """Below it the first frames of a sound are no click when it begins at once: -50 dBFS."""
 MOST_UNDO = 1000
+MOST_MIXED_FRAMES = 1 << 18
+"""How much is mixed at once; the sound does not depend on it."""
 """How many gestures may be taken back."""
 
 
@@ -113,7 +115,8 @@ class Session:
         if self._limit is not None:
             fade = min(first.clock.bar_frame(1), self._limit // 4)
             self.mixer.master.fade(self._limit - fade, self._limit)
-        self._ready = np.empty((2, 0), np.float32)
+        self._kept = [np.empty((2, 0), np.float32)]
+        self._ready = 0
         self._delivered = -LATENCY_FRAMES
         """Frames of output given out; below 0, frames of the master's latency still to drop."""
         self._last: int | None = self._limit
@@ -273,9 +276,12 @@ class Session:
 
     def fade(self, role: str, gain: float, seconds: float = 0.0) -> None:
         """Move the listener's fader of a role to a gain of 0 to 1, over a time. Raises UnknownRole."""
-        if not 0 <= seconds <= MOST_FADE_SECONDS:
-            raise UnknownRole(f"a fader moves within 0 to {MOST_FADE_SECONDS} seconds; {seconds} is outside")
-        self._fader(takes.Gesture(0, "fade", role, gain, round(seconds * ENGINE_RATE)))
+        to, time = as_number(gain), as_number(seconds)
+        if to is None or time is None:
+            raise UnknownRole(f"a fader goes by numbers: {gain!r} or {seconds!r} is none")
+        if not 0 <= time <= MOST_FADE_SECONDS:
+            raise UnknownRole(f"a fader moves within 0 to {MOST_FADE_SECONDS} seconds; {time:g} is outside")
+        self._fader(takes.Gesture(0, "fade", role, to, round(time * ENGINE_RATE)))
 
     def mute(self, role: str, on: bool = True) -> None:
         """Take a role out of what is heard, or back in; its fader stays. Raises UnknownRole."""
@@ -407,12 +413,14 @@ class Session:
         """
         if not self._open:
             raise EngineError("the session is closed")
-        while self._ready.shape[1] < frames and not self._all_mixed:
-            self._produce(self.mixer.frame + frames - self._ready.shape[1])
-        count = min(frames, self._ready.shape[1])
+        while self._ready < frames and not self._all_mixed:
+            self._produce(self.mixer.frame + frames - self._ready)
+        count = min(frames, self._ready)
         if self._last is not None:
             count = min(count, max(self._last - self._delivered, 0))
-        out, self._ready = self._ready[:, :count], self._ready[:, count:]
+        kept = np.concatenate(self._kept, axis=1)
+        out, self._kept = kept[:, :count], [kept[:, count:]]
+        self._ready -= count
         self._delivered += count
         self._hash.update(to_pcm24(out))
         return out
@@ -421,7 +429,7 @@ class Session:
         """Mix to `frame`, a whole number of quanta; gives how many frames `read` has ready."""
         while self.mixer.frame < frame and not self._all_mixed:
             self._produce(frame)
-        return self._ready.shape[1]
+        return self._ready
 
     def go_live(self, lead: int) -> None:
         """From here on a device mixes. Gestures are heard `lead` frames after what it has mixed."""
@@ -441,8 +449,8 @@ class Session:
         self._keep(block)
         if self.conductor.ended_at is not None and not self._rung_out:
             sure = max(self.conductor.ended_at - self._delivered, 0)
-            return self.read(min(sure, self._ready.shape[1]))
-        return self.read(self._ready.shape[1])
+            return self.read(min(sure, self._ready))
+        return self.read(self._ready)
 
     def lose_output(self, mixed: int) -> None:
         """Some of what a device played could not be kept: its hash is not known, its length is.
@@ -502,7 +510,7 @@ class Session:
 
     @property
     def _all_mixed(self) -> bool:
-        return self._last is not None and self._delivered + self._ready.shape[1] >= self._last
+        return self._last is not None and self._delivered + self._ready >= self._last
 
     def _produce(self, until: int) -> None:
         """Mix on to the quantum that holds `until`, or to where something is to be decided."""
@@ -511,6 +519,7 @@ class Session:
         due = self.conductor.next_frame()
         if due is not None:
             until = min(until, due)
+        until = min(until, frame + MOST_MIXED_FRAMES)
         block = self.mixer.advance(max(-(-(until - frame) // QUANTUM), 1))
         self.settle()
         self._keep(block)
@@ -519,7 +528,8 @@ class Session:
         """Output for `read`, the master's latency taken off."""
         drop = min(max(-self._delivered, 0), block.shape[1])
         self._delivered += drop
-        self._ready = np.concatenate([self._ready, block[:, drop:]], axis=1)
+        self._kept.append(block[:, drop:])
+        self._ready += block.shape[1] - drop
 
     def settle(self) -> None:
         """Take what ended into the account; where the piece has rung out, the length is known."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Real
 
 from ..script.piece import Bring, Event, MoveTo, Piece, Pool
 from .chance import DrawKey
@@ -130,7 +131,13 @@ def in_range(piece: Piece, name: str, value: float) -> float:
     if dial is None:
         known = ", ".join(piece.dials) or "none"
         raise UnknownDial(f'"{piece.name}" has no dial "{name}"; its dials: {known}')
-    if not isinstance(value, int | float) or not dial.lo <= value <= dial.hi:
-        given = f"{value:g}" if isinstance(value, int | float) else repr(value)
+    turned = as_number(value)
+    if turned is None or not dial.lo <= turned <= dial.hi:
+        given = repr(value) if turned is None else f"{turned:g}"
         raise UnknownDial(f"dial {name} goes from {dial.lo:g} to {dial.hi:g}; {given} is outside")
-    return float(value)
+    return turned
+
+
+def as_number(value: object) -> float | None:
+    """A number as a gesture gives it, also one of NumPy's; null for what is none."""
+    return float(value) if isinstance(value, Real) else None

@@ -221,6 +221,43 @@ def test_a_device_that_is_refused_leaves_a_player_that_plays_in_silence(
     assert verify(home).ok
 
 
+def test_numbers_of_numpy_are_numbers_and_what_is_none_is_said(home: Path) -> None:
+    with Player(home, SCRIPT, seed=np.int64(3)) as player:  # type: ignore[arg-type]
+        player.set("energy", np.float32(0.25))  # type: ignore[arg-type]
+        player.fade("pads", np.float64(0.5), np.int64(1))
+        assert player.read(np.int64(480)).shape == (480, 2)  # type: ignore[arg-type]
+        for act in (lambda: player.set("energy", "loud"), lambda: player.fade("pads", None)):
+            with pytest.raises(EngineError, match=r"loud|None"):
+                act()
+        with pytest.raises(TypeError):
+            player.read(1.5)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="cannot be called"):
+            player.on("bar", 3)  # type: ignore[arg-type]
+    take = player.take
+    assert take is not None
+    assert take.seed == 3
+    assert [gesture.value for gesture in take.gestures] == [0.25, 0.5]
+    with pytest.raises(EngineError, match="a seed is a whole number"):
+        Player(home, SCRIPT, seed=-1)
+
+
+def test_a_read_of_more_than_there_is_gives_the_piece(home: Path) -> None:
+    text = "\n".join(
+        [
+            'piece "Short" for stream',
+            "tempo 114",
+            "pool all = loops role beats",
+            "section one 1 bars",
+            "    bring all from all",
+            "move one -> silence at end",
+        ]
+    )
+    with Player.from_text(home, text) as player:
+        sound = player.read(1 << 40)
+        assert 100_000 < len(sound) < 1_000_000
+        assert len(player.read(1)) == 0
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_no_number_that_is_not_one_reaches_the_output(home: Path, value: float) -> None:
     with Player(home, SCRIPT) as player:
