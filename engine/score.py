@@ -175,9 +175,10 @@ def score(
 
 def _seed(seed: object) -> int:
     """A seed that a ledger's entry can hold, as a whole number of Python's own."""
-    if not isinstance(seed, Integral) or not 0 <= seed < 2**53:
+    number = int(seed) if isinstance(seed, Integral) else -1
+    if not 0 <= number < 2**53:
         raise EngineError(f"a seed is a whole number from 0 to 2**53 - 1; {seed!r} is none")
-    return int(seed)
+    return number
 
 
 def _eligible(
