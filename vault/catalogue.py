@@ -16,10 +16,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from ..ledger import entries
 from .errors import CatalogueTrouble
+from .heard import Heard
 from .measure import Measured
 from .records import Clearance, Holder, Stem
 from .schema import PROJECTED, VERSION, migrate
@@ -179,16 +181,17 @@ class Catalogue:
         with self.transaction() as db:
             db.execute("INSERT INTO named VALUES (?, ?, ?)", (holder, name, salt))
 
-    def keep_measured(self, rows: Sequence[tuple[str, str, int, int, Measured]]) -> None:
-        """Keep `(stem, file_sha256, frames, channels, measured)` of stems that are about to enter."""
+    def keep_measured(self, rows: Sequence[tuple[str, str, int, int, Measured, Heard]]) -> None:
+        """Keep `(stem, file_sha256, frames, channels, measured, heard)` of stems that are about to enter."""
         self.check_kept()
         with self.transaction() as db:
             db.executemany(
-                "INSERT INTO measured VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO measured VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (stem, digest, frames, channels, m.lufs, m.true_peak_dbtp, m.sounding_frames,
-                     np.ascontiguousarray(m.chroma, dtype="<f4").tobytes())
-                    for stem, digest, frames, channels, m in rows
+                     np.ascontiguousarray(m.chroma, dtype="<f4").tobytes(),
+                     msgspec.json.encode(heard).decode())
+                    for stem, digest, frames, channels, m, heard in rows
                 ],
             )  # fmt: skip
 
@@ -270,6 +273,12 @@ class Catalogue:
             sounding_frames=_whole(sounding), chroma=tuple(tuple(bar) for bar in rows.tolist()),
             clearances=cleared,
         )  # fmt: skip
+
+    def heard(self, stem: str) -> Heard:
+        """What was heard of a stem when it came in; nothing of those that came before there were ears."""
+        with self.reading() as db:
+            row = db.execute("SELECT heard FROM measured WHERE stem = ?", (stem,)).fetchone()
+        return msgspec.json.decode("{}" if row is None else row[0], type=Heard)
 
     def stem_ids(self, like: str, *, exact_title: bool = False) -> list[str]:
         """Ids of the stems whose id starts with `like`, or whose title it is (any case)."""

@@ -37,11 +37,12 @@ class Declared:
 
     `holder`: id, start of an id, or name. `role`: any word; `records.ROLES` are those the engine balances.
     `bpm`: kept to a thousandth. `bars`: of four beats; say `beats` where they are not. `shape`: `loop`,
-    `sustained` or `hit`; left out, a tempo makes it a loop, else less than 1.2 s a hit, else sustained.
+    `sustained` or `hit`; left out, a tempo makes it a loop, and without one it is heard (`heard.py`).
     `mood`: at most 16 words. `energy`: 0 to 1, measured when left out. `title`: the file's name without its
     ending when left out.
     `new_role`: the role is meant, though it looks like a slip of a known one. `accept_silence`: a loop that
-    is more than half silent is taken in all the same, at the holder's word.
+    is more than half silent is taken in all the same, at the holder's word. `accept_tempo`: the tempo is
+    meant, though the rhythm sounds like another's.
     """
 
     path: Path
@@ -59,6 +60,7 @@ class Declared:
     isrc: str | None = None
     new_role: bool = False
     accept_silence: bool = False
+    accept_tempo: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,27 +19,17 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from .declared import LEAST_BPM, MOST_BPM, Shape, Terms
+from .declared import LEAST_BPM, MOST_BPM, Terms
 from .decode import SILENT_PEAK, Sound
 from .errors import Refused
 from .records import ENGINE_RATE
 
 TOLERANCE = Fraction(5, 1000)
-HIT_SECONDS = 1.2
 _CONTEXT = 4096
 """Source frames of overlap at a seam: several times the resampler's reach."""
 
 Grid = tuple[Fraction, int]
 """Tempo in bpm, and beats."""
-
-
-def shape_of(terms: Terms, sound: Sound) -> Shape:
-    """The declared shape, else what the declaration and the length make of it."""
-    if terms.shape is not None:
-        return terms.shape
-    if terms.bpm is not None or terms.beats is not None:
-        return "loop"
-    return "hit" if sound.frames < HIT_SECONDS * sound.rate else "sustained"
 
 
 def grid_of(terms: Terms, sound: Sound) -> Grid:
@@ -50,13 +40,8 @@ def grid_of(terms: Terms, sound: Sound) -> Grid:
     """
     seconds = Fraction(sound.frames, sound.rate)
     bpm, beats = terms.bpm, terms.beats
-    if bpm is None and beats is None:
-        raise Refused(
-            "it is declared a loop, but nothing says how long its beats are: "
-            "add --bpm, --bars or --beats, or leave the shape out"
-        )
     if bpm is None:
-        assert beats is not None
+        assert beats is not None, "nothing is declared of its time"
         bpm = Fraction(round(60_000 * beats / seconds), 1000)
         if not LEAST_BPM <= bpm <= MOST_BPM:
             raise Refused(

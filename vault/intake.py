@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from .declared import Declared, Shape, Terms, settle
 from .decode import copy_file, decode, write_file
 from .errors import Refused
-from .fit import fit, grid_of, loop_frames, shape_of
+from .fit import fit, loop_frames
+from .heard import Heard, OtherTempo, heard_key, settled
 from .measure import Measured, measure
-from .records import Stem
+from .records import ENGINE_RATE, Stem
 from .store import Store
 from .wave import wave_bytes
 
@@ -32,6 +33,7 @@ class Added:
     path: Path
     stem: Stem
     notes: tuple[str, ...]
+    heard: Heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class Prepared:
     frames: int
     channels: int
     measured: Measured
+    heard: Heard
+    doubts: tuple[str, ...]
     original: Path
     conformed: Path
 
@@ -96,7 +100,7 @@ class Prepared:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is odd about the sound, though it was taken."""
-        found = []
+        found = list(self.doubts)
         if self.measured.clipped:
             found.append(f"it is clipped in {self.measured.clipped} places")
         if self.mostly_silent:
@@ -127,10 +131,14 @@ def prepare(
     else:
         file_digest = write_file(wave_bytes(*made), original)
     sound = decode(original)
-    shape = shape_of(terms, sound)
-    bpm, beats = grid_of(terms, sound) if shape == "loop" else (None, None)
+    try:
+        found = settled(terms, sound, accept_tempo=declared.accept_tempo)
+    except OtherTempo as error:
+        raise HeldForReview(str(error)) from error
+    bpm, beats = found.grid or (None, None)
     samples = fit(sound, None if bpm is None or beats is None else loop_frames(bpm, beats))
     measured = measure(samples, bars=1 if beats is None else -(-beats // BEATS_IN_A_BAR))
+    key = heard_key(terms, found.shape, samples, samples.shape[1] / ENGINE_RATE)
     conformed = place.with_suffix(".npy")
     prepared = Prepared(
         declared=declared,
@@ -139,12 +147,14 @@ def prepare(
         stem="s" + sound.pcm_sha256[:20],
         pcm_sha256=sound.pcm_sha256,
         file_sha256=file_digest,
-        shape=shape,
+        shape=found.shape,
         bpm=bpm,
         beats=beats,
         frames=int(samples.shape[1]),
         channels=sound.channels,
         measured=measured,
+        heard=replace(found.heard, key=key),
+        doubts=found.notes,
         original=original,
         conformed=conformed,
     )

@@ -51,6 +51,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (stem, side, holder)
         ) WITHOUT ROWID""",
     ),
+    (
+        # What was heard of a stem, beside what was declared: a JSON object of `heard.Heard`.
+        "ALTER TABLE measured ADD COLUMN heard TEXT NOT NULL DEFAULT '{}'",
+    ),
 )
 
 VERSION = len(MIGRATIONS)

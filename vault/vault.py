@@ -24,6 +24,7 @@ from .declared import Declared, word
 from .decode import decode
 from .errors import AudioLost, BadDeclaration, CatalogueTrouble, KeyNotHere, NoVault, Refused
 from .fit import fit, loop_frames
+from .heard import Heard
 from .intake import Added, Held, HeldForReview, Intake, Prepared, Refusal, prepare
 from .lookup import find_holder, find_stem
 from .records import ENGINE_RATE, USES, Holder, Stem
@@ -182,6 +183,10 @@ class Vault:
     def stem(self, text: str) -> Stem:
         """The stem of that id, start of an id or title. Raises `UnknownStem`."""
         return self._catalogue.stems(ids=[find_stem(self._catalogue, text)])[0]
+
+    def heard(self, text: str) -> Heard:
+        """What was heard of a stem when it came in. Raises `UnknownStem`."""
+        return self._catalogue.heard(find_stem(self._catalogue, text))
 
     def samples(self, stem_id: str) -> NDArray[np.float32]:
         """The stem's sound at 48 kHz: float32 `(channels, frames)`, C-contiguous, mapped read-only.
@@ -400,7 +405,10 @@ class Vault:
                 # First the rows that tell the next writer what to clear if we crash, then the files, then the
                 # entries that make stems of them.
                 self._catalogue.keep_measured(
-                    [(p.stem, p.file_sha256, p.frames, p.channels, p.measured) for p in fresh.values()]
+                    [
+                        (p.stem, p.file_sha256, p.frames, p.channels, p.measured, p.heard)
+                        for p in fresh.values()
+                    ]
                 )
                 self._store.take_in(
                     [(p.original, self._store.original(p.file_sha256)) for p in fresh.values()]
@@ -409,7 +417,7 @@ class Vault:
                 time = self._clock.now()
                 self._sequence([_stem_entry(p, time) for p in fresh.values()])
         stems = {stem.stem: stem for stem in self._catalogue.stems(ids=list(fresh))}
-        return [Added(p.declared.path, stems[p.stem], p.notes) for p in fresh.values()], doubles
+        return [Added(p.declared.path, stems[p.stem], p.notes, p.heard) for p in fresh.values()], doubles
 
     def _state(
         self,

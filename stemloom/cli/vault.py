@@ -15,6 +15,7 @@ from .output import Door, table
 if TYPE_CHECKING:
     from ..vault.catalogue import Filter, Statement
     from ..vault.declared import Declared
+    from ..vault.heard import Heard
     from ..vault.intake import Intake
     from ..vault.records import Stem
     from ..vault.vault import Vault
@@ -72,6 +73,7 @@ def vault() -> None:
 @click.option("--title", help="For a single file; else the file's name.")
 @click.option("--isrc", help="For a single file.")
 @click.option("--new-role", is_flag=True, help="The role is meant, though it is nearly one of those known.")
+@click.option("--accept-tempo", is_flag=True, help="The tempo is meant, though another is heard.")
 @click.option("--accept-silence", is_flag=True, help="Take in a loop that is mostly silent, at your word.")
 @click.pass_obj
 def add(
@@ -91,6 +93,7 @@ def add(
     title: str | None,
     isrc: str | None,
     new_role: bool,
+    accept_tempo: bool,
     accept_silence: bool,
 ) -> int:
     """Take recordings in: files, or folders of them, under one holder.
@@ -98,8 +101,11 @@ def add(
     A loop's length must match its tempo and beats within 0.5 %. A stem starts without any consent.
     Exits 1 when a file is refused or missing, or none is added; the others are in all the same.
 
+    Where neither tempo nor shape is declared they are heard, and the report says so.
+
     A loop that is more than half silent is held, which means kept out, as silence must not earn: trim it,
-    add it as a hit, or give --accept-silence.
+    add it as a hit, or give --accept-silence. One whose rhythm is clearly that of another tempo than the one
+    declared is held as well: declare the other, or give --accept-tempo.
 
     Columns of a manifest: name (or file, path) within the folder FILE; and, where they are needed, holder,
     role, title, bpm, bars, beats, key, kind (or shape), mood (words parted by ;), energy, set, isrc. An empty
@@ -126,6 +132,7 @@ def add(
             set=set_name,
             isrc=isrc,
             new_role=new_role,
+            accept_tempo=accept_tempo,
             accept_silence=accept_silence,
         ),
     )
@@ -219,7 +226,9 @@ def show(door: Door, stem: str) -> None:
         shares = opened.shares(found.stem)
         statements = opened.consents(found.stem)
         original = opened.original(found.stem)
+        heard = opened.heard(found.stem)
     record = _row(found, names) | {
+        "heard": _heard(heard),
         "pcm_sha256": found.pcm_sha256,
         "file_sha256": original.name,
         "frames": found.frames,
@@ -239,7 +248,7 @@ def show(door: Door, stem: str) -> None:
         f"{found.title}  ({found.stem})",
         f"  holder     {names[found.holder]}",
         f"  sound      {found.role}, {found.shape}, {_length(found)}, {_channels(found)}",
-        f"  key        {found.key or 'unknown'}",
+        f"  key        {_key(found, heard)}",
         f"  mood       {', '.join(found.mood) or '-'}; energy {found.energy:.2f}"
         + (f"; set {found.set}" if found.set else ""),
         f"  level      {found.lufs:.1f} LUFS, true peak {found.true_peak_dbtp:.1f} dBTP",
@@ -461,8 +470,8 @@ def _report(door: Door, intake: Intake, offers: list[Declared]) -> None:
                 "bpm": _bpm(a.stem.bpm),
                 "bars": _bars(a.stem),
                 "key": a.stem.key,
-                # A key is declared, never guessed, so there is no doubt of ours to give a number to.
-                "key_confidence": None,
+                "key_confidence": None if a.heard.key is None else a.heard.key.confidence,
+                "heard": _heard(a.heard),
                 "lufs": round(a.stem.lufs, 2),
                 "true_peak_dbtp": round(a.stem.true_peak_dbtp, 2),
                 "energy": a.stem.energy,
@@ -489,6 +498,24 @@ def _report(door: Door, intake: Intake, offers: list[Declared]) -> None:
         )
     if intake.added:
         door.note("new stems are cleared for nothing: 'stemloom vault consent grant STEM --use stream'")
+
+
+def _heard(heard: Heard) -> dict[str, Any]:
+    return {
+        "kind": heard.kind,
+        "bpm": None if heard.tempo is None else round(heard.tempo.bpm, 3),
+        "beats": None if heard.tempo is None else heard.tempo.beats,
+        "tempo_confidence": None if heard.tempo is None else heard.tempo.confidence,
+        "key": None if heard.key is None else heard.key.key,
+        "key_confidence": None if heard.key is None else heard.key.confidence,
+    }
+
+
+def _key(stem: Stem, heard: Heard) -> str:
+    said = stem.key or "not declared"
+    if heard.key is None or heard.key.key == stem.key:
+        return said
+    return f"{said}; it sounds like {heard.key.key} (confidence {heard.key.confidence:.2f})"
 
 
 def _show_stems(door: Door, chosen: Filter | None) -> None:

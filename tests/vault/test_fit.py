@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stemloom.vault.declared import Declared, settle
 from stemloom.vault.decode import Sound
 from stemloom.vault.errors import Refused
-from stemloom.vault.fit import fit, grid_of, loop_frames, shape_of
+from stemloom.vault.fit import fit, grid_of, loop_frames
 
 from .conftest import clicks, tone
 
@@ -31,21 +31,6 @@ def terms(bpm=None, bars=None, beats=None, shape=None):
             Path("a.wav"), "ada", "beats", bpm=bpm and Fraction(bpm), bars=bars, beats=beats, shape=shape
         )
     )
-
-
-@pytest.mark.parametrize(
-    ("seconds", "declared", "shape"),
-    [
-        (1.0, {}, "hit"),
-        (1.3, {}, "sustained"),
-        (1.0, {"bpm": 120}, "loop"),
-        (1.0, {"bars": 1}, "loop"),
-        (9.0, {"shape": "one-shot"}, "hit"),
-        (0.5, {"shape": "texture"}, "sustained"),
-    ],
-)
-def test_what_is_undeclared_follows_from_tempo_and_length(seconds, declared, shape) -> None:
-    assert shape_of(terms(**declared), silence(round(48_000 * seconds))) == shape
 
 
 @pytest.mark.parametrize(
@@ -79,7 +64,6 @@ def test_the_grid_of_a_loop(frames, rate, declared, bpm, beats) -> None:
             r"3\.00 beats, no whole bars of four; the nearest are --beats 3 or 1 bar at 160",
         ),
         (110_000, {"bpm": 120}, r"the nearest are 1 bar at 104\.727 bpm or 2 bars at 209\.455 bpm"),
-        (96_000, {"shape": "loop"}, "nothing says how long its beats are"),
         (96_000, {"beats": 100}, "would be 3000 bpm"),
     ],
 )

@@ -1,0 +1,102 @@
+"""What a recording itself says, beside what is declared of it: whether it loops, its tempo, its key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .declared import LEAST_BPM, MOST_BPM, Shape, Terms
+from .decode import Sound
+from .errors import Refused
+from .fit import Grid, grid_of
+from .keyfinding import Key, key_of
+from .kind import kind_of
+from .rhythm import Rhythm, Tempo
+
+SURE_TEMPO = 0.3
+"""The confidence from which a tempo that nobody declared is taken."""
+UNPITCHED_ROLES = frozenset({"beats", "tops"})
+SHORTEST_KEY_SECONDS = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was heard of a sound. `kind`, `tempo`, `key`: null where they were not asked for or not found."""
+
+    kind: Shape | None = None
+    tempo: Tempo | None = None
+    key: Key | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a sound is taken for. `grid`: of a loop. `notes`: what its holder may want to put right."""
+
+    shape: Shape
+    grid: Grid | None
+    heard: Heard
+    notes: tuple[str, ...] = ()
+
+
+class OtherTempo(Refused):
+    """The rhythm that is heard is not that of the tempo declared."""
+
+
+def settled(terms: Terms, sound: Sound, *, accept_tempo: bool = False) -> Settled:
+    """What a sound is taken for, by what is declared and, where nothing is, by what is heard.
+
+    `accept_tempo`: the declared tempo is meant, whatever the rhythm sounds like. Raises `Refused` when
+    declaration and length disagree, `OtherTempo` when declaration and rhythm do.
+    """
+    if terms.bpm is not None or terms.beats is not None:
+        rhythm = Rhythm(sound.samples, sound.rate)
+        grid, tempo = grid_of(terms, sound), rhythm.tempo()
+        if tempo is not None and not accept_tempo and not rhythm.agrees(float(grid[0])):
+            raise OtherTempo(
+                f"it is declared as {float(grid[0]):g} bpm, and its rhythm is that of {_tempo(tempo)}; "
+                "declare that, or take it in all the same with --accept-tempo"
+            )
+        return Settled("loop", grid, Heard(tempo=tempo))
+    if terms.shape in ("hit", "sustained"):
+        return Settled(terms.shape, None, Heard())
+    kind = kind_of(sound.samples, sound.rate)
+    tempo = Rhythm(sound.samples, sound.rate).tempo() if "loop" in (terms.shape, kind) else None
+    heard = Heard(kind, tempo)
+    if tempo is not None and tempo.confidence >= SURE_TEMPO:
+        grid = _grid_of(tempo, sound)
+        return Settled(
+            "loop",
+            grid,
+            heard,
+            (f"its tempo was heard, not declared: {_tempo(tempo)}; say --bpm if it is played otherwise",),
+        )
+    if terms.shape == "loop":
+        raise Refused(
+            "it is declared a loop, but nothing says how long its beats are, and no tempo can be heard: "
+            "add --bpm, --bars or --beats, or leave the shape out"
+        )
+    if kind == "loop":
+        doubt = "it sounds like a loop, but no tempo can be heard in it: say --bars to have it in time"
+        return Settled("sustained", None, heard, (doubt,))
+    return Settled(kind, None, heard)
+
+
+def heard_key(terms: Terms, shape: Shape, samples: NDArray[np.float32], seconds: float) -> Key | None:
+    """The key that is heard in a sound at 48 kHz; null for what has no pitch or is too short for a key."""
+    if terms.role in UNPITCHED_ROLES or shape == "hit" or seconds < SHORTEST_KEY_SECONDS:
+        return None
+    return key_of(samples)
+
+
+def _grid_of(tempo: Tempo, sound: Sound) -> Grid:
+    bpm = Fraction(round(60_000 * tempo.beats / Fraction(sound.frames, sound.rate)), 1000)
+    assert LEAST_BPM <= bpm <= MOST_BPM
+    return bpm, tempo.beats
+
+
+def _tempo(tempo: Tempo) -> str:
+    bars = tempo.beats // 4
+    return f"{tempo.bpm:.4g} bpm in {bars} bar{'s' * (bars != 1)} of four"
