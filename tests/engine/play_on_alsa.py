@@ -15,10 +15,10 @@ from stemloom.engine.session import Session
 from stemloom.script.check import accepted
 
 
-def main(home: str, script: str, seed: int, patient: bool) -> None:
+def main(home: str, script: str, seed: int, patient: bool, seconds: float | None = None) -> None:
     rng = random.Random(seed)
     with Vault.open(Path(home)) as vault:
-        session = Session(vault, accepted(Path(script).read_text()))
+        session = Session(vault, accepted(Path(script).read_text()), seconds=seconds)
         session.prepare(4)
         lock = threading.RLock()
         live = Live(session, lock, patient=patient, block=rng.choice([0, 64, 100, 441, 1024]))
@@ -48,4 +48,10 @@ def main(home: str, script: str, seed: int, patient: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "patient")
+    main(
+        sys.argv[1],
+        sys.argv[2],
+        int(sys.argv[3]),
+        sys.argv[4] == "patient",
+        float(sys.argv[5]) if sys.argv[5:] else None,
+    )

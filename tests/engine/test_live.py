@@ -27,8 +27,18 @@ from stemloom.engine.replay import replay
 from stemloom.engine.session import Session
 from stemloom.ledger.verify import verify
 from stemloom.script.check import accepted
+from stemloom.vault.demo import build
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PLAY = Path(__file__).with_name("play_on_alsa.py")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("demo") / "home"
+    with Vault.open(home, create=True) as vault:
+        build(vault)
+    return home
 
 
 @pytest.mark.parametrize("patient", ["patient", "hasty"])
@@ -37,28 +47,33 @@ def test_what_a_device_was_given_is_what_the_take_replays(
     home: Path, tmp_path: Path, seed: int, patient: str
 ) -> None:
     """On a device without a clock, which is far ahead of every decision unless it waits."""
-    environ = alsa.environment(tmp_path)
     script = tmp_path / "piece.loom"
     script.write_text(SCRIPT)
-    done = subprocess.run(
-        [sys.executable, str(PLAY), str(home), str(script), str(seed), patient],
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    replays_what_was_given(home, script, tmp_path, str(seed), patient)
+
+
+@pytest.mark.parametrize("name", ["harbour_night", "last_train", "slow_weather", "back_stairs"])
+def test_every_example_on_a_device_is_what_its_take_replays(demo: Path, tmp_path: Path, name: str) -> None:
+    replays_what_was_given(demo, EXAMPLES / f"{name}.loom", tmp_path, "4", "patient", "30")
+
+
+def replays_what_was_given(home: Path, script: Path, folder: Path, *options: str) -> None:
+    """Play with gestures at random moments, and again from the take: the same samples and entries."""
+    environ = alsa.environment(folder)
+    command = [sys.executable, str(PLAY), str(home), str(script), *options]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     take = takes.load(Path(said["take"]))
     assert take.gestures
-    if patient == "patient":
+    if "patient" in options:
         assert said["late"] == said["lost"] == 0
     blocks: list[np.ndarray] = []
     with Vault.open(home) as vault:
         session, replayed = replay(vault, take, blocks.append)
         session.seal()
     sound = np.concatenate(blocks, axis=1)
-    given = alsa.captured(tmp_path)
+    given = alsa.captured(folder)
     # PortAudio primes the device with silence of its own.
     primed = first_sound(given) - first_sound(sound)
     assert primed >= LATENCY_FRAMES
