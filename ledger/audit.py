@@ -9,11 +9,36 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 from .clock import milliseconds_of, text_of
-from .entries import Consent, Entry, Holder, Placement, Session, Settlement, Share, Splits, Stem, Terms, ms_of
+from .entries import (
+    Consent,
+    Entry,
+    Holder,
+    Key,
+    Placement,
+    Session,
+    Settlement,
+    Share,
+    Splits,
+    Standing,
+    Stem,
+    Terms,
+    Use,
+    ms_of,
+)
 from .errors import LedgerError
-from .statements import check_consent, check_holder, check_shares, check_splits, public_key_of
+from .statements import (
+    check_approval,
+    check_consent,
+    check_holder,
+    check_key,
+    check_shares,
+    check_splits,
+    check_standing,
+    public_key_of,
+)
 
 __all__ = ["GRACE_MS", "Audit"]
 
@@ -26,6 +51,8 @@ class _Stem:
     holder: str
     master: Mapping[str, int]
     publishing: Mapping[str, int]
+    standing: Mapping[str, int]
+    """By use: the standing consents that were in force when it entered."""
 
 
 @dataclass(slots=True)
@@ -52,7 +79,9 @@ class Audit:
     origin: str
     _keys: dict[str, bytes] = field(default_factory=dict)
     _stems: dict[str, _Stem] = field(default_factory=dict)
-    _grants: dict[int, Consent] = field(default_factory=dict)
+    _grants: dict[int, Consent | Standing] = field(default_factory=dict)
+    _standing: dict[tuple[str, str], int] = field(default_factory=dict)
+    _last_standing: dict[str, int] = field(default_factory=dict)
     _last_statement: dict[tuple[str, str], int] = field(default_factory=dict)
     _withdrawals: dict[tuple[str, str], list[_Withdrawal]] = field(default_factory=dict)
     _sessions: dict[str, _Session] = field(default_factory=dict)
@@ -67,8 +96,12 @@ class Audit:
                     yield from self._consent(index, entry)
                 case Session():
                     yield from self._session(index, entry)
+                case Standing():
+                    yield from self._take_standing(index, entry)
                 case Holder():
                     yield from self._holder(entry)
+                case Key():
+                    yield from self._key(entry)
                 case Stem():
                     yield from self._stem(entry)
                 case Splits():
@@ -101,6 +134,40 @@ class Audit:
         check_holder(entry, self.origin)
         self._keys[entry.holder] = public_key_of(entry)
 
+    def _key(self, entry: Key) -> Iterator[str]:
+        known = self._keys.get(entry.holder)
+        if known is None:
+            yield f"the holder {entry.holder}, whose key is replaced, has not joined"
+            return
+        check_key(entry, known, self.origin)
+        self._keys[entry.holder] = public_key_of(entry)
+
+    def _take_standing(self, index: int, entry: Standing) -> Iterator[str]:
+        if entry.holder not in self._keys:
+            yield f"a standing consent names {entry.holder}, who has not joined"
+            return
+        check_standing(entry, self._keys[entry.holder], self.origin)
+        last = self._last_standing.get(entry.holder)
+        self._last_standing[entry.holder] = index
+        if entry.action == "grant":
+            if entry.previous != last:
+                yield (
+                    f"a standing consent names {_place(entry.previous)} as the last one of {entry.holder}, "
+                    f"which is {_place(last)}"
+                )
+                return
+            self._grants[index] = entry
+        for use in entry.uses:
+            self._standing.pop((entry.holder, use), None)
+            if entry.action == "grant":
+                self._standing[entry.holder, use] = index
+
+    def _stands(self, holder: str, use: str, time: str) -> int | None:
+        """The standing consent of a holder that is in force at a time."""
+        index = self._standing.get((holder, use))
+        grant = None if index is None else self._grants[index]
+        return None if grant is None or (grant.until is not None and time >= grant.until) else index
+
     def _stem(self, entry: Stem) -> Iterator[str]:
         if entry.stem != f"s{entry.pcm_sha256[:20]}":
             yield f"the id {entry.stem} does not follow from the sound's hash"
@@ -111,7 +178,13 @@ class Audit:
         if entry.holder not in self._keys:
             yield f"the holder {entry.holder} of the stem {entry.stem} has not joined"
         yield from self._parties(entry.stem, entry.master, entry.publishing)
-        self._stems[entry.stem] = _Stem(entry.holder, _by_holder(entry.master), _by_holder(entry.publishing))
+        stands = {use: self._stands(entry.holder, use, entry.time) for use in get_args(Use)}
+        self._stems[entry.stem] = _Stem(
+            entry.holder,
+            _by_holder(entry.master),
+            _by_holder(entry.publishing),
+            {use: index for use, index in stands.items() if index is not None},
+        )
 
     def _splits(self, entry: Splits) -> Iterator[str]:
         stem = self._stems.get(entry.stem)
@@ -124,13 +197,10 @@ class Audit:
         check_splits(entry, self._keys[entry.holder], self.origin)
         yield from self._parties(entry.stem, entry.master, entry.publishing)
         master, publishing = _by_holder(entry.master), _by_holder(entry.publishing)
-        for side, before, after in (
-            ("master", stem.master, master),
-            ("publishing", stem.publishing, publishing),
-        ):
+        for before, after in ((stem.master, master), (stem.publishing, publishing)):
             for party, ppm in before.items():
                 if after.get(party, 0) < ppm and party != stem.holder:
-                    yield f"the {side} share of {party} in {entry.stem} falls without their signature"
+                    check_approval(entry, party, self._keys[party], self.origin)
         stem.master, stem.publishing = master, publishing
 
     def _parties(self, stem: str, master: Sequence[Share], publishing: Sequence[Share]) -> Iterator[str]:
@@ -152,8 +222,8 @@ class Audit:
             if entry.holder != stem.holder and not stem.master.get(entry.holder):
                 yield f"{entry.stem} is withdrawn by {entry.holder}, who has no master share in it"
                 return
-            silent = _EPOCH + timedelta(milliseconds=milliseconds_of(entry.time) + GRACE_MS)
-            gone = _Withdrawal(index, entry.time, text_of(silent))
+            silent = _EPOCH + timedelta(milliseconds=milliseconds_of(entry.since) + GRACE_MS)
+            gone = _Withdrawal(index, entry.since, text_of(silent))
             for use in entry.uses:
                 self._withdrawals.setdefault((entry.stem, use), []).append(gone)
             return
@@ -166,6 +236,13 @@ class Audit:
             )
         else:
             self._grants[index] = entry
+
+    def _covers(self, grant: Consent | Standing, entry: Placement) -> bool:
+        """Whether the grant is one of the stem, or the standing one under which it entered."""
+        if isinstance(grant, Consent):
+            return grant.stem == entry.stem
+        stem = self._stems.get(entry.stem)
+        return stem is not None and stem.standing.get(entry.use) == entry.consent
 
     def _session(self, index: int, entry: Session) -> Iterator[str]:
         session = self._sessions.get(entry.session)
@@ -207,17 +284,17 @@ class Audit:
         if entry.ms != ms_of(entry.frames, entry.rate):
             yield f"a placement of {entry.frames} frames at {entry.rate} Hz is given {entry.ms} ms"
         grant = self._grants.get(entry.consent)
-        if grant is None or grant.stem != entry.stem or entry.use not in grant.uses:
+        if grant is None or entry.use not in grant.uses or not self._covers(grant, entry):
             yield (
                 f"a placement of {entry.stem} for {entry.use} stands on entry {entry.consent}, "
                 "which is no grant of it for that use"
             )
             return
-        if entry.start < grant.time or (grant.until is not None and entry.start >= grant.until):
+        if entry.start < grant.since or (grant.until is not None and entry.start >= grant.until):
             until = f" until {grant.until}" if grant.until else ""
             yield (
                 f"a placement of {entry.stem} starts at {entry.start}, "
-                f"outside its grant from {grant.time}{until}"
+                f"outside its grant from {grant.since}{until}"
             )
         for gone in self._withdrawals.get((entry.stem, entry.use), ()):
             if gone.index > entry.consent and entry.start > gone.silent_from:

@@ -10,14 +10,16 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 __all__ = [
     "WHOLE_PPM",
+    "Approval",
     "Consent",
     "Entry",
     "Holder",
     "Income",
+    "Key",
     "Placement",
     "Session",
     "SettledHolder",
@@ -25,6 +27,7 @@ __all__ = [
     "Settlement",
     "Share",
     "Splits",
+    "Standing",
     "Stem",
     "Terms",
 ]
@@ -104,6 +107,29 @@ class Stem(_Entry, frozen=True, kw_only=True, tag="stem"):
     publishing: tuple[Share, ...]
 
 
+class Key(_Entry, frozen=True, kw_only=True, tag="key"):
+    """A holder's key is replaced. Signed over `statements.key_message` with the old key and with the new."""
+
+    time: Time
+    holder: Id
+    """The id stays: it follows from the first key."""
+    public_key: Annotated[str, Meta(min_length=44, max_length=44)]
+    """The new one: Ed25519, 32 bytes, base64."""
+    custody: Literal["self", "operator"]
+    replaced: Annotated[str, Meta(min_length=44, max_length=44)]
+    """The key that it takes the place of."""
+    signature: Annotated[str, Meta(min_length=88, max_length=88)]
+    proof: Annotated[str, Meta(min_length=88, max_length=88)]
+    """The new key's own signature."""
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A party agrees that their share falls: their signature over the same message as the holder's."""
+
+    holder: Id
+    signature: Annotated[str, Meta(min_length=88, max_length=88)]
+
+
 class Splits(_Entry, frozen=True, kw_only=True, tag="splits"):
     """Who owns a stem from `time` on. Signed by the stem's holder over `statements.splits_message`."""
 
@@ -113,6 +139,8 @@ class Splits(_Entry, frozen=True, kw_only=True, tag="splits"):
     master: tuple[Share, ...]
     publishing: tuple[Share, ...]
     signature: Annotated[str, Meta(min_length=88, max_length=88)]
+    approvals: tuple[Approval, ...] | UnsetType = UNSET
+    """Of those whose share falls, by holder's id; left out where there are none."""
 
 
 class Consent(_Entry, frozen=True, kw_only=True, tag="consent"):
@@ -129,6 +157,38 @@ class Consent(_Entry, frozen=True, kw_only=True, tag="consent"):
     previous: Count | None
     """Index of the holder's last consent entry on this stem, null for the first."""
     signature: Annotated[str, Meta(min_length=88, max_length=88)]
+    received: Time | UnsetType = UNSET
+    """When it was taken in, where it was signed elsewhere before: from then on it holds. Not signed."""
+
+    @property
+    def since(self) -> str:
+        """From when on it holds."""
+        return self.time if isinstance(self.received, UnsetType) else self.received
+
+
+class Standing(_Entry, frozen=True, kw_only=True, tag="standing"):
+    """A holder's consent for stems to come, or its end. Signed bytes: `statements.standing_message`.
+
+    A stem that enters while it is in force is cleared by it until the stem's own consent says otherwise.
+    """
+
+    time: Time
+    origin: Word
+    holder: Id
+    uses: tuple[Use, ...]
+    """Sorted, without repeats, at least one."""
+    action: Literal["grant", "withdraw"]
+    until: Time | None
+    previous: Count | None
+    """Index of the holder's last standing entry, null for the first."""
+    signature: Annotated[str, Meta(min_length=88, max_length=88)]
+    received: Time | UnsetType = UNSET
+    """As of a consent."""
+
+    @property
+    def since(self) -> str:
+        """From when on it holds."""
+        return self.time if isinstance(self.received, UnsetType) else self.received
 
 
 class Session(_Entry, frozen=True, kw_only=True, tag="session"):
@@ -239,7 +299,7 @@ class Settlement(_Entry, frozen=True, kw_only=True, tag="settlement"):
     """SHA-256 of the canonical JSON of the list of `SettledHolder`, by holder id."""
 
 
-Entry = Holder | Stem | Splits | Consent | Session | Placement | Terms | Income | Settlement
+Entry = Holder | Key | Stem | Splits | Consent | Standing | Session | Placement | Terms | Income | Settlement
 
 
 def ms_of(frames: int, rate: int) -> int:

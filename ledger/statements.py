@@ -9,33 +9,41 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from . import keys
 from .canonical import dumps, encode
-from .entries import WHOLE_PPM, Consent, Holder, Share, Splits, Use
+from .entries import WHOLE_PPM, Approval, Consent, Holder, Key, Share, Splits, Standing, Use
 from .errors import BadStatement
 from .keys import PrivateKey
 from .note import decode_base64
 
 __all__ = [
+    "check_approval",
     "check_consent",
     "check_holder",
+    "check_key",
     "check_shares",
     "check_splits",
+    "check_standing",
     "commitment",
     "consent_message",
     "holder_id",
     "holder_message",
+    "key_message",
     "make_consent",
     "make_holder",
+    "make_key",
     "make_splits",
+    "make_standing",
+    "message_of",
     "new_salt",
     "public_key_of",
     "splits_message",
+    "standing_message",
 ]
 
 _UNSIGNED = base64.b64encode(bytes(64)).decode()
@@ -54,6 +62,25 @@ class _ConsentStatement(msgspec.Struct, frozen=True, kw_only=True):
     origin: str
     holder: str
     stem: str
+    uses: tuple[str, ...]
+    action: str
+    until: str | None
+    time: str
+    previous: int | None
+
+
+class _KeyStatement(msgspec.Struct, frozen=True, kw_only=True):
+    origin: str
+    holder: str
+    public_key: str
+    custody: str
+    replaced: str
+    time: str
+
+
+class _StandingStatement(msgspec.Struct, frozen=True, kw_only=True):
+    origin: str
+    holder: str
     uses: tuple[str, ...]
     action: str
     until: str | None
@@ -115,6 +142,41 @@ def consent_message(
             origin=origin,
             holder=holder,
             stem=stem,
+            uses=tuple(uses),
+            action=action,
+            until=until,
+            time=time,
+            previous=previous,
+        )
+    )
+
+
+def key_message(
+    *, origin: str, holder: str, public_key: str, custody: str, replaced: str, time: str
+) -> bytes:
+    """What a holder signs, with the old key and the new, to have the new one in its place; keys base64."""
+    return b"stemloom key v1\n" + dumps(
+        _KeyStatement(
+            origin=origin, holder=holder, public_key=public_key, custody=custody, replaced=replaced, time=time
+        )
+    )
+
+
+def standing_message(
+    *,
+    origin: str,
+    holder: str,
+    uses: Sequence[str],
+    action: str,
+    until: str | None,
+    time: str,
+    previous: int | None,
+) -> bytes:
+    """What a holder signs for stems to come; `uses` sorted, `previous` their last such statement."""
+    return b"stemloom standing v1\n" + dumps(
+        _StandingStatement(
+            origin=origin,
+            holder=holder,
             uses=tuple(uses),
             action=action,
             until=until,
@@ -193,6 +255,58 @@ def make_consent(
     return entry
 
 
+def make_key(
+    old: PrivateKey,
+    new: PrivateKey,
+    *,
+    origin: str,
+    holder: str,
+    custody: Literal["self", "operator"],
+    time: str,
+) -> Key:
+    """The entry by which the key `new` takes the place of `old`."""
+    unsigned = Key(
+        time=time,
+        holder=holder,
+        public_key=base64.b64encode(new.public).decode(),
+        custody=custody,
+        replaced=base64.b64encode(old.public).decode(),
+        signature=_UNSIGNED,
+        proof=_UNSIGNED,
+    )
+    message = message_of(unsigned, origin)
+    entry = msgspec.structs.replace(unsigned, signature=_sign(old, message), proof=_sign(new, message))
+    check_key(entry, old.public, origin)
+    return entry
+
+
+def make_standing(
+    key: PrivateKey,
+    *,
+    origin: str,
+    holder: str,
+    uses: Sequence[Use],
+    action: Literal["grant", "withdraw"],
+    until: str | None,
+    time: str,
+    previous: int | None,
+) -> Standing:
+    """A signed consent for stems to come, or its end; `uses` in any order."""
+    unsigned = Standing(
+        time=time,
+        origin=origin,
+        holder=holder,
+        uses=tuple(sorted(set(uses))),
+        action=action,
+        until=until,
+        previous=previous,
+        signature=_UNSIGNED,
+    )
+    entry = msgspec.structs.replace(unsigned, signature=_sign(key, message_of(unsigned, origin)))
+    check_standing(entry, key.public, origin)
+    return entry
+
+
 def make_splits(
     key: PrivateKey,
     *,
@@ -202,8 +316,12 @@ def make_splits(
     master: Sequence[Share],
     publishing: Sequence[Share],
     time: str,
+    approving: Mapping[str, PrivateKey] | None = None,
 ) -> Splits:
-    """The signed division of a stem between its owners, from `time` on."""
+    """The signed division of a stem between its owners, from `time` on.
+
+    `approving`: the keys of those whose share falls, by holder's id.
+    """
     unsigned = Splits(
         time=time,
         stem=stem,
@@ -212,13 +330,52 @@ def make_splits(
         publishing=tuple(publishing),
         signature=_UNSIGNED,
     )
-    entry = msgspec.structs.replace(unsigned, signature=_sign(key, _splits_bytes(unsigned, origin)))
+    message = _splits_bytes(unsigned, origin)
+    approvals = (
+        tuple(
+            Approval(holder=party, signature=_sign(approving[party], message))
+            for party in sorted(approving or ())
+        )
+        if approving
+        else msgspec.UNSET
+    )
+    entry = msgspec.structs.replace(unsigned, signature=_sign(key, message), approvals=approvals)
     check_splits(entry, key.public, origin)
     return entry
 
 
-def public_key_of(entry: Holder) -> bytes:
-    """The public key in a holder's entry, 32 bytes. Raises BadStatement."""
+def message_of(entry: Holder | Key | Consent | Standing | Splits, origin: str) -> bytes:
+    """The bytes that are signed for an entry, whatever signatures it has."""
+    match entry:
+        case Holder():
+            return _holder_bytes(entry, origin)
+        case Consent():
+            return _consent_bytes(entry)
+        case Splits():
+            return _splits_bytes(entry, origin)
+        case Key():
+            return key_message(
+                origin=origin,
+                holder=entry.holder,
+                public_key=entry.public_key,
+                custody=entry.custody,
+                replaced=entry.replaced,
+                time=entry.time,
+            )
+        case Standing():
+            return standing_message(
+                origin=entry.origin,
+                holder=entry.holder,
+                uses=entry.uses,
+                action=entry.action,
+                until=entry.until,
+                time=entry.time,
+                previous=entry.previous,
+            )
+
+
+def public_key_of(entry: Holder | Key) -> bytes:
+    """The public key in a holder's entry, or the new one in a key's, 32 bytes. Raises BadStatement."""
     try:
         public = decode_base64(entry.public_key)
     except ValueError as error:
@@ -238,18 +395,44 @@ def check_holder(entry: Holder, origin: str) -> None:
     encode(entry)
 
 
+def check_key(entry: Key, public: bytes, origin: str) -> None:
+    """Raise BadStatement unless the key of `public` and the new one both signed the replacement."""
+    new = public_key_of(entry)
+    if entry.replaced != base64.b64encode(public).decode():
+        raise BadStatement(f"a key of {entry.holder} takes the place of another than the one in force")
+    if entry.replaced == entry.public_key:
+        raise BadStatement(f"a key of {entry.holder} takes its own place")
+    message = message_of(entry, origin)
+    if not _signed(public, message, entry.signature):
+        raise BadStatement(f"the signature of {entry.holder}'s old key under the new one fails")
+    if not _signed(new, message, entry.proof):
+        raise BadStatement(f"the proof that {entry.holder} has the new private key fails")
+    encode(entry)
+
+
 def check_consent(entry: Consent, public: bytes, origin: str) -> None:
     """Raise BadStatement unless `entry` is well formed, of this log, and signed with the key of `public`."""
+    _check_words(entry, f"a consent for {entry.stem}", public, origin)
+
+
+def check_standing(entry: Standing, public: bytes, origin: str) -> None:
+    """The same for a consent for stems to come."""
+    _check_words(entry, f"a standing consent of {entry.holder}", public, origin)
+
+
+def _check_words(entry: Consent | Standing, what: str, public: bytes, origin: str) -> None:
     if not entry.uses or list(entry.uses) != sorted(set(entry.uses)):
-        raise BadStatement(f"the uses of a consent for {entry.stem} are empty, repeated or not sorted")
+        raise BadStatement(f"the uses of {what} are empty, repeated or not sorted")
     if entry.origin != origin:
-        raise BadStatement(f"a consent for {entry.stem} was made for the log {entry.origin}, not {origin}")
+        raise BadStatement(f"{what} was made for the log {entry.origin}, not {origin}")
     if entry.until is not None and entry.action == "withdraw":
-        raise BadStatement(f"a withdrawal of {entry.stem} has an end, which only a grant can have")
+        raise BadStatement(f"the withdrawal of {what} has an end, which only a grant can have")
     if entry.until is not None and entry.until <= entry.time:
-        raise BadStatement(f"a consent for {entry.stem} ends at {entry.until}, before it begins")
-    if not _signed(public, _consent_bytes(entry), entry.signature):
-        raise BadStatement(f"the signature of {entry.holder} under a consent for {entry.stem} fails")
+        raise BadStatement(f"{what} ends at {entry.until}, before it begins")
+    if entry.since < entry.time:
+        raise BadStatement(f"{what} was received at {entry.since}, before it was signed")
+    if not _signed(public, message_of(entry, origin), entry.signature):
+        raise BadStatement(f"the signature of {entry.holder} under {what} fails")
     encode(entry)
 
 
@@ -270,6 +453,14 @@ def check_splits(entry: Splits, public: bytes, origin: str) -> None:
     if not _signed(public, _splits_bytes(entry, origin), entry.signature):
         raise BadStatement(f"the signature of {entry.holder} under the splits of {entry.stem} fails")
     encode(entry)
+
+
+def check_approval(entry: Splits, party: str, public: bytes, origin: str) -> None:
+    """Raise BadStatement unless `party` signed the splits, with the key of `public`."""
+    approvals = () if isinstance(entry.approvals, msgspec.UnsetType) else entry.approvals
+    signature = next((each.signature for each in approvals if each.holder == party), None)
+    if signature is None or not _signed(public, _splits_bytes(entry, origin), signature):
+        raise BadStatement(f"the share of {party} in {entry.stem} falls without their signature")
 
 
 def _holder_bytes(entry: Holder, origin: str) -> bytes:

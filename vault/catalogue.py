@@ -327,6 +327,25 @@ class Catalogue:
             ).fetchone()
         return None if row[0] is None else int(row[0])
 
+    def last_standing(self, holder: str) -> int | None:
+        """Index of the holder's last standing entry."""
+        with self.reading() as db:
+            row = db.execute("SELECT max(entry) FROM standing WHERE holder = ?", (holder,)).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def stands(self, holder: str) -> dict[str, Clearance]:
+        """By use, a holder's consent for stems to come, as it stands."""
+        with self.reading() as db:
+            rows = db.execute(
+                "SELECT use, entry, since, until FROM stands WHERE holder = ? ORDER BY use", (holder,)
+            )
+            return {str(use): Clearance(*grant) for use, *grant in rows}
+
+    def has_signature(self, signature: str) -> bool:
+        """Whether a consent with that signature is in the ledger."""
+        with self.reading() as db:
+            return db.execute("SELECT 1 FROM made WHERE signature = ?", (signature,)).fetchone() is not None
+
     def shares(self, stem: str) -> dict[str, dict[str, int]]:
         """Parts per million by side (`master`, `publishing`) and holder."""
         sides: dict[str, dict[str, int]] = {"master": {}, "publishing": {}}
@@ -397,6 +416,30 @@ def _project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
             )  # fmt: skip
             db.executemany("INSERT INTO mood VALUES (?, ?)", [(entry.stem, mood) for mood in entry.mood])
             _project_shares(db, entry.stem, entry.master, entry.publishing)
+            db.execute(
+                "INSERT INTO clearance SELECT ?1, use, entry, max(since, ?2), until FROM stands"
+                " WHERE holder = ?3 AND (until IS NULL OR until > ?2)",
+                (entry.stem, entry.time, entry.holder),
+            )
+        case entries.Key():
+            db.execute(
+                "UPDATE holder SET public_key = ?, custody = ? WHERE holder = ?",
+                (entry.public_key, entry.custody, entry.holder),
+            )
+        case entries.Standing():
+            uses = ",".join(entry.uses)
+            db.execute(
+                "INSERT INTO standing VALUES (?, ?, ?, ?, ?, ?)",
+                (index, entry.holder, uses, entry.action, entry.until, entry.since),
+            )
+            db.execute("INSERT OR IGNORE INTO made VALUES (?, ?)", (entry.signature, index))
+            for use in entry.uses:
+                db.execute("DELETE FROM stands WHERE holder = ? AND use = ?", (entry.holder, use))
+                if entry.action == "grant":
+                    db.execute(
+                        "INSERT INTO stands VALUES (?, ?, ?, ?, ?)",
+                        (entry.holder, use, index, entry.since, entry.until),
+                    )
         case entries.Splits():
             _project_shares(db, entry.stem, entry.master, entry.publishing)
         case entries.Consent():
@@ -409,15 +452,16 @@ def _project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
                     ",".join(entry.uses),
                     entry.action,
                     entry.until,
-                    entry.time,
+                    entry.since,
                 ),
             )
+            db.execute("INSERT OR IGNORE INTO made VALUES (?, ?)", (entry.signature, index))
             for use in entry.uses:
                 db.execute("DELETE FROM clearance WHERE stem = ? AND use = ?", (entry.stem, use))
                 if entry.action == "grant":
                     db.execute(
                         "INSERT INTO clearance VALUES (?, ?, ?, ?, ?)",
-                        (entry.stem, use, index, entry.time, entry.until),
+                        (entry.stem, use, index, entry.since, entry.until),
                     )
         case _:
             return False

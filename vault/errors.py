@@ -9,6 +9,7 @@
         UnknownHolder              no holder of that id or name
         UnknownStem                no stem of that id or title
       CatalogueTrouble          1  the catalogue is missing, damaged or of another time than the ledger
+      BadRequest                1  a signed statement that came back and cannot be taken in
       KeyNotHere                1  a holder's private key is not kept in this home
       AudioLost                 1  a stem's original recording is gone or changed
 
@@ -60,6 +61,10 @@ class UnknownStem(NotInVault):
 
 class CatalogueTrouble(VaultError):
     """The catalogue is missing, damaged, or does not belong to the ledger beside it."""
+
+
+class BadRequest(VaultError):
+    """A request for signatures, or a signature, that cannot be taken in."""
 
 
 class KeyNotHere(VaultError):

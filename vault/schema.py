@@ -55,11 +55,25 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # What was heard of a stem, beside what was declared: a JSON object of `heard.Heard`.
         "ALTER TABLE measured ADD COLUMN heard TEXT NOT NULL DEFAULT '{}'",
     ),
+    (
+        # Consents for stems to come; and by their signatures, statements that were made already.
+        """CREATE TABLE standing (
+            entry INTEGER PRIMARY KEY, holder TEXT NOT NULL, uses TEXT NOT NULL, action TEXT NOT NULL,
+            until TEXT, time TEXT NOT NULL
+        )""",
+        """CREATE TABLE stands (
+            holder TEXT NOT NULL, use TEXT NOT NULL, entry INTEGER NOT NULL, since TEXT NOT NULL, until TEXT,
+            PRIMARY KEY (holder, use)
+        ) WITHOUT ROWID""",
+        "CREATE TABLE made (signature TEXT PRIMARY KEY, entry INTEGER NOT NULL) WITHOUT ROWID",
+        *(f"DELETE FROM {table}" for table in ("holder", "stem", "mood", "statement", "clearance", "share")),
+        "UPDATE ledger SET applied = 0, touched = 0",
+    ),
 )
 
 VERSION = len(MIGRATIONS)
 
-PROJECTED = ("holder", "stem", "mood", "statement", "clearance", "share")
+PROJECTED = ("holder", "stem", "mood", "statement", "clearance", "share", "standing", "stands", "made")
 """Tables that are made of the ledger alone."""
 
 

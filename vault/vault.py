@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -9,26 +10,27 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ledger import entries, statements
+from ..ledger import entries
 from ..ledger.clock import Clock, SystemClock
 from ..ledger.errors import LedgerError
 from ..ledger.keys import PrivateKey
 from ..ledger.log import Log
+from .asking import Action, Asking
 from .catalogue import Catalogue, Filter, Statement
 from .declared import Declared, word
 from .decode import decode
-from .errors import AudioLost, BadDeclaration, CatalogueTrouble, KeyNotHere, NoVault, Refused
+from .errors import AudioLost, BadDeclaration, BadRequest, CatalogueTrouble, KeyNotHere, NoVault, Refused
 from .fit import fit, loop_frames
 from .heard import Heard
 from .intake import Added, Held, HeldForReview, Intake, Prepared, Refusal, prepare
 from .lookup import find_holder, find_stem
-from .records import ENGINE_RATE, USES, Holder, Stem
-from .shares import checked_shares, falls
+from .records import ENGINE_RATE, USES, Clearance, Holder, Stem
+from .requests import Request
 from .snapshot import Snapshot
 from .store import Store
 
@@ -54,6 +56,7 @@ class Vault:
         self._store = store
         self._catalogue = catalogue
         self._clock = clock
+        self._asking = Asking(log.origin, catalogue, clock)
         self._size = log.size
         self._last: Snapshot | None = None
 
@@ -124,28 +127,35 @@ class Vault:
 
     def add_holder(self, name: str) -> Holder:
         """Register a holder, with a new key in HOME/keys. Raises `BadDeclaration` for a taken name."""
-        name = word("name", name)
         key = PrivateKey.generate()
-        holder = statements.holder_id(key.public)
-        salt = statements.new_salt()
         with self._changing():
-            taken = [h for h in self.holders() if h.name.casefold() == name.casefold()]
-            if taken:
-                raise BadDeclaration(f"there is a holder '{taken[0].name}' already: {taken[0].holder}")
-            self._catalogue.name_holder(holder, name, salt)
+            request = self._asking.holder(word("name", name), _base64(key.public), "operator")
+            holder = request.asked[0].entry.holder
+            self._name(request, holder)
             key.save(self._key_path(holder))
-            self._sequence(
-                [
-                    statements.make_holder(
-                        key,
-                        origin=self.log.origin,
-                        name=statements.commitment(name, salt),
-                        custody="operator",
-                        time=self._clock.now(),
-                    )
-                ]
-            )
+            self._sequence(self._asking.checked(request.signed(key), received=False))
         return self.holder(holder)
+
+    def request_holder(self, name: str, public_key: str) -> Request:
+        """What somebody signs to join with a key that they keep themselves, base64."""
+        with self._changing():
+            return self._asking.holder(word("name", name), public_key, "self")
+
+    def replace_key(self, holder: str) -> Holder:
+        """Give a holder whose key is kept here a new one. Raises `UnknownHolder`, `KeyNotHere`."""
+        found = self.holder(holder)
+        old, new = self._key(found.holder), PrivateKey.generate()
+        with self._changing():
+            request = self._asking.key(found, _base64(new.public), "operator").signed(old).signed(new)
+            # Kept before it is in force; whichever file has the key in force is the one that is used.
+            new.save(self._key_path(f"{found.holder}.{new.public.hex()[:8]}"))
+            self._sequence(self._asking.checked(request, received=False))
+        return self.holder(found.holder)
+
+    def request_key(self, holder: str, public_key: str) -> Request:
+        """What is signed to have a holder keep a key of their own from now on, in place of today's."""
+        with self._changing():
+            return self._signed_here(self._asking.key(self.holder(holder), public_key, "self"))
 
     def holders(self) -> tuple[Holder, ...]:
         """All holders, by name."""
@@ -248,13 +258,70 @@ class Vault:
         `until`: RFC 3339 UTC with milliseconds; the consent ends just before it. Raises `UnknownStem`,
         `BadDeclaration`, `KeyNotHere`: then nothing is granted to any of them.
         """
-        if until is not None and until <= self._clock.now():
-            raise BadDeclaration(f"a consent until {until} would be over before it began")
-        return self._state(stems, uses, "grant", until)
+        return self._state(stems, uses, "grant", until, None)
 
-    def withdraw(self, stems: Sequence[str], uses: Sequence[str]) -> tuple[Statement, ...]:
-        """The holders take back their consent to `uses`; sequenced on return. Needs no reason."""
-        return self._state(stems, uses, "withdraw", None)
+    def withdraw(
+        self, stems: Sequence[str], uses: Sequence[str], by: str | None = None
+    ) -> tuple[Statement, ...]:
+        """The holders take back their consent to `uses`; sequenced on return. Needs no reason.
+
+        `by`: a party with a master share, who withdraws instead of the holder.
+        """
+        return self._state(stems, uses, "withdraw", None, by)
+
+    def request_consent(
+        self,
+        stems: Sequence[str],
+        uses: Sequence[str],
+        action: Action,
+        until: str | None = None,
+        by: str | None = None,
+    ) -> Request:
+        """The same to be signed elsewhere: nothing changes before it is submitted."""
+        named = _checked_uses(uses)
+        self._check_until(until)
+        found = [self.stem(stem) for stem in dict.fromkeys(stems)]
+        with self._changing():
+            signer = None if by is None else self.holder(by)
+            return self._asking.consent(found, signer, named, action, until)
+
+    def stand(
+        self, holder: str, uses: Sequence[str], action: Action = "grant", until: str | None = None
+    ) -> dict[str, Clearance]:
+        """A holder's consent for stems to come, or its end; sequenced on return. Gives what stands, by use.
+
+        Stems that are here already keep what is said of them.
+        """
+        found, named = self.holder(holder), _checked_uses(uses)
+        self._check_until(until)
+        with self._changing():
+            self._make(self._asking.standing(found, named, action, until))
+        return self.stands(found.holder)
+
+    def request_standing(
+        self, holder: str, uses: Sequence[str], action: Action = "grant", until: str | None = None
+    ) -> Request:
+        """The same to be signed elsewhere."""
+        named = _checked_uses(uses)
+        self._check_until(until)
+        with self._changing():
+            return self._asking.standing(self.holder(holder), named, action, until)
+
+    def stands(self, holder: str) -> dict[str, Clearance]:
+        """By use, a holder's consent for stems to come."""
+        return self._catalogue.stands(self.holder(holder).holder)
+
+    def submit(self, request: Request) -> tuple[int, ...]:
+        """Take in what was signed, all of it or nothing; sequenced on return. Gives the ledger's indices.
+
+        Everything is checked anew. Raises `BadRequest`, `BadDeclaration`, `LedgerError`.
+        """
+        if request.origin != self.log.origin:
+            raise BadRequest(f"the request is for the ledger {request.origin}, and this is {self.log.origin}")
+        if not request.asked:
+            raise BadRequest("the request asks for nothing")
+        with self._changing():
+            return self._take(request, received=True)
 
     def consents(self, stem: str | None = None) -> tuple[Statement, ...]:
         """The statements on a stem, or on all, in the ledger's order."""
@@ -265,47 +332,51 @@ class Vault:
         stem: str,
         master: Mapping[str, int] | None = None,
         publishing: Mapping[str, int] | None = None,
+        approved_by: Sequence[str] = (),
     ) -> dict[str, dict[str, int]]:
         """Who owns the stem from now on, in parts per million by holder; a side left out stays as it is.
 
-        Signed by the stem's holder. Gives `shares(stem)`. Raises `BadDeclaration` for a side that does not
-        sum to a whole, or when the share of a party other than the stem's holder would fall: that needs the
-        party's own signature, which this version has no way to give.
+        Signed by the stem's holder and by every party whose share falls, as far as their keys are here:
+        `approved_by` names them. Gives `shares(stem)`. Raises `BadDeclaration` for a side that does not sum
+        to a whole, or for a party whose share falls and who is not named.
         """
         found = self.stem(stem)
+        approving = {self.holder(name).holder for name in approved_by}
+        with self._changing():
+            request = self._asking.splits(found, self._sides(found, master, publishing))
+            losing = {each.holder for each in request.missing} - {found.holder} - approving
+            if losing:
+                names = ", ".join(sorted(self.holder(holder).name for holder in losing))
+                raise BadDeclaration(
+                    f"the share of {names} would fall, which needs their own signature: say --approve for "
+                    "each whose key is kept here, or have it signed elsewhere with --request"
+                )
+            self._make(request)
+        return self.shares(found.stem)
+
+    def request_splits(
+        self,
+        stem: str,
+        master: Mapping[str, int] | None = None,
+        publishing: Mapping[str, int] | None = None,
+    ) -> Request:
+        """The same to be signed elsewhere, by the stem's holder and by all whose share falls."""
+        found = self.stem(stem)
+        with self._changing():
+            return self._asking.splits(found, self._sides(found, master, publishing))
+
+    def _sides(
+        self, stem: Stem, master: Mapping[str, int] | None, publishing: Mapping[str, int] | None
+    ) -> dict[str, Mapping[str, int]]:
         holders = self.holders()
-        wanted: dict[str, Mapping[str, int]] = {}
+        sides: dict[str, Mapping[str, int]] = {**self._catalogue.shares(stem.stem)}
         for side, given in (("master", master), ("publishing", publishing)):
             if given is not None:
                 by_id = {find_holder(holders, name).holder: ppm for name, ppm in given.items()}
                 if len(by_id) != len(given):
                     raise BadDeclaration(f"a holder is named twice among the {side} shares")
-                wanted[side] = by_id
-        with self._changing():
-            before = self._catalogue.shares(found.stem)
-            after: dict[str, Mapping[str, int]] = {**before, **wanted}
-            sides = {side: checked_shares(side, after[side]) for side in ("master", "publishing")}
-            losing = falls(list(before.values()), [after[side] for side in before]) - {found.holder}
-            if losing:
-                names = ", ".join(sorted(find_holder(holders, holder).name for holder in losing))
-                raise BadDeclaration(
-                    f"the share of {names} would fall, which needs their own signature; "
-                    "only the stem's holder can give up a share here"
-                )
-            self._sequence(
-                [
-                    statements.make_splits(
-                        self._key(found.holder),
-                        origin=self.log.origin,
-                        stem=found.stem,
-                        holder=found.holder,
-                        master=sides["master"],
-                        publishing=sides["publishing"],
-                        time=self._clock.now(),
-                    )
-                ]
-            )
-        return self.shares(found.stem)
+                sides[side] = by_id
+        return sides
 
     def shares(self, stem: str) -> dict[str, dict[str, int]]:
         """Parts per million by side (`master`, `publishing`) and holder id."""
@@ -420,37 +491,48 @@ class Vault:
         return [Added(p.declared.path, stems[p.stem], p.notes, p.heard) for p in fresh.values()], doubles
 
     def _state(
-        self,
-        stems: Sequence[str],
-        uses: Sequence[str],
-        action: Literal["grant", "withdraw"],
-        until: str | None,
+        self, stems: Sequence[str], uses: Sequence[str], action: Action, until: str | None, by: str | None
     ) -> tuple[Statement, ...]:
         named = _checked_uses(uses)
+        self._check_until(until)
         ids = list(dict.fromkeys(find_stem(self._catalogue, text) for text in stems))
-        owners = {stem.stem: stem.holder for part in _parts(ids) for stem in self._catalogue.stems(ids=part)}
-        keys = {holder: self._key(holder) for holder in sorted(set(owners.values()))}
+        found = [stem for part in _parts(ids) for stem in self._catalogue.stems(ids=part)]
         with self._changing():
-            time = self._clock.now()
-            new = [
-                statements.make_consent(
-                    keys[owners[stem]],
-                    origin=self.log.origin,
-                    holder=owners[stem],
-                    stem=stem,
-                    uses=named,
-                    action=action,
-                    until=until,
-                    time=time,
-                    previous=self._catalogue.last_statement(stem, owners[stem]),
-                )
-                for stem in ids
-            ]
-            indices = self._sequence(new)
-        return tuple(
-            Statement(index, entry.stem, entry.holder, entry.uses, entry.action, entry.until, entry.time)
-            for index, entry in zip(indices, new, strict=True)
-        )
+            request = self._asking.consent(
+                found, None if by is None else self.holder(by), named, action, until
+            )
+            indices = set(self._make(request))
+        return tuple(each for each in self._catalogue.statements() if each.entry in indices)
+
+    def _make(self, request: Request) -> tuple[int, ...]:
+        """Sign a request with keys that are kept here, and take it in."""
+        holders = {each.holder for each in request.missing}
+        for holder in sorted(holders):
+            request = request.signed(self._key(holder))
+        return self._take(request, received=False)
+
+    def _take(self, request: Request, *, received: bool) -> tuple[int, ...]:
+        made = self._asking.checked(request, received=received)
+        for entry in made:
+            if isinstance(entry, entries.Holder):
+                self._name(request, entry.holder)
+        return tuple(self._sequence(made))
+
+    def _signed_here(self, request: Request) -> Request:
+        """With the signatures that keys kept here can give."""
+        for holder in sorted({each.holder for each in request.missing}):
+            with suppress(KeyNotHere, BadRequest):
+                request = request.signed(self._key(holder))
+        return request
+
+    def _name(self, request: Request, holder: str) -> None:
+        assert request.name is not None
+        assert request.name_salt is not None
+        self._catalogue.name_holder(holder, request.name, request.name_salt)
+
+    def _check_until(self, until: str | None) -> None:
+        if until is not None and until <= self._clock.now():
+            raise BadDeclaration(f"a consent until {until} would be over before it began")
 
     def _conform_again(self, stem: Stem) -> None:
         original = self.original(stem.stem)
@@ -475,10 +557,16 @@ class Vault:
         return self.home / "keys" / f"{holder}.key"
 
     def _key(self, holder: str) -> PrivateKey:
-        path = self._key_path(holder)
-        if not path.exists():
-            raise KeyNotHere(f"the key of {self.holder(holder).name} is not kept here ({path} is missing)")
-        return PrivateKey.load(path)
+        """The key in force of a holder, if it is kept here; older ones lie beside it."""
+        found = self.holder(holder)
+        for path in sorted((self.home / "keys").glob(f"{found.holder}*.key")):
+            key = PrivateKey.load(path)
+            if _base64(key.public) == found.public_key:
+                return key
+        raise KeyNotHere(
+            f"the key of {found.name} is not kept here; have it signed elsewhere: "
+            "'stemloom vault consent request', then 'submit'"
+        )
 
 
 def _open_catalogue(store: Store, log: Log, create: bool) -> Catalogue:
@@ -549,6 +637,10 @@ def _stem_entry(prepared: Prepared, time: str) -> entries.Stem:
         master=whole,
         publishing=whole,
     )
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _checked_uses(uses: Sequence[str]) -> tuple[entries.Use, ...]:

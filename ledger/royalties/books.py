@@ -6,15 +6,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import msgspec
+
 from ..entries import (
     Consent,
     Entry,
     Holder,
     Income,
+    Key,
     Placement,
     Settlement,
     Share,
     Splits,
+    Standing,
     Stem,
     Terms,
 )
@@ -53,6 +57,10 @@ class Books:
     """Per stem id: first what it entered the vault with, then each change."""
     consents: dict[str, list[tuple[int, Consent]]] = field(default_factory=dict)
     """Per stem id."""
+    standing: dict[tuple[str, str], tuple[int, Standing]] = field(default_factory=dict)
+    """By holder and use: consents for stems to come."""
+    entered: dict[str, dict[str, tuple[int, Standing]]] = field(default_factory=dict)
+    """By stem and use: the standing consents under which it entered."""
     terms: list[tuple[int, Terms]] = field(default_factory=list)
     income: list[tuple[int, Period, Income]] = field(default_factory=list)
     settlements: list[tuple[int, Period, Settlement]] = field(default_factory=list)
@@ -89,8 +97,25 @@ def gather(entries: Entries, tallies: Sequence[Tally] = ()) -> Books:
         match entry:
             case Holder():
                 books.holders.setdefault(entry.holder, (index, entry))
+            case Key() if entry.holder in books.holders:
+                joined, holder = books.holders[entry.holder]
+                kept = msgspec.structs.replace(holder, custody=entry.custody)
+                books.holders[entry.holder] = joined, kept
+            case Standing():
+                for use in entry.uses:
+                    books.standing.pop((entry.holder, use), None)
+                    if entry.action == "grant":
+                        books.standing[entry.holder, use] = index, entry
             case Stem():
                 books.stems.setdefault(entry.stem, (index, entry))
+                books.entered.setdefault(
+                    entry.stem,
+                    {
+                        use: (at, grant)
+                        for (holder, use), (at, grant) in books.standing.items()
+                        if holder == entry.holder and (grant.until is None or entry.time < grant.until)
+                    },
+                )
                 _add_splits(books, index, entry)
             case Splits():
                 _add_splits(books, index, entry)

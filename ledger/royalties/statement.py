@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ..entries import Consent, Settlement, Source
+from ..entries import Consent, Settlement, Source, Standing
 from ..errors import VerificationFailed
 from ..statements import commitment
 from .books import Books, gather
@@ -371,7 +371,7 @@ def _stem(
 
 def consents_in_force(books: Books, stem: str, time: str, last: int) -> tuple[Cleared, ...]:
     """Uses that `stem` is cleared for at `time` by entries 0 to `last`, each with its grant, by use."""
-    grants: dict[str, tuple[int, Consent]] = {}
+    grants: dict[str, tuple[int, Consent | Standing]] = {**books.entered.get(stem, {})}
     for index, consent in books.consents.get(stem, ()):
         if index > last:
             break
@@ -381,7 +381,7 @@ def consents_in_force(books: Books, stem: str, time: str, last: int) -> tuple[Cl
             else:
                 grants.pop(use, None)
     return tuple(
-        Cleared(use=use, index=index, since=grant.time, until=grant.until)
+        Cleared(use=use, index=index, since=grant.since, until=grant.until)
         for use, (index, grant) in sorted(grants.items())
         if grant.until is None or time < grant.until
     )

@@ -268,6 +268,11 @@ def _summary(entry: Entry) -> str:
         case entries.Consent():
             until = f" until {entry.until}" if entry.until else ""
             return f"{entry.holder} {entry.action}s {entry.stem} for {', '.join(entry.uses)}{until}"
+        case entries.Standing():
+            until = f" until {entry.until}" if entry.until else ""
+            return f"{entry.holder} {entry.action}s stems to come for {', '.join(entry.uses)}{until}"
+        case entries.Key():
+            return f"{entry.holder} has another key, kept by {entry.custody}"
         case entries.Stem():
             return f"{entry.stem} {entry.title!r}, {entry.role}, of {entry.holder}"
         case entries.Splits():
