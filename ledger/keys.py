@@ -16,12 +16,13 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     load_pem_private_key,
+    load_pem_public_key,
 )
 
 from .disk import Disk, RealDisk
 from .errors import BadKey
 
-__all__ = ["PrivateKey", "verify"]
+__all__ = ["PrivateKey", "public_of_pem", "verify"]
 
 
 class PrivateKey:
@@ -84,6 +85,17 @@ class PrivateKey:
     def sign(self, message: bytes) -> bytes:
         """The signature over `message`, 64 bytes."""
         return self._key.sign(message)
+
+
+def public_of_pem(path: Path) -> bytes:
+    """The public key, 32 bytes, in a PEM file of it. Raises BadKey, OSError."""
+    try:
+        key = load_pem_public_key(path.read_bytes())
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise BadKey(f"{path} is not a public key, in base64 or in a PEM file") from error
+    if not isinstance(key, Ed25519PublicKey):
+        raise BadKey(f"{path} holds a key of another kind than Ed25519")
+    return key.public_bytes_raw()
 
 
 def verify(public: bytes, message: bytes, signature: bytes) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .output import Door, table
+from .signing import register, write_request
 
 if TYPE_CHECKING:
     from ..vault.catalogue import Filter, Statement
@@ -127,7 +128,7 @@ def add(
             beats=beats,
             key=key,
             shape=shape,
-            mood=_words(mood),
+            mood=words_of(mood),
             energy=energy,
             set=set_name,
             isrc=isrc,
@@ -199,9 +200,9 @@ def search(
     _show_stems(
         door,
         Filter(
-            roles=tuple(word.lower() for word in _words(role)),
-            shapes=tuple(canonical_shape(word) for word in _words(shape)),
-            moods=tuple(word.lower() for word in _words(mood)),
+            roles=tuple(word.lower() for word in words_of(role)),
+            shapes=tuple(canonical_shape(word) for word in words_of(shape)),
+            moods=tuple(word.lower() for word in words_of(mood)),
             keys=tuple(canonical_key(word) for word in key),
             holders=holder,
             sets=set_name,
@@ -271,11 +272,20 @@ def show(door: Door, stem: str) -> None:
 @click.argument("stem", shell_complete=_A_STEM)
 @click.option("--master", multiple=True, metavar="HOLDER=PERCENT")
 @click.option("--publishing", multiple=True, metavar="HOLDER=PERCENT")
+@click.option("--approve", multiple=True, metavar="HOLDER", help="Agrees to a lower share; key kept here.")
+@click.option("--request", type=click.Path(path_type=Path), help="A file to be signed elsewhere.")
 @click.pass_obj
-def split(door: Door, stem: str, master: tuple[str, ...], publishing: tuple[str, ...]) -> None:
+def split(
+    door: Door,
+    stem: str,
+    master: tuple[str, ...],
+    publishing: tuple[str, ...],
+    approve: tuple[str, ...],
+    request: Path | None,
+) -> None:
     """Who owns a stem from now on; each side given sums to 100 %. Without options: who owns it.
 
-    A side is given as 'Ann=60%,Ben=40%', or an option a holder.
+    A side is given as 'Ann=60%,Ben=40%', or an option a holder. Whose share falls must sign as well.
     """
     from ..vault.shares import parse_shares, percent
 
@@ -287,8 +297,13 @@ def split(door: Door, stem: str, master: tuple[str, ...], publishing: tuple[str,
         sides[side] = dict(parts) or None
     with door.vault() as opened:
         found = opened.stem(stem)
+        if request is not None:
+            write_request(
+                door, opened.request_splits(found.stem, sides["master"], sides["publishing"]), request
+            )
+            return
         if master or publishing:
-            shares = opened.split(found.stem, sides["master"], sides["publishing"])
+            shares = opened.split(found.stem, sides["master"], sides["publishing"], approve)
         else:
             shares = opened.shares(found.stem)
         names = _names(opened)
@@ -375,18 +390,21 @@ def grant(
     door: Door, stems: tuple[str, ...], holder: str | None, uses: tuple[str, ...], until: str | None
 ) -> None:
     """Clear stems for uses, signed by their holders."""
-    ends = None if until is None else _until(until)
-    _state(door, stems, holder, lambda opened, ids: opened.grant(ids, _words(uses), ends))
+    ends = None if until is None else until_of(until)
+    _state(door, stems, holder, lambda opened, ids: opened.grant(ids, words_of(uses), ends))
 
 
 @consent.command()
 @click.argument("stems", metavar="STEM...", nargs=-1, shell_complete=_A_STEM)
 @_OF
 @_USES
+@click.option("--by", metavar="H", help="Who withdraws, if not the holder: a party with a master share.")
 @click.pass_obj
-def withdraw(door: Door, stems: tuple[str, ...], holder: str | None, uses: tuple[str, ...]) -> None:
+def withdraw(
+    door: Door, stems: tuple[str, ...], holder: str | None, uses: tuple[str, ...], by: str | None
+) -> None:
     """Take consent back, at once and without a reason."""
-    _state(door, stems, holder, lambda opened, ids: opened.withdraw(ids, _words(uses)))
+    _state(door, stems, holder, lambda opened, ids: opened.withdraw(ids, words_of(uses), by))
 
 
 @consent.command("list")
@@ -585,7 +603,7 @@ def _cleared(stem: Stem) -> str:
     return ", ".join(use for use in sorted(stem.clearances) if stem.cleared(use, now))
 
 
-def _words(given: Sequence[str]) -> tuple[str, ...]:
+def words_of(given: Sequence[str]) -> tuple[str, ...]:
     return tuple(word.strip() for text in given for word in text.split(",") if word.strip())
 
 
@@ -599,7 +617,7 @@ def _range(option: str, text: str) -> tuple[Fraction, Fraction]:
     return ends
 
 
-def _until(text: str) -> str:
+def until_of(text: str) -> str:
     """The instant a consent ends: a date counts to its last millisecond."""
     try:
         moment = datetime.fromisoformat(text)
@@ -616,3 +634,6 @@ def _until(text: str) -> str:
 
 def _stamp(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+register(vault, holder, consent)

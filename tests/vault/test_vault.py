@@ -382,6 +382,7 @@ def test_a_catalogue_with_other_tables_is_a_damaged_one(vault: Vault, write: Wri
             changed.consents()
             add_one(changed, write("b.wav", tone(1.0, hertz=330)))
             changed.grant([stem], ["live"])
+            changed.stand("Ada", ["live"])
 
     with pytest.raises(CatalogueTrouble, match=r"is damaged \(.*\); put it back from a backup"):
         use()

@@ -1,0 +1,253 @@
+"""`stemloom vault` for holders who keep their keys: requests, signatures, and consent for stems to come."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .ledger import write_whole
+from .output import Door, table
+
+if TYPE_CHECKING:
+    from ..vault.asking import Action
+    from ..vault.records import Clearance
+    from ..vault.requests import Request
+
+_FILE = click.Path(path_type=Path)
+_USES = click.option(
+    "--use", "uses", multiple=True, required=True, metavar="USE", help="stream, live, export, sync."
+)
+_UNTIL = click.option("--until", metavar="DATE", help="Last day (UTC) or RFC 3339 time.")
+_WITHDRAW = click.option("--withdraw", "withdrawn", is_flag=True, help="Take it back instead of giving it.")
+_OUT = click.option("--out", type=_FILE, required=True, help="The file that goes to whoever signs.")
+_PUBLIC = click.option(
+    "--public-key", required=True, metavar="KEY", help="Of the key they keep: base64, or a PEM file."
+)
+
+
+def register(vault: click.Group, holder: click.Group, consent: click.Group) -> None:
+    """Add the commands of this module to the groups that they belong to."""
+    for command in (keygen, sign, submit):
+        vault.add_command(command)
+    for command in (holder_request, holder_key):
+        holder.add_command(command)
+    for command in (consent_request, standing):
+        consent.add_command(command)
+    holder.add_command(submit)
+    consent.add_command(submit)
+
+
+@click.command()
+@click.argument("file", type=_FILE)
+@click.pass_obj
+def keygen(door: Door, file: Path) -> None:
+    """Make a key that you keep yourself, in FILE. Its public half is printed; the rest goes to nobody."""
+    from ..ledger.keys import PrivateKey
+
+    key = PrivateKey.generate()
+    try:
+        key.save(file)
+    except FileExistsError:
+        raise click.UsageError(f"{file} is there already, and a key is never written over") from None
+    public = base64.b64encode(key.public).decode()
+    door.emit({"key": str(file), "public_key": public}, f"kept in {file}; its public key is\n{public}")
+
+
+@click.command("request")
+@click.argument("name")
+@_PUBLIC
+@_OUT
+@click.pass_obj
+def holder_request(door: Door, name: str, public_key: str, out: Path) -> None:
+    """Write what somebody signs to join with a key that they keep themselves; then see `submit`."""
+    with door.vault(create=True) as opened:
+        write_request(door, opened.request_holder(name, _public(public_key)), out)
+
+
+@click.command("key")
+@click.argument("holder")
+@click.option("--public-key", metavar="KEY", help="They keep it themselves: base64, or a PEM file.")
+@click.option("--out", type=_FILE, help="With --public-key: the file that goes to whoever signs.")
+@click.pass_obj
+def holder_key(door: Door, holder: str, public_key: str | None, out: Path | None) -> None:
+    """Replace the key of HOLDER: by a new one made here, or by one that they keep themselves."""
+    if (public_key is None) != (out is None):
+        raise click.UsageError("--public-key and --out go together")
+    with door.vault() as opened:
+        if public_key is not None and out is not None:
+            write_request(door, opened.request_key(holder, _public(public_key)), out)
+            return
+        found = opened.replace_key(holder)
+    door.emit(
+        {
+            "holder": found.holder,
+            "name": found.name,
+            "public_key": found.public_key,
+            "custody": found.custody,
+        },
+        f"{found.name} has a new key, kept by the {found.custody}",
+    )
+
+
+@click.command("request")
+@click.argument("stems", metavar="STEM...", nargs=-1)
+@click.option("--holder", metavar="H", help="All stems of this holder.")
+@_USES
+@_UNTIL
+@_WITHDRAW
+@click.option("--by", metavar="H", help="Who withdraws, if not the holder: a party with a master share.")
+@_OUT
+@click.pass_obj
+def consent_request(
+    door: Door,
+    stems: tuple[str, ...],
+    holder: str | None,
+    uses: tuple[str, ...],
+    until: str | None,
+    withdrawn: bool,
+    by: str | None,
+    out: Path,
+) -> None:
+    """Write what a holder signs to grant stems, or to withdraw them; nothing changes before `submit`."""
+    from ..vault.catalogue import Filter
+    from .vault import until_of, words_of
+
+    if bool(stems) == (holder is not None):
+        raise click.UsageError("name stems, or a holder with --holder")
+    with door.vault() as opened:
+        ids = list(stems)
+        if holder is not None:
+            ids = [stem.stem for stem in opened.stems(Filter(holders=(opened.holder(holder).holder,)))]
+        action: Action = "withdraw" if withdrawn else "grant"
+        ends = None if until is None else until_of(until)
+        write_request(door, opened.request_consent(ids, words_of(uses), action, ends, by), out)
+
+
+@click.command()
+@click.argument("holder")
+@click.option("--use", "uses", multiple=True, metavar="USE", help="stream, live, export, sync.")
+@_UNTIL
+@_WITHDRAW
+@click.option("--out", type=_FILE, help="To be signed elsewhere: the file that goes to the holder.")
+@click.pass_obj
+def standing(
+    door: Door, holder: str, uses: tuple[str, ...], until: str | None, withdrawn: bool, out: Path | None
+) -> None:
+    """Consent of HOLDER for stems to come: off until it is given. Without --use: what stands.
+
+    A stem that enters while it stands is cleared at once. Stems that are here already are not touched by it,
+    neither when it is given nor when it is taken back.
+    """
+    from .vault import until_of, words_of
+
+    with door.vault() as opened:
+        if uses:
+            action: Action = "withdraw" if withdrawn else "grant"
+            ends = None if until is None else until_of(until)
+            if out is not None:
+                write_request(door, opened.request_standing(holder, words_of(uses), action, ends), out)
+                return
+            opened.stand(holder, words_of(uses), action, ends)
+        found = opened.holder(holder)
+        stands = opened.stands(found.holder)
+    _show_standing(door, found.name, found.holder, stands)
+
+
+@click.command()
+@click.argument("request", type=_FILE)
+@click.option("--key", required=True, type=_FILE, help="Your private key: PEM, as keygen or openssl make it.")
+@click.pass_obj
+def sign(door: Door, request: Path, key: Path) -> None:
+    """Sign REQUEST with your key, in its own file. Read what it says first: that is what you sign."""
+    from ..ledger.keys import PrivateKey
+
+    signed = _read(request).signed(PrivateKey.load(key))
+    write_whole(request, signed.encoded())
+    _say(door, signed, request)
+
+
+@click.command()
+@click.argument("request", type=_FILE)
+@click.option("--signature", multiple=True, metavar="BASE64", help="By another tool; may be given again.")
+@click.pass_obj
+def submit(door: Door, request: Path, signature: tuple[str, ...]) -> None:
+    """Take in what was signed: all of REQUEST, or nothing of it."""
+    asked = _read(request)
+    for each in signature:
+        asked = asked.with_signature(each)
+    with door.vault() as opened:
+        indices = opened.submit(asked)
+    rows = [(index, each.says) for index, each in zip(indices, asked.asked, strict=True)]
+    door.emit(
+        {"entries": [{"index": index, "says": says} for index, says in rows]},
+        table(("index", "what is in the ledger now"), rows, right=(0,)),
+    )
+
+
+def write_request(door: Door, request: Request, out: Path) -> None:
+    """Write a request to a new file, and say what it asks for."""
+    if out.exists():
+        raise click.UsageError(f"{out} is there already")
+    write_whole(out, request.encoded())
+    _say(door, request, out)
+
+
+def _say(door: Door, request: Request, path: Path) -> None:
+    """What is asked for, and of whom."""
+    record: dict[str, Any] = {
+        "request": str(path),
+        "statements": [
+            {
+                "says": each.says,
+                "signatures": [
+                    {
+                        "holder": one.holder,
+                        "slot": one.slot,
+                        "public_key": one.public_key,
+                        "message": one.message,
+                        "signed": one.signature is not None,
+                    }
+                    for one in each.signatures
+                ],
+            }
+            for each in request.asked
+        ],
+    }
+    lines = [f"- {each.says}" for each in request.asked]
+    missing = sorted({one.holder for one in request.missing})
+    lines.append(
+        f"to be signed by {', '.join(missing)}: stemloom vault sign {path} --key FILE"
+        if missing
+        else f"signed by all: stemloom vault submit {path}"
+    )
+    door.emit(record, "\n".join(lines))
+
+
+def _show_standing(door: Door, name: str, holder: str, stands: Mapping[str, Clearance]) -> None:
+    record = {use: {"index": c.index, "since": c.since, "until": c.until} for use, c in stands.items()}
+    uses = ", ".join(f"{use}{f' until {c.until}' if c.until else ''}" for use, c in stands.items())
+    door.emit(
+        {"holder": holder, "name": name, "standing": record},
+        f"stems of {name} to come are cleared for {uses or 'nothing'}",
+    )
+
+
+def _read(path: Path) -> Request:
+    from ..vault.requests import MOST_BYTES, read_request
+
+    with open(path, "rb") as file:
+        return read_request(file.read(MOST_BYTES + 1))
+
+
+def _public(text: str) -> str:
+    """A public key in base64, from itself or from a PEM file of it."""
+    from ..ledger.keys import public_of_pem
+
+    path = Path(text)
+    if len(text) != 44 or path.exists():
+        return base64.b64encode(public_of_pem(path)).decode()
+    return text
