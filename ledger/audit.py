@@ -18,6 +18,7 @@ from .entries import (
     Holder,
     Key,
     Placement,
+    Removal,
     Session,
     Settlement,
     Share,
@@ -104,6 +105,9 @@ class Audit:
                     yield from self._key(entry)
                 case Stem():
                     yield from self._stem(entry)
+                case Removal():
+                    if entry.stem not in self._stems:
+                        yield f"the stem {entry.stem} is removed and was never here"
                 case Splits():
                     yield from self._splits(entry)
                 case Settlement():

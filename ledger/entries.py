@@ -21,6 +21,7 @@ __all__ = [
     "Income",
     "Key",
     "Placement",
+    "Removal",
     "Session",
     "SettledHolder",
     "SettledStem",
@@ -105,6 +106,15 @@ class Stem(_Entry, frozen=True, kw_only=True, tag="stem"):
     isrc: Word | None
     master: tuple[Share, ...]
     publishing: tuple[Share, ...]
+
+
+class Removal(_Entry, frozen=True, kw_only=True, tag="removal"):
+    """A recording leaves the vault: its original and all that was made of it are deleted."""
+
+    time: Time
+    stem: Id
+    file_sha256: Digest
+    """Of the original that was kept."""
 
 
 class Key(_Entry, frozen=True, kw_only=True, tag="key"):
@@ -299,7 +309,20 @@ class Settlement(_Entry, frozen=True, kw_only=True, tag="settlement"):
     """SHA-256 of the canonical JSON of the list of `SettledHolder`, by holder id."""
 
 
-Entry = Holder | Key | Stem | Splits | Consent | Standing | Session | Placement | Terms | Income | Settlement
+Entry = (
+    Holder
+    | Key
+    | Stem
+    | Removal
+    | Splits
+    | Consent
+    | Standing
+    | Session
+    | Placement
+    | Terms
+    | Income
+    | Settlement
+)
 
 
 def ms_of(frames: int, rate: int) -> int:

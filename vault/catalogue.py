@@ -72,6 +72,7 @@ class Catalogue:
         self._path = path
         self._connection = connection
         self._kept = kept
+        self._inode = path.stat().st_ino
         self._turn = threading.RLock()
 
     @classmethod
@@ -105,6 +106,8 @@ class Catalogue:
         """That what is changed here is kept. Raises `OSError` where the disk gave no leave to write."""
         if not self._kept:
             raise OSError(errno.EACCES, "no permission to write", str(self._path))
+        if not self._path.exists() or self._path.stat().st_ino != self._inode:
+            raise CatalogueTrouble(f"the catalogue at {self._path} was replaced: open the vault again")
 
     def close(self) -> None:
         with self._turn:
@@ -327,6 +330,26 @@ class Catalogue:
             ).fetchone()
         return None if row[0] is None else int(row[0])
 
+    def removed(self) -> dict[str, tuple[str, str]]:
+        """Title, and time of removal, of each stem that was removed."""
+        with self.reading() as db:
+            return {str(s): (str(title), str(time)) for s, title, time in db.execute("SELECT * FROM removed")}
+
+    def all_stems(self) -> list[tuple[str, str]]:
+        """Id and original's SHA-256 of each stem, also where its measurements are missing."""
+        with self.reading() as db:
+            return [
+                (str(s), str(d)) for s, d in db.execute("SELECT stem, file_sha256 FROM stem ORDER BY stem")
+            ]
+
+    def terms_of(self, stem: str) -> tuple[str, Fraction | None, int | None, str, str]:
+        """Role, tempo, beats, shape and PCM SHA-256 that a stem has in the ledger."""
+        with self.reading() as db:
+            role, bpm, beats, shape, pcm = db.execute(
+                "SELECT role, bpm_milli, beats, shape, pcm_sha256 FROM stem WHERE stem = ?", (stem,)
+            ).fetchone()
+        return _text(role), None if bpm is None else Fraction(bpm, 1000), beats, _text(shape), _text(pcm)
+
     def last_standing(self, holder: str) -> int | None:
         """Index of the holder's last standing entry."""
         with self.reading() as db:
@@ -421,6 +444,14 @@ def _project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
                 " WHERE holder = ?3 AND (until IS NULL OR until > ?2)",
                 (entry.stem, entry.time, entry.holder),
             )
+            db.execute("DELETE FROM removed WHERE stem = ?", (entry.stem,))
+        case entries.Removal():
+            db.execute(
+                "INSERT OR REPLACE INTO removed SELECT stem, title, ? FROM stem WHERE stem = ?",
+                (entry.time, entry.stem),
+            )
+            for table in ("stem", "mood", "clearance", "share"):
+                db.execute(f"DELETE FROM {table} WHERE stem = ?", (entry.stem,))
         case entries.Key():
             db.execute(
                 "UPDATE holder SET public_key = ?, custody = ? WHERE holder = ?",

@@ -14,6 +14,7 @@ from .errors import Refused
 from .fit import Grid, grid_of
 from .keyfinding import Key, key_of
 from .kind import kind_of
+from .records import ENGINE_RATE
 from .rhythm import Rhythm, Tempo
 
 SURE_TEMPO = 0.3
@@ -37,12 +38,23 @@ class Settled:
 
     shape: Shape
     grid: Grid | None
-    heard: Heard
     notes: tuple[str, ...] = ()
 
 
 class OtherTempo(Refused):
     """The rhythm that is heard is not that of the tempo declared."""
+
+
+def hear(sound: Sound, shape: Shape, role: str, samples: NDArray[np.float32]) -> Heard:
+    """What is heard of a sound, whatever is declared of its time and key.
+
+    `shape`: what it is taken for. `samples`: as they are at 48 kHz.
+    """
+    kind = kind_of(sound.samples, sound.rate)
+    tempo = Rhythm(sound.samples, sound.rate).tempo() if "loop" in (shape, kind) else None
+    pitched = role not in UNPITCHED_ROLES and shape != "hit"
+    key = key_of(samples) if pitched and samples.shape[1] >= SHORTEST_KEY_SECONDS * ENGINE_RATE else None
+    return Heard(kind, tempo, key)
 
 
 def settled(terms: Terms, sound: Sound, *, accept_tempo: bool = False) -> Settled:
@@ -52,27 +64,22 @@ def settled(terms: Terms, sound: Sound, *, accept_tempo: bool = False) -> Settle
     declaration and length disagree, `OtherTempo` when declaration and rhythm do.
     """
     if terms.bpm is not None or terms.beats is not None:
+        grid = grid_of(terms, sound)
         rhythm = Rhythm(sound.samples, sound.rate)
-        grid, tempo = grid_of(terms, sound), rhythm.tempo()
+        tempo = rhythm.tempo()
         if tempo is not None and not accept_tempo and not rhythm.agrees(float(grid[0])):
             raise OtherTempo(
                 f"it is declared as {float(grid[0]):g} bpm, and its rhythm is that of {_tempo(tempo)}; "
                 "declare that, or take it in all the same with --accept-tempo"
             )
-        return Settled("loop", grid, Heard(tempo=tempo))
+        return Settled("loop", grid)
     if terms.shape in ("hit", "sustained"):
-        return Settled(terms.shape, None, Heard())
+        return Settled(terms.shape, None)
     kind = kind_of(sound.samples, sound.rate)
     tempo = Rhythm(sound.samples, sound.rate).tempo() if "loop" in (terms.shape, kind) else None
-    heard = Heard(kind, tempo)
     if tempo is not None and tempo.confidence >= SURE_TEMPO:
-        grid = _grid_of(tempo, sound)
-        return Settled(
-            "loop",
-            grid,
-            heard,
-            (f"its tempo was heard, not declared: {_tempo(tempo)}; say --bpm if it is played otherwise",),
-        )
+        told = f"its tempo was heard, not declared: {_tempo(tempo)}; say --bpm if it is played otherwise"
+        return Settled("loop", _grid_of(tempo, sound), (told,))
     if terms.shape == "loop":
         raise Refused(
             "it is declared a loop, but nothing says how long its beats are, and no tempo can be heard: "
@@ -80,15 +87,8 @@ def settled(terms: Terms, sound: Sound, *, accept_tempo: bool = False) -> Settle
         )
     if kind == "loop":
         doubt = "it sounds like a loop, but no tempo can be heard in it: say --bars to have it in time"
-        return Settled("sustained", None, heard, (doubt,))
-    return Settled(kind, None, heard)
-
-
-def heard_key(terms: Terms, shape: Shape, samples: NDArray[np.float32], seconds: float) -> Key | None:
-    """The key that is heard in a sound at 48 kHz; null for what has no pitch or is too short for a key."""
-    if terms.role in UNPITCHED_ROLES or shape == "hit" or seconds < SHORTEST_KEY_SECONDS:
-        return None
-    return key_of(samples)
+        return Settled("sustained", None, (doubt,))
+    return Settled(kind, None)
 
 
 def _grid_of(tempo: Tempo, sound: Sound) -> Grid:

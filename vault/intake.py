@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .declared import Declared, Shape, Terms, settle
+from .declared import Declared, Shape, Terms, canonical_shape, settle
 from .decode import copy_file, decode, write_file
 from .errors import Refused
 from .fit import fit, loop_frames
-from .heard import Heard, OtherTempo, heard_key, settled
+from .heard import Heard, OtherTempo, hear, settled
 from .measure import Measured, measure
-from .records import ENGINE_RATE, Stem
+from .records import Stem
 from .store import Store
 from .wave import wave_bytes
 
@@ -138,7 +138,6 @@ def prepare(
     bpm, beats = found.grid or (None, None)
     samples = fit(sound, None if bpm is None or beats is None else loop_frames(bpm, beats))
     measured = measure(samples, bars=1 if beats is None else -(-beats // BEATS_IN_A_BAR))
-    key = heard_key(terms, found.shape, samples, samples.shape[1] / ENGINE_RATE)
     conformed = place.with_suffix(".npy")
     prepared = Prepared(
         declared=declared,
@@ -153,7 +152,7 @@ def prepare(
         frames=int(samples.shape[1]),
         channels=sound.channels,
         measured=measured,
-        heard=replace(found.heard, key=key),
+        heard=hear(sound, found.shape, terms.role, samples),
         doubts=found.notes,
         original=original,
         conformed=conformed,
@@ -165,6 +164,37 @@ def prepare(
         )
     store.write_conformed(samples, conformed)
     return prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What is measured once more of an original that is kept."""
+
+    frames: int
+    channels: int
+    measured: Measured
+    heard: Heard
+
+
+def measure_again(
+    original: Path, conformed: Path, terms: tuple[str, Fraction | None, int | None, str, str], store: Store
+) -> Again | None:
+    """Measure a recording that is in the vault, and make its conformed sound anew. Null for another sound.
+
+    `terms`: role, tempo, beats, shape and PCM hash, as the ledger has them. Raises `Refused`, `OSError`.
+    """
+    role, bpm, beats, shape, pcm_sha256 = terms
+    sound = decode(original)
+    if sound.pcm_sha256 != pcm_sha256:
+        return None
+    samples = fit(sound, None if bpm is None or beats is None else loop_frames(bpm, beats))
+    store.write_conformed(samples, conformed)
+    return Again(
+        frames=int(samples.shape[1]),
+        channels=sound.channels,
+        measured=measure(samples, bars=1 if beats is None else -(-beats // BEATS_IN_A_BAR)),
+        heard=hear(sound, canonical_shape(shape), role, samples),
+    )
 
 
 def _silence(measured: Measured) -> str:

@@ -65,6 +65,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             holder TEXT NOT NULL, use TEXT NOT NULL, entry INTEGER NOT NULL, since TEXT NOT NULL, until TEXT,
             PRIMARY KEY (holder, use)
         ) WITHOUT ROWID""",
+        "CREATE TABLE removed (stem TEXT PRIMARY KEY, title TEXT NOT NULL, time TEXT NOT NULL) WITHOUT ROWID",
         "CREATE TABLE made (signature TEXT PRIMARY KEY, entry INTEGER NOT NULL) WITHOUT ROWID",
         *(f"DELETE FROM {table}" for table in ("holder", "stem", "mood", "statement", "clearance", "share")),
         "UPDATE ledger SET applied = 0, touched = 0",
@@ -73,7 +74,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 
 VERSION = len(MIGRATIONS)
 
-PROJECTED = ("holder", "stem", "mood", "statement", "clearance", "share", "standing", "stands", "made")
+PROJECTED = (
+    "holder",
+    "stem",
+    "mood",
+    "statement",
+    "clearance",
+    "share",
+    "standing",
+    "stands",
+    "made",
+    "removed",
+)
 """Tables that are made of the ledger alone."""
 
 

@@ -2,6 +2,7 @@
 
     HOME/vault/            0700
       catalogue.db         see catalogue.py
+      names/<holder>.json  a holder's name and the salt of its commitment, which the ledger does not have
       lock                 held by whoever changes holders, stems, splits or consents
       audio/<sha256>       the holder's original bytes, never altered
       conformed/<stem>.<v>.npy   float32 (channels, frames) at 48 kHz; a cache, made again when it is missing
@@ -22,6 +23,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,6 +42,7 @@ class Store:
         self._audio = self.folder / "audio"
         self._conformed = self.folder / "conformed"
         self._incoming = self.folder / "incoming"
+        self._names = self.folder / "names"
 
     def create(self) -> None:
         """Make the folders; HOME too, open to its owner only.
@@ -53,7 +56,7 @@ class Store:
         if not self.catalogue.exists():
             keep_out_of_git(home)
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        for folder in (self._audio, self._conformed, self._incoming):
+        for folder in (self._audio, self._conformed, self._incoming, self._names):
             folder.mkdir(mode=0o700, exist_ok=True)
         for folder in (self.folder, home, home.parent):
             sync_folder(folder)
@@ -67,6 +70,34 @@ class Store:
             yield
         finally:
             os.close(handle)
+
+    def keep_name(self, holder: str, name: str, salt: str) -> None:
+        """Keep a name where a catalogue that is lost can be made again from; durable when this returns."""
+        self._names.mkdir(mode=0o700, exist_ok=True)
+        target = self._names / f"{holder}.json"
+        partial = target.with_suffix(f".{secrets.token_hex(4)}")
+        with open(partial, "xb", opener=_private) as file:
+            file.write(msgspec.json.encode({"name": name, "salt": salt}))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+        sync_folder(self._names)
+
+    def names(self) -> dict[str, tuple[str, str]]:
+        """Name and salt by holder's id."""
+        found = {}
+        for path in sorted(self._names.glob("h*.json")):
+            kept = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+            found[path.stem] = kept["name"], kept["salt"]
+        return found
+
+    def traces(self, stem: str, file_sha256: str) -> list[Path]:
+        """The files of the vault that hold sound of a stem."""
+        return sorted(
+            path
+            for path in self.folder.rglob("*")
+            if path.is_file() and (path.name == file_sha256 or stem in str(path.relative_to(self.folder)))
+        )
 
     def original(self, file_sha256: str) -> Path:
         """Where the original with that digest is kept."""
@@ -154,6 +185,10 @@ class Store:
         if samples.shape != (channels, frames) or samples.dtype != np.dtype("<f4"):
             return None
         return np.asarray(samples)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def sync_folder(folder: Path) -> None:

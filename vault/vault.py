@@ -6,7 +6,7 @@ import base64
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -27,12 +27,22 @@ from .decode import decode
 from .errors import AudioLost, BadDeclaration, BadRequest, CatalogueTrouble, KeyNotHere, NoVault, Refused
 from .fit import fit, loop_frames
 from .heard import Heard
-from .intake import Added, Held, HeldForReview, Intake, Prepared, Refusal, prepare
+from .intake import (
+    Added,
+    Again,
+    Held,
+    HeldForReview,
+    Intake,
+    Prepared,
+    Refusal,
+    measure_again,
+    prepare,
+)
 from .lookup import find_holder, find_stem
 from .records import ENGINE_RATE, USES, Clearance, Holder, Stem
 from .requests import Request
 from .snapshot import Snapshot
-from .store import Store
+from .store import Store, sync_folder
 
 Progress = Callable[[int, int], None]
 """Called with how many of how many files are done."""
@@ -92,6 +102,38 @@ class Vault:
             log.close()
             raise
         return vault
+
+    @classmethod
+    def rebuild(cls, home: Path | str, progress: Progress | None = None) -> tuple[int, tuple[Path, ...]]:
+        """Make the catalogue again, of the ledger, the original recordings and the names kept beside them.
+
+        What was there is kept as `catalogue.db.old`. Gives how many stems there are, and the originals that
+        are missing or are not what was added: put those back, and rebuild once more. Raises `NoVault`,
+        `OSError`.
+        """
+        store = Store(Path(home))
+        if not (Path(home) / "ledger" / "log").exists():
+            raise NoVault(f"there is no ledger in {home}, of which a catalogue could be made")
+        store.create()
+        with store.lock(), Log.open(Path(home)) as log:
+            # One that died half-way is begun anew.
+            new = store.catalogue.with_name("catalogue.db.new")
+            for old in store.folder.glob("catalogue.db.new*"):
+                old.unlink()
+            with closing(Catalogue.open(new, create=True)) as catalogue:
+                catalogue.follow(log.origin)
+                for holder, (name, salt) in _names_of(store).items():
+                    catalogue.name_holder(holder, name, salt)
+                size = log.size
+                catalogue.apply(log.entries(0, size), size)
+                count, lost = _measure_all(store, catalogue, progress)
+            for end in ("", "-wal", "-shm"):
+                path = store.catalogue.with_name(f"catalogue.db{end}")
+                if path.exists():
+                    os.replace(path, store.catalogue.with_name(f"catalogue.db.old{end}"))
+            os.replace(new, store.catalogue)
+            sync_folder(store.folder)
+        return count, lost
 
     def close(self) -> None:
         self._catalogue.close()
@@ -233,6 +275,32 @@ class Vault:
         if not path.exists():
             raise AudioLost(f"the original of {stem} is missing: put {path} back from a backup")
         return path
+
+    def remove(self, text: str) -> tuple[str, tuple[Path, ...]]:
+        """Take a recording out: every use is withdrawn, its original and all that was made of it are deleted.
+
+        What it did stays in the ledger, and so does what it has earned. Gives the stem's id, and the files
+        that are gone. Raises `UnknownStem`; `KeyNotHere` while something is cleared that its holder must
+        withdraw themselves.
+        """
+        stem = self.stem(text)
+        if stem.clearances:
+            self.withdraw([stem.stem], sorted(stem.clearances))
+        with self._changing():
+            digest, _ = self._catalogue.digests(stem.stem)
+            before = self._store.traces(stem.stem, digest)
+            removal = entries.Removal(time=self._clock.now(), stem=stem.stem, file_sha256=digest)
+            self._sequence([removal])
+            # The row that only the vault has is now one without a stem, and goes with its files.
+            self._clear_abandoned()
+            left = self._store.traces(stem.stem, digest)
+        if left:
+            raise AudioLost(f"of {stem.stem} there is still {left[0]}, which could not be deleted")
+        return stem.stem, tuple(before)
+
+    def removed(self) -> dict[str, tuple[str, str]]:
+        """Title, and time of removal, of the stems that were removed, by id."""
+        return self._catalogue.removed()
 
     def snapshot(self) -> Snapshot:
         """All stems as they are now, after a `refresh`."""
@@ -528,6 +596,7 @@ class Vault:
     def _name(self, request: Request, holder: str) -> None:
         assert request.name is not None
         assert request.name_salt is not None
+        self._store.keep_name(holder, request.name, request.name_salt)
         self._catalogue.name_holder(holder, request.name, request.name_salt)
 
     def _check_until(self, until: str | None) -> None:
@@ -569,12 +638,50 @@ class Vault:
         )
 
 
+def _names_of(store: Store) -> dict[str, tuple[str, str]]:
+    """Names and salts by holder: those kept beside the catalogue, and those of one that can still be read."""
+    names = {}
+    with suppress(CatalogueTrouble, OSError), closing(Catalogue.open(store.catalogue)) as old:
+        names = {each.holder: (each.name, each.name_salt) for each in old.holders()}
+    return names | store.names()
+
+
+def _measure_all(
+    store: Store, catalogue: Catalogue, progress: Progress | None
+) -> tuple[int, tuple[Path, ...]]:
+    """Measure every original again; how many there are, and those that are missing or changed."""
+    lost = []
+    stems = catalogue.all_stems()
+
+    def again(stem: str, digest: str) -> Again | None:
+        try:
+            return measure_again(
+                store.original(digest), store.conformed(stem), catalogue.terms_of(stem), store
+            )
+        except (Refused, FileNotFoundError):
+            return None
+
+    with ThreadPoolExecutor(_workers()) as pool:
+        for done, ((stem, digest), found) in enumerate(
+            zip(stems, pool.map(lambda each: again(*each), stems), strict=True), start=1
+        ):
+            if found is None:
+                lost.append(store.original(digest))
+            else:
+                catalogue.keep_measured(
+                    [(stem, digest, found.frames, found.channels, found.measured, found.heard)]
+                )
+            if progress is not None:
+                progress(done, len(stems))
+    return len(stems), tuple(lost)
+
+
 def _open_catalogue(store: Store, log: Log, create: bool) -> Catalogue:
     missing = not store.catalogue.exists()
     if missing and any(isinstance(entry, entries.Holder) for _, entry in log.entries()):
         raise CatalogueTrouble(
             f"the catalogue {store.catalogue} is missing, though the ledger names holders; put it back "
-            "from a backup: their names are in no other place"
+            "from a backup, or make it again with 'stemloom vault rebuild'"
         )
     if missing and not create:
         raise NoVault(

@@ -271,6 +271,8 @@ def _summary(entry: Entry) -> str:
         case entries.Standing():
             until = f" until {entry.until}" if entry.until else ""
             return f"{entry.holder} {entry.action}s stems to come for {', '.join(entry.uses)}{until}"
+        case entries.Removal():
+            return f"{entry.stem} leaves the vault; its recording is deleted"
         case entries.Key():
             return f"{entry.holder} has another key, kept by {entry.custody}"
         case entries.Stem():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..script.problems import counted
 from .output import Door, table
 from .signing import register, write_request
 
@@ -318,6 +319,57 @@ def split(
     )
 
 
+@vault.command()
+@click.argument("stem", shell_complete=_A_STEM)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
+@click.pass_obj
+def original(door: Door, stem: str, out: Path) -> None:
+    """Give back the holder's original file, byte for byte."""
+    from .ledger import write_whole
+
+    if out.exists():
+        raise click.UsageError(f"{out} is there already")
+    with door.vault() as opened:
+        path = opened.original(stem)
+        write_whole(out, path.read_bytes())
+    door.emit({"out": str(out), "sha256": path.name}, f"{out}, SHA-256 {path.name}")
+
+
+@vault.command()
+@click.argument("stem", shell_complete=_A_STEM)
+@click.pass_obj
+def remove(door: Door, stem: str) -> None:
+    """Take a recording out: withdraw every use, and delete its original and all that was made of it.
+
+    What it did, and what it has earned, stays in the ledger.
+    """
+    with door.vault() as opened:
+        found, gone = opened.remove(stem)
+    door.emit(
+        {"stem": found, "deleted": [str(path) for path in gone], "left": []},
+        "\n".join([*(f"deleted {path}" for path in gone), f"nothing that sounds is left of {found}"]),
+    )
+
+
+@vault.command()
+@click.pass_obj
+def rebuild(door: Door) -> int:
+    """Make the catalogue again, of the ledger, the original recordings and the names kept beside them."""
+    from ..vault.vault import Vault
+
+    with door.progress() as progress:
+        task = progress.add_task("measuring", total=None)
+        count, lost = Vault.rebuild(
+            door.folder, lambda done, of: progress.update(task, completed=done, total=of)
+        )
+    missing = [f"missing or changed: {path}" for path in lost]
+    door.emit(
+        {"stems": count, "missing": [str(path) for path in lost]},
+        "\n".join([f"the catalogue is made again, with {counted(count, 'stem')}", *missing]),
+    )
+    return 1 if lost else 0
+
+
 # Holders.
 
 
@@ -439,7 +491,8 @@ def _state(
 
 
 def _show_statements(door: Door, opened: Vault, statements: Sequence[Statement]) -> None:
-    titles = {stem.stem: stem.title for stem in opened.stems()}
+    titles = {stem: f"{title} (removed)" for stem, (title, _) in opened.removed().items()}
+    titles |= {stem.stem: stem.title for stem in opened.stems()}
     rows = [
         (s.entry, s.time, s.action, ", ".join(s.uses), s.until or "", s.stem, titles[s.stem])
         for s in statements

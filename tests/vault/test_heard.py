@@ -15,7 +15,7 @@ from stemloom.vault.declared import Declared, settle
 from stemloom.vault.decode import Sound, decode
 from stemloom.vault.errors import Refused
 from stemloom.vault.fit import fit
-from stemloom.vault.heard import Heard, OtherTempo, Settled, heard_key, settled
+from stemloom.vault.heard import OtherTempo, Settled, hear, settled
 from stemloom.vault.keyfinding import key_of
 from stemloom.vault.kind import kind_of
 from stemloom.vault.rhythm import Rhythm
@@ -139,9 +139,9 @@ def test_a_tempo_that_is_heard_makes_a_loop(bpm: int, beats: int) -> None:
 
 def test_what_declares_nothing_and_sounds_like_nothing_stays_as_it_was() -> None:
     noise = np.random.default_rng(1).normal(0, 0.1, 4 * RATE).astype(np.float32)
-    assert found(Sound(noise[None, :], RATE, "0" * 64, 1.0)) == Settled("sustained", None, Heard("sustained"))
+    assert found(Sound(noise[None, :], RATE, "0" * 64, 1.0)) == Settled("sustained", None)
     assert found(Sound(noise[None, :RATE], RATE, "0" * 64, 1.0)).shape == "hit"
-    assert found(Sound(noise[None, :], RATE, "0" * 64, 1.0), shape="texture").heard == Heard()
+    assert found(Sound(noise[None, :RATE], RATE, "0" * 64, 1.0), shape="texture").shape == "sustained"
     with pytest.raises(Refused, match="no tempo can be heard"):
         found(Sound(noise[None, :], RATE, "0" * 64, 1.0), shape="loop")
 
@@ -156,11 +156,11 @@ def test_a_declaration_may_be_meant_against_what_is_heard() -> None:
 
 def test_beats_and_hits_have_no_key() -> None:
     samples = (0.3 * np.sin(2 * np.pi * 220 * np.arange(3 * RATE) / RATE)).astype(np.float32)[None, :]
-    terms = settle(declared())
-    assert heard_key(terms, "loop", samples, 3.0) is None
-    pad = settle(Declared(Path("a.wav"), "ada", "pads"))
-    assert heard_key(pad, "hit", samples, 3.0) is None
-    key = heard_key(pad, "sustained", samples, 3.0)
+    sound = Sound(samples, RATE, "0" * 64, 1.0)
+    assert hear(sound, "loop", "beats", samples).key is None
+    assert hear(sound, "hit", "pads", samples).key is None
+    assert hear(sound, "sustained", "pads", samples[:, :RATE]).key is None
+    key = hear(sound, "sustained", "pads", samples).key
     assert key is not None
     assert key.key.startswith("A ")
 
