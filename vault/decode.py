@@ -9,6 +9,7 @@ of the decoded sound at the file's own rate. The same sound in another lossless 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -25,6 +26,10 @@ LEAST_SECONDS = 0.010
 MOST_SECONDS = 20 * 60
 LEAST_RATE, MOST_RATE = 8_000, 384_000
 MOST_CHANNELS = 2
+MOST_SAMPLES = 20 * 60 * 96_000 * 2
+"""Of all channels together: what 20 minutes in stereo have at 96 kHz, 0.9 GB in memory."""
+MOST_BYTES = 4 << 30
+"""Of a file. The longest sound that is taken has 0.9 GB of float samples."""
 SILENT_PEAK = 10 ** (-70 / 20)
 """A recording that never rises above this (-70 dBFS) is silence."""
 MOST_PEAK = 10 ** (40 / 20)
@@ -66,22 +71,32 @@ def copy_file(source: Path, target: Path) -> str:
     """Copy a regular file and give its SHA-256; `target` is new and durable when this returns.
 
     The vault decodes its own copy, so that a file which changes meanwhile cannot enter as two things.
-    Raises `Refused` for what is not a regular file, or cannot be read.
+    Raises `Refused` for what is not a regular file, or cannot be read. A link is not followed: what it names
+    may be anything that its maker could not read themselves.
     """
     try:
         # Without O_NONBLOCK a named pipe would hang the whole batch.
-        handle = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        handle = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError as error:
+        if error.errno == errno.ELOOP and source.is_symlink():
+            raise Refused("it is a link, and links are not followed: name the file itself") from error
         raise Refused(f"it cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise Refused(f"its name is no file's name: {error}") from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise Refused("it is not a regular file")
+    size = os.fstat(handle).st_size
+    if size > MOST_BYTES:
+        os.close(handle)
+        raise Refused(f"it has {size / (1 << 30):.1f} GB, more than any sound that is taken")
     with open(handle, "rb") as reader:
-        digest = hashlib.sha256()
+        digest, left = hashlib.sha256(), MOST_BYTES
         with open(target, "xb") as writer:
             while chunk := reader.read(_COPY_BYTES):
+                left -= len(chunk)
+                if left < 0:
+                    raise Refused("it grows while it is read")
                 digest.update(chunk)
                 writer.write(chunk)
             writer.flush()
@@ -171,3 +186,8 @@ def _check_form(rate: int, channels: int, frames: int) -> None:
         raise Refused(f"it is too short: {1000 * frames / rate:.1f} ms, and the least is 10 ms")
     if frames > MOST_SECONDS * rate:
         raise Refused(f"it is too long: {frames / rate / 60:.1f} minutes, and the most is 20")
+    if frames * channels > MOST_SAMPLES:
+        raise Refused(
+            f"it has {frames * channels / 1e6:.0f} million samples, and the most are "
+            f"{MOST_SAMPLES / 1e6:.0f}: bring it to 96 kHz or less"
+        )

@@ -108,7 +108,7 @@ def of_manifest(manifest: Path, folder: Path, common: Common) -> tuple[list[Decl
                 if not name:
                     raise BadDeclaration(f"{manifest}, line {reader.line_num}: no file is named")
                 try:
-                    offers.append(_complete(common, folder / name, cells))
+                    offers.append(_complete(common, _within(folder, name), cells))
                 except BadDeclaration as error:
                     raise BadDeclaration(f"{manifest}, line {reader.line_num}: {error}") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -116,6 +116,14 @@ def of_manifest(manifest: Path, folder: Path, common: Common) -> tuple[list[Decl
     if not offers:
         raise BadDeclaration(f"{manifest} names no files")
     return offers, unread
+
+
+def _within(folder: Path, name: str) -> Path:
+    """The file of that name in the folder. Raises `BadDeclaration` for a name that leads out of it."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise BadDeclaration(f"'{name}' is not within {folder}, in which the manifest's files are")
+    return path
 
 
 def _read(manifest: Path) -> bytes:

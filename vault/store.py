@@ -83,6 +83,9 @@ class Store:
         os.replace(partial, target)
         sync_folder(self._names)
 
+    def forget_name(self, holder: str) -> None:
+        (self._names / f"{holder}.json").unlink(missing_ok=True)
+
     def names(self) -> dict[str, tuple[str, str]]:
         """Name and salt by holder's id."""
         found = {}

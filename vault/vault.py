@@ -477,6 +477,7 @@ class Vault:
             self._store.forget(digest, stem)
         for holder in holders:
             self._key_path(holder).unlink(missing_ok=True)
+            self._store.forget_name(holder)
         for begun in (self.home / "keys").glob(".h*.key.*"):
             begun.unlink()
         if holders or stems:
