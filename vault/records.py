@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 ENGINE_RATE = 48_000
 """Frames per second of every conformed stem and of the engine."""
@@ -40,6 +44,41 @@ class Clearance:
     """RFC 3339 UTC with milliseconds; null for no end."""
 
 
+class Chroma(Sequence[tuple[float, ...]]):
+    """Rows of twelve weights, kept as the catalogue has them: float32, little-endian.
+
+    A hundred thousand stems have some five million of these numbers, and few are ever looked at.
+    """
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        rows = np.frombuffer(self._data, "<f4").reshape(-1, 12)
+        return rows.astype(dtype) if dtype is not None else rows.copy()
+
+    def __len__(self) -> int:
+        return len(self._data) // 48
+
+    @overload
+    def __getitem__(self, index: int) -> tuple[float, ...]: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[tuple[float, ...], ...]: ...
+    def __getitem__(self, index: int | slice) -> tuple[float, ...] | tuple[tuple[float, ...], ...]:
+        return tuple(self)[index]
+
+    def __iter__(self) -> Iterator[tuple[float, ...]]:
+        return map(tuple, np.frombuffer(self._data, "<f4").reshape(-1, 12).tolist())
+
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == (tuple(other) if isinstance(other, Chroma) else other)
+
+    def __hash__(self) -> int:
+        return hash(self._data)
+
+
 @dataclass(frozen=True, slots=True)
 class Stem:
     """One recording, declared and measured, at the engine's rate.
@@ -69,7 +108,7 @@ class Stem:
     lufs: float
     true_peak_dbtp: float
     sounding_frames: int
-    chroma: tuple[tuple[float, ...], ...]
+    chroma: Sequence[tuple[float, ...]]
     clearances: Mapping[str, Clearance] = field(default_factory=dict)
     """By use; a use that is not here is not cleared."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Collection, Container, Sequence
-from functools import cached_property
+from fractions import Fraction
+from functools import cache, cached_property
 from typing import Protocol
 
 import numpy as np
@@ -60,9 +62,7 @@ class Snapshot:
         self._numbers: dict[str, NDArray[np.float64]] = {
             "energy": np.array([stem.energy for stem in self.stems], dtype=np.float64),
             # NaN lies in no range: a stem without a tempo is in no tempo's pool.
-            "tempo": np.array(
-                [np.nan if stem.bpm is None else float(stem.bpm) for stem in self.stems], dtype=np.float64
-            ),
+            "tempo": np.array([_tempo(stem.bpm) for stem in self.stems], dtype=np.float64),
         }
         self._until = {use: self._until_of(use) for use in USES}
 
@@ -145,7 +145,7 @@ class Snapshot:
             ]  # fmt: skip
             row = [s.stem, s.holder, s.role, s.shape, s.frames, s.channels,
                    None if s.bpm is None else str(s.bpm), s.beats, s.key, s.mood, s.energy, s.set, s.lufs,
-                   s.true_peak_dbtp, s.sounding_frames, s.chroma, clearances]  # fmt: skip
+                   s.true_peak_dbtp, s.sounding_frames, tuple(s.chroma), clearances]  # fmt: skip
             digest.update(json.dumps(row, ensure_ascii=True, separators=(",", ":")).encode("ascii") + b"\n")
         return digest.hexdigest()
 
@@ -180,11 +180,14 @@ class _Words:
 
     def __init__(self, words: Sequence[Sequence[str]]) -> None:
         self._count = len(words)
-        places: dict[str, list[int]] = {}
+        lists: defaultdict[str, list[int]] = defaultdict(list)
         for place, of_stem in enumerate(words):
             for word in of_stem:
-                places.setdefault(word.casefold(), []).append(place)
-        self._places = {word: np.array(where, dtype=np.intp) for word, where in places.items()}
+                lists[word].append(place)
+        places: defaultdict[str, list[int]] = defaultdict(list)
+        for word, where in lists.items():
+            places[word.casefold()] += where
+        self._places = {word: np.unique(np.array(where, dtype=np.intp)) for word, where in places.items()}
 
     def has(self, word: str) -> NDArray[np.bool_]:
         flags = np.zeros(self._count, dtype=np.bool_)
@@ -194,6 +197,12 @@ class _Words:
         return flags
 
 
+@cache
+def _tempo(bpm: Fraction | None) -> float:
+    return np.nan if bpm is None else float(bpm)
+
+
+@cache
 def _digits(time: str) -> int:
     """The digits of a time as one number: in the one form that times have here, it orders as they do."""
     return int(time[0:4] + time[5:7] + time[8:10] + time[11:13] + time[14:16] + time[17:19] + time[20:23])

@@ -21,7 +21,7 @@ from ..ledger.errors import LedgerError
 from ..ledger.keys import PrivateKey
 from ..ledger.log import Log
 from .asking import Action, Asking
-from .catalogue import Catalogue, Filter, Statement
+from .catalogue import Catalogue, Filter, Statement, without_collector
 from .declared import Declared, word
 from .decode import decode
 from .errors import AudioLost, BadDeclaration, BadRequest, CatalogueTrouble, KeyNotHere, NoVault, Refused
@@ -305,7 +305,7 @@ class Vault:
     def snapshot(self) -> Snapshot:
         """All stems as they are now, after a `refresh`."""
         self.refresh()
-        with self._catalogue.reading():
+        with without_collector(), self._catalogue.reading():
             size = self._catalogue.applied()
             # A session logs its own placements all the time: they must not cost a new set of columns.
             if self._last is not None and self._last.size >= self._catalogue.touched():
