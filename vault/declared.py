@@ -42,7 +42,8 @@ class Declared:
     ending when left out.
     `new_role`: the role is meant, though it looks like a slip of a known one. `accept_silence`: a loop that
     is more than half silent is taken in all the same, at the holder's word. `accept_tempo`: the tempo is
-    meant, though the rhythm sounds like another's.
+    meant, though the rhythm sounds like another's. `accept_likeness`: somebody has looked at it, and it is
+    another recording than the one of another holder that it sounds like.
     """
 
     path: Path
@@ -61,6 +62,7 @@ class Declared:
     new_role: bool = False
     accept_silence: bool = False
     accept_tempo: bool = False
+    accept_likeness: bool = False
 
 
 @dataclass(frozen=True, slots=True)

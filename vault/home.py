@@ -8,7 +8,7 @@ from pathlib import Path
 from .errors import NotAHome
 
 _PARTS = {
-    "vault": ("catalogue.db*", "lock", "audio", "conformed", "incoming", "names"),
+    "vault": ("catalogue.db*", "landmarks.db*", "lock", "audio", "conformed", "incoming", "names"),
     "ledger": ("lock", "journals", "log", "pending", "signed", "*.new"),
     "keys": ("*.key",),
 }

@@ -15,6 +15,7 @@ from .decode import copy_file, decode, write_file
 from .errors import Refused
 from .fit import fit, loop_frames
 from .heard import Heard, OtherTempo, hear, settled
+from .likeness import Marks, marks_of
 from .measure import Measured, measure
 from .records import Stem
 from .store import Store
@@ -86,6 +87,7 @@ class Prepared:
     doubts: tuple[str, ...]
     original: Path
     conformed: Path
+    marks: Marks
 
     @property
     def energy_milli(self) -> int:
@@ -156,6 +158,7 @@ def prepare(
         doubts=found.notes,
         original=original,
         conformed=conformed,
+        marks=marks_of(samples),
     )
     if prepared.mostly_silent and not declared.accept_silence:
         raise HeldForReview(

@@ -2,6 +2,7 @@
 
     HOME/vault/            0700
       catalogue.db         see catalogue.py
+      landmarks.db         what each recording is known by; a cache
       names/<holder>.json  a holder's name and the salt of its commitment, which the ledger does not have
       lock                 held by whoever changes holders, stems, splits or consents
       audio/<sha256>       the holder's original bytes, never altered
@@ -39,6 +40,7 @@ class Store:
     def __init__(self, home: Path) -> None:
         self.folder = home / "vault"
         self.catalogue = self.folder / "catalogue.db"
+        self.landmarks = self.folder / "landmarks.db"
         self._audio = self.folder / "audio"
         self._conformed = self.folder / "conformed"
         self._incoming = self.folder / "incoming"

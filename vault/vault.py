@@ -23,7 +23,7 @@ from ..ledger.log import Log
 from .asking import Action, Asking
 from .catalogue import Catalogue, Filter, Statement, without_collector
 from .declared import Declared, word
-from .decode import decode
+from .decode import copy_file, decode
 from .errors import AudioLost, BadDeclaration, BadRequest, CatalogueTrouble, KeyNotHere, NoVault, Refused
 from .fit import fit, loop_frames
 from .heard import Heard
@@ -38,6 +38,7 @@ from .intake import (
     measure_again,
     prepare,
 )
+from .likeness import Index, Likeness, marks_of
 from .lookup import find_holder, find_stem
 from .records import ENGINE_RATE, USES, Clearance, Holder, Stem
 from .requests import Request
@@ -67,6 +68,7 @@ class Vault:
         self._catalogue = catalogue
         self._clock = clock
         self._asking = Asking(log.origin, catalogue, clock)
+        self._index: Index | None = None
         self._size = log.size
         self._last: Snapshot | None = None
 
@@ -136,6 +138,8 @@ class Vault:
         return count, lost
 
     def close(self) -> None:
+        if self._index is not None:
+            self._index.close()
         self._catalogue.close()
         self.log.close()
 
@@ -293,10 +297,20 @@ class Vault:
             self._sequence([removal])
             # The row that only the vault has is now one without a stem, and goes with its files.
             self._clear_abandoned()
+            self._known()
             left = self._store.traces(stem.stem, digest)
         if left:
             raise AudioLost(f"of {stem.stem} there is still {left[0]}, which could not be deleted")
         return stem.stem, tuple(before)
+
+    def identify(self, path: Path) -> tuple[Likeness, ...]:
+        """The stems that a recording contains, best first. Raises `Refused` for what is no recording."""
+        with self._store.incoming() as folder:
+            copy = folder / "asked"
+            copy_file(path, copy)
+            marks = marks_of(fit(decode(copy), None))
+        with self._changing():
+            return tuple(self._known().identify(marks))
 
     def removed(self) -> dict[str, tuple[str, str]]:
         """Title, and time of removal, of the stems that were removed, by id."""
@@ -521,21 +535,33 @@ class Vault:
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise
                 if ready:
-                    entered, doubles = self._enter(ready)
+                    entered, alike, doubles = self._enter(ready)
                     added += entered
+                    held += alike
                     refused += doubles
         return Intake(tuple(added), tuple(held), tuple(refused))
 
-    def _enter(self, ready: Sequence[Prepared]) -> tuple[list[Added], list[Refusal]]:
-        """Make stems of recordings that are ready; those whose sound is here already are refused."""
+    def _enter(self, ready: Sequence[Prepared]) -> tuple[list[Added], list[Held], list[Refusal]]:
+        """Make stems of recordings that are ready.
+
+        Those whose sound is here already are refused, and those that sound like another holder's are held.
+        """
         doubles: list[Refusal] = []
+        alike: list[Held] = []
         fresh: dict[str, Prepared] = {}
         with self._changing():
+            index = self._known()
             for prepared in ready:
                 twin = self._catalogue.title_and_holder(prepared.stem)
                 if twin is None and prepared.stem in fresh:
                     twin = fresh[prepared.stem].terms.title, fresh[prepared.stem].holder
                 if twin is None:
+                    owners = {stem: each.holder for stem, each in fresh.items()}
+                    like = self._like_anothers(index, prepared, owners)
+                    if like is not None:
+                        alike.append(like)
+                        continue
+                    index.add(prepared.stem, prepared.marks)
                     fresh[prepared.stem] = prepared
                 else:
                     title, owner = twin
@@ -557,7 +583,33 @@ class Vault:
                 time = self._clock.now()
                 self._sequence([_stem_entry(p, time) for p in fresh.values()])
         stems = {stem.stem: stem for stem in self._catalogue.stems(ids=list(fresh))}
-        return [Added(p.declared.path, stems[p.stem], p.notes, p.heard) for p in fresh.values()], doubles
+        added = [Added(p.declared.path, stems[p.stem], p.notes, p.heard) for p in fresh.values()]
+        return added, alike, doubles
+
+    def _known(self) -> Index:
+        """The index of what recordings are known by, up to date with the catalogue."""
+        if self._index is None:
+            self._index = Index(self._store.landmarks)
+        self._index.follow((stem for stem, _ in self._catalogue.all_stems()), self.samples)
+        return self._index
+
+    def _like_anothers(self, index: Index, newcomer: Prepared, fresh: Mapping[str, str]) -> Held | None:
+        """Why a newcomer is held back, if it sounds like another holder's. `fresh`: owners besides."""
+        if newcomer.declared.accept_likeness:
+            return None
+        for each in index.identify(newcomer.marks):
+            if not each.same:
+                return None
+            known = self._catalogue.title_and_holder(each.stem)
+            owner = fresh.get(each.stem) if known is None else known[1]
+            if owner is not None and owner != newcomer.holder:
+                title = each.stem if known is None else f"'{known[0]}' ({each.stem})"
+                reason = (
+                    f"it sounds like {title} of {self.holder(owner).name}, by {100 * each.score:.0f} %; "
+                    "if somebody has looked, and it is another recording, add --accept-likeness"
+                )
+                return Held(newcomer.declared.path, reason, each.stem)
+        return None
 
     def _state(
         self, stems: Sequence[str], uses: Sequence[str], action: Action, until: str | None, by: str | None

@@ -76,6 +76,7 @@ def vault() -> None:
 @click.option("--isrc", help="For a single file.")
 @click.option("--new-role", is_flag=True, help="The role is meant, though it is nearly one of those known.")
 @click.option("--accept-tempo", is_flag=True, help="The tempo is meant, though another is heard.")
+@click.option("--accept-likeness", is_flag=True, help="It was looked at, and is not the other's recording.")
 @click.option("--accept-silence", is_flag=True, help="Take in a loop that is mostly silent, at your word.")
 @click.pass_obj
 def add(
@@ -96,6 +97,7 @@ def add(
     isrc: str | None,
     new_role: bool,
     accept_tempo: bool,
+    accept_likeness: bool,
     accept_silence: bool,
 ) -> int:
     """Take recordings in: files, or folders of them, under one holder.
@@ -135,6 +137,7 @@ def add(
             isrc=isrc,
             new_role=new_role,
             accept_tempo=accept_tempo,
+            accept_likeness=accept_likeness,
             accept_silence=accept_silence,
         ),
     )
@@ -349,6 +352,35 @@ def remove(door: Door, stem: str) -> None:
         {"stem": found, "deleted": [str(path) for path in gone], "left": []},
         "\n".join([*(f"deleted {path}" for path in gone), f"nothing that sounds is left of {found}"]),
     )
+
+
+@vault.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_obj
+def identify(door: Door, file: Path) -> None:
+    """Which stems a recording contains, best first, with how much of it they cover and where."""
+    with door.vault() as opened:
+        found = opened.identify(file)
+        names = _names(opened)
+        stems = {each.stem: opened.stem(each.stem) for each in found}
+    rows = [
+        (f"{each.score:.2f}", each.stem, stems[each.stem].title, names[stems[each.stem].holder],
+         f"{each.at:.1f}..{each.until:.1f} s", "the same" if each.same else "shares something")
+        for each in found
+    ]  # fmt: skip
+    door.emit(
+        {
+            "matches": [
+                {"stem": each.stem, "title": stems[each.stem].title, "holder": stems[each.stem].holder,
+                 "score": each.score, "same": each.same, "at": each.at, "until": each.until,
+                 "offset": each.offset}
+                for each in found
+            ]
+        },
+        table(("score", "stem", "title", "holder", "where", ""), rows, right=(0,))
+        if rows
+        else "nothing of the vault is in it",
+    )  # fmt: skip
 
 
 @vault.command()

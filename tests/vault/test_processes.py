@@ -104,7 +104,9 @@ def sounds(write: Write, count: int, seed: int) -> list[Path]:
     generator = np.random.default_rng(seed)
     return [
         write(
-            f"{seed}-{number}.wav", tone(1.3) + generator.uniform(-0.1, 0.1, (62_400, 1)).astype(np.float32)
+            f"{seed}-{number}.wav",
+            tone(1.3, hertz=generator.uniform(100, 2000))
+            + generator.uniform(-0.1, 0.1, (62_400, 1)).astype(np.float32),
         )
         for number in range(count)
     ]
