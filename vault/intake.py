@@ -55,12 +55,34 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Here:
+    """A file that its holder has brought before: nothing was left to do. `stem`: its id."""
+
+    path: Path
+    stem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Would:
+    """What would be added, if this were not a trial. `notes`, `heard`: as of what is added."""
+
+    path: Path
+    shape: Shape
+    bpm: Fraction | None
+    beats: int | None
+    notes: tuple[str, ...]
+    heard: Heard
+
+
+@dataclass(frozen=True, slots=True)
 class Intake:
-    """What became of a batch, each in the order given."""
+    """What became of a batch, each in the order given. `would`: of a trial, in the place of `added`."""
 
     added: tuple[Added, ...]
     held: tuple[Held, ...]
     refused: tuple[Refusal, ...]
+    here: tuple[Here, ...] = ()
+    would: tuple[Would, ...] = ()
 
 
 class HeldForReview(Refused):

@@ -6,14 +6,20 @@ import csv
 import io
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
+import msgspec
+
 from .declared import Declared
 from .errors import BadDeclaration
 from .near import nearest
+
+_Row = tuple[str, dict[str, str]]
+"""Where it is in the manifest, and its cells by column."""
+_Cell = str | int | float | list[str] | None
 
 SUFFIXES = frozenset(
     (
@@ -80,7 +86,8 @@ def of_paths(paths: Sequence[Path], common: Common) -> list[Declared]:
 
 
 def of_manifest(manifest: Path, folder: Path, common: Common) -> tuple[list[Declared], tuple[str, ...]]:
-    """A declaration for each row of a CSV file with a header, and the columns that are not read.
+    """A declaration for each row of a CSV file with a header, or of a JSON list of objects (`.json`); and the
+    columns that are not read.
 
     Columns, of which only the first is needed: `name` (or `file`, `path`; within `folder`), `holder`,
     `role`, `title`, `bpm`, `bars`, `beats`, `key`, `kind` (or `shape`), `mood` (words parted by `;` or `,`),
@@ -89,33 +96,68 @@ def of_manifest(manifest: Path, folder: Path, common: Common) -> tuple[list[Decl
     than `MOST_MANIFEST_BYTES`. Raises `OSError` when the file cannot be read.
     """
     data = _read(manifest)
+    rows = (
+        _rows_of_json(manifest, data) if manifest.suffix.lower() == ".json" else _rows_of_csv(manifest, data)
+    )
+    if not rows:
+        raise BadDeclaration(f"{manifest} names no files")
+    columns = dict.fromkeys(column for _, cells in rows for column in cells)
+    _check_name(manifest, columns)
+    unread = _checked_columns(manifest, columns, common)
+    offers = []
+    for where, cells in rows:
+        name = next((cells[each] for each in _NAME if cells.get(each)), "")
+        if not name:
+            raise BadDeclaration(f"{manifest}, {where}: no file is named")
+        try:
+            offers.append(_complete(common, _within(folder, name), cells))
+        except BadDeclaration as error:
+            raise BadDeclaration(f"{manifest}, {where}: {error}") from error
+    return offers, unread
+
+
+def _check_name(manifest: Path, columns: Container[str]) -> None:
+    if not any(name in columns for name in _NAME):
+        raise BadDeclaration(f"{manifest} has no column 'name' for the files")
+
+
+def _rows_of_csv(manifest: Path, data: bytes) -> list[_Row]:
     try:
         with io.StringIO(data.decode("utf-8-sig"), newline="") as file:
             reader = csv.DictReader(file, restkey="")
             columns = {(column or "").strip().lower(): column for column in reader.fieldnames or ()}
-            name_column = next((columns[name] for name in _NAME if name in columns), None)
-            if name_column is None:
-                raise BadDeclaration(f"{manifest} has no column 'name' for the files")
-            unread = _checked_columns(manifest, columns, common)
-            offers = []
-            for row in reader:
-                cells = {
-                    key: (row[column] or "").strip()
-                    for key, column in columns.items()
-                    if key and column is not None
-                }
-                name = (row[name_column] or "").strip()
-                if not name:
-                    raise BadDeclaration(f"{manifest}, line {reader.line_num}: no file is named")
-                try:
-                    offers.append(_complete(common, _within(folder, name), cells))
-                except BadDeclaration as error:
-                    raise BadDeclaration(f"{manifest}, line {reader.line_num}: {error}") from error
+            _check_name(manifest, columns)
+            return [
+                (
+                    f"line {reader.line_num}",
+                    {
+                        key: (row[column] or "").strip()
+                        for key, column in columns.items()
+                        if key and column is not None
+                    },
+                )
+                for row in reader
+            ]
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadDeclaration(f"{manifest} is not a CSV file in UTF-8: {error}") from error
-    if not offers:
-        raise BadDeclaration(f"{manifest} names no files")
-    return offers, unread
+
+
+def _rows_of_json(manifest: Path, data: bytes) -> list[_Row]:
+    """Rows of a JSON list of objects; a list in one of them is its words, and null an empty cell."""
+    try:
+        found = msgspec.json.decode(data, type=list[dict[str, _Cell]])
+    except msgspec.MsgspecError as error:
+        raise BadDeclaration(f"{manifest} is not a JSON list of objects: {error}") from error
+    return [
+        (f"item {nth}", {key.strip().lower(): _text(value) for key, value in row.items()})
+        for nth, row in enumerate(found, start=1)
+    ]
+
+
+def _text(value: _Cell) -> str:
+    if isinstance(value, list):
+        return ";".join(value)
+    return "" if value is None else str(value).strip()
 
 
 def _within(folder: Path, name: str) -> Path:

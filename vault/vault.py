@@ -32,9 +32,11 @@ from .intake import (
     Again,
     Held,
     HeldForReview,
+    Here,
     Intake,
     Prepared,
     Refusal,
+    Would,
     measure_again,
     prepare,
 )
@@ -213,12 +215,15 @@ class Vault:
 
     # Stems.
 
-    def add(self, files: Sequence[Declared], progress: Progress | None = None) -> Intake:
+    def add(
+        self, files: Sequence[Declared], progress: Progress | None = None, *, trial: bool = False
+    ) -> Intake:
         """Take in files; one that is refused does not stop the others.
 
-        Raises `UnknownHolder` before anything is read. Batches of 64 become durable together.
+        Raises `UnknownHolder` before anything is read. Batches of 64 become durable together; one that was
+        broken off is taken up by giving it again. `trial`: only look what would become of each.
         """
-        return self._take_in([(declared, None) for declared in files], progress)
+        return self._take_in([(declared, None) for declared in files], progress, trial=trial)
 
     def add_sounds(
         self,
@@ -503,13 +508,17 @@ class Vault:
         self.refresh()
         return indices
 
-    def _take_in(self, offers: Sequence[tuple[Declared, _Made]], progress: Progress | None) -> Intake:
+    def _take_in(
+        self, offers: Sequence[tuple[Declared, _Made]], progress: Progress | None, *, trial: bool = False
+    ) -> Intake:
         self._catalogue.check_kept()
         holders = self.holders()
         owners = [find_holder(holders, declared.holder).holder for declared, _ in offers]
         added: list[Added] = []
         held: list[Held] = []
         refused: list[Refusal] = []
+        here: list[Here] = []
+        would: list[Would] = []
         with self._store.incoming() as folder, ThreadPoolExecutor(_workers()) as pool:
             for first in range(0, len(offers), _BATCH):
                 work = [
@@ -535,19 +544,22 @@ class Vault:
                     pool.shutdown(wait=False, cancel_futures=True)
                     raise
                 if ready:
-                    entered, alike, doubles = self._enter(ready)
-                    added += entered
-                    held += alike
-                    refused += doubles
-        return Intake(tuple(added), tuple(held), tuple(refused))
+                    door = self._enter(ready, trial=trial)
+                    added += door.added
+                    held += door.held
+                    refused += door.refused
+                    here += door.here
+                    would += door.would
+        return Intake(tuple(added), tuple(held), tuple(refused), tuple(here), tuple(would))
 
-    def _enter(self, ready: Sequence[Prepared]) -> tuple[list[Added], list[Held], list[Refusal]]:
-        """Make stems of recordings that are ready.
+    def _enter(self, ready: Sequence[Prepared], *, trial: bool) -> Intake:
+        """Make stems of recordings that are ready, or in a `trial` see which would be made.
 
         Those whose sound is here already are refused, and those that sound like another holder's are held.
         """
         doubles: list[Refusal] = []
         alike: list[Held] = []
+        here: list[Here] = []
         fresh: dict[str, Prepared] = {}
         with self._changing():
             index = self._known()
@@ -561,13 +573,16 @@ class Vault:
                     if like is not None:
                         alike.append(like)
                         continue
-                    index.add(prepared.stem, prepared.marks)
+                    if not trial:
+                        index.add(prepared.stem, prepared.marks)
                     fresh[prepared.stem] = prepared
+                elif self._brought_before(prepared):
+                    here.append(Here(prepared.declared.path, prepared.stem))
                 else:
                     title, owner = twin
                     reason = _twin_reason(prepared, title, self.holder(owner))
                     doubles.append(Refusal(prepared.declared.path, reason))
-            if fresh:
+            if fresh and not trial:
                 # First the rows that tell the next writer what to clear if we crash, then the files, then the
                 # entries that make stems of them.
                 self._catalogue.keep_measured(
@@ -582,9 +597,30 @@ class Vault:
                 )
                 time = self._clock.now()
                 self._sequence([_stem_entry(p, time) for p in fresh.values()])
+        rest = tuple(alike), tuple(doubles), tuple(here)
+        if trial:
+            would = [
+                Would(p.declared.path, p.shape, p.bpm, p.beats, p.notes, p.heard) for p in fresh.values()
+            ]
+            return Intake((), *rest, tuple(would))
         stems = {stem.stem: stem for stem in self._catalogue.stems(ids=list(fresh))}
         added = [Added(p.declared.path, stems[p.stem], p.notes, p.heard) for p in fresh.values()]
-        return added, alike, doubles
+        return Intake(tuple(added), *rest)
+
+    def _brought_before(self, prepared: Prepared) -> bool:
+        """Whether this very file of this very holder is in the vault, and declared as it is now."""
+        known = self._catalogue.stems(ids=[prepared.stem])
+        if not known or self._catalogue.digests(prepared.stem)[0] != prepared.file_sha256:
+            return False
+        stem, terms = known[0], prepared.terms
+        return (stem.holder, stem.role, stem.title, stem.key, stem.mood, stem.bpm) == (
+            prepared.holder,
+            terms.role,
+            terms.title,
+            terms.key,
+            terms.mood,
+            prepared.bpm,
+        )
 
     def _known(self) -> Index:
         """The index of what recordings are known by, up to date with the catalogue."""

@@ -75,6 +75,7 @@ def vault() -> None:
 @click.option("--title", help="For a single file; else the file's name.")
 @click.option("--isrc", help="For a single file.")
 @click.option("--new-role", is_flag=True, help="The role is meant, though it is nearly one of those known.")
+@click.option("--dry-run", "trial", is_flag=True, help="Only look: what would be taken in, and what not.")
 @click.option("--accept-tempo", is_flag=True, help="The tempo is meant, though another is heard.")
 @click.option("--accept-likeness", is_flag=True, help="It was looked at, and is not the other's recording.")
 @click.option("--accept-silence", is_flag=True, help="Take in a loop that is mostly silent, at your word.")
@@ -96,6 +97,7 @@ def add(
     title: str | None,
     isrc: str | None,
     new_role: bool,
+    trial: bool,
     accept_tempo: bool,
     accept_likeness: bool,
     accept_silence: bool,
@@ -110,6 +112,10 @@ def add(
     A loop that is more than half silent is held, which means kept out, as silence must not earn: trim it,
     add it as a hit, or give --accept-silence. One whose rhythm is clearly that of another tempo than the one
     declared is held as well: declare the other, or give --accept-tempo.
+
+    A batch that was broken off is taken up by giving it again: what is here already is passed over.
+
+    A manifest is a CSV file, or a JSON list of objects (.json).
 
     Columns of a manifest: name (or file, path) within the folder FILE; and, where they are needed, holder,
     role, title, bpm, bars, beats, key, kind (or shape), mood (words parted by ;), energy, set, isrc. An empty
@@ -155,9 +161,9 @@ def add(
         # What was said on the command line holds for all: a mistake in it is one, not one a file.
         terms.settle(offers[0])
     with door.vault() as opened:
-        intake = _add_showing(door, opened, offers)
+        intake = _add_showing(door, opened, offers, trial=trial)
     _report(door, intake, offers)
-    return 1 if intake.refused or not intake.added else 0
+    return 1 if intake.refused or not (intake.added or intake.here or intake.would) else 0
 
 
 @vault.command("list")
@@ -552,10 +558,12 @@ def _consent(statement: Statement) -> dict[str, Any]:
 # How stems are shown.
 
 
-def _add_showing(door: Door, opened: Vault, offers: list[Declared]) -> Intake:
+def _add_showing(door: Door, opened: Vault, offers: list[Declared], *, trial: bool) -> Intake:
     with door.progress() as progress:
         task = progress.add_task("taking in", total=len(offers))
-        return opened.add(offers, lambda done, of: progress.update(task, completed=done, total=of))
+        return opened.add(
+            offers, lambda done, of: progress.update(task, completed=done, total=of), trial=trial
+        )
 
 
 def _report(door: Door, intake: Intake, offers: list[Declared]) -> None:
@@ -584,15 +592,36 @@ def _report(door: Door, intake: Intake, offers: list[Declared]) -> None:
         ],
         "held": [{"path": str(h.path), "reason": h.reason, "stem": h.stem} for h in intake.held],
         "refused": [{"path": str(r.path), "reason": r.reason} for r in intake.refused],
+        "here": [{"path": str(h.path), "stem": h.stem} for h in intake.here],
+        "would": [
+            {
+                "path": str(w.path),
+                "kind": w.shape,
+                "bpm": _bpm(w.bpm),
+                "beats": w.beats,
+                "heard": _heard(w.heard),
+                "notes": list(w.notes),
+            }
+            for w in intake.would
+        ],
     }
     rows: list[tuple[object, ...]] = [
         ("added", a.path.name, a.stem.stem, f"{a.stem.role}, {a.stem.shape}, {_length(a.stem)}, "
          f"{a.stem.lufs:.1f} LUFS" + "".join(f"; {note}" for note in a.notes))
         for a in intake.added
     ]  # fmt: skip
+    rows += [("here already", h.path.name, h.stem, "") for h in intake.here]
+    rows += [
+        ("would be added", w.path.name, "", w.shape
+         + (f", {w.beats} beats at {float(w.bpm):g} bpm" if w.bpm is not None else "")
+         + "".join(f"; {note}" for note in w.notes))
+        for w in intake.would
+    ]  # fmt: skip
     rows += [("held", h.path.name, h.stem or "", h.reason) for h in intake.held]
     rows += [("refused", r.path.name, "", r.reason) for r in intake.refused]
     summary = f"{len(intake.added)} added, {len(intake.held)} held, {len(intake.refused)} refused"
+    summary += f", {len(intake.here)} here already" if intake.here else ""
+    summary += f"; a trial: {len(intake.would)} would be added, nothing was" if intake.would else ""
     door.emit(record, table(("", "file", "stem", ""), rows) + f"\n{summary}")
     unknown = sorted({a.stem.role for a in intake.added} - set(ROLES))
     if unknown:

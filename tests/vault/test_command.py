@@ -114,9 +114,41 @@ def test_a_batch_with_a_refusal_exits_1_and_names_it(say: Say, write: Write) -> 
     assert "missing.wav" in out
     assert "No such file" in out
     assert "roles that the engine does not balance: choir" in err
+    code, out, _ = say("vault add good.wav missing.wav --holder Ada --role choir --json")
+    assert code == 1
+    assert [each["path"] for each in json.loads(out)["here"]] == ["good.wav"]
     code, out, _ = say("vault add good.wav --holder Ada --role fx --json")
     assert code == 1
     assert "already" in json.loads(out)["refused"][0]["reason"]
+
+
+def test_a_trial_says_what_would_be_and_changes_nothing(say: Say, write: Write, tmp_path: Path) -> None:
+    say("vault holder add Ada")
+    write("loop.wav", clicks(2.0, 4))
+    write("bad.wav", tone(1.0) * 0)
+    (tmp_path / "list.json").write_text(
+        '[{"name": "loop.wav", "bpm": 120, "beats": 4, "mood": ["dry", "warm"]}, {"name": "bad.wav"}]'
+    )
+    words = "vault add . --manifest list.json --holder Ada --role beats"
+    code, out, _ = say(f"{words} --dry-run")
+    assert code == 1
+    assert "would be added" in out
+    assert "loop, 4 beats at 120 bpm" in out
+    assert "it is silent" in out
+    assert json.loads(say("vault list --json")[1])["stems"] == []
+    added = json.loads(say(f"{words} --json")[1])["added"]
+    assert [each["title"] for each in added] == ["loop"]
+    assert json.loads(say("vault list --json")[1])["stems"][0]["mood"] == ["dry", "warm"]
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", '[{"name": {}}]', "[", '[{"name": null}]', "[]"])
+def test_a_wrong_json_manifest_is_said(say: Say, write: Write, tmp_path: Path, text: str) -> None:
+    say("vault holder add Ada")
+    write("loop.wav", clicks(2.0, 4))
+    (tmp_path / "list.json").write_text(text)
+    code, _, err = say("vault add . --manifest list.json --holder Ada --role beats")
+    assert code == 2
+    assert "list.json" in err
 
 
 def test_a_folder_with_a_manifest(say: Say, write: Write, tmp_path: Path) -> None:

@@ -134,6 +134,9 @@ def test_a_batch_goes_on_past_bad_files(vault: Vault, write: Write, tmp_path: Pa
     )
     own = vault.add([Declared(good, "Ada", "bass")]).refused[0]
     assert own.reason.endswith("of Ada; what is declared of a stem cannot be changed yet")
+    assert [each.path for each in vault.add([Declared(good, "Ada", intake.added[0].stem.role)]).here] == [
+        good
+    ]
     word = vault.add([Declared(loop, "ada", "beats", bpm=Fraction(120), accept_silence=True)]).added[0]
     assert word.notes == ("75 % of the loop is silence (below -60 dBFS), taken at its holder's word",)
     assert {s.stem for s in vault.stems()} == {a.stem.stem for a in (*intake.added, word)}
