@@ -18,6 +18,7 @@ from .entries import (
     Holder,
     Key,
     Placement,
+    Receipt,
     Removal,
     Session,
     Settlement,
@@ -85,6 +86,8 @@ class Audit:
     _last_standing: dict[str, int] = field(default_factory=dict)
     _last_statement: dict[tuple[str, str], int] = field(default_factory=dict)
     _withdrawals: dict[tuple[str, str], list[_Withdrawal]] = field(default_factory=dict)
+    _until: dict[tuple[str, str], int] = field(default_factory=dict)
+    """By stem and session: the end of the last placement, in ms since 1970."""
     _sessions: dict[str, _Session] = field(default_factory=dict)
 
     def take(self, index: int, entry: Entry) -> Iterator[str]:
@@ -105,6 +108,8 @@ class Audit:
                     yield from self._key(entry)
                 case Stem():
                     yield from self._stem(entry)
+                case Receipt():
+                    yield from self._receipt(entry)
                 case Removal():
                     if entry.stem not in self._stems:
                         yield f"the stem {entry.stem} is removed and was never here"
@@ -241,6 +246,15 @@ class Audit:
         else:
             self._grants[index] = entry
 
+    def _receipt(self, entry: Receipt) -> Iterator[str]:
+        gone = (each for (stem, _), all in self._withdrawals.items() if stem == entry.stem for each in all)
+        if all(each.index != entry.withdrawal for each in gone):
+            yield f"a receipt for {entry.stem} names entry {entry.withdrawal}, which is no withdrawal of it"
+        for use in entry.sessions:
+            until = self._until.get((entry.stem, use.session))
+            if until is None or until < milliseconds_of(use.until):
+                yield f"a receipt says that {use.session} used {entry.stem} until {use.until}, and it did not"
+
     def _covers(self, grant: Consent | Standing, entry: Placement) -> bool:
         """Whether the grant is one of the stem, or the standing one under which it entered."""
         if isinstance(grant, Consent):
@@ -287,6 +301,8 @@ class Audit:
                 yield f"a placement is for another use or tier than its session {entry.session}"
         if entry.ms != ms_of(entry.frames, entry.rate):
             yield f"a placement of {entry.frames} frames at {entry.rate} Hz is given {entry.ms} ms"
+        place, end = (entry.stem, entry.session), milliseconds_of(entry.start) + entry.ms
+        self._until[place] = max(self._until.get(place, 0), end)
         grant = self._grants.get(entry.consent)
         if grant is None or entry.use not in grant.uses or not self._covers(grant, entry):
             yield (

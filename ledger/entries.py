@@ -20,7 +20,9 @@ __all__ = [
     "Holder",
     "Income",
     "Key",
+    "LastUse",
     "Placement",
+    "Receipt",
     "Removal",
     "Session",
     "SettledHolder",
@@ -176,6 +178,27 @@ class Consent(_Entry, frozen=True, kw_only=True, tag="consent"):
         return self.time if isinstance(self.received, UnsetType) else self.received
 
 
+class LastUse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Until when a session had a stem in play."""
+
+    session: Id
+    until: Time
+    """The start of its last placement and its milliseconds."""
+
+
+class Receipt(_Entry, frozen=True, kw_only=True, tag="receipt"):
+    """A withdrawal has taken full effect: the last millisecond in which each session used the stem."""
+
+    time: Time
+    withdrawal: Count
+    """Index of the withdrawal."""
+    stem: Id
+    sessions: tuple[LastUse, ...]
+    """By session, of those that used it under a grant that the withdrawal ended."""
+    open: tuple[Id, ...]
+    """Sessions that had begun before it and were not closed: something of theirs may be missing."""
+
+
 class Standing(_Entry, frozen=True, kw_only=True, tag="standing"):
     """A holder's consent for stems to come, or its end. Signed bytes: `statements.standing_message`.
 
@@ -316,6 +339,7 @@ Entry = (
     | Removal
     | Splits
     | Consent
+    | Receipt
     | Standing
     | Session
     | Placement

@@ -6,7 +6,7 @@ import fcntl
 import os
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,7 +18,7 @@ from .clock import Clock, SystemClock
 from .disk import Disk, RealDisk
 from .entries import Entry
 from .errors import BadEntry, BadKey, LedgerError, NoLedger, NoSuchEntry, VerificationFailed
-from .journal import Journal
+from .journal import Journal, read_journal
 from .keys import PrivateKey
 from .note import LARGEST_NOTE, Verifier
 from .places import Places
@@ -27,6 +27,9 @@ from .sequence import Sequencer
 from .view import read_regular
 
 __all__ = ["Log"]
+
+_LARGEST_JOURNAL = 4 << 30
+"""Of one session: some ten million placements."""
 
 
 class Log:
@@ -170,6 +173,13 @@ class Log:
                 raise BadEntry(
                     f"entry {index} of the log cannot be read: {error}; see 'stemloom ledger verify'"
                 ) from error
+
+    def waiting(self) -> Iterator[Entry]:
+        """What processes that are at work have acknowledged and not handed in yet. It is in no order."""
+        for path in sorted(self._places.journals.glob("*.journal")):
+            with suppress(FileNotFoundError):
+                for data in read_journal(read_regular(path, _LARGEST_JOURNAL)).entries:
+                    yield decode(data)
 
     def prove(self, index: int) -> bytes:
         """A receipt (C2SP tlog-proof) that the entry at `index` is in the log; the entry travels in it."""

@@ -42,6 +42,7 @@ from .intake import (
 )
 from .likeness import Index, Likeness, marks_of
 from .lookup import find_holder, find_stem
+from .receipts import receipt_of
 from .records import ENGINE_RATE, USES, Clearance, Holder, Stem
 from .requests import Request
 from .snapshot import Snapshot
@@ -409,6 +410,17 @@ class Vault:
             raise BadRequest("the request asks for nothing")
         with self._changing():
             return self._take(request, received=True)
+
+    def receipt(self, withdrawal: int) -> tuple[int, entries.Receipt]:
+        """Write into the ledger until when each session used a stem that was withdrawn.
+
+        `withdrawal`: the index of that statement. Gives the receipt's index, and the receipt. Sessions that
+        were not closed are named in it: once they are, another receipt says more. Raises `BadDeclaration`.
+        """
+        with self._changing():
+            made = receipt_of(self.log.entries(), self.log.waiting(), withdrawal, self._clock.now())
+            (index,) = self._sequence([made])
+        return index, made
 
     def consents(self, stem: str | None = None) -> tuple[Statement, ...]:
         """The statements on a stem, or on all, in the ledger's order."""

@@ -271,6 +271,10 @@ def _summary(entry: Entry) -> str:
         case entries.Standing():
             until = f" until {entry.until}" if entry.until else ""
             return f"{entry.holder} {entry.action}s stems to come for {', '.join(entry.uses)}{until}"
+        case entries.Receipt():
+            left = f", {counted(len(entry.open), 'session')} not closed" if entry.open else ""
+            used = counted(len(entry.sessions), "session")
+            return f"{entry.stem} is withdrawn by entry {entry.withdrawal}; {used} had used it{left}"
         case entries.Removal():
             return f"{entry.stem} leaves the vault; its recording is deleted"
         case entries.Key():

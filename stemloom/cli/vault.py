@@ -497,6 +497,32 @@ def withdraw(
     _state(door, stems, holder, lambda opened, ids: opened.withdraw(ids, words_of(uses), by))
 
 
+@consent.command()
+@click.argument("withdrawal", type=int)
+@click.pass_obj
+def receipt(door: Door, withdrawal: int) -> None:
+    """Until when each session used a stem, for the WITHDRAWAL of that index; the ledger keeps it."""
+    with door.vault() as opened:
+        index, made = opened.receipt(withdrawal)
+    rows = [(use.session, use.until) for use in made.sessions]
+    door.emit(
+        {
+            "index": index,
+            "stem": made.stem,
+            "withdrawal": withdrawal,
+            "sessions": [{"session": session, "until": until} for session, until in rows],
+            "open": list(made.open),
+        },
+        "\n".join(
+            [
+                table(("session", "used it until"), rows) if rows else "no session had used it",
+                *(f"{session} is not closed yet: ask again once it is" for session in made.open),
+                f"in the ledger as entry {index}",
+            ]
+        ),
+    )
+
+
 @consent.command("list")
 @click.argument("stem", required=False, shell_complete=_A_STEM)
 @click.pass_obj
