@@ -18,7 +18,10 @@ from .output import Door, checked_output
 if TYPE_CHECKING:
     from ..ledger.entries import Entry
 
-_KINDS = ("holder", "stem", "splits", "consent", "session", "placement", "terms", "income", "settlement")
+_KINDS = (
+    *("holder", "key", "stem", "removal", "splits", "consent", "standing", "receipt"),
+    *("session", "placement", "terms", "income", "settlement"),
+)
 
 
 def _entries(size: int) -> str:

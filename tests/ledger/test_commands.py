@@ -9,11 +9,13 @@ import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from stemloom.cli import run
+from stemloom.cli.ledger import _KINDS
+from stemloom.ledger.entries import Entry
 from stemloom.ledger.log import Log
 
 Call = Callable[..., tuple[int, str, str]]
@@ -232,3 +234,8 @@ def test_a_file_that_cannot_be_written_is_named_as_the_user_did(
     assert code == 1
     assert f"while writing '{folder / 'p'}'" in err
     assert list(folder.iterdir()) == []
+
+
+def test_every_kind_of_entry_can_be_asked_for() -> None:
+    tags = {each.__struct_config__.tag for each in get_args(Entry)}
+    assert tags == set(_KINDS)
