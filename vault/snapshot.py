@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from fractions import Fraction
 from functools import cache, cached_property
 from typing import Protocol
@@ -48,23 +48,36 @@ class Snapshot:
         self.time = time
         self._holders = tuple(holders)
         self._names = {holder.holder: holder.name for holder in holders}
-        self._place = {stem.stem: place for place, stem in enumerate(self.stems)}
-        self._words = {
-            "shape": _Words([(stem.shape,) for stem in self.stems]),
-            "role": _Words([(stem.role,) for stem in self.stems]),
-            "mood": _Words([stem.mood for stem in self.stems]),
-            "key": _Words([(stem.key,) if stem.key else () for stem in self.stems]),
-            "set": _Words([(stem.set,) if stem.set else () for stem in self.stems]),
-            "holder": _Words(
-                [(stem.holder, self._names.get(stem.holder, stem.holder)) for stem in self.stems]
-            ),
-        }
-        self._numbers: dict[str, NDArray[np.float64]] = {
-            "energy": np.array([stem.energy for stem in self.stems], dtype=np.float64),
-            # NaN lies in no range: a stem without a tempo is in no tempo's pool.
-            "tempo": np.array([_tempo(stem.bpm) for stem in self.stems], dtype=np.float64),
-        }
-        self._until = {use: self._until_of(use) for use in USES}
+        # Columns are made when somebody asks for them: a large vault has more of them than a script looks at.
+        self._words: dict[str, _Words] = {}
+        self._numbers: dict[str, NDArray[np.float64]] = {}
+        self._until: dict[str, NDArray[np.int64]] = {}
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {stem.stem: place for place, stem in enumerate(self.stems)}
+
+    def _words_of(self, column: str) -> _Words | None:
+        """A column of words; null if there is none of that name."""
+        if column not in self._words:
+            read = _WORDS.get(column)
+            if column == "holder":
+                names = self._names
+                self._words[column] = _Words([(s.holder, names.get(s.holder, s.holder)) for s in self.stems])
+            elif read is None:
+                return None
+            else:
+                self._words[column] = _Words([read(stem) for stem in self.stems])
+        return self._words[column]
+
+    def _numbers_of(self, column: str) -> NDArray[np.float64] | None:
+        """A column of numbers; null if there is none of that name."""
+        if column not in self._numbers:
+            read = _NUMBERS.get(column)
+            if read is None:
+                return None
+            self._numbers[column] = np.array([read(stem) for stem in self.stems], dtype=np.float64)
+        return self._numbers[column]
 
     def __len__(self) -> int:
         return len(self.stems)
@@ -95,9 +108,9 @@ class Snapshot:
         for clause in clauses:
             held &= self._any_of(clause) ^ clause.negated
         if use is not None:
-            if use not in self._until:
+            if use not in USES:
                 raise ValueError(f"'{use}' is not a use; there are {', '.join(USES)}")
-            held &= self._until[use] > _digits(at or self.time)
+            held &= self._until_of(use) > _digits(at or self.time)
         return np.flatnonzero(held)
 
     def count(self, clauses: Sequence[Clause], use: str | None = None) -> int:
@@ -151,21 +164,24 @@ class Snapshot:
 
     def _until_of(self, use: str) -> NDArray[np.int64]:
         """When each stem's consent for a use ends."""
+        if use in self._until:
+            return self._until[use]
         ends = np.full(len(self.stems), _NEVER, dtype=np.int64)
         for place, stem in enumerate(self.stems):
             clearance = stem.clearances.get(use)
             if clearance is not None:
                 ends[place] = _FOR_EVER if clearance.until is None else _digits(clearance.until)
+        self._until[use] = ends
         return ends
 
     def _any_of(self, clause: Clause) -> NDArray[np.bool_]:
         held = np.zeros(len(self.stems), dtype=np.bool_)
-        words = self._words.get(clause.column)
+        words = self._words_of(clause.column)
         if words is not None:
             for value in clause.values:
                 held |= words.has(_canonical(clause.column, str(value)))
             return held
-        numbers = self._numbers.get(clause.column)
+        numbers = self._numbers_of(clause.column)
         if numbers is None:
             raise ValueError(f"'{clause.column}' is not a column of a stem")
         for value in clause.values:
@@ -200,6 +216,20 @@ class _Words:
 @cache
 def _tempo(bpm: Fraction | None) -> float:
     return np.nan if bpm is None else float(bpm)
+
+
+_WORDS: dict[str, Callable[[Stem], Sequence[str]]] = {
+    "shape": lambda stem: (stem.shape,),
+    "role": lambda stem: (stem.role,),
+    "mood": lambda stem: stem.mood,
+    "key": lambda stem: (stem.key,) if stem.key else (),
+    "set": lambda stem: (stem.set,) if stem.set else (),
+}
+_NUMBERS: dict[str, Callable[[Stem], float]] = {
+    "energy": lambda stem: stem.energy,
+    # NaN lies in no range: a stem without a tempo is in no tempo's pool.
+    "tempo": lambda stem: _tempo(stem.bpm),
+}
 
 
 @cache

@@ -94,27 +94,14 @@ def test_an_audio_server_that_goes_away(home: Path, number: signal.Signals) -> N
     with jack.server() as environ:
         process = play(home, environ)
         wait(process, 1.5)
-        for pid in jack_pids(environ):
-            os.kill(pid, number)
+        name = environ["JACK_DEFAULT_SERVER"]
+        (server,) = (pid for pid, words in jack.living().items() if name in words)
+        os.kill(server, number)
         assert "went away: the music goes on in silence" in said(process, "went away")
         wait(process, 1.5)
         found = ended(process, home)
     assert found["device"] == "silent"
     assert found["seconds"] > 2.5
-
-
-def jack_pids(environ: dict[str, str]) -> list[int]:
-    """The servers of that name."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if words[0].endswith(b"jackd") and environ["JACK_DEFAULT_SERVER"].encode() in words:
-            found.append(int(folder.name))
-    assert found
-    return found
 
 
 def test_a_process_that_stands_still_for_five_seconds(home: Path) -> None:

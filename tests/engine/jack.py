@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,7 @@ def server() -> Iterator[dict[str, str]]:
     """The environment in which PortAudio's JACK devices are this server's. Skips where there is none."""
     if shutil.which("jackd") is None or shutil.which("jack_wait") is None:
         pytest.skip("jackd is not installed")
+    _forget_the_killed()
     name = f"stemloom{os.getpid()}"
     environ = {**os.environ, "JACK_DEFAULT_SERVER": name, "JACK_NO_AUDIO_RESERVATION": "1"}
     for realtime in (["-R", "-P", "60"], ["--no-realtime"]):
@@ -49,6 +51,26 @@ def server() -> Iterator[dict[str, str]]:
             process.terminate()
             process.wait()
     pytest.skip("the JACK server does not start here")
+
+
+def living() -> dict[int, list[str]]:
+    """The command lines of the JACK servers that run on this machine."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if words[0].endswith("jackd"):
+            found[int(folder.name)] = words
+    return found
+
+
+def _forget_the_killed() -> None:
+    """A server that is killed stays in JACK's register, which has room for eight."""
+    if not living():
+        for left in (*Path("/dev/shm").glob("jack-*"), *Path("/dev/shm").glob("jack_*")):
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 def _up(process: subprocess.Popen[bytes], environ: dict[str, str]) -> bool:
