@@ -654,7 +654,7 @@ def _report(door: Door, intake: Intake, offers: list[Declared]) -> None:
         door.note(
             f"roles that the engine does not balance: {', '.join(unknown)} (it knows {', '.join(ROLES)})"
         )
-    if intake.added:
+    if any(not a.stem.clearances for a in intake.added):
         door.note("new stems are cleared for nothing: 'stemloom vault consent grant STEM --use stream'")
 
 

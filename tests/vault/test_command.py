@@ -122,6 +122,15 @@ def test_a_batch_with_a_refusal_exits_1_and_names_it(say: Say, write: Write) -> 
     assert "already" in json.loads(out)["refused"][0]["reason"]
 
 
+def test_what_a_standing_consent_clears_is_not_said_to_be_cleared_for_nothing(say: Say, write: Write) -> None:
+    say("vault holder add Ada")
+    write("one.wav", tone(1.0))
+    write("two.wav", tone(1.0, hertz=330))
+    assert "cleared for nothing" in say("vault add one.wav --holder Ada --role fx")[2]
+    say("vault consent standing Ada --use stream")
+    assert "cleared for nothing" not in say("vault add two.wav --holder Ada --role fx")[2]
+
+
 def test_a_trial_says_what_would_be_and_changes_nothing(say: Say, write: Write, tmp_path: Path) -> None:
     say("vault holder add Ada")
     write("loop.wav", clicks(2.0, 4))
