@@ -138,7 +138,11 @@ class Store:
     def clear_abandoned(self) -> None:
         """Remove the incoming folders of processes that died. Call it under `lock`."""
         for folder in self._incoming.iterdir():
-            handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                # Its process has just ended, and cleared it itself.
+                continue
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -20,6 +20,7 @@ from stemloom.ledger import entries
 from stemloom.ledger.errors import LedgerError
 from stemloom.ledger.verify import verify
 from stemloom.vault.declared import Declared
+from stemloom.vault.store import Store
 from stemloom.vault.vault import Vault
 
 from .conftest import Write, tone
@@ -30,6 +31,7 @@ ADDER = """
 import sys
 from pathlib import Path
 from stemloom.vault.declared import Declared
+from stemloom.vault.store import Store
 from stemloom.vault.vault import Vault
 import soundfile
 
@@ -122,6 +124,21 @@ def test_two_processes_add_at_once(home: Path, write: Write) -> None:
     assert sum(int(added) for added, _ in said) == 14
     assert sum(int(refused) for _, refused in said) == 2
     assert check_whole(home) == 14
+
+
+def test_a_folder_that_goes_while_it_is_looked_at_is_nobodys_trouble(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process ends its intake between the look at the folder and the opening."""
+    store = Store(home)
+    gone = home / "vault" / "incoming" / "0123456789abcdef"
+    here = Path.iterdir
+
+    def looked_at(folder: Path) -> list[Path]:
+        return [*here(folder), gone]
+
+    monkeypatch.setattr(Path, "iterdir", looked_at)
+    store.clear_abandoned()
 
 
 def test_two_processes_make_one_vault(tmp_path: Path) -> None:
