@@ -31,7 +31,6 @@ ADDER = """
 import sys
 from pathlib import Path
 from stemloom.vault.declared import Declared
-from stemloom.vault.store import Store
 from stemloom.vault.vault import Vault
 import soundfile
 
