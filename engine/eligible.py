@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..script.piece import Key, Pool
 from ..vault.records import Stem
 from ..vault.snapshot import Snapshot
+from ..vault.stems import Facts, Stems, chroma_bytes
 from .chance import stem_keys
 from .clock import BarClock
 from .fit import fit_tempos, shift_of, within_stretch
@@ -30,45 +31,47 @@ _NO_SHIFT = -128
 class Columns:
     """What choosing asks of a snapshot's stems, in its order."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        stems = snapshot.stems
-        self.stems: tuple[Stem, ...] = stems
-        self.place = {stem.stem: place for place, stem in enumerate(stems)}
-        self.keys = stem_keys(tuple(stem.stem for stem in stems))
-        self.bpm = np.array([_bpm(stem) for stem in stems], np.float64)
-        self.beats = np.array(
-            [stem.beats if stem.shape == "loop" and stem.beats else np.nan for stem in stems], np.float64
-        )
-        self.is_loop = np.array([stem.shape == "loop" for stem in stems], np.bool_)
+    def __init__(self, stems: Stems) -> None:
+        facts = stems.facts
+        self.place = facts.place
+        self.keys = stem_keys(tuple(facts["stem"]))
+        beats, bpm = facts.numbers("beats"), facts.numbers("bpm")
+        self.is_loop = facts.words("shape").has("loop")
+        # What has no beats is never stretched.
+        self.bpm = np.where(np.isnan(beats), np.nan, bpm)
+        self.beats = np.where(self.is_loop & (beats > 0), beats, np.nan)
         # 100 000 stems ask the same hundred questions about keys.
-        self.question, self.asking = _codes([(stem.key, stem.role, stem.shape) for stem in stems], stems)
-        self.holder, of_holder = _codes([stem.holder for stem in stems], stems)
-        self.holder_code = {stem.holder: code for code, stem in enumerate(of_holder)}
-        sets = [stem.set for stem in stems]
-        self.set, of_set = _codes(sets, stems)
-        self.set_code = {stem.set: code for code, stem in enumerate(of_set) if stem.set is not None}
-        self.sets = len(of_set)
+        questions = list(zip(facts["key"], facts["role"], facts["shape"], strict=True))
+        self.question, firsts = _codes(questions)
+        self.asking = [stems[place] for place in firsts]
+        self.holder, firsts = _codes(facts["holder"])
+        self.holder_code = {facts["holder"][place]: code for code, place in enumerate(firsts)}
+        self.set, firsts = _codes(facts["set"])
+        named = [facts["set"][place] for place in firsts]
+        self.set_code = {name: code for code, name in enumerate(named) if name is not None}
+        self.sets = len(firsts)
         self.rows, self.row = np.zeros(len(stems), np.intp), np.zeros(len(stems), np.intp)
         self.chroma: dict[int, NDArray[np.float32]] = {}
         """(stems, rows, 12) by the number of rows; `rows`, `row`: where each tonal stem is in them."""
         by_rows: dict[int, list[int]] = {}
-        for place, stem in enumerate(stems):
-            if stem.role in TONAL_ROLES and stem.chroma:
-                by_rows.setdefault(len(stem.chroma), []).append(place)
+        for place, (role, chroma) in enumerate(zip(facts["role"], facts["chroma"], strict=True)):
+            if role in TONAL_ROLES and chroma:
+                by_rows.setdefault(len(chroma), []).append(place)
         for rows, places in by_rows.items():
-            flat = (weight for place in places for bar in stems[place].chroma for weight in bar)
-            self.chroma[rows] = np.fromiter(flat, np.float32, len(places) * rows * 12).reshape(-1, rows, 12)
+            data = b"".join(chroma_bytes(facts["chroma"][place]) for place in places)
+            self.chroma[rows] = np.frombuffer(data, "<f4").astype(np.float32).reshape(-1, rows, 12)
             self.rows[places], self.row[places] = rows, np.arange(len(places))
 
 
-_columns: WeakKeyDictionary[Snapshot, Columns] = WeakKeyDictionary()
+_columns: WeakKeyDictionary[Facts, Columns] = WeakKeyDictionary()
 
 
 def columns(snapshot: Snapshot) -> Columns:
-    """The columns of a snapshot, made once."""
-    found = _columns.get(snapshot)
+    """The columns of a snapshot, made once for all that differ in consents alone."""
+    facts = snapshot.stems.facts
+    found = _columns.get(facts)
     if found is None:
-        found = _columns[snapshot] = Columns(snapshot)
+        found = _columns[facts] = Columns(snapshot.stems)
     return found
 
 
@@ -77,6 +80,8 @@ class Eligible:
     """A pool's stems that fit the session: parallel to each other, in order of stem id."""
 
     columns: Columns
+    vault: Stems
+    """All stems of the snapshot."""
     places: NDArray[np.intp]
     """Of the stems in the snapshot."""
     keys: NDArray[np.uint64]
@@ -94,11 +99,11 @@ class Eligible:
         return len(self.places)
 
     def stem(self, place: int) -> Stem:
-        return self.columns.stems[int(self.places[place])]
+        return self.vault[int(self.places[place])]
 
     @property
     def stems(self) -> tuple[Stem, ...]:
-        return tuple(self.columns.stems[place] for place in self.places.tolist())
+        return tuple(self.vault[place] for place in self.places.tolist())
 
     def find(self, stem: str) -> int | None:
         """Where a stem is, by id; null if it is not here."""
@@ -147,7 +152,7 @@ class Eligible:
 
     @cached_property
     def _here(self) -> NDArray[np.intp]:
-        here = np.full(len(self.columns.stems), -1, np.intp)
+        here = np.full(len(self.vault), -1, np.intp)
         here[self.places] = np.arange(len(self.places))
         return here
 
@@ -206,8 +211,9 @@ def eligible(
         which = f"none of {len(cleared)} stems stretches" if many else "its one stem does not stretch"
         reason = f"{which} to {float(clock.tempo_bpm):g} bpm within {pool.max_stretch:.0%}"
     elif not len(here):
-        stretched = [known.stems[place] for place in cleared[fits].tolist()]
-        unknown = sum(stem.key is None for stem in stretched)
+        keys = snapshot.stems.facts["key"]
+        stretched = [keys[place] for place in cleared[fits].tolist()]
+        unknown = stretched.count(None)
         many = len(stretched) > 1
         which = f"none of {len(stretched)} stems fits" if many else "its one stem does not fit"
         reason = f"{which} {key.name if key else 'by key'}"
@@ -217,6 +223,7 @@ def eligible(
         masks[number] = np.isin(places, snapshot.match([weight.clause]))
     among = Eligible(
         known,
+        snapshot.stems,
         places,
         known.keys[places],
         shifts[here].astype(np.int8),
@@ -249,24 +256,18 @@ def sounding_chroma(stem: Stem, semitones: int, bars: float | None = None) -> ND
     return np.roll(chroma if bars is None else by_bar(chroma, bars), semitones, axis=1)
 
 
-def _codes(words: Sequence[object], stems: Sequence[Stem]) -> tuple[NDArray[np.intp], list[Stem]]:
-    """A number for each distinct word, and the first stem that has it, by number."""
+def _codes(words: Sequence[object]) -> tuple[NDArray[np.intp], list[int]]:
+    """A number for each distinct word, and by number, the first place that has it."""
     codes: dict[object, int] = {}
-    first: list[Stem] = []
+    first: list[int] = []
     made = np.empty(len(words), np.intp)
     for place, word in enumerate(words):
         code = codes.get(word)
         if code is None:
             code = codes[word] = len(first)
-            first.append(stems[place])
+            first.append(place)
         made[place] = code
     return made, first
-
-
-def _bpm(stem: Stem) -> float:
-    """NaN for what is never stretched. By hand: `float` of a Fraction takes three times as long."""
-    bpm = stem.bpm
-    return np.nan if bpm is None or stem.beats is None else bpm.numerator / bpm.denominator
 
 
 def _tonal(

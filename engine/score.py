@@ -51,8 +51,12 @@ class Score:
     @cached_property
     def next_expiry(self) -> str | None:
         """The earliest time at which a consent of some stem here runs out; null when none does."""
-        ends = (stem.clearances[self.use].until for stem in self.stems.values())
-        return min((end for end in ends if end is not None), default=None)
+        ends = self.snapshot.stems.ends(self.use)
+        places = [among.places for among in self.pools.values() if len(among)]
+        if not places:
+            return None
+        first = min((int(here[np.argmin(ends[here])]) for here in places), key=lambda place: int(ends[place]))
+        return self.snapshot.stems[first].clearances[self.use].until
 
     @cached_property
     def sheets(self) -> Mapping[str, Sheet]:

@@ -26,9 +26,10 @@ from ..ledger import entries
 from .errors import CatalogueTrouble
 from .heard import Heard
 from .measure import Measured
-from .records import Chroma, Clearance, Holder, Stem
+from .records import Chroma, Clearance, Holder
 from .schema import PROJECTED, VERSION, migrate
 from .sqlite_trouble import BUSY_SECONDS, worded
+from .stems import Clearances, Facts, Stems
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ class Catalogue:
     def follow(self, origin: str) -> None:
         """Tie the catalogue to a ledger; refuse one that is tied to another."""
         with self.transaction() as db:
-            db.execute("INSERT OR IGNORE INTO ledger VALUES (1, ?, 0, 0)", (origin,))
+            db.execute("INSERT OR IGNORE INTO ledger VALUES (1, ?, 0, 0, 0)", (origin,))
             mine = str(db.execute("SELECT origin FROM ledger").fetchone()[0])
         if mine != origin:
             raise CatalogueTrouble(
@@ -159,26 +160,32 @@ class Catalogue:
         with self.reading() as db:
             return int(db.execute("SELECT applied FROM ledger").fetchone()[0])
 
-    def touched(self) -> int:
-        """Size of the ledger after the last entry that changed what is projected."""
+    def touched(self) -> tuple[int, int]:
+        """Sizes of the ledger after the last entry that changed the projection, and which stems there are."""
         with self.reading() as db:
-            return int(db.execute("SELECT touched FROM ledger").fetchone()[0])
+            touched, peopled = db.execute("SELECT touched, peopled FROM ledger").fetchone()
+        return int(touched), int(peopled)
 
     def apply(self, numbered: Iterable[tuple[int, entries.Entry]], size: int) -> None:
         """Project entries, by index, up to the ledger's `size`; those projected already are left out."""
         with self.transaction() as db:
-            applied, touched = db.execute("SELECT applied, touched FROM ledger").fetchone()
+            applied, touched, peopled = db.execute("SELECT applied, touched, peopled FROM ledger").fetchone()
             for index, entry in numbered:
                 if index >= applied and _project(db, index, entry):
                     touched = index + 1
-            db.execute("UPDATE ledger SET applied = max(applied, ?), touched = ?", (size, touched))
+                    if isinstance(entry, entries.Stem | entries.Removal):
+                        peopled = index + 1
+            db.execute(
+                "UPDATE ledger SET applied = max(applied, ?), touched = ?, peopled = ?",
+                (size, touched, peopled),
+            )
 
     def forget_projection(self) -> None:
         """Empty the projected tables, so that the whole ledger is applied again."""
         with self.transaction() as db:
             for table in PROJECTED:
                 db.execute(f"DELETE FROM {table}")
-            db.execute("UPDATE ledger SET applied = 0, touched = 0")
+            db.execute("UPDATE ledger SET applied = 0, touched = 0, peopled = 0")
 
     # What only the vault knows.
 
@@ -235,7 +242,7 @@ class Catalogue:
                 raise self._incomplete(f"the name of holder {row[0]}")
         return tuple(Holder(*row) for row in rows)
 
-    def stems(self, chosen: Filter | None = None, ids: Sequence[str] | None = None) -> tuple[Stem, ...]:
+    def stems(self, chosen: Filter | None = None, ids: Sequence[str] | None = None) -> Stems:
         """The stems that `chosen` and `ids` (whole ids) leave, by id."""
         where, values = _where(chosen or Filter())
         if ids is not None:
@@ -253,27 +260,61 @@ class Catalogue:
             rows = db.execute(question, values).fetchall()
             only = f" WHERE stem IN ({_marks(rows)})" if len(rows) <= 500 else ""
             of_rows = [row[0] for row in rows] if only else []
-            moods: dict[str, list[str]] = {}
+            moods: dict[str, tuple[str, ...]] = {}
             for stem, mood in db.execute(f"SELECT stem, mood FROM mood{only} ORDER BY stem, mood", of_rows):
-                moods.setdefault(stem, []).append(mood)
-            cleared: dict[str, dict[str, Clearance]] = {}
-            for stem, use, *grant in db.execute(
+                moods[stem] = (*moods.get(stem, ()), mood)
+            cleared = db.execute(
                 f"SELECT stem, use, entry, since, until FROM clearance{only} ORDER BY stem, use", of_rows
-            ):
-                cleared.setdefault(stem, {})[use] = Clearance(*grant)
-            return tuple([self._stem(row, moods.get(row[0], ()), cleared.get(row[0], {})) for row in rows])
+            ).fetchall()
+            return Stems(self._facts(rows, moods), Clearances(cleared))
 
-    def _stem(self, row: Any, moods: Sequence[str], cleared: Mapping[str, Clearance]) -> Stem:
-        # By position, and as SQLite gives them, of which the tables allow no other kinds: this runs a hundred
-        # thousand times when a large vault is opened.
-        (stem, pcm, title, holder, role, shape, frames, channels, bpm_milli,
-         beats, key, energy_milli, set_name, lufs, peak, sounding, chroma) = row  # fmt: skip
-        if not isinstance(chroma, bytes):
-            raise self._incomplete(f"the measurements of stem {stem}")
-        return Stem(
-            stem, pcm, title, holder, role, shape, frames, channels, _bpm(bpm_milli), beats, key,
-            tuple(moods), energy_milli / 1000, set_name, lufs, peak, sounding, Chroma(chroma), cleared,
-        )  # fmt: skip
+    def _facts(self, rows: Sequence[Any], moods: Mapping[str, tuple[str, ...]]) -> Facts:
+        # As SQLite gives them, and the tables allow no other kinds: there may be a hundred thousand.
+        (stem, pcm, title, holder, role, shape, frames, channels, bpm_milli, beats, key, energy_milli,
+         set_name, lufs, peak, sounding, chroma) = zip(*rows, strict=True) if rows else [()] * 17  # fmt: skip
+        if None in chroma:
+            raise self._incomplete(f"the measurements of stem {stem[chroma.index(None)]}")
+        return Facts(
+            {
+                "stem": stem,
+                "pcm_sha256": pcm,
+                "title": title,
+                "holder": holder,
+                "role": role,
+                "shape": shape,
+                "frames": frames,
+                "channels": channels,
+                "bpm": [_bpm(milli) for milli in bpm_milli],
+                "beats": beats,
+                "key": key,
+                "mood": [moods.get(each, ()) for each in stem],
+                "energy": [milli / 1000 for milli in energy_milli],
+                "set": set_name,
+                "lufs": lufs,
+                "true_peak_dbtp": peak,
+                "sounding_frames": sounding,
+                "chroma": [Chroma(data) for data in chroma],
+            }
+        )
+
+    def restated(self, since: int) -> dict[str, dict[str, Clearance]]:
+        """By use, what is cleared now of the stems on which something was stated from entry `since` on."""
+        with self.reading() as db:
+            found: dict[str, dict[str, Clearance]] = {
+                str(stem): {}
+                for (stem,) in db.execute(
+                    "SELECT DISTINCT s.stem FROM statement t JOIN stem s USING (stem) WHERE t.entry >= ?",
+                    (since,),
+                )
+            }
+            for part in parts_of(list(found)):
+                for stem, use, *grant in db.execute(
+                    "SELECT stem, use, entry, since, until FROM clearance"
+                    f" WHERE stem IN ({_marks(part)}) ORDER BY stem, use",
+                    part,
+                ):
+                    found[stem][use] = Clearance(*grant)
+        return found
 
     def heard(self, stem: str) -> Heard:
         """What was heard of a stem when it came in; nothing of those that came before there were ears."""
@@ -559,20 +600,15 @@ def _where(chosen: Filter) -> tuple[list[str], list[object]]:
     return conditions, values
 
 
+def parts_of(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """A few hundred at a time: SQLite binds no more than some thousand values."""
+    return (ids[first : first + 500] for first in range(0, len(ids), 500))
+
+
 def _marks(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
 
 
 def _text(value: object) -> str:
     assert isinstance(value, str)
-    return value
-
-
-def _whole(value: object) -> int:
-    assert isinstance(value, int)
-    return value
-
-
-def _real(value: object) -> float:
-    assert isinstance(value, float)
     return value

@@ -55,6 +55,10 @@ class Chroma(Sequence[tuple[float, ...]]):
     def __init__(self, data: bytes) -> None:
         self._data = data
 
+    @property
+    def data(self) -> bytes:
+        return self._data
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         rows = np.frombuffer(self._data, "<f4").reshape(-1, 12)
         return rows.astype(dtype) if dtype is not None else rows.copy()

@@ -70,6 +70,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         *(f"DELETE FROM {table}" for table in ("holder", "stem", "mood", "statement", "clearance", "share")),
         "UPDATE ledger SET applied = 0, touched = 0",
     ),
+    (
+        # The ledger's size after the last entry by which a stem came or went.
+        "ALTER TABLE ledger ADD COLUMN peopled INTEGER NOT NULL DEFAULT 0",
+        "UPDATE ledger SET peopled = touched",
+    ),
 )
 
 VERSION = len(MIGRATIONS)

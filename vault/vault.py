@@ -21,7 +21,7 @@ from ..ledger.errors import LedgerError
 from ..ledger.keys import PrivateKey
 from ..ledger.log import Log
 from .asking import Action, Asking
-from .catalogue import Catalogue, Filter, Statement, without_collector
+from .catalogue import Catalogue, Filter, Statement, parts_of, without_collector
 from .declared import Declared, word
 from .decode import copy_file, decode
 from .errors import AudioLost, BadDeclaration, BadRequest, CatalogueTrouble, KeyNotHere, NoVault, Refused
@@ -238,7 +238,7 @@ class Vault:
         """
         return self._take_in([(declared, (samples, rate)) for declared, samples in sounds], progress)
 
-    def stems(self, chosen: Filter | None = None) -> tuple[Stem, ...]:
+    def stems(self, chosen: Filter | None = None) -> Sequence[Stem]:
         """The stems that `chosen` leaves, or all, by id. `chosen.holders` are ids or names."""
         return self._catalogue.stems(chosen and self._resolved(chosen))
 
@@ -328,8 +328,12 @@ class Vault:
         with without_collector(), self._catalogue.reading():
             size = self._catalogue.applied()
             # A session logs its own placements all the time: they must not cost a new set of columns.
-            if self._last is not None and self._last.size >= self._catalogue.touched():
-                self._last = self._last.at_size(size, self._clock.now())
+            last, (touched, peopled) = self._last, self._catalogue.touched()
+            if last is not None and last.size >= touched:
+                self._last = last.at_size(size, self._clock.now())
+            elif last is not None and last.size >= peopled:
+                changed, holders = self._catalogue.restated(last.size), self._catalogue.holders()
+                self._last = last.with_clearances(changed, holders, size, self._clock.now())
             else:
                 stems, holders = self._catalogue.stems(), self._catalogue.holders()
                 self._last = Snapshot(stems, holders, size, self._clock.now())
@@ -665,7 +669,7 @@ class Vault:
         named = _checked_uses(uses)
         self._check_until(until)
         ids = list(dict.fromkeys(find_stem(self._catalogue, text) for text in stems))
-        found = [stem for part in _parts(ids) for stem in self._catalogue.stems(ids=part)]
+        found = [stem for part in parts_of(ids) for stem in self._catalogue.stems(ids=part)]
         with self._changing():
             request = self._asking.consent(
                 found, None if by is None else self.holder(by), named, action, until
@@ -859,10 +863,6 @@ def _checked_uses(uses: Sequence[str]) -> tuple[entries.Use, ...]:
         raise BadDeclaration(f"say at least one use of {', '.join(USES)}")
     known: tuple[entries.Use, ...] = ("export", "live", "stream", "sync")
     return tuple(use for use in known if use in uses)
-
-
-def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (ids[first : first + 500] for first in range(0, len(ids), 500))
 
 
 def _workers() -> int:

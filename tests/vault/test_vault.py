@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import sqlite3
 import stat
@@ -24,6 +25,7 @@ from stemloom.vault.errors import (
     UnknownHolder,
     UnknownStem,
 )
+from stemloom.vault.records import USES
 from stemloom.vault.schema import PROJECTED
 from stemloom.vault.vault import Vault
 
@@ -220,6 +222,51 @@ def test_a_snapshot_shows_what_another_vault_changed(vault: Vault, write: Write)
     assert after.size == vault.log.size
     assert not vault.changed()
     assert vault.changed(before.size)
+
+
+def test_a_snapshot_that_follows_is_the_one_that_is_read_anew(vault: Vault, write: Write) -> None:
+    rng = random.Random(5)
+    for number in range(4):
+        add_one(vault, write(f"{number}.wav", tone(1.0, hertz=200 + 90 * number)))
+    ids = [stem.stem for stem in vault.stems()]
+    kept = []
+    for step in range(40):
+        some, uses = rng.sample(ids, rng.randint(1, 3)), rng.sample(USES, rng.randint(1, 3))
+        until = rng.choice([None, "2031-01-01T00:00:00.000Z", "2032-01-01T00:00:00.000Z"])
+        if rng.random() < 0.1:
+            vault.remove(ids.pop())
+            ids.append(add_one(vault, write(f"new{step}.wav", tone(1.0, hertz=700 + step))).stem)
+        elif rng.random() < 0.5:
+            vault.withdraw(some, uses)
+        else:
+            vault.grant(some, uses, until)
+        ids.sort()
+        # Not always, or every step would follow on one change; and with its columns made or not.
+        if rng.random() < 0.6:
+            follows = vault.snapshot()
+            with Vault.open(vault.home) as other:
+                anew = other.snapshot()
+            at = rng.choice(["2026-12-01T00:00:00.000Z", "2031-06-01T00:00:00.000Z"])
+            for use in rng.sample(USES, 2):
+                assert follows.match([], use, at).tolist() == anew.match([], use, at).tolist()
+            assert follows.state_hash == anew.state_hash
+            assert follows.stems == anew.stems
+            kept.append((follows, follows.state_hash, tuple(follows.stems)))
+    assert len(kept) > 10
+    # What was handed out does not change under its reader.
+    assert all(each.state_hash == hash and tuple(each.stems) == stems for each, hash, stems in kept)
+
+
+def test_a_change_of_consent_costs_no_new_columns(vault: Vault, write: Write) -> None:
+    stem = add_one(vault, write("a.wav", tone(1.0))).stem
+    before = vault.snapshot()
+    vault.grant([stem], ["stream"])
+    after = vault.snapshot()
+    assert after.stems.facts is before.stems.facts
+    assert after.stem(stem).cleared("stream", after.time)
+    assert not before.stem(stem).clearances
+    vault.remove(stem)
+    assert len(vault.snapshot()) == 0
 
 
 def test_an_own_change_makes_an_own_snapshot_old(vault: Vault) -> None:
