@@ -7,12 +7,9 @@ A loop that has the session's length and key already is the vault's own file.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -21,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..vault.errors import VaultError
+from ..vault.processes import Crew, WorkerDied, cores
 from ..vault.records import ENGINE_RATE, Stem
 from ..vault.vault import Vault
 from .errors import ConformFailed, EngineError
@@ -41,8 +39,9 @@ class Conformer:
 
     def __init__(self, vault: Vault, workers: int | None = None) -> None:
         self._vault = vault
-        self._workers = workers or os.cpu_count() or 1
-        self._idle: list[_Worker] = []
+        self._workers = workers or cores()
+        # -P: nothing is imported from the folder that the user happens to be in.
+        self._crew = Crew([sys.executable, "-P", str(Path(__file__).with_name("stretch.py"))])
         self._sounds: dict[Variant, NDArray[np.float32]] = {}
 
     def sound(self, stem: Stem, variant: Variant) -> NDArray[np.float32]:
@@ -88,9 +87,7 @@ class Conformer:
 
     def close(self) -> None:
         """End the worker processes."""
-        for worker in self._idle:
-            worker.close()
-        self._idle.clear()
+        self._crew.close()
 
     def __enter__(self) -> Self:
         return self
@@ -170,15 +167,13 @@ class Conformer:
             raise ConformFailed(f'"{stem.title}" could not be brought to tempo and key: {error}')
 
     def _ask(self, request: Request) -> str | None:
-        """Have one worker answer with what went wrong, if anything; a worker that dies is replaced once."""
-        for _ in range(2):
-            worker = self._idle.pop() if self._idle else _Worker()
-            answer = worker.ask(request)
-            if answer is not None:
-                self._idle.append(worker)
-                return answer["error"]
-            code = worker.close()
-        raise ConformFailed(f"the stretching process ended with code {code}; run it again")
+        """Have a worker answer with what went wrong, if anything."""
+        try:
+            answer = json.loads(self._crew.ask(request.line().encode()))
+        except WorkerDied as died:
+            raise ConformFailed(f"the stretching process ended with code {died.code}; run it again") from died
+        error: str | None = answer["error"]
+        return error
 
 
 def _kind(stem: Stem, variant: Variant) -> Literal["loop", "slices", "texture", "hit"]:
@@ -188,38 +183,3 @@ def _kind(stem: Stem, variant: Variant) -> Literal["loop", "slices", "texture", 
     if stem.shape != "loop":
         return "texture"
     return "slices" if stem.role in SLICED_ROLES else "loop"
-
-
-class _Worker:
-    """One stretching process and the two ends of its conversation."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            # -P: nothing is imported from the folder that the user happens to be in.
-            [sys.executable, "-P", str(Path(__file__).with_name("stretch.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._requests, self._answers = self._process.stdin, self._process.stdout
-
-    def ask(self, request: Request) -> dict[str, str | None] | None:
-        """The answer, or null when the process has died."""
-        try:
-            self._requests.write(request.line())
-            self._requests.flush()
-            line = self._answers.readline()
-        except BrokenPipeError:
-            return None
-        answer: dict[str, str | None] | None = json.loads(line) if line else None
-        return answer
-
-    def close(self) -> int:
-        """End the process and give its exit code."""
-        with suppress(BrokenPipeError):
-            self._requests.close()
-        code = self._process.wait()
-        self._answers.close()
-        return code

@@ -73,7 +73,7 @@ class Request:
     reverse: bool = False
 
     def line(self) -> str:
-        return json.dumps(asdict(self)) + "\n"
+        return json.dumps(asdict(self))
 
 
 def stretch_loop(sound: NDArray[np.float32], frames: int, rate: int) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,29 +46,45 @@ class OtherTempo(Refused):
     """The rhythm that is heard is not that of the tempo declared."""
 
 
-def hear(sound: Sound, shape: Shape, role: str, samples: NDArray[np.float32]) -> Heard:
-    """What is heard of a sound, whatever is declared of its time and key.
+class Ear:
+    """What is heard of one sound, each thing once."""
 
-    `shape`: what it is taken for. `samples`: as they are at 48 kHz.
-    """
-    kind = kind_of(sound.samples, sound.rate)
-    tempo = Rhythm(sound.samples, sound.rate).tempo() if "loop" in (shape, kind) else None
-    pitched = role not in UNPITCHED_ROLES and shape != "hit"
-    key = key_of(samples) if pitched and samples.shape[1] >= SHORTEST_KEY_SECONDS * ENGINE_RATE else None
-    return Heard(kind, tempo, key)
+    def __init__(self, sound: Sound) -> None:
+        self.sound = sound
+
+    @cached_property
+    def kind(self) -> Shape:
+        return kind_of(self.sound.samples, self.sound.rate)
+
+    @cached_property
+    def rhythm(self) -> Rhythm:
+        return Rhythm(self.sound.samples, self.sound.rate)
+
+    @cached_property
+    def tempo(self) -> Tempo | None:
+        return self.rhythm.tempo()
+
+    def hear(self, shape: Shape, role: str, samples: NDArray[np.float32]) -> Heard:
+        """All that is heard, whatever is declared of the sound's time and key.
+
+        `shape`: what it is taken for. `samples`: as they are at 48 kHz.
+        """
+        tempo = self.tempo if "loop" in (shape, self.kind) else None
+        pitched = role not in UNPITCHED_ROLES and shape != "hit"
+        key = key_of(samples) if pitched and samples.shape[1] >= SHORTEST_KEY_SECONDS * ENGINE_RATE else None
+        return Heard(self.kind, tempo, key)
 
 
-def settled(terms: Terms, sound: Sound, *, accept_tempo: bool = False) -> Settled:
+def settled(terms: Terms, ear: Ear, *, accept_tempo: bool = False) -> Settled:
     """What a sound is taken for, by what is declared and, where nothing is, by what is heard.
 
     `accept_tempo`: the declared tempo is meant, whatever the rhythm sounds like. Raises `Refused` when
     declaration and length disagree, `OtherTempo` when declaration and rhythm do.
     """
     if terms.bpm is not None or terms.beats is not None:
-        grid = grid_of(terms, sound)
-        rhythm = Rhythm(sound.samples, sound.rate)
-        tempo = rhythm.tempo()
-        if tempo is not None and not accept_tempo and not rhythm.agrees(float(grid[0])):
+        grid = grid_of(terms, ear.sound)
+        tempo = ear.tempo
+        if tempo is not None and not accept_tempo and not ear.rhythm.agrees(float(grid[0])):
             raise OtherTempo(
                 f"it is declared as {float(grid[0]):g} bpm, and its rhythm is that of {_tempo(tempo)}; "
                 "declare that, or take it in all the same with --accept-tempo"
@@ -75,20 +92,19 @@ def settled(terms: Terms, sound: Sound, *, accept_tempo: bool = False) -> Settle
         return Settled("loop", grid)
     if terms.shape in ("hit", "sustained"):
         return Settled(terms.shape, None)
-    kind = kind_of(sound.samples, sound.rate)
-    tempo = Rhythm(sound.samples, sound.rate).tempo() if "loop" in (terms.shape, kind) else None
+    tempo = ear.tempo if "loop" in (terms.shape, ear.kind) else None
     if tempo is not None and tempo.confidence >= SURE_TEMPO:
         told = f"its tempo was heard, not declared: {_tempo(tempo)}; say --bpm if it is played otherwise"
-        return Settled("loop", _grid_of(tempo, sound), (told,))
+        return Settled("loop", _grid_of(tempo, ear.sound), (told,))
     if terms.shape == "loop":
         raise Refused(
             "it is declared a loop, but nothing says how long its beats are, and no tempo can be heard: "
             "add --bpm, --bars or --beats, or leave the shape out"
         )
-    if kind == "loop":
+    if ear.kind == "loop":
         doubt = "it sounds like a loop, but no tempo can be heard in it: say --bars to have it in time"
         return Settled("sustained", None, (doubt,))
-    return Settled(kind, None)
+    return Settled(ear.kind, None)
 
 
 def _grid_of(tempo: Tempo, sound: Sound) -> Grid:

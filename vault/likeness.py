@@ -9,7 +9,7 @@ import os
 import sqlite3
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,15 +95,13 @@ class Index:
     def close(self) -> None:
         self._db.close()
 
-    def follow(self, stems: Iterable[str], samples: Callable[[str], NDArray[np.float32]]) -> None:
-        """Take in stems that are not known yet, by their samples at 48 kHz; forget those that are gone."""
-        wanted = set(stems)
+    def forget_others(self, stems: Set[str]) -> list[str]:
+        """Forget all but these stems. Gives those of them that are not known yet."""
         with self._turn, worded(self._path):
             known = {str(stem) for (stem,) in self._db.execute("SELECT stem FROM known")}
-        for stem in known - wanted:
+        for stem in known - stems:
             self.forget(stem)
-        for stem in sorted(wanted - known):
-            self.add(stem, marks_of(samples(stem)))
+        return sorted(stems - known)
 
     def add(self, stem: str, marks: Marks) -> None:
         """Know a stem by its marks from now on."""

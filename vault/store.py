@@ -170,8 +170,9 @@ class Store:
     def write_conformed(self, samples: NDArray[np.float32], target: Path) -> None:
         """Write samples ready to be mapped; durable when this returns, and never half under its name."""
         partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
-        # A cache, so somebody may have removed the whole of it.
-        target.parent.mkdir(mode=0o700, exist_ok=True)
+        if target.parent == self._conformed:
+            # A cache, so somebody may have removed the whole of it.
+            target.parent.mkdir(mode=0o700, exist_ok=True)
         try:
             with open(partial, "xb") as file:
                 ready = np.ascontiguousarray(samples, dtype="<f4")

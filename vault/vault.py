@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -17,44 +16,28 @@ from numpy.typing import NDArray
 
 from ..ledger import entries
 from ..ledger.clock import Clock, SystemClock
-from ..ledger.errors import LedgerError
 from ..ledger.keys import PrivateKey
 from ..ledger.log import Log
 from .asking import Action, Asking
 from .catalogue import Catalogue, Filter, Statement, parts_of, without_collector
+from .changes import Changes
 from .declared import Declared, word
 from .decode import copy_file, decode
+from .door import Door
 from .errors import AudioLost, BadDeclaration, BadRequest, CatalogueTrouble, KeyNotHere, NoVault, Refused
 from .fit import fit, loop_frames
 from .heard import Heard
-from .intake import (
-    Added,
-    Again,
-    Held,
-    HeldForReview,
-    Here,
-    Intake,
-    Prepared,
-    Refusal,
-    Would,
-    measure_again,
-    prepare,
-)
-from .likeness import Index, Likeness, marks_of
+from .intake import Intake
+from .knowing import Knowing, Progress
+from .likeness import Likeness
 from .lookup import find_holder, find_stem
 from .receipts import receipt_of
 from .records import ENGINE_RATE, USES, Clearance, Holder, Stem
 from .requests import Request
 from .snapshot import Snapshot
 from .store import Store, sync_folder
-
-Progress = Callable[[int, int], None]
-"""Called with how many of how many files are done."""
-
-_BATCH = 64
-"""Files that enter under one signature of the log. A kill loses at most these, and only from the vault."""
-
-_Made = tuple[NDArray[np.float32], int] | None
+from .workers import Workers
+from .workshop import Again, Kept
 
 
 class Vault:
@@ -71,7 +54,9 @@ class Vault:
         self._catalogue = catalogue
         self._clock = clock
         self._asking = Asking(log.origin, catalogue, clock)
-        self._index: Index | None = None
+        self._changes = Changes(home, log, store, catalogue)
+        self._knowing = Knowing(store.landmarks, catalogue, self.conformed_path)
+        self._door = Door(home, store, catalogue, self._changes, self._knowing, clock)
         self._size = log.size
         self._last: Snapshot | None = None
 
@@ -141,8 +126,7 @@ class Vault:
         return count, lost
 
     def close(self) -> None:
-        if self._index is not None:
-            self._index.close()
+        self._knowing.close()
         self._catalogue.close()
         self.log.close()
 
@@ -156,14 +140,7 @@ class Vault:
 
     def refresh(self) -> None:
         """Project what the ledger has taken in since, by this or another process."""
-        size, applied = self.log.size, self._catalogue.applied()
-        if size < applied:
-            raise CatalogueTrouble(
-                f"the catalogue at {self._store.catalogue} knows {applied} entries of the ledger, "
-                f"which has {size}: one of them is of an older time; put both back from the same backup"
-            )
-        if size > applied:
-            self._catalogue.apply(self.log.entries(applied, size), size)
+        self._changes.refresh()
 
     def changed(self, since: int | None = None) -> bool:
         """Whether the ledger has grown since a snapshot of the size `since`; costs a look at one file.
@@ -177,33 +154,33 @@ class Vault:
     def add_holder(self, name: str) -> Holder:
         """Register a holder, with a new key in HOME/keys. Raises `BadDeclaration` for a taken name."""
         key = PrivateKey.generate()
-        with self._changing():
+        with self._changes.alone():
             request = self._asking.holder(word("name", name), _base64(key.public), "operator")
             holder = request.asked[0].entry.holder
             self._name(request, holder)
-            key.save(self._key_path(holder))
-            self._sequence(self._asking.checked(request.signed(key), received=False))
+            key.save(self._changes.key_path(holder))
+            self._changes.sequence(self._asking.checked(request.signed(key), received=False))
         return self.holder(holder)
 
     def request_holder(self, name: str, public_key: str) -> Request:
         """What somebody signs to join with a key that they keep themselves, base64."""
-        with self._changing():
+        with self._changes.alone():
             return self._asking.holder(word("name", name), public_key, "self")
 
     def replace_key(self, holder: str) -> Holder:
         """Give a holder whose key is kept here a new one. Raises `UnknownHolder`, `KeyNotHere`."""
         found = self.holder(holder)
         old, new = self._key(found.holder), PrivateKey.generate()
-        with self._changing():
+        with self._changes.alone():
             request = self._asking.key(found, _base64(new.public), "operator").signed(old).signed(new)
             # Kept before it is in force; whichever file has the key in force is the one that is used.
-            new.save(self._key_path(f"{found.holder}.{new.public.hex()[:8]}"))
-            self._sequence(self._asking.checked(request, received=False))
+            new.save(self._changes.key_path(f"{found.holder}.{new.public.hex()[:8]}"))
+            self._changes.sequence(self._asking.checked(request, received=False))
         return self.holder(found.holder)
 
     def request_key(self, holder: str, public_key: str) -> Request:
         """What is signed to have a holder keep a key of their own from now on, in place of today's."""
-        with self._changing():
+        with self._changes.alone():
             return self._signed_here(self._asking.key(self.holder(holder), public_key, "self"))
 
     def holders(self) -> tuple[Holder, ...]:
@@ -217,14 +194,20 @@ class Vault:
     # Stems.
 
     def add(
-        self, files: Sequence[Declared], progress: Progress | None = None, *, trial: bool = False
+        self,
+        files: Sequence[Declared],
+        progress: Progress | None = None,
+        learning: Progress | None = None,
+        *,
+        trial: bool = False,
     ) -> Intake:
         """Take in files; one that is refused does not stop the others.
 
         Raises `UnknownHolder` before anything is read. Batches of 64 become durable together; one that was
-        broken off is taken up by giving it again. `trial`: only look what would become of each.
+        broken off is taken up by giving it again. `trial`: only look what would become of each. `learning` is
+        told of stems that are here and not known by their sound yet, as after an update.
         """
-        return self._take_in([(declared, None) for declared in files], progress, trial=trial)
+        return self._door.take_in([(declared, None) for declared in files], progress, learning, trial=trial)
 
     def add_sounds(
         self,
@@ -236,7 +219,7 @@ class Vault:
 
         Each is kept as a float WAV file of just these samples; `Declared.path` only names it in reports.
         """
-        return self._take_in([(declared, (samples, rate)) for declared, samples in sounds], progress)
+        return self._door.take_in([(declared, (samples, rate)) for declared, samples in sounds], progress)
 
     def stems(self, chosen: Filter | None = None) -> Sequence[Stem]:
         """The stems that `chosen` leaves, or all, by id. `chosen.holders` are ids or names."""
@@ -296,27 +279,30 @@ class Vault:
         stem = self.stem(text)
         if stem.clearances:
             self.withdraw([stem.stem], sorted(stem.clearances))
-        with self._changing():
+        with self._changes.alone():
             digest, _ = self._catalogue.digests(stem.stem)
             before = self._store.traces(stem.stem, digest)
             removal = entries.Removal(time=self._clock.now(), stem=stem.stem, file_sha256=digest)
-            self._sequence([removal])
+            self._changes.sequence([removal])
             # The row that only the vault has is now one without a stem, and goes with its files.
-            self._clear_abandoned()
-            self._known()
+            self._changes.clear_abandoned()
+            self._knowing.forget(stem.stem)
             left = self._store.traces(stem.stem, digest)
         if left:
             raise AudioLost(f"of {stem.stem} there is still {left[0]}, which could not be deleted")
         return stem.stem, tuple(before)
 
-    def identify(self, path: Path) -> tuple[Likeness, ...]:
-        """The stems that a recording contains, best first. Raises `Refused` for what is no recording."""
-        with self._store.incoming() as folder:
+    def identify(self, path: Path, learning: Progress | None = None) -> tuple[Likeness, ...]:
+        """The stems that a recording contains, best first. Raises `Refused` for what is no recording.
+
+        `learning` is told of stems that are not known by their sound yet, as after an update.
+        """
+        with self._store.incoming() as folder, Workers(self.home) as workers:
             copy = folder / "asked"
             copy_file(path, copy)
-            marks = marks_of(fit(decode(copy), None))
-        with self._changing():
-            return tuple(self._known().identify(marks))
+            marks = workers.marks_of_file(copy)
+            with self._changes.alone():
+                return tuple(self._knowing.index(workers, learning).identify(marks))
 
     def removed(self) -> dict[str, tuple[str, str]]:
         """Title, and time of removal, of the stems that were removed, by id."""
@@ -373,7 +359,7 @@ class Vault:
         named = _checked_uses(uses)
         self._check_until(until)
         found = [self.stem(stem) for stem in dict.fromkeys(stems)]
-        with self._changing():
+        with self._changes.alone():
             signer = None if by is None else self.holder(by)
             return self._asking.consent(found, signer, named, action, until)
 
@@ -386,7 +372,7 @@ class Vault:
         """
         found, named = self.holder(holder), _checked_uses(uses)
         self._check_until(until)
-        with self._changing():
+        with self._changes.alone():
             self._make(self._asking.standing(found, named, action, until))
         return self.stands(found.holder)
 
@@ -396,7 +382,7 @@ class Vault:
         """The same to be signed elsewhere."""
         named = _checked_uses(uses)
         self._check_until(until)
-        with self._changing():
+        with self._changes.alone():
             return self._asking.standing(self.holder(holder), named, action, until)
 
     def stands(self, holder: str) -> dict[str, Clearance]:
@@ -412,7 +398,7 @@ class Vault:
             raise BadRequest(f"the request is for the ledger {request.origin}, and this is {self.log.origin}")
         if not request.asked:
             raise BadRequest("the request asks for nothing")
-        with self._changing():
+        with self._changes.alone():
             return self._take(request, received=True)
 
     def receipt(self, withdrawal: int) -> tuple[int, entries.Receipt]:
@@ -421,9 +407,9 @@ class Vault:
         `withdrawal`: the index of that statement. Gives the receipt's index, and the receipt. Sessions that
         were not closed are named in it: once they are, another receipt says more. Raises `BadDeclaration`.
         """
-        with self._changing():
+        with self._changes.alone():
             made = receipt_of(self.log.entries(), self.log.waiting(), withdrawal, self._clock.now())
-            (index,) = self._sequence([made])
+            (index,) = self._changes.sequence([made])
         return index, made
 
     def consents(self, stem: str | None = None) -> tuple[Statement, ...]:
@@ -445,7 +431,7 @@ class Vault:
         """
         found = self.stem(stem)
         approving = {self.holder(name).holder for name in approved_by}
-        with self._changing():
+        with self._changes.alone():
             request = self._asking.splits(found, self._sides(found, master, publishing))
             losing = {each.holder for each in request.missing} - {found.holder} - approving
             if losing:
@@ -465,7 +451,7 @@ class Vault:
     ) -> Request:
         """The same to be signed elsewhere, by the stem's holder and by all whose share falls."""
         found = self.stem(stem)
-        with self._changing():
+        with self._changes.alone():
             return self._asking.splits(found, self._sides(found, master, publishing))
 
     def _sides(
@@ -487,182 +473,6 @@ class Vault:
 
     # How a change is made.
 
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Alone among writers, up to date, and rid of what a killed writer left."""
-        self._catalogue.check_kept()
-        with self._store.lock():
-            self._clear_abandoned()
-            try:
-                yield
-            except (OSError, LedgerError):
-                # A full disk should not stay full of what never entered; what cannot go now goes next time.
-                with suppress(OSError, LedgerError):
-                    self._clear_abandoned()
-                raise
-
-    def _clear_abandoned(self) -> None:
-        # A writer killed at its last step has signed entries that nobody sees before the next append. Without
-        # an empty one, they would be taken for abandoned, and come into the ledger afterwards.
-        self.log.append([])
-        self.refresh()
-        self._store.clear_abandoned()
-        holders, stems = self._catalogue.abandoned()
-        for stem, digest in stems:
-            self._store.forget(digest, stem)
-        for holder in holders:
-            self._key_path(holder).unlink(missing_ok=True)
-            self._store.forget_name(holder)
-        for begun in (self.home / "keys").glob(".h*.key.*"):
-            begun.unlink()
-        if holders or stems:
-            self._catalogue.forget_abandoned(holders, [stem for stem, _ in stems])
-
-    def _sequence(self, new: Sequence[entries.Entry]) -> list[int]:
-        indices = self.log.append(new)
-        # A crash here leaves entries that the next `refresh` projects.
-        self.refresh()
-        return indices
-
-    def _take_in(
-        self, offers: Sequence[tuple[Declared, _Made]], progress: Progress | None, *, trial: bool = False
-    ) -> Intake:
-        self._catalogue.check_kept()
-        holders = self.holders()
-        owners = [find_holder(holders, declared.holder).holder for declared, _ in offers]
-        added: list[Added] = []
-        held: list[Held] = []
-        refused: list[Refusal] = []
-        here: list[Here] = []
-        would: list[Would] = []
-        with self._store.incoming() as folder, ThreadPoolExecutor(_workers()) as pool:
-            for first in range(0, len(offers), _BATCH):
-                work = [
-                    pool.submit(_outcome, declared, owner, folder, self._store, made)
-                    for (declared, made), owner in zip(
-                        offers[first : first + _BATCH], owners[first : first + _BATCH], strict=True
-                    )
-                ]
-                ready: list[Prepared] = []
-                try:
-                    for done, outcome in enumerate(work, start=first + 1):
-                        match outcome.result():
-                            case Prepared() as prepared:
-                                ready.append(prepared)
-                            case Held() as kept_out:
-                                held.append(kept_out)
-                            case Refusal() as refusal:
-                                refused.append(refusal)
-                        if progress is not None:
-                            progress(done, len(offers))
-                except BaseException:
-                    # After Ctrl-C or a full disk nobody should wait for what was not begun.
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise
-                if ready:
-                    door = self._enter(ready, trial=trial)
-                    added += door.added
-                    held += door.held
-                    refused += door.refused
-                    here += door.here
-                    would += door.would
-        return Intake(tuple(added), tuple(held), tuple(refused), tuple(here), tuple(would))
-
-    def _enter(self, ready: Sequence[Prepared], *, trial: bool) -> Intake:
-        """Make stems of recordings that are ready, or in a `trial` see which would be made.
-
-        Those whose sound is here already are refused, and those that sound like another holder's are held.
-        """
-        doubles: list[Refusal] = []
-        alike: list[Held] = []
-        here: list[Here] = []
-        fresh: dict[str, Prepared] = {}
-        with self._changing():
-            index = self._known()
-            for prepared in ready:
-                twin = self._catalogue.title_and_holder(prepared.stem)
-                if twin is None and prepared.stem in fresh:
-                    twin = fresh[prepared.stem].terms.title, fresh[prepared.stem].holder
-                if twin is None:
-                    owners = {stem: each.holder for stem, each in fresh.items()}
-                    like = self._like_anothers(index, prepared, owners)
-                    if like is not None:
-                        alike.append(like)
-                        continue
-                    if not trial:
-                        index.add(prepared.stem, prepared.marks)
-                    fresh[prepared.stem] = prepared
-                elif self._brought_before(prepared):
-                    here.append(Here(prepared.declared.path, prepared.stem))
-                else:
-                    title, owner = twin
-                    reason = _twin_reason(prepared, title, self.holder(owner))
-                    doubles.append(Refusal(prepared.declared.path, reason))
-            if fresh and not trial:
-                # First the rows that tell the next writer what to clear if we crash, then the files, then the
-                # entries that make stems of them.
-                self._catalogue.keep_measured(
-                    [
-                        (p.stem, p.file_sha256, p.frames, p.channels, p.measured, p.heard)
-                        for p in fresh.values()
-                    ]
-                )
-                self._store.take_in(
-                    [(p.original, self._store.original(p.file_sha256)) for p in fresh.values()]
-                    + [(p.conformed, self._store.conformed(p.stem)) for p in fresh.values()]
-                )
-                time = self._clock.now()
-                self._sequence([_stem_entry(p, time) for p in fresh.values()])
-        rest = tuple(alike), tuple(doubles), tuple(here)
-        if trial:
-            would = [
-                Would(p.declared.path, p.shape, p.bpm, p.beats, p.notes, p.heard) for p in fresh.values()
-            ]
-            return Intake((), *rest, tuple(would))
-        stems = {stem.stem: stem for stem in self._catalogue.stems(ids=list(fresh))}
-        added = [Added(p.declared.path, stems[p.stem], p.notes, p.heard) for p in fresh.values()]
-        return Intake(tuple(added), *rest)
-
-    def _brought_before(self, prepared: Prepared) -> bool:
-        """Whether this very file of this very holder is in the vault, and declared as it is now."""
-        known = self._catalogue.stems(ids=[prepared.stem])
-        if not known or self._catalogue.digests(prepared.stem)[0] != prepared.file_sha256:
-            return False
-        stem, terms = known[0], prepared.terms
-        return (stem.holder, stem.role, stem.title, stem.key, stem.mood, stem.bpm) == (
-            prepared.holder,
-            terms.role,
-            terms.title,
-            terms.key,
-            terms.mood,
-            prepared.bpm,
-        )
-
-    def _known(self) -> Index:
-        """The index of what recordings are known by, up to date with the catalogue."""
-        if self._index is None:
-            self._index = Index(self._store.landmarks)
-        self._index.follow((stem for stem, _ in self._catalogue.all_stems()), self.samples)
-        return self._index
-
-    def _like_anothers(self, index: Index, newcomer: Prepared, fresh: Mapping[str, str]) -> Held | None:
-        """Why a newcomer is held back, if it sounds like another holder's. `fresh`: owners besides."""
-        if newcomer.declared.accept_likeness:
-            return None
-        for each in index.identify(newcomer.marks):
-            if not each.same:
-                return None
-            known = self._catalogue.title_and_holder(each.stem)
-            owner = fresh.get(each.stem) if known is None else known[1]
-            if owner is not None and owner != newcomer.holder:
-                title = each.stem if known is None else f"'{known[0]}' ({each.stem})"
-                reason = (
-                    f"it sounds like {title} of {self.holder(owner).name}, by {100 * each.score:.0f} %; "
-                    "if somebody has looked, and it is another recording, add --accept-likeness"
-                )
-                return Held(newcomer.declared.path, reason, each.stem)
-        return None
-
     def _state(
         self, stems: Sequence[str], uses: Sequence[str], action: Action, until: str | None, by: str | None
     ) -> tuple[Statement, ...]:
@@ -670,7 +480,7 @@ class Vault:
         self._check_until(until)
         ids = list(dict.fromkeys(find_stem(self._catalogue, text) for text in stems))
         found = [stem for part in parts_of(ids) for stem in self._catalogue.stems(ids=part)]
-        with self._changing():
+        with self._changes.alone():
             request = self._asking.consent(
                 found, None if by is None else self.holder(by), named, action, until
             )
@@ -689,7 +499,7 @@ class Vault:
         for entry in made:
             if isinstance(entry, entries.Holder):
                 self._name(request, entry.holder)
-        return tuple(self._sequence(made))
+        return tuple(self._changes.sequence(made))
 
     def _signed_here(self, request: Request) -> Request:
         """With the signatures that keys kept here can give."""
@@ -727,9 +537,6 @@ class Vault:
             at=chosen.at or self._clock.now(),
         )
 
-    def _key_path(self, holder: str) -> Path:
-        return self.home / "keys" / f"{holder}.key"
-
     def _key(self, holder: str) -> PrivateKey:
         """The key in force of a holder, if it is kept here; older ones lie beside it."""
         found = self.holder(holder)
@@ -757,25 +564,22 @@ def _measure_all(
     """Measure every original again; how many there are, and those that are missing or changed."""
     lost = []
     stems = catalogue.all_stems()
+    with Workers(store.folder.parent) as workers:
 
-    def again(stem: str, digest: str) -> Again | None:
-        try:
-            return measure_again(
-                store.original(digest), store.conformed(stem), catalogue.terms_of(stem), store
-            )
-        except (Refused, FileNotFoundError):
-            return None
+        def again(each: tuple[str, str]) -> Again | None:
+            stem, digest = each
+            kept = Kept(store.original(digest), store.conformed(stem), *catalogue.terms_of(stem))
+            try:
+                return workers.measure_again(kept)
+            except (Refused, FileNotFoundError):
+                return None
 
-    with ThreadPoolExecutor(_workers()) as pool:
-        for done, ((stem, digest), found) in enumerate(
-            zip(stems, pool.map(lambda each: again(*each), stems), strict=True), start=1
-        ):
-            if found is None:
+        found = zip(stems, workers.each(again, stems), strict=True)
+        for done, ((stem, digest), new) in enumerate(found, start=1):
+            if new is None:
                 lost.append(store.original(digest))
             else:
-                catalogue.keep_measured(
-                    [(stem, digest, found.frames, found.channels, found.measured, found.heard)]
-                )
+                catalogue.keep_measured([(stem, digest, new.frames, new.channels, new.measured, new.heard)])
             if progress is not None:
                 progress(done, len(stems))
     return len(stems), tuple(lost)
@@ -807,50 +611,6 @@ def _open_catalogue(store: Store, log: Log, create: bool) -> Catalogue:
     return catalogue
 
 
-def _outcome(
-    declared: Declared, holder: str, folder: Path, store: Store, made: _Made
-) -> Prepared | Held | Refusal:
-    try:
-        return prepare(declared, holder, folder, store, made)
-    except HeldForReview as error:
-        return Held(declared.path, str(error), None)
-    except (Refused, BadDeclaration) as error:
-        return Refusal(declared.path, str(error))
-
-
-def _twin_reason(newcomer: Prepared, title: str, owner: Holder) -> str:
-    way_on = (
-        "what is declared of a stem cannot be changed yet"
-        if newcomer.holder == owner.holder
-        else f"a sound is one stem, of which {owner.name} can give a share with 'stemloom vault split'"
-    )
-    return f"the same sound is in the vault already as {newcomer.stem} '{title}' of {owner.name}; {way_on}"
-
-
-def _stem_entry(prepared: Prepared, time: str) -> entries.Stem:
-    terms = prepared.terms
-    whole = (entries.Share(holder=prepared.holder, ppm=entries.WHOLE_PPM),)
-    return entries.Stem(
-        time=time,
-        stem=prepared.stem,
-        holder=prepared.holder,
-        pcm_sha256=prepared.pcm_sha256,
-        file_sha256=prepared.file_sha256,
-        title=terms.title,
-        role=terms.role,
-        shape=prepared.shape,
-        bpm_milli=None if prepared.bpm is None else int(prepared.bpm * 1000),
-        beats=prepared.beats,
-        key=terms.key,
-        mood=terms.mood,
-        energy_milli=prepared.energy_milli,
-        set=terms.set,
-        isrc=terms.isrc,
-        master=whole,
-        publishing=whole,
-    )
-
-
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
@@ -863,7 +623,3 @@ def _checked_uses(uses: Sequence[str]) -> tuple[entries.Use, ...]:
         raise BadDeclaration(f"say at least one use of {', '.join(USES)}")
     known: tuple[entries.Use, ...] = ("export", "live", "stream", "sync")
     return tuple(use for use in known if use in uses)
-
-
-def _workers() -> int:
-    return min(os.cpu_count() or 1, 4)

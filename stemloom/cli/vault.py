@@ -15,6 +15,8 @@ from .output import Door, table
 from .signing import register, write_request
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from ..vault.catalogue import Filter, Statement
     from ..vault.declared import Declared
     from ..vault.heard import Heard
@@ -365,8 +367,8 @@ def remove(door: Door, stem: str) -> None:
 @click.pass_obj
 def identify(door: Door, file: Path) -> None:
     """Which stems a recording contains, best first, with how much of it they cover and where."""
-    with door.vault() as opened:
-        found = opened.identify(file)
+    with door.vault() as opened, door.progress() as progress:
+        found = opened.identify(file, _learning(progress))
         names = _names(opened)
         stems = {each.stem: opened.stem(each.stem) for each in found}
     rows = [
@@ -588,8 +590,23 @@ def _add_showing(door: Door, opened: Vault, offers: list[Declared], *, trial: bo
     with door.progress() as progress:
         task = progress.add_task("taking in", total=len(offers))
         return opened.add(
-            offers, lambda done, of: progress.update(task, completed=done, total=of), trial=trial
+            offers,
+            lambda done, of: progress.update(task, completed=done, total=of),
+            _learning(progress),
+            trial=trial,
         )
+
+
+def _learning(display: Progress) -> Callable[[int, int], None]:
+    """Shows how many of the stems that are not known by their sound yet are, once there are any."""
+    task: list[TaskID] = []
+
+    def show(done: int, of: int) -> None:
+        if not task:
+            task.append(display.add_task("learning the vault's sounds", total=of))
+        display.update(task[0], completed=done, total=of)
+
+    return show
 
 
 def _report(door: Door, intake: Intake, offers: list[Declared]) -> None:

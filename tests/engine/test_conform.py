@@ -342,7 +342,7 @@ def test_a_worker_that_dies_is_replaced(vault: Vault) -> None:
     made = wanted(vault, Fraction(125))
     with Conformer(vault, workers=1) as conformer:
         conformer.sound(*made[0])
-        (worker,) = conformer._idle
+        (worker,) = conformer._crew._idle
         os.kill(worker._process.pid, signal.SIGKILL)
         worker._process.wait()
         assert conformer.sound(*made[1]).shape == (2, 92_160)

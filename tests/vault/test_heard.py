@@ -15,7 +15,7 @@ from stemloom.vault.declared import Declared, settle
 from stemloom.vault.decode import Sound, decode
 from stemloom.vault.errors import Refused
 from stemloom.vault.fit import fit
-from stemloom.vault.heard import OtherTempo, Settled, hear, settled
+from stemloom.vault.heard import Ear, OtherTempo, Settled, settled
 from stemloom.vault.keyfinding import key_of
 from stemloom.vault.kind import kind_of
 from stemloom.vault.rhythm import Rhythm
@@ -49,7 +49,7 @@ def declared(**terms: object) -> Declared:
 
 
 def found(sound: Sound, **terms: object) -> Settled:
-    return settled(settle(declared(**terms)), sound)
+    return settled(settle(declared(**terms)), Ear(sound))
 
 
 def test_the_tempo_of_loops_whose_tempo_is_not_declared(rows: list[tuple[dict[str, str], Sound]]) -> None:
@@ -150,17 +150,17 @@ def test_a_declaration_may_be_meant_against_what_is_heard() -> None:
     sound = clicks(120, 16)
     wrong = declared(bpm=Fraction(150), beats=20)
     with pytest.raises(OtherTempo, match="--accept-tempo"):
-        settled(settle(wrong), sound)
-    assert settled(settle(wrong), sound, accept_tempo=True).grid == (150, 20)
+        settled(settle(wrong), Ear(sound))
+    assert settled(settle(wrong), Ear(sound), accept_tempo=True).grid == (150, 20)
 
 
 def test_beats_and_hits_have_no_key() -> None:
     samples = (0.3 * np.sin(2 * np.pi * 220 * np.arange(3 * RATE) / RATE)).astype(np.float32)[None, :]
     sound = Sound(samples, RATE, "0" * 64, 1.0)
-    assert hear(sound, "loop", "beats", samples).key is None
-    assert hear(sound, "hit", "pads", samples).key is None
-    assert hear(sound, "sustained", "pads", samples[:, :RATE]).key is None
-    key = hear(sound, "sustained", "pads", samples).key
+    assert Ear(sound).hear("loop", "beats", samples).key is None
+    assert Ear(sound).hear("hit", "pads", samples).key is None
+    assert Ear(sound).hear("sustained", "pads", samples[:, :RATE]).key is None
+    key = Ear(sound).hear("sustained", "pads", samples).key
     assert key is not None
     assert key.key.startswith("A ")
 

@@ -33,7 +33,8 @@ def sounds(recordings: Path) -> Sounds:
 @pytest.fixture(scope="module")
 def index(sounds: Sounds, tmp_path_factory: pytest.TempPathFactory) -> Index:
     index = Index(tmp_path_factory.mktemp("likeness") / "landmarks.db")
-    index.follow(sounds, sounds.__getitem__)
+    for stem in index.forget_others(sounds.keys()):
+        index.add(stem, marks_of(sounds[stem]))
     return index
 
 
@@ -125,8 +126,10 @@ def test_noise_and_silence_are_nobodys(index: Index) -> None:
 def test_the_index_follows_and_forgets(sounds: Sounds, tmp_path: Path) -> None:
     names = sorted(sounds)[:4]
     index = Index(tmp_path / "landmarks.db")
-    index.follow(names, sounds.__getitem__)
-    index.follow(names[1:], {}.__getitem__)
+    assert index.forget_others(set(names)) == names
+    for name in names:
+        index.add(name, marks_of(sounds[name]))
+    assert index.forget_others(set(names[1:])) == []
     assert best(index, sounds[names[0]]) is None or best(index, sounds[names[0]]).stem != names[0]
     found = best(index, sounds[names[1]])
     assert found is not None

@@ -53,7 +53,8 @@ def start(home: Path, mark: object, files: Sequence[Path]) -> subprocess.Popen[s
     """A process that is ready to add the files, and waits for `go`."""
     child = subprocess.Popen(
         [sys.executable, "-c", ADDER, str(home), str(mark), *map(str, files)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        # The workers have its standard error as well: its end is the end of them all.
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert child.stdout is not None
     assert child.stdout.readline() == "ready\n"
@@ -210,7 +211,7 @@ def test_when_the_ledger_cannot_take_it_the_vault_keeps_nothing(
     (file,) = sounds(write, 1, seed=1)
     with Vault.open(home) as vault:
         real = vault.log
-        vault.log = BrokenLog(vault, error)  # type: ignore[assignment]
+        vault._changes._log = BrokenLog(vault, error)  # type: ignore[assignment]
         with pytest.raises(type(error)):
             vault.add([Declared(file, "Ada", "pads")])
         with pytest.raises(type(error)):
@@ -218,7 +219,7 @@ def test_when_the_ledger_cannot_take_it_the_vault_keeps_nothing(
         assert vault.stems() == ()
         assert not list((home / "vault" / "audio").iterdir())
         assert len(list((home / "keys").glob("h*.key"))) == 1
-        vault.log = real
+        vault._changes._log = real
         assert vault.add([Declared(file, "Ada", "pads")]).added
     assert check_whole(home) == 1
 
@@ -235,7 +236,7 @@ def test_killed_after_the_ledger_signed_the_change_is_there_whole(
     with Vault.open(home) as vault:
         vault.add([Declared(first, "Ada", "pads", title="first")])
         vault.grant(["first"], ["live"])
-        vault.log = BrokenLog(vault, Killed(), signed=True)  # type: ignore[assignment]
+        vault._changes._log = BrokenLog(vault, Killed(), signed=True)  # type: ignore[assignment]
         changes = {
             "holder": lambda: vault.add_holder("Ben"),
             "stem": lambda: vault.add([Declared(second, "Ada", "pads", title="second")]),
@@ -278,3 +279,57 @@ def test_a_disk_that_takes_no_more_leaves_nothing_half_written(home: Path, write
     assert "File too large" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert check_whole(home) == 0
+
+
+def test_a_recording_over_which_the_decoder_crashes_is_refused(
+    home: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad, also = (write(f"{name}.wav", tone(1.0, hertz=hertz)) for name, hertz in
+                       (("good", 300), ("bad", 400), ("also", 500)))  # fmt: skip
+    crash = (
+        "import os, sys; sys.path.append(sys.argv[1]); from {0} import serve; import {0} as worker\n"
+        "was = worker.prepare\n"
+        "def prepare(offer, store):\n"
+        "    if offer.path.name == 'bad.wav': os.kill(os.getpid(), 11)\n"
+        "    return was(offer, store)\n"
+        "worker.prepare = prepare; serve()"
+    )
+    monkeypatch.setattr("stemloom.vault.workers._PROGRAM", crash)
+    with Vault.open(home) as vault:
+        intake = vault.add([Declared(file, "Ada", "pads") for file in (good, bad, also)])
+    assert [added.path for added in intake.added] == [good, also]
+    assert [refusal.path for refusal in intake.refused] == [bad]
+    assert "the decoder ended with SIGSEGV over it, twice" in intake.refused[0].reason
+
+
+def test_no_worker_outlives_its_vault(home: Path, write: Write) -> None:
+    """Neither after an intake, nor after one that was killed."""
+    files = [write(f"{n}.wav", tone(3.0, hertz=200 + n)) for n in range(20)]
+    child = start(home, "killed", files)
+    go(child)
+    limit = time.monotonic() + 30
+    while not (workers := workers_of(child.pid)):
+        assert time.monotonic() < limit
+        os.sched_yield()
+    child.kill()
+    child.communicate()
+    while any(Path(f"/proc/{pid}/stat").exists() for pid in workers):
+        assert time.monotonic() < limit
+        os.sched_yield()
+    with Vault.open(home) as vault:
+        vault.add([Declared(files[0], "Ada", "pads")])
+        assert workers_of(os.getpid()) == []
+        assert list((home / "vault" / "incoming").iterdir()) == []
+
+
+def workers_of(parent: int) -> list[int]:
+    """Processes that run the vault's worker for a parent."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            command, of = (path / "cmdline").read_bytes(), (path / "stat").read_text().rpartition(")")[2]
+        except OSError:
+            continue
+        if b"vault.worker" in command and int(of.split()[1]) == parent:
+            found.append(int(path.name))
+    return found

@@ -1,0 +1,125 @@
+"""Worker processes that answer a line with a line: a file that crashes its decoder ends one of them, not us.
+
+A plain program and not `multiprocessing`, so that it does not run the host's main module again.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+
+class WorkerDied(Exception):
+    """Two workers, one after the other, ended while they were at the same thing. `code`: the second's."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"a worker process ended with code {code}")
+        self.code = code
+
+
+class Crew:
+    """Workers that run one program, started as they are needed. Safe to use from several threads.
+
+    At most as many run as threads ask at the same time. A context manager: its end ends them.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = tuple(command)
+        self._turn = threading.Lock()
+        self._idle: list[_Process] = []
+        self._busy: set[_Process] = set()
+        self._closed = False
+
+    def ask(self, line: bytes) -> bytes:
+        """The answer of a worker; one that dies over it is replaced once. Raises `WorkerDied`."""
+        for _ in range(2):
+            worker = self._taken()
+            answer = worker.ask(line)
+            if answer:
+                self._give_back(worker)
+                return answer
+            with self._turn:
+                self._busy.discard(worker)
+            code = worker.close()
+        raise WorkerDied(code)
+
+    def close(self) -> None:
+        """End the workers, those at work included: whoever waits for one is told that it died."""
+        with self._turn:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            for worker in self._busy:
+                worker.kill()
+        for worker in idle:
+            worker.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _taken(self) -> _Process:
+        with self._turn:
+            if self._closed:
+                raise WorkerDied(0)
+            worker = self._idle.pop() if self._idle else _Process(self._command)
+            self._busy.add(worker)
+            return worker
+
+    def _give_back(self, worker: _Process) -> None:
+        with self._turn:
+            self._busy.discard(worker)
+            if not self._closed:
+                self._idle.append(worker)
+                return
+        worker.close()
+
+
+class _Process:
+    """One worker and the two ends of its conversation."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # Ctrl-C in a terminal is for us: we end the workers.
+            process_group=0,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._requests, self._answers = self._process.stdin, self._process.stdout
+
+    def ask(self, line: bytes) -> bytes:
+        """The answer, or nothing when the process has died."""
+        try:
+            self._requests.write(line + b"\n")
+            self._requests.flush()
+            answer = self._answers.readline()
+        except BrokenPipeError:
+            return b""
+        return answer if answer.endswith(b"\n") else b""
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def close(self) -> int:
+        """End the process and give its exit code."""
+        with suppress(BrokenPipeError):
+            self._requests.close()
+        code = self._process.wait()
+        self._answers.close()
+        return code
+
+
+def cores() -> int:
+    """How many workers can run side by side."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
