@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections import defaultdict
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -158,39 +157,35 @@ class Index:
         )
 
     def _by_landmarks(self, sound: Landmarks) -> list[Likeness]:
-        at: defaultdict[int, list[int]] = defaultdict(list)
-        for hash, time in zip(sound.hashes.tolist(), sound.times.tolist(), strict=True):
-            at[hash].append(time)
-        votes: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
-        hashes = list(at)
+        hashes = np.unique(sound.hashes).tolist()
+        rows: list[tuple[int, int, int]] = []
         with self._turn, worded(self._path):
             for first in range(0, len(hashes), _PART):
                 part = hashes[first : first + _PART]
                 marks = ", ".join("?" * len(part))
                 # The text holds nothing but question marks.
-                for hash, number, time in self._db.execute(
+                rows += self._db.execute(
                     f"SELECT hash, number, time FROM landmark WHERE hash IN ({marks})", part
-                ):
-                    for own in at[hash]:
-                        votes[number, time - own].append(own)
+                ).fetchall()
             names = dict(self._db.execute("SELECT number, stem FROM known").fetchall())
-        cells = {time // _CELL_STEPS for time in sound.times.tolist()}
+        if not rows:
+            return []
+        cells = len(np.unique(sound.times // _CELL_STEPS))
         best: dict[int, Likeness] = {}
-        for (number, offset), times in votes.items():
-            # A copy may lie between two steps.
-            times = times + votes.get((number, offset + 1), [])
-            if len(times) < LEAST_PAIRS or number not in names:
+        for number, offset, times in _together(sound, np.array(rows, np.int64)):
+            if number not in names:
                 continue
             share = len(times) / len(sound.hashes)
-            covered = len({time // _CELL_STEPS for time in times}) / len(cells)
+            covered = len(np.unique(times // _CELL_STEPS)) / cells
             score = covered * min(share / LEAST_SHARE, 1.0)
             if number not in best or score > best[number].score:
+                begin = int(times.min())
                 best[number] = Likeness(
                     names[number],
                     round(score, 3),
-                    seconds_of(min(times)),
-                    seconds_of(max(times) + 1),
-                    seconds_of(max(min(times) + offset, 0)),
+                    seconds_of(begin),
+                    seconds_of(int(times.max()) + 1),
+                    seconds_of(max(begin + offset, 0)),
                 )
         return list(best.values())
 
@@ -206,6 +201,32 @@ class Index:
             Likeness(str(rows[nth][0]), _on_scale(float(found[nth])), 0.0, seconds_of(steps), 0.0)
             for nth in np.flatnonzero(found > LEAST_SHOWN)
         ]
+
+
+def _together(sound: Landmarks, rows: NDArray[np.int64]) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+    """By stem and offset, the times in the sound of the pairs that agree on them, where there are enough.
+
+    `rows`: hash, number of a stem and time in it, for each landmark of the index that the sound has as well.
+    """
+    order = np.argsort(sound.hashes, kind="stable")
+    hashes, times = sound.hashes[order], sound.times[order]
+    first = np.searchsorted(hashes, rows[:, 0], "left")
+    count = np.searchsorted(hashes, rows[:, 0], "right") - first
+    # Each row of the index with each of the sound's landmarks of the same hash.
+    row = np.repeat(np.arange(len(rows)), count)
+    own = times[np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count) + np.repeat(first, count)]
+    number, offset = rows[row, 1], rows[row, 2] - own
+    order = np.lexsort((offset, number))
+    number, offset, own = number[order], offset[order], own[order]
+    begins = np.flatnonzero(np.r_[True, (np.diff(number) != 0) | (np.diff(offset) != 0)])
+    ends = np.r_[begins[1:], len(own)]
+    # A copy may lie between two steps: pairs that agree on the next offset count as well.
+    of, at = number[begins], offset[begins]
+    joins = np.r_[(of[1:] == of[:-1]) & (at[1:] == at[:-1] + 1), False]
+    last = np.where(joins, np.r_[ends[1:], ends[-1:]], ends)
+    for group in np.flatnonzero(last - begins >= LEAST_PAIRS).tolist():
+        begin = begins[group]
+        yield int(number[begin]), int(offset[begin]), own[begin : last[group]]
 
 
 def _on_scale(likeness: float) -> float:
