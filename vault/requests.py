@@ -21,7 +21,7 @@ from .errors import BadRequest
 
 Statement = entries.Holder | entries.Key | entries.Consent | entries.Standing | entries.Splits
 Slot = Literal["signature", "proof", "approval"]
-MOST_BYTES = 16 << 20
+MOST_BYTES = 256 << 20
 UNSIGNED = base64.b64encode(bytes(64)).decode()
 
 

@@ -497,6 +497,7 @@ def withdraw(
 ) -> None:
     """Take consent back, at once and without a reason."""
     _state(door, stems, holder, lambda opened, ids: opened.withdraw(ids, words_of(uses), by))
+    door.note("until when each session used a stem: stemloom vault consent receipt INDEX")
 
 
 @consent.command()
