@@ -15,6 +15,7 @@ from scipy.signal import butter, sosfilt
 
 from stemloom import Vault
 from stemloom.cli import main
+from stemloom.engine.stretch import stretch_loop
 from stemloom.vault.declared import Declared
 from stemloom.vault.decode import decode
 from stemloom.vault.fit import fit
@@ -65,6 +66,23 @@ def best(index: Index, sound: np.ndarray) -> Likeness | None:
 
 def is_short(sound: np.ndarray) -> bool:
     return sound.shape[1] < SHORT_SECONDS * RATE
+
+
+@pytest.mark.parametrize(("factor", "least_same"), [(1.02, 20), (0.95, 2)])
+def test_stretched_copies_are_named_though_not_all_are_held(
+    index: Index, sounds: Sounds, factor: float, least_same: int
+) -> None:
+    long = {name: sound for name, sound in sounds.items() if not is_short(sound)}
+    right = same = 0
+    for name, sound in long.items():
+        frames = round(sound.shape[1] * factor)
+        found = best(index, stretch_loop(np.ascontiguousarray(sound), frames, RATE).astype(np.float32))
+        if found is not None and found.stem == name:
+            right += 1
+            same += found.same
+    print(f"stretched by {factor}: {right} of {len(long)} named first, {same} held")
+    assert right >= 35
+    assert same >= least_same
 
 
 @pytest.mark.parametrize("options", [("mp3", "-b:a", "128k"), ("ogg", "-b:a", "96k")], ids=["mp3", "ogg"])
