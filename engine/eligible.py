@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..script.piece import Key, Pool
-from ..vault.records import Stem
+from ..vault.records import Stem, chroma_bytes
 from ..vault.snapshot import Snapshot
-from ..vault.stems import Facts, Stems, chroma_bytes
+from ..vault.stems import Facts, Stems
 from .chance import stem_keys
 from .clock import BarClock
 from .fit import fit_tempos, shift_of, within_stretch

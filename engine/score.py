@@ -51,12 +51,9 @@ class Score:
     @cached_property
     def next_expiry(self) -> str | None:
         """The earliest time at which a consent of some stem here runs out; null when none does."""
-        ends = self.snapshot.stems.ends(self.use)
-        places = [among.places for among in self.pools.values() if len(among)]
-        if not places:
-            return None
-        first = min((int(here[np.argmin(ends[here])]) for here in places), key=lambda place: int(ends[place]))
-        return self.snapshot.stems[first].clearances[self.use].until
+        stems = self.snapshot.stems
+        ends = (stems.first_end(self.use, among.places) for among in self.pools.values())
+        return min((end for end in ends if end is not None), default=None)
 
     @cached_property
     def sheets(self) -> Mapping[str, Sheet]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from numpy.typing import NDArray
 
 from ..ledger import entries
 from ..ledger.clock import Clock
-from .catalogue import Catalogue
+from .catalogue import Catalogue, MeasuredRow
 from .changes import Changes
 from .declared import Declared, Terms, settle
-from .decode import write_file
+from .decode import copy_file, write_file
 from .errors import BadDeclaration, Refused
 from .intake import Added, Held, Here, Intake, Refusal, Would
 from .knowing import Knowing, Progress
@@ -36,17 +37,35 @@ Made = tuple[NDArray[np.float32], int]
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """A recording that is ready, and what is declared of it. `holder`: its id."""
+    """A recording that is ready, and what is declared of it. `holder`: its id.
+
+    `original`, `conformed`: its files on their way in. `file_sha256`: of the original.
+    """
 
     declared: Declared
     holder: str
     terms: Terms
+    original: Path
+    conformed: Path
+    file_sha256: str
     ready: Prepared
 
     @property
     def energy_milli(self) -> int:
         declared = self.terms.energy_milli
         return round(self.ready.measured.energy * 1000) if declared is None else declared
+
+    @property
+    def row(self) -> MeasuredRow:
+        """What the catalogue keeps of it."""
+        found = self.ready
+        return found.stem, self.file_sha256, found.frames, found.channels, found.measured, found.heard
+
+    @property
+    def would(self) -> Would:
+        """What would be added, if this is a trial."""
+        found = self.ready
+        return Would(self.declared.path, found.shape, found.bpm, found.beats, found.notes, found.heard)
 
 
 class Door:
@@ -78,9 +97,7 @@ class Door:
         holders = self._catalogue.holders()
         owners = [find_holder(holders, declared.holder).holder for declared, _ in offers]
         told: list[Intake] = []
-        with self._store.incoming() as folder, Workers(self._home) as workers:
-            with self._changes.alone():
-                self._knowing.index(workers, learning)
+        with self._store.incoming() as folder, closing(Workers(self._home)) as workers:
 
             def prepared(number: int) -> Newcomer | Held | Refusal:
                 (declared, made), owner = offers[number], owners[number]
@@ -101,17 +118,14 @@ class Door:
                             refused.append(outcome)
                     if progress is not None:
                         progress(number + 1, len(offers))
-                told.append(Intake((), tuple(held), tuple(refused)))
+                told.append(Intake(held=tuple(held), refused=tuple(refused)))
                 if ready:
-                    told.append(self._enter(ready, workers, trial=trial))
-        return Intake(
-            *(
-                tuple(each for part in told for each in getattr(part, field))
-                for field in ("added", "held", "refused", "here", "would")
-            )
-        )
+                    told.append(self._enter(ready, workers, learning, trial=trial))
+        return Intake.of(told)
 
-    def _enter(self, newcomers: Sequence[Newcomer], workers: Workers, *, trial: bool) -> Intake:
+    def _enter(
+        self, newcomers: Sequence[Newcomer], workers: Workers, learning: Progress | None, *, trial: bool
+    ) -> Intake:
         """Make stems of recordings that are ready, or in a `trial` see which would be made.
 
         Those whose sound is here already are refused, and those that sound like another holder's are held.
@@ -121,7 +135,7 @@ class Door:
         here: list[Here] = []
         fresh: dict[str, Newcomer] = {}
         with self._changes.alone():
-            index = self._knowing.index(workers)
+            index = self._knowing.index(workers, learning)
             for new in newcomers:
                 twin = self._catalogue.title_and_holder(new.ready.stem)
                 if twin is None and new.ready.stem in fresh:
@@ -144,43 +158,27 @@ class Door:
             if fresh and not trial:
                 # First the rows that tell the next writer what to clear if we crash, then the files, then the
                 # entries that make stems of them.
-                self._catalogue.keep_measured(
-                    [
-                        (p.stem, p.file_sha256, p.frames, p.channels, p.measured, p.heard)
-                        for p in (new.ready for new in fresh.values())
-                    ]
-                )
+                self._catalogue.keep_measured([new.row for new in fresh.values()])
                 self._store.take_in(
-                    [(p.ready.original, self._store.original(p.ready.file_sha256)) for p in fresh.values()]
-                    + [(p.ready.conformed, self._store.conformed(p.ready.stem)) for p in fresh.values()]
+                    [(new.original, self._store.original(new.file_sha256)) for new in fresh.values()]
+                    + [(new.conformed, self._store.conformed(stem)) for stem, new in fresh.items()]
                 )
                 time = self._clock.now()
-                self._changes.sequence([_stem_entry(p, time) for p in fresh.values()])
-        rest = tuple(alike), tuple(doubles), tuple(here)
+                self._changes.sequence([_stem_entry(new, time) for new in fresh.values()])
         if trial:
-            would = [
-                Would(
-                    new.declared.path,
-                    new.ready.shape,
-                    new.ready.bpm,
-                    new.ready.beats,
-                    new.ready.notes,
-                    new.ready.heard,
-                )
-                for new in fresh.values()
-            ]
-            return Intake((), *rest, tuple(would))
+            would = tuple(new.would for new in fresh.values())
+            return Intake(held=tuple(alike), refused=tuple(doubles), here=tuple(here), would=would)
         stems = {stem.stem: stem for stem in self._catalogue.stems(ids=list(fresh))}
-        added = [
-            Added(new.declared.path, stems[new.ready.stem], new.ready.notes, new.ready.heard)
-            for new in fresh.values()
-        ]
-        return Intake(tuple(added), *rest)
+        added = tuple(
+            Added(new.declared.path, stems[stem], new.ready.notes, new.ready.heard)
+            for stem, new in fresh.items()
+        )
+        return Intake(added, tuple(alike), tuple(doubles), tuple(here))
 
     def _brought_before(self, new: Newcomer) -> bool:
         """Whether this very file of this very holder is in the vault, and declared as it is now."""
         known = self._catalogue.stems(ids=[new.ready.stem])
-        if not known or self._catalogue.digests(new.ready.stem)[0] != new.ready.file_sha256:
+        if not known or self._catalogue.digests(new.ready.stem)[0] != new.file_sha256:
             return False
         stem, terms = known[0], new.terms
         return (stem.holder, stem.role, stem.title, stem.key, stem.mood, stem.bpm) == (
@@ -220,12 +218,16 @@ def _prepared(
     try:
         # Before it is sent to a worker: a name that is no text cannot be.
         terms = settle(declared)
-        path, digest = declared.path, None
-        if made is not None:
-            path = folder / f"{os.urandom(8).hex()}.original"
-            digest = write_file(wave_bytes(*made), path)
-        offer = Offer(path, digest, terms, declared.accept_silence, declared.accept_tempo, folder)
-        return Newcomer(declared, holder, terms, workers.prepare(offer))
+        place = folder / os.urandom(8).hex()
+        original, conformed = place.with_suffix(".original"), place.with_suffix(".npy")
+        if made is None:
+            digest = copy_file(declared.path, original)
+        else:
+            digest = write_file(wave_bytes(*made), original)
+        # Where its files are is for us to say, and not for whatever a file makes of its decoder.
+        offer = Offer(original, conformed, terms, declared.accept_silence, declared.accept_tempo)
+        found = workers.prepare(offer)
+        return Newcomer(declared, holder, terms, original, conformed, digest, found)
     except HeldForReview as error:
         return Held(declared.path, str(error), None)
     except (Refused, BadDeclaration) as error:
@@ -251,7 +253,7 @@ def _stem_entry(new: Newcomer, time: str) -> entries.Stem:
         stem=new.ready.stem,
         holder=new.holder,
         pcm_sha256=new.ready.pcm_sha256,
-        file_sha256=new.ready.file_sha256,
+        file_sha256=new.file_sha256,
         title=terms.title,
         role=terms.role,
         shape=new.ready.shape,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -62,8 +63,19 @@ class Would:
 class Intake:
     """What became of a batch, each in the order given. `would`: of a trial, in the place of `added`."""
 
-    added: tuple[Added, ...]
-    held: tuple[Held, ...]
-    refused: tuple[Refusal, ...]
+    added: tuple[Added, ...] = ()
+    held: tuple[Held, ...] = ()
+    refused: tuple[Refusal, ...] = ()
     here: tuple[Here, ...] = ()
     would: tuple[Would, ...] = ()
+
+    @classmethod
+    def of(cls, parts: Sequence[Intake]) -> Intake:
+        """What became of several batches, one after the other."""
+        return cls(
+            added=tuple(each for part in parts for each in part.added),
+            held=tuple(each for part in parts for each in part.held),
+            refused=tuple(each for part in parts for each in part.refused),
+            here=tuple(each for part in parts for each in part.here),
+            would=tuple(each for part in parts for each in part.would),
+        )

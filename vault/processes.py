@@ -10,8 +10,6 @@ import subprocess
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
 
 class WorkerDied(Exception):
@@ -25,7 +23,7 @@ class WorkerDied(Exception):
 class Crew:
     """Workers that run one program, started as they are needed. Safe to use from several threads.
 
-    At most as many run as threads ask at the same time. A context manager: its end ends them.
+    At most as many run as threads ask at the same time; `close` ends them.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -57,14 +55,6 @@ class Crew:
                 worker.kill()
         for worker in idle:
             worker.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _taken(self) -> _Process:
         with self._turn:

@@ -83,6 +83,11 @@ class Chroma(Sequence[tuple[float, ...]]):
         return hash(self._data)
 
 
+def chroma_bytes(chroma: Sequence[Sequence[float]]) -> bytes:
+    """Rows of twelve weights as float32, little-endian."""
+    return chroma.data if isinstance(chroma, Chroma) else np.asarray(chroma, "<f4").tobytes()
+
+
 @dataclass(frozen=True, slots=True)
 class Stem:
     """One recording, declared and measured, at the engine's rate.

@@ -118,7 +118,7 @@ class Snapshot:
     def _ids(self) -> dict[str, str]:
         return {word: id for id, name in self._names.items() for word in (name, id)}
 
-    @cached_property
+    @property
     def state_hash(self) -> str:
         """SHA-256 (hex) of all that choosing among the stems depends on; see `Stems.state_hash`."""
         return self.stems.state_hash

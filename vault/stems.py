@@ -19,7 +19,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from .records import Chroma, Clearance, Stem
+from .records import Clearance, Stem, chroma_bytes
 
 FIELDS = tuple(field.name for field in fields(Stem) if field.name != "clearances")
 """What of a stem never changes, in the order of its fields."""
@@ -217,6 +217,13 @@ class Stems(Sequence[Stem]):
             self._ends[use] = ends
         return self._ends[use]
 
+    def first_end(self, use: str, places: NDArray[np.intp]) -> str | None:
+        """The earliest end of the consents to a use at `places`; null where none ends, or there are none."""
+        if not len(places):
+            return None
+        first = int(places[np.argmin(self.ends(use)[places])])
+        return self[first].clearances[use].until
+
     @property
     def state_hash(self) -> str:
         """SHA-256 (hex) of all that choosing among the stems depends on.
@@ -286,8 +293,3 @@ def _digest(cleared: Mapping[str, Clearance]) -> bytes:
 
 def _json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=True, separators=(",", ":")).encode("ascii")
-
-
-def chroma_bytes(chroma: Sequence[Sequence[float]]) -> bytes:
-    """Rows of twelve weights as float32, little-endian."""
-    return chroma.data if isinstance(chroma, Chroma) else np.asarray(chroma, "<f4").tobytes()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -31,13 +30,13 @@ from .intake import Intake
 from .knowing import Knowing, Progress
 from .likeness import Likeness
 from .lookup import find_holder, find_stem
+from .rebuild import rebuild
 from .receipts import receipt_of
 from .records import ENGINE_RATE, USES, Clearance, Holder, Stem
 from .requests import Request
 from .snapshot import Snapshot
-from .store import Store, sync_folder
+from .store import Store
 from .workers import Workers
-from .workshop import Again, Kept
 
 
 class Vault:
@@ -101,29 +100,7 @@ class Vault:
         are missing or are not what was added: put those back, and rebuild once more. Raises `NoVault`,
         `OSError`.
         """
-        store = Store(Path(home))
-        if not (Path(home) / "ledger" / "log").exists():
-            raise NoVault(f"there is no ledger in {home}, of which a catalogue could be made")
-        store.create()
-        with store.lock(), Log.open(Path(home)) as log:
-            # One that died half-way is begun anew.
-            new = store.catalogue.with_name("catalogue.db.new")
-            for old in store.folder.glob("catalogue.db.new*"):
-                old.unlink()
-            with closing(Catalogue.open(new, create=True)) as catalogue:
-                catalogue.follow(log.origin)
-                for holder, (name, salt) in _names_of(store).items():
-                    catalogue.name_holder(holder, name, salt)
-                size = log.size
-                catalogue.apply(log.entries(0, size), size)
-                count, lost = _measure_all(store, catalogue, progress)
-            for end in ("", "-wal", "-shm"):
-                path = store.catalogue.with_name(f"catalogue.db{end}")
-                if path.exists():
-                    os.replace(path, store.catalogue.with_name(f"catalogue.db.old{end}"))
-            os.replace(new, store.catalogue)
-            sync_folder(store.folder)
-        return count, lost
+        return rebuild(Path(home), progress)
 
     def close(self) -> None:
         self._knowing.close()
@@ -297,7 +274,7 @@ class Vault:
 
         `learning` is told of stems that are not known by their sound yet, as after an update.
         """
-        with self._store.incoming() as folder, Workers(self.home) as workers:
+        with self._store.incoming() as folder, closing(Workers(self.home)) as workers:
             copy = folder / "asked"
             copy_file(path, copy)
             marks = workers.marks_of_file(copy)
@@ -471,7 +448,7 @@ class Vault:
         """Parts per million by side (`master`, `publishing`) and holder id."""
         return self._catalogue.shares(find_stem(self._catalogue, stem))
 
-    # How a change is made.
+    # How it is said and signed.
 
     def _state(
         self, stems: Sequence[str], uses: Sequence[str], action: Action, until: str | None, by: str | None
@@ -548,41 +525,6 @@ class Vault:
             f"the key of {found.name} is not kept here; have it signed elsewhere: "
             "'stemloom vault consent request', then 'submit'"
         )
-
-
-def _names_of(store: Store) -> dict[str, tuple[str, str]]:
-    """Names and salts by holder: those kept beside the catalogue, and those of one that can still be read."""
-    names = {}
-    with suppress(CatalogueTrouble, OSError), closing(Catalogue.open(store.catalogue)) as old:
-        names = {each.holder: (each.name, each.name_salt) for each in old.holders()}
-    return names | store.names()
-
-
-def _measure_all(
-    store: Store, catalogue: Catalogue, progress: Progress | None
-) -> tuple[int, tuple[Path, ...]]:
-    """Measure every original again; how many there are, and those that are missing or changed."""
-    lost = []
-    stems = catalogue.all_stems()
-    with Workers(store.folder.parent) as workers:
-
-        def again(each: tuple[str, str]) -> Again | None:
-            stem, digest = each
-            kept = Kept(store.original(digest), store.conformed(stem), *catalogue.terms_of(stem))
-            try:
-                return workers.measure_again(kept)
-            except (Refused, FileNotFoundError):
-                return None
-
-        found = zip(stems, workers.each(again, stems), strict=True)
-        for done, ((stem, digest), new) in enumerate(found, start=1):
-            if new is None:
-                lost.append(store.original(digest))
-            else:
-                catalogue.keep_measured([(stem, digest, new.frames, new.channels, new.measured, new.heard)])
-            if progress is not None:
-                progress(done, len(stems))
-    return len(stems), tuple(lost)
 
 
 def _open_catalogue(store: Store, log: Log, create: bool) -> Catalogue:

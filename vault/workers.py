@@ -7,8 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -21,11 +20,13 @@ from .workshop import Again, HeldForReview, Kept, Offer, Prepared
 _Job = TypeVar("_Job")
 _Made = TypeVar("_Made")
 
+_MOST = 4
+"""Workers side by side: a recording of twenty minutes takes some two gigabytes."""
 _PROGRAM = "import sys; sys.path.append(sys.argv[1]); from {} import serve; serve()"
 
 
 class Workers:
-    """Side by side, at most one a core; started when they are needed. A context manager.
+    """Side by side, at most one a core and four; started when they are needed, ended by `close`.
 
     Each method answers as the function of its name in `workshop.py`, and may be called from any thread. A
     recording over which two workers crash is refused.
@@ -55,7 +56,7 @@ class Workers:
 
         When the reader stops, with an error or without, what has not begun never does.
         """
-        with ThreadPoolExecutor(max(1, min(cores(), len(jobs)))) as pool:
+        with ThreadPoolExecutor(max(1, min(cores(), _MOST, len(jobs)))) as pool:
             try:
                 yield from pool.map(do, jobs)
             except BaseException:
@@ -65,15 +66,8 @@ class Workers:
                 raise
 
     def close(self) -> None:
+        """End the processes."""
         self._crew.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _ask(self, request: Request) -> Answer:
         try:
@@ -81,7 +75,7 @@ class Workers:
         except WorkerDied as died:
             raise Refused(f"it cannot be decoded: the decoder {_end_of(died.code)} over it, twice") from died
         except (msgspec.MsgspecError, ValueError) as error:
-            raise Refused("it cannot be decoded: the decoder gave an answer of no known form") from error
+            raise _strange() from error
         if answer.held is not None:
             raise HeldForReview(answer.held)
         if answer.refused is not None:
@@ -92,8 +86,14 @@ class Workers:
 
 
 def _given(found: _Made | None) -> _Made:
-    assert found is not None
+    if found is None:
+        raise _strange()
     return found
+
+
+def _strange() -> Refused:
+    # What a file that took over its decoder may have it say.
+    return Refused("it cannot be decoded: the decoder gave an answer of no known form")
 
 
 def _end_of(code: int) -> str:

@@ -1,19 +1,20 @@
-"""What is done to one recording by itself: copied, decoded, fitted, measured; nothing written for good.
+"""What is done to one recording by itself: decoded, fitted, measured; nothing written for good.
 
 All of it runs in worker processes: see `worker.py`.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import numpy as np
 
 from .declared import Shape, Terms, canonical_shape
-from .decode import copy_file, decode
+from .decode import decode
 from .errors import Refused
 from .fit import fit, loop_frames
 from .heard import Ear, Heard, OtherTempo, settled
@@ -31,28 +32,28 @@ class HeldForReview(Refused):
     """Decodes and measures, but should not earn without a second look."""
 
 
+Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A file to prepare. `file_sha256`: of a copy that is in `folder` already, as `path`; else null.
+    """A file to prepare. `original`: a copy of our own; `conformed`: where its ready samples go.
 
-    `terms`: what is declared of it. `folder`: where its files are kept on their way in.
+    `terms`: what is declared of it.
     """
 
-    path: Path
-    file_sha256: str | None
+    original: Path
+    conformed: Path
     terms: Terms
     accept_silence: bool
     accept_tempo: bool
-    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A recording that is ready to enter. `original`, `conformed`: its files in the incoming folder."""
+    """A recording that is ready to enter: what was found of it."""
 
-    stem: str
-    pcm_sha256: str
-    file_sha256: str
+    pcm_sha256: Digest
     shape: Shape
     bpm: Fraction | None
     beats: int | None
@@ -61,9 +62,12 @@ class Prepared:
     measured: Measured
     heard: Heard
     doubts: tuple[str, ...]
-    original: Path
-    conformed: Path
     marks: Marks
+
+    @property
+    def stem(self) -> str:
+        """The id that its sound gives it."""
+        return "s" + self.pcm_sha256[:20]
 
     @property
     def mostly_silent(self) -> bool:
@@ -86,14 +90,8 @@ class Prepared:
 
 
 def prepare(offer: Offer, store: Store) -> Prepared:
-    """Take a file as far as the vault's door. Raises `Refused`, `HeldForReview`."""
-    place = offer.folder / os.urandom(8).hex()
-    if offer.file_sha256 is None:
-        original = place.with_suffix(".original")
-        file_digest = copy_file(offer.path, original)
-    else:
-        original, file_digest = offer.path, offer.file_sha256
-    sound = decode(original)
+    """Make a recording ready to enter. Raises `Refused`, `HeldForReview`, `OSError`."""
+    sound = decode(offer.original)
     ear = Ear(sound)
     try:
         found = settled(offer.terms, ear, accept_tempo=offer.accept_tempo)
@@ -102,11 +100,8 @@ def prepare(offer: Offer, store: Store) -> Prepared:
     bpm, beats = found.grid or (None, None)
     samples = fit(sound, None if bpm is None or beats is None else loop_frames(bpm, beats))
     measured = measure(samples, bars=1 if beats is None else -(-beats // BEATS_IN_A_BAR))
-    conformed = place.with_suffix(".npy")
     prepared = Prepared(
-        stem="s" + sound.pcm_sha256[:20],
         pcm_sha256=sound.pcm_sha256,
-        file_sha256=file_digest,
         shape=found.shape,
         bpm=bpm,
         beats=beats,
@@ -115,8 +110,6 @@ def prepare(offer: Offer, store: Store) -> Prepared:
         measured=measured,
         heard=ear.hear(found.shape, offer.terms.role, samples),
         doubts=found.notes,
-        original=original,
-        conformed=conformed,
         marks=marks_of(samples),
     )
     if prepared.mostly_silent and not offer.accept_silence:
@@ -124,7 +117,7 @@ def prepare(offer: Offer, store: Store) -> Prepared:
             f"{_silence(measured)}, which must not earn; trim it, add it as a hit, "
             "or take it in all the same with --accept-silence"
         )
-    store.write_conformed(samples, conformed)
+    store.write_conformed(samples, offer.conformed)
     return prepared
 
 

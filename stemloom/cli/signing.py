@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .arguments import words_of
+from .consent import USES, until_of
 from .ledger import write_whole
 from .output import Door, table
 
@@ -18,9 +20,6 @@ if TYPE_CHECKING:
     from ..vault.requests import Request
 
 _FILE = click.Path(path_type=Path)
-_USES = click.option(
-    "--use", "uses", multiple=True, required=True, metavar="USE", help="stream, live, export, sync."
-)
 _UNTIL = click.option("--until", metavar="DATE", help="Last day (UTC) or RFC 3339 time.")
 _WITHDRAW = click.option("--withdraw", "withdrawn", is_flag=True, help="Take it back instead of giving it.")
 _OUT = click.option("--out", type=_FILE, required=True, help="The file that goes to whoever signs.")
@@ -96,7 +95,7 @@ def holder_key(door: Door, holder: str, public_key: str | None, out: Path | None
 @click.command("request")
 @click.argument("stems", metavar="STEM...", nargs=-1)
 @click.option("--holder", metavar="H", help="All stems of this holder.")
-@_USES
+@USES
 @_UNTIL
 @_WITHDRAW
 @click.option("--by", metavar="H", help="Who withdraws, if not the holder: a party with a master share.")
@@ -114,7 +113,6 @@ def consent_request(
 ) -> None:
     """Write what a holder signs to grant stems, or to withdraw them; nothing changes before `submit`."""
     from ..vault.catalogue import Filter
-    from .vault import until_of, words_of
 
     if bool(stems) == (holder is not None):
         raise click.UsageError("name stems, or a holder with --holder")
@@ -142,8 +140,6 @@ def standing(
     A stem that enters while it stands is cleared at once. Stems that are here already are not touched by it,
     neither when it is given nor when it is taken back.
     """
-    from .vault import until_of, words_of
-
     with door.vault() as opened:
         if uses:
             action: Action = "withdraw" if withdrawn else "grant"

@@ -1,23 +1,26 @@
-"""`stemloom vault`: stems, holders, consent and splits."""
+"""`stemloom vault`: stems, holders and splits; consent is beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..ledger.clock import text_of
 from ..script.problems import counted
+from .arguments import A_HOLDER, A_STEM, words_of
+from .consent import consent, said_of
 from .output import Door, table
 from .signing import register, write_request
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from ..vault.catalogue import Filter, Statement
+    from ..vault.catalogue import Filter
     from ..vault.declared import Declared
     from ..vault.heard import Heard
     from ..vault.intake import Intake
@@ -25,28 +28,6 @@ if TYPE_CHECKING:
     from ..vault.vault import Vault
 
 _BEATS_IN_A_BAR = 4
-
-
-def _completes(names: Callable[[Vault], list[str]]) -> Callable[..., list[str]]:
-    """Shell completion from what the vault holds; nothing where there is no vault to ask."""
-
-    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
-        from ..ledger.errors import LedgerError
-        from ..vault.errors import VaultError
-
-        door = Door(home=ctx.find_root().params.get("home"), json=False, quiet=True, verbose=False)
-        try:
-            with door.vault() as opened:
-                known = names(opened)
-        except (VaultError, LedgerError, OSError):
-            return []
-        return [name for name in known if name.casefold().startswith(incomplete.casefold())]
-
-    return complete
-
-
-_A_STEM = _completes(lambda opened: [name for stem in opened.stems() for name in (stem.title, stem.stem)])
-_A_HOLDER = _completes(lambda opened: [holder.name for holder in opened.holders()])
 
 
 @click.group()
@@ -59,7 +40,7 @@ def vault() -> None:
 
 @vault.command()
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--holder", metavar="H", shell_complete=_A_HOLDER, help="Who holds the rights: id or name.")
+@click.option("--holder", metavar="H", shell_complete=A_HOLDER, help="Who holds the rights: id or name.")
 @click.option("--role", metavar="R", help="beats, bass, harmony, pads, tops, melody, voice, fx, or a word.")
 @click.option(
     "--manifest",
@@ -181,7 +162,7 @@ def list_(door: Door) -> None:
 @click.option("--shape", "--kind", multiple=True, metavar="S")
 @click.option("--mood", multiple=True, metavar="M")
 @click.option("--key", multiple=True, metavar="K")
-@click.option("--holder", multiple=True, metavar="H", shell_complete=_A_HOLDER)
+@click.option("--holder", multiple=True, metavar="H", shell_complete=A_HOLDER)
 @click.option("--set", "set_name", multiple=True, metavar="NAME")
 @click.option("--energy", metavar="LO..HI")
 @click.option("--bpm", metavar="LO..HI")
@@ -227,7 +208,7 @@ def search(
 
 
 @vault.command()
-@click.argument("stem", shell_complete=_A_STEM)
+@click.argument("stem", shell_complete=A_STEM)
 @click.pass_obj
 def show(door: Door, stem: str) -> None:
     """One stem: what it is, whose it is, and what it is cleared for."""
@@ -255,7 +236,7 @@ def show(door: Door, stem: str) -> None:
             side: [{"holder": h, "name": names[h], "ppm": ppm} for h, ppm in parts.items()]
             for side, parts in shares.items()
         },
-        "consents": [_consent(statement) for statement in statements],
+        "consents": [said_of(statement) for statement in statements],
     }
     lines = [
         f"{found.title}  ({found.stem})",
@@ -281,7 +262,7 @@ def show(door: Door, stem: str) -> None:
 
 
 @vault.command()
-@click.argument("stem", shell_complete=_A_STEM)
+@click.argument("stem", shell_complete=A_STEM)
 @click.option("--master", multiple=True, metavar="HOLDER=PERCENT")
 @click.option("--publishing", multiple=True, metavar="HOLDER=PERCENT")
 @click.option("--approve", multiple=True, metavar="HOLDER", help="Agrees to a lower share; key kept here.")
@@ -331,7 +312,7 @@ def split(
 
 
 @vault.command()
-@click.argument("stem", shell_complete=_A_STEM)
+@click.argument("stem", shell_complete=A_STEM)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
 @click.pass_obj
 def original(door: Door, stem: str, out: Path) -> None:
@@ -347,7 +328,7 @@ def original(door: Door, stem: str, out: Path) -> None:
 
 
 @vault.command()
-@click.argument("stem", shell_complete=_A_STEM)
+@click.argument("stem", shell_complete=A_STEM)
 @click.pass_obj
 def remove(door: Door, stem: str) -> None:
     """Take a recording out: withdraw every use, and delete its original and all that was made of it.
@@ -456,132 +437,6 @@ def holder_list(door: Door) -> None:
         },
         table(("holder", "name", "stems", "key kept by"), rows, right=(2,)) if rows else "no holders yet",
     )
-
-
-# Consent.
-
-
-@vault.group()
-def consent() -> None:
-    """Signed consent, a stem and use at a time."""
-
-
-_USES = click.option(
-    "--use", "uses", multiple=True, required=True, metavar="USE", help="stream, live, export, sync."
-)
-_OF = click.option("--holder", metavar="H", shell_complete=_A_HOLDER, help="All stems of this holder.")
-
-
-@consent.command()
-@click.argument("stems", metavar="STEM...", nargs=-1, shell_complete=_A_STEM)
-@_OF
-@_USES
-@click.option("--until", metavar="DATE", help="Last day (UTC) or RFC 3339 time; without it, until withdrawn.")
-@click.pass_obj
-def grant(
-    door: Door, stems: tuple[str, ...], holder: str | None, uses: tuple[str, ...], until: str | None
-) -> None:
-    """Clear stems for uses, signed by their holders."""
-    ends = None if until is None else until_of(until)
-    _state(door, stems, holder, lambda opened, ids: opened.grant(ids, words_of(uses), ends))
-
-
-@consent.command()
-@click.argument("stems", metavar="STEM...", nargs=-1, shell_complete=_A_STEM)
-@_OF
-@_USES
-@click.option("--by", metavar="H", help="Who withdraws, if not the holder: a party with a master share.")
-@click.pass_obj
-def withdraw(
-    door: Door, stems: tuple[str, ...], holder: str | None, uses: tuple[str, ...], by: str | None
-) -> None:
-    """Take consent back, at once and without a reason."""
-    _state(door, stems, holder, lambda opened, ids: opened.withdraw(ids, words_of(uses), by))
-    door.note("until when each session used a stem: stemloom vault consent receipt INDEX")
-
-
-@consent.command()
-@click.argument("withdrawal", type=int)
-@click.pass_obj
-def receipt(door: Door, withdrawal: int) -> None:
-    """Until when each session used a stem, for the WITHDRAWAL of that index; the ledger keeps it."""
-    with door.vault() as opened:
-        index, made = opened.receipt(withdrawal)
-    rows = [(use.session, use.until) for use in made.sessions]
-    door.emit(
-        {
-            "index": index,
-            "stem": made.stem,
-            "withdrawal": withdrawal,
-            "sessions": [{"session": session, "until": until} for session, until in rows],
-            "open": list(made.open),
-        },
-        "\n".join(
-            [
-                table(("session", "used it until"), rows) if rows else "no session had used it",
-                *(f"{session} is not closed yet: ask again once it is" for session in made.open),
-                f"in the ledger as entry {index}",
-            ]
-        ),
-    )
-
-
-@consent.command("list")
-@click.argument("stem", required=False, shell_complete=_A_STEM)
-@click.pass_obj
-def consent_list(door: Door, stem: str | None) -> None:
-    """The statements on a stem, or on all, in the ledger's order."""
-    with door.vault() as opened:
-        _show_statements(door, opened, opened.consents(stem))
-
-
-def _state(
-    door: Door,
-    stems: tuple[str, ...],
-    holder: str | None,
-    act: Callable[[Vault, Sequence[str]], tuple[Statement, ...]],
-) -> None:
-    from ..vault.catalogue import Filter
-
-    if bool(stems) == (holder is not None):
-        raise click.UsageError("name stems, or a holder with --holder")
-    with door.vault() as opened:
-        ids: Sequence[str] = stems
-        if holder is not None:
-            owner = opened.holder(holder)
-            ids = [stem.stem for stem in opened.stems(Filter(holders=(owner.holder,)))]
-            if not ids:
-                from ..vault.errors import UnknownStem
-
-                raise UnknownStem(f"{owner.name} has no stems in the vault")
-        _show_statements(door, opened, act(opened, ids))
-
-
-def _show_statements(door: Door, opened: Vault, statements: Sequence[Statement]) -> None:
-    titles = {stem: f"{title} (removed)" for stem, (title, _) in opened.removed().items()}
-    titles |= {stem.stem: stem.title for stem in opened.stems()}
-    rows = [
-        (s.entry, s.time, s.action, ", ".join(s.uses), s.until or "", s.stem, titles[s.stem])
-        for s in statements
-    ]
-    door.emit(
-        {"consents": [_consent(s) for s in statements]},
-        table(("index", "time", "action", "uses", "until", "stem", "title"), rows, right=(0,))
-        if rows
-        else "no consents yet",
-    )
-
-
-def _consent(statement: Statement) -> dict[str, Any]:
-    return {
-        "stem": statement.stem,
-        "uses": list(statement.uses),
-        "index": statement.entry,
-        "time": statement.time,
-        "action": statement.action,
-        "until": statement.until,
-        "holder": statement.holder,
-    }
 
 
 # How stems are shown.
@@ -757,12 +612,8 @@ def _channels(stem: Stem) -> str:
 
 
 def _cleared(stem: Stem) -> str:
-    now = _stamp(datetime.now(UTC))
+    now = text_of(datetime.now(UTC))
     return ", ".join(use for use in sorted(stem.clearances) if stem.cleared(use, now))
-
-
-def words_of(given: Sequence[str]) -> tuple[str, ...]:
-    return tuple(word.strip() for text in given for word in text.split(",") if word.strip())
 
 
 def _range(option: str, text: str) -> tuple[Fraction, Fraction]:
@@ -775,23 +626,5 @@ def _range(option: str, text: str) -> tuple[Fraction, Fraction]:
     return ends
 
 
-def until_of(text: str) -> str:
-    """The instant a consent ends: a date counts to its last millisecond."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.UsageError(
-            f"--until is a date like 2027-12-31 or an RFC 3339 time, not '{text}'"
-        ) from None
-    if len(text) <= len("2027-12-31"):
-        moment += timedelta(days=1)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return _stamp(moment.astimezone(UTC))
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
+vault.add_command(consent)
 register(vault, holder, consent)

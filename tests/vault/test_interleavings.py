@@ -18,7 +18,7 @@ from stemloom.ledger import entries, statements
 from stemloom.ledger.audit import GRACE_MS, Audit
 from stemloom.ledger.clock import milliseconds_of, text_of
 from stemloom.ledger.keys import PrivateKey
-from stemloom.vault.catalogue import _project
+from stemloom.vault.projection import project
 from stemloom.vault.schema import migrate
 
 ORIGIN = "stemloom/interleavings"
@@ -52,7 +52,7 @@ class World:
     def write(self, entry: entries.Entry) -> list[str]:
         """Into the projection and past the audit; what the audit has to say."""
         said = list(self.audit.take(self.size, entry))
-        _project(self.db, self.size, entry)
+        project(self.db, self.size, entry)
         self.size += 1
         return said
 

@@ -290,7 +290,7 @@ def test_a_recording_over_which_the_decoder_crashes_is_refused(
         "import os, sys; sys.path.append(sys.argv[1]); from {0} import serve; import {0} as worker\n"
         "was = worker.prepare\n"
         "def prepare(offer, store):\n"
-        "    if offer.path.name == 'bad.wav': os.kill(os.getpid(), 11)\n"
+        "    if offer.terms.title == 'bad': os.kill(os.getpid(), 11)\n"
         "    return was(offer, store)\n"
         "worker.prepare = prepare; serve()"
     )
@@ -300,6 +300,27 @@ def test_a_recording_over_which_the_decoder_crashes_is_refused(
     assert [added.path for added in intake.added] == [good, also]
     assert [refusal.path for refusal in intake.refused] == [bad]
     assert "the decoder ended with SIGSEGV over it, twice" in intake.refused[0].reason
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"{}",
+        b"no JSON",
+        b'{"prepared":null}',
+        b'{"prepared":{"pcm_sha256":"../../../../../../../../../../../../../tmp/x"}}',
+        b'{"marks":[]}',
+    ],
+)
+def test_a_decoder_that_was_taken_over_gets_nowhere(
+    home: Path, write: Write, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    said = f"import sys\nfor line in sys.stdin: print({answer.decode()!r}, flush=True)"
+    monkeypatch.setattr("stemloom.vault.workers._PROGRAM", said.replace("{", "{{").replace("}", "}}"))
+    with Vault.open(home) as vault:
+        (refusal,) = vault.add([Declared(write("a.wav", tone(1.0)), "Ada", "pads")]).refused
+    assert refusal.reason == "it cannot be decoded: the decoder gave an answer of no known form"
+    assert check_whole(home) == 0
 
 
 def test_no_worker_outlives_its_vault(home: Path, write: Write) -> None:

@@ -1,0 +1,40 @@
+"""What arguments of commands have in common: completion from what the vault holds, and lists of words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from .output import Door
+
+if TYPE_CHECKING:
+    from ..vault.vault import Vault
+
+
+def _completes(names: Callable[[Vault], list[str]]) -> Callable[..., list[str]]:
+    """Shell completion from what the vault holds; nothing where there is no vault to ask."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        from ..ledger.errors import LedgerError
+        from ..vault.errors import VaultError
+
+        door = Door(home=ctx.find_root().params.get("home"), json=False, quiet=True, verbose=False)
+        try:
+            with door.vault() as opened:
+                known = names(opened)
+        except (VaultError, LedgerError, OSError):
+            return []
+        return [name for name in known if name.casefold().startswith(incomplete.casefold())]
+
+    return complete
+
+
+A_STEM = _completes(lambda opened: [name for stem in opened.stems() for name in (stem.title, stem.stem)])
+A_HOLDER = _completes(lambda opened: [holder.name for holder in opened.holders()])
+
+
+def words_of(given: Sequence[str]) -> tuple[str, ...]:
+    """The words of an option that may be given again, or parted by commas."""
+    return tuple(word.strip() for text in given for word in text.split(",") if word.strip())

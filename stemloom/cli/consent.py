@@ -1,0 +1,155 @@
+"""`stemloom vault consent`: given, taken back, listed, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..ledger.clock import text_of
+from .arguments import A_HOLDER, A_STEM, words_of
+from .output import Door, table
+
+if TYPE_CHECKING:
+    from ..vault.catalogue import Statement
+    from ..vault.vault import Vault
+
+
+@click.group()
+def consent() -> None:
+    """Signed consent, a stem and use at a time."""
+
+
+USES = click.option(
+    "--use", "uses", multiple=True, required=True, metavar="USE", help="stream, live, export, sync."
+)
+_OF = click.option("--holder", metavar="H", shell_complete=A_HOLDER, help="All stems of this holder.")
+
+
+@consent.command()
+@click.argument("stems", metavar="STEM...", nargs=-1, shell_complete=A_STEM)
+@_OF
+@USES
+@click.option("--until", metavar="DATE", help="Last day (UTC) or RFC 3339 time; without it, until withdrawn.")
+@click.pass_obj
+def grant(
+    door: Door, stems: tuple[str, ...], holder: str | None, uses: tuple[str, ...], until: str | None
+) -> None:
+    """Clear stems for uses, signed by their holders."""
+    ends = None if until is None else until_of(until)
+    _state(door, stems, holder, lambda opened, ids: opened.grant(ids, words_of(uses), ends))
+
+
+@consent.command()
+@click.argument("stems", metavar="STEM...", nargs=-1, shell_complete=A_STEM)
+@_OF
+@USES
+@click.option("--by", metavar="H", help="Who withdraws, if not the holder: a party with a master share.")
+@click.pass_obj
+def withdraw(
+    door: Door, stems: tuple[str, ...], holder: str | None, uses: tuple[str, ...], by: str | None
+) -> None:
+    """Take consent back, at once and without a reason."""
+    _state(door, stems, holder, lambda opened, ids: opened.withdraw(ids, words_of(uses), by))
+    door.note("until when each session used a stem: stemloom vault consent receipt INDEX")
+
+
+@consent.command()
+@click.argument("withdrawal", type=int)
+@click.pass_obj
+def receipt(door: Door, withdrawal: int) -> None:
+    """Until when each session used a stem, for the WITHDRAWAL of that index; the ledger keeps it."""
+    with door.vault() as opened:
+        index, made = opened.receipt(withdrawal)
+    rows = [(use.session, use.until) for use in made.sessions]
+    door.emit(
+        {
+            "index": index,
+            "stem": made.stem,
+            "withdrawal": withdrawal,
+            "sessions": [{"session": session, "until": until} for session, until in rows],
+            "open": list(made.open),
+        },
+        "\n".join(
+            [
+                table(("session", "used it until"), rows) if rows else "no session had used it",
+                *(f"{session} is not closed yet: ask again once it is" for session in made.open),
+                f"in the ledger as entry {index}",
+            ]
+        ),
+    )
+
+
+@consent.command("list")
+@click.argument("stem", required=False, shell_complete=A_STEM)
+@click.pass_obj
+def consent_list(door: Door, stem: str | None) -> None:
+    """The statements on a stem, or on all, in the ledger's order."""
+    with door.vault() as opened:
+        _show_statements(door, opened, opened.consents(stem))
+
+
+def _state(
+    door: Door,
+    stems: tuple[str, ...],
+    holder: str | None,
+    act: Callable[[Vault, Sequence[str]], tuple[Statement, ...]],
+) -> None:
+    from ..vault.catalogue import Filter
+
+    if bool(stems) == (holder is not None):
+        raise click.UsageError("name stems, or a holder with --holder")
+    with door.vault() as opened:
+        ids: Sequence[str] = stems
+        if holder is not None:
+            owner = opened.holder(holder)
+            ids = [stem.stem for stem in opened.stems(Filter(holders=(owner.holder,)))]
+            if not ids:
+                from ..vault.errors import UnknownStem
+
+                raise UnknownStem(f"{owner.name} has no stems in the vault")
+        _show_statements(door, opened, act(opened, ids))
+
+
+def _show_statements(door: Door, opened: Vault, statements: Sequence[Statement]) -> None:
+    titles = {stem: f"{title} (removed)" for stem, (title, _) in opened.removed().items()}
+    titles |= {stem.stem: stem.title for stem in opened.stems()}
+    rows = [
+        (s.entry, s.time, s.action, ", ".join(s.uses), s.until or "", s.stem, titles[s.stem])
+        for s in statements
+    ]
+    door.emit(
+        {"consents": [said_of(s) for s in statements]},
+        table(("index", "time", "action", "uses", "until", "stem", "title"), rows, right=(0,))
+        if rows
+        else "no consents yet",
+    )
+
+
+def said_of(statement: Statement) -> dict[str, Any]:
+    return {
+        "stem": statement.stem,
+        "uses": list(statement.uses),
+        "index": statement.entry,
+        "time": statement.time,
+        "action": statement.action,
+        "until": statement.until,
+        "holder": statement.holder,
+    }
+
+
+def until_of(text: str) -> str:
+    """The instant a consent ends: a date counts to its last millisecond."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(
+            f"--until is a date like 2027-12-31 or an RFC 3339 time, not '{text}'"
+        ) from None
+    if len(text) <= len("2027-12-31"):
+        moment += timedelta(days=1)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return text_of(moment)
