@@ -50,13 +50,7 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
                 (index, entry.holder, uses, entry.action, entry.until, entry.since),
             )
             db.execute("INSERT OR IGNORE INTO made VALUES (?, ?)", (entry.signature, index))
-            for use in entry.uses:
-                db.execute("DELETE FROM stands WHERE holder = ? AND use = ?", (entry.holder, use))
-                if entry.action == "grant":
-                    db.execute(
-                        "INSERT INTO stands VALUES (?, ?, ?, ?, ?)",
-                        (entry.holder, use, index, entry.since, entry.until),
-                    )
+            _project_uses(db, "stands", "holder", entry.holder, index, entry)
         case entries.Splits():
             _project_shares(db, entry.stem, entry.master, entry.publishing)
         case entries.Consent():
@@ -73,13 +67,7 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
                 ),
             )
             db.execute("INSERT OR IGNORE INTO made VALUES (?, ?)", (entry.signature, index))
-            for use in entry.uses:
-                db.execute("DELETE FROM clearance WHERE stem = ? AND use = ?", (entry.stem, use))
-                if entry.action == "grant":
-                    db.execute(
-                        "INSERT INTO clearance VALUES (?, ?, ?, ?, ?)",
-                        (entry.stem, use, index, entry.since, entry.until),
-                    )
+            _project_uses(db, "clearance", "stem", entry.stem, index, entry)
         case _:
             return False
     return True
@@ -94,3 +82,20 @@ def _project_shares(
         [(stem, side, share.holder, share.ppm)
          for side, shares in (("master", master), ("publishing", publishing)) for share in shares],
     )  # fmt: skip
+
+
+def _project_uses(
+    db: sqlite3.Connection,
+    table: str,
+    column: str,
+    of: str,
+    index: int,
+    said: entries.Consent | entries.Standing,
+) -> None:
+    """What is granted of a stem, or by a holder for stems to come. `table`, `column`: constants of above."""
+    for use in said.uses:
+        db.execute(f"DELETE FROM {table} WHERE {column} = ? AND use = ?", (of, use))
+        if said.action == "grant":
+            db.execute(
+                f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?)", (of, use, index, said.since, said.until)
+            )
