@@ -134,9 +134,14 @@ def test_agrees_with_ebur128(tmp_path: Path, kind: str) -> None:
 def test_agrees_with_ebur128_on_recordings(tmp_path: Path, recordings: Path) -> None:
     import soxr
 
-    for name in ("loop_tabla.flac", "ambi_drone.flac", "render_lead_B_75_59.flac", "drum_cymbal_hard.flac"):
-        sound, rate = soundfile.read(recordings / name, dtype="float32", always_2d=True)
-        _check_against_ffmpeg(np.ascontiguousarray(soxr.resample(sound, rate, RATE).T), tmp_path)
+    compared = 0
+    for path in sorted(recordings.glob("*.flac")):
+        sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        # Shorter than one block of 0.4 s there is no integrated loudness.
+        if len(sound) >= 0.4 * rate:
+            _check_against_ffmpeg(np.ascontiguousarray(soxr.resample(sound, rate, RATE).T), tmp_path)
+            compared += 1
+    assert compared >= 40
 
 
 def _check_against_ffmpeg(sound: NDArray[np.float32], folder: Path) -> None:
