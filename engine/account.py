@@ -9,19 +9,22 @@ as it has ended, or, for a render, when its file is whole: a file that was never
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from ..ledger.clock import Clock
+from ..ledger.canonical import encode
+from ..ledger.clock import Clock, milliseconds_of
+from ..ledger.entries import Entry, Tier, Use, ms_of
 from ..ledger.entries import Placement as PlacementEntry
 from ..ledger.entries import Session as SessionEntry
-from ..ledger.entries import Tier, Use, ms_of
-from ..ledger.journal import Intention, Journal
+from ..ledger.frames import Intention, Sounding
 from ..ledger.log import Log
+from ..ledger.page import set_anchor
 from ..ledger.statements import commitment
 from .mixer import Heard
 from .plan import Placement
+from .scribe import SEAL_SECONDS, Scribe
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,21 @@ class Sounded:
 
 
 class _Nowhere:
-    """The journal of a session that nobody hears."""
+    """The scribe of a session that nobody hears."""
+
+    page: memoryview | None = None
+    room = 1 << 62
 
     def intend(self, intentions: Sequence[Intention], /) -> None:
         """Nothing will sound."""
 
-    def write(self, entries: Sequence[PlacementEntry | SessionEntry], /) -> None:
+    def ended(self, ids: Sequence[int], entries: Sequence[bytes], ms: int, /) -> None:
+        """Nothing was heard."""
+
+    def lose(self, placements: int, /) -> None:
+        """Nothing was heard."""
+
+    def write(self, entries: Sequence[Entry], /) -> None:
         """Nothing was heard."""
 
     def close(self) -> None:
@@ -67,11 +79,19 @@ class Account:
     """Writes one session's entries. `keep_back`: acknowledge nothing before `closed`.
 
     `history`: whether `sounded` keeps everything. `log`: null for a session that nobody hears, and of which
-    nothing is written.
+    nothing is written. `sounding`: what the mixer has heard so far of what sounds; asked from another thread.
     """
 
     def __init__(
-        self, log: Log | None, clock: Clock, run: Run, *, keep_back: bool, history: bool = True
+        self,
+        log: Log | None,
+        clock: Clock,
+        run: Run,
+        *,
+        keep_back: bool,
+        history: bool = True,
+        sounding: Callable[[], Sequence[Heard]] = list,
+        page_size: int = 0,
     ) -> None:
         self.session = "x" + secrets.token_hex(10)
         self.sounded: list[Sounded] = []
@@ -79,38 +99,65 @@ class Account:
         self._run = run
         self._keep_back = keep_back
         self._history = history
+        self._heard_so_far = sounding
         self._count = self._ms = 0
         self._user_salt = secrets.token_hex(16)
         self._open: dict[int, tuple[Placement, str | None]] = {}
         """What was intended and has not ended yet, and when it began."""
-        self._unwritten: list[PlacementEntry | SessionEntry] = []
+        self._unwritten: list[PlacementEntry] = []
         self._closed = False
-        self._journal: Journal | _Nowhere = _Nowhere() if log is None else log.journal()
+        self.scribe: Scribe | None = None
+        """Who writes the journal; null where nobody hears the session."""
+        if log is not None:
+            how = (0, None) if keep_back else (page_size, SEAL_SECONDS)
+            self.scribe = Scribe(log, clock, self.session, self._sounding, *how)
+        self._writer: Scribe | _Nowhere = self.scribe or _Nowhere()
         with ExitStack() as stack:
-            stack.callback(self._journal.close)
-            self._journal.write([self._entry("opened")])
+            stack.callback(self._writer.close)
+            self._writer.write([self._entry("opened")])
             stack.pop_all()
 
-    def intend(self, placements: Sequence[Placement]) -> None:
-        """Make placements durable as intended: only then may they be mixed. Who never is leaves no entry."""
+    @property
+    def page(self) -> memoryview | None:
+        """The memory that the mixer is to work in, so that what was heard outlives the process."""
+        return self._writer.page
+
+    def intend(self, placements: Sequence[Placement], since: Mapping[str, str]) -> None:
+        """Make placements durable as intended: only then may they be mixed. Who never is leaves no entry.
+
+        `since`: by stem, from when on the grant holds that the placement rests on.
+        """
         if placements:
-            self._journal.intend([self._intention(placement) for placement in placements])
+            self._writer.intend([self._intention(each, since[each.stem]) for each in placements])
             self._open.update({placement.id: (placement, None) for placement in placements})
 
-    def begun(self, placement: Placement, time: str) -> None:
+    def begun(self, placement: Placement, time: str, since: str) -> None:
         """A placement begins now, under the consent that it names: `time` is its start, RFC 3339."""
-        if placement.id in self._open:
-            self._open[placement.id] = placement, time
+        if placement.id not in self._open:
+            return
+        if placement.consent != self._open[placement.id][0].consent:
+            # It was granted anew since it was composed.
+            self._writer.intend([self._intention(placement, since)])
+        self._open[placement.id] = placement, time
+        if self.page is not None:
+            set_anchor(self.page, placement.start_frame, milliseconds_of(time))
 
     def heard(self, ended: Iterable[Heard]) -> list[Sounded]:
         """Take what ended into the account, in the order given; what was never in play leaves no entry.
 
         Gives what was in play.
         """
-        found = []
+        found: list[Sounded] = []
+        ids: list[int] = []
+        entries: list[PlacementEntry] = []
+        lost = 0
+        room = self._writer.room
         for end in ended:
             placement, start = self._open.pop(end.id)
             if end.frames == 0:
+                continue
+            if len(entries) >= room:
+                lost += 1
                 continue
             ms = ms_of(end.frames, self._run.rate)
             placement = replace(placement, start_frame=end.start_frame)
@@ -121,22 +168,26 @@ class Account:
             if self._history:
                 self.sounded.append(sounded)
             found.append(sounded)
-            self._unwritten.append(self._placement(sounded))
-        if self._unwritten and not self._keep_back:
-            self._journal.write(self._unwritten)
-            self._unwritten = []
+            ids.append(end.id)
+            entries.append(self._placement(sounded))
+        if lost:
+            self._writer.lose(lost)
+        if self._keep_back:
+            self._unwritten += entries
+        elif entries:
+            self._writer.ended(ids, [encode(each) for each in entries], sum(each.ms for each in entries))
         return found
 
     def closed(self, take: str) -> None:
         """Acknowledge the rest and the closing entry: durable when it returns. May be tried again."""
         if not self._closed:
-            self._journal.write([*self._unwritten, self._entry("closed", take)])
+            self._writer.write([*self._unwritten, self._entry("closed", take)])
             self._unwritten = []
             self._closed = True
 
     def sealed(self) -> None:
         """Have everything sequenced into the log. May be tried again; if we die, another process does it."""
-        self._journal.close()
+        self._writer.close()
 
     def abandoned(self) -> None:
         """Close a render whose file never came to be: nothing of it was heard."""
@@ -145,18 +196,43 @@ class Account:
         self._unwritten = []
         self.sounded = []
         self._count = self._ms = 0
-        self._journal.write([self._entry("closed")])
+        self._writer.write([self._entry("closed")])
         self._closed = True
-        self._journal.close()
+        self._writer.close()
 
-    def _intention(self, placement: Placement) -> Intention:
+    def _sounding(self) -> list[Sounding]:
+        """What sounds, as heard so far. Called by the scribe, while the composing side goes on."""
+        found = []
+        for each in self._heard_so_far():
+            placement, start = self._open.get(each.id, (None, None))
+            if placement is not None and start is not None and each.frames:
+                found.append(
+                    Sounding(
+                        id=each.id,
+                        start_frame=each.start_frame,
+                        end_frame=each.end_frame,
+                        frames=each.frames,
+                        start=start,
+                    )
+                )
+        return found
+
+    def _intention(self, placement: Placement, since: str) -> Intention:
         return Intention(
+            id=placement.id,
             session=self.session,
             stem=placement.stem,
+            use=self._run.use,
+            tier=self._run.tier,
+            role=placement.role,
+            part=placement.part,
+            section=placement.section,
             line=placement.line,
             start_frame=placement.start_frame,
             frames=placement.end_frame - placement.start_frame,
+            rate=self._run.rate,
             consent=placement.consent,
+            since=since,
         )
 
     def _placement(self, sounded: Sounded) -> PlacementEntry:

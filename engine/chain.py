@@ -15,7 +15,7 @@ from .clock import QUANTUM
 from .effects_kernel import AIM_HZ, AIM_TO_HZ, AIMS, FX_BUSES, HZ, LEVELS, LINES, TO_HZ, bus_quantum
 from .fades import LINEAR_FADE_FRAMES, sooner
 from .kernel import longest_span, mix_span
-from .machine import flush_to_zero, inlined, inner, load_acquire, pointer, restore, store_release
+from .machine import fence, flush_to_zero, inlined, inner, load_acquire, pointer, restore, store_release
 from .master import aim_at, master_quantum
 from .meters import FX_ROW, OUT_ROW, end_step, meter_buses, meter_quantum
 from .plan import MOST_SOUNDING
@@ -316,7 +316,11 @@ def _begin(desk, frame):
                 first = w
         slot = _free_voice(desk, frame)
         if slot >= 0:
+            # A process that dies in the middle of it leaves a voice that nobody has.
+            desk.waiting[first].phase = FREE
             desk.voices[slot] = desk.waiting[first]
+            fence()
+            desk.voices[slot].phase = PLAYING
         else:
             waiting = desk.waiting[first]
             report(desk, ENDED, waiting.id, waiting.start, waiting.start, 0)

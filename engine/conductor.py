@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from ..ledger.clock import Clock
 from ..script.piece import Piece
-from ..vault.records import ENGINE_RATE, Stem
+from ..vault.records import ENGINE_RATE, Clearance, Stem
 from ..vault.vault import Vault
 from . import take as takes
 from .account import Account
@@ -309,13 +309,17 @@ class Conductor:
             return
         self.see_changes()
         for placement in self._stage.begin_due(self.control):
-            stem = self.score.stems.get(placement.stem) or self._guests[placement.stem]
-            clearance = stem.clearances[self.score.use]
+            clearance = self._clearance(placement.stem)
             # Where another machine's clock, or this one's before it was set, gave the grant a later time,
             # that one is right.
             start = max(self._wall.now(), clearance.since)
-            self._account.begun(replace(placement, consent=clearance.index), start)
+            self._account.begun(replace(placement, consent=clearance.index), start, clearance.since)
             self._tell("started", placement)
+
+    def _clearance(self, id: str) -> Clearance:
+        """The grant that a stem rests on now."""
+        stem = self.score.stems.get(id) or self._guests[id]
+        return stem.clearances[self.score.use]
 
     def _next_line(self) -> int:
         """The frame, on the quantum grid, at which the next bar is composed."""
@@ -419,7 +423,7 @@ class Conductor:
         self.left_out += max(len(starts) - self._stage.room, 0)
         starts = starts[: self._stage.room]
         sounds = {p.id: self._conformer.sound(self.score.stems[p.stem], p.variant) for p in starts}
-        self._account.intend(starts)
+        self._account.intend(starts, {p.stem: self._clearance(p.stem).since for p in starts})
         for placement in starts:
             self._stage.queue(placement, sounds[placement.id], self.control)
 

@@ -43,27 +43,6 @@ For the largest ones: what each calls would else be compiled and made faster onc
 """
 
 
-inlined = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, inline="always")
-"""An inner function with a single caller, which becomes a part of it before either is compiled.
-
-For the largest ones: what each calls would else be compiled and made faster once more for every caller above.
-"""
-
-
-inlined = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, inline="always")
-"""An inner function with a single caller, which becomes a part of it before either is compiled.
-
-For the largest ones: what each calls would else be compiled and made faster once more for every caller above.
-"""
-
-
-inlined = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, inline="always")
-"""An inner function with a single caller, which becomes a part of it before either is compiled.
-
-For the largest ones: what each calls would else be compiled and made faster once more for every caller above.
-"""
-
-
 def outer(function: Any) -> Any:
     """An inner function with a way in from Python, for tests and measurements."""
     return njit(nogil=True)(function.py_func)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ledger.page import TABLES_AT, Layout, write_header
 from ..vault.records import ENGINE_RATE
 from .addresses import rack_addresses
 from .chain import chain
@@ -96,6 +97,44 @@ from .rack import (
 from .rack import REPORTS as RING_REPORTS
 from .ramps import MOST_STEP
 
+
+def _offset(record: np.dtype[Any], name: str) -> int:
+    fields = record.fields
+    assert fields is not None
+    return int(fields[name][1])
+
+
+_TABLES = {
+    "status": TABLES_AT,
+    "voices": TABLES_AT + 8 * STATUS,
+    "reports": TABLES_AT + 8 * STATUS + VOICES * VOICE.itemsize,
+}
+"""Where the arrays of a rack that tell what was heard lie in a page, in bytes."""
+PAGE_SIZE = _TABLES["reports"] + RING_REPORTS * REPORT.itemsize
+PAGE_LAYOUT = Layout(
+    rate=ENGINE_RATE,
+    frame_at=_TABLES["status"] + 8 * FRAME,
+    voices_at=_TABLES["voices"],
+    voices=VOICES,
+    voice_size=VOICE.itemsize,
+    voice_id=_offset(VOICE, "id"),
+    voice_phase=_offset(VOICE, "phase"),
+    voice_start=_offset(VOICE, "start"),
+    voice_end=_offset(VOICE, "end"),
+    voice_heard=_offset(VOICE, "heard"),
+    free=FREE,
+    reports_at=_TABLES["reports"],
+    reports=RING_REPORTS,
+    report_size=REPORT.itemsize,
+    report_number=_offset(REPORT, "number"),
+    report_kind=_offset(REPORT, "kind"),
+    report_id=_offset(REPORT, "id"),
+    report_start=_offset(REPORT, "start"),
+    report_end=_offset(REPORT, "end"),
+    report_heard=_offset(REPORT, "heard"),
+    ended=ENDED,
+)
+assert TABLES_AT % 128 == 0
 KINDS = {"lowpass": LOWPASS, "highpass": HIGHPASS, "bandpass": BANDPASS}
 LONGEST_SOUND_FRAMES = 120 * ENGINE_RATE
 """For how long what was placed under one script may go on under the next, and send to its buses."""
@@ -211,6 +250,22 @@ class Mixer:
         self._reports = np.zeros(512, REPORT)
         self._meter_read = 0
         self._mean_squares = array("d")
+
+    def share(self, page: memoryview) -> None:
+        """Work in a page of `PAGE_SIZE` zeros from here on, before anything is mixed: see `ledger/page.py`.
+
+        Whoever finds the page when this process has died reads in it what was heard.
+        """
+        rack = self.rack
+        moved: dict[str, NDArray[Any]] = {}
+        for name, at in _TABLES.items():
+            old = getattr(rack, name)
+            new = np.frombuffer(page, old.dtype, old.size, at)
+            new[:] = old
+            moved[name] = new
+        self.rack = rack._replace(**moved)
+        self._addresses = rack_addresses(self.rack)
+        write_header(page, PAGE_LAYOUT)
 
     @property
     def frame(self) -> int:
@@ -412,7 +467,7 @@ class Mixer:
         """What ended and what came late since the last call, in the mixer's order."""
         found: list[Heard | Late] = []
         while count := pull(self.rack.status, self.rack.reports, self._reports):
-            for kind, id, start, end, heard in self._reports[:count].tolist():
+            for _, kind, id, start, end, heard in self._reports[:count].tolist():
                 if kind == ENDED:
                     found.append(Heard(id, heard, start, end))
                     del self._sounds[id]
@@ -422,6 +477,13 @@ class Mixer:
                 else:
                     found.append(Late(id, start))
         return found
+
+    def sounding(self) -> list[Heard]:
+        """What sounds, as heard so far; the mixer may go on meanwhile."""
+        voices = self.rack.voices
+        frame = self.frame
+        found = voices[["id", "start", "end", "heard"]][voices["phase"] == PLAYING].tolist()
+        return [Heard(id, heard, start, min(end, frame)) for id, start, end, heard in found]
 
     def close(self) -> list[Heard]:
         """Let go of every voice, as heard so far: those that ended, and those that are cut. Nothing mixes."""

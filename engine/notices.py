@@ -16,6 +16,7 @@ EVENTS = (
     "script",
     "xrun",
     "stopped",
+    "ledger",
     "device",
     "unready",
     "failed",

@@ -17,8 +17,9 @@ Play, where it has none: a device mixes by itself, without the interpreter's loc
         player.wait()                                    # until the piece ends; player.stop() ends it before
 
 The sound is the one that `stemloom render` writes, bit for bit, whatever the block sizes and the device;
-every placement that has ended is in the ledger's journal, and leaving the `with` block seals the session in
-the log. `player.take` then holds all that happened, and `stemloom replay` gives the same sound again.
+every placement that has ended is in the ledger's journal, a second later in the log, and leaving the `with`
+block seals the session. `player.take` then holds all that happened, and `stemloom replay` gives the same
+sound again.
 
 Gestures - `set`, `like`, `dislike`, `cue`, `fade`, `mute`, `solo`, `panic`, `swap_script`, `undo` - may come
 from any thread. One for the mix is heard in the next block, one for what is played at the boundary that the
@@ -28,7 +29,9 @@ Events come on a thread of their own, never on the device's: `on("bar", f)` call
 is composed, `"section"` for each first bar of a section, `"started"` with a Placement, `"ended"` with what
 was heard of it, `"withdrawn"` with the ids of stems, `"script"` with the Piece that took over, `"xrun"` with
 their number, `"stopped"` with the seconds for which the process stood still, `"device"` and `"unready"`
-with an error that did not stop the music, `"failed"` with one that did.
+with an error that did not stop the music, `"failed"` with one that did, `"ledger"` with a sentence when the
+disk takes no more entries and with None when it does again: the music goes on, and `player.ledger` says how
+far it is.
 
 Errors: a script with mistakes raises ScriptRejected, a use that it is not for UseRefused, a vault with
 nothing cleared NothingCleared, a device that will not play DeviceFailed. All are sentences for a person.
@@ -57,6 +60,7 @@ from .errors import EngineError
 from .meters import Level
 from .notices import EVENTS, Notices
 from .plan import Bar
+from .scribe import LedgerState
 from .session import Session
 from .take import Take
 
@@ -152,6 +156,7 @@ class Player:
             )
             self._session.prepare(PREPARED_BARS)
             self._session.conductor.listeners.append(self._heard_of)
+            self._session.on_ledger(lambda fault: self._notices.tell("ledger", fault))
             stack.pop_all()
         self._take: Take | None = None
 
@@ -308,6 +313,16 @@ class Player:
     def health(self) -> Health | None:
         """Block times, gaps and the like of the device; null when none is open. Disturbs nothing."""
         return None if self._live is None else self._live.health
+
+    @property
+    def ledger(self) -> LedgerState:
+        """How much of what was heard is durable, how much is sealed in the log, and what is wrong if it is.
+
+        May be asked for at any time, and disturbs nothing.
+        """
+        state = self._session.ledger
+        assert state is not None
+        return state
 
     @property
     def bar(self) -> Bar | None:

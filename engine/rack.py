@@ -20,7 +20,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from .clock import QUANTUM
-from .machine import inner, load_acquire, store_release
+from .machine import fence, inner, load_acquire, store_release
 
 SPAN_QUANTA = 4
 SPAN = SPAN_QUANTA * QUANTUM
@@ -115,6 +115,7 @@ ENDED, LATE = 0, 1
 
 REPORT = np.dtype(
     [
+        ("number", np.int64),
         ("kind", np.int64),
         ("id", np.int64),
         ("start", np.int64),
@@ -124,7 +125,8 @@ REPORT = np.dtype(
     align=True,
 )
 """A placement that ended, by its id, from `start` to `end` with `heard` frames in play, 0 if it never
-began; or a command that came late, by its number, taken at the frame `start`."""
+began; or a command that came late, by its number, taken at the frame `start`. `number` is one more than how
+many came before; it is 0 while the rest is written, for whoever reads the ring after the process died."""
 
 LINE = 16
 """int64 numbers to two cache lines: processors fetch them in pairs."""
@@ -240,11 +242,15 @@ def report(desk, kind, id, start, end, heard):
     """Put a report into its ring, which always has room."""
     written = desk.status[REPORTS_WRITTEN]
     slot = desk.reports[written % REPORTS]
+    slot.number = 0
+    fence()
     slot.kind = kind
     slot.id = id
     slot.start = start
     slot.end = end
     slot.heard = heard
+    fence()
+    slot.number = written + 1
     store_release(desk.status, REPORTS_WRITTEN, written + 1)
     waiting = written + 1 - load_acquire(desk.status, REPORTS_READ)
     desk.status[REPORT_HIGH_WATER] = max(desk.status[REPORT_HIGH_WATER], waiting)

@@ -34,10 +34,11 @@ from .events import Input
 from .faders import MOST_FADE_SECONDS, Faders
 from .gains import buses_of
 from .master import LATENCY_FRAMES
-from .mixer import Mixer
+from .mixer import PAGE_SIZE, Mixer
 from .plan import Bar, Placement, Rested
 from .quantise import to_pcm24
 from .score import Score, score
+from .scribe import LedgerState
 from .state import as_number, first_state, in_range
 from .swap import in_reach
 
@@ -144,8 +145,16 @@ class Session:
             rate=ENGINE_RATE,
         )
         self._account = Account(
-            vault.log if logged else None, wall, self._run, keep_back=keep_back, history=history
+            vault.log if logged else None,
+            wall,
+            self._run,
+            keep_back=keep_back,
+            history=history,
+            sounding=self.mixer.sounding,
+            page_size=PAGE_SIZE,
         )
+        if self._account.page is not None:
+            self.mixer.share(self._account.page)
         self._spool = takes.Spool(vault.home / "takes")
         self.conductor = Conductor(
             vault,
@@ -213,6 +222,16 @@ class Session:
     def sounded(self) -> list[Sounded]:
         """What was heard, once the account holds it."""
         return self._account.sounded
+
+    @property
+    def ledger(self) -> LedgerState | None:
+        """How far the ledger is; null for a session that nobody hears."""
+        return None if self._account.scribe is None else self._account.scribe.state
+
+    def on_ledger(self, call: Callable[[str | None], object]) -> None:
+        """Have `call` called, on another thread, with what keeps the disk from taking entries, or null."""
+        if self._account.scribe is not None:
+            self._account.scribe.on_fault = call
 
     @property
     def playing(self) -> list[Placement]:
@@ -435,11 +454,15 @@ class Session:
         """From here on a device mixes. Gestures are heard `lead` frames after what it has mixed."""
         self._lead = lead
         self.conductor.waits_for_stems = False
+        if self._account.scribe is not None:
+            self._account.scribe.live = True
 
     def go_offline(self) -> None:
         """No device mixes after all: what is read is mixed when it is read."""
         self._lead = 0
         self.conductor.waits_for_stems = True
+        if self._account.scribe is not None:
+            self._account.scribe.live = False
 
     def played(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take what a device has mixed, float32 (2, frames); gives what of it is sure to be output.

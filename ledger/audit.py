@@ -14,9 +14,12 @@ from typing import get_args
 from .clock import milliseconds_of, text_of
 from .entries import (
     Consent,
+    Correction,
     Entry,
     Holder,
+    Income,
     Key,
+    Payout,
     Placement,
     Receipt,
     Removal,
@@ -89,6 +92,8 @@ class Audit:
     _until: dict[tuple[str, str], int] = field(default_factory=dict)
     """By stem and session: the end of the last placement, in ms since 1970."""
     _sessions: dict[str, _Session] = field(default_factory=dict)
+    _money: dict[int, int] = field(default_factory=dict)
+    """By index of an income or a payout: its amount, as corrected."""
 
     def take(self, index: int, entry: Entry) -> Iterator[str]:
         """What is wrong with the next entry, a sentence each. All of it must be consumed."""
@@ -123,6 +128,17 @@ class Audit:
                         )
                     if entry.pool > entry.gross or entry.unallocated > entry.pool:
                         yield "a settlement gives out more than came in"
+                case Income() | Payout():
+                    if isinstance(entry, Payout) and entry.holder not in self._keys:
+                        yield f"a payout names {entry.holder}, who has not joined"
+                    self._money[index] = entry.amount
+                case Correction():
+                    if entry.corrects not in self._money:
+                        yield f"a correction names entry {entry.corrects}, no income and no payout before it"
+                        return
+                    self._money[entry.corrects] += entry.amount
+                    if self._money[entry.corrects] < 0:
+                        yield f"entry {entry.corrects} is corrected to less than nothing"
                 case Terms():
                     sources = [source for source, _ in entry.pool_ppm]
                     if len(set(sources)) != len(sources):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-__all__ = ["Clock", "FixedClock", "SteadyClock", "SystemClock", "milliseconds_of", "text_of"]
+__all__ = ["Clock", "FixedClock", "SteadyClock", "SystemClock", "milliseconds_of", "text_at", "text_of"]
 
 
 class Clock(Protocol):
@@ -61,6 +61,11 @@ def text_of(moment: datetime) -> str:
     """`moment` as an entry writes it: UTC, cut to milliseconds."""
     utc = moment.astimezone(UTC)
     return f"{utc:%Y-%m-%dT%H:%M:%S}.{utc.microsecond // 1000:03d}Z"
+
+
+def text_at(milliseconds: int) -> str:
+    """The time so many milliseconds since 1970, as an entry writes it."""
+    return text_of(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds))
 
 
 def milliseconds_of(text: str) -> int:

@@ -1,20 +1,28 @@
 """The disk under the log and the journals: one seam, so that faults can be put into each step.
 
 What `write` and `append` have done is in the page cache: it survives the death of the process. Only after
-`sync` does it survive a power loss; a name survives one only after `sync` of its folder.
+`sync` does it survive a power loss; a name survives one only after `sync` of its folder. Shared memory
+survives the process and no power loss; nothing that is written to it ever waits for a disk.
 """
 
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 import stat
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
+from .view import read_regular
+
 __all__ = ["Disk", "OpenFile", "RealDisk"]
+
+_SHARED = Path("/dev/shm")
+"""Where Linux keeps files in memory alone."""
 
 
 class OpenFile(Protocol):
@@ -40,7 +48,23 @@ class OpenFile(Protocol):
 class Disk(Protocol):
     """What the ledger asks of a file system. Every method raises OSError with the path in it."""
 
-    def read(self, path: Path) -> bytes: ...
+    def read(self, path: Path, largest: int | None = None) -> bytes:
+        """The bytes of a file; with `largest`, of a regular file that is no larger, as `read_regular`."""
+        ...
+
+    def exists(self, path: Path) -> bool: ...
+
+    def files(self, folder: Path) -> list[Path]:
+        """The regular files in a folder, by name; none where there is no such folder."""
+        ...
+
+    def lock(self, path: Path) -> AbstractContextManager[None]:
+        """Hold a lock among all processes and threads, for which it waits. Freed if the process dies."""
+        ...
+
+    def own(self, path: Path) -> OpenFile | None:
+        """Lock a file that is there, or None if it has a living owner. Raises FileNotFoundError."""
+        ...
 
     def write(self, path: Path, data: bytes) -> None:
         """Make or overwrite `path`; not durable before `sync`."""
@@ -70,12 +94,59 @@ class Disk(Protocol):
         """Make a new file for appending, readable by its owner alone, and lock it."""
         ...
 
+    def link(self, source: Path, target: Path) -> None:
+        """Give a file a second name. Raises FileExistsError."""
+        ...
+
+    def share(self, path: Path, size: int) -> memoryview:
+        """New memory of zeros under a name, which outlives the process: `shared` finds it."""
+        ...
+
+    def shared(self, path: Path) -> bytes | None:
+        """What is in the memory of that name; None if there is none of ours."""
+        ...
+
+    def unshare(self, path: Path) -> None:
+        """Forget the memory of that name; there need not be any. Who has it mapped keeps it."""
+        ...
+
 
 class RealDisk:
     """The file system of this machine."""
 
-    def read(self, path: Path) -> bytes:
-        return path.read_bytes()
+    def read(self, path: Path, largest: int | None = None) -> bytes:
+        return path.read_bytes() if largest is None else read_regular(path, largest)
+
+    def exists(self, path: Path) -> bool:
+        return path.exists()
+
+    def files(self, folder: Path) -> list[Path]:
+        try:
+            with os.scandir(folder) as found:
+                # What is no file is nobody's, and must not keep anybody from writing.
+                return sorted(folder / each.name for each in found if each.is_file(follow_symlinks=False))
+        except FileNotFoundError:
+            return []
+
+    @contextmanager
+    def lock(self, path: Path) -> Iterator[None]:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def own(self, path: Path) -> OpenFile | None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with ExitStack() as stack:
+            stack.callback(os.close, descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return None
+            stack.pop_all()
+        return _RealFile(descriptor, path)
 
     def write(self, path: Path, data: bytes) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
@@ -116,6 +187,46 @@ class RealDisk:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             stack.pop_all()
         return _RealFile(descriptor, path)
+
+    def link(self, source: Path, target: Path) -> None:
+        os.link(source, target)
+
+    def share(self, path: Path, size: int) -> memoryview:
+        # Beside the journal, a page that was written back would have to be faulted in again: see /dev/shm.
+        place = _memory(path)
+        descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            # Written, so that it is there: a page that memory runs out for later would kill the process.
+            _write_all(descriptor, bytes(size), place)
+            return memoryview(mmap.mmap(descriptor, size))
+        except BaseException:
+            with suppress(FileNotFoundError):
+                place.unlink()
+            raise
+        finally:
+            os.close(descriptor)
+
+    def shared(self, path: Path) -> bytes | None:
+        place = _memory(path)
+        try:
+            # Anybody may make a name there: what is not ours says nothing.
+            if os.lstat(place).st_uid != os.geteuid():
+                return None
+            return read_regular(place, _LARGEST_SHARED)
+        except FileNotFoundError:
+            return None
+
+    def unshare(self, path: Path) -> None:
+        with suppress(FileNotFoundError):
+            _memory(path).unlink()
+
+
+_LARGEST_SHARED = 1 << 26
+
+
+def _memory(path: Path) -> Path:
+    """Where the shared memory of a name is: in memory where the system has such a place, else the file."""
+    return _SHARED / f"stemloom-{path.name}" if os.access(_SHARED, os.W_OK | os.X_OK) else path
 
 
 class _RealFile:

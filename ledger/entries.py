@@ -16,13 +16,18 @@ __all__ = [
     "WHOLE_PPM",
     "Approval",
     "Consent",
+    "Correction",
     "Entry",
+    "Gap",
+    "GapReason",
     "Holder",
     "Income",
     "Key",
     "LastUse",
+    "Payout",
     "Placement",
     "Receipt",
+    "Recovered",
     "Removal",
     "Session",
     "SettledHolder",
@@ -57,6 +62,9 @@ Word = Annotated[str, Meta(min_length=1, max_length=200)]
 Use = Literal["stream", "live", "export", "sync"]
 Tier = Literal["free", "subscriber", "developer", "enterprise"]
 Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern="^[A-Z]{3}$")]
+Recovered = Literal["crash", "power loss"]
+"""How a process ended before its session did: what was heard is known to a block, or to a second."""
+GapReason = Literal["disk full", "disk failed", "overflow", "damaged journal"]
 Source = Literal["subscription", "enterprise", "export", "sync"]
 
 
@@ -244,6 +252,8 @@ class Session(_Entry, frozen=True, kw_only=True, tag="session"):
     take: Digest | None
     placements: Count | None
     ms: Count | None
+    recovered: Recovered | UnsetType = UNSET
+    """Left out unless the process died, and another one closed its session."""
 
 
 class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
@@ -270,6 +280,19 @@ class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
     """`frames` in milliseconds, rounded half to even."""
     consent: Count
     """Index of the grant in force."""
+    recovered: Recovered | UnsetType = UNSET
+    """Left out unless the process died while it sounded."""
+
+
+class Gap(_Entry, frozen=True, kw_only=True, tag="gap"):
+    """Records of what was heard are lost: how many, and why."""
+
+    time: Time
+    session: Id | None
+    """Null where nobody can know."""
+    placements: Count | None
+    """How many, null where nobody can know."""
+    reason: GapReason
 
 
 class Terms(_Entry, frozen=True, kw_only=True, tag="terms"):
@@ -332,6 +355,26 @@ class Settlement(_Entry, frozen=True, kw_only=True, tag="settlement"):
     """SHA-256 of the canonical JSON of the list of `SettledHolder`, by holder id."""
 
 
+class Payout(_Entry, frozen=True, kw_only=True, tag="payout"):
+    """Money that was paid to a holder."""
+
+    time: Time
+    holder: Id
+    currency: Currency
+    amount: Positive
+    reference: Word
+
+
+class Correction(_Entry, frozen=True, kw_only=True, tag="correction"):
+    """An income or a payout was entered wrongly: it was to be more, or less, by `amount`."""
+
+    time: Time
+    corrects: Count
+    """Index of the entry."""
+    amount: Annotated[int, Meta(ge=-(2**53 - 1), le=2**53 - 1)]
+    reason: Word
+
+
 Entry = (
     Holder
     | Key
@@ -343,9 +386,12 @@ Entry = (
     | Standing
     | Session
     | Placement
+    | Gap
     | Terms
     | Income
     | Settlement
+    | Payout
+    | Correction
 )
 
 

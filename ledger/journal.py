@@ -1,21 +1,20 @@
 """Journals: what one session means to play and has played, durable before it is sequenced into the log.
 
-    stemloom journal v1\\n
-    frame: length (uint32 big-endian) || CRC-32 of the payload (uint32) || payload
-    payload: I || JSON of a list of intentions, or E || entries as an entry bundle holds them
+A session's journal is a row of files, `<name>-<number>.journal`; see `frames.py` for what they hold. Each is
+locked (flock) while its owner lives. `seal` begins the next file and hands what the last one holds to the
+log, so that a long session is in the log a second behind. When the owner dies, the next process that writes
+to the log adopts the files: what was acknowledged in them is sequenced, once, and what sounded is closed at
+what was heard (`recovery.py`). Intentions that never sounded leave no entry.
 
-A journal belongs to one session and is locked (flock) while its owner lives. When the owner dies, the next
-process that writes to the log adopts the file: what was acknowledged in it is sequenced, once. Intentions
-that never became entries leave none.
+    acknowledged    durable in the journal: nothing but the disk itself can lose it any more
+    sealed          in the log, under a signed checkpoint
 """
 
 from __future__ import annotations
 
-import struct
 import threading
-import zlib
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,78 +24,95 @@ import msgspec
 
 from .canonical import encode
 from .disk import Disk, OpenFile
-from .entries import Entry
-from .errors import BadEntry, JournalFailed
-from .tiles import bundle, split_bundle
+from .entries import Entry, Placement, Session
+from .errors import JournalFailed
+from .frames import (
+    MAGIC,
+    WHOLE,
+    Carried,
+    Intention,
+    Sounding,
+    carried_frame,
+    entries_frame,
+    intentions_frame,
+    placements_frame,
+    sounding_frame,
+)
+from .page import boot
+from .places import journal_file, page_file
 
-__all__ = ["Found", "Intention", "Journal", "read_journal"]
+__all__ = ["Journal"]
 
-_MAGIC = b"stemloom journal v1\n"
-_FRAME = struct.Struct(">II")
-_INTENTIONS, _ENTRIES = b"I", b"E"
+_SequenceFiles = Callable[[Sequence[Path], Sequence[bytes]], list[int]]
 
 
-class Intention(msgspec.Struct, frozen=True, kw_only=True):
-    """A placement that is about to sound: `frames` and `start_frame` are as planned."""
+@dataclass(eq=False, slots=True)
+class _Frame:
+    """What one call wants durable, and what that changes in the books."""
 
-    session: str
-    stem: str
-    line: int
-    start_frame: int
-    frames: int
-    consent: int
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a journal's file holds."""
-
-    entries: tuple[bytes, ...]
-    """Canonical bytes, in the order written."""
-    intentions: tuple[Intention, ...]
-    length: int
-    """Bytes up to the end of the last whole frame."""
-    damaged: bool
-    """A whole frame follows that is not what was written: more than a write that was cut short."""
+    data: bytes
+    entries: Sequence[bytes] = ()
+    ids: Sequence[int] = ()
+    """Placements that have ended with it."""
+    placements: int = 0
+    ms: int = 0
+    intentions: Sequence[Intention] = ()
+    sounding: tuple[Sounding, ...] | None = None
+    session: Session | None = None
+    error: Exception | None = None
 
 
 class Journal:
     """A session's journal. Its methods may be called from several threads; they share their syncs.
 
-    `intend` and `write` return once what they were given is durable, after one fdatasync at most. If the
-    disk refuses a write, nothing of it is kept, the OSError passes through and the journal can be used
-    again. If a sync fails, no one can know what is durable: from then on it raises JournalFailed, and `close`
-    sequences what was acknowledged before.
+    `intend`, `write`, `ended` and `sound` return once what they were given is durable, after one fdatasync
+    at most. If the disk refuses a write, nothing of it is kept, the OSError passes through and the journal
+    can be used again. If a sync fails, no one can know what is durable: that call's error passes through,
+    then JournalFailed is raised until `mend` has written everything anew, elsewhere.
     """
 
     def __init__(
-        self, path: Path, disk: Disk, sequence: Callable[[Path, Sequence[bytes]], list[int]]
+        self, folder: Path, name: str, disk: Disk, sequence: _SequenceFiles, page_size: int = 0
     ) -> None:
-        """Make the file, locked, in a folder that is there.
+        """Make the first file, locked, in a folder that is there, and a page of zeros if it has a size.
 
-        `sequence` takes the path and the entries, and returns their indices when they are in the log and the
-        file is gone.
+        `sequence` takes paths of whole files and their entries, and returns the entries' indices when they
+        are in the log and the files are gone.
         """
-        self.path = path
+        self._folder, self._name = folder, name
         self._disk = disk
         self._sequence = sequence
-        # `_state` guards the fields below it. Only the thread that has set `_syncing` touches the file.
+        # `_sealing` is held by whoever begins another file or hands files to the log; before `_state`.
+        self._sealing = threading.RLock()
+        # `_state` guards what is below it. Only the thread that has set `_syncing` touches the file.
         self._state = threading.Condition()
-        self._waiting: list[bytes] = []
-        self._asked = 0
-        self._durable = 0
-        self._refused: dict[int, OSError] = {}
+        self._waiting: list[_Frame] = []
         self._syncing = False
         self._failed = False
         self._closed = False
-        self._length = len(_MAGIC)
-        self._file: OpenFile = disk.create_owned(path)
+        # The session as the frames so far leave it.
+        self._session: Session | None = None
+        self._session_closed = False
+        self._placements = self._ms = 0
+        self._open: dict[int, Intention] = {}
+        self._sounding: tuple[Sounding, ...] = ()
+        # The file that grows: what it holds, and the entries in it.
+        self._number = 0
+        self._begun = self._carried()
+        self._frames: list[bytes] = []
+        self._entries: list[bytes] = []
+        self._older: list[tuple[Path, OpenFile, list[bytes]]] = []
+        """Files that are whole and not in the log yet."""
+        self.acknowledged = 0
+        """How many entries are durable."""
+        self.sealed = 0
+        """How many of them are in the log."""
         with ExitStack() as stack:
-            stack.callback(disk.remove, path)
-            stack.callback(self._file.close)
-            self._file.append(_MAGIC)
-            self._file.sync()
-            disk.sync(path.parent)
+            self.page = disk.share(page_file(folder, name), page_size) if page_size else None
+            """Memory that outlives the process: see `page.py`."""
+            if page_size:
+                stack.callback(disk.unshare, page_file(folder, name))
+            self._file, self._path, self._length = self._begin(self._begun)
             stack.pop_all()
 
     def __enter__(self) -> Self:
@@ -107,10 +123,23 @@ class Journal:
     ) -> None:
         self.close()
 
+    @property
+    def path(self) -> Path:
+        """The file that grows."""
+        return self._path
+
+    @property
+    def failed(self) -> bool:
+        """Whether a sync failed, and nothing is acknowledged before `mend`."""
+        return self._failed
+
     def intend(self, placements: Sequence[Intention]) -> None:
-        """Make placements durable as intended; only then may they sound. Raises OSError, JournalFailed."""
+        """Make placements durable as intended; only then may they sound. Raises OSError, JournalFailed.
+
+        One that was intended before is meant as it is now.
+        """
         if placements:
-            self._commit(_INTENTIONS + msgspec.json.encode(placements))
+            self._commit(_Frame(intentions_frame(placements), intentions=placements))
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Acknowledge entries: durable, all or none, when it returns.
@@ -118,103 +147,217 @@ class Journal:
         Raises BadEntry, OSError, JournalFailed.
         """
         if entries:
-            self._commit(_ENTRIES + bundle([encode(entry) for entry in entries]))
+            coded = [encode(entry) for entry in entries]
+            frame = _Frame(entries_frame(coded), coded)
+            for entry in entries:
+                if isinstance(entry, Placement):
+                    frame.placements, frame.ms = frame.placements + 1, frame.ms + entry.ms
+                elif isinstance(entry, Session):
+                    frame.session = entry
+            self._commit(frame)
+
+    def ended(self, ids: Sequence[int], entries: Sequence[bytes], ms: int) -> None:
+        """Acknowledge placements that ended: their numbers, their canonical entries, and the ms of them all.
+
+        Raises OSError, JournalFailed.
+        """
+        if entries:
+            self._commit(_Frame(placements_frame(ids, entries), entries, ids, len(entries), ms))
+
+    def sound(self, sounding: Sequence[Sounding]) -> None:
+        """Make durable how long what sounds has been heard so far. Raises OSError, JournalFailed."""
+        if sounding or self._sounding:
+            self._commit(_Frame(sounding_frame(sounding), sounding=tuple(sounding)))
+
+    def seal(self) -> list[int]:
+        """Have all that is acknowledged sequenced into the log, and go on in another file; the new indices.
+
+        If it raises OSError, everything is still there, and it may be called again.
+        """
+        with self._sealing:
+            with self._state:
+                self._wait()
+                if self._closed:
+                    return []
+                self._refuse_broken()
+                if self._entries:
+                    self._turn_over()
+            return self._hand_over()
+
+    def mend(self) -> None:
+        """After a failed sync: write what the file must hold to another one, and acknowledge from there on.
+
+        A sync that failed is never tried again: what it was about may be gone from memory, and counted as
+        written. Raises OSError; then nothing has changed.
+        """
+        with self._sealing, self._state:
+            self._wait()
+            if not self._failed or self._closed:
+                return
+            bad = self._path, self._file, list[bytes]()
+            instead = msgspec.structs.replace(self._begun, replaces=(*self._begun.replaces, self._number))
+            whole = b"".join([*self._frames, WHOLE])
+            self._file, self._path, self._length = self._begin(instead, whole)
+            self._begun, self._failed = instead, False
+            # It goes when the other one is in the log, and not before: alone it would be adopted again.
+            self._older.append(bad)
 
     def close(self) -> list[int]:
-        """Sequence what was written into the log, remove the file, and give the entries' indices.
+        """Sequence what was written into the log, remove the files, and give the new indices.
 
-        A second call gives an empty list. If it raises, the file and its entries are still there: it may be
-        called again, and if this process dies instead, another one adopts them.
+        A second call gives an empty list. If it raises, the files and their entries are still there: it may
+        be called again, and if this process dies instead, another one adopts them.
         """
-        with self._state:
-            while self._syncing:
-                self._state.wait()
-            if self._closed:
-                return []
-            found = read_journal(self._disk.read(self.path)[: self._length])
-            indices = self._sequence(self.path, found.entries)
-            # A crash before the lock is freed here finds the file gone and nothing to adopt.
-            self._file.close()
-            self._closed = True
+        with self._sealing:
+            with self._state:
+                self._wait()
+                if self._closed:
+                    return []
+            if self._failed:
+                self.mend()
+            indices = self._hand_over(last=True)
+            with self._state:
+                self._closed = True
             return indices
 
-    def _commit(self, payload: bytes) -> None:
-        """Group commit: whoever finds no sync under way writes and syncs for all who wait."""
-        frame = _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
+    # Files.
+
+    def _carried(self) -> Carried:
+        return Carried(
+            boot=boot(),
+            session=self._session,
+            closed=self._session_closed,
+            placements=self._placements,
+            ms=self._ms,
+            intentions=tuple(self._open.values()),
+            sounding=self._sounding,
+        )
+
+    def _begin(self, carried: Carried, more: bytes = b"") -> tuple[OpenFile, Path, int]:
+        """Make the next file, durable, with the frames `more` in it."""
+        data = MAGIC + carried_frame(carried) + more
+        # A number is not used again: what is left of a file that could not be made says something else.
+        self._number += 1
+        path = journal_file(self._folder, self._name, self._number)
+        file = self._disk.create_owned(path)
+        with ExitStack() as stack:
+            stack.callback(self._discard, path)
+            stack.callback(file.close)
+            file.append(data)
+            file.sync()
+            self._disk.sync(self._folder)
+            stack.pop_all()
+        return file, path, len(data)
+
+    def _discard(self, path: Path) -> None:
+        with suppress(OSError):
+            self._disk.remove(path)
+
+    def _turn_over(self) -> None:
+        """Begin another file; the one so far is whole. Called with `_state` held and nobody syncing."""
+        whole = self._path, self._file, self._entries
+        carried = self._carried()
+        self._file, self._path, self._length = self._begin(carried)
+        self._begun, self._frames = carried, []
+        self._older.append(whole)
+        self._entries = []
+
+    def _hand_over(self, *, last: bool = False) -> list[int]:
+        """Have whole files sequenced, with the last one if nothing more is written to it."""
+        files = list(self._older)
+        if last:
+            files.append((self._path, self._file, self._entries))
+        if not files:
+            return []
+        entries = [entry for _, _, each in files for entry in each]
+        indices = self._sequence([path for path, _, _ in files], entries)
+        # A crash before the locks are freed here finds the files gone and nothing to adopt.
+        for _, file, _ in files:
+            file.close()
+        self._older = []
+        self.sealed += len(entries)
+        if last:
+            self._entries, self._frames = [], []
+        return indices
+
+    # Group commit.
+
+    def _wait(self) -> None:
+        while self._syncing:
+            self._state.wait()
+
+    def _commit(self, frame: _Frame) -> None:
+        """Whoever finds no sync under way writes and syncs for all who wait."""
         with self._state:
             self._refuse_broken()
             self._waiting.append(frame)
-            self._asked += 1
-            mine = self._asked
-            while self._durable < mine:
-                if self._syncing:
-                    self._state.wait()
-                    continue
-                self._refuse_broken()
-                self._syncing = True
-                group, upto = b"".join(self._waiting), self._asked
-                first = upto - len(self._waiting) + 1
-                self._waiting = []
-                self._state.release()
-                refused: OSError | None = None
-                done = False
-                try:
-                    refused = self._put(group)
-                    done = True
-                finally:
-                    self._state.acquire()
-                    self._syncing = False
-                    self._failed = self._failed or not done
-                    if refused is None and done:
-                        self._length += len(group)
-                    if refused is not None:
-                        self._refused.update(dict.fromkeys(range(first, upto + 1), refused))
-                    if done:
-                        self._durable = upto
-                    self._state.notify_all()
-            error = self._refused.pop(mine, None)
-        if error is not None:
-            raise error
+            while self._syncing:
+                self._state.wait()
+            if frame in self._waiting:
+                self._refuse_broken(frame)
+                self._put_all()
+            if frame.error is not None:
+                raise frame.error
 
-    def _put(self, group: bytes) -> OSError | None:
-        """Write and sync. The error if the disk refused the write and the file is as it was before."""
+    def _put_all(self) -> None:
+        """Write and sync what waits, without `_state` held meanwhile; then take it into the books."""
+        group, self._waiting = self._waiting, []
+        self._syncing = True
+        self._state.release()
+        refused: Exception | None = JournalFailed(f"a write to the journal {self._path} was broken off")
+        failed = True
+        data = b"".join([each.data for each in group])
         try:
-            self._file.append(group)
+            refused, failed = self._put(data)
+        finally:
+            self._state.acquire()
+            self._syncing = False
+            self._failed = self._failed or failed
+            if refused is None:
+                self._length += len(data)
+            for each in group:
+                each.error = refused
+                if refused is None:
+                    self._take(each)
+            self._state.notify_all()
+
+    def _take(self, frame: _Frame) -> None:
+        for each in frame.intentions:
+            self._open[each.id] = each
+        if frame.sounding is not None:
+            self._sounding = frame.sounding
+        if frame.session is not None:
+            self._session, self._session_closed = frame.session, frame.session.state == "closed"
+        self._frames.append(frame.data)
+        self._entries += frame.entries
+        self.acknowledged += len(frame.entries)
+        self._placements += frame.placements
+        self._ms += frame.ms
+        for id in frame.ids:
+            self._open.pop(id, None)
+
+    def _put(self, data: bytes) -> tuple[OSError | None, bool]:
+        """Write and sync. What the disk refused, if it did, and whether the file can be used no more."""
+        try:
+            self._file.append(data)
         except OSError as error:
-            self._file.cut(self._length)
-            return error
-        self._file.sync()
-        return None
-
-    def _refuse_broken(self) -> None:
-        if self._closed:
-            raise JournalFailed("the session's journal is closed")
-        if self._failed:
-            raise JournalFailed(
-                f"the disk failed under the journal {self.path}: nothing more can be acknowledged in it"
-            )
-
-
-def read_journal(data: bytes) -> Found:
-    """What the bytes of a journal's file hold, up to the first frame that is not whole."""
-    entries: list[bytes] = []
-    intentions: list[Intention] = []
-    if not data.startswith(_MAGIC):
-        return Found((), (), 0, damaged=not _MAGIC.startswith(data))
-    at = len(_MAGIC)
-    while at + _FRAME.size <= len(data):
-        length, crc = _FRAME.unpack_from(data, at)
-        payload = data[at + _FRAME.size : at + _FRAME.size + length]
-        if len(payload) < length:
-            break
-        if zlib.crc32(payload) != crc:
-            return Found(tuple(entries), tuple(intentions), at, damaged=True)
+            try:
+                self._file.cut(self._length)
+            except OSError:
+                return error, True
+            return error, False
         try:
-            if payload[:1] == _ENTRIES:
-                entries += split_bundle(payload[1:])
-            else:
-                intentions += msgspec.json.decode(payload[1:], type=list[Intention])
-        except (BadEntry, msgspec.DecodeError):
-            return Found(tuple(entries), tuple(intentions), at, damaged=True)
-        at += _FRAME.size + length
-    return Found(tuple(entries), tuple(intentions), at, damaged=False)
+            self._file.sync()
+        except OSError as error:
+            return error, True
+        return None, False
+
+    def _refuse_broken(self, frame: _Frame | None = None) -> None:
+        if self._closed or self._failed:
+            if frame is not None:
+                self._waiting.remove(frame)
+            if self._closed:
+                raise JournalFailed("the session's journal is closed")
+            raise JournalFailed(
+                f"the disk failed under the journal {self._path}: nothing more can be acknowledged in it"
+            )

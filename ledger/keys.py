@@ -5,7 +5,6 @@ A key file is unencrypted PKCS #8 PEM, so that other tools read it.
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
@@ -44,10 +43,10 @@ class PrivateKey:
         return cls(Ed25519PrivateKey.from_private_bytes(seed))
 
     @classmethod
-    def load(cls, path: Path) -> PrivateKey:
+    def load(cls, path: Path, disk: Disk | None = None) -> PrivateKey:
         """The key in the file `path`. Raises BadKey, OSError."""
         try:
-            key = load_pem_private_key(path.read_bytes(), password=None)
+            key = load_pem_private_key((disk or RealDisk()).read(path), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise BadKey(f"{path} is not a private key; put it back from a backup") from error
         if not isinstance(key, Ed25519PrivateKey):
@@ -60,7 +59,7 @@ class PrivateKey:
         Raises FileExistsError rather than touch another key. After a crash the file is whole or not there.
         """
         disk = disk or RealDisk()
-        if not path.parent.is_dir():
+        if not disk.exists(path.parent):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             disk.sync(path.parent.parent)
         text = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -72,7 +71,7 @@ class PrivateKey:
                 owned.sync()
             finally:
                 owned.close()
-            os.link(new, path)
+            disk.link(new, path)
         finally:
             disk.remove(new)
         disk.sync(path.parent)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,13 +17,14 @@ from .clock import Clock, SystemClock
 from .disk import Disk, RealDisk
 from .entries import Entry
 from .errors import BadEntry, BadKey, LedgerError, NoLedger, NoSuchEntry, VerificationFailed
-from .journal import Journal, read_journal
+from .frames import read_journal
+from .journal import Journal
 from .keys import PrivateKey
 from .note import LARGEST_NOTE, Verifier
 from .places import Places
 from .reader import TileReader
 from .sequence import Sequencer
-from .view import read_regular
+from .tiles import File
 
 __all__ = ["Log"]
 
@@ -44,7 +44,7 @@ class Log:
         self._disk = disk
         self._verifier = Verifier(origin_of(key.public), key.public)
         self._sequencer = Sequencer(places, key, self._verifier, disk)
-        self._tiles = TileReader(places.log)
+        self._tiles = TileReader(places.log, self._fetch)
         # The last checkpoint that was read, and its bytes. Replaced as one, so threads need no lock for it.
         self._seen: tuple[bytes, Checkpoint] | None = None
 
@@ -61,23 +61,23 @@ class Log:
         disk = disk or RealDisk()
         if create:
             _make_folders(places, disk)
-            with _locked(places):
-                if not places.key.exists():
-                    if places.checkpoint.exists() or places.signed.exists():
+            with disk.lock(places.lock):
+                if not disk.exists(places.key):
+                    if disk.exists(places.checkpoint) or disk.exists(places.signed):
                         raise BadKey(
                             f"the log's key {places.key} is missing, though there is a log; "
                             "put it back from a backup"
                         )
                     PrivateKey.generate().save(places.key, disk)
-                log = cls(places, PrivateKey.load(places.key), clock or SystemClock(), disk)
+                log = cls(places, PrivateKey.load(places.key, disk), clock or SystemClock(), disk)
                 log._sequencer.begin()
-                log._sequencer.adopt()
+                log._sequencer.adopt(log._clock.now())
         else:
-            if not places.checkpoint.exists() and not places.signed.exists():
+            if not disk.exists(places.checkpoint) and not disk.exists(places.signed):
                 raise _no_ledger(places)
-            if not places.key.exists():
+            if not disk.exists(places.key):
                 raise BadKey(f"the log's key {places.key} is missing; put it back from a backup")
-            log = cls(places, PrivateKey.load(places.key), clock or SystemClock(), disk)
+            log = cls(places, PrivateKey.load(places.key, disk), clock or SystemClock(), disk)
         log.signed()
         return log
 
@@ -115,7 +115,7 @@ class Log:
     def checkpoint(self) -> bytes:
         """The signed checkpoint, as it is published. Raises NoLedger, VerificationFailed if it is lost."""
         try:
-            return read_regular(self._places.checkpoint, LARGEST_NOTE)
+            return self._disk.read(self._places.checkpoint, LARGEST_NOTE)
         except FileNotFoundError as error:
             known = self._known_size()
             if not known:
@@ -128,7 +128,7 @@ class Log:
     def _known_size(self) -> int:
         """How many entries the copy of the last signed checkpoint has; 0 without one."""
         try:
-            return open_checkpoint(read_regular(self._places.signed, LARGEST_NOTE), self._verifier).size
+            return open_checkpoint(self._disk.read(self._places.signed, LARGEST_NOTE), self._verifier).size
         except FileNotFoundError:
             return 0
 
@@ -176,10 +176,11 @@ class Log:
 
     def waiting(self) -> Iterator[Entry]:
         """What processes that are at work have acknowledged and not handed in yet. It is in no order."""
-        for path in sorted(self._places.journals.glob("*.journal")):
-            with suppress(FileNotFoundError):
-                for data in read_journal(read_regular(path, _LARGEST_JOURNAL)).entries:
-                    yield decode(data)
+        for path in self._disk.files(self._places.journals):
+            if path.suffix == ".journal":
+                with suppress(FileNotFoundError):
+                    for data in read_journal(self._disk.read(path, _LARGEST_JOURNAL)).entries:
+                        yield decode(data)
 
     def prove(self, index: int) -> bytes:
         """A receipt (C2SP tlog-proof) that the entry at `index` is in the log; the entry travels in it."""
@@ -202,6 +203,9 @@ class Log:
             raise self._no_entry(index, size)
         return next(self._tiles.entries(index, index + 1, self._latest_size))[1]
 
+    def _fetch(self, file: File) -> bytes:
+        return self._disk.read(self._places.log / file.path, file.largest)
+
     def _latest_size(self) -> int:
         return self.size
 
@@ -219,24 +223,22 @@ class Log:
         failed in the very moment that the signed checkpoint was put in place.
         """
         data = [encode(entry) for entry in entries]
-        with _locked(self._places):
-            self._sequencer.begin()
-            return self._sequencer.adopt(then=data)
+        return self._sequence((), data)
 
-    def journal(self) -> Journal:
-        """A new journal for one session of this process."""
+    def journal(self, page_size: int = 0) -> Journal:
+        """A new journal for one session of this process, with a page of shared memory if that has a size."""
         # Under the lock, so that nobody takes the file for an orphan before it is locked itself.
-        with _locked(self._places):
+        with self._disk.lock(self._places.lock):
             # An empty folder is easily lost when a home is copied.
             if self._disk.make_folder(self._places.journals, 0o700):
                 self._disk.sync(self._places.ledger)
-            name = f"{os.getpid()}-{secrets.token_hex(8)}.journal"
-            return Journal(self._places.journals / name, self._disk, self._sequence_journal)
+            name = f"{os.getpid()}-{secrets.token_hex(8)}"
+            return Journal(self._places.journals, name, self._disk, self._sequence, page_size)
 
-    def _sequence_journal(self, path: Path, entries: Sequence[bytes]) -> list[int]:
-        with _locked(self._places):
+    def _sequence(self, own: Sequence[Path], entries: Sequence[bytes]) -> list[int]:
+        with self._disk.lock(self._places.lock):
             self._sequencer.begin()
-            return self._sequencer.adopt(then=entries, own=path)
+            return self._sequencer.adopt(self._clock.now(), entries, own)
 
 
 def _no_ledger(places: Places) -> NoLedger:
@@ -246,7 +248,7 @@ def _no_ledger(places: Places) -> NoLedger:
 def _make_folders(places: Places, disk: Disk) -> None:
     """HOME, its keys and journals for their owner alone; folders that are there keep their mode."""
     parent = places.home.parent
-    if not parent.is_dir():
+    if not disk.exists(parent):
         parent.mkdir(parents=True, exist_ok=True)
     made = False
     for folder, mode in (
@@ -260,14 +262,3 @@ def _make_folders(places: Places, disk: Disk) -> None:
     if made:
         for folder in (places.journals, places.log, places.ledger, places.home, parent):
             disk.sync(folder)
-
-
-@contextmanager
-def _locked(places: Places) -> Iterator[None]:
-    """Hold the right to sequence, among all processes and threads; waits for it. Freed if we die."""
-    descriptor = os.open(places.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

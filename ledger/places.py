@@ -2,7 +2,7 @@
 
     HOME/keys/log.key                  the log's private key
     HOME/ledger/lock                   held while entries are sequenced
-    HOME/ledger/journals/*.journal     what is durable and not yet sequenced, one file a session
+    HOME/ledger/journals/*.journal     what is durable and not yet sequenced, a row of files a session
     HOME/ledger/pending                which sizes the newest append leads from and to
     HOME/ledger/signed                 the last checkpoint that was signed
     HOME/ledger/log/checkpoint         the published one
@@ -16,7 +16,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Places"]
+__all__ = ["Places", "journal_file", "journal_number", "page_file"]
+
+_DIGITS = 8
+
+
+def journal_file(folder: Path, name: str, number: int) -> Path:
+    """A file of the journal of that name; by name they are in their order."""
+    return folder / f"{name}-{number:0{_DIGITS}d}.journal"
+
+
+def journal_number(path: Path) -> tuple[str, int]:
+    """The inverse: the journal's name and the file's number. What is called otherwise is file 0 of itself."""
+    name, dash, number = path.stem.rpartition("-")
+    if dash and len(number) == _DIGITS and number.isdecimal():
+        return name, int(number)
+    return path.stem, 0
+
+
+def page_file(folder: Path, name: str) -> Path:
+    """Where the page of that journal is asked for."""
+    return folder / f"{name}.page"
 
 
 @dataclass(frozen=True, slots=True)

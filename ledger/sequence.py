@@ -15,28 +15,35 @@ before anyone can look for orphans again.
 from __future__ import annotations
 
 import errno
-import fcntl
-import os
-import stat
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from . import merkle
-from .canonical import decode
 from .checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from .disk import Disk
 from .edge import Edge
-from .errors import BadEntry, BadNote, RefusesToSign, VerificationFailed
-from .journal import read_journal
+from .errors import BadNote, RefusesToSign, VerificationFailed
+from .frames import read_journal
 from .keys import PrivateKey
 from .note import Verifier
 from .pending import Pending
-from .places import Places
+from .places import Places, journal_number, page_file
 from .reader import TileReader
+from .recovery import Orphan, first_bad
 from .tiles import ENTRIES, TILE, File, bundle, files_of, in_bundle, levels_of, partial_files, width_at
 
 __all__ = ["Sequencer"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Orphaned:
+    """A journal whose owner died, and its files."""
+
+    entries: Orphan
+    files: Sequence[Path]
 
 
 class Sequencer:
@@ -58,7 +65,7 @@ class Sequencer:
         published = self._open(self._places.checkpoint)
         signed = self._open(self._places.signed)
         if signed is None:
-            if published is not None or (self._places.log / "tile").exists():
+            if published is not None or self._disk.exists(self._places.log / "tile"):
                 raise RefusesToSign(
                     f"there is a log, but {self._places.signed}, the copy of its last signed checkpoint, is "
                     "missing: signing could make two histories of one log; put back the whole home from one "
@@ -98,7 +105,7 @@ class Sequencer:
 
     def _root_at(self, size: int, published: int) -> bytes | None:
         try:
-            return TileReader(self._places.log).root(size, lambda: published)
+            return TileReader(self._places.log, self._fetch).root(size, lambda: published)
         except VerificationFailed:
             return None
 
@@ -119,16 +126,25 @@ class Sequencer:
         if pending is None or current.size not in (pending.before, pending.after):
             return
         done = current.size == pending.after
+        touched: dict[Path, None] = {}
         for file in partial_files(pending.before) if done else files_of(pending.after, pending.before):
             if not file.belongs_to(current.size):
-                self._clear(file)
+                touched[self._clear(file)] = None
         if done:
             for name in pending.journals:
                 self._retire(self._places.journals / name)
+            if pending.journals:
+                touched[self._places.journals] = None
+        # What is removed must stay removed before the note goes that knows of it: a journal that came back
+        # after a power loss would be taken in again.
+        for folder in touched:
+            if self._disk.exists(folder):
+                self._disk.sync(folder)
         # Not synced: a note that comes back after a power loss says nothing that is not so.
         self._disk.remove(self._places.pending)
 
-    def _clear(self, file: File) -> None:
+    def _clear(self, file: File) -> Path:
+        """Remove a file and the folders that it leaves empty; the folder in which a name has gone."""
         path = self._places.log / file.path
         self._disk.remove(path)
         folder = path.parent
@@ -139,47 +155,64 @@ class Sequencer:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
                     raise
                 if error.errno != errno.ENOENT:
-                    return
+                    return folder
             folder = folder.parent
+        return folder
 
     def _retire(self, path: Path) -> None:
-        """Take a journal that is sequenced out of the way. What of it could not be read is kept beside."""
+        """Take a journal's file that is sequenced out of the way. What could not be read is kept beside."""
         try:
             found = read_journal(self._disk.read(path))
         except FileNotFoundError:
             return
-        if found.damaged or _first_bad(found.entries) is not None:
+        if found.damaged or first_bad(found.entries) is not None:
             self._disk.replace(path, path.with_suffix(".damaged"))
         else:
             self._disk.remove(path)
+        name = journal_number(path)[0]
+        if all(journal_number(each)[0] != name for each in self._journals()):
+            self._disk.unshare(page_file(self._places.journals, name))
+
+    def _journals(self) -> list[Path]:
+        return [path for path in self._disk.files(self._places.journals) if path.suffix == ".journal"]
 
     # Appending.
 
-    def adopt(self, then: Sequence[bytes] = (), own: Path | None = None) -> list[int]:
+    def adopt(self, now: str, then: Sequence[bytes] = (), own: Sequence[Path] = ()) -> list[int]:
         """Take in the journals whose owners died, then the entries `then`; the indices of `then`.
 
-        `own`: the caller's journal, of which `then` is the whole.
+        `own`: files of the caller's journal, of which `then` is the whole. `now`: when sessions are closed
+        that nobody closed.
         """
         with ExitStack() as held:
             taken: list[bytes] = []
             journals: list[Path] = []
-            for path in sorted(self._places.journals.glob("*.journal")):
-                # What is no file is nobody's journal, and must not keep anybody from writing.
-                if path == own or not stat.S_ISREG(path.lstat().st_mode):
+            names = {journal_number(path)[0] for path in own}
+            for name, files in groupby(self._journals(), lambda path: journal_number(path)[0]):
+                if name in names:
                     continue
-                descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-                held.callback(os.close, descriptor)
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    continue
-                entries = read_journal(self._disk.read(path)).entries
-                taken += entries[: _first_bad(entries)]
-                journals.append(path)
-            if own is not None:
-                journals.append(own)
-            indices = self.append([*taken, *then], journals)
+                orphan = self._orphan(name, list(files), held)
+                if orphan is not None:
+                    taken += orphan.entries.entries(now)
+                    journals += orphan.files
+            indices = self.append([*taken, *then], [*journals, *own])
         return indices[len(taken) :]
+
+    def _orphan(self, name: str, files: Sequence[Path], held: ExitStack) -> _Orphaned | None:
+        """A dead owner's journal, its files locked until `held` is left; None if the owner lives.
+
+        An owner locks a file before it lets go of the one before, so one that lives has one at least.
+        """
+        for path in files:
+            try:
+                owned = self._disk.own(path)
+            except FileNotFoundError:
+                continue
+            if owned is None:
+                return None
+            held.callback(owned.close)
+        found = {journal_number(path)[1]: read_journal(self._disk.read(path)) for path in files}
+        return _Orphaned(Orphan(found, self._disk.shared(page_file(self._places.journals, name))), files)
 
     def append(self, entries: Sequence[bytes], journals: Sequence[Path] = ()) -> list[int]:
         """Sequence canonical entries, which are the whole of `journals` and perhaps more; their indices."""
@@ -245,10 +278,13 @@ class Sequencer:
             )
         return entries
 
+    def _fetch(self, file: File) -> bytes:
+        return self._disk.read(self._places.log / file.path, file.largest)
+
     def _read(self, file: File) -> bytes:
         path = self._places.log / file.path
         try:
-            return self._disk.read(path)
+            return self._fetch(file)
         except FileNotFoundError as error:
             raise VerificationFailed(f"{path} is missing; see 'stemloom ledger verify'") from error
 
@@ -273,7 +309,7 @@ class Sequencer:
 
     def _make_folders(self, folder: Path, touched: dict[Path, None]) -> None:
         """Make `folder` and the folders above it; `touched` gathers those that got a new name in them."""
-        if folder.is_dir():
+        if self._disk.exists(folder):
             return
         self._make_folders(folder.parent, touched)
         self._disk.make_folder(folder, 0o755)
@@ -306,13 +342,3 @@ def _bundles(size: int, entries: Sequence[bytes]) -> dict[File, bytes]:
         File(ENTRIES, first + at // TILE, min(TILE, len(entries) - at)): bundle(entries[at : at + TILE])
         for at in range(0, len(entries), TILE)
     }
-
-
-def _first_bad(entries: Sequence[bytes]) -> int | None:
-    """The place of the first entry that this version cannot read."""
-    for place, entry in enumerate(entries):
-        try:
-            decode(entry)
-        except BadEntry:
-            return place
-    return None

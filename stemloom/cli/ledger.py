@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _KINDS = (
     *("holder", "key", "stem", "removal", "splits", "consent", "standing", "receipt"),
-    *("session", "placement", "terms", "income", "settlement"),
+    *("session", "placement", "gap", "terms", "income", "settlement", "payout", "correction"),
 )
 
 
@@ -268,6 +268,9 @@ def _summary(entry: Entry) -> str:
             count = entry.placements
             sums = "" if count is None else f", {counted(count, 'placement')}, {entry.ms} ms"
             return f"{entry.session} {entry.state} for {entry.use}, {entry.tier}{sums}"
+        case entries.Gap():
+            lost = "records" if entry.placements is None else counted(entry.placements, "placement")
+            return f"{lost} of {entry.session or 'a session'} lost: {entry.reason}"
         case entries.Consent():
             until = f" until {entry.until}" if entry.until else ""
             return f"{entry.holder} {entry.action}s {entry.stem} for {', '.join(entry.uses)}{until}"
@@ -292,6 +295,10 @@ def _summary(entry: Entry) -> str:
             return f"{entry.amount} micro-{entry.currency} from {entry.source} for {entry.period}"
         case entries.Terms():
             return f"from {entry.effective}, master {entry.master_ppm} ppm"
+        case entries.Payout():
+            return f"{entry.amount} micro-{entry.currency} to {entry.holder}, {entry.reference}"
+        case entries.Correction():
+            return f"entry {entry.corrects} is {entry.amount:+} micro-units: {entry.reason}"
         case entries.Settlement():
             return f"{entry.period}: {entry.pool} micro-{entry.currency} over {entry.total_ms} ms"
 

@@ -12,6 +12,7 @@ from stemloom.ledger import statements
 from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.disk import RealDisk
 from stemloom.ledger.entries import WHOLE_PPM, Consent, Entry, Holder, Placement, Session, Share, Stem, ms_of
+from stemloom.ledger.frames import Intention
 from stemloom.ledger.keys import PrivateKey
 from stemloom.ledger.log import Log
 
@@ -111,6 +112,24 @@ class Story:
             start=start,
             ms=ms_of(frames, 48_000),
             consent=consent,
+        )
+
+    def means(self, id: int, frames: int = 48_000, consent: int = 2) -> Intention:
+        return Intention(
+            id=id,
+            session=self.session,
+            stem=self.stem,
+            use="stream",
+            tier="free",
+            role="beats",
+            part="kit",
+            section="verse",
+            line=3,
+            start_frame=id * 48_000,
+            frames=frames,
+            rate=48_000,
+            consent=consent,
+            since=TIME,
         )
 
     def whole(self, size: int) -> list[Entry]:

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from stemloom.ledger.disk import OpenFile, RealDisk
 from stemloom.ledger.entries import Income
 from stemloom.ledger.errors import JournalFailed
-from stemloom.ledger.journal import Intention, Journal, read_journal
+from stemloom.ledger.frames import Intention, read_journal
+from stemloom.ledger.journal import Journal
 from stemloom.ledger.log import Log
 from stemloom.ledger.pending import Pending
 from stemloom.ledger.verify import verify
@@ -35,7 +36,23 @@ def income(number: int) -> Income:
     )
 
 
-MEANT = Intention(session="x00", stem="s00", line=1, start_frame=0, frames=4800, consent=2)
+def meant(id: int) -> Intention:
+    return Intention(
+        id=id,
+        session="x00",
+        stem="s00",
+        use="stream",
+        tier="free",
+        role="beats",
+        part="kit",
+        section="verse",
+        line=1,
+        start_frame=0,
+        frames=4800,
+        rate=48_000,
+        consent=2,
+        since="2026-11-21T06:16:00.250Z",
+    )
 
 
 class BadFile:
@@ -88,12 +105,13 @@ def test_one_sync_a_call(home: Path) -> None:
     disk = BadDisk()
     journal = Log.open(home, create=True, disk=disk).journal()
     disk.file.syncs = 0
-    journal.intend([MEANT] * 50)
+    journal.intend([meant(id) for id in range(50)])
     assert disk.file.syncs == 1
     journal.write([income(i) for i in range(50)])
     assert disk.file.syncs == 2
     found = read_journal(journal.path.read_bytes())
-    assert (len(found.entries), found.intentions, found.damaged) == (50, (MEANT,) * 50, False)
+    assert (len(found.entries), found.damaged) == (50, False)
+    assert found.intentions == {id: meant(id) for id in range(50)}
 
 
 def test_threads_share_syncs(home: Path) -> None:
@@ -119,7 +137,7 @@ def test_threads_share_syncs(home: Path) -> None:
 @pytest.mark.parametrize("how", ["open", "append", "journal"])
 def test_the_dead_are_adopted_once(log: Log, home: Path, how: str) -> None:
     journal = log.journal()
-    journal.intend([MEANT])
+    journal.intend([meant(0)])
     journal.write([income(0), income(1)])
     alive = log.journal()
     alive.write([income(9)])
@@ -269,7 +287,7 @@ def test_a_full_disk_keeps_nothing_of_the_call(home: Path, call: str) -> None:
     length = journal.path.stat().st_size
     disk.file.fail_append = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(journal.path))
     with pytest.raises(OSError, match="No space left"):
-        journal.intend([MEANT]) if call == "intend" else journal.write([income(1)])
+        journal.intend([meant(0)]) if call == "intend" else journal.write([income(1)])
     assert journal.path.stat().st_size == length
     disk.file.fail_append = None
     journal.write([income(2)])
@@ -289,7 +307,7 @@ def test_after_a_failed_sync_nothing_is_acknowledged(home: Path) -> None:
     with pytest.raises(JournalFailed, match="nothing more"):
         journal.write([income(2)])
     with pytest.raises(JournalFailed):
-        journal.intend([MEANT])
+        journal.intend([meant(0)])
     journal.close()
     assert amounts(log) == [0]
 

@@ -25,7 +25,7 @@ from stemloom.ledger.errors import (
     RefusesToSign,
     VerificationFailed,
 )
-from stemloom.ledger.journal import Intention
+from stemloom.ledger.frames import Intention
 from stemloom.ledger.log import Log
 from stemloom.ledger.receipt import check_receipt
 from stemloom.ledger.verify import verify
@@ -296,7 +296,7 @@ def test_syncs_are_few(home: Path, faulty: Callable[..., Any]) -> None:
     log.append([income(0)])
     disk.steps.clear()
     log.append([income(i) for i in range(100)])
-    assert sum(step.startswith("sync") for step in disk.steps) <= 10
+    assert sum(step.startswith("sync") for step in disk.steps) <= 12
 
 
 # Several writers.
@@ -335,7 +335,7 @@ def test_a_reader_sees_what_another_log_object_wrote(log: Log, home: Path) -> No
 
 
 def intention(story: Any) -> Intention:
-    return Intention(session=story.session, stem=story.stem, line=1, start_frame=0, frames=4800, consent=2)
+    return story.means(0)
 
 
 def test_a_journal_is_sequenced_when_it_closes(log: Log, home: Path, story: Any) -> None:

@@ -1,0 +1,160 @@
+"""The page of a session: what sounds in it and for how long already, in memory that outlives the process.
+
+    magic               8 bytes
+    header              int64 little-endian, by `Layout`: where the tables below are and how they are laid out
+    CRC-32 of both      int64
+    anchor              int64: which of the two pairs below holds; frame and ms since 1970, twice
+    ...                 the mixer's own tables of voices and of reports, at the places that the header says
+
+The mixer works in these tables, so that nothing has to be copied while it mixes; a process that is killed
+leaves them as they were at most one block later than the last sound that it gave out. Whoever adopts the
+session's journal reads them. A report that was being written has another number than its place asks for.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+__all__ = [
+    "ANCHOR_AT",
+    "TABLES_AT",
+    "Heard",
+    "Layout",
+    "Page",
+    "boot",
+    "read_page",
+    "set_anchor",
+    "write_header",
+]
+
+_MAGIC = b"stemlpg1"
+_INT = struct.Struct("<q")
+_BOOT = struct.Struct("<36s4x")
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where in a page what lies, in bytes from its beginning, each number an int64.
+
+    Of a voice: `free` is the phase in which it is nobody's. Of a report: its `number` is one more than how
+    many came before it, and it lies at that place modulo `reports`; `ended` is the kind that counts.
+    """
+
+    rate: int
+    frame_at: int
+    """Frames mixed so far."""
+    voices_at: int
+    voices: int
+    voice_size: int
+    voice_id: int
+    voice_phase: int
+    voice_start: int
+    voice_end: int
+    voice_heard: int
+    free: int
+    reports_at: int
+    reports: int
+    report_size: int
+    report_number: int
+    report_kind: int
+    report_id: int
+    report_start: int
+    report_end: int
+    report_heard: int
+    ended: int
+
+
+_HEADER = struct.Struct(f"<8s{len(fields(Layout))}q")
+_CRC_AT = _HEADER.size + _BOOT.size
+ANCHOR_AT = -(-(_CRC_AT + _INT.size) // 64) * 64
+"""Where the anchor lies: five int64."""
+TABLES_AT = ANCHOR_AT + 64 + 64
+"""Where a page's own tables may begin, a multiple of 64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was heard of a placement, by its number in the session, up to `end_frame`."""
+
+    id: int
+    start_frame: int
+    end_frame: int
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page as it was read: `heard` holds what sounded or had just ended."""
+
+    rate: int
+    heard: tuple[Heard, ...]
+    anchor: tuple[int, int] | None
+    """A frame, and its ms since 1970."""
+
+    def start_ms(self, frame: int) -> int | None:
+        """When the frame was mixed, in ms since 1970."""
+        if self.anchor is None:
+            return None
+        at, ms = self.anchor
+        return ms + (frame - at) * 1000 // self.rate
+
+
+def boot() -> str:
+    """What tells this run of the machine from others, as far as it says: at most 36 characters."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()[:36]
+    except OSError:
+        return ""
+
+
+def write_header(page: memoryview, layout: Layout) -> None:
+    """Make a page of zeros one that can be read. To be called when all tables are in place."""
+    head = _HEADER.pack(_MAGIC, *astuple(layout)) + _BOOT.pack(boot().encode())
+    page[: len(head)] = head
+    page[_CRC_AT : _CRC_AT + _INT.size] = _INT.pack(zlib.crc32(head))
+
+
+def read_page(data: bytes) -> Page | None:
+    """What a page holds; None for one that was not finished, or is of another run of the machine."""
+    if len(data) < TABLES_AT or data[:8] != _MAGIC:
+        return None
+    head = data[:_CRC_AT]
+    if _int(data, _CRC_AT) != zlib.crc32(head) or head[_HEADER.size :] != _BOOT.pack(boot().encode()):
+        return None
+    layout = Layout(*_HEADER.unpack_from(data)[1:])
+    now = _int(data, layout.frame_at)
+    found: dict[int, Heard] = {}
+    for n in range(layout.voices):
+        at = layout.voices_at + n * layout.voice_size
+        if _int(data, at + layout.voice_phase) != layout.free:
+            id = _int(data, at + layout.voice_id)
+            start, end = _int(data, at + layout.voice_start), _int(data, at + layout.voice_end)
+            found[id] = Heard(id, start, min(end, now), _int(data, at + layout.voice_heard))
+    for n in range(layout.reports):
+        at = layout.reports_at + n * layout.report_size
+        number = _int(data, at + layout.report_number)
+        if number == 0 or (number - 1) % layout.reports != n:
+            continue
+        if _int(data, at + layout.report_kind) == layout.ended:
+            id = _int(data, at + layout.report_id)
+            start, end = _int(data, at + layout.report_start), _int(data, at + layout.report_end)
+            found[id] = Heard(id, start, end, _int(data, at + layout.report_heard))
+    which, *pairs = struct.unpack_from("<5q", data, ANCHOR_AT)
+    anchor = (pairs[2 * (which - 1)], pairs[2 * which - 1]) if which in (1, 2) else None
+    return Page(layout.rate, tuple(found.values()), anchor)
+
+
+def set_anchor(page: memoryview, frame: int, ms: int) -> None:
+    """Say when a frame was mixed: the other pair first, then which one holds."""
+    (which,) = _INT.unpack_from(page, ANCHOR_AT)
+    other = 2 if which == 1 else 1
+    struct.pack_into("<2q", page, ANCHOR_AT + 8 + 16 * (other - 1), frame, ms)
+    _INT.pack_into(page, ANCHOR_AT, other)
+
+
+def _int(data: bytes, at: int) -> int:
+    number: int = _INT.unpack_from(data, at)[0]
+    return number
