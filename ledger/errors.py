@@ -2,6 +2,7 @@
 
 LedgerError                 exit code 1
 +- NoLedger                 exit code 4: there is no ledger at that place
++- NoWitness                exit code 4: there is no witness in that folder
 +- NoSuchEntry              the log has no entry of that index
 +- BadEntry                 an entry, a message or a file is not in its one canonical form
 +- BadKey                   a key file that is missing or cannot be read
@@ -27,6 +28,7 @@ __all__ = [
     "LedgerError",
     "NoLedger",
     "NoSuchEntry",
+    "NoWitness",
     "RefusesToSign",
     "VerificationFailed",
 ]
@@ -40,6 +42,12 @@ class LedgerError(Exception):
 
 class NoLedger(LedgerError):
     """There is no ledger at that place."""
+
+    exit_code = 4
+
+
+class NoWitness(LedgerError):
+    """There is no witness in that folder."""
 
     exit_code = 4
 
