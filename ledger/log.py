@@ -14,13 +14,14 @@ from . import receipt
 from .canonical import decode, encode
 from .checkpoint import Checkpoint, open_checkpoint, origin_of
 from .clock import Clock, SystemClock
+from .cosignature import add_cosignatures, cosignatures_of
 from .disk import Disk, RealDisk
 from .entries import Entry
-from .errors import BadEntry, BadKey, LedgerError, NoLedger, NoSuchEntry, VerificationFailed
+from .errors import BadEntry, BadKey, BadNote, LedgerError, NoLedger, NoSuchEntry, VerificationFailed
 from .frames import read_journal
 from .journal import Journal
 from .keys import PrivateKey
-from .note import LARGEST_NOTE, Verifier
+from .note import LARGEST_NOTE, Verifier, read_note
 from .places import Places
 from .reader import TileReader
 from .sequence import Sequencer
@@ -224,6 +225,40 @@ class Log:
         """
         data = [encode(entry) for entry in entries]
         return self._sequence((), data)
+
+    def cosigned(self, notes: Sequence[bytes], witnesses: Sequence[Verifier]) -> bytes:
+        """Publish the current checkpoint with the cosignatures of `witnesses` that `notes` carry; gives it.
+
+        `notes` are copies of the current checkpoint that witnesses have cosigned; what others have signed of
+        them is left out. All are taken or none; durable when it returns. They belong to this checkpoint: the
+        next append puts a fresh one in its place, without them. Raises BadNote for a cosignature that fails
+        or a note without any, VerificationFailed for one of another checkpoint, RefusesToSign, OSError.
+        """
+        with self._disk.lock(self._places.lock):
+            current = self._sequencer.begin()
+            published = self.checkpoint()
+            try:
+                read_note(published, witnesses)
+            except BadNote as error:
+                raise BadNote(
+                    f"{self._places.checkpoint} was changed: {error}; copy {self._places.signed} over it"
+                ) from error
+            lines: list[str] = []
+            for note in notes:
+                text = read_note(note, [self._verifier]).text
+                if text != current.body:
+                    raise VerificationFailed(
+                        f"a cosigned checkpoint says {text!r}, but the current one has "
+                        f"{current.size} entries and the root {current.root.hex()}; have that one cosigned"
+                    )
+                theirs = cosignatures_of(note, witnesses)
+                if not theirs:
+                    raise BadNote("a cosigned checkpoint has no cosignature of a witness that is named here")
+                lines += [each.line for each in theirs]
+            merged = add_cosignatures(published, lines)
+            if merged != published:
+                self._sequencer.republish(merged)
+            return merged
 
     def journal(self, page_size: int = 0) -> Journal:
         """A new journal for one session of this process, with a page of shared memory if that has a size."""
