@@ -21,9 +21,11 @@ from dataclasses import dataclass
 from . import merkle
 from .canonical import decode
 from .checkpoint import open_checkpoint
+from .cosignature import Cosignature
 from .entries import Entry
 from .errors import BadEntry, BadNote, BadReceipt
 from .note import decode_base64, parse_vkey
+from .policy import Policy
 
 __all__ = ["Receipt", "check_receipt", "make_receipt"]
 
@@ -39,6 +41,8 @@ class Receipt:
     size: int
     root: bytes
     entry: Entry
+    cosignatures: tuple[Cosignature, ...] = ()
+    """Those of the policy's witnesses."""
 
 
 def make_receipt(index: int, proof: Sequence[bytes], checkpoint: bytes, entry: bytes) -> bytes:
@@ -47,11 +51,13 @@ def make_receipt(index: int, proof: Sequence[bytes], checkpoint: bytes, entry: b
     return "\n".join(lines).encode() + checkpoint
 
 
-def check_receipt(data: bytes, vkey: str, entry: bytes | None = None) -> Receipt:
+def check_receipt(
+    data: bytes, vkey: str, entry: bytes | None = None, policy: Policy | None = None
+) -> Receipt:
     """What the receipt proves under the verifier key `vkey`.
 
-    `entry`: canonical bytes that the receipt must be for; needed if it carries none. Raises BadVkey for
-    `vkey`, BadReceipt.
+    `entry`: canonical bytes that the receipt must be for; needed if it carries none. `policy`: which
+    witnesses must have cosigned its checkpoint. Raises BadVkey for `vkey`, BadReceipt.
     """
     verifier = parse_vkey(vkey)
     head, blank, note = data.partition(b"\n\n")
@@ -75,6 +81,7 @@ def check_receipt(data: bytes, vkey: str, entry: bytes | None = None) -> Receipt
         raise BadReceipt("a hash of the receipt is not a SHA-256")
     try:
         checkpoint = open_checkpoint(note, verifier)
+        cosignatures = policy.cosignatures(note) if policy else ()
     except BadNote as error:
         raise BadReceipt(f"the receipt's checkpoint does not hold: {error}") from error
     if entry is not None and carried is not None and carried != entry:
@@ -90,7 +97,7 @@ def check_receipt(data: bytes, vkey: str, entry: bytes | None = None) -> Receipt
         read = decode(proved)
     except BadEntry as error:
         raise BadReceipt(f"the receipt proves something that is not an entry: {error}") from error
-    return Receipt(index, checkpoint.origin, checkpoint.size, checkpoint.root, read)
+    return Receipt(index, checkpoint.origin, checkpoint.size, checkpoint.root, read, cosignatures)
 
 
 def _coded(data: bytes) -> str:

@@ -25,6 +25,7 @@ from .keys import PrivateKey
 from .note import LARGEST_NOTE, Verifier, parse_vkey
 from .pending import Pending
 from .places import Places
+from .policy import Policy, unwitnessed
 from .reader import TileReader
 from .rehash import Rehash
 from .report import Problem, Report
@@ -51,13 +52,17 @@ class _Still:
 
 
 def verify(
-    place: Path | str, *, vkey: str | None = None, progress: Callable[[int, int], None] | None = None
+    place: Path | str,
+    *,
+    vkey: str | None = None,
+    policy: Policy | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Check the ledger of a home, or a published copy of its `log/`.
 
-    `vkey`: the verifier key to trust; a home has its own, a copy needs one. `progress(done, total)` counts
-    entries. Other processes may go on writing. Raises NoLedger, BadKey, BadVkey, OSError; all that is wrong
-    in the log itself is in the report.
+    `vkey`: the verifier key to trust; a home has its own, a copy needs one. `policy`: which witnesses must
+    have cosigned the published checkpoint. `progress(done, total)` counts entries. Other processes may go on
+    writing. Raises NoLedger, BadKey, BadVkey, OSError; all that is wrong in the log itself is in the report.
     """
     place = Path(place)
     home = Places(place) if (place / "ledger").exists() else None
@@ -109,6 +114,7 @@ def verify(
             warnings.append(Problem(index, _bundle_path(index, current.size), f"entry {index}: {text}"))
     if not problems:
         problems += _check_settlements(TileReader(log, still.view.read), current.size, settlements)
+    problems += unwitnessed(still.checkpoint, policy)
     return Report(current.size, current.root.hex(), tuple(problems), tuple(warnings))
 
 
