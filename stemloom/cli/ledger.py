@@ -14,6 +14,7 @@ import click
 
 from ..script.problems import counted
 from .output import Door, checked_output
+from .witness import REQUIRE, WITNESSES, policy_of, register, when
 
 if TYPE_CHECKING:
     from ..ledger.entries import Entry
@@ -103,19 +104,25 @@ def show(
     help="A published copy of the log instead.",
 )
 @click.option("--vkey", metavar="K", help="The verifier key to trust, instead of the one kept here.")
+@WITNESSES
+@REQUIRE
 @click.pass_context
-def verify(ctx: click.Context, copy: Path | None, vkey: str | None) -> None:
+def verify(
+    ctx: click.Context, copy: Path | None, vkey: str | None, witnesses: tuple[str, ...], require: int | None
+) -> None:
     """Hash everything again, and check every signature and rule. Exits 5 if anything is wrong."""
     from ..ledger.verify import Problem
     from ..ledger.verify import verify as verify_log
 
     door = ctx.find_object(Door)
     assert door is not None
+    policy = policy_of(witnesses, require)
     with door.progress() as progress:
         task = progress.add_task("verifying", total=None)
         report = verify_log(
             copy if copy is not None else door.folder,
             vkey=vkey,
+            policy=policy,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
 
@@ -125,6 +132,8 @@ def verify(ctx: click.Context, copy: Path | None, vkey: str | None) -> None:
     lines = [str(each) for each in report.problems]
     if report.ok:
         lines.append(f"verified: {_entries(report.size)}, root {report.root}")
+        if policy is not None:
+            lines.append(f"cosigned by at least {policy.required} of {len(policy.witnesses)} witnesses")
     else:
         lines.append(f"NOT verified: {len(report.problems)} problem(s) in a log of {_entries(report.size)}")
     door.emit(
@@ -186,14 +195,17 @@ def prove(door: Door, index: int, out: Path | None) -> None:
 @ledger.command("check-receipt")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--vkey", metavar="K", required=True, help="The verifier key of the ledger it comes from.")
+@WITNESSES
+@REQUIRE
 @click.pass_obj
-def check_receipt(door: Door, file: Path, vkey: str) -> None:
+def check_receipt(door: Door, file: Path, vkey: str, witnesses: tuple[str, ...], require: int | None) -> None:
     """Check a receipt. No ledger is needed. Exits 5 if it proves nothing."""
     import msgspec
 
     from ..ledger.receipt import check_receipt as check
 
-    proved = check(file.read_bytes(), vkey)
+    proved = check(file.read_bytes(), vkey, policy=policy_of(witnesses, require))
+    cosigned = [{"name": each.witness.name, "time": when(each.time)} for each in proved.cosignatures]
     door.emit(
         {
             "ok": True,
@@ -202,10 +214,15 @@ def check_receipt(door: Door, file: Path, vkey: str) -> None:
             "size": proved.size,
             "root": proved.root.hex(),
             "entry": msgspec.to_builtins(proved.entry),
+            "witnesses": cosigned,
         },
         f"proved: entry {proved.index} of {proved.origin}, which had {_entries(proved.size)}:\n"
-        f"{_time_of(proved.entry)}  {proved.entry.__struct_config__.tag}  {_summary(proved.entry)}",
+        f"{_time_of(proved.entry)}  {proved.entry.__struct_config__.tag}  {_summary(proved.entry)}"
+        + "".join(f"\ncosigned by {each['name']} at {each['time']}" for each in cosigned),
     )
+
+
+register(ledger)
 
 
 def _moment(text: str, *, end: bool) -> str:

@@ -1,0 +1,171 @@
+"""`stemloom ledger` for witnesses, for operators who publish cosignatures, and for those who require them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .output import Door, checked_output
+
+if TYPE_CHECKING:
+    from ..ledger.policy import Policy
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_DIR = click.option("--dir", "folder", required=True, type=_FOLDER, help="The witness's own folder.")
+
+WITNESSES = click.option(
+    "--witness", "witnesses", multiple=True, metavar="VKEY", help="A witness to trust; may be given again."
+)
+REQUIRE = click.option(
+    "--require",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="So many of them must have cosigned; else all.",
+)
+
+
+def register(ledger: click.Group) -> None:
+    """Add the commands of this module to their group."""
+    for command in (witness, witness_key, cosign):
+        ledger.add_command(command)
+
+
+def policy_of(witnesses: tuple[str, ...], required: int | None) -> Policy | None:
+    """What `--witness` and `--require` ask for; None if nothing."""
+    if not witnesses:
+        if required is not None:
+            raise click.UsageError("--require needs witnesses: name each with --witness VKEY")
+        return None
+    from ..ledger.cosignature import parse_witness_vkey
+    from ..ledger.policy import Policy
+
+    count = len(witnesses) if required is None else required
+    if count > len(witnesses):
+        raise click.UsageError(
+            f"--require {count} is more than the {len(witnesses)} witnesses that are named"
+        )
+    return Policy(tuple(parse_witness_vkey(each) for each in witnesses), count)
+
+
+def when(time: int) -> str:
+    """A cosignature's time (Unix seconds) as entries write theirs. It may be beyond any calendar."""
+    from ..ledger.clock import text_of
+
+    try:
+        return text_of(datetime.fromtimestamp(time, UTC))
+    except (ValueError, OverflowError, OSError):
+        return f"{time} s after 1970"
+
+
+@click.command()
+@click.argument("log", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--vkey", metavar="K", required=True, help="The verifier key of that log.")
+@_DIR
+@click.option("--name", metavar="NAME", help="Make the witness, of that name, if DIR holds none yet.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the cosigned checkpoint to that file.")
+@click.pass_obj
+def witness(door: Door, log: Path, vkey: str, folder: Path, name: str | None, out: Path | None) -> None:
+    """Cosign the checkpoint of another's log, LOG: a published copy of its `log` folder.
+
+    Only if it continues what this witness cosigned of that log before. Exits 5 if it does not.
+    """
+    from ..ledger.errors import NoLedger
+    from ..ledger.note import LARGEST_NOTE, parse_vkey
+    from ..ledger.reader import TileReader
+    from ..ledger.view import read_regular
+    from ..ledger.witness import Witness, prover
+    from .ledger import write_whole  # here, because that module adds these commands to its own
+
+    checked_output(out)
+    verifier = parse_vkey(vkey)
+
+    def checkpoint() -> bytes:
+        try:
+            return read_regular(log / "checkpoint", LARGEST_NOTE)
+        except FileNotFoundError:
+            raise NoLedger(f"there is no checkpoint in {log}: name a log's folder `log` itself") from None
+
+    note = checkpoint()
+    new = name is not None and not (folder / "witness.vkey").exists()
+    opened = Witness.open(folder, name=name)
+    if new:
+        door.note(f"the witness {opened.name} is made; its verifier key is\n{opened.vkey}")
+    cosigned = opened.cosign(note, verifier, prover(TileReader(log), checkpoint, verifier))
+    current = cosigned.checkpoint
+    if out is not None:
+        write_whole(out, cosigned.note)
+    if door.json:
+        door.emit(
+            {
+                "origin": current.origin,
+                "size": current.size,
+                "root": current.root.hex(),
+                "time": when(cosigned.time),
+                "vkey": opened.vkey,
+                "checkpoint": cosigned.note.decode(),
+                "first": cosigned.before is None,
+            }
+        )
+    elif out is None:
+        click.echo(cosigned.note, nl=False)
+    else:
+        door.note(f"the checkpoint of {current.origin} with {current.size} entries, cosigned, is in {out}")
+    if cosigned.before is None:
+        door.note(
+            f"{opened.name} sees {current.origin} for the first time: its signature was checked, and what it "
+            "signed before was not"
+        )
+
+
+@click.command("witness-key")
+@_DIR
+@click.pass_obj
+def witness_key(door: Door, folder: Path) -> None:
+    """The verifier key of the witness in DIR: give it to whoever will ask for its cosignatures."""
+    from ..ledger.witness import Witness
+
+    opened = Witness.open(folder)
+    door.emit({"vkey": opened.vkey, "name": opened.name}, opened.vkey)
+
+
+@click.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_FILE)
+@click.option(
+    "--witness",
+    "witnesses",
+    multiple=True,
+    required=True,
+    metavar="VKEY",
+    help="Whose to take; again for more.",
+)
+@click.pass_obj
+def cosign(door: Door, files: tuple[Path, ...], witnesses: tuple[str, ...]) -> None:
+    """Publish the cosignatures in FILE..., copies of this ledger's checkpoint that witnesses cosigned.
+
+    Receipts that are made from then on carry them. The next entry makes a new checkpoint, without them.
+    """
+    from ..ledger.cosignature import cosignatures_of, parse_witness_vkey
+    from ..ledger.note import LARGEST_NOTE
+
+    known = [parse_witness_vkey(each) for each in witnesses]
+    notes = []
+    for file in files:
+        with open(file, "rb") as opened:
+            notes.append(opened.read(LARGEST_NOTE + 1))
+    with door.log() as log:
+        note = log.cosigned(notes, known)
+        current = log.signed()
+    found = [{"name": each.witness.name, "time": when(each.time)} for each in cosignatures_of(note, known)]
+    door.emit(
+        {
+            "size": current.size,
+            "root": current.root.hex(),
+            "witnesses": found,
+            "checkpoint": note.decode(),
+        },
+        "\n".join(f"cosigned by {each['name']} at {each['time']}" for each in found),
+    )
