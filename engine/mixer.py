@@ -251,10 +251,11 @@ class Mixer:
         self._meter_read = 0
         self._mean_squares = array("d")
 
-    def share(self, page: memoryview) -> None:
+    def share(self, page: memoryview, boot: str) -> None:
         """Work in a page of `PAGE_SIZE` zeros from here on, before anything is mixed: see `ledger/page.py`.
 
-        Whoever finds the page when this process has died reads in it what was heard.
+        Whoever finds the page when this process has died reads in it what was heard. `boot`: this run of the
+        machine, as the disk tells it.
         """
         rack = self.rack
         moved: dict[str, NDArray[Any]] = {}
@@ -265,7 +266,7 @@ class Mixer:
             moved[name] = new
         self.rack = rack._replace(**moved)
         self._addresses = rack_addresses(self.rack)
-        write_header(page, PAGE_LAYOUT)
+        write_header(page, PAGE_LAYOUT, boot)
 
     @property
     def frame(self) -> int:

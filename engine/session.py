@@ -154,7 +154,7 @@ class Session:
             page_size=PAGE_SIZE,
         )
         if self._account.page is not None:
-            self.mixer.share(self._account.page)
+            self.mixer.share(self._account.page, vault.log.boot)
         self._spool = takes.Spool(vault.home / "takes")
         self.conductor = Conductor(
             vault,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
+import secrets
 import stat
 import sys
 from collections.abc import Iterator
@@ -108,6 +109,14 @@ class Disk(Protocol):
 
     def unshare(self, path: Path) -> None:
         """Forget the memory of that name; there need not be any. Who has it mapped keeps it."""
+        ...
+
+    def boot(self) -> str:
+        """What tells this run of the machine from others, as far as it says: at most 36 characters."""
+        ...
+
+    def fresh_name(self) -> str:
+        """A name that nobody else has, and that says which process it is of."""
         ...
 
 
@@ -219,6 +228,15 @@ class RealDisk:
     def unshare(self, path: Path) -> None:
         with suppress(FileNotFoundError):
             _memory(path).unlink()
+
+    def boot(self) -> str:
+        try:
+            return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()[:36]
+        except OSError:
+            return ""
+
+    def fresh_name(self) -> str:
+        return f"{os.getpid()}-{secrets.token_hex(8)}"
 
 
 _LARGEST_SHARED = 1 << 26

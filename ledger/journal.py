@@ -13,7 +13,7 @@ what was heard (`recovery.py`). Intentions that never sounded leave no entry.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,12 +38,11 @@ from .frames import (
     placements_frame,
     sounding_frame,
 )
-from .page import boot
-from .places import journal_file, page_file
+from .places import journal_file, journal_number, page_file
 
 __all__ = ["Journal"]
 
-_SequenceFiles = Callable[[Sequence[Path], Sequence[bytes]], list[int]]
+_SequenceFiles = Callable[[Mapping[Path, Sequence[bytes]]], list[int]]
 
 
 @dataclass(eq=False, slots=True)
@@ -76,8 +75,8 @@ class Journal:
     ) -> None:
         """Make the first file, locked, in a folder that is there, and a page of zeros if it has a size.
 
-        `sequence` takes paths of whole files and their entries, and returns the entries' indices when they
-        are in the log and the files are gone.
+        `sequence` takes whole files with their entries, and returns the entries' indices when they are in the
+        log and the files gone or about to go; files that are gone already it passes over.
         """
         self._folder, self._name = folder, name
         self._disk = disk
@@ -89,7 +88,7 @@ class Journal:
         self._waiting: list[_Frame] = []
         self._syncing = False
         self._failed = False
-        self._closed = False
+        self._closing = self._closed = False
         # The session as the frames so far leave it.
         self._session: Session | None = None
         self._session_closed = False
@@ -177,7 +176,7 @@ class Journal:
         with self._sealing:
             with self._state:
                 self._wait()
-                if self._closed:
+                if self._closing:
                     return []
                 self._refuse_broken()
                 if self._entries:
@@ -195,7 +194,8 @@ class Journal:
             if not self._failed or self._closed:
                 return
             bad = self._path, self._file, list[bytes]()
-            instead = msgspec.structs.replace(self._begun, replaces=(*self._begun.replaces, self._number))
+            number = journal_number(self._path)[1]
+            instead = msgspec.structs.replace(self._begun, replaces=(*self._begun.replaces, number))
             whole = b"".join([*self._frames, WHOLE])
             self._file, self._path, self._length = self._begin(instead, whole)
             self._begun, self._failed = instead, False
@@ -206,13 +206,16 @@ class Journal:
         """Sequence what was written into the log, remove the files, and give the new indices.
 
         A second call gives an empty list. If it raises, the files and their entries are still there: it may
-        be called again, and if this process dies instead, another one adopts them.
+        be called again, and if this process dies instead, another one adopts them. Nothing more can be
+        written.
         """
         with self._sealing:
             with self._state:
                 self._wait()
                 if self._closed:
                     return []
+                # What came after this would go with the file when another process finishes what breaks off.
+                self._closing = True
             if self._failed:
                 self.mend()
             indices = self._hand_over(last=True)
@@ -224,7 +227,7 @@ class Journal:
 
     def _carried(self) -> Carried:
         return Carried(
-            boot=boot(),
+            boot=self._disk.boot(),
             session=self._session,
             closed=self._session_closed,
             placements=self._placements,
@@ -269,13 +272,12 @@ class Journal:
             files.append((self._path, self._file, self._entries))
         if not files:
             return []
-        entries = [entry for _, _, each in files for entry in each]
-        indices = self._sequence([path for path, _, _ in files], entries)
+        indices = self._sequence({path: entries for path, _, entries in files})
         # A crash before the locks are freed here finds the files gone and nothing to adopt.
         for _, file, _ in files:
             file.close()
         self._older = []
-        self.sealed += len(entries)
+        self.sealed += sum(len(entries) for _, _, entries in files)
         if last:
             self._entries, self._frames = [], []
         return indices
@@ -353,10 +355,10 @@ class Journal:
         return None, False
 
     def _refuse_broken(self, frame: _Frame | None = None) -> None:
-        if self._closed or self._failed:
+        if self._closing or self._failed:
             if frame is not None:
                 self._waiting.remove(frame)
-            if self._closed:
+            if self._closing:
                 raise JournalFailed("the session's journal is closed")
             raise JournalFailed(
                 f"the disk failed under the journal {self._path}: nothing more can be acknowledged in it"

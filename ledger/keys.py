@@ -5,7 +5,6 @@ A key file is unencrypted PKCS #8 PEM, so that other tools read it.
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -63,7 +62,7 @@ class PrivateKey:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             disk.sync(path.parent.parent)
         text = self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        new = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        new = path.with_name(f".{path.name}.{disk.fresh_name()}")
         try:
             owned = disk.create_owned(new)
             try:

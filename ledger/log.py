@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -110,6 +108,11 @@ class Log:
     @property
     def clock(self) -> Clock:
         return self._clock
+
+    @property
+    def boot(self) -> str:
+        """What tells this run of the machine from others."""
+        return self._disk.boot()
 
     # Reading: everything is under the checkpoint of the moment, which is read anew by each call.
 
@@ -221,10 +224,11 @@ class Log:
 
         Everything is durable when it returns. Journals of processes that died are taken in first. Raises
         BadEntry, RefusesToSign, OSError; after an error nothing of `entries` is in the log, unless the disk
-        failed in the very moment that the signed checkpoint was put in place.
+        failed in the last steps, when all was durable and only the new checkpoint could not be put in place:
+        then they are in the log as soon as somebody writes to it again.
         """
         data = [encode(entry) for entry in entries]
-        return self._sequence((), data)
+        return self._sequence({}, data)
 
     def cosigned(self, notes: Sequence[bytes], witnesses: Sequence[Verifier]) -> bytes:
         """Publish the current checkpoint with the cosignatures of `witnesses` that `notes` carry; gives it.
@@ -267,10 +271,10 @@ class Log:
             # An empty folder is easily lost when a home is copied.
             if self._disk.make_folder(self._places.journals, 0o700):
                 self._disk.sync(self._places.ledger)
-            name = f"{os.getpid()}-{secrets.token_hex(8)}"
+            name = self._disk.fresh_name()
             return Journal(self._places.journals, name, self._disk, self._sequence, page_size)
 
-    def _sequence(self, own: Sequence[Path], entries: Sequence[bytes]) -> list[int]:
+    def _sequence(self, own: Mapping[Path, Sequence[bytes]], entries: Sequence[bytes] = ()) -> list[int]:
         with self._disk.lock(self._places.lock):
             self._sequencer.begin()
             return self._sequencer.adopt(self._clock.now(), entries, own)

@@ -16,7 +16,6 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import astuple, dataclass, fields
-from pathlib import Path
 
 __all__ = [
     "ANCHOR_AT",
@@ -24,7 +23,6 @@ __all__ = [
     "Heard",
     "Layout",
     "Page",
-    "boot",
     "read_page",
     "set_anchor",
     "write_header",
@@ -102,27 +100,22 @@ class Page:
         return ms + (frame - at) * 1000 // self.rate
 
 
-def boot() -> str:
-    """What tells this run of the machine from others, as far as it says: at most 36 characters."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()[:36]
-    except OSError:
-        return ""
+def write_header(page: memoryview, layout: Layout, boot: str) -> None:
+    """Make a page of zeros one that can be read. To be called when all tables are in place.
 
-
-def write_header(page: memoryview, layout: Layout) -> None:
-    """Make a page of zeros one that can be read. To be called when all tables are in place."""
-    head = _HEADER.pack(_MAGIC, *astuple(layout)) + _BOOT.pack(boot().encode())
+    `boot`: of this run of the machine, as the disk tells it.
+    """
+    head = _HEADER.pack(_MAGIC, *astuple(layout)) + _BOOT.pack(boot.encode())
     page[: len(head)] = head
     page[_CRC_AT : _CRC_AT + _INT.size] = _INT.pack(zlib.crc32(head))
 
 
-def read_page(data: bytes) -> Page | None:
+def read_page(data: bytes, boot: str) -> Page | None:
     """What a page holds; None for one that was not finished, or is of another run of the machine."""
     if len(data) < TABLES_AT or data[:8] != _MAGIC:
         return None
     head = data[:_CRC_AT]
-    if _int(data, _CRC_AT) != zlib.crc32(head) or head[_HEADER.size :] != _BOOT.pack(boot().encode()):
+    if _int(data, _CRC_AT) != zlib.crc32(head) or head[_HEADER.size :] != _BOOT.pack(boot.encode()):
         return None
     layout = Layout(*_HEADER.unpack_from(data)[1:])
     now = _int(data, layout.frame_at)

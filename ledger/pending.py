@@ -1,12 +1,14 @@
 """The note that a writer leaves beside the log before it touches it: from which size to which it goes.
 
-    stemloom append v1
+    stemloom append v2
     <size before> <size after>
+    <0, or when all files are durable the Merkle root of the size after, 64 hex digits>
     <name of a journal whose entries are among the new ones>
     ...
     <CRC-32 of the lines above, 8 hex digits>
 
-Whoever takes the lock next reads it to finish or to clear away what a crash left.
+Whoever takes the lock next reads it to finish or to clear away what a crash left. With a root it is finished:
+its checkpoint may have been signed already, and there may never be another one of that size.
 """
 
 from __future__ import annotations
@@ -17,19 +19,25 @@ from dataclasses import dataclass
 
 __all__ = ["Pending"]
 
-_HEAD = "stemloom append v1"
+_FORM = r"stemloom append v2\n(\d+) (\d+)\n(0|[0-9a-f]{64})\n((?:.+\n)*)"
+_HEAD = "stemloom append v2"
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An append from `before` to `after` entries, which takes in the whole journals named."""
+    """An append from `before` to `after` entries, which takes in the whole journals named.
+
+    `root`: 32 bytes, of the tree of `after`; none as long as its files are not all durable.
+    """
 
     before: int
     after: int
+    root: bytes | None
     journals: tuple[str, ...]
 
     def encode(self) -> bytes:
-        lines = [_HEAD, f"{self.before} {self.after}", *self.journals, ""]
+        root = "0" if self.root is None else self.root.hex()
+        lines = [_HEAD, f"{self.before} {self.after}", root, *self.journals, ""]
         text = "\n".join(lines).encode()
         return text + b"%08x\n" % zlib.crc32(text)
 
@@ -39,8 +47,8 @@ class Pending:
         text, crc = data[:-9], data[-9:]
         if crc != b"%08x\n" % zlib.crc32(text):
             return None
-        head, sizes, *journals = text.decode().split("\n")[:-1]
-        match = re.fullmatch(r"(\d+) (\d+)", sizes)
-        if head != _HEAD or match is None:
+        match = re.fullmatch(_FORM, text.decode())
+        if match is None:
             return None
-        return cls(int(match[1]), int(match[2]), tuple(journals))
+        root = None if match[3] == "0" else bytes.fromhex(match[3])
+        return cls(int(match[1]), int(match[2]), root, tuple(match[4].split("\n")[:-1]))

@@ -16,7 +16,7 @@ from .clock import text_at
 from .entries import Entry, Gap, Placement, Recovered, Session, ms_of
 from .errors import BadEntry
 from .frames import Found, Intention
-from .page import Heard, boot, read_page
+from .page import Heard, read_page
 
 __all__ = ["Orphan", "first_bad"]
 
@@ -24,12 +24,13 @@ __all__ = ["Orphan", "first_bad"]
 class Orphan:
     """A session whose owner died, from its journal's files in their order and its page, if it left one."""
 
-    def __init__(self, files: Mapping[int, Found], page: bytes | None) -> None:
-        """`files`: what was found in each, by number."""
+    def __init__(self, files: Mapping[int, Found], page: bytes | None, boot: str) -> None:
+        """`files`: what was found in each, by number. `boot`: of this run of the machine."""
         used = {number: found for number, found in files.items() if found.whole}
         replaced = {number for found in used.values() for number in found.carried.replaces}
         self._files = [used[number] for number in sorted(used) if number not in replaced]
-        self._page = None if page is None else read_page(page)
+        self._boot = boot
+        self._page = None if page is None else read_page(page, boot)
 
     def entries(self, now: str) -> list[bytes]:
         """All that is to be sequenced of it, canonical: what was acknowledged, then how it ended.
@@ -64,7 +65,7 @@ class Orphan:
             session = None if opened is None else opened.session
             ending.append(Gap(time=now, session=session, placements=None, reason="damaged journal"))
         if opened is not None and not closed:
-            here = self._page is not None or carried.boot == boot()
+            here = self._page is not None or carried.boot == self._boot
             how: Recovered = "crash" if here else "power loss"
             for placement in self._open(how):
                 ending.append(msgspec.structs.replace(placement, seq=count))

@@ -2,7 +2,8 @@
 
     pending            durable: says from which size to which we go
     entries, tiles     durable: new files only; no byte of a published file is ever written again
-    signed             replaced, durable: from here on the append has happened
+    pending            replaced, durable, with the new root: from here on the append has happened
+    signed             replaced, durable
     log/checkpoint     replaced, durable: from here on everybody sees it
     partial files      of the size before: removed
     journals           that were taken in: removed
@@ -15,9 +16,9 @@ before anyone can look for orphans again.
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -36,6 +37,8 @@ from .recovery import Orphan, first_bad
 from .tiles import ENTRIES, TILE, File, bundle, files_of, in_bundle, levels_of, partial_files, width_at
 
 __all__ = ["Sequencer"]
+
+_NOTHING: Mapping[Path, Sequence[bytes]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,13 @@ class Sequencer:
         """
         published = self._open(self._places.checkpoint)
         signed = self._open(self._places.signed)
+        pending = self._pending()
+        if signed and pending and pending.root and pending.before == signed.size:
+            # It may have been signed, and a power loss have taken that: it is signed again, the very same.
+            edge = self._edge(pending.after)
+            if edge.root != pending.root:
+                raise self._refusal(signed, published)
+            signed = self._sign(edge)
         if signed is None:
             if published is not None or self._disk.exists(self._places.log / "tile"):
                 raise RefusesToSign(
@@ -78,6 +88,8 @@ class Sequencer:
             # We, or another writer, died between the two; or log/ is of an older time.
             if not self._has_tiles_of(signed):
                 raise self._refusal(signed, published)
+            # Its name may not have become durable: it is put there once more before anything builds on it.
+            self._replace(self._places.signed, self._disk.read(self._places.signed))
             published = self._publish(signed)
         elif signed.size == published.size:
             if signed.root != published.root:
@@ -86,6 +98,12 @@ class Sequencer:
             raise self._refusal(signed, published)
         self._tidy(published)
         return published
+
+    def _pending(self) -> Pending | None:
+        try:
+            return Pending.decode(self._disk.read(self._places.pending))
+        except FileNotFoundError:
+            return None
 
     def _open(self, path: Path) -> Checkpoint | None:
         try:
@@ -119,10 +137,7 @@ class Sequencer:
 
     def _tidy(self, current: Checkpoint) -> None:
         """Remove what the newest append made needless, or what it left when it did not come about."""
-        try:
-            pending = Pending.decode(self._disk.read(self._places.pending))
-        except FileNotFoundError:
-            return
+        pending = self._pending()
         if pending is None or current.size not in (pending.before, pending.after):
             return
         done = current.size == pending.after
@@ -178,12 +193,17 @@ class Sequencer:
 
     # Appending.
 
-    def adopt(self, now: str, then: Sequence[bytes] = (), own: Sequence[Path] = ()) -> list[int]:
-        """Take in the journals whose owners died, then the entries `then`; the indices of `then`.
+    def adopt(
+        self, now: str, then: Sequence[bytes] = (), own: Mapping[Path, Sequence[bytes]] = _NOTHING
+    ) -> list[int]:
+        """Take in the journals whose owners died, then the caller's own entries; the indices of these.
 
-        `own`: files of the caller's journal, of which `then` is the whole. `now`: when sessions are closed
-        that nobody closed.
+        They are `then` and those of whole files of the caller's journal, `own`. A file that is gone was taken
+        in by an append that broke off and that `begin` has finished. `now`: when sessions are closed that
+        nobody closed.
         """
+        there = [path for path in own if self._disk.exists(path)]
+        then = [*then, *(entry for path in there for entry in own[path])]
         with ExitStack() as held:
             taken: list[bytes] = []
             journals: list[Path] = []
@@ -195,7 +215,7 @@ class Sequencer:
                 if orphan is not None:
                     taken += orphan.entries.entries(now)
                     journals += orphan.files
-            indices = self.append([*taken, *then], [*journals, *own])
+            indices = self.append([*taken, *then], [*journals, *there])
         return indices[len(taken) :]
 
     def _orphan(self, name: str, files: Sequence[Path], held: ExitStack) -> _Orphaned | None:
@@ -212,7 +232,8 @@ class Sequencer:
                 return None
             held.callback(owned.close)
         found = {journal_number(path)[1]: read_journal(self._disk.read(path)) for path in files}
-        return _Orphaned(Orphan(found, self._disk.shared(page_file(self._places.journals, name))), files)
+        page = self._disk.shared(page_file(self._places.journals, name))
+        return _Orphaned(Orphan(found, page, self._disk.boot()), files)
 
     def append(self, entries: Sequence[bytes], journals: Sequence[Path] = ()) -> list[int]:
         """Sequence canonical entries, which are the whole of `journals` and perhaps more; their indices."""
@@ -231,26 +252,26 @@ class Sequencer:
         leaves = [merkle.leaf_hash(entry) for entry in entries]
         grown, files = edge.grow(leaves)
         files |= _bundles(current.size, [*self._open_bundle(edge), *entries])
-        self._disk.write(
-            self._places.pending, Pending(current.size, grown.size, tuple(p.name for p in journals)).encode()
-        )
+        pending = Pending(current.size, grown.size, None, tuple(path.name for path in journals))
+        self._disk.write(self._places.pending, pending.encode())
         self._disk.sync(self._places.pending)
         self._disk.sync(self._places.ledger)
         try:
             self._write_files(files)
             # A crash here leaves files beyond the checkpoint, which `begin` clears away.
-            signed = self._sign(grown)
+            self._replace(self._places.pending, replace(pending, root=grown.root).encode())
         except OSError:
             # The disk is full or broken. What cannot be cleared away now, the next writer clears. If the
-            # copy was replaced and only its folder could not be synced, the append stands.
+            # note was replaced and only its folder could not be synced, the append stands.
             with suppress(OSError):
-                if self._open(self._places.signed) == current:
+                if self._pending() == pending:
                     self._tidy(current)
             raise
-        # A crash here leaves a signed checkpoint that is not published, which `begin` publishes.
-        published = self._publish(signed)
-        # A crash here leaves partial files and journals that `begin` removes.
-        self._tidy(published)
+        # From here on the append has happened: whoever begins next signs it, the very same, and publishes it.
+        published = self._publish(self._sign(grown))
+        with suppress(OSError):
+            # A crash here leaves partial files and journals that `begin` removes.
+            self._tidy(published)
         return list(range(current.size, grown.size))
 
     def _edge(self, size: int) -> Edge:
@@ -336,6 +357,8 @@ class Sequencer:
     def _replace(self, path: Path, data: bytes) -> None:
         # The new file waits outside log/, which never holds anything but the log.
         new = self._places.ledger / f"{path.name}.new"
+        # What a crash left under that name may be the very file that has taken its place.
+        self._disk.remove(new)
         self._disk.write(new, data)
         self._disk.sync(new)
         self._disk.replace(new, path)

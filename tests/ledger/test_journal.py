@@ -373,13 +373,14 @@ def test_a_close_that_failed_can_be_called_again(home: Path, faulty: Callable[..
 @given(
     st.integers(0, 2**53),
     st.integers(0, 2**53),
+    st.none() | st.binary(min_size=32, max_size=32),
     st.lists(st.from_regex(r"[0-9a-f-]{1,9}\.journal", fullmatch=True)).map(tuple),
     st.data(),
 )
 def test_the_note_of_an_append_comes_back_whole_or_not(
-    before: int, after: int, journals: tuple[str, ...], data: st.DataObject
+    before: int, after: int, root: bytes | None, journals: tuple[str, ...], data: st.DataObject
 ) -> None:
-    pending = Pending(before, after, journals)
+    pending = Pending(before, after, root, journals)
     text = pending.encode()
     assert Pending.decode(text) == pending
     assert Pending.decode(text[: data.draw(st.integers(0, len(text) - 1))]) is None
