@@ -6,10 +6,10 @@ checked by `rehash.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from .clock import milliseconds_of, text_of
 from .entries import (
@@ -45,6 +45,9 @@ from .statements import (
     public_key_of,
 )
 
+if TYPE_CHECKING:
+    from .sweep import Run
+
 __all__ = ["GRACE_MS", "Audit"]
 
 GRACE_MS = 500
@@ -79,9 +82,14 @@ class _Withdrawal:
 
 @dataclass(slots=True)
 class Audit:
-    """The state of a log of the name `origin` after the entries taken so far."""
+    """The state of a log of the name `origin` after the entries taken so far.
+
+    `trusted`: entries below this index were judged before; what they say is taken without their signatures.
+    """
 
     origin: str
+    trusted: int = 0
+    _trusting: bool = False
     _keys: dict[str, bytes] = field(default_factory=dict)
     _stems: dict[str, _Stem] = field(default_factory=dict)
     _grants: dict[int, Consent | Standing] = field(default_factory=dict)
@@ -97,6 +105,7 @@ class Audit:
 
     def take(self, index: int, entry: Entry) -> Iterator[str]:
         """What is wrong with the next entry, a sentence each. All of it must be consumed."""
+        self._trusting = index < self.trusted
         try:
             match entry:
                 case Placement():
@@ -146,6 +155,35 @@ class Audit:
         except LedgerError as error:
             yield str(error)
 
+    def take_run(self, run: Run) -> bool:
+        """Take a row of placements at once; whether they are all right. If not, this state is of no more use.
+
+        The same questions as `_placement` asks of each; what each is in itself has been looked at.
+        """
+        for name, (seq, count, ms) in run.sessions.items():
+            session = self._sessions.get(name)
+            if session is None or session.closed or session.placements != seq:
+                return False
+            session.placements += count
+            session.ms += ms
+        for group, (earliest, latest, end) in run.groups.items():
+            opened = self._sessions[group.session].opened
+            if group.use != opened.use or group.tier != opened.tier:
+                return False
+            grant = self._grants.get(group.consent)
+            if grant is None or group.use not in grant.uses:
+                return False
+            if not self._covers(grant, group.stem, group.use, group.consent):
+                return False
+            if earliest < grant.since or (grant.until is not None and latest >= grant.until):
+                return False
+            for gone in self._withdrawals.get((group.stem, group.use), ()):
+                if gone.index > group.consent and latest > gone.silent_from:
+                    return False
+            place = group.stem, group.session
+            self._until[place] = max(self._until.get(place, 0), end)
+        return True
+
     def unclosed(self) -> Iterator[tuple[int, str]]:
         """Sessions that were opened and not closed, each by the index of its opening."""
         for name, session in self._sessions.items():
@@ -156,7 +194,7 @@ class Audit:
         if entry.holder in self._keys:
             yield f"the holder {entry.holder} joins a second time"
             return
-        check_holder(entry, self.origin)
+        self._signed(check_holder, entry, self.origin)
         self._keys[entry.holder] = public_key_of(entry)
 
     def _key(self, entry: Key) -> Iterator[str]:
@@ -164,14 +202,14 @@ class Audit:
         if known is None:
             yield f"the holder {entry.holder}, whose key is replaced, has not joined"
             return
-        check_key(entry, known, self.origin)
+        self._signed(check_key, entry, known, self.origin)
         self._keys[entry.holder] = public_key_of(entry)
 
     def _take_standing(self, index: int, entry: Standing) -> Iterator[str]:
         if entry.holder not in self._keys:
             yield f"a standing consent names {entry.holder}, who has not joined"
             return
-        check_standing(entry, self._keys[entry.holder], self.origin)
+        self._signed(check_standing, entry, self._keys[entry.holder], self.origin)
         last = self._last_standing.get(entry.holder)
         self._last_standing[entry.holder] = index
         if entry.action == "grant":
@@ -219,13 +257,13 @@ class Audit:
         if entry.holder != stem.holder:
             yield f"splits of {entry.stem} are set by {entry.holder}, who is not its holder"
             return
-        check_splits(entry, self._keys[entry.holder], self.origin)
+        self._signed(check_splits, entry, self._keys[entry.holder], self.origin)
         yield from self._parties(entry.stem, entry.master, entry.publishing)
         master, publishing = _by_holder(entry.master), _by_holder(entry.publishing)
         for before, after in ((stem.master, master), (stem.publishing, publishing)):
             for party, ppm in before.items():
                 if after.get(party, 0) < ppm and party != stem.holder:
-                    check_approval(entry, party, self._keys[party], self.origin)
+                    self._signed(check_approval, entry, party, self._keys[party], self.origin)
         stem.master, stem.publishing = master, publishing
 
     def _parties(self, stem: str, master: Sequence[Share], publishing: Sequence[Share]) -> Iterator[str]:
@@ -240,7 +278,7 @@ class Audit:
         if stem is None or entry.holder not in self._keys:
             yield f"a consent names {entry.stem} and {entry.holder}, of which the log does not have both"
             return
-        check_consent(entry, self._keys[entry.holder], self.origin)
+        self._signed(check_consent, entry, self._keys[entry.holder], self.origin)
         last = self._last_statement.get((entry.holder, entry.stem))
         self._last_statement[entry.holder, entry.stem] = index
         if entry.action == "withdraw":
@@ -271,12 +309,17 @@ class Audit:
             if until is None or until < milliseconds_of(use.until):
                 yield f"a receipt says that {use.session} used {entry.stem} until {use.until}, and it did not"
 
-    def _covers(self, grant: Consent | Standing, entry: Placement) -> bool:
-        """Whether the grant is one of the stem, or the standing one under which it entered."""
+    def _covers(self, grant: Consent | Standing, stem: str, use: str, consent: int) -> bool:
+        """Whether the grant, entry `consent`, is one of the stem, or the standing one of its entering."""
         if isinstance(grant, Consent):
-            return grant.stem == entry.stem
-        stem = self._stems.get(entry.stem)
-        return stem is not None and stem.standing.get(entry.use) == entry.consent
+            return grant.stem == stem
+        known = self._stems.get(stem)
+        return known is not None and known.standing.get(use) == consent
+
+    def _signed(self, check: Callable[..., object], *of: object) -> None:
+        """Check a signature, unless it was checked before."""
+        if not self._trusting:
+            check(*of)
 
     def _session(self, index: int, entry: Session) -> Iterator[str]:
         session = self._sessions.get(entry.session)
@@ -320,7 +363,11 @@ class Audit:
         place, end = (entry.stem, entry.session), milliseconds_of(entry.start) + entry.ms
         self._until[place] = max(self._until.get(place, 0), end)
         grant = self._grants.get(entry.consent)
-        if grant is None or entry.use not in grant.uses or not self._covers(grant, entry):
+        if (
+            grant is None
+            or entry.use not in grant.uses
+            or not self._covers(grant, entry.stem, entry.use, entry.consent)
+        ):
             yield (
                 f"a placement of {entry.stem} for {entry.use} stands on entry {entry.consent}, "
                 "which is no grant of it for that use"

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 
 from .clock import milliseconds_of
-from .entries import Entry
+from .entries import Entry, Placement, ms_of
 from .errors import BadEntry
 
-__all__ = ["LARGEST_ENTRY", "decode", "digest", "dumps", "encode"]
+__all__ = ["LARGEST_ENTRY", "PlacementForm", "decode", "digest", "dumps", "encode"]
 
 LARGEST_ENTRY = 65_535
 """Bytes: an entry bundle writes the length as a uint16."""
@@ -39,6 +39,33 @@ def encode(entry: Entry) -> bytes:
     if decode(data) != entry:
         raise BadEntry(f"an entry of the kind {_kind(entry)} reads back as another one")
     return data
+
+
+class PlacementForm:
+    """The canonical bytes of placements that differ in what was heard of them alone, made without the rest.
+
+    `like`: any one of them, without `recovered`. Raises BadEntry for values that its record does not allow.
+    """
+
+    __slots__ = ("_form", "_rate")
+
+    def __init__(self, like: Placement) -> None:
+        def text(value: str) -> str:
+            return _encoder.encode(value).decode().replace("%", "%%")
+
+        self._rate = like.rate
+        self._form = (
+            f'{{"kind":"placement","v":1,"session":{text(like.session)},"seq":%d,"stem":{text(like.stem)},'
+            f'"use":{text(like.use)},"tier":{text(like.tier)},"role":{text(like.role)},'
+            f'"part":{text(like.part)},"section":{text(like.section)},"line":{like.line},"start_frame":%d,'
+            f'"frames":%d,"rate":{like.rate},"start":"%s","ms":%d,"consent":{like.consent}}}'
+        )
+        if self.fill(like.seq, like.start_frame, like.frames, like.start) != encode(like):
+            raise BadEntry("a placement is not written as its record says")
+
+    def fill(self, seq: int, start_frame: int, frames: int, start: str) -> bytes:
+        """One of them; `start` is a time that `clock` gave. Its ms follow from the frames."""
+        return (self._form % (seq, start_frame, frames, start, ms_of(frames, self._rate))).encode()
 
 
 def decode(data: bytes) -> Entry:

@@ -3,6 +3,7 @@
 LedgerError                 exit code 1
 +- NoLedger                 exit code 4: there is no ledger at that place
 +- NoWitness                exit code 4: there is no witness in that folder
++- LogUnreachable           the server that publishes a log does not give its files out
 +- NoSuchEntry              the log has no entry of that index
 +- BadEntry                 an entry, a message or a file is not in its one canonical form
 +- BadKey                   a key file that is missing or cannot be read
@@ -26,6 +27,7 @@ __all__ = [
     "BadVkey",
     "JournalFailed",
     "LedgerError",
+    "LogUnreachable",
     "NoLedger",
     "NoSuchEntry",
     "NoWitness",
@@ -50,6 +52,10 @@ class NoWitness(LedgerError):
     """There is no witness in that folder."""
 
     exit_code = 4
+
+
+class LogUnreachable(LedgerError):
+    """The server that publishes a log does not answer, or does not give its files out."""
 
 
 class NoSuchEntry(LedgerError):

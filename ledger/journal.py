@@ -107,11 +107,11 @@ class Journal:
         self.sealed = 0
         """How many of them are in the log."""
         with ExitStack() as stack:
+            self._file, self._path, self._length = self._begin(self._begun)
+            stack.callback(self._discard, self._path)
+            stack.callback(self._file.close)
             self.page = disk.share(page_file(folder, name), page_size) if page_size else None
             """Memory that outlives the process: see `page.py`."""
-            if page_size:
-                stack.callback(disk.unshare, page_file(folder, name))
-            self._file, self._path, self._length = self._begin(self._begun)
             stack.pop_all()
 
     def __enter__(self) -> Self:

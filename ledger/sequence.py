@@ -73,6 +73,8 @@ class Sequencer:
             edge = self._edge(pending.after)
             if edge.root != pending.root:
                 raise self._refusal(signed, published)
+            # Nor need the note itself be durable: where its sync failed, a power loss would take it back.
+            self._replace(self._places.pending, pending.encode())
             signed = self._sign(edge)
         if signed is None:
             if published is not None or self._disk.exists(self._places.log / "tile"):
@@ -180,13 +182,14 @@ class Sequencer:
             found = read_journal(self._disk.read(path))
         except FileNotFoundError:
             return
+        name = journal_number(path)[0]
+        if all(each == path or journal_number(each)[0] != name for each in self._journals()):
+            # First, as nobody would know of it without its journal.
+            self._disk.unshare(page_file(self._places.journals, name))
         if found.damaged or first_bad(found.entries) is not None:
             self._disk.replace(path, path.with_suffix(".damaged"))
         else:
             self._disk.remove(path)
-        name = journal_number(path)[0]
-        if all(journal_number(each)[0] != name for each in self._journals()):
-            self._disk.unshare(page_file(self._places.journals, name))
 
     def _journals(self) -> list[Path]:
         return [path for path in self._disk.files(self._places.journals) if path.suffix == ".journal"]

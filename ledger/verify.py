@@ -9,46 +9,31 @@ settlements   derived again from the entries they read
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import merkle
 from .audit import Audit
 from .canonical import decode
 from .checkpoint import Checkpoint, open_checkpoint, origin_of
+from .edge import Edge
 from .entries import Entry, Settlement
-from .errors import BadEntry, BadNote, BadVkey, NoLedger, VerificationFailed
+from .errors import BadEntry, BadNote, BadVkey, NoLedger
 from .keys import PrivateKey
 from .note import LARGEST_NOTE, Verifier, parse_vkey
-from .pending import Pending
 from .places import Places
 from .policy import Policy, unwitnessed
 from .reader import TileReader
 from .rehash import Rehash
 from .report import Problem, Report
-from .tiles import ENTRIES, TILE, File, files_of, partial_files, width_at
-from .view import View, kind_of, read_regular
+from .source import WebSource
+from .still import Still, beside, look_at, look_at_web, opened
+from .sweep import Run, bundle_part, sweep
+from .tiles import ENTRIES, TILE, File, files_of, in_bundle, partial_files, width_at
+from .view import View
 
 __all__ = ["Problem", "Report", "verify"]
-
-_LARGEST_PENDING = 1 << 24
-"""Bytes: an append that takes in hundreds of thousands of journals."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Still:
-    """What was read while no writer was at work: all that a writer may change or remove."""
-
-    checkpoint: bytes | None
-    signed: bytes | None
-    pending: Pending | None
-    view: View
-    """The files under `log/`; the partial ones are read."""
-    journals: tuple[Problem, ...]
-    """What is to be said of those that no living process owns."""
 
 
 def verify(
@@ -56,25 +41,24 @@ def verify(
     *,
     vkey: str | None = None,
     policy: Policy | None = None,
+    since: bytes | None = None,
+    workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Check the ledger of a home, or a published copy of its `log/`.
+    """Check the ledger of a home, or a published copy of its `log/`: a folder or a web address.
 
     `vkey`: the verifier key to trust; a home has its own, a copy needs one. `policy`: which witnesses must
-    have cosigned the published checkpoint. `progress(done, total)` counts entries. Other processes may go on
-    writing. Raises NoLedger, BadKey, BadVkey, OSError; all that is wrong in the log itself is in the report.
+    have cosigned the published checkpoint. `since`: a checkpoint up to which the log was verified before: the
+    log must continue it, and what it covers is hashed, but not judged again. `workers`: how many processes
+    share the work. `progress(done, total)` counts entries. Other processes may go on writing.
+
+    Raises NoLedger, BadKey, BadVkey, BadNote for `since`, LogUnreachable, OSError; all that is wrong in the
+    log itself is in the report.
     """
-    place = Path(place)
-    home = Places(place) if (place / "ledger").exists() else None
-    log = home.log if home else place
-    here = log.is_dir() and bool(home or (log / "checkpoint").exists() or (log / "tile").exists())
-    if not here and not (home and home.signed.exists()):
-        raise NoLedger(f"there is no ledger in {place}")
-    verifier = parse_vkey(vkey) if vkey is not None else _own_key(home, place)
-    if not here:
-        return _without_log(_opened(_beside(Places(place).signed, LARGEST_NOTE), verifier))
-    with _held_still(home):
-        still = _look(log, home, verifier)
+    still, verifier, home = _whole(place, vkey)
+    if isinstance(still, Report):
+        return still
+    trusted = None if since is None else open_checkpoint(since, verifier)
     problems: list[Problem] = []
     warnings: list[Problem] = list(still.journals)
     if home is not None and still.signed is None and still.checkpoint is not None:
@@ -87,13 +71,139 @@ def verify(
     if current is None:
         return Report(0, "", tuple(problems), tuple(warnings))
     _check_files(still, current.size, problems, warnings)
+    judged = 0 if trusted is None else min(trusted.size, current.size)
+    read: _Read | None = None
+    if not problems:
+        read = _quick(still, current, Audit(verifier.name, judged), workers, progress)
+    if read is None:
+        read = _slow(still, current, Audit(verifier.name, judged), progress)
+    problems += read.hashes
+    # Whatever was there at first and is not now, nobody has hashed.
+    problems += [Problem(None, path, detail) for path, detail in still.view.lost.items()]
+    tiles = TileReader(Path(str(still.source)), still.view.read)
+    if not problems:
+        # Where bytes are wrong, what the entries say cannot be blamed on anybody.
+        problems += read.entries
+        problems += _continues(tiles, trusted, current)
+        for index, text in read.rules.unclosed():
+            warnings.append(Problem(index, _bundle_path(index, current.size), f"entry {index}: {text}"))
+    if not problems:
+        problems += _check_settlements(tiles, current.size, read.settlements)
+    problems += unwitnessed(still.checkpoint, policy)
+    return Report(current.size, current.root.hex(), tuple(problems), tuple(warnings))
+
+
+def _whole(place: Path | str, vkey: str | None) -> tuple[Still | Report, Verifier, Places | None]:
+    """What there is at a place, the key to trust, and the home if it is one."""
+    if str(place).startswith(("http://", "https://")):
+        if vkey is None:
+            raise BadVkey(f"to verify a copy of a log, such as {place}, name its verifier key (--vkey)")
+        verifier = parse_vkey(vkey)
+        still = look_at_web(WebSource(str(place)), verifier)
+        if still.checkpoint is None:
+            raise NoLedger(f"there is no ledger at {place}: the server has no checkpoint there")
+        return still, verifier, None
+    place = Path(place)
+    home = Places(place) if (place / "ledger").exists() else None
+    log = home.log if home else place
+    here = log.is_dir() and bool(home or (log / "checkpoint").exists() or (log / "tile").exists())
+    if not here and not (home and home.signed.exists()):
+        raise NoLedger(f"there is no ledger in {place}")
+    verifier = parse_vkey(vkey) if vkey is not None else _own_key(home, place)
+    if not here:
+        return _without_log(opened(beside(Places(place).signed, LARGEST_NOTE), verifier)), verifier, home
+    return look_at(log, home, verifier), verifier, home
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What came of reading a whole log: what is wrong with its hashes, and what with its entries."""
+
+    rules: Audit
+    hashes: list[Problem]
+    entries: list[Problem]
+    settlements: list[tuple[int, Settlement]]
+
+
+def _quick(
+    still: Still,
+    current: Checkpoint,
+    rules: Audit,
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+) -> _Read | None:
+    """Read a log in which all is right; None where anything is odd, which `_slow` then finds."""
+    bundles, rest = divmod(current.size, TILE)
+    settlements: list[tuple[int, Settlement]] = []
+    hashes: list[bytes] = []
+    for part in sweep(still.source, bundles, workers):
+        if part.odd or not _take(part.items, rules, settlements):
+            return None
+        hashes += part.roots
+        if progress is not None:
+            progress((part.first + part.bundles) * TILE, current.size)
+    try:
+        open_entries, whole = in_bundle(still.view.read(File(ENTRIES, bundles, rest)) if rest else b"")
+        leaves = [merkle.leaf_hash(entry) for entry in open_entries]
+        if not whole or len(leaves) != rest:
+            return None
+        if rest and b"".join(leaves) != still.view.read(File(0, bundles, rest)):
+            return None
+        items, right = bundle_part(bundles * TILE, open_entries)
+        if not right or not _take(items, rules, settlements):
+            return None
+        rows = [tuple(leaves)]
+        # Each level's tiles follow from the one below, and must be what is stored.
+        level = 1
+        while hashes:
+            above: list[bytes] = []
+            for first in range(0, len(hashes), TILE):
+                row = hashes[first : first + TILE]
+                if b"".join(row) != still.view.read(File(level, first // TILE, len(row))):
+                    return None
+                if len(row) == TILE:
+                    above.append(merkle.root_from_leaves(row))
+            rows.append(tuple(hashes[len(hashes) // TILE * TILE :]))
+            hashes, level = above, level + 1
+    except (FileNotFoundError, BadEntry):
+        return None
+    if Edge(current.size, tuple(rows)).root != current.root:
+        return None
+    if progress is not None:
+        progress(current.size, current.size)
+    return _Read(rules, [], [], settlements)
+
+
+def _take(
+    items: Sequence[tuple[int, bytes] | Run], rules: Audit, settlements: list[tuple[int, Settlement]]
+) -> bool:
+    """Take the items of a part by the rules; whether all is right."""
+    for item in items:
+        if isinstance(item, Run):
+            if not rules.take_run(item):
+                return False
+            continue
+        index, data = item
+        try:
+            entry = decode(data)
+        except BadEntry:
+            return False
+        if any(rules.take(index, entry)):
+            return False
+        if isinstance(entry, Settlement):
+            settlements.append((index, entry))
+    return True
+
+
+def _slow(
+    still: Still, current: Checkpoint, rules: Audit, progress: Callable[[int, int], None] | None
+) -> _Read:
+    """Read a log entry by entry, and name all that is wrong."""
     rehash = Rehash(current.size, current.root, still.view.read)
-    rules = Audit(verifier.name)
     broken: list[Problem] = []
     settlements: list[tuple[int, Settlement]] = []
     for index, data in rehash.entries():
-        number = index // TILE
-        what = File(ENTRIES, number, width_at(ENTRIES, number, current.size)).path
+        what = _bundle_path(index, current.size)
         try:
             entry = decode(data)
         except BadEntry as error:
@@ -104,18 +214,23 @@ def verify(
             settlements.append((index, entry))
         if progress is not None and (index % 1024 == 1023 or index + 1 == current.size):
             progress(index + 1, current.size)
-    problems += rehash.problems
-    # Whatever was there at first and is not now, nobody has hashed.
-    problems += [Problem(None, path, detail) for path, detail in still.view.lost.items()]
-    if not problems:
-        # Where bytes are wrong, what the entries say cannot be blamed on anybody.
-        problems += broken
-        for index, text in rules.unclosed():
-            warnings.append(Problem(index, _bundle_path(index, current.size), f"entry {index}: {text}"))
-    if not problems:
-        problems += _check_settlements(TileReader(log, still.view.read), current.size, settlements)
-    problems += unwitnessed(still.checkpoint, policy)
-    return Report(current.size, current.root.hex(), tuple(problems), tuple(warnings))
+    return _Read(rules, rehash.problems, broken, settlements)
+
+
+def _continues(tiles: TileReader, trusted: Checkpoint | None, current: Checkpoint) -> list[Problem]:
+    """Whether the log has what a checkpoint of before covers; its own hashes are right."""
+    if trusted is None:
+        return []
+    if trusted.size > current.size:
+        detail = (
+            f"the log has {current.size} entries, and the trusted checkpoint {trusted.size}: it was cut back"
+        )
+        return [Problem(None, "checkpoint", detail)]
+    if tiles.root(trusted.size, lambda: current.size) != trusted.root:
+        lost = f"its first {trusted.size} entries have another root"
+        detail = f"the log does not continue the trusted checkpoint: {lost}"
+        return [Problem(None, "checkpoint", detail)]
+    return []
 
 
 def _without_log(signed: Checkpoint | None) -> Report:
@@ -139,97 +254,17 @@ def _own_key(home: Places | None, place: Path) -> Verifier:
     return Verifier(origin_of(public), public)
 
 
-@contextmanager
-def _held_still(home: Places | None) -> Iterator[None]:
-    """Keep writers out for as long as it takes to list the files and read those that may go."""
-    if home is None or not home.lock.exists():
-        yield
-        return
-    descriptor = os.open(home.lock, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _look(log: Path, home: Places | None, verifier: Verifier) -> _Still:
-    view = View(log)
-    checkpoint = (
-        _beside(log / "checkpoint", LARGEST_NOTE)
-        if view.unreadable("checkpoint", LARGEST_NOTE) is None
-        else None
-    )
-    signed = _beside(home.signed, LARGEST_NOTE) if home else None
-    noted = _beside(home.pending, _LARGEST_PENDING) if home else None
-    reference = _opened(checkpoint, verifier) or _opened(signed, verifier)
-    view.keep(partial_files(reference.size if reference is not None else 0))
-    return _Still(
-        checkpoint=checkpoint,
-        signed=signed,
-        pending=Pending.decode(noted) if noted is not None else None,
-        view=view,
-        journals=tuple(_journals(home)) if home else (),
-    )
-
-
-def _beside(path: Path, largest: int) -> bytes | None:
-    """The bytes of a small file; None if it is missing. What is no such file is empty: it says nothing."""
-    try:
-        return read_regular(path, largest)
-    except FileNotFoundError:
-        return None
-    except VerificationFailed:
-        return b""
-
-
-def _opened(data: bytes | None, verifier: Verifier) -> Checkpoint | None:
-    if data is None:
-        return None
-    try:
-        return open_checkpoint(data, verifier)
-    except BadNote:
-        return None
-
-
-def _journals(home: Places) -> Iterator[Problem]:
-    """Journals whose owners died, what could not be read of others, and what is no journal at all."""
-    if not home.journals.is_dir() or not os.access(home.journals, os.R_OK | os.X_OK):
-        return
-    for path in sorted(home.journals.iterdir()):
-        name = f"journals/{path.name}"
-        kind = kind_of(path.lstat().st_mode)
-        if kind is not None:
-            yield Problem(None, f"../{name}", f"{name} is {kind}, not a journal; no writer takes it in")
-        elif path.suffix == ".damaged":
-            yield Problem(None, f"../{name}", f"{name} is a journal of which a part could not be read")
-        elif path.suffix == ".journal" and not _owned(path):
-            yield Problem(None, f"../{name}", f"{name} waits for the next writer to take it in")
-
-
-def _owned(journal: Path) -> bool:
-    """Whether a living process has the journal."""
-    descriptor = os.open(journal, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
 def _checkpoint(
-    still: _Still, verifier: Verifier, problems: list[Problem], warnings: list[Problem]
+    still: Still, verifier: Verifier, problems: list[Problem], warnings: list[Problem]
 ) -> Checkpoint | None:
     """The checkpoint to check against: the published one, or where that is wrong the copy of it."""
     published: Checkpoint | None = None
-    signed = _opened(still.signed, verifier)
-    unreadable = still.view.unreadable("checkpoint", LARGEST_NOTE)
+    signed = opened(still.signed, verifier)
+    unreadable = still.view.unreadable("checkpoint", LARGEST_NOTE) if isinstance(still.view, View) else None
     if unreadable is not None:
         problems.append(Problem(None, "checkpoint", f"the checkpoint {unreadable}"))
     elif still.checkpoint is None:
-        if signed is not None and signed.size == 0 and not still.view.sizes:
+        if signed is not None and signed.size == 0 and isinstance(still.view, View) and not still.view.sizes:
             warnings.append(
                 Problem(None, "checkpoint", "the log is new, and its first checkpoint not published")
             )
@@ -268,7 +303,7 @@ def _checkpoint(
     return published
 
 
-def _check_files(still: _Still, size: int, problems: list[Problem], warnings: list[Problem]) -> None:
+def _check_files(still: Still, size: int, problems: list[Problem], warnings: list[Problem]) -> None:
     wanted = {file.path: file for file in files_of(size)}
     passing: set[str] = set()
     if still.pending is not None:
@@ -277,6 +312,8 @@ def _check_files(still: _Still, size: int, problems: list[Problem], warnings: li
         elif size == still.pending.after:
             passing = {file.path for file in partial_files(still.pending.before)}
     view = still.view
+    if not isinstance(view, View):
+        return
     for path in sorted(view.sizes.keys() - wanted.keys() - {"checkpoint"}):
         if path in passing:
             warnings.append(Problem(None, path, f"{path} is left of an append that was interrupted"))

@@ -100,19 +100,33 @@ def show(
 @click.option(
     "--log",
     "copy",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="A published copy of the log instead.",
+    metavar="LOG",
+    help="A published copy of the log instead: a folder, or a web address (http://...).",
 )
 @click.option("--vkey", metavar="K", help="The verifier key to trust, instead of the one kept here.")
+@click.option(
+    "--from",
+    "since",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A checkpoint up to which you verified it before: judge only what is new since then.",
+)
+@click.option("--workers", type=click.IntRange(1, 64), help="Processes at work; by default one a core.")
 @WITNESSES
 @REQUIRE
 @click.pass_context
 def verify(
-    ctx: click.Context, copy: Path | None, vkey: str | None, witnesses: tuple[str, ...], require: int | None
+    ctx: click.Context,
+    copy: str | None,
+    vkey: str | None,
+    since: Path | None,
+    workers: int | None,
+    witnesses: tuple[str, ...],
+    require: int | None,
 ) -> None:
     """Hash everything again, and check every signature and rule. Exits 5 if anything is wrong."""
     from ..ledger.verify import Problem
     from ..ledger.verify import verify as verify_log
+    from ..vault.processes import cores
 
     door = ctx.find_object(Door)
     assert door is not None
@@ -123,6 +137,8 @@ def verify(
             copy if copy is not None else door.folder,
             vkey=vkey,
             policy=policy,
+            since=None if since is None else since.read_bytes(),
+            workers=workers or cores(),
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
 

@@ -185,6 +185,14 @@ class Machine:
             else:
                 (to / name).write_bytes(what.seen)
 
+    def paths(self, folder: Path) -> Iterator[str]:
+        """The files under a folder, relative to it."""
+        for name, what in self.folder(folder).seen.items():
+            if isinstance(what, Inode):
+                yield name
+            else:
+                yield from (f"{name}/{each}" for each in self.paths(folder / name))
+
     def durable(self, path: Path) -> bytes | None:
         """What a file has after any power loss; None if it need not even be there."""
         here: Inode | Folder | None = self.root

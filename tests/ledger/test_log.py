@@ -252,14 +252,19 @@ def test_a_full_disk_at_every_step(
     whole = faulty()
     shutil.copytree(start, tmp_path / "counted")
     Log.open(tmp_path / "counted", disk=whole).append([income(before + i) for i in range(more)])
-    stands = whole.steps.index("replace signed")
+    stands = whole.steps.index("replace pending")
+    shown = whole.steps.index("sync log", stands)
     for after in range(len(whole.steps)):
         home = tmp_path / f"full{after}"
         shutil.copytree(start, home)
         disk = faulty(after, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         log = Log.open(home, disk=disk)
-        with pytest.raises(OSError, match="No space left"):
-            log.append([income(before + i) for i in range(more)])
+        if after > shown:
+            # Only clearing up is left, which the next writer does.
+            assert len(log.append([income(before + i) for i in range(more)])) == more
+        else:
+            with pytest.raises(OSError, match="No space left"):
+                log.append([income(before + i) for i in range(more)])
         assert verify(home).problems == ()
         disk.after = None
         if after <= stands:
@@ -296,7 +301,7 @@ def test_syncs_are_few(home: Path, faulty: Callable[..., Any]) -> None:
     log.append([income(0)])
     disk.steps.clear()
     log.append([income(i) for i in range(100)])
-    assert sum(step.startswith("sync") for step in disk.steps) <= 12
+    assert sum(step.startswith("sync") for step in disk.steps) <= 14
 
 
 # Several writers.

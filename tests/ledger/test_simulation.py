@@ -31,6 +31,7 @@ from stemloom.ledger.log import Log
 from stemloom.ledger.page import TABLES_AT, Layout, set_anchor, write_header
 from stemloom.ledger.places import Places
 from stemloom.ledger.reader import TileReader
+from stemloom.ledger.tiles import files_of
 from stemloom.ledger.verify import verify
 
 SEEDS = 2000
@@ -273,8 +274,9 @@ class World:
             death=rng.choice([0, 0.002, 0.01]),
             full=rng.choice([0, 0, 0.02]),
             broken=rng.choice([0, 0, 0.01]),
-            sync=rng.choice([0, 0, 0.02]),
+            sync=rng.choice([0, 0, 0.02, 0.1]),
         )
+        outage = rng.choice([0.01, 0.05])
 
         def meanwhile(who: object) -> None:
             """Another process gets its turn in the middle of a step."""
@@ -288,7 +290,7 @@ class World:
                 processes.append(Process(self))
             if processes:
                 self.turn(rng.choice(processes), processes)
-            if rng.random() < 0.02:
+            if rng.random() < outage:
                 # Everything ends at once.
                 for each in processes:
                     each.disk.dead = True
@@ -316,6 +318,7 @@ class World:
         log = Log.open(HOME, create=True, clock=FixedClock(TIME), disk=SimulatedDisk(machine))
         log.append([])
         entries = [entry for _, entry in log.entries()]
+        self.nothing_else(log.size)
         incomes = Counter(entry.amount - 1 for entry in entries if isinstance(entry, Income))
         assert set(incomes.values()) <= {1}, "an income is doubled"
         assert self.income_done <= incomes.keys(), "an acknowledged income is lost"
@@ -333,6 +336,14 @@ class World:
             assert encode(entries[index]) == data, "a sealed entry has changed"
         self.sealed = {index: encode(entry) for index, entry in enumerate(entries)}
         machine.faults, machine.meanwhile = faults, meanwhile
+
+    def nothing_else(self, size: int) -> None:
+        """The log has its files and no others, and nothing waits."""
+        places = Places(HOME)
+        wanted = {file.path for file in files_of(size)} | {"checkpoint"}
+        assert set(self.machine.paths(places.log)) == wanted
+        assert list(self.machine.paths(places.journals)) == []
+        assert not self.machine.memory
 
     def check(self, name: str, player: Player, found: list[Placement], session: list[Session]) -> None:
         states = [each.state for each in session]
