@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from ..ledger.canonical import encode
+from ..ledger.canonical import PlacementForm, decode
 from ..ledger.clock import Clock, milliseconds_of
 from ..ledger.entries import Entry, Tier, Use, ms_of
 from ..ledger.entries import Placement as PlacementEntry
@@ -25,6 +25,9 @@ from ..ledger.statements import commitment
 from .mixer import Heard
 from .plan import Placement
 from .scribe import SEAL_SECONDS, Scribe
+
+MOST_FORMS = 4096
+"""What placements have in common, kept so that it is written once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,8 @@ class Account:
         self._user_salt = secrets.token_hex(16)
         self._open: dict[int, tuple[Placement, str | None]] = {}
         """What was intended and has not ended yet, and when it began."""
-        self._unwritten: list[PlacementEntry] = []
+        self._unwritten: list[bytes] = []
+        self._forms: dict[tuple[str, str, str, str, int, int], PlacementForm] = {}
         self._closed = False
         self.scribe: Scribe | None = None
         """Who writes the journal; null where nobody hears the session."""
@@ -149,7 +153,7 @@ class Account:
         """
         found: list[Sounded] = []
         ids: list[int] = []
-        entries: list[PlacementEntry] = []
+        entries: list[bytes] = []
         lost = 0
         room = self._writer.room
         for end in ended:
@@ -169,19 +173,19 @@ class Account:
                 self.sounded.append(sounded)
             found.append(sounded)
             ids.append(end.id)
-            entries.append(self._placement(sounded))
+            entries.append(self._form(placement).fill(sounded.seq, end.start_frame, end.frames, start))
         if lost:
             self._writer.lose(lost)
         if self._keep_back:
             self._unwritten += entries
         elif entries:
-            self._writer.ended(ids, [encode(each) for each in entries], sum(each.ms for each in entries))
+            self._writer.ended(ids, entries, sum(each.ms for each in found))
         return found
 
     def closed(self, take: str) -> None:
         """Acknowledge the rest and the closing entry: durable when it returns. May be tried again."""
         if not self._closed:
-            self._writer.write([*self._unwritten, self._entry("closed", take)])
+            self._writer.write([*map(decode, self._unwritten), self._entry("closed", take)])
             self._unwritten = []
             self._closed = True
 
@@ -235,25 +239,34 @@ class Account:
             since=since,
         )
 
-    def _placement(self, sounded: Sounded) -> PlacementEntry:
-        placement, run = sounded.placement, self._run
-        return PlacementEntry(
-            session=self.session,
-            seq=sounded.seq,
-            stem=placement.stem,
-            use=run.use,
-            tier=run.tier,
-            role=placement.role,
-            part=placement.part,
-            section=placement.section,
-            line=placement.line,
-            start_frame=placement.start_frame,
-            frames=sounded.frames,
-            rate=run.rate,
-            start=sounded.start,
-            ms=sounded.ms,
-            consent=placement.consent,
-        )
+    def _form(self, placement: Placement) -> PlacementForm:
+        """What the entries of such placements have in common."""
+        p, run = placement, self._run
+        alike = (p.stem, p.role, p.part, p.section, p.line, p.consent)
+        form = self._forms.get(alike)
+        if form is None:
+            if len(self._forms) >= MOST_FORMS:
+                self._forms.clear()
+            form = self._forms[alike] = PlacementForm(
+                PlacementEntry(
+                    session=self.session,
+                    seq=0,
+                    stem=p.stem,
+                    use=run.use,
+                    tier=run.tier,
+                    role=p.role,
+                    part=p.part,
+                    section=p.section,
+                    line=p.line,
+                    start_frame=0,
+                    frames=0,
+                    rate=run.rate,
+                    start=self._clock.now(),
+                    ms=0,
+                    consent=p.consent,
+                )
+            )
+        return form
 
     def _entry(self, state: str, take: str | None = None) -> SessionEntry:
         run, closed = self._run, state == "closed"

@@ -29,6 +29,8 @@ class Orphan:
         used = {number: found for number, found in files.items() if found.whole}
         replaced = {number for found in used.values() for number in found.carried.replaces}
         self._files = [used[number] for number in sorted(used) if number not in replaced]
+        self.damaged = any(found.damaged for found in files.values())
+        """Whether something in the files cannot be read; known when `entries` were asked for."""
         self._boot = boot
         self._page = None if page is None else read_page(page, boot)
 
@@ -51,6 +53,7 @@ class Orphan:
                     break
             taken += found.entries[: len(last)]
             damaged = damaged or found.damaged or len(last) < len(found.entries)
+        self.damaged = self.damaged or damaged
         # What the files before the last one hold is in the sums that the last one carries.
         carried = self._files[-1].carried
         opened, closed = carried.session, carried.closed

@@ -16,7 +16,7 @@ before anyone can look for orphans again.
 from __future__ import annotations
 
 import errno
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -137,8 +137,11 @@ class Sequencer:
             "put back the newest copy"
         )
 
-    def _tidy(self, current: Checkpoint) -> None:
-        """Remove what the newest append made needless, or what it left when it did not come about."""
+    def _tidy(self, current: Checkpoint, read: Container[str] = ()) -> None:
+        """Remove what the newest append made needless, or what it left when it did not come about.
+
+        `read`: the names of journal files of which it is known that all of them could be read.
+        """
         pending = self._pending()
         if pending is None or current.size not in (pending.before, pending.after):
             return
@@ -149,7 +152,7 @@ class Sequencer:
                 touched[self._clear(file)] = None
         if done:
             for name in pending.journals:
-                self._retire(self._places.journals / name)
+                self._retire(self._places.journals / name, read=name in read)
             if pending.journals:
                 touched[self._places.journals] = None
         # What is removed must stay removed before the note goes that knows of it: a journal that came back
@@ -176,20 +179,22 @@ class Sequencer:
             folder = folder.parent
         return folder
 
-    def _retire(self, path: Path) -> None:
+    def _retire(self, path: Path, *, read: bool) -> None:
         """Take a journal's file that is sequenced out of the way. What could not be read is kept beside."""
-        try:
-            found = read_journal(self._disk.read(path))
-        except FileNotFoundError:
-            return
+        if not read:
+            try:
+                found = read_journal(self._disk.read(path))
+            except FileNotFoundError:
+                return
+            read = not found.damaged and first_bad(found.entries) is None
         name = journal_number(path)[0]
         if all(each == path or journal_number(each)[0] != name for each in self._journals()):
             # First, as nobody would know of it without its journal.
             self._disk.unshare(page_file(self._places.journals, name))
-        if found.damaged or first_bad(found.entries) is not None:
-            self._disk.replace(path, path.with_suffix(".damaged"))
-        else:
+        if read:
             self._disk.remove(path)
+        else:
+            self._disk.replace(path, path.with_suffix(".damaged"))
 
     def _journals(self) -> list[Path]:
         return [path for path in self._disk.files(self._places.journals) if path.suffix == ".journal"]
@@ -210,6 +215,7 @@ class Sequencer:
         with ExitStack() as held:
             taken: list[bytes] = []
             journals: list[Path] = []
+            read: list[str] = []
             names = {journal_number(path)[0] for path in own}
             for name, files in groupby(self._journals(), lambda path: journal_number(path)[0]):
                 if name in names:
@@ -218,7 +224,8 @@ class Sequencer:
                 if orphan is not None:
                     taken += orphan.entries.entries(now)
                     journals += orphan.files
-            indices = self.append([*taken, *then], [*journals, *there])
+                    read += [path.name for path in orphan.files if not orphan.entries.damaged]
+            indices = self.append([*taken, *then], [*journals, *there], [*read, *(p.name for p in there)])
         return indices[len(taken) :]
 
     def _orphan(self, name: str, files: Sequence[Path], held: ExitStack) -> _Orphaned | None:
@@ -238,13 +245,18 @@ class Sequencer:
         page = self._disk.shared(page_file(self._places.journals, name))
         return _Orphaned(Orphan(found, page, self._disk.boot()), files)
 
-    def append(self, entries: Sequence[bytes], journals: Sequence[Path] = ()) -> list[int]:
-        """Sequence canonical entries, which are the whole of `journals` and perhaps more; their indices."""
+    def append(
+        self, entries: Sequence[bytes], journals: Sequence[Path] = (), read: Container[str] = ()
+    ) -> list[int]:
+        """Sequence canonical entries, which are the whole of `journals` and perhaps more; their indices.
+
+        `read`: the names of journals of which it is known that all of them could be read.
+        """
         current = self._open(self._places.checkpoint)
         assert current is not None, "begin() has made one"
         if not entries:
             for path in journals:
-                self._retire(path)
+                self._retire(path, read=path.name in read)
             return []
         edge = self._edge(current.size)
         if edge.root != current.root:
@@ -274,7 +286,7 @@ class Sequencer:
         published = self._publish(self._sign(grown))
         with suppress(OSError):
             # A crash here leaves partial files and journals that `begin` removes.
-            self._tidy(published)
+            self._tidy(published, read)
         return list(range(current.size, grown.size))
 
     def _edge(self, size: int) -> Edge:

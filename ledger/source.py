@@ -83,7 +83,9 @@ class WebSource:
 
         if self._pool is None:
             self._pool = urllib3.PoolManager(
-                retries=urllib3.Retry(_TRIES, backoff_factor=0.2, status_forcelist=(429, 502, 503, 504)),
+                retries=urllib3.Retry(
+                    _TRIES, connect=1, backoff_factor=0.2, status_forcelist=(429, 502, 503, 504)
+                ),
                 timeout=_SECONDS,
             )
         address = f"{self.url}/{path}"

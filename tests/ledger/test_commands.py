@@ -17,6 +17,7 @@ from stemloom.cli import run
 from stemloom.cli.ledger import _KINDS
 from stemloom.ledger.entries import Entry
 from stemloom.ledger.log import Log
+from stemloom.ledger.note import vkey_of
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -141,6 +142,9 @@ def test_check_receipt_needs_no_ledger(call: Call, told: Any, log: Log, home: Pa
     assert "does not prove" in err
 
 
+VKEY = vkey_of("other", bytes(32))
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
@@ -153,8 +157,11 @@ def test_check_receipt_needs_no_ledger(call: Call, told: Any, log: Log, home: Pa
         (("prove", "0", "--out", "{home}"), 2, "'{home}' is a folder"),
         (("check-receipt", "{home}/none", "--vkey", "x"), 2, "'{home}/none' does not exist"),
         (("check-receipt", "{home}", "--vkey", "x"), 2, "'{home}' is a directory"),
-        (("verify", "--log", "{home}/none"), 2, "'{home}/none' does not exist"),
-        (("verify", "--log", "{home}/ledger/lock"), 2, "is a file"),
+        (("verify", "--log", "{home}/none"), 4, "there is no ledger in {home}/none"),
+        (("verify", "--log", "{home}/ledger/lock"), 4, "there is no ledger in {home}/ledger/lock"),
+        (("verify", "--log", "http://127.0.0.1:9/", "--vkey", VKEY), 1, "cannot be read"),
+        (("verify", "--from", "{home}/none"), 2, "'{home}/none' does not exist"),
+        (("verify", "--from", "{home}/ledger/lock"), 5, "cut short"),
         (("check-receipt", "{home}/ledger/log/checkpoint", "--vkey", "x"), 2, "not a verifier key"),
         (("show", "--kind", "song"), 2, "song"),
     ],
