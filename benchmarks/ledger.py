@@ -187,10 +187,10 @@ class Story:
 
 
 @njit(nogil=True)
-def _play(desk, committed, count, rate, times, scratch):
+def _play(desk, count, rate, times, scratch):  # type: ignore[no-untyped-def]
     """Be a mixer in which `rate` placements end a second; how often the ring had no room for one.
 
-    `committed`: the status of another rack, whose COMMITTED says up to which number they are intended.
+    COMMITTED of the desk's status says up to which number they are intended.
     """
     begun = monotonic_ns(scratch)
     full = 0
@@ -221,16 +221,14 @@ def writing(home: Path, seconds: int) -> dict[str, float]:
     rack = Mixer(-14, -1).rack
     desk = Desk(rack.status, rack.waiting, rack.voices, rack.buses, rack.commands, rack.reports)
     times, scratch = np.zeros(TIMES, np.int64), np.zeros(2, np.int64)
-    _play(desk, rack.status, 0, RATE, times, scratch)
+    _play(desk, 0, RATE, times, scratch)
     forms, count = story.forms(), seconds * RATE
     scribe = Scribe(log, FixedClock(TIME), SESSION, list, 0)
     scribe.live = True
     scribe.write([story.opened()])
     full: list[int] = []
     begun, cpu = time.perf_counter(), time.process_time()
-    mixer = threading.Thread(
-        target=lambda: full.append(_play(desk, rack.status, count, RATE, times, scratch))
-    )
+    mixer = threading.Thread(target=lambda: full.append(_play(desk, count, RATE, times, scratch)))
     intended = done = 0
     into = np.zeros(4096, REPORT)
     mixer.start()

@@ -83,7 +83,7 @@ def verify(
     tiles = TileReader(Path(str(still.source)), still.view.read)
     if not problems:
         # Where bytes are wrong, what the entries say cannot be blamed on anybody.
-        problems += read.entries
+        problems += [each for each in read.entries if each.index is None or each.index >= judged]
         problems += _continues(tiles, trusted, current)
         for index, text in read.rules.unclosed():
             warnings.append(Problem(index, _bundle_path(index, current.size), f"entry {index}: {text}"))
@@ -223,7 +223,7 @@ def _continues(tiles: TileReader, trusted: Checkpoint | None, current: Checkpoin
         return []
     if trusted.size > current.size:
         detail = (
-            f"the log has {current.size} entries, and the trusted checkpoint {trusted.size}: it was cut back"
+            f"the log has {current.size} entries, fewer than the {trusted.size} of the trusted checkpoint"
         )
         return [Problem(None, "checkpoint", detail)]
     if tiles.root(trusted.size, lambda: current.size) != trusted.root:
