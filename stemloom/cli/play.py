@@ -82,6 +82,15 @@ def play(
                 "stopped",
                 lambda seconds: _note(door, f"all stood still for {seconds:.1f} s, and goes on from there"),
             )
+            player.on(
+                "ledger",
+                lambda fault: _note(
+                    door,
+                    "the ledger is written again"
+                    if fault is None
+                    else f"{fault}: the music goes on, and what is heard waits in memory",
+                ),
+            )
             player.on("script", lambda piece: _note(door, f'"{piece.name}" as it was saved takes over'))
             player.open_device(device_of(device), block=block)
             health = player.health
@@ -90,7 +99,7 @@ def play(
             interrupted = _follow(door, player, seconds, script if watch else None)
             player.stop()
             health = player.health
-        take = player.take
+        take, ledger = player.take, player.ledger
     assert take is not None
     assert health is not None
     ms = sum(placement.ms for placement in take.placements)
@@ -102,6 +111,8 @@ def play(
             "placements": len(take.placements),
             "ms": ms,
             "take": str(door.folder / "takes" / f"{take.session}.json"),
+            "sealed": ledger.sealed,
+            "lost": ledger.lost,
             "interrupted": interrupted,
             "xruns": health.xruns,
             "late": health.late,
@@ -216,8 +227,9 @@ def status(player: Player) -> str:
     parts = ", ".join(dict.fromkeys(f"{now.part}: {now.title}" for now in player.now()))
     wrong = f"  {counted(health.xruns, 'gap')}" if health is not None and health.xruns else ""
     late = f"  {health.late} late" if health is not None and health.late else ""
+    unwritten = "  LEDGER NOT WRITTEN" if player.ledger.fault else ""
     number = 0 if bar is None else bar.bar + 1
-    return f"{int(minutes)}:{rest:04.1f}  bar {number}  {where}  [{meter}]{wrong}{late}  {parts}"
+    return f"{int(minutes)}:{rest:04.1f}  bar {number}  {where}  [{meter}]{wrong}{late}{unwritten}  {parts}"
 
 
 @contextmanager
