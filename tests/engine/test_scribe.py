@@ -229,7 +229,7 @@ def test_who_pulls_blocks_gets_the_error(
 ) -> None:
     scribe = begin(live=False, seconds=60)
     setattr(disk, fault, FULL if fault == "refuses" else BROKEN)
-    with pytest.raises(OSError, match="No space|Input/output"):
+    with pytest.raises(OSError, match=r"No space|Input/output"):
         scribe.intend([intention(0)])
     with pytest.raises((OSError, JournalFailed)):
         end(scribe, 0)
