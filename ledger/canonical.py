@@ -7,23 +7,44 @@ UTF-8 JSON without white space, keys in the order of the record, integers only. 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import msgspec
 
 from .clock import milliseconds_of
-from .entries import Entry, Placement, ms_of
+from .entries import ID, Entry, Placement, ms_of
 from .errors import BadEntry
 
-__all__ = ["LARGEST_ENTRY", "PlacementForm", "decode", "digest", "dumps", "encode"]
+__all__ = [
+    "LARGEST_ENTRY",
+    "PLACEMENT",
+    "PlacementForm",
+    "decode",
+    "decode_placement",
+    "digest",
+    "dumps",
+    "encode",
+    "milliseconds",
+]
+
+_T = TypeVar("_T")
 
 LARGEST_ENTRY = 65_535
 """Bytes: an entry bundle writes the length as a uint16."""
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
-_TIMES = ("time", "start", "until", "effective")
+_placements = msgspec.json.Decoder(Placement)
+_TIMES = ("time", "until", "effective", "received")
+PLACEMENT = b'{"kind":"placement",'
+"""How a placement begins."""
+_OFTEN = 1 << 14
+milliseconds = lru_cache(_OFTEN)(milliseconds_of)
+"""`clock.milliseconds_of`, for times that come again and again."""
+_is_id = lru_cache(_OFTEN)(re.compile(ID).match)
 
 
 def encode(entry: Entry) -> bytes:
@@ -72,19 +93,39 @@ def decode(data: bytes) -> Entry:
     """The entry of canonical bytes. Raises BadEntry for anything that does not re-encode to `data`."""
     if len(data) > LARGEST_ENTRY:
         raise BadEntry(f"an entry has at most {LARGEST_ENTRY} bytes, this one has {len(data)}")
-    try:
-        entry = _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadEntry(f"not an entry: {error}") from error
-    if _encoder.encode(entry) != data:
-        raise BadEntry("the entry is not in canonical form: its record writes other bytes")
+    if data.startswith(PLACEMENT):
+        return decode_placement(data)
+    entry = _read(_decoder, data)
     for field in _TIMES:
         text = getattr(entry, field, None)
-        if text is not None:
+        if isinstance(text, str):
             try:
                 milliseconds_of(text)
             except ValueError as error:
                 raise BadEntry(f"the entry's {field} is not a time: {error}") from error
+    return entry
+
+
+def decode_placement(data: bytes) -> Placement:
+    """The same for what begins with `PLACEMENT` and is no longer than an entry."""
+    entry = _read(_placements, data)
+    for name in (entry.session, entry.stem):
+        if not _is_id(name):
+            raise BadEntry(f"not an entry: {name!r} is not an id")
+    try:
+        milliseconds(entry.start)
+    except ValueError as error:
+        raise BadEntry(f"the entry's start is not a time: {error}") from error
+    return entry
+
+
+def _read(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
+    try:
+        entry = decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadEntry(f"not an entry: {error}") from error
+    if _encoder.encode(entry) != data:
+        raise BadEntry("the entry is not in canonical form: its record writes other bytes")
     return entry
 
 

@@ -46,18 +46,16 @@ WHOLE_PPM = 1_000_000
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
 Positive = Annotated[int, Meta(ge=1, le=2**53 - 1)]
 Ppm = Annotated[int, Meta(ge=0, le=WHOLE_PPM)]
-Time = Annotated[
-    str,
-    Meta(
-        min_length=24,
-        max_length=24,
-        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z\Z",
-    ),
-]
+_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z\Z"
+Time = Annotated[str, Meta(min_length=24, max_length=24, pattern=_TIME)]
 Digest = Annotated[str, Meta(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$")]
 """A SHA-256 in lower-case hex."""
-Id = Annotated[str, Meta(min_length=2, max_length=64, pattern=r"^[a-z][0-9a-f]+\Z")]
+ID = r"^[a-z][0-9a-f]+\Z"
+Id = Annotated[str, Meta(min_length=2, max_length=64, pattern=ID)]
 """`h...` a holder, `s...` a stem, `x...` a session."""
+# Of placements, of which there are millions: `canonical.decode` asks for the patterns, once a text.
+_OftenId = Annotated[str, Meta(min_length=2, max_length=64, extra_json_schema={"pattern": ID})]
+_OftenTime = Annotated[str, Meta(min_length=24, max_length=24, extra_json_schema={"pattern": _TIME})]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
 Use = Literal["stream", "live", "export", "sync"]
 Tier = Literal["free", "subscriber", "developer", "enterprise"]
@@ -259,10 +257,10 @@ class Session(_Entry, frozen=True, kw_only=True, tag="session"):
 class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
     """One contiguous sounding of one stem by one script line: what was heard, not what was meant."""
 
-    session: Id
+    session: _OftenId
     seq: Count
     """Gapless per session from 0, in order of end frame, then voice."""
-    stem: Id
+    stem: _OftenId
     use: Use
     tier: Tier
     role: Word
@@ -274,7 +272,7 @@ class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
     frames: Count
     """Frames in play: the voice active and its dry gain above -60 dB."""
     rate: Positive
-    start: Time
+    start: _OftenTime
     """Wall clock at which it was mixed; period, consent and expiry follow it."""
     ms: Count
     """`frames` in milliseconds, rounded half to even."""

@@ -43,32 +43,33 @@ class Orphan:
             return []
         taken: list[bytes] = []
         damaged = False
-        last: list[Entry] = []
+        opened: Session | None = None
+        closed = False
+        count = ms = 0
         for found in self._files:
-            last = []
+            # What the files before hold is in the sums that each one carries.
+            carried = found.carried
+            opened, closed, count, ms = carried.session, carried.closed, carried.placements, carried.ms
+            good = 0
             for data in found.entries:
                 try:
-                    last.append(decode(data))
+                    entry = decode(data)
                 except BadEntry:
                     break
-            taken += found.entries[: len(last)]
-            damaged = damaged or found.damaged or len(last) < len(found.entries)
+                good += 1
+                if isinstance(entry, Placement):
+                    count, ms = count + 1, ms + entry.ms
+                elif isinstance(entry, Session):
+                    opened, closed = entry, entry.state == "closed"
+            taken += found.entries[:good]
+            damaged = damaged or found.damaged or good < len(found.entries)
         self.damaged = self.damaged or damaged
-        # What the files before the last one hold is in the sums that the last one carries.
-        carried = self._files[-1].carried
-        opened, closed = carried.session, carried.closed
-        count, ms = carried.placements, carried.ms
-        for entry in last:
-            if isinstance(entry, Session):
-                opened, closed = entry, entry.state == "closed"
-            elif isinstance(entry, Placement):
-                count, ms = count + 1, ms + entry.ms
         ending: list[Entry] = []
         if damaged:
             session = None if opened is None else opened.session
             ending.append(Gap(time=now, session=session, placements=None, reason="damaged journal"))
         if opened is not None and not closed:
-            here = self._page is not None or carried.boot == self._boot
+            here = self._page is not None or self._files[-1].carried.boot == self._boot
             how: Recovered = "crash" if here else "power loss"
             for placement in self._open(how):
                 ending.append(msgspec.structs.replace(placement, seq=count))

@@ -91,7 +91,7 @@ class Rehash:
         file = File(ENTRIES, number, width)
         data = self._read(file)
         entries, whole = in_bundle(data) if data is not None else ([], False)
-        leaves = tuple([merkle.leaf_hash(entry) for entry in entries])
+        leaves = tuple(merkle.leaf_hashes(entries))
         stored = self._stored(0, number)
         right = whole and len(entries) == width
         if right and leaves == stored:

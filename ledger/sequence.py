@@ -16,8 +16,9 @@ before anyone can look for orphans again.
 from __future__ import annotations
 
 import errno
-from collections.abc import Container, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -38,6 +39,8 @@ from .tiles import ENTRIES, TILE, File, bundle, files_of, in_bundle, levels_of, 
 
 __all__ = ["Sequencer"]
 
+MANY_BUNDLES = 64
+"""From how many bundles on they are written while their hashes are made."""
 _NOTHING: Mapping[Path, Sequence[bytes]] = {}
 
 
@@ -264,15 +267,16 @@ class Sequencer:
                 f"the tiles in {self._places.log} do not give the root of its checkpoint; "
                 "see 'stemloom ledger verify'"
             )
-        leaves = [merkle.leaf_hash(entry) for entry in entries]
-        grown, files = edge.grow(leaves)
-        files |= _bundles(current.size, [*self._open_bundle(edge), *entries])
-        pending = Pending(current.size, grown.size, None, tuple(path.name for path in journals))
+        bundles = _bundles(current.size, [*self._open_bundle(edge), *entries])
+        after = current.size + len(entries)
+        pending = Pending(current.size, after, None, tuple(path.name for path in journals))
         self._disk.write(self._places.pending, pending.encode())
         self._disk.sync(self._places.pending)
         self._disk.sync(self._places.ledger)
         try:
-            self._write_files(files)
+            with _beside(len(bundles) >= MANY_BUNDLES, self._write_files, bundles):
+                grown, tiles = edge.grow(merkle.leaf_hashes(entries))
+            self._write_files(tiles)
             # A crash here leaves files beyond the checkpoint, which `begin` clears away.
             self._replace(self._places.pending, replace(pending, root=grown.root).encode())
         except OSError:
@@ -325,21 +329,12 @@ class Sequencer:
             raise VerificationFailed(f"{path} is missing; see 'stemloom ledger verify'") from error
 
     def _write_files(self, files: dict[File, bytes]) -> None:
-        """Entry bundles durable, then tiles, with their folders."""
+        """Files durable, with their folders."""
+        named = {self._places.log / file.path: data for file, data in files.items()}
         touched: dict[Path, None] = {}
-        for file in files:
-            self._make_folders((self._places.log / file.path).parent, touched)
-        for chosen in (
-            [file for file in files if file.level == ENTRIES],
-            [file for file in files if file.level != ENTRIES],
-        ):
-            paths = [self._places.log / file.path for file in chosen]
-            for file, path in zip(chosen, paths, strict=True):
-                self._disk.write(path, files[file])
-            for path in paths:
-                self._disk.sync(path)
-            for folder in dict.fromkeys(path.parent for path in paths):
-                self._disk.sync(folder)
+        for folder in dict.fromkeys(path.parent for path in named):
+            self._make_folders(folder, touched)
+        self._disk.write_durable(named)
         for folder in touched:
             self._disk.sync(folder)
 
@@ -378,6 +373,21 @@ class Sequencer:
         self._disk.sync(new)
         self._disk.replace(new, path)
         self._disk.sync(path.parent)
+
+
+@contextmanager
+def _beside(
+    really: bool, work: Callable[[dict[File, bytes]], None], files: dict[File, bytes]
+) -> Iterator[None]:
+    """Write files on another thread while something else is done, or, if it is not worth it, before."""
+    if not really:
+        work(files)
+        yield
+        return
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(work, files)
+        yield
+        written.result()
 
 
 def _bundles(size: int, entries: Sequence[bytes]) -> dict[File, bytes]:

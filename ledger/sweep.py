@@ -12,16 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from functools import lru_cache
 from multiprocessing import get_context
 from typing import NamedTuple
 
-import msgspec
-
 from . import merkle
-from .canonical import decode
-from .clock import milliseconds_of
-from .entries import Placement, ms_of
+from .canonical import PLACEMENT, decode, decode_placement, milliseconds
+from .entries import ms_of
 from .errors import BadEntry, LedgerError
 from .source import Source
 from .tiles import ENTRIES, TILE, File, in_bundle
@@ -32,10 +28,6 @@ BUNDLES = 4
 """How many bundles a process takes at a time."""
 WORTH_PROCESSES = 64
 """For how many such rows it is worth while to begin processes: half a second's work."""
-_PLACEMENT = b'{"kind":"placement",'
-_read_placement = msgspec.json.Decoder(Placement).decode
-_write = msgspec.json.Encoder().encode
-_milliseconds = lru_cache(1 << 14)(milliseconds_of)
 
 
 class Group(NamedTuple):
@@ -80,7 +72,7 @@ def bundle_part(first: int, entries: list[bytes]) -> tuple[list[tuple[int, bytes
     groups: dict[Group, tuple[str, str, int]] = {}
     run_at = first
     for index, data in enumerate(entries, first):
-        if not data.startswith(_PLACEMENT):
+        if not data.startswith(PLACEMENT):
             if sessions:
                 items.append(Run(run_at, sessions, groups))
                 sessions, groups = {}, {}
@@ -89,12 +81,12 @@ def bundle_part(first: int, entries: list[bytes]) -> tuple[list[tuple[int, bytes
         if not sessions:
             run_at = index
         try:
-            entry = _read_placement(data)
-            end = _milliseconds(entry.start) + entry.ms
-        except (msgspec.DecodeError, ValueError):
+            entry = decode_placement(data)
+        except BadEntry:
             return items, False
-        if _write(entry) != data or entry.ms != ms_of(entry.frames, entry.rate):
+        if entry.ms != ms_of(entry.frames, entry.rate):
             return items, False
+        end = milliseconds(entry.start) + entry.ms
         session, start = entry.session, entry.start
         seq, count, ms = sessions.get(session) or (entry.seq, 0, 0)
         if entry.seq != seq + count:
@@ -125,7 +117,7 @@ def _part(source: Source, first: int, count: int) -> Part:
         entries, whole = in_bundle(data)
         if not whole or len(entries) != TILE:
             return odd
-        leaves = [merkle.leaf_hash(entry) for entry in entries]
+        leaves = merkle.leaf_hashes(entries)
         if b"".join(leaves) != stored:
             return odd
         roots.append(merkle.root_from_leaves(leaves))

@@ -144,7 +144,7 @@ def _quick(
             progress((part.first + part.bundles) * TILE, current.size)
     try:
         open_entries, whole = in_bundle(still.view.read(File(ENTRIES, bundles, rest)) if rest else b"")
-        leaves = [merkle.leaf_hash(entry) for entry in open_entries]
+        leaves = merkle.leaf_hashes(open_entries)
         if not whole or len(leaves) != rest:
             return None
         if rest and b"".join(leaves) != still.view.read(File(0, bundles, rest)):

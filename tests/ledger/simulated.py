@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -273,6 +273,14 @@ class SimulatedDisk:
     def _put(self, inode: Inode, write: tuple[int, bytes]) -> None:
         apply(inode.seen, write)
         inode.unsynced.append(write)
+
+    def write_durable(self, files: Mapping[Path, bytes]) -> None:
+        for path, data in files.items():
+            self.write(path, data)
+        for path in files:
+            self.sync(path)
+        for folder in dict.fromkeys(path.parent for path in files):
+            self.sync(folder)
 
     def sync(self, path: Path) -> None:
         what = self.machine.find(path)
