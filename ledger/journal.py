@@ -97,6 +97,8 @@ class Journal:
         self._sounding: tuple[Sounding, ...] = ()
         # The file that grows: what it holds, and the entries in it.
         self._number = 0
+        self._strays: list[int] = []
+        """The numbers of files that were begun in vain."""
         self._begun = self._carried()
         self._frames: list[bytes] = []
         self._entries: list[bytes] = []
@@ -129,7 +131,7 @@ class Journal:
 
     @property
     def failed(self) -> bool:
-        """Whether a sync failed, and nothing is acknowledged before `mend`."""
+        """Whether a sync failed, or a file was begun in vain, and nothing is acknowledged before `mend`."""
         return self._failed
 
     def intend(self, placements: Sequence[Intention]) -> None:
@@ -184,7 +186,7 @@ class Journal:
             return self._hand_over()
 
     def mend(self) -> None:
-        """After a failed sync: write what the file must hold to another one, and acknowledge from there on.
+        """When it `failed`: write what the file must hold to another one, and acknowledge from there on.
 
         A sync that failed is never tried again: what it was about may be gone from memory, and counted as
         written. Raises OSError; then nothing has changed.
@@ -195,10 +197,11 @@ class Journal:
                 return
             bad = self._path, self._file, list[bytes]()
             number = journal_number(self._path)[1]
-            instead = msgspec.structs.replace(self._begun, replaces=(*self._begun.replaces, number))
+            bad_ones = (*self._begun.replaces, number, *self._strays)
+            instead = msgspec.structs.replace(self._begun, replaces=bad_ones)
             whole = b"".join([*self._frames, WHOLE])
             self._file, self._path, self._length = self._begin(instead, whole)
-            self._begun, self._failed = instead, False
+            self._begun, self._failed, self._strays = instead, False, []
             # It goes when the other one is in the log, and not before: alone it would be adopted again.
             self._older.append(bad)
 
@@ -253,6 +256,11 @@ class Journal:
         return file, path, len(data)
 
     def _discard(self, path: Path) -> None:
+        """Give up a file that was begun. It may come back, whole, after a power loss: so nothing more is
+        acknowledged before another file says that it does not count.
+        """
+        self._strays.append(journal_number(path)[1])
+        self._failed = True
         with suppress(OSError):
             self._disk.remove(path)
 
