@@ -70,17 +70,18 @@ class TileReader:
 
     def inclusion(self, index: int, size: int, latest: Size) -> list[bytes]:
         """The inclusion proof of a leaf in the tree of `size` leaves; reads two tiles of a level at most."""
-        return merkle.inclusion_proof(self._hashes(latest), index, size)
+        return merkle.inclusion_proof(self.hashes(latest), index, size)
 
     def consistency(self, old: int, new: int, latest: Size) -> list[bytes]:
         """The consistency proof between two sizes that the log has had."""
-        return merkle.consistency_proof(self._hashes(latest), old, new)
+        return merkle.consistency_proof(self.hashes(latest), old, new)
 
     def root(self, size: int, latest: Size) -> bytes:
         """The root that the tiles give for a size that the log has had."""
-        return merkle.root_of_range(self._hashes(latest), 0, size) if size else merkle.EMPTY_ROOT
+        return merkle.root_of_range(self.hashes(latest), 0, size) if size else merkle.EMPTY_ROOT
 
-    def _hashes(self, latest: Size) -> merkle.ReadHash:
+    def hashes(self, latest: Size) -> merkle.ReadHash:
+        """Reads the hash of any complete subtree of the log; each tile once."""
         tiles: dict[tuple[int, int], bytes] = {}
 
         def read_hash(level: int, place: int) -> bytes:

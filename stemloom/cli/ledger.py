@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..script.problems import counted
+from . import logs, witness
 from .output import Door, checked_output
-from .witness import REQUIRE, WITNESSES, policy_of, register, when
+from .witness import REQUIRE, WITNESSES, policy_of, when
 
 if TYPE_CHECKING:
     from ..ledger.entries import Entry
@@ -238,7 +239,8 @@ def check_receipt(door: Door, file: Path, vkey: str, witnesses: tuple[str, ...],
     )
 
 
-register(ledger)
+logs.register(ledger)
+witness.register(ledger)
 
 
 def _moment(text: str, *, end: bool) -> str:

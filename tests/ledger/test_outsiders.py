@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tlog_scales.tiles import leaf_hash
 from tlog_scales.tlog import InclusionProof, InclusionProofInvalid
 
 from stemloom.ledger.canonical import encode
+from stemloom.ledger.entries import Income
 from stemloom.ledger.log import Log
 from stemloom.ledger.note import decode_base64
 
@@ -104,3 +106,158 @@ def test_they_refuse_what_we_refuse(
         )
     ):
         scales_check(root, vkey)
+
+
+# Large logs: one that grows, in big appends of small entries.
+
+LARGE = (65_535, 65_536, 65_537, 70_000)
+
+
+class Grown:
+    """A log as it was at each of the large sizes, and what a tree of pymerkle's says of it."""
+
+    def __init__(self, folder: Path) -> None:
+        log = Log.open(folder / "home", create=True)
+        self.vkey = log.vkey
+        self.folders: dict[int, Path] = {}
+        self.roots: dict[int, bytes] = {}
+        self.receipts: dict[int, dict[int, bytes]] = {}
+        self.entries = [encode(income(number)) for number in range(LARGE[-1])]
+        self.tree = pymerkle.InmemoryTree(algorithm="sha256")
+        done = 0
+        for size in LARGE:
+            log.append([income(number) for number in range(done, size)])
+            for number in range(done, size):
+                self.tree.append_entry(self.entries[number])
+            done = size
+            assert self.tree.get_root() == log.root
+            self.folders[size] = folder / str(size)
+            self.roots[size] = log.root
+            self.receipts[size] = {index: log.prove(index) for index in places(size)}
+            shutil.copytree(folder / "home" / "ledger" / "log", self.folders[size])
+
+
+def places(size: int) -> list[int]:
+    """Where the tree divides, and a few more."""
+    edges = {0, 1, 255, 256, 32_767, 32_768, 65_279, 65_280, 65_534, 65_535, 65_536, size - 2, size - 1}
+    edges.add(size // 256 * 256)
+    return sorted(index for index in edges | set(range(7, size, 4999)) if index < size)
+
+
+def income(number: int) -> Income:
+    return Income(
+        time="2026-11-21T06:16:00.250Z",
+        source="sync",
+        currency="EUR",
+        amount=number + 1,
+        period="2026",
+        reference="x",
+    )
+
+
+@pytest.fixture(scope="module")
+def grown(tmp_path_factory: pytest.TempPathFactory) -> Grown:
+    return Grown(tmp_path_factory.mktemp("grown"))
+
+
+def scales_look(log: Path, vkey: str) -> int:
+    """Its signature, its root, every entry against its hash, and some entries' places under the root."""
+    reader = TilesReader(LocalBackend(log))
+    checkpoint = reader.get_checkpoint()
+    checkpoint.verify(Vkey.from_string(vkey))
+    assert reader.calculate_root_hash() == checkpoint.root_hash
+    for index in places(checkpoint.size):
+        proof = reader.get_inclusion_proof(index, checkpoint.size)
+        proof.check(leaf_hash(reader.get_entry(index)), checkpoint.root_hash)
+    return int(checkpoint.size)
+
+
+@pytest.mark.parametrize("size", LARGE)
+def test_they_accept_large_logs(grown: Grown, size: int) -> None:
+    assert scales_look(grown.folders[size], grown.vkey) == size
+    root = grown.roots[size]
+    for index, receipt in grown.receipts[size].items():
+        leaf, ours = leaf_hash(grown.entries[index]), siblings(receipt)
+        InclusionProof(index, size, ours).check(leaf, root)
+        theirs = grown.tree.prove_inclusion(index + 1, size)
+        theirs.verify(leaf, root, index=index + 1, size=size)
+        assert theirs.path[1:] == ours
+        wrong = PymerkleProof(
+            "sha256", True, size, index + 1, theirs.rule, [theirs.path[0], *ours[:-1], bytes(32)]
+        )
+        with pytest.raises(InvalidProof):
+            wrong.verify(leaf, root)
+
+
+def changed_files(size: int) -> list[tuple[str, int]]:
+    """A byte of each kind of file that such a log has; of bundles and tiles one that a place looks at."""
+    last, width = divmod(size, 256)
+    partial = f"/{last:03d}.p/{width}" if width else f"/{last - 1:03d}"
+    found = [
+        ("checkpoint", 30),
+        ("checkpoint", 60),
+        ("tile/entries/000", 40),
+        (f"tile/entries{partial}", 20),
+        ("tile/0/000", 3),
+        (f"tile/0{partial}", 9),
+        ("tile/1/000.p/255" if size < 65_536 else "tile/1/000", 31),
+    ]
+    return found if size < 65_536 else [*found, ("tile/2/000.p/1", 5)]
+
+
+@pytest.mark.parametrize("size", LARGE)
+def test_they_refuse_large_logs_with_a_changed_byte(grown: Grown, size: int) -> None:
+    root = grown.folders[size]
+    for name, place in changed_files(size):
+        whole = (root / name).read_bytes()
+        flipped(root / name, place)
+        with pytest.raises((AssertionError, InclusionProofInvalid, InvalidSignature, ValueError)):
+            scales_look(root, grown.vkey)
+        (root / name).write_bytes(whole)
+    assert scales_look(root, grown.vkey) == size
+    # And pymerkle, of one changed entry.
+    index = size // 3
+    tree = pymerkle.InmemoryTree(algorithm="sha256")
+    changed = list(grown.entries)
+    changed[index] = changed[index].replace(b"sync", b"sunc")
+    for entry in changed[:size]:
+        tree.append_entry(entry)
+    assert tree.get_root() != grown.roots[size]
+    with pytest.raises(InvalidProof):
+        grown.tree.prove_inclusion(index + 1, size).verify(leaf_hash(changed[index]), grown.roots[size])
+
+
+# A third one, for Pythons that it runs on.
+
+
+def aics_look(log: Path, vkey: str) -> int:
+    """As `scales_look`, by aics-tlog: signature, root from the tiles, entries and their places."""
+    aics = pytest.importorskip("aics_tlog", reason="aics-tlog needs Python 3.12")
+    note = aics.parse_note((log / "checkpoint").read_text("utf-8"))
+    said = aics.verify_checkpoint(note, aics.parse_vkey(vkey))
+    assert said.ok, said.error
+    reader = aics.FileSystemTileReader(log)
+    assert aics.tree_root_from_tiles(reader, said.size) == said.root
+    for index in places(said.size):
+        proof = aics.inclusion_proof_from_tiles(reader, index, said.size)
+        leaf = aics.leaf_hash(aics.read_entry(reader, index, said.size))
+        assert aics.verify_inclusion(leaf, index, said.size, proof, said.root)
+    return int(said.size)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_third_one_accepts_our_logs(log: Log, home: Path, story: Any, size: int) -> None:
+    log.append(story.whole(size))
+    assert aics_look(home / "ledger" / "log", log.vkey) == size
+
+
+@pytest.mark.parametrize("size", LARGE)
+def test_a_third_one_on_large_logs(grown: Grown, size: int) -> None:
+    root = grown.folders[size]
+    assert aics_look(root, grown.vkey) == size
+    for name, place in changed_files(size):
+        whole = (root / name).read_bytes()
+        flipped(root / name, place)
+        with pytest.raises((AssertionError, ValueError, RuntimeError)):
+            aics_look(root, grown.vkey)
+        (root / name).write_bytes(whole)

@@ -1,0 +1,151 @@
+"""`stemloom ledger` for whoever keeps a log or a checkpoint of one: consistency, reconcile, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .output import Door
+
+if TYPE_CHECKING:
+    from ..ledger.note import Verifier
+    from ..ledger.reader import TileReader
+
+_LOG = click.option(
+    "--log",
+    "copy",
+    metavar="LOG",
+    help="A published copy of the log: a folder, or a web address (http://...).",
+)
+_VKEY = click.option("--vkey", metavar="K", help="The verifier key to trust, instead of the one kept here.")
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+def register(ledger: click.Group) -> None:
+    """Add the commands of this module to their group."""
+    for command in (consistency, reconcile, export):
+        ledger.add_command(command)
+
+
+def _log(door: Door, copy: str | None, vkey: str | None) -> tuple[bytes, Verifier, TileReader]:
+    """The checkpoint, the key and the tiles of the home's own log, or of a copy."""
+    from ..ledger.errors import BadVkey, NoLedger
+    from ..ledger.note import parse_vkey
+    from ..ledger.reader import TileReader
+    from ..ledger.source import FolderSource, source_of
+
+    if copy is None:
+        with door.log() as log:
+            place, own, note = log.home / "ledger" / "log", log.vkey, log.checkpoint()
+        source = FolderSource(place)
+        return note, parse_vkey(vkey or own), TileReader(place, source.read)
+    if vkey is None:
+        raise BadVkey(f"to read a copy of a log, such as {copy}, name its verifier key (--vkey)")
+    away = source_of(copy)
+    try:
+        note = away.checkpoint()
+    except FileNotFoundError as error:
+        raise NoLedger(f"there is no ledger at {copy}: it has no checkpoint") from error
+    return note, parse_vkey(vkey), TileReader(Path(copy), away.read)
+
+
+@click.command()
+@click.argument("old", type=_FILE)
+@_LOG
+@_VKEY
+@click.pass_obj
+def consistency(door: Door, old: Path, copy: str | None, vkey: str | None) -> None:
+    """Show that the log goes on from OLD, a checkpoint that you kept. Exits 5 if it was rewritten."""
+    import base64
+
+    from ..ledger.consistency import check_continues
+
+    note, log, tiles = _log(door, copy, vkey)
+    shown = check_continues(old.read_bytes(), note, log, tiles)
+    door.emit(
+        {
+            "ok": True,
+            "origin": log.name,
+            "old": {"size": shown.old.size, "root": shown.old.root.hex()},
+            "new": {"size": shown.new.size, "root": shown.new.root.hex()},
+            "proof": [base64.b64encode(each).decode() for each in shown.proof],
+        },
+        f"consistent: the {shown.new.size} entries of {log.name} begin with the {shown.old.size} of {old}, "
+        f"by {len(shown.proof)} hashes",
+    )
+
+
+@click.command()
+@click.option(
+    "--trust",
+    multiple=True,
+    type=_FILE,
+    help="A checkpoint of this log that somebody kept; may be given again.",
+)
+@_LOG
+@click.option("--yes", is_flag=True, help="Do it; without this it is only said.")
+@click.pass_obj
+def reconcile(door: Door, trust: tuple[Path, ...], copy: str | None, yes: bool) -> None:
+    """After a backup was put back: whether this log may go on, and from where. Never signs anything.
+
+    Exits 5 where it may not: going on would make two histories of one log.
+    """
+    from ..ledger.reconcile import reconcile as look
+    from ..ledger.source import source_of
+
+    plan = look(
+        door.folder,
+        copy=None if copy is None else source_of(copy),
+        copy_place=copy or "",
+        kept=[path.read_bytes() for path in trust],
+        do=yes,
+    )
+    lines = list(plan.found)
+    if plan.steps:
+        lines += [f"{'done' if plan.done else 'to do'}: {step}" for step in plan.steps]
+        if not plan.done:
+            lines.append("nothing was changed; --yes does it")
+    else:
+        lines.append("the log is what was signed last: there is nothing to do")
+    door.emit({"found": list(plan.found), "steps": list(plan.steps), "done": plan.done}, "\n".join(lines))
+
+
+@click.command()
+@click.option(
+    "--parquet",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder to write to; an export that is there is brought up to date.",
+)
+@_LOG
+@_VKEY
+@click.pass_obj
+def export(door: Door, folder: Path, copy: str | None, vkey: str | None) -> None:
+    """The entries as Parquet, for DuckDB, Spark and the like; hashed against the checkpoint first."""
+    from ..ledger.export import export_parquet
+
+    note, log, tiles = _log(door, copy, vkey)
+    with door.progress() as progress:
+        task = progress.add_task("exporting", total=None)
+        made = export_parquet(
+            tiles,
+            note,
+            log,
+            folder,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    door.emit(
+        {
+            "dir": str(folder),
+            "origin": made.origin,
+            "size": made.size,
+            "root": made.root,
+            "files": [each.name for each in made.files],
+            "written": list(made.written),
+            "kept": list(made.kept),
+        },
+        f"{folder}: {made.size} entries in {len(made.files)} files, {len(made.kept)} of them as they were",
+    )
