@@ -141,7 +141,7 @@ def places(size: int) -> list[int]:
     """Where the tree divides, and a few more."""
     edges = {0, 1, 255, 256, 32_767, 32_768, 65_279, 65_280, 65_534, 65_535, 65_536, size - 2, size - 1}
     edges.add(size // 256 * 256)
-    return sorted(index for index in edges | set(range(7, size, 4999)) if index < size)
+    return sorted(index for index in edges | set(range(7, size, 4999)) if 0 <= index < size)
 
 
 def income(number: int) -> Income:
@@ -231,13 +231,14 @@ def test_they_refuse_large_logs_with_a_changed_byte(grown: Grown, size: int) -> 
 
 
 def aics_look(log: Path, vkey: str) -> int:
-    """As `scales_look`, by aics-tlog: signature, root from the tiles, entries and their places."""
+    """Everything that aics-tlog can say: signature, each tile and entry under the root, entries' places."""
     aics = pytest.importorskip("aics_tlog", reason="aics-tlog needs Python 3.12")
     note = aics.parse_note((log / "checkpoint").read_text("utf-8"))
     said = aics.verify_checkpoint(note, aics.parse_vkey(vkey))
     assert said.ok, said.error
     reader = aics.FileSystemTileReader(log)
     assert aics.tree_root_from_tiles(reader, said.size) == said.root
+    assert aics.verified.audit_tiles(reader, said.size, said.root).size == said.size
     for index in places(said.size):
         proof = aics.inclusion_proof_from_tiles(reader, index, said.size)
         leaf = aics.leaf_hash(aics.read_entry(reader, index, said.size))
