@@ -27,3 +27,4 @@ bench:
 docs:
 	$(PYTHON) docs/errors.py
 	$(PYTHON) docs/examples.py
+	$(PYTHON) docs/ledger_format.py

@@ -1,0 +1,332 @@
+"""Writes docs/ledger-format.md and docs/ledger-entry.schema.json. `python docs/ledger_format.py`.
+
+The page is for whoever writes a verifier in another language. What can be made from the code is made from it:
+the fields of each kind of entry, an example of each in its exact bytes, and a small log with its hashes.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import tempfile
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from stemloom.ledger import entries, merkle, statements
+from stemloom.ledger.canonical import digest, encode
+from stemloom.ledger.clock import FixedClock
+from stemloom.ledger.entries import Entry
+from stemloom.ledger.keys import PrivateKey
+from stemloom.ledger.log import Log
+from stemloom.ledger.places import Places
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "ledger-format.md"
+SCHEMA = ROOT / "docs" / "ledger-entry.schema.json"
+BASE = ROOT / "docs" / "ledger-format.in.md"
+TIME = "2026-11-21T06:16:00.250Z"
+LATER = "2026-11-21T06:17:00.000Z"
+SALT = "00112233445566778899aabbccddeeff"
+
+TYPES = {
+    "Count": "integer, 0 to 2^53 - 1",
+    "Positive": "integer, 1 to 2^53 - 1",
+    "Ppm": "integer, 0 to 1 000 000",
+    "Time": "time",
+    "_OftenTime": "time",
+    "Digest": "SHA-256, 64 lower-case hex digits",
+    "Id": "id",
+    "_OftenId": "id",
+    "Word": "text of 1 to 200 characters",
+    "Use": '"stream", "live", "export" or "sync"',
+    "Tier": '"free", "subscriber", "developer" or "enterprise"',
+    "Currency": "ISO 4217 code, three capitals",
+    "Source": '"subscription", "enterprise", "export" or "sync"',
+    "Recovered": '"crash" or "power loss"',
+    "GapReason": '"disk full", "disk failed", "overflow" or "damaged journal"',
+    "str": "text",
+    "int": "integer",
+}
+
+
+def main() -> None:
+    PAGE.write_text(page(), encoding="utf-8")
+    SCHEMA.write_text(schema(), encoding="utf-8")
+
+
+def schema() -> str:
+    """The JSON schema of an entry."""
+    made = msgspec.json.schema(Entry)
+    made = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "An entry of a Stemloom ledger",
+        "description": "Its one byte form is in docs/ledger-format.md: this says what it may hold.",
+        **made,
+    }
+    return json.dumps(made, indent=1, ensure_ascii=False).replace("\\\\Z", "$") + "\n"
+
+
+def page() -> str:
+    """The page: the text of ledger-format.in.md with what is made in its places."""
+    text = BASE.read_text(encoding="utf-8")
+    for name, made in (("KINDS", _kinds()), ("EXAMPLE", _example())):
+        assert text.count(f"<!-- {name} -->") == 1, name
+        text = text.replace(f"<!-- {name} -->", made)
+    return text
+
+
+# Each kind.
+
+
+def _kinds() -> str:
+    documented = _documented()
+    examples = {str(each.__struct_config__.tag): encode(each) for each in story()}
+    sections = []
+    for record in get_args(Entry):
+        kind = str(record.__struct_config__.tag)
+        rows = ["| field | what it may be | what it says |", "|---|---|---|"]
+        rows += [f"| `{name}` | {type} | {said} |" for name, type, said in documented[record.__name__]]
+        doc = " ".join(inspect.cleandoc(record.__doc__ or "").split())
+        sections.append(
+            f"### `{kind}`\n\n{doc}\n\n" + "\n".join(rows) + f"\n\n```json\n{examples[kind].decode()}\n```\n"
+        )
+    nested = ["### Records within entries\n"]
+    for name in ("Share", "Approval", "LastUse", "SettledStem", "SettledHolder"):
+        fields = ", ".join(f"`{field}` ({type})" for field, type, _ in documented[name])
+        nested.append(f"- **{name}**: {fields}")
+    return "\n".join(sections) + "\n" + "\n".join(nested) + "\n"
+
+
+def _documented() -> dict[str, list[tuple[str, str, str]]]:
+    """By record, its fields in order: name, what it may be, and the text below it in the source."""
+    tree = ast.parse(Path(entries.__file__).read_text(encoding="utf-8"))
+    found: dict[str, list[tuple[str, str, str]]] = {}
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
+            continue
+        fields = []
+        for place, item in enumerate(node.body):
+            if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+                after = node.body[place + 1] if place + 1 < len(node.body) else None
+                said = ""
+                if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+                    said = " ".join(str(after.value.value).split())
+                fields.append((item.target.id, _type(item.annotation), said))
+        found[node.name] = fields
+    return found
+
+
+def _type(node: ast.expr) -> str:
+    match node:
+        case ast.Name(id=name):
+            return TYPES.get(name, f"`{name}`")
+        case ast.BinOp(left=left, right=ast.Constant(value=None)):
+            return f"{_type(left)}, or null"
+        case ast.BinOp(left=left, right=ast.Name(id="UnsetType")):
+            return f"{_type(left)}; may be left out"
+        case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[inner, ast.Constant()])):
+            return f"list of: {_type(inner)}"
+        case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=inner)):
+            return "[" + ", ".join(map(_type, inner)) + "]"
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=ast.Tuple(elts=values)):
+            return " or ".join(json.dumps(ast.literal_eval(value)) for value in values)
+        case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[inner, *meta])):
+            return f"{_type(inner)}, {_meta(meta)}"
+    raise ValueError(ast.dump(node))
+
+
+def _meta(nodes: list[ast.expr]) -> str:
+    words = {word.arg: ast.unparse(word.value) for node in nodes for word in getattr(node, "keywords", [])}
+    if "min_length" in words:
+        same = words["min_length"] == words["max_length"]
+        return f"{words['max_length']} characters" if same else f"at most {words['max_length']} characters"
+    low, high = words["ge"].replace("**", "^"), words["le"].replace("**", "^")
+    return f"{low} to {high}".replace("(", "").replace(")", "")
+
+
+# A story with one entry of each kind.
+
+
+def story() -> list[Any]:
+    """One entry of each kind, in an order that a log may have."""
+    origin = "stemloom/00000000000000000000"
+    key, other = PrivateKey.from_seed(bytes([1]) * 32), PrivateKey.from_seed(bytes([2]) * 32)
+    holder = statements.holder_id(key.public)
+    whole = (entries.Share(holder=holder, ppm=entries.WHOLE_PPM),)
+    pcm = "5d" * 32
+    stem, session = f"s{pcm[:20]}", "x0123456789abcdef0123"
+    common: dict[str, Any] = {"use": "stream", "tier": "subscriber"}
+    run: dict[str, Any] = {
+        **common,
+        "time": TIME,
+        "session": session,
+        "user": statements.commitment("listener 7", SALT),
+        "script": "ef" * 32,
+        "seed": 7,
+        "vault": "01" * 32,
+        "engine": "0.1.0",
+        "licence": None,
+    }
+    return [
+        statements.make_holder(
+            key, origin=origin, name=statements.commitment("Ada", SALT), custody="operator", time=TIME
+        ),
+        statements.make_key(key, other, origin=origin, holder=holder, custody="self", time=TIME),
+        entries.Stem(
+            time=TIME,
+            stem=stem,
+            holder=holder,
+            pcm_sha256=pcm,
+            file_sha256="ab" * 32,
+            title='Käse & "quotes"',
+            role="pads",
+            shape="loop",
+            bpm_milli=120_000,
+            beats=16,
+            key="A# minor",
+            mood=("night", "warm"),
+            energy_milli=300,
+            set=None,
+            isrc=None,
+            master=whole,
+            publishing=whole,
+        ),
+        entries.Removal(time=LATER, stem=stem, file_sha256="ab" * 32),
+        statements.make_splits(
+            other, origin=origin, holder=holder, stem=stem, master=whole, publishing=whole, time=TIME
+        ),
+        statements.make_consent(
+            other,
+            origin=origin,
+            holder=holder,
+            stem=stem,
+            uses=["export", "stream"],
+            action="grant",
+            until=None,
+            time=TIME,
+            previous=None,
+        ),
+        entries.Receipt(
+            time=LATER,
+            withdrawal=9,
+            stem=stem,
+            sessions=(entries.LastUse(session=session, until=LATER),),
+            open=(),
+        ),
+        statements.make_standing(
+            other,
+            origin=origin,
+            holder=holder,
+            uses=["stream"],
+            action="grant",
+            until=None,
+            time=TIME,
+            previous=None,
+        ),
+        entries.Session(**run, state="opened", take=None, placements=None, ms=None),
+        entries.Placement(
+            **common,
+            session=session,
+            seq=0,
+            stem=stem,
+            role="pads",
+            part="pads",
+            section="verse",
+            line=12,
+            start_frame=96_000,
+            frames=383_520,
+            rate=48_000,
+            start=LATER,
+            ms=7990,
+            consent=5,
+        ),
+        entries.Gap(time=LATER, session=session, placements=3, reason="disk full"),
+        entries.Terms(
+            time=TIME,
+            effective=TIME,
+            pool_ppm=(("subscription", 700_000), ("sync", 800_000)),
+            master_ppm=500_000,
+            threshold=5_000_000,
+        ),
+        entries.Income(
+            time=TIME,
+            source="subscription",
+            currency="EUR",
+            amount=1_000_000_000,
+            period="2026-11",
+            reference="no 1",
+        ),
+        entries.Settlement(
+            time=LATER,
+            period="2026-11",
+            currency="EUR",
+            first=0,
+            last=12,
+            root="77" * 32,
+            gross=1_000_000_000,
+            pool=700_000_000,
+            total_ms=7990,
+            unallocated=0,
+            stems=digest([entries.SettledStem(stem=stem, ms=7990, amount=700_000_000)]),
+            holders=digest(
+                [entries.SettledHolder(holder=holder, master=350_000_000, publishing=350_000_000)]
+            ),
+        ),
+        entries.Payout(time=LATER, holder=holder, currency="EUR", amount=700_000_000, reference="bank 17"),
+        entries.Correction(time=LATER, corrects=12, amount=-1_000_000, reason="a refund"),
+    ]
+
+
+# A small log, in its exact bytes.
+
+
+def _example() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        places = Places(Path(folder) / "home")
+        PrivateKey.from_seed(bytes(32)).save(places.key)
+        log = Log.open(places.home, create=True, clock=FixedClock(TIME))
+        made = [
+            entries.Income(
+                time=TIME, source="sync", currency="EUR", amount=n, period="2026", reference=f"no {n}"
+            )
+            for n in (1, 2, 3)
+        ]
+        log.append(made)
+        vkey, checkpoint, receipt = log.vkey, log.checkpoint().decode(), log.prove(1).decode()
+        bundle = (places.log / "tile/entries/000.p/3").read_bytes()
+        tile = (places.log / "tile/0/000.p/3").read_bytes()
+    data = [encode(each) for each in made]
+    leaves = merkle.leaf_hashes(data)
+    left = merkle.node_hash(leaves[0], leaves[1])
+    root = merkle.node_hash(left, leaves[2])
+    lines = ["Three entries, each a line here:", "", "```json", *(each.decode() for each in data), "```", ""]
+    lines += ["```text"]
+    lines += [f"leaf {n}     {leaf.hex()}" for n, leaf in enumerate(leaves)]
+    lines += [f"node 0-1   {left.hex()}", f"root       {root.hex()}", "```", ""]
+    lines += [
+        f"`log/tile/0/000.p/3` holds the three leaf hashes ({len(tile)} bytes), `log/tile/entries/000.p/3` "
+        f"({len(bundle)} bytes) begins with `{bundle[:2].hex()}`, the length {int.from_bytes(bundle[:2])} "
+        "of the first entry.",
+        "",
+        "The verifier key, the checkpoint, and a receipt for entry 1:",
+        "",
+        "```text",
+        vkey,
+        "```",
+        "",
+        "```text",
+        checkpoint.rstrip("\n"),
+        "```",
+        "",
+        "```text",
+        receipt.rstrip("\n"),
+        "```",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
