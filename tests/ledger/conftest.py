@@ -216,6 +216,6 @@ def story(log: Log) -> Story:
     return Story(log.origin)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tell() -> Callable[[str], Story]:
     return Story
