@@ -284,7 +284,7 @@ def test_a_text_that_decodes_to_the_same_bytes_is_another_text(thousand: SimpleN
     for text in re.findall(r"[A-Za-z0-9+/]{20,}=+", receipt):
         stem, marks = text.rstrip("="), text[len(text.rstrip("=")) :]
         twin = stem[:-1] + alphabet[alphabet.index(stem[-1]) ^ 1] + marks
-        with pytest.raises(BadReceipt, match="base64"):
+        with pytest.raises(BadReceipt, match=r"base64|does not fit the text"):
             check_receipt(receipt.replace(text, twin).encode(), thousand.vkey)
 
 
