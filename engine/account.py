@@ -21,7 +21,7 @@ from ..ledger.entries import Session as SessionEntry
 from ..ledger.frames import Intention, Sounding
 from ..ledger.log import Log
 from ..ledger.page import set_anchor
-from ..ledger.statements import commitment
+from ..ledger.statements import commitment, new_salt
 from .mixer import Heard
 from .plan import Placement
 from .scribe import SEAL_SECONDS, Scribe
@@ -95,7 +95,9 @@ class Account:
         history: bool = True,
         sounding: Callable[[], Sequence[Heard]] = list,
         page_size: int = 0,
+        salt: Callable[[str, str], str] = lambda session, user: new_salt(),
     ) -> None:
+        """`salt`: gives the salt for a session of a user, and keeps it."""
         self.session = "x" + secrets.token_hex(10)
         self.sounded: list[Sounded] = []
         self._clock = clock
@@ -104,7 +106,7 @@ class Account:
         self._history = history
         self._heard_so_far = sounding
         self._count = self._ms = 0
-        self._user_salt = secrets.token_hex(16)
+        self._user_salt = salt(self.session, run.user)
         self._open: dict[int, tuple[Placement, str | None]] = {}
         """What was intended and has not ended yet, and when it began."""
         self._unwritten: list[bytes] = []

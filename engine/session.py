@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..ledger.clock import Clock, SteadyClock
 from ..ledger.entries import Tier, Use
+from ..ledger.salts import Salts
 from ..script.check import accepted
 from ..script.piece import Piece
 from ..vault.errors import AudioLost
@@ -152,6 +153,7 @@ class Session:
             history=history,
             sounding=self.mixer.sounding,
             page_size=PAGE_SIZE,
+            **({"salt": Salts(vault.home).new} if logged else {}),
         )
         if self._account.page is not None:
             self.mixer.share(self._account.page, vault.log.boot)

@@ -199,6 +199,17 @@ class Catalogue:
         with self.transaction() as db:
             db.execute("INSERT INTO named VALUES (?, ?, ?)", (holder, name, salt))
 
+    def erase_name(self, holder: str) -> None:
+        """Have the holder's id in the place of their name, whose bytes are overwritten."""
+        self.check_kept()
+        with self.transaction() as db:
+            # Of this table alone: overwriting costs time.
+            db.execute("PRAGMA secure_delete = ON")
+            db.execute("UPDATE named SET name = holder, salt = '' WHERE holder = ?", (holder,))
+        with self._turn, worded(self._path):
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def keep_measured(self, rows: Sequence[MeasuredRow]) -> None:
         """Keep what only we know of stems that are about to enter."""
         self.check_kept()

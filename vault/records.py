@@ -28,6 +28,7 @@ class Holder:
     holder: str
     name: str
     name_salt: str
+    """Of the commitment in the ledger; empty once the name was erased, which is the id then."""
     public_key: str
     custody: str
     """`self` or `operator`: who keeps the private key."""

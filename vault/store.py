@@ -85,6 +85,20 @@ class Store:
         os.replace(partial, target)
         sync_folder(self._names)
 
+    def erase_name(self, holder: str) -> None:
+        """Keep the holder's id in the place of their name, and no older catalogue that still has it."""
+        path = self._names / f"{holder}.json"
+        if path.exists():
+            # The file's own bytes first: what is only unlinked stays on the disk.
+            with open(path, "r+b") as file:
+                file.write(bytes(path.stat().st_size))
+                file.flush()
+                os.fsync(file.fileno())
+        self.keep_name(holder, holder, "")
+        for old in self.folder.glob("catalogue.db.old*"):
+            old.unlink()
+        sync_folder(self.folder)
+
     def forget_name(self, holder: str) -> None:
         (self._names / f"{holder}.json").unlink(missing_ok=True)
 

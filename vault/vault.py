@@ -144,6 +144,18 @@ class Vault:
         with self._changes.alone():
             return self._asking.holder(word("name", name), public_key, "self")
 
+    def erase_name(self, holder: str) -> Holder:
+        """Destroy a holder's name and the salt of its commitment: from then on they are shown by their id.
+
+        Their keys, stems, consents and balance stay. Statements that were given out still prove the name to
+        whoever has one. Raises `UnknownHolder`.
+        """
+        found = self.holder(holder)
+        with self._changes.alone():
+            self._store.erase_name(found.holder)
+            self._catalogue.erase_name(found.holder)
+        return self.holder(found.holder)
+
     def replace_key(self, holder: str) -> Holder:
         """Give a holder whose key is kept here a new one. Raises `UnknownHolder`, `KeyNotHere`."""
         found = self.holder(holder)

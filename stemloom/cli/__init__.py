@@ -24,6 +24,7 @@ _COMMANDS = {
     "replay": ("play", "Play a take again, and prove that it is the same sound."),
     "render": ("render", "Render a piece to a file, and log what is heard."),
     "vault": ("vault", "Stems, holders, consent and splits."),
+    "user": ("user", "Users: their sessions, and how to have them forgotten."),
     "ledger": ("ledger", "Show, verify and prove what was heard."),
     "why": ("why", "Say what sounds at a moment of a session, and by whose leave."),
     "doctor": ("doctor", "Look whether this machine can play, and say what is missing."),

@@ -198,7 +198,7 @@ def _pay(vault: Vault, rendered: Rendered, folder: Path) -> Paid:
     period = vault.log.clock.now()[:7]
     record_income(vault.log, INCOME, "EUR", "subscription", period, "sample income of the demo")
     settle(vault.log, period, "EUR", early=True)
-    holders = {holder.holder: (holder.name, holder.name_salt) for holder in vault.holders()}
+    holders = {each.holder: (each.name, each.name_salt) for each in vault.holders() if each.name_salt}
     heard = dict.fromkeys(holders, 0)
     for stem in rendered.stems:
         heard[stem.holder] += stem.ms

@@ -177,7 +177,7 @@ def statement(
     checked_output(out)
     checked_output(html)
     people = _people(door)
-    names = {each.holder: (each.name, each.name_salt) for each in people}
+    names = {each.holder: (each.name, each.name_salt) for each in people if each.name_salt}
     who = _find(people, holder)
     with door.log() as log:
         made = make_statement(log, who, period, names, currency=currency.upper() if currency else None)

@@ -439,6 +439,27 @@ def holder_list(door: Door) -> None:
     )
 
 
+@holder.command("erase")
+@click.argument("who", metavar="HOLDER", shell_complete=A_HOLDER)
+@click.option("--yes", is_flag=True, help="Do it: it cannot be taken back.")
+@click.pass_obj
+def holder_erase(door: Door, who: str, yes: bool) -> None:
+    """Destroy a rights-holder's name. Their stems, consents and balance stay, under their id."""
+    with door.vault() as opened:
+        found = opened.holder(who)
+        if not yes:
+            raise click.UsageError(
+                f"the name of {found.holder} ({found.name}) and its salt would be destroyed, here and for "
+                "good: say --yes to do it"
+            )
+        made = opened.erase_name(found.holder)
+    door.emit(
+        {"holder": made.holder, "name": made.name},
+        f"the name is gone: the ledger, which never had it, verifies as before, and {made.holder} is shown "
+        "by that id; backups and statements that were given out still have the name",
+    )
+
+
 # How stems are shown.
 
 
