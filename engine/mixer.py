@@ -487,7 +487,12 @@ class Mixer:
         return [Heard(id, heard, start, min(end, frame)) for id, start, end, heard in found]
 
     def close(self) -> list[Heard]:
-        """Let go of every voice, as heard so far: those that ended, and those that are cut. Nothing mixes."""
+        """Let go of every voice, as heard so far: those that ended, and those that are cut. Nothing mixes.
+
+        A shared page stays as it is: until the account holds what is cut, nothing else tells of it.
+        """
+        self.rack = self.rack._replace(voices=self.rack.voices.copy())
+        self._addresses = rack_addresses(self.rack)
         ended = [each for each in self.reports() if isinstance(each, Heard)]
         frame, cut = self.frame, []
         for voice in self.rack.voices[self.rack.voices["phase"] == PLAYING]:

@@ -71,7 +71,7 @@ class Orphan:
         if opened is not None and not closed:
             here = self._page is not None or self._files[-1].carried.boot == self._boot
             how: Recovered = "crash" if here else "power loss"
-            for placement in self._open(how):
+            for placement in self._open(how, opened.time):
                 ending.append(msgspec.structs.replace(placement, seq=count))
                 count, ms = count + 1, ms + placement.ms
             ending.append(
@@ -87,8 +87,12 @@ class Orphan:
             )
         return [*taken, *map(encode, ending)]
 
-    def _open(self, how: Recovered) -> list[Placement]:
-        """The placements that sounded, as far as they were heard, in the order of an account."""
+    def _open(self, how: Recovered, opened: str) -> list[Placement]:
+        """The placements that sounded, as far as they were heard, in the order of an account.
+
+        `opened`: when the session was. Where its host pulled faster than the music goes, a page counts back
+        to before that.
+        """
         meant = self._files[-1].intentions
         starts = {each.id: each.start for each in self._files[-1].sounding}
         if self._page is not None:
@@ -108,7 +112,7 @@ class Orphan:
                 at = self._page.start_ms(each.start_frame)
                 start = None if at is None else text_at(at)
             if start is not None:
-                found.append(_placement(intention, each, max(start, intention.since), how))
+                found.append(_placement(intention, each, max(start, intention.since, opened), how))
         return found
 
 

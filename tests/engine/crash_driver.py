@@ -1,50 +1,65 @@
 """Begins sessions and kills them; run by test_crash.py. A line of JSON in, a line of JSON out.
 
 This process has everything loaded and nothing open, and forks a child for each session, so that a kill costs
-no start of the interpreter. What a child gives out is written to a file before the next is asked for: by
-`read` for a host's loop, by the compiled callback itself for a device. The child is killed when that file has
-a certain length; what it was told of the ledger until then is in another file.
+no start of the interpreter. What a child gives out is in a file before the next is asked for: written by the
+host's loop, by the compiled callback's own code, or by ALSA behind PortAudio. The instant of the kill is one
+of progress: when that file has a certain length, or at a certain call, counted in the child from where a
+phase begins. What the child was told of the ledger until then is in another file.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numba import carray, njit, types
 
+import stemloom.engine.account as account
 import stemloom.engine.live as live
-from stemloom import Vault
+from stemloom import Player, Vault
 from stemloom.engine.callback import ADDRESSES, COMPLETE, addresses, serve
 from stemloom.engine.live import Live
-from stemloom.engine.machine import pointer
+from stemloom.engine.machine import monotonic_ns, pointer, sleep_ns
 from stemloom.engine.rack import Deck, Rack
 from stemloom.engine.render import render
+from stemloom.engine.scribe import LedgerState
 from stemloom.engine.session import Session
 from stemloom.script.check import accepted
 
+BLOCKS = (1, 64, 100, 256, 441, 512, 1024)
+"""What a host asks for."""
 _write = types.ExternalFunction("write", types.int64(types.int32, types.voidptr, types.uint64))
 _int64, _float32 = np.dtype(np.int64), np.dtype(np.float32)
 
 
 @njit(nogil=True)
-def keep(at, out, descriptor):
-    """Be a device that writes every block it is given to a file, as fast as it is given them."""
+def keep(at, out, descriptor, rate):
+    """Be a device that writes every block it is given to a file, at its pace, or with a rate of 0 at once."""
     at = carray(pointer(at.ctypes.data), ADDRESSES, _int64)
     out = carray(pointer(out.ctypes.data), (out.shape[0], 2), _float32)
+    scratch = np.zeros(2, np.int64)
+    begun = monotonic_ns(scratch)
+    given = 0
     while True:
-        done = serve(at, out, np.int64(0)) == COMPLETE
-        if done:
+        if rate > 0:
+            due = begun + given * 1_000_000_000 // rate
+            now = monotonic_ns(scratch)
+            if now < due:
+                sleep_ns(scratch, due - now)
+        if serve(at, out, np.int64(0)) == COMPLETE:
             return
         _write(np.int32(descriptor), out.ctypes, np.uint64(out.shape[0] * 8))
+        given += out.shape[0]
 
 
 class KeepingDevice:
@@ -52,11 +67,11 @@ class KeepingDevice:
 
     name = "kept"
 
-    def __init__(self, rack: Rack, deck: Deck, block: int, path: Path) -> None:
+    def __init__(self, rack: Rack, deck: Deck, block: int, path: Path, rate: int) -> None:
         self._block = np.zeros((block, 2), np.float32)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._thread = threading.Thread(
-            target=keep, args=(addresses(rack, deck), self._block, self._file), daemon=True
+            target=keep, args=(addresses(rack, deck), self._block, self._file, rate), daemon=True
         )
 
     def start(self) -> None:
@@ -73,60 +88,133 @@ class KeepingDevice:
         self.stop()
 
 
-def reading(session: Session, job: dict[str, Any], told: int) -> None:
-    """A host that pulls blocks."""
-    file = os.open(job["out"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    while (block := session.read(job["block"])).shape[1]:
-        os.write(file, np.ascontiguousarray(block.T).tobytes())
-        tell(session, told)
+class Calls:
+    """Counts what this thread calls and returns from; at the call `last` it is killed."""
+
+    def __init__(self, last: int | None) -> None:
+        self.count = 0
+        self._last = last
+
+    def begin(self) -> None:
+        sys.setprofile(self._call)
+
+    def end(self) -> None:
+        sys.setprofile(None)
+
+    def _call(self, *_: object) -> None:
+        self.count += 1
+        if self.count == self._last:
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
-def playing(session: Session, job: dict[str, Any], told: int) -> None:
-    """A device, which never waits for longer than its decisions take."""
-
-    def opened(rack: Rack, deck: Deck, *_: object) -> KeepingDevice:
-        return KeepingDevice(rack, deck, job["block"], Path(job["out"]))
-
-    live.open_device = opened  # type: ignore[assignment]
-    device = Live(session, threading.RLock(), block=job["block"], patient=True)
-    device.start()
-    while not device.wait(0.002):
-        tell(session, told)
-    device.stop()
-    if device.failed is not None:
-        raise device.failed
+def sizes(seed: int) -> Iterator[int]:
+    """The blocks that a host asks for, one after the other."""
+    chance = random.Random(seed)
+    while True:
+        yield chance.choice(BLOCKS)
 
 
-def tell(session: Session, told: int) -> None:
-    state = session.ledger
+def open_at(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+
+def tell(told: int, state: LedgerState | None) -> None:
     assert state is not None
     os.write(told, b"%d %d\n" % (state.acknowledged, state.sealed))
 
 
-def child(job: dict[str, Any]) -> None:
-    told = os.open(job["told"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+def reading(job: dict[str, Any], told: int, calls: Calls) -> None:
+    """A host that pulls blocks of many sizes, and may close when it has enough."""
+    file = open_at(job["out"])
+    if job["phase"] == "opening":
+        calls.begin()
+    player = Player.from_text(job["home"], job["text"], use="stream", seed=job["seed"])
+    calls.end()
+    tell(told, player.ledger)
+    given, begun = 0, time.monotonic()
+    pause = threading.Event()
+    for size in sizes(job["blocks"]):
+        if job["phase"] == "opening" or (job["phase"] == "closing" and given * 8 >= job["enough"]):
+            break
+        block = player.read(size)
+        os.write(file, block.tobytes())
+        tell(told, player.ledger)
+        given += len(block)
+        if job["paced"]:
+            pause.wait(max(begun + given / player.rate - time.monotonic(), 0))
+    if job["phase"] == "closing":
+        calls.begin()
+    player.close()
+    calls.end()
+    os.write(told, b"calls %d\n" % calls.count)
+
+
+def playing(job: dict[str, Any], told: int, calls: Calls) -> None:
+    """A device that waits for decisions, and has a clock or none."""
+    if "alsa" in job:
+        os.environ["ALSA_CONFIG_PATH"] = job["alsa"]
+    else:
+
+        def opened(rack: Rack, deck: Deck, rate: int, *_: object) -> KeepingDevice:
+            return KeepingDevice(rack, deck, job["block"], Path(job["out"]), rate if job["paced"] else 0)
+
+        live.open_device = opened  # type: ignore[assignment]
     with Vault.open(Path(job["home"])) as vault:
-        piece = accepted(Path(job["script"]).read_text())
-        if job["kind"] == "render":
-            os.write(told, b"begun\n")
-            render(vault, piece, Path(job["out"]), seed=job["seed"])
-            return
-        session = Session(vault, piece, seed=job["seed"], history=False)
+        session = Session(vault, accepted(job["text"]), seed=job["seed"], history=False)
         session.prepare(4)
-        os.write(told, session.session.encode() + b"\n")
-        (reading if job["kind"] == "read" else playing)(session, job, told)
+        device = Live(session, threading.RLock(), block=job["block"], latency="low", patient=True)
+        device.start()
+        if "alsa" in job:
+            os.write(told, b"buffer %d\n" % round(device._device._stream.latency * session.rate))
+        tell(told, session.ledger)
+        while not device.wait(0.002):
+            tell(told, session.ledger)
+            if job["phase"] == "closing" and length(job["out"]) >= job["enough"]:
+                break
+        if job["phase"] == "closing":
+            calls.begin()
+        device.stop()
+        if device.failed is not None:
+            raise device.failed
         session.close()
+        calls.end()
+        os.write(told, b"calls %d\n" % calls.count)
+
+
+def rendering(job: dict[str, Any], told: int, calls: Calls) -> None:
+    def progress(step: str, done: int, all: int) -> None:
+        os.write(told, b"%s %d\n" % (step.encode(), calls.count))
+
+    with Vault.open(Path(job["home"])) as vault:
+        piece = accepted(job["text"])
+        calls.begin()
+        render(vault, piece, Path(job["out"]), seed=job["seed"], progress=progress)
+        calls.end()
+    os.write(told, b"calls %d\n" % calls.count)
+
+
+KINDS = {"read": reading, "play": playing, "render": rendering}
+
+
+def child(job: dict[str, Any]) -> None:
+    if "seal_seconds" in job:
+        account.SEAL_SECONDS = job["seal_seconds"]
+    KINDS[job["kind"]](job, open_at(job["told"]), Calls(job.get("call")))
 
 
 def length(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except FileNotFoundError:
-        return 0
+    """Of a file, or of the working file of a render to it."""
+    where = Path(path)
+    for each in (where, *where.parent.glob(f".{where.name}.*.part")):
+        try:
+            return os.stat(each).st_size
+        except FileNotFoundError:
+            continue
+    return -1
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
-    """Kill a session when its file has `job["bytes"]`, or, of a render, after `job["seconds"]`."""
+    """Run a session, and kill it when its file has `job["bytes"]`, if it has not come to `job["call"]`."""
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -137,33 +225,30 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
             traceback.print_exc()
         finally:
             os._exit(code)
-    pause, begun = threading.Event(), 0.0
+    pause = threading.Event()
     while True:
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
-            return {"killed": False, "status": status}
-        if job["kind"] == "render":
-            begun = begun or (time.monotonic() if length(job["told"]) else 0.0)
-            due = begun and time.monotonic() - begun >= job["seconds"]
-        else:
-            due = length(job["out"]) >= job["bytes"]
-        if due:
+            break
+        if job.get("bytes") is not None and length(job["out"]) >= job["bytes"]:
             os.kill(pid, signal.SIGKILL)
             _, status = os.waitpid(pid, 0)
-            return {"killed": True, "status": status}
+            break
         pause.wait(0.0002)
+    return {"pid": pid, "killed": os.WIFSIGNALED(status), "status": status}
 
 
-def warm(home: str, script: str) -> None:
+def warm(home: str, text: str) -> None:
     """Compile and load everything once, in this process, and leave nothing open and no thread behind."""
     with Vault.open(Path(home)) as vault:
-        session = Session(vault, accepted(Path(script).read_text()), logged=False)
+        session = Session(vault, accepted(text), logged=False)
         session.prepare(4)
         session.read(4096)
         session.close()
-    block = np.zeros((64, 2), np.float32)
-    keep.compile((types.Array(types.int64, 1, "C"), types.Array(types.float32, 2, "C"), types.int64))
-    assert block.shape[1] == 2
+    keep.compile(
+        (types.Array(types.int64, 1, "C"), types.Array(types.float32, 2, "C"), types.int64, types.int64)
+    )
+    assert threading.active_count() == 1
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stemloom.engine.mixer import Heard, Late, Mixer, pan_gains
+from stemloom.engine.mixer import PAGE_SIZE, Heard, Late, Mixer, pan_gains
 from stemloom.engine.plan import MOST_SOUNDING, Fade, Placement, Variant
 from stemloom.engine.trial import endless
+from stemloom.ledger.page import read_page
 
 SOUND = np.full((2, 64), 0.1, np.float32)
 
@@ -70,6 +71,22 @@ def test_closing_counts_what_was_heard_so_far() -> None:
     mixer.advance(10)
     assert [(heard.id, heard.frames) for heard in mixer.close()] == [(1, 640), (2, 0)]
     assert mixer.idle
+
+
+def test_a_shared_page_tells_what_sounded_after_the_mixer_has_let_go_of_it() -> None:
+    page = memoryview(bytearray(PAGE_SIZE))
+    mixer = Mixer(-14, -1)
+    mixer.share(page, "this run")
+    mixer.place(placement(1, 0, 300), SOUND, at=0)
+    mixer.place(placement(2, 64, 100_000), SOUND, at=0)
+    mixer.advance(10)
+    closed = mixer.close()
+    read = read_page(bytes(page), "this run")
+    assert read is not None
+    assert sorted((each.id, each.frames, each.end_frame) for each in read.heard) == [
+        (each.id, each.frames, each.end_frame) for each in closed
+    ]
+    assert [(each.id, each.frames) for each in closed] == [(1, 300), (2, 576)]
 
 
 def test_the_oldest_hit_makes_room() -> None:
