@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FOLDER = Path("stemloom-demo")
 MARKER = ".stemloom-demo"
 """In a home that the demo made: locked while it works, and then how long the ledger was when it was done."""
-OURS = ("vault", "ledger", "keys", "takes", MARKER, ".gitignore")
+OURS = ("vault", "ledger", "keys", "private", "takes", MARKER, ".gitignore")
 STATEMENTS = ("statement.html", "statement.json")
 INCOME = 1_000_000_000
 """A thousand euros, in micro-units: what the sample subscription brings in."""
