@@ -185,9 +185,10 @@ class Scribe:
                 with self._busy:
                     self._write_held()
                     if due:
+                        # The second counts from what is heard now, however long the disk takes.
+                        clock.again()
                         self._journal.sound(self._sounding())
                 if due:
-                    clock.again()
                     self._journal.seal()
             except (OSError, LedgerError) as error:
                 self._failed(error)
