@@ -312,6 +312,30 @@ def test_after_a_failed_sync_nothing_is_acknowledged(home: Path) -> None:
     assert amounts(log) == [0]
 
 
+@pytest.mark.parametrize("mended", [True, False])
+def test_mending_writes_everything_anew_elsewhere(home: Path, mended: bool) -> None:
+    disk = BadDisk()
+    log = Log.open(home, create=True, disk=disk)
+    journal = log.journal()
+    journal.write([income(0)])
+    first = journal.path
+    disk.file.fail_sync = OSError(errno.EIO, os.strerror(errno.EIO))
+    with pytest.raises(OSError, match="Input/output"):
+        journal.write([income(1)])
+    if mended:
+        disk.file.fail_sync = None
+        journal.mend()
+        assert not journal.failed
+        assert journal.path != first
+        journal.write([income(2)])
+    assert journal.acknowledged == (2 if mended else 1)
+    # Another process finds what was acknowledged, whichever of the files is left.
+    journal._file.close()
+    for _, file, _ in journal._older:
+        file.close()
+    assert amounts(Log.open(home, create=True)) == ([0, 2] if mended else [0, 1])
+
+
 def test_a_lost_folder_of_journals_is_made_again(log: Log, home: Path) -> None:
     journals = home / "ledger" / "journals"
     journals.rmdir()
