@@ -380,6 +380,7 @@ NAMED = {
     "a journal came back after a power loss": (5, 8),
     "a partial file came back after a power loss": (2, 4),
     "a new file that was cut short was taken for one that carries on": (2786, 3475),
+    "a file that was begun in vain was forgotten": (1845, 3429),
     "a placement that ended sounded on in the next file": (749, 1288),
     "a signature that a power loss took was followed by another one": (5, 3254, 3393),
     "a checkpoint was written into the file that had taken its place": (6, 755, 1941),
