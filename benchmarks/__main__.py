@@ -28,8 +28,9 @@ def main() -> None:
     if unknown:
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
     for name in arguments.names or NAMES:
-        figures = import_module(f".{name}", __package__).figures()
-        for figure in figures:
+        figures = []
+        for figure in import_module(f".{name}", __package__).figures():
+            figures.append(figure)
             ratio = f" ({figure.ratio:.1f} times {figure.against})" if figure.ratio else ""
             print(f"{figure.name}: {figure.note}{ratio}")
         print(f"written to {write(name, figures)}")

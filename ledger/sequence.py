@@ -40,7 +40,7 @@ from .tiles import ENTRIES, TILE, File, bundle, files_of, in_bundle, levels_of, 
 __all__ = ["Sequencer"]
 
 MANY_BUNDLES = 64
-"""From how many bundles on they are written while their hashes are made."""
+"""From how many bundles on they are written while hashes are made and written."""
 _NOTHING: Mapping[Path, Sequence[bytes]] = {}
 
 
@@ -276,7 +276,7 @@ class Sequencer:
         try:
             with _beside(len(bundles) >= MANY_BUNDLES, self._write_files, bundles):
                 grown, tiles = edge.grow(merkle.leaf_hashes(entries))
-            self._write_files(tiles)
+                self._write_files(tiles)
             # A crash here leaves files beyond the checkpoint, which `begin` clears away.
             self._replace(self._places.pending, replace(pending, root=grown.root).encode())
         except OSError:
