@@ -90,6 +90,10 @@ class Exported:
     written: tuple[str, ...]
     kept: tuple[str, ...]
 
+    def is_still_there(self) -> bool:
+        """Whether nobody has exported another checkpoint there since."""
+        return _files_of(self.folder) == [asdict(file) for file in self.files]
+
 
 def export_parquet(
     tiles: TileReader,
@@ -231,6 +235,12 @@ class _Tree:
             return merkle.root_from_leaves(self._open[at : at + count])
 
         return merkle.root_of_range(read, 0, size)
+
+
+def _files_of(folder: Path) -> list[dict[str, Any]]:
+    """The files as the manifest has them."""
+    found: list[dict[str, Any]] = json.loads((folder / "manifest.json").read_text("utf-8"))["files"]
+    return found
 
 
 def _counted(

@@ -345,15 +345,16 @@ def _check_settlements(
     if not settlements:
         return []
     # Most logs that are verified hold no settlement: an auditor of sound alone loads no royalties.
-    from .royalties.settle import check_settlement
+    from .royalties.settle import check_settlements
 
-    def read(stop: int) -> Iterator[tuple[int, Entry]]:
-        for index, data in tiles.entries(0, stop, lambda: size):
+    def read() -> Iterator[tuple[int, Entry]]:
+        for index, data in tiles.entries(0, settlements[-1][0], lambda: size):
             yield index, decode(data)
 
     problems: list[Problem] = []
+    found = check_settlements(settlements, read)
     for index, entry in settlements:
-        wrong = check_settlement(index, entry, read(index))
+        wrong = found.get(index, [])
         if entry.last < index and tiles.root(entry.last + 1, lambda: size).hex() != entry.root:
             wrong.append(f"its root is not the one of the log's first {entry.last + 1} entries")
         what = _bundle_path(index, size)

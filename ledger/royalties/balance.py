@@ -1,22 +1,49 @@
-"""What each holder is owed: the sum of what settlements gave them, per currency.
+"""What each holder is owed, per currency: what settlements gave, less what was paid.
 
-And what no settlement gives them: what was heard in a settled period after it was settled.
+And what no settlement gives them yet: what was heard in a settled period after it was settled.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .books import gather
+from .books import Books
 from .division import rederive
 from .errors import NotAHolder
-from .turn import ReadableLog, Sealed, sealed
-from .usage import Late
+from .money import MICRO, places
+from .periods import Period
+from .terms import in_force
+from .usage import Usage
+from .windows import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The entry that left a stem without consent to any use, or that took it out of the vault."""
+
+    index: int
+    time: str
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Money paid to a holder, or what such an entry was to be more or less (`corrects`). Micro-units."""
+
+    index: int
+    time: str
+    amount: int
+    text: str
+    corrects: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """A holder's account in one currency, in micro-units: `master + publishing == closing`."""
+    """A holder's account in one currency, in micro-units.
+
+    `accrued + adjusted == master + publishing`, and less `paid` that is `closing`. `adjusted`: earned by what
+    came too late for the settlement of its period. `frozen`: what of it stems earned that are withdrawn now.
+    `payable`: what of `closing` can be paid out in the currency's coins, 0 below the threshold.
+    """
 
     holder: str
     currency: str
@@ -24,12 +51,17 @@ class Balance:
     """How many settlements gave this holder something."""
     master: int
     publishing: int
+    accrued: int
+    adjusted: int
+    paid: int
+    frozen: int
     closing: int
+    payable: int
 
 
 @dataclass(frozen=True, slots=True)
 class HeardSince:
-    """What was heard in a settled period and entered the ledger after its settlement, entry `settlement`."""
+    """What was heard in a settled period and is in no settlement yet. `settlement`: the entry's index."""
 
     period: str
     currency: str
@@ -37,46 +69,129 @@ class HeardSince:
     ms: int
 
 
-def heard_since_of(seal: Sealed) -> tuple[HeardSince, ...]:
-    """For each settlement, in the ledger's order, the milliseconds of all stems that came after it.
+def heard_since(usage: Usage, size: int) -> tuple[HeardSince, ...]:
+    """For each settlement, in the ledger's order, the milliseconds that the next one will count as late.
 
-    From the entries under one checkpoint. Reads them twice.
+    `size`: of the ledger.
     """
-    settlements = gather(seal.read()).settlements
-    late = [Late(period, entry.last, seal.size - 1) for _, period, entry in settlements]
-    if late:
-        gather(seal.read(), late)
+    settlements = usage.books.settlements
+    questions = [[uncounted(usage.books, of, entry.currency, size)] for _, of, entry in settlements]
     return tuple(
-        HeardSince(entry.period, entry.currency, index, sum(each.by_stem.values()))
-        for (index, _, entry), each in zip(settlements, late, strict=True)
+        HeardSince(entry.period, entry.currency, index, sum(each.ms for each in heard))
+        for (index, _, entry), heard in zip(settlements, usage.heard(questions), strict=True)
     )
 
 
-def balances(log: ReadableLog, holder: str | None = None) -> tuple[Balance, ...]:
+def uncounted(books: Books, period: Period, currency: str, size: int) -> Window:
+    """The placements of a settled period that no settlement of a currency has counted."""
+    counted = max(entry.last for _, _, entry in books.settled_before(currency, size - 1))
+    return Window(period, counted, size - 1)
+
+
+def balances(usage: Usage, size: int, today: str, holder: str | None = None) -> tuple[Balance, ...]:
     """Every holder's balance in every settled currency, by holder, then currency; or one holder's alone.
 
-    Derived from the placements again. Raises NotAHolder for an id that is not in the ledger, and
-    VerificationFailed if a settlement does not follow from its entries.
+    Derived from the placements again. `size`: of the ledger; `today`: a day, `YYYY-MM-DD`, whose threshold
+    says what is payable. Raises NotAHolder for an id that is not in the
+    ledger, and VerificationFailed if a settlement does not follow from its entries.
     """
-    return balances_of(sealed(log), holder)
-
-
-def balances_of(seal: Sealed, holder: str | None = None) -> tuple[Balance, ...]:
-    """`balances` from the entries under one checkpoint. Reads them twice."""
-    settlements = [(period, entry) for _, period, entry in gather(seal.read()).settlements]
-    books, divisions = rederive(seal.read, settlements)
+    books = usage.books
     if holder is not None and holder not in books.holders:
         raise NotAHolder(f"the ledger has no holder {holder}; see 'stemloom vault holder list'")
-    currencies = {division.currency for division in divisions}
-    sums = {(who, currency): [0, 0, 0] for who in books.holders for currency in currencies}
+    divisions = rederive(usage, [(period, entry) for _, period, entry in books.settlements])
+    currencies = sorted({division.currency for division in divisions})
+    gone = {stem for stem in books.stems if withdrawn(books, stem, size - 1) is not None}
+    sums = {(who, currency): _Sums() for who in books.holders for currency in currencies}
     for division in divisions:
-        for each in division.settled_holders:
-            account = sums.setdefault((each.holder, division.currency), [0, 0, 0])
-            account[0] += each.master + each.publishing > 0
-            account[1] += each.master
-            account[2] += each.publishing
+        gave = set()
+        for stem in division.stems:
+            for line in stem.lines:
+                late = line.period != division.period.text
+                for side, parts in enumerate((line.master, line.publishing)):
+                    for part in parts:
+                        account = sums.setdefault((part.holder, division.currency), _Sums())
+                        account.sides[side] += part.amount
+                        account.adjusted += part.amount if late else 0
+                        account.frozen += part.amount if stem.stem in gone else 0
+                        if part.amount:
+                            gave.add(part.holder)
+        for who in gave:
+            sums[who, division.currency].settlements += 1
+    least = threshold(books, today, size)
     return tuple(
-        Balance(who, currency, count, master, publishing, master + publishing)
-        for (who, currency), (count, master, publishing) in sorted(sums.items())
+        _balance(books, who, currency, account, size, least)
+        for (who, currency), account in sorted(sums.items(), key=lambda each: each[0])
         if holder in (None, who)
     )
+
+
+class _Sums:
+    def __init__(self) -> None:
+        self.sides = [0, 0]
+        self.adjusted = self.frozen = self.settlements = 0
+
+
+def _balance(books: Books, who: str, currency: str, account: _Sums, size: int, least: int) -> Balance:
+    earned = sum(account.sides)
+    paid = sum(each.amount for each in payments(books, who, currency, -1, size - 1))
+    return Balance(
+        who,
+        currency,
+        account.settlements,
+        account.sides[0],
+        account.sides[1],
+        earned - account.adjusted,
+        account.adjusted,
+        paid,
+        account.frozen,
+        earned - paid,
+        payable(earned - paid, currency, least),
+    )
+
+
+def payments(books: Books, holder: str, currency: str, above: int, last: int) -> list[Payment]:
+    """What a holder was paid, and what of it was corrected, by the entries after `above` up to `last`."""
+    found = []
+    for index, entry in books.payouts:
+        if entry.holder != holder or entry.currency != currency:
+            continue
+        if above < index <= last:
+            found.append(Payment(index, entry.time, entry.amount, entry.reference))
+        for at, each in books.corrections.get(index, ()):
+            if above < at <= last:
+                found.append(Payment(at, each.time, each.amount, each.reason, index))
+    return sorted(found, key=lambda each: each.index)
+
+
+def threshold(books: Books, today: str, size: int) -> int:
+    """The least amount that is paid out on a day, `YYYY-MM-DD`, in micro-units of any currency."""
+    return in_force(books.terms, Period.parse(f"{today}..{today}"), size - 1).terms.threshold
+
+
+def payable(closing: int, currency: str, least: int) -> int:
+    """What of a balance can be paid out: whole coins of the currency, nothing below the threshold."""
+    coin = MICRO // 10 ** places(currency)
+    whole = closing - closing % coin if closing > 0 else 0
+    return whole if whole and closing >= least else 0
+
+
+def withdrawn(books: Books, stem: str, last: int) -> Withdrawn | None:
+    """Since when a stem may not be used at all, by entries 0 to `last`; None while it may, or never might.
+
+    A consent that ran out is no withdrawal.
+    """
+    removal = books.removals.get(stem)
+    if removal is not None and removal[0] <= last:
+        return Withdrawn(removal[0], removal[1].time)
+    granted = set(books.entered.get(stem, {}))
+    since: Withdrawn | None = None
+    for index, consent in books.consents.get(stem, ()):
+        if index > last:
+            break
+        if consent.action == "grant":
+            granted |= set(consent.uses)
+            since = None
+        elif granted:
+            granted -= set(consent.uses)
+            since = None if granted else Withdrawn(index, consent.since)
+    return since

@@ -1,20 +1,22 @@
-"""The entries that money depends on, gathered from a ledger in one pass."""
+"""The entries that money depends on, but for the placements, gathered from a ledger in one pass."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import msgspec
 
 from ..entries import (
     Consent,
+    Correction,
     Entry,
     Holder,
     Income,
     Key,
+    Payout,
     Placement,
+    Removal,
     Settlement,
     Share,
     Splits,
@@ -25,15 +27,12 @@ from ..entries import (
 from ..errors import VerificationFailed
 from .errors import BadPeriod
 from .periods import Period
-from .usage import Tally, router
 
 Entries = Iterable[tuple[int, Entry]]
 """Entries of a ledger with their indices, in order from 0."""
 
 Read = Callable[[], Entries]
 """Starts a new pass over the same entries."""
-
-Kind = TypeVar("Kind", Holder, Stem, Splits, Consent, Terms, Income, Settlement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,35 +63,59 @@ class Books:
     terms: list[tuple[int, Terms]] = field(default_factory=list)
     income: list[tuple[int, Period, Income]] = field(default_factory=list)
     settlements: list[tuple[int, Period, Settlement]] = field(default_factory=list)
+    payouts: list[tuple[int, Payout]] = field(default_factory=list)
+    corrections: dict[int, list[tuple[int, Correction]]] = field(default_factory=dict)
+    """By index of the income or payout."""
+    removals: dict[str, tuple[int, Removal]] = field(default_factory=dict)
+    """By stem id: when it was taken out of the vault."""
 
-    def splits_at(self, stem: str, end: str, last: int) -> Indexed:
-        """The splits of `stem` that took effect last before the time `end`, among entries 0 to `last`.
+    def settled_before(self, currency: str, last: int) -> list[tuple[int, Period, Settlement]]:
+        """The settlements in a currency among entries 0 to `last`."""
+        return [each for each in self.settlements if each[0] <= last and each[2].currency == currency]
 
-        Later is by time, then by index. Splits with which a stem entered the vault hold from its beginning,
-        whatever `end` is. Raises VerificationFailed for a stem that did not enter the vault by `last`.
+    def splits_of(self, stem: str, last: int) -> list[Indexed]:
+        """Who owned what of a stem, among entries 0 to `last`, in the order in which it took effect.
+
+        The first are those that it entered the vault with, which hold from its beginning; the others each
+        from its time on, and of one time the one that was written later. Empty for a stem that did not enter.
         """
-        known = [splits for splits in self.splits.get(stem, ()) if splits.index <= last]
-        if not known or stem not in self.stems or self.stems[stem][0] > last:
-            raise VerificationFailed(
-                f"stem {stem} was placed, but no entry up to {last} brings it into the vault"
-            )
-        entered = self.stems[stem][0]
-        in_force = [splits for splits in known if splits.index == entered or splits.time < end]
-        return max(in_force, key=lambda splits: (splits.index != entered, splits.time, splits.index))
+        entered = self.stems.get(stem)
+        if entered is None or entered[0] > last:
+            return []
+        known = [splits for splits in self.splits[stem] if splits.index <= last]
+        return sorted(known, key=lambda splits: (splits.index != entered[0], splits.time, splits.index))
+
+    def splits_before(self, stem: str, end: str, last: int) -> Indexed:
+        """The splits of `stem` that were in force just before the time `end`, among entries 0 to `last`.
+
+        Raises VerificationFailed for a stem that did not enter the vault by `last`.
+        """
+        first, *later = self.splits_of(stem, last) or _never_entered(stem, last)
+        return next((splits for splits in reversed(later) if splits.time < end), first)
+
+    def splits_entry(self, stem: str, index: int) -> Indexed:
+        """The splits of `stem` that the entry `index` set. Raises VerificationFailed if there are none."""
+        for splits in self.splits.get(stem, ()):
+            if splits.index == index:
+                return splits
+        return _never_entered(stem, -1)[0]
+
+    def money(self, index: int, amount: int, last: int) -> int:
+        """An income or a payout as corrected by entries up to `last`. Micro-units."""
+        return amount + sum(each.amount for at, each in self.corrections.get(index, ()) if at <= last)
 
 
-def gather(entries: Entries, tallies: Sequence[Tally] = ()) -> Books:
-    """Read `entries` once: the books of them, and every placement handed to the `tallies` it belongs to.
+def _never_entered(stem: str, last: int) -> list[Indexed]:
+    entry = f" up to {last}" if last >= 0 else ""
+    raise VerificationFailed(f"stem {stem} was placed, but no entry{entry} brings it into the vault")
 
-    Raises VerificationFailed where an income or settlement entry names no period.
-    """
+
+def gather(entries: Entries) -> Books:
+    """Read `entries` once. Raises VerificationFailed where an income or settlement entry names no period."""
     books = Books()
-    route = router(tallies) if tallies else None
     index = -1
     for index, entry in entries:
         if type(entry) is Placement:
-            if route is not None:
-                route(index, entry)
             continue
         match entry:
             case Holder():
@@ -127,6 +150,12 @@ def gather(entries: Entries, tallies: Sequence[Tally] = ()) -> Books:
                 books.income.append((index, _period(index, entry), entry))
             case Settlement():
                 books.settlements.append((index, _period(index, entry), entry))
+            case Payout():
+                books.payouts.append((index, entry))
+            case Correction():
+                books.corrections.setdefault(entry.corrects, []).append((index, entry))
+            case Removal():
+                books.removals.setdefault(entry.stem, (index, entry))
     books.size = index + 1
     return books
 

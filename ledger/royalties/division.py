@@ -1,32 +1,37 @@
 """The division of a period's income: from the books and the milliseconds to each holder's amount. Pure.
 
-1. Income counts whose currency is the settlement's and whose own period lies inside the period.
+1. Income counts whose currency is the settlement's and whose own period lies inside the period, as corrected.
+   Income and corrections that came too late for the settlement of their period count as well, once.
 2. Of each source, what the terms keep back is rounded down; the rest is the pool. The terms are those in
-   force at the period's start (`terms.in_force`; without any, `terms.DEFAULT`).
+   force at the start of the period that the income is settled with (`terms.in_force`; without any,
+   `terms.DEFAULT`); what came late goes by the terms of its own period.
 3. The pool is divided over the stems by the ms of their placements that start in the period, all tiers and
-   uses alike. If nothing was heard, all of it stays unallocated.
-4. A stem's amount is parted into master and publishing by the terms, and each side over the shares that were
-   last set before the end of the period. Shares that change within a period thus hold for the whole of it.
-   A side without shares belongs to the holder who brought the stem in.
+   uses alike, and of placements that came too late for the settlement of theirs (`windows.py`). If nothing
+   was heard, all of it stays unallocated.
+4. A stem's amount is parted over its lines by their ms: a line is what was heard in one period under the same
+   splits. A placement goes by the splits that were in force when it started.
+5. A line's amount is parted into master and publishing by the terms, and each side over its shares. A side
+   without shares belongs to the holder who brought the stem in.
 
 Each division is by `divide.largest_remainder`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .. import canonical
-from ..entries import WHOLE_PPM, Income, SettledHolder, SettledStem, Settlement, Share, Source
+from ..entries import WHOLE_PPM, Correction, Income, SettledHolder, SettledStem, Settlement, Share, Source
 from ..errors import VerificationFailed
-from .books import Books, Read, gather
+from .books import Books
 from .divide import largest_remainder
 from .errors import NothingToSettle
 from .money import LARGEST, decimal_text
 from .periods import Period
 from .terms import InForce, in_force
-from .usage import Milliseconds, Tally
+from .usage import Heard, Usage
+from .windows import windows_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +44,66 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """What a stem earned with what was heard in `period` under the splits of the entry `splits`.
+
+    `period` is another one than the settlement's where it came late. `master` and `publishing` sum to
+    `amount`.
+    """
+
+    period: str
+    splits: int
+    ms: int
+    placements: int
+    amount: int
+    master: tuple[Part, ...]
+    publishing: tuple[Part, ...]
+
+    def of(self, holder: str) -> tuple[int, int]:
+        """What of it is a holder's: master, publishing."""
+        return (
+            sum(part.amount for part in self.master if part.holder == holder),
+            sum(part.amount for part in self.publishing if part.holder == holder),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class DividedStem:
-    """One stem's part of the pool. `master` and `publishing` sum to `amount`; `splits` is their entry."""
+    """One stem's part of the pool: `lines` sum to `ms` and `amount`."""
 
     stem: str
     ms: int
     amount: int
-    splits: int
-    master: tuple[Part, ...]
-    publishing: tuple[Part, ...]
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Money that an entry says came in, or that it was to be more or less (`corrects`). Micro-units."""
+
+    index: int
+    period: str
+    amount: int
+    text: str
+    """The income's reference, or why it is corrected."""
+    corrects: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IncomeLine:
-    """A source's income of the period: what came in, and what of it goes to holders. Micro-units."""
+    """Income from a source: what came in, and what of it goes to holders at `pool_ppm`. Micro-units.
+
+    `late_of`: the period that had been settled when it came, None for the settlement's own income. Late
+    income may be negative, where an earlier entry was too high.
+    """
 
     source: Source
+    late_of: str | None
     gross: int
     pool: int
-    entries: tuple[tuple[int, Income], ...]
-    """The income that sums to `gross`, each with its index."""
+    pool_ppm: int
+    items: tuple[Item, ...]
+    """They sum to `gross`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +125,11 @@ class Division:
     stems: tuple[DividedStem, ...]
 
     @property
+    def late_ms(self) -> int:
+        """What of `total_ms` came too late for the settlement of its own period."""
+        return sum(line.ms for each in self.stems for line in each.lines if line.period != self.period.text)
+
+    @property
     def settled_stems(self) -> list[SettledStem]:
         """The list whose digest the settlement entry holds."""
         return [SettledStem(stem=each.stem, ms=each.ms, amount=each.amount) for each in self.stems]
@@ -89,9 +139,10 @@ class Division:
         """Each holder's master and publishing amounts over all stems; the list whose digest is settled."""
         sums: dict[str, list[int]] = {}
         for stem in self.stems:
-            for side, parts in enumerate((stem.master, stem.publishing)):
-                for part in parts:
-                    sums.setdefault(part.holder, [0, 0])[side] += part.amount
+            for line in stem.lines:
+                for side, parts in enumerate((line.master, line.publishing)):
+                    for part in parts:
+                        sums.setdefault(part.holder, [0, 0])[side] += part.amount
         return [
             SettledHolder(holder=holder, master=master, publishing=publishing)
             for holder, (master, publishing) in sorted(sums.items())
@@ -99,16 +150,7 @@ class Division:
 
     def of(self, holder: str) -> int:
         """What the division gives to `holder`, master and publishing together."""
-        return sum(
-            part.amount
-            for stem in self.stems
-            for part in (*stem.master, *stem.publishing)
-            if part.holder == holder
-        )
-
-    def unheard(self, books: Books, stem: str) -> DividedStem:
-        """The shares of a stem that was not heard in the period, each of nothing."""
-        return _divide_stem(books, stem, 0, 0, self.terms.terms.master_ppm, self.period, self.last)
+        return sum(sum(line.of(holder)) for stem in self.stems for line in stem.lines)
 
     def differences(self, entry: Settlement) -> list[str]:
         """What `entry` says otherwise than this division, one sentence each."""
@@ -134,26 +176,48 @@ class Division:
 
 
 def divide_period(
-    books: Books, period: Period, currency: str, last: int, heard: Mapping[str, int]
+    books: Books,
+    period: Period,
+    currency: str,
+    last: int,
+    heard: Sequence[Heard],
+    parted: Callable[[int], Mapping[str, int]] | None = None,
 ) -> Division:
-    """Divide the income of `period` in `currency`, as entries 0 to `last` have it, by the ms of each stem.
+    """Divide the income of `period` in `currency`, as entries 0 to `last` have it.
 
-    Income belongs to the period if its own period lies inside. `heard`: ms per stem id. Raises
-    NothingToSettle if there is no income or it reaches beyond the period, VerificationFailed for a stem
-    that is not in the ledger or whose shares are not whole.
+    `heard`: what its windows (`windows_of`) hold. `parted`: another rule than that of milliseconds, to see
+    what it would do (`simulate.py`): how it parts an amount over the stems. Raises NothingToSettle if there
+    is no income, it reaches beyond the period, or corrections take more than came in; VerificationFailed
+    for a stem that is not in the ledger or whose shares are not whole.
     """
     terms = in_force(books.terms, period, last)
-    income = _income(books, period, currency, last, terms)
+    income = income_of(books, period, currency, last)
     gross, pool = sum(line.gross for line in income), sum(line.pool for line in income)
+    if gross < 0 or pool < 0:
+        raise NothingToSettle(
+            f"corrections of earlier periods take {decimal_text(-min(gross, pool))} {currency} more than "
+            "came "
+            f"in for {period.text}; settle a longer period, or one with more income"
+        )
     if gross > LARGEST:
         raise NothingToSettle(
             f"the income of {period.text} sums to {decimal_text(gross)} {currency}, more than one settlement "
             f"can hold, which is {decimal_text(LARGEST)}; settle shorter periods"
         )
-    ids = sorted(heard)
-    total_ms = sum(heard.values())
+    lines: dict[str, list[Heard]] = {}
+    for each in heard:
+        lines.setdefault(each.stem, []).append(each)
+    ids = sorted(lines)
+    ms = [sum(each.ms for each in lines[stem]) for stem in ids]
+    total_ms = sum(ms)
     unallocated = 0 if total_ms else pool
-    amounts = largest_remainder(pool - unallocated, [heard[stem] for stem in ids], ids)
+    if parted is None:
+        amounts = largest_remainder(pool - unallocated, ms, ids)
+    else:
+        given = parted(pool - unallocated)
+        amounts = [given.get(stem, 0) for stem in ids]
+        assert sum(amounts) == pool - unallocated
+    master_ppm = terms.terms.master_ppm
     return Division(
         period=period,
         currency=currency,
@@ -165,50 +229,102 @@ def divide_period(
         total_ms=total_ms,
         unallocated=unallocated,
         stems=tuple(
-            _divide_stem(books, stem, heard[stem], amount, terms.terms.master_ppm, period, last)
-            for stem, amount in zip(ids, amounts, strict=True)
+            DividedStem(stem, of_stem, amount, _lines(books, lines[stem], amount, master_ppm))
+            for stem, of_stem, amount in zip(ids, ms, amounts, strict=True)
         ),
     )
 
 
-def _income(books: Books, period: Period, currency: str, last: int, terms: InForce) -> tuple[IncomeLine, ...]:
-    found: dict[Source, list[tuple[int, Income]]] = {}
-    for index, of, entry in books.income:
-        if index > last or entry.currency != currency or not of.overlaps(period):
-            continue
-        if not period.covers(of):
-            raise NothingToSettle(
-                f"income at entry {index} is for {entry.period}, which reaches beyond {period.text}; "
-                f"settle {entry.period} or a longer period"
-            )
-        found.setdefault(entry.source, []).append((index, entry))
+def income_of(books: Books, period: Period, currency: str, last: int) -> tuple[IncomeLine, ...]:
+    """The income that the settlement of `period` divides: its own by source, then what came late.
+
+    Raises NothingToSettle if there is none, or some reaches beyond the period.
+    """
+    of_currency = [each for each in books.income if each[2].currency == currency and each[0] <= last]
+    own: list[tuple[Income, Item]] = []
+    for index, of, entry in of_currency:
+        if of.overlaps(period):
+            if not period.covers(of):
+                raise NothingToSettle(
+                    f"income at entry {index} is for {entry.period}, which reaches beyond {period.text}; "
+                    f"settle {entry.period} or a longer period"
+                )
+            own += [(entry, item) for item in _items(books, index, entry, -1, last)]
+    found = _by_source(own, None, in_force(books.terms, period, last))
+    earlier = books.settled_before(currency, last)
+    counted = max((entry.last for _, _, entry in earlier), default=-1)
+    for _, settled, settlement in earlier:
+        late = [
+            (entry, item)
+            for index, of, entry in of_currency
+            if settled.covers(of)
+            for item in _items(books, index, entry, counted, last)
+        ]
+        terms = in_force(books.terms, settled, settlement.last)
+        found += _by_source(late, settled.text, terms)
     if not found:
         raise NothingToSettle(
             f"there is no income in {currency} for {period.text}; record it with 'stemloom royalty income'"
         )
-    gross = {source: sum(entry.amount for _, entry in entries) for source, entries in found.items()}
-    pool = terms.pool_of(gross)
+    return tuple(found)
+
+
+def _items(books: Books, index: int, entry: Income, above: int, last: int) -> list[Item]:
+    """An income and its corrections, of the entries after `above` up to `last`."""
+    found = [Item(index, entry.period, entry.amount, entry.reference)] if index > above else []
+    each: Correction
+    for at, each in books.corrections.get(index, ()):
+        if above < at <= last:
+            found.append(Item(at, entry.period, each.amount, each.reason, index))
+    return found
+
+
+def _by_source(items: Iterable[tuple[Income, Item]], late_of: str | None, terms: InForce) -> list[IncomeLine]:
+    by_source: dict[Source, list[Item]] = {}
+    for entry, item in items:
+        by_source.setdefault(entry.source, []).append(item)
+    lines = []
+    for source, each in sorted(by_source.items()):
+        gross = sum(item.amount for item in each)
+        ppm = terms.pool_ppm(source)
+        lines.append(IncomeLine(source, late_of, gross, _pool(gross, ppm), ppm, tuple(each)))
+    return lines
+
+
+def _pool(gross: int, ppm: int) -> int:
+    """What of income goes to holders: what is kept back is rounded down, and what is taken back as well."""
+    kept = abs(gross) * (WHOLE_PPM - ppm) // WHOLE_PPM
+    return gross - kept if gross >= 0 else gross + kept
+
+
+def _lines(books: Books, heard: Sequence[Heard], amount: int, master_ppm: int) -> tuple[Line, ...]:
+    """A stem's amount over what was heard of it."""
+    keys = [f"{Period.parse(each.period).start} {each.splits:020d}" for each in heard]
+    parts = largest_remainder(amount, [each.ms for each in heard], keys)
     return tuple(
-        IncomeLine(source, gross[source], pool[source], tuple(found[source])) for source in sorted(found)
+        _line(books, each, part, master_ppm)
+        for _, each, part in sorted(zip(keys, heard, parts, strict=True), key=lambda line: line[0])
     )
 
 
-def _divide_stem(
-    books: Books, stem: str, ms: int, amount: int, master_ppm: int, period: Period, last: int
-) -> DividedStem:
-    splits = books.splits_at(stem, period.end, last)
-    owner = books.stems[stem][1].holder
-    master, publishing = largest_remainder(
-        amount, (master_ppm, WHOLE_PPM - master_ppm), ("master", "publishing")
+def _line(books: Books, heard: Heard, amount: int, master_ppm: int) -> Line:
+    splits = books.splits_entry(heard.stem, heard.splits)
+    owner = books.stems[heard.stem][1].holder
+    sides = largest_remainder(amount, (master_ppm, WHOLE_PPM - master_ppm), ("master", "publishing"))
+    master, publishing = (
+        _divide_side(heard.stem, side, splits.index, of_side, shares, owner)
+        for side, of_side, shares in zip(
+            ("master", "publishing"), sides, (splits.master, splits.publishing), strict=True
+        )
     )
-    return DividedStem(
-        stem=stem,
-        ms=ms,
-        amount=amount,
-        splits=splits.index,
-        master=_divide_side(stem, "master", splits.index, master, splits.master, owner),
-        publishing=_divide_side(stem, "publishing", splits.index, publishing, splits.publishing, owner),
-    )
+    return Line(heard.period, splits.index, heard.ms, heard.placements, amount, master, publishing)
+
+
+def unheard(books: Books, stem: str, division: Division) -> DividedStem:
+    """A stem that was not heard in the period: its shares at the period's end, each of nothing."""
+    splits = books.splits_before(stem, division.period.end, division.last)
+    nothing = Heard(stem, division.period.text, splits.index, 0, 0)
+    return DividedStem(stem, 0, 0, (_line(books, nothing, 0, division.terms.terms.master_ppm),))
 
 
 def _divide_side(
@@ -230,25 +346,22 @@ def _divide_side(
     return tuple(Part(holder, ppm[holder], part) for holder, part in zip(holders, parts, strict=True))
 
 
-def rederive(
-    read: Read, settlements: Sequence[tuple[Period, Settlement]], tallies: Sequence[Tally] = ()
-) -> tuple[Books, list[Division]]:
-    """Divide settled periods again from the entries alone, each as of its own `last`, in one pass.
+def rederive(usage: Usage, settlements: Sequence[tuple[Period, Settlement]]) -> list[Division]:
+    """Divide settled periods again, each as of its own `last`.
 
-    More `tallies` may go along in the same pass. Raises VerificationFailed if a division is not, to the
-    last micro-unit, what was settled.
+    Raises VerificationFailed if a division is not, to the last micro-unit, what was settled.
     """
-    heard = [Milliseconds(period, entry.last) for period, entry in settlements]
-    books = gather(read(), [*heard, *tallies])
+    books = usage.books
+    questions = [windows_of(books, period, entry.currency, entry.last) for period, entry in settlements]
     divisions = []
-    for (period, entry), milliseconds in zip(settlements, heard, strict=True):
+    for (period, entry), heard in zip(settlements, usage.heard(questions), strict=True):
         does_not = f"the settlement of {entry.period} in {entry.currency} does not follow from the ledger: "
         see = "; see 'stemloom ledger verify'"
         try:
-            division = divide_period(books, period, entry.currency, entry.last, milliseconds.by_stem)
+            division = divide_period(books, period, entry.currency, entry.last, heard)
         except NothingToSettle as error:
             raise VerificationFailed(f"{does_not}{error}{see}") from error
         if problems := division.differences(entry):
             raise VerificationFailed(f"{does_not}{problems[0]}{see}")
         divisions.append(division)
-    return books, divisions
+    return divisions

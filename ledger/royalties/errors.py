@@ -40,7 +40,7 @@ class BadPeriod(LedgerError):
 
 
 class NotOver(BadPeriod):
-    """A period that is not over: what is heard in the rest of it would be in no settlement."""
+    """A period that is not over: what is heard in the rest of it counts in the next settlement."""
 
 
 class BadTerms(LedgerError):
@@ -75,3 +75,19 @@ class NotAHolder(LedgerError):
     """No holder in the ledger has that id."""
 
     exit_code = 4
+
+
+class NotPayable(LedgerError):
+    """More than a balance, less than the terms' threshold, or nothing at all."""
+
+
+class NotAsStated(LedgerError):
+    """A statement says something else than the ledger gives."""
+
+    exit_code = 5
+
+
+class BadRule(LedgerError):
+    """No rule of division has that name."""
+
+    exit_code = 2

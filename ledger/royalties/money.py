@@ -30,15 +30,15 @@ CURRENCIES = frozenset(_CODES.split())
 """ISO 4217 codes of money in circulation. Not codes of funds, metals, tests and units of account."""
 
 
-def parse_amount(text: str) -> int:
-    """Micro-units of a positive decimal such as `1000.00`. Raises BadAmount for anything else.
+def parse_amount(text: str, what: str = "income") -> int:
+    """Micro-units of a positive decimal such as `1000.00`. Raises BadAmount, naming `what`, for any other.
 
     Exact: no float is made. No signs, exponents or group marks, at most six decimal places.
     """
     found = _DECIMAL.fullmatch(text)
     if found is None:
         if re.fullmatch(r"-[0-9]*\.?[0-9]+", text):
-            raise BadAmount(f"income must be more than 0, and {text!r} is less")
+            raise BadAmount(f"{what} must be more than 0, and {text!r} is less")
         raise BadAmount(
             f"{text!r} is not an amount; write digits with a point and at most six places, such as 1000.00"
         )
@@ -46,7 +46,7 @@ def parse_amount(text: str) -> int:
     if len(whole) > 10 or (amount := int((whole or "0") + places.ljust(6, "0"))) > LARGEST:
         raise BadAmount(f"{text} is more than one entry can hold, which is {decimal_text(LARGEST)}")
     if amount == 0:
-        raise BadAmount(f"income must be more than 0, and {text!r} is not")
+        raise BadAmount(f"{what} must be more than 0, and {text!r} is not")
     return amount
 
 

@@ -18,8 +18,9 @@ def page(statement: Statement) -> str:
     period = Period.parse(statement.period)
     return _template().render(
         s=statement,
-        heard=[stem for stem in statement.stems if stem.placements],
-        unheard=[stem for stem in statement.stems if not stem.placements],
+        heard=[stem for stem in statement.stems if stem.placements or stem.late_ms],
+        unheard=[stem for stem in statement.stems if not (stem.placements or stem.late_ms)],
+        ours=sum(stem.ms + stem.late_ms for stem in statement.stems),
         payee=statement.payee.name or statement.holder,
         chart_width=WIDTH,
         chart_height=HEIGHT,
@@ -32,14 +33,19 @@ def page(statement: Statement) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
+    return environment().get_template("page.html")
+
+
+def environment() -> Environment:
+    """Templates of this folder: autoescaped, with the numbers and times of `words.py` as filters."""
+    made = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
+    made.filters.update(
         day=words.day_text,
         short_day=words.short_day,
         moment=words.moment_text,
@@ -49,4 +55,4 @@ def _template() -> Template:
         ppm=words.ppm_text,
         parts=words.money_parts,
     )
-    return environment.get_template("page.html")
+    return made

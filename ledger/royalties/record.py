@@ -1,14 +1,18 @@
-"""Entries of money that a person writes: income and terms."""
+"""Entries of money that a person writes: income, terms, payouts, and corrections of mistakes in them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..clock import Clock, milliseconds_of
-from ..entries import WHOLE_PPM, Income, Source, Terms
+from ..entries import WHOLE_PPM, Correction, Entry, Income, Payout, Source, Terms
+from ..errors import NoSuchEntry
+from .balance import Balance, balances, payable
 from .books import Books, gather
-from .errors import BadAmount, BadPeriod, BadTerms
+from .engines import Engine, usage_of
+from .errors import BadAmount, BadPeriod, BadTerms, NotAHolder, NotPayable
 from .money import LARGEST, check_currency, decimal_text, money_text
 from .periods import Period
 from .settle import refuse_future, refuse_settled
@@ -30,22 +34,21 @@ def record_income(
 ) -> tuple[int, Income]:
     """Append income of `amount` micro-units for `period`; gives its index and entry.
 
-    Raises BadAmount (also where the period's income would outgrow what a settlement can hold),
-    UnknownCurrency, BadPeriod if the period has not begun, AlreadySettled if a part of it was settled.
+    Income of a period that was settled is late: the next settlement in its currency divides it. Raises
+    BadAmount (also where the income would outgrow what a settlement can hold), UnknownCurrency, BadPeriod if
+    the period has not begun, AlreadySettled if a part of it was settled, but not all.
     """
     clock = clock or log.clock
     period = Period.parse(period) if isinstance(period, str) else period
     check_currency(currency)
     if not 0 < amount <= LARGEST:
         raise BadAmount(f"income is more than 0 and at most {money_text(LARGEST, currency)}")
-    if not reference.strip() or len(reference) > 200 or not reference.isprintable():
-        raise BadAmount(
-            "the reference of an income is 1 to 200 printable characters, such as an invoice number"
-        )
+    _check_text(reference, "the reference of an income", "an invoice number")
     refuse_future(period, clock.now())
     with turn(log.home):
         books = gather(sealed(log).read())
-        refuse_settled(books, period, currency)
+        if not late_of(books, period, currency):
+            refuse_settled(books, period, currency)
         _refuse_flood(books, amount, currency)
         entry = Income(
             time=clock.now(),
@@ -100,12 +103,132 @@ def record_terms(
     return index, entry
 
 
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """A payout that was written, and the holder's balance before it."""
+
+    index: int
+    entry: Payout
+    before: Balance
+
+
+def record_payouts(
+    log: Log,
+    currency: str,
+    reference: str,
+    *,
+    holder: str | None = None,
+    amount: int | None = None,
+    below_threshold: bool = False,
+    clock: Clock | None = None,
+    engine: Engine | None = None,
+) -> tuple[Paid, ...]:
+    """Write down that `holder`, or everybody who is due, was paid; all or nobody.
+
+    `amount`: micro-units, for one holder alone; without it what is payable (`balance.payable`). `reference`:
+    what the payment can be found by, such as a bank's. `below_threshold`: pay one holder though less is due
+    than the terms' threshold. Raises NotAHolder, NotPayable for more than the balance or less than the
+    threshold, BadAmount, UnknownCurrency, VerificationFailed if a settlement does not follow from the ledger.
+    """
+    clock = clock or log.clock
+    check_currency(currency)
+    _check_text(reference, "the reference of a payout", "a transfer's number")
+    if amount is not None and not 0 < amount <= LARGEST:
+        raise BadAmount(f"a payout is more than 0 and at most {money_text(LARGEST, currency)}")
+    today = clock.now()[:10]
+    with turn(log.home):
+        seal = sealed(log)
+        with usage_of(log, seal, engine) as usage:
+            if holder is not None and holder not in usage.books.holders:
+                raise NotAHolder(f"the ledger has no holder {holder}; see 'stemloom vault holder list'")
+            found = [each for each in balances(usage, seal.size, today, holder) if each.currency == currency]
+        due: list[tuple[Balance, int]]
+        if holder is None:
+            due = [(each, each.payable) for each in found if each.payable]
+        else:
+            due = [(each, _due(each, amount, below_threshold)) for each in found]
+        if not due:
+            whom = "nobody" if holder is None else "this holder"
+            raise NotPayable(f"there is nothing in {currency} that {whom} could be paid")
+        entries = [
+            Payout(time=clock.now(), holder=each.holder, currency=currency, amount=sum_, reference=reference)
+            for each, sum_ in due
+        ]
+        indices = log.append(entries)
+    return tuple(
+        Paid(index, entry, each) for index, entry, (each, _) in zip(indices, entries, due, strict=True)
+    )
+
+
+def _due(balance: Balance, amount: int | None, below_threshold: bool) -> int:
+    """What one holder is paid."""
+    closing, currency = balance.closing, balance.currency
+    wanted = amount if amount is not None else balance.payable or payable(closing, currency, 0)
+    if wanted > closing or not wanted:
+        raise NotPayable(
+            f"the balance is {money_text(closing, currency)}"
+            + (f", and {money_text(wanted, currency)} is more" if wanted else ": nothing can be paid of it")
+        )
+    if not balance.payable and not below_threshold:
+        raise NotPayable(
+            f"the balance of {money_text(closing, currency)} is below what the terms pay out; if it is to be "
+            "paid all the same, add --below-threshold"
+        )
+    return wanted
+
+
+def record_correction(
+    log: Log, corrects: int, to: int, reason: str, clock: Clock | None = None
+) -> tuple[int, Correction, int]:
+    """Write that the income or payout at an index should have been `to` micro-units; 0 for nothing.
+
+    What was settled already stays; the next settlement in the currency has the difference. Gives the index
+    and the entry, and what it was until now. Raises NoSuchEntry, BadAmount where it is that already.
+    """
+    clock = clock or log.clock
+    _check_text(reason, "the reason of a correction", "what was mistaken")
+    if not 0 <= to <= LARGEST:
+        raise BadAmount(f"an amount is 0 to {decimal_text(LARGEST)}")
+    with turn(log.home):
+        books = gather(sealed(log).read())
+        entry = _money_at(books, corrects)
+        before = books.money(corrects, entry.amount, books.size)
+        if to == before:
+            raise BadAmount(f"entry {corrects} is of {money_text(before, entry.currency)} already")
+        if isinstance(entry, Income) and to > before:
+            _refuse_flood(books, to - before, entry.currency)
+        made = Correction(time=clock.now(), corrects=corrects, amount=to - before, reason=reason)
+        (index,) = log.append((made,))
+    return index, made, before
+
+
+def _money_at(books: Books, index: int) -> Income | Payout:
+    money: Sequence[tuple[int, Entry]] = [(at, entry) for at, _, entry in books.income]
+    for at, entry in (*money, *books.payouts):
+        if at == index and isinstance(entry, Income | Payout):
+            return entry
+    raise NoSuchEntry(f"entry {index} is no income and no payout; see 'stemloom ledger show --kind income'")
+
+
+def late_of(books: Books, period: Period, currency: str) -> str | None:
+    """The settled period that income of `period` comes too late for, if all of it lies in one."""
+    for _, settled, entry in books.settlements:
+        if entry.currency == currency and settled.covers(period):
+            return entry.period
+    return None
+
+
+def _check_text(text: str, what: str, such_as: str) -> None:
+    if not text.strip() or len(text) > 200 or not text.isprintable():
+        raise BadAmount(f"{what} is 1 to 200 printable characters, such as {such_as}")
+
+
 def _refuse_flood(books: Books, amount: int, currency: str) -> None:
     """Income that no settlement could hold would be stuck: refuse what makes the unsettled sum too large."""
     settled = [period for _, period, entry in books.settlements if entry.currency == currency]
     waiting = sum(
-        entry.amount
-        for _, period, entry in books.income
+        books.money(index, entry.amount, books.size)
+        for index, period, entry in books.income
         if entry.currency == currency and not any(done.covers(period) for done in settled)
     )
     if waiting + amount > LARGEST:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +10,15 @@ from .. import canonical
 from ..clock import Clock
 from ..entries import Settlement
 from ..errors import LedgerError, VerificationFailed
-from .books import Books, Entries, gather
+from .books import Books, Entries, Read, gather
 from .division import Division, divide_period
+from .engines import Engine, usage_of
 from .errors import AlreadySettled, BadPeriod, NothingHeard, NothingToSettle, NotOver, SeveralCurrencies
 from .money import check_currency, money_text
 from .periods import Period
 from .turn import sealed, turn
-from .usage import Milliseconds
+from .usage import EntriesUsage
+from .windows import windows_of
 
 if TYPE_CHECKING:
     from ..log import Log
@@ -69,15 +71,16 @@ def settle(
     early: bool = False,
     unallocated: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    engine: Engine | None = None,
 ) -> Settled:
     """Divide the income of `period` by the milliseconds in play, and append the settlement.
 
     A settlement cannot be undone, so what is rarely meant has to be said. `early`: settle a period that has
-    begun and is not over; what is logged in it after that is in no settlement. `unallocated`: settle a
-    period in which nothing was heard; its whole pool stays nobody's. `currency` may be left out if the
-    period has income in one alone. Nothing is appended unless the whole ledger verifies. Raises BadPeriod,
-    NotOver, UnknownCurrency, SeveralCurrencies, AlreadySettled, NothingToSettle, NothingHeard,
-    VerificationFailed.
+    begun and is not over; what is logged in it after that counts in the next settlement. `unallocated`:
+    settle a period in which nothing was heard; its whole pool stays nobody's. `currency` may be left out if
+    the period has income in one alone. `engine`: what adds up the milliseconds (`engines.py`). Nothing is
+    appended unless the whole ledger verifies. Raises BadPeriod, NotOver, UnknownCurrency,
+    SeveralCurrencies, AlreadySettled, NothingToSettle, NothingHeard, VerificationFailed, LedgerError.
     """
     from ..verify import verify
 
@@ -97,12 +100,14 @@ def settle(
             )
         log.append(())  # what processes that died have heard and acknowledged is counted too
         seal = sealed(log)
-        heard = Milliseconds(period, seal.size - 1)
-        books = gather(seal.read(), [heard])
-        if currency is None:
-            currency = only_currency(books, period)
-        refuse_settled(books, period, currency)
-        division = divide_period(books, period, currency, seal.size - 1, heard.by_stem)
+        with usage_of(log, seal, engine) as usage:
+            books = usage.books
+            if currency is None:
+                currency = only_currency(books, period)
+            refuse_settled(books, period, currency)
+            last = seal.size - 1
+            (heard,) = usage.heard([windows_of(books, period, currency, last)])
+            division = divide_period(books, period, currency, last, heard)
         if division.unallocated and not unallocated:
             raise NothingHeard(
                 f"nothing was heard in {period.text}, so its {money_text(division.pool, currency)} would "
@@ -131,26 +136,43 @@ def settlement_entry(division: Division, root: str, time: str) -> Settlement:
     )
 
 
-def check_settlement(index: int, entry: Settlement, log_entries: Entries) -> list[str]:
-    """What is wrong with the settlement at `index`, derived again from the log's entries from 0 on.
+def check_settlements(settlements: Sequence[tuple[int, Settlement]], read: Read) -> dict[int, list[str]]:
+    """What is wrong with settlements, derived again from the log's entries: by index, of those that are
+    wrong.
 
-    Reads no further than `index`. Its `root` is for the verifier to check, which has the hashes.
+    Each is as of the entries before it. The `root` is for the verifier to check, which has the hashes.
     """
-    problems: list[str] = []
-    if entry.first != 0 or entry.last >= index:
-        return [
-            f"it says it read entries {entry.first} to {entry.last}, which is not 0 to one before {index}"
-        ]
+    found: dict[int, list[str]] = {}
+    asked: list[tuple[int, Settlement, Period]] = []
+    end = max((index for index, _ in settlements), default=0)
     try:
-        period = Period.parse(entry.period)
-        check_currency(entry.currency)
-        heard = Milliseconds(period, entry.last)
-        books = gather(_before(index, log_entries), [heard])
-        refuse_settled(books, period, entry.currency)
-        problems += divide_period(books, period, entry.currency, entry.last, heard.by_stem).differences(entry)
-    except LedgerError as error:
-        problems.append(str(error))
-    return problems
+        books = gather(_before(end, read()))
+    except VerificationFailed as error:
+        return {index: [str(error)] for index, _ in settlements}
+    for index, entry in settlements:
+        try:
+            if entry.first != 0 or entry.last >= index:
+                raise VerificationFailed(
+                    f"it says it read entries {entry.first} to {entry.last}, "
+                    f"which is not 0 to one before {index}"
+                )
+            period = Period.parse(entry.period)
+            check_currency(entry.currency)
+            refuse_settled(books, period, entry.currency, before=index)
+        except LedgerError as error:
+            found[index] = [str(error)]
+        else:
+            asked.append((index, entry, period))
+    questions = [windows_of(books, period, entry.currency, entry.last) for _, entry, period in asked]
+    answers = EntriesUsage(read, books).heard(questions) if asked else []
+    for (index, entry, period), heard in zip(asked, answers, strict=True):
+        try:
+            problems = divide_period(books, period, entry.currency, entry.last, heard).differences(entry)
+        except LedgerError as error:
+            problems = [str(error)]
+        if problems:
+            found[index] = problems
+    return found
 
 
 def refuse_future(period: Period, now: str) -> None:
@@ -166,13 +188,18 @@ def refuse_unfinished(period: Period, now: str) -> None:
     if now < period.end:
         raise NotOver(
             f"{period.text} is not over: its last day is {period.last_day}, and what is heard from now on "
-            "would be in no settlement, for good; settle it after that day, or now with --early"
+            "counts in the settlement after this one; settle it after that day, or now with --early"
         )
 
 
-def refuse_settled(books: Books, period: Period, currency: str) -> None:
-    """Raise AlreadySettled if a day of `period` lies in a settled period of the currency."""
+def refuse_settled(books: Books, period: Period, currency: str, before: int | None = None) -> None:
+    """Raise AlreadySettled if a day of `period` lies in a settled period of the currency.
+
+    `before`: the index of an entry, if only settlements before it count.
+    """
     for index, settled, entry in books.settlements:
+        if before is not None and index >= before:
+            return
         if entry.currency == currency and settled.overlaps(period):
             if settled.same_days(period):
                 raise AlreadySettled(

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from ..entries import Consent, Settlement, Source, Standing
 from ..errors import VerificationFailed
 from ..statements import commitment
-from .books import Books, gather
+from .balance import payable, payments, uncounted, withdrawn
+from .books import Books
 from .divide import ROUNDING
-from .division import DividedStem, Division, Part, rederive
+from .division import Division, IncomeLine, Line, Part, rederive, unheard
+from .engines import Engine, usage_of
 from .errors import NotAHolder, NotSettled, SeveralCurrencies
 from .money import check_currency
 from .periods import Period
 from .turn import ReadableLog, Sealed, sealed
-from .usage import Amount, Late, StemUse, Uses
+from .usage import Amount, StemUse, Usage
+from .windows import Window
 
-Names = Mapping[str, tuple[str, str]]
-"""Holder id to name and the salt of its commitment in the ledger."""
+
+class Named(NamedTuple):
+    """A holder's name and the salt of its commitment in the ledger; identifiers, which are not in it."""
+
+    name: str
+    salt: str
+    isni: str | None = None
+    ipi: str | None = None
+
+
+Names = Mapping[str, Named]
+"""By holder id."""
 
 
 class _Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,11 +41,16 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Payee(_Record, frozen=True, kw_only=True):
-    """Who is paid. The ledger holds SHA-256 commitments of names; `name_salt` opens this one."""
+    """Who is paid. The ledger holds SHA-256 commitments of names; `name_salt` opens this one.
+
+    ISNI and IPI are what the operator knows of the holder; the ledger says nothing of them.
+    """
 
     holder: str
     name: str | None
     name_salt: str | None
+    isni: str | None
+    ipi: str | None
     name_commitment: str
     public_key: str
     custody: str
@@ -47,7 +66,7 @@ class SettledAt(_Record, frozen=True, kw_only=True):
 class Since(_Record, frozen=True, kw_only=True):
     """Milliseconds heard in the period that entered the ledger after the settlement, up to `checkpoint`.
 
-    They are in no settlement yet. `ms` is of the statement's stems, `total_ms` of all.
+    The next settlement counts them, as late. `ms` is of the statement's stems, `total_ms` of all.
     """
 
     ms: int
@@ -65,22 +84,38 @@ class TermsUsed(_Record, frozen=True, kw_only=True):
 
 
 class Received(_Record, frozen=True, kw_only=True):
-    """One income entry; `reference` is what its recorder wrote beside it, such as an invoice number."""
+    """One income entry, or a correction of one (`corrects`); `reference` is what its recorder wrote."""
 
     index: int
     period: str
     amount: int
     reference: str
+    corrects: int | None
 
 
 class SourceIncome(_Record, frozen=True, kw_only=True):
-    """Income from one source: `gross == deducted + pool`, and the amounts of `entries` sum to `gross`."""
+    """Income from one source: `gross == deducted + pool`, and the amounts of `entries` sum to `gross`.
+
+    `late_of`: the period it is of, where that had been settled when it came; null for income of the period.
+    """
 
     source: Source
+    late_of: str | None
     gross: int
     deducted: int
     pool: int
+    pool_ppm: int
     entries: tuple[Received, ...]
+
+
+class Paid(_Record, frozen=True, kw_only=True):
+    """One payout since the settlement before, or a correction of one (`corrects`)."""
+
+    index: int
+    time: str
+    amount: int
+    reference: str
+    corrects: int | None
 
 
 class Used(_Record, frozen=True, kw_only=True):
@@ -108,10 +143,30 @@ class PartyShare(_Record, frozen=True, kw_only=True):
 
 
 class Side(_Record, frozen=True, kw_only=True):
-    """Master or publishing of a stem: its amount, and how it parts over its shares."""
+    """Master or publishing of a line: its amount, and how it parts over its shares."""
 
     amount: int
     shares: tuple[PartyShare, ...]
+
+
+class LineStatement(_Record, frozen=True, kw_only=True):
+    """What was heard of a stem in `period` under one set of shares, and earned with it.
+
+    `late`: it came too late for the settlement of its period, and is an adjustment in this one. `amount` is
+    the whole line's, `earned` the holder's part of it.
+    """
+
+    period: str
+    late: bool
+    splits_entry: int
+    ms: int
+    placements: int
+    amount: int
+    master: Side
+    publishing: Side
+    master_earned: int
+    publishing_earned: int
+    earned: int
 
 
 class Cleared(_Record, frozen=True, kw_only=True):
@@ -123,11 +178,20 @@ class Cleared(_Record, frozen=True, kw_only=True):
     until: str | None
 
 
+class Frozen(_Record, frozen=True, kw_only=True):
+    """The stem may not be used any more: since when, by which entry, what it has earned the holder."""
+
+    index: int
+    time: str
+    amount: int
+
+
 class StemStatement(_Record, frozen=True, kw_only=True):
     """One stem: how it was used, what it earned, and what of that is this holder's.
 
-    `amount` is the whole stem's, `accrued` the holder's: the sum of `master_accrued` and
-    `publishing_accrued`. `splits_entry` is the entry that set the shares, null for a stem without use.
+    How it was used is of the period alone; `late_ms` came too late for the settlement of earlier ones.
+    `amount` is the whole stem's, of all `lines`; `accrued` is the holder's part for the period and `adjusted`
+    for what was late. `frozen` is null for a stem that may be used.
     """
 
     stem: str
@@ -146,23 +210,25 @@ class StemStatement(_Record, frozen=True, kw_only=True):
     by_day: tuple[Used, ...]
     first_use: Heard | None
     last_use: Heard | None
+    late_ms: int
     amount: int
-    splits_entry: int
-    master: Side
-    publishing: Side
-    master_accrued: int
-    publishing_accrued: int
+    lines: tuple[LineStatement, ...]
     accrued: int
+    adjusted: int
     consents: tuple[Cleared, ...]
+    frozen: Frozen | None
 
 
 class Statement(_Record, frozen=True, kw_only=True):
-    """All money is in micro-units of `currency`. `opening + amount == closing`, `amount == accrued`.
+    """All money is in micro-units of `currency`. `opening + accrued + adjusted - paid == closing`.
 
-    `stems` are those that the holder has a share in or brought in, used or not, by descending `accrued`,
-    then id. `total_ms` and `pool` are of the whole period, over all holders. `first` to `last` are the
-    ledger entries the settlement read, `root` (hex) their Merkle root; `checkpoint` is the log's newest
-    signed one, under which the settlement entry lies too.
+    `accrued` is what the period earned, `adjusted` what came too late for earlier settlements did, `amount`
+    both. `paid` is since the settlement before. `frozen`: what in all was earned by stems that may not be
+    used any more; it moves no more but for late entries, and stays payable. `payable`: what of `closing`
+    can be paid out under the terms. `stems` are those that the holder has a share in or brought in, used or
+    not, by descending earnings, then id. `total_ms` and `pool` are over all holders; `late_ms` of it was
+    late. `first` to `last` are the ledger entries the settlement read, `root` (hex) their Merkle root;
+    `checkpoint` is the log's newest signed one, under which the settlement entry lies too.
     """
 
     v: int
@@ -187,116 +253,249 @@ class Statement(_Record, frozen=True, kw_only=True):
     pool: int
     unallocated: int
     total_ms: int
+    late_ms: int
     ms: int
     since: Since
     opening: int
     master: int
     publishing: int
     accrued: int
+    adjusted: int
     amount: int
+    payments: tuple[Paid, ...]
+    paid: int
     closing: int
+    payable: int
+    frozen: int
     stems: tuple[StemStatement, ...]
     rounding: str
     recompute: tuple[str, ...]
 
 
 def statement(
-    log: ReadableLog, holder: str, period: Period | str, names: Names, *, currency: str | None = None
-) -> Statement:
-    """The statement of `holder` (its full id) for a settled `period`.
-
-    `currency` may be left out if the period was settled in one alone. Raises NotAHolder, BadPeriod,
-    NotSettled, SeveralCurrencies, and VerificationFailed if the settlement does not follow from the log.
-    """
-    period = Period.parse(period) if isinstance(period, str) else period
-    return compose(sealed(log), log.origin, log.vkey, holder, period, names, currency)
-
-
-def compose(
-    seal: Sealed,
-    origin: str,
-    vkey: str,
+    log: ReadableLog,
     holder: str,
-    period: Period,
+    period: Period | str,
     names: Names,
     currency: str | None = None,
+    engine: Engine | None = None,
 ) -> Statement:
-    """`statement` from the entries under one checkpoint. Reads them twice."""
-    books = gather(seal.read())
-    if holder not in books.holders:
-        raise NotAHolder(f"the ledger has no holder {holder}; see 'stemloom vault holder list'")
-    index, entry = _settlement(books, period, currency)
-    earlier = [
-        (of, settled)
-        for at, of, settled in books.settlements
-        if at < index and settled.currency == entry.currency
-    ]
-    ours = _stems_of(books, holder, period.end, entry.last)
-    uses = Uses(period, entry.last, ours)
-    late = Late(period, entry.last, seal.size - 1)
-    _, (*before, division) = rederive(seal.read, [*earlier, (period, entry)], [uses, late])
-    divided = {each.stem: each for each in division.stems}
-    stems = [
-        _stem(
-            books,
-            names,
-            holder,
-            divided.get(stem) or division.unheard(books, stem),
-            uses.by_stem[stem],
-            entry,
+    """The statement of one `holder` (full id) from a log as of now. Raises as `Statements` does."""
+    seal = sealed(log)
+    with usage_of(log, seal, engine) as usage:
+        return Statements(usage, seal, log.origin, log.vkey, period, names, currency, holder).of(holder)
+
+
+class Statements:
+    """The statements of one settled period, for any of its holders: what they share is derived once."""
+
+    def __init__(
+        self,
+        usage: Usage,
+        seal: Sealed,
+        origin: str,
+        vkey: str,
+        period: Period | str,
+        names: Names,
+        currency: str | None = None,
+        only: str | None = None,
+    ) -> None:
+        """`currency` may be left out if the period was settled in one alone. `only`: the id of a holder, if
+        the statements of others are not asked for.
+
+        Raises NotAHolder, BadPeriod, UnknownCurrency, NotSettled, SeveralCurrencies, and VerificationFailed
+        if a settlement does not follow from the log.
+        """
+        period = Period.parse(period) if isinstance(period, str) else period
+        self._books = books = usage.books
+        self._seal, self._origin, self._vkey, self._names = seal, origin, vkey, names
+        if only is not None:
+            self._refuse_stranger(only)
+        self._index, self._entry = _settlement(books, period, currency)
+        entry = self._entry
+        earlier = books.settled_before(entry.currency, self._index - 1)
+        self._before = max((index for index, _, _ in earlier), default=-1)
+        settled = [*((of, each) for _, of, each in earlier), (period, entry)]
+        (late,) = usage.heard([[uncounted(books, period, entry.currency, seal.size)]])
+        self._late: dict[str, int] = {}
+        for each in late:
+            self._late[each.stem] = self._late.get(each.stem, 0) + each.ms
+        self._divisions = rederive(usage, settled)
+        self._division = self._divisions[-1]
+        self._divided = {each.stem: each for each in self._division.stems}
+        self._stems = self._stems_by_holder()
+        wanted = None if only is None else set(self._stems.get(only, ()))
+        self._uses = usage.uses(Window(period, -1, entry.last), wanted)
+        self._opening = self._earned(self._divisions[:-1])
+        self._income = tuple(_source(line) for line in self._division.income)
+        self._gone: dict[str, dict[str, int]] | None = None
+
+    @property
+    def holders(self) -> list[str]:
+        """Whoever has a part in a stem, or was given something before; by id."""
+        return sorted({*self._stems, *self._opening})
+
+    @property
+    def currency(self) -> str:
+        """Of the settlement."""
+        return self._entry.currency
+
+    def of(self, holder: str) -> Statement:
+        """The statement of a holder (full id). Raises NotAHolder, VerificationFailed."""
+        self._refuse_stranger(holder)
+        books, division, entry = self._books, self._division, self._entry
+        ours = self._stems.get(holder, ())
+        stems = [self._stem(holder, stem) for stem in ours]
+        stems.sort(key=lambda each: (-each.accrued - each.adjusted, -each.ms, each.stem))
+        accrued, adjusted = (
+            sum(each.accrued for each in stems),
+            sum(each.adjusted for each in stems),
         )
-        for stem in ours
-    ]
-    stems.sort(key=lambda each: (-each.accrued, -each.ms, each.stem))
-    opening = sum(each.of(holder) for each in before)
-    accrued = sum(each.accrued for each in stems)
-    return Statement(
-        v=1,
-        origin=origin,
-        vkey=vkey,
-        checkpoint=seal.checkpoint,
-        holder=holder,
-        payee=_payee(books, holder, names),
-        period=entry.period,
-        period_start=period.start,
-        period_end=period.end,
-        currency=entry.currency,
-        unit=f"1 {entry.currency} = 1000000 micro-units",
-        settlement=SettledAt(index=index, time=entry.time),
-        first=entry.first,
-        last=entry.last,
-        root=entry.root,
-        terms=_terms(division),
-        income=tuple(
-            SourceIncome(
-                source=line.source,
-                gross=line.gross,
-                deducted=line.gross - line.pool,
-                pool=line.pool,
-                entries=tuple(
-                    Received(index=at, period=each.period, amount=each.amount, reference=each.reference)
-                    for at, each in line.entries
-                ),
+        before = payments(books, holder, entry.currency, -1, self._before)
+        paid = payments(books, holder, entry.currency, self._before, self._index)
+        opening = self._opening.get(holder, 0) - sum(each.amount for each in before)
+        out = sum(each.amount for each in paid)
+        closing = opening + accrued + adjusted - out
+        lines = [line for each in stems for line in each.lines]
+        return Statement(
+            v=2,
+            origin=self._origin,
+            vkey=self._vkey,
+            checkpoint=self._seal.checkpoint,
+            holder=holder,
+            payee=_payee(books, holder, self._names),
+            period=entry.period,
+            period_start=division.period.start,
+            period_end=division.period.end,
+            currency=entry.currency,
+            unit=f"1 {entry.currency} = 1000000 micro-units",
+            settlement=SettledAt(index=self._index, time=entry.time),
+            first=entry.first,
+            last=entry.last,
+            root=entry.root,
+            terms=_terms(division),
+            income=self._income,
+            gross=division.gross,
+            deducted=division.gross - division.pool,
+            pool=division.pool,
+            unallocated=division.unallocated,
+            total_ms=division.total_ms,
+            late_ms=division.late_ms,
+            ms=sum(each.ms for each in stems),
+            since=Since(ms=sum(self._late.get(stem, 0) for stem in ours), total_ms=sum(self._late.values())),
+            opening=opening,
+            master=sum(line.master_earned for line in lines),
+            publishing=sum(line.publishing_earned for line in lines),
+            accrued=accrued,
+            adjusted=adjusted,
+            amount=accrued + adjusted,
+            payments=tuple(
+                Paid(
+                    index=each.index,
+                    time=each.time,
+                    amount=each.amount,
+                    reference=each.text,
+                    corrects=each.corrects,
+                )
+                for each in paid
+            ),
+            paid=out,
+            closing=closing,
+            payable=payable(closing, entry.currency, division.terms.terms.threshold),
+            frozen=sum(each.frozen.amount for each in stems if each.frozen is not None),
+            stems=tuple(stems),
+            rounding=ROUNDING,
+            recompute=_how(entry, self._index, division),
+        )
+
+    def _refuse_stranger(self, holder: str) -> None:
+        if holder not in self._books.holders:
+            raise NotAHolder(f"the ledger has no holder {holder}; see 'stemloom vault holder list'")
+
+    def _stems_by_holder(self) -> dict[str, list[str]]:
+        """Stems that each brought in or has a share of, by the splits that the settlement went by."""
+        books, division = self._books, self._division
+        found: dict[str, list[str]] = {}
+        for stem, (index, entry) in books.stems.items():
+            if index > division.last:
+                continue
+            divided = self._divided.get(stem)
+            if divided is None:
+                splits = books.splits_before(stem, division.period.end, division.last)
+                parties = {share.holder for share in (*splits.master, *splits.publishing)}
+            else:
+                parties = {part.holder for line in divided.lines for part in (*line.master, *line.publishing)}
+            for party in {entry.holder, *parties}:
+                found.setdefault(party, []).append(stem)
+        return found
+
+    @staticmethod
+    def _earned(divisions: Sequence[Division]) -> dict[str, int]:
+        """What divisions gave, by holder."""
+        sums: dict[str, int] = {}
+        for division in divisions:
+            for each in division.settled_holders:
+                sums[each.holder] = sums.get(each.holder, 0) + each.master + each.publishing
+        return sums
+
+    def _stem(self, holder: str, stem: str) -> StemStatement:
+        books, entry, period = self._books, self._entry, self._division.period.text
+        divided = self._divided.get(stem) or unheard(books, stem, self._division)
+        use = self._uses.get(stem) or StemUse()
+        _, of = books.stems[stem]
+        lines = tuple(_line(line, holder, period, self._names) for line in divided.lines)
+        own = [line for line in lines if not line.late]
+        if use.whole.ms != sum(line.ms for line in own):
+            raise VerificationFailed(
+                f"{stem} was settled with {sum(line.ms for line in own)} ms, and its placements sum to "
+                f"{use.whole.ms} ms"
             )
-            for line in division.income
-        ),
-        gross=division.gross,
-        deducted=division.gross - division.pool,
-        pool=division.pool,
-        unallocated=division.unallocated,
-        total_ms=division.total_ms,
-        ms=sum(each.ms for each in stems),
-        since=Since(ms=sum(late.by_stem.get(stem, 0) for stem in ours), total_ms=sum(late.by_stem.values())),
-        opening=opening,
-        master=sum(each.master_accrued for each in stems),
-        publishing=sum(each.publishing_accrued for each in stems),
-        accrued=accrued,
-        amount=accrued,
-        closing=opening + accrued,
-        stems=tuple(stems),
-        rounding=ROUNDING,
-        recompute=_how(entry, index, division),
-    )
+        return StemStatement(
+            stem=stem,
+            title=of.title,
+            role=of.role,
+            shape=of.shape,
+            pcm_sha256=of.pcm_sha256,
+            isrc=of.isrc,
+            ms=use.whole.ms,
+            placements=use.whole.placements,
+            sessions=use.sessions,
+            by_use=_used(use.by_use),
+            by_tier=_used(use.by_tier),
+            by_section=_used(use.by_section),
+            by_role=_used(use.by_role),
+            by_day=tuple(sorted(_used(use.by_day), key=lambda each: each.name)),
+            first_use=None if use.first is None else Heard(time=use.first[0], index=use.first[1]),
+            last_use=None if use.last is None else Heard(time=use.last[0], index=use.last[1]),
+            late_ms=sum(line.ms for line in lines if line.late),
+            amount=divided.amount,
+            lines=lines,
+            accrued=sum(line.earned for line in own),
+            adjusted=sum(line.earned for line in lines if line.late),
+            consents=consents_in_force(books, stem, entry.time, entry.last),
+            frozen=self._frozen(holder, stem),
+        )
+
+    def _frozen(self, holder: str, stem: str) -> Frozen | None:
+        gone = withdrawn(self._books, stem, self._entry.last)
+        if gone is None:
+            return None
+        if self._gone is None:
+            # Of all that is withdrawn, in one go: what it has earned, by stem and holder.
+            self._gone = {}
+            for division in self._divisions:
+                for each in division.stems:
+                    if withdrawn(self._books, each.stem, self._entry.last) is not None:
+                        sums = self._gone.setdefault(each.stem, {})
+                        for line in each.lines:
+                            for part in (*line.master, *line.publishing):
+                                sums[part.holder] = sums.get(part.holder, 0) + part.amount
+        return Frozen(index=gone.index, time=gone.time, amount=self._gone.get(stem, {}).get(holder, 0))
+
+
+def to_bytes(made: Statement) -> bytes:
+    """The statement as a file: JSON that `recompute.py` has again byte for byte."""
+    return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
 
 
 def _settlement(books: Books, period: Period, currency: str | None) -> tuple[int, Settlement]:
@@ -318,54 +517,41 @@ def _settlement(books: Books, period: Period, currency: str | None) -> tuple[int
     return found[0]
 
 
-def _stems_of(books: Books, holder: str, end: str, last: int) -> list[str]:
-    """Stems that `holder` brought in or has a share of, by the splits that the settlement went by."""
-    ours = []
-    for stem, (index, entry) in books.stems.items():
-        if index > last:
-            continue
-        splits = books.splits_at(stem, end, last)
-        parties = {share.holder for share in (*splits.master, *splits.publishing)}
-        if entry.holder == holder or holder in parties:
-            ours.append(stem)
-    return ours
+def _line(line: Line, holder: str, period: str, names: Names) -> LineStatement:
+    master, publishing = line.of(holder)
+    return LineStatement(
+        period=line.period,
+        late=line.period != period,
+        splits_entry=line.splits,
+        ms=line.ms,
+        placements=line.placements,
+        amount=line.amount,
+        master=_side(line.master, names),
+        publishing=_side(line.publishing, names),
+        master_earned=master,
+        publishing_earned=publishing,
+        earned=master + publishing,
+    )
 
 
-def _stem(
-    books: Books, names: Names, holder: str, divided: DividedStem, use: StemUse, entry: Settlement
-) -> StemStatement:
-    _, stem = books.stems[divided.stem]
-    master = sum(part.amount for part in divided.master if part.holder == holder)
-    publishing = sum(part.amount for part in divided.publishing if part.holder == holder)
-    if use.whole.ms != divided.ms:
-        raise VerificationFailed(
-            f"{divided.stem} was settled with {divided.ms} ms, and its placements sum to {use.whole.ms} ms"
-        )
-    return StemStatement(
-        stem=divided.stem,
-        title=stem.title,
-        role=stem.role,
-        shape=stem.shape,
-        pcm_sha256=stem.pcm_sha256,
-        isrc=stem.isrc,
-        ms=divided.ms,
-        placements=use.whole.placements,
-        sessions=len(use.sessions),
-        by_use=_used(use.by_use),
-        by_tier=_used(use.by_tier),
-        by_section=_used(use.by_section),
-        by_role=_used(use.by_role),
-        by_day=tuple(sorted(_used(use.by_day), key=lambda each: each.name)),
-        first_use=None if use.first is None else Heard(time=use.first[0], index=use.first[1]),
-        last_use=None if use.last is None else Heard(time=use.last[0], index=use.last[1]),
-        amount=divided.amount,
-        splits_entry=divided.splits,
-        master=_side(divided.master, names),
-        publishing=_side(divided.publishing, names),
-        master_accrued=master,
-        publishing_accrued=publishing,
-        accrued=master + publishing,
-        consents=consents_in_force(books, divided.stem, entry.time, entry.last),
+def _source(line: IncomeLine) -> SourceIncome:
+    return SourceIncome(
+        source=line.source,
+        late_of=line.late_of,
+        gross=line.gross,
+        deducted=line.gross - line.pool,
+        pool=line.pool,
+        pool_ppm=line.pool_ppm,
+        entries=tuple(
+            Received(
+                index=each.index,
+                period=each.period,
+                amount=each.amount,
+                reference=each.text,
+                corrects=each.corrects,
+            )
+            for each in line.items
+        ),
     )
 
 
@@ -401,7 +587,7 @@ def _side(parts: tuple[Part, ...], names: Names) -> Side:
         shares=tuple(
             PartyShare(
                 holder=part.holder,
-                name=names[part.holder][0] if part.holder in names else None,
+                name=names[part.holder].name if part.holder in names else None,
                 ppm=part.ppm,
                 amount=part.amount,
             )
@@ -412,15 +598,17 @@ def _side(parts: tuple[Part, ...], names: Names) -> Side:
 
 def _payee(books: Books, holder: str, names: Names) -> Payee:
     _, entry = books.holders[holder]
-    name, salt = names.get(holder, (None, None))
-    if name is not None and salt is not None and not _opens(entry.name, name, salt):
+    known = names.get(holder)
+    if known is not None and not _opens(entry.name, known.name, known.salt):
         raise VerificationFailed(
             f"the name kept for {holder} is not the one that the ledger holds a commitment to"
         )
     return Payee(
         holder=holder,
-        name=name,
-        name_salt=salt,
+        name=None if known is None else known.name,
+        name_salt=None if known is None else known.salt,
+        isni=None if known is None else known.isni,
+        ipi=None if known is None else known.ipi,
         name_commitment=entry.name,
         public_key=entry.public_key,
         custody=entry.custody,
@@ -439,7 +627,7 @@ def _terms(division: Division) -> TermsUsed:
     return TermsUsed(
         index=used.index,
         effective=None if used.index is None else used.terms.effective,
-        pool_ppm={line.source: used.pool_ppm(line.source) for line in division.income},
+        pool_ppm={line.source: line.pool_ppm for line in division.income if line.late_of is None},
         master_ppm=used.terms.master_ppm,
         threshold=used.terms.threshold,
     )
@@ -447,16 +635,32 @@ def _terms(division: Division) -> TermsUsed:
 
 def _how(entry: Settlement, index: int, division: Division) -> tuple[str, ...]:
     """Steps that lead from the log to the numbers, for a person or a program that trusts nothing else."""
+    late = division.late_ms
     return (
-        "Take a copy of the ledger's folder log/ and check it with your own copy of the ledger's key: "
-        "'stemloom ledger verify' hashes every entry again and derives every settlement anew, this one at "
-        f"entry {index} too.",
+        "With the JSON file of this statement and a copy of the ledger's folder log/, or the address "
+        "where it "
+        "is published: 'stemloom royalty recompute STATEMENT.json --log LOG --vkey KEY' hashes every "
+        "entry again, "
+        f"derives the settlement at entry {index} and every number of this statement anew, and fails on a "
+        "difference of one micro-unit. KEY is your own copy of the ledger's key; --kept CHECKPOINT shows "
+        "that "
+        "the log goes on from a checkpoint that you kept.",
         f"By hand: in entries {entry.first} to {entry.last}, add up the ms of each stem over the placements "
-        f"that start at {division.period.start} or later and before {division.period.end}. "
-        f"Together they are {entry.total_ms} ms.",
-        f"Add up the income in {entry.currency} for periods within {entry.period}. Of each source the terms' "
-        "share goes to the pool; what is kept back is rounded down. "
-        f"The pool is {entry.pool} micro-units.",
-        "Divide the pool over the stems by their ms, each stem's amount into master and publishing by the "
-        "terms, and each side over the shares last set before the end of the period, by the rounding rule.",
+        f"that start at {division.period.start} or later and before {division.period.end}"
+        + (
+            f", and over those of periods settled before that no settlement has counted ({late} ms)"
+            if late
+            else ""
+        )
+        + f". Together they are {entry.total_ms} ms.",
+        f"Add up the income in {entry.currency} for periods within {entry.period}, with its corrections, "
+        "and what "
+        "came too late for the settlement of its own period. Of each source the terms' share goes to the "
+        "pool; "
+        f"what is kept back is rounded down. The pool is {entry.pool} micro-units.",
+        "Divide the pool over the stems by their ms; a stem's amount over its lines by their ms, a line "
+        "being "
+        "what was heard in one period under the same shares; each line's amount into master and "
+        "publishing by "
+        "the terms, and each side over its shares, by the rounding rule.",
     )

@@ -19,6 +19,9 @@ class ReadableLog(Protocol):
     """What royalties read of a `ledger.log.Log`."""
 
     @property
+    def home(self) -> Path: ...
+
+    @property
     def origin(self) -> str: ...
 
     @property

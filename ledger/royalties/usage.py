@@ -1,53 +1,34 @@
-"""How stems were used in a period: sums over the placements of a ledger, in one pass."""
+"""How stems were used: sums over the placements of a ledger, here from its entries themselves.
+
+`Usage` is what royalties ask. `EntriesUsage` answers in one pass over the entries; `table.py` answers with
+SQL over their Parquet, for ledgers of millions of placements. Both give the same numbers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..entries import Placement
-from .periods import Period
+from .books import Books, Read, gather
+from .windows import Window
 
 
-class Tally(Protocol):
-    """Something that sums the placements of `period` among entries 0 to `last`."""
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Of one stem: what was heard in a window while the same people owned it.
 
-    @property
-    def period(self) -> Period: ...
-
-    @property
-    def last(self) -> int: ...
-
-    def add(self, index: int, placement: Placement) -> None:
-        """Count one placement that lies in the period and at or before `last`."""
-
-
-class Milliseconds:
-    """Milliseconds in play per stem id: all that a settlement needs of the placements."""
-
-    def __init__(self, period: Period, last: int) -> None:
-        self.period = period
-        self.last = last
-        self.by_stem: dict[str, int] = {}
-
-    def add(self, index: int, placement: Placement) -> None:
-        self.by_stem[placement.stem] = self.by_stem.get(placement.stem, 0) + placement.ms
-
-
-class Late(Milliseconds):
-    """Milliseconds in play per stem id that entered the ledger after the period was settled.
-
-    `settled` is the last entry that the settlement read; `last` the last one to look at.
+    `period`: the window's, as it is written. `splits`: the entry that said who owns what; -1 for a stem that
+    no entry brought into the vault.
     """
 
-    def __init__(self, period: Period, settled: int, last: int) -> None:
-        super().__init__(period, last)
-        self._settled = settled
-
-    def add(self, index: int, placement: Placement) -> None:
-        if index > self._settled:
-            super().add(index, placement)
+    stem: str
+    period: str
+    splits: int
+    ms: int
+    placements: int
 
 
 @dataclass(slots=True)
@@ -58,84 +39,181 @@ class Amount:
     placements: int = 0
 
 
-class Uses:
-    """How each of some stems was used: by use, tier, role, section, session and day."""
-
-    def __init__(self, period: Period, last: int, stems: Collection[str]) -> None:
-        self.period = period
-        self.last = last
-        self.by_stem: dict[str, StemUse] = {stem: StemUse() for stem in stems}
-
-    def add(self, index: int, placement: Placement) -> None:
-        use = self.by_stem.get(placement.stem)
-        if use is not None:
-            use.add(index, placement)
-
-
+@dataclass(slots=True)
 class StemUse:
     """How one stem was used. Keys of the mappings are the placements' own words; days are `YYYY-MM-DD`."""
 
-    def __init__(self) -> None:
-        self.whole = Amount()
-        self.sessions: set[str] = set()
-        self.by_use: dict[str, Amount] = {}
-        self.by_tier: dict[str, Amount] = {}
-        self.by_role: dict[str, Amount] = {}
-        self.by_section: dict[str, Amount] = {}
-        self.by_day: dict[str, Amount] = {}
-        self.first: tuple[str, int] | None = None
-        """Start and ledger index of the earliest placement."""
-        self.last: tuple[str, int] | None = None
-
-    def add(self, index: int, placement: Placement) -> None:
-        ms = placement.ms
-        for amounts, word in (
-            (self.by_use, placement.use),
-            (self.by_tier, placement.tier),
-            (self.by_role, placement.role),
-            (self.by_section, placement.section),
-            (self.by_day, placement.start[:10]),
-        ):
-            amount = amounts.get(word)
-            if amount is None:
-                amount = amounts[word] = Amount()
-            amount.ms += ms
-            amount.placements += 1
-        self.whole.ms += ms
-        self.whole.placements += 1
-        self.sessions.add(placement.session)
-        at = (placement.start, index)
-        if self.first is None or at < self.first:
-            self.first = at
-        if self.last is None or at > self.last:
-            self.last = at
+    whole: Amount = field(default_factory=Amount)
+    sessions: int = 0
+    by_use: dict[str, Amount] = field(default_factory=dict)
+    by_tier: dict[str, Amount] = field(default_factory=dict)
+    by_role: dict[str, Amount] = field(default_factory=dict)
+    by_section: dict[str, Amount] = field(default_factory=dict)
+    by_day: dict[str, Amount] = field(default_factory=dict)
+    first: tuple[str, int] | None = None
+    """Start and ledger index of the earliest placement."""
+    last: tuple[str, int] | None = None
 
 
-def router(tallies: Iterable[Tally]) -> Callable[[int, Placement], None]:
-    """A function that hands each placement to the tallies whose period and entries it lies in.
+class Usage(Protocol):
+    """Answers about the placements of one ledger."""
 
-    Periods are whole days, so which tallies a placement may go to is looked up by its day.
+    @property
+    def books(self) -> Books:
+        """All other entries."""
+        ...
+
+    def heard(self, questions: Sequence[Sequence[Window]]) -> list[list[Heard]]:
+        """For each question what its windows hold, sorted by stem, period and splits.
+
+        The windows of one question do not overlap. Raises VerificationFailed, LedgerError.
+        """
+        ...
+
+    def uses(self, window: Window, stems: Collection[str] | None = None) -> dict[str, StemUse]:
+        """How stems, or all that were heard, were used in a window."""
+        ...
+
+    def played(self, windows: Sequence[Window], floor_ms: int = 0) -> Iterator[Played]:
+        """Every stem of every session in the windows of one question, by session, then stem."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """Of one stem in one session.
+
+    `floored`: its ms if each placement counts for `floor_ms` at the least. `sections`: in how many of the
+    session's sections it was heard.
     """
-    all_tallies = tuple(tallies)
-    days: dict[str, tuple[Tally, ...]] = {}
 
-    def route(index: int, placement: Placement) -> None:
-        day = placement.start[:10]
-        chosen = days.get(day)
-        if chosen is None:
-            chosen = days[day] = tuple(tally for tally in all_tallies if placement.start in tally.period)
-        for tally in chosen:
-            if index <= tally.last:
-                tally.add(index, placement)
-
-    return route
+    session: str
+    stem: str
+    ms: int
+    floored: int
+    placements: int
+    sections: int
 
 
-def sum_ms(entries: Iterable[tuple[int, object]], period: Period) -> Mapping[str, int]:
-    """Milliseconds in play per stem id over the placements of `entries` that start in `period`."""
-    heard: dict[str, int] = {}
-    start, end = period.start, period.end
-    for _, entry in entries:
-        if type(entry) is Placement and start <= entry.start < end:
-            heard[entry.stem] = heard.get(entry.stem, 0) + entry.ms
-    return heard
+class EntriesUsage:
+    """The answers of a ledger's entries, in one pass each."""
+
+    def __init__(self, read: Read, books: Books | None = None) -> None:
+        self._read = read
+        self._books = books
+
+    @property
+    def books(self) -> Books:
+        if self._books is None:
+            self._books = gather(self._read())
+        return self._books
+
+    def heard(self, questions: Sequence[Sequence[Window]]) -> list[list[Heard]]:
+        books = self.books
+        sums: list[dict[tuple[str, str, int], Amount]] = [{} for _ in questions]
+        owners = [_Owners(books, windows[0].last) for windows in questions]
+        chosen = _by_day([(at, window) for at, windows in enumerate(questions) for window in windows])
+        for index, placement in self._placements():
+            for at, window in chosen(placement.start[:10]):
+                if window.above < index <= window.last:
+                    splits = owners[at].at(placement.stem, placement.start)
+                    key = (placement.stem, window.period.text, splits)
+                    amount = sums[at].get(key)
+                    if amount is None:
+                        amount = sums[at][key] = Amount()
+                    amount.ms += placement.ms
+                    amount.placements += 1
+        return [
+            [Heard(*key, amount.ms, amount.placements) for key, amount in sorted(each.items())]
+            for each in sums
+        ]
+
+    def uses(self, window: Window, stems: Collection[str] | None = None) -> dict[str, StemUse]:
+        found: dict[str, StemUse] = {}
+        sessions: dict[str, set[str]] = {}
+        for index, placement in self._within(window):
+            if stems is None or placement.stem in stems:
+                use = found.get(placement.stem)
+                if use is None:
+                    use = found[placement.stem] = StemUse()
+                    sessions[placement.stem] = set()
+                _count(use, index, placement)
+                sessions[placement.stem].add(placement.session)
+        for stem, use in found.items():
+            use.sessions = len(sessions[stem])
+        return found
+
+    def played(self, windows: Sequence[Window], floor_ms: int = 0) -> Iterator[Played]:
+        sums: dict[tuple[str, str], list[int]] = {}
+        sections: dict[tuple[str, str], set[str]] = {}
+        for window in windows:
+            for _, placement in self._within(window):
+                key = (placement.session, placement.stem)
+                sum_ = sums.setdefault(key, [0, 0, 0])
+                sum_[0] += placement.ms
+                sum_[1] += max(placement.ms, floor_ms)
+                sum_[2] += 1
+                sections.setdefault(key, set()).add(placement.section)
+        for key, (ms, floored, placements) in sorted(sums.items()):
+            yield Played(*key, ms, floored, placements, len(sections[key]))
+
+    def _placements(self) -> Iterator[tuple[int, Placement]]:
+        for index, entry in self._read():
+            if type(entry) is Placement:
+                yield index, entry
+
+    def _within(self, window: Window) -> Iterator[tuple[int, Placement]]:
+        start, end = window.period.start, window.period.end
+        for index, placement in self._placements():
+            if window.above < index <= window.last and start <= placement.start < end:
+                yield index, placement
+
+
+class _Owners:
+    """Which splits a placement goes by, as entries 0 to `last` have it."""
+
+    def __init__(self, books: Books, last: int) -> None:
+        self._books, self._last = books, last
+        self._known: dict[str, tuple[list[str], list[int]]] = {}
+
+    def at(self, stem: str, start: str) -> int:
+        known = self._known.get(stem)
+        if known is None:
+            splits = self._books.splits_of(stem, self._last)
+            # Those that the stem came with hold from its beginning.
+            known = self._known[stem] = [each.time for each in splits[1:]], [each.index for each in splits]
+        times, indices = known
+        return indices[bisect_right(times, start)] if indices else -1
+
+
+def _by_day(windows: Iterable[tuple[int, Window]]) -> Callable[[str], Sequence[tuple[int, Window]]]:
+    """The windows that a day, `YYYY-MM-DD`, lies in: periods are whole days."""
+    every = tuple(windows)
+    days: dict[str, tuple[tuple[int, Window], ...]] = {}
+
+    def chosen(day: str) -> Sequence[tuple[int, Window]]:
+        found = days.get(day)
+        if found is None:
+            noon = f"{day}T12:00:00.000Z"
+            found = days[day] = tuple(each for each in every if noon in each[1].period)
+        return found
+
+    return chosen
+
+
+def _count(use: StemUse, index: int, placement: Placement) -> None:
+    for amounts, word in (
+        (use.by_use, placement.use),
+        (use.by_tier, placement.tier),
+        (use.by_role, placement.role),
+        (use.by_section, placement.section),
+        (use.by_day, placement.start[:10]),
+    ):
+        amount = amounts.setdefault(word, Amount())
+        amount.ms += placement.ms
+        amount.placements += 1
+    use.whole.ms += placement.ms
+    use.whole.placements += 1
+    at = (placement.start, index)
+    use.first = at if use.first is None else min(use.first, at)
+    use.last = at if use.last is None else max(use.last, at)

@@ -188,26 +188,24 @@ def _leave_scripts(door: Door, pieces: Sequence[Path], folder: Path) -> list[Pat
 
 def _pay(vault: Vault, rendered: Rendered, folder: Path) -> Paid:
     """Settle a sample income for this month, and write the statement of who was heard most."""
-    import msgspec
-
     from ..ledger.royalties.page import page
     from ..ledger.royalties.record import record_income
     from ..ledger.royalties.settle import settle
-    from ..ledger.royalties.statement import statement
+    from ..ledger.royalties.statement import Named, statement, to_bytes
 
     period = vault.log.clock.now()[:7]
     record_income(vault.log, INCOME, "EUR", "subscription", period, "sample income of the demo")
     settle(vault.log, period, "EUR", early=True)
-    holders = {each.holder: (each.name, each.name_salt) for each in vault.holders() if each.name_salt}
+    holders = {each.holder: Named(each.name, each.name_salt) for each in vault.holders() if each.name_salt}
     heard = dict.fromkeys(holders, 0)
     for stem in rendered.stems:
         heard[stem.holder] += stem.ms
     most = max(heard, key=lambda holder: (heard[holder], holder))
     made = statement(vault.log, most, period, holders)
     html, record = (folder / name for name in STATEMENTS)
-    record.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
+    record.write_bytes(to_bytes(made))
     html.write_text(page(made), encoding="utf-8")
-    return Paid(record, html, holders[most][0], made.accrued, period)
+    return Paid(record, html, holders[most].name, made.accrued, period)
 
 
 def _told(

@@ -1,4 +1,4 @@
-"""Options that commands share: a time, a dial, and what a session is for."""
+"""Options that commands share: a time, a dial, what a session is for, and what adds up milliseconds."""
 
 from __future__ import annotations
 
@@ -63,3 +63,10 @@ def dial_value(text: str, option: str = "--dial") -> tuple[str, float]:
     if not equals or not name or number != number:
         raise click.BadParameter(f"{text!r} is not NAME=VALUE, such as energy=0.8", param_hint=option)
     return name, number
+
+
+engine = click.option(
+    "--engine",
+    type=click.Choice(["python", "duckdb", "spark"]),
+    help="What adds up the milliseconds; by default python, or duckdb for a large ledger.",
+)

@@ -1,4 +1,4 @@
-"""`stemloom royalty`: income, terms, settlements, statements and balances."""
+"""`stemloom royalty`: income, terms, settlements, statements and balances. The rest: `accounts.py`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from . import accounts
 from .ledger import write_whole
+from .options import engine
 from .output import Door, checked_output, table
 
 if TYPE_CHECKING:
     from ..ledger.entries import Source
+    from ..ledger.royalties.engines import Engine
     from ..ledger.royalties.settle import Settled
-    from ..ledger.royalties.statement import Statement
+    from ..ledger.royalties.statement import Named, Statement
     from ..ledger.royalties.terms import InForce
     from ..vault.records import Holder
 
@@ -40,6 +43,9 @@ def royalty() -> None:
     """
 
 
+accounts.register(royalty)
+
+
 @royalty.command(cls=_Amount, short_help="Record income of a period.")
 @click.argument("amount")
 @click.option("--currency", metavar="CODE", required=True, help="ISO 4217, such as EUR.")
@@ -49,12 +55,15 @@ def royalty() -> None:
 @click.pass_obj
 def income(door: Door, amount: str, currency: str, source: Source, period: str, reference: str) -> None:
     """Record income: royalty income 1000.00 --currency EUR --period 2026-11 --reference inv-1."""
+    from ..ledger.royalties.books import gather
     from ..ledger.royalties.money import money_text, parse_amount
-    from ..ledger.royalties.record import record_income
+    from ..ledger.royalties.periods import Period
+    from ..ledger.royalties.record import late_of, record_income
 
     micro = parse_amount(amount)
     with door.log() as log:
         index, entry = record_income(log, micro, currency.upper(), source, period, reference)
+        late = late_of(gather(log.entries(0, index)), Period.parse(period), entry.currency)
     door.emit(
         {
             "index": index,
@@ -68,6 +77,8 @@ def income(door: Door, amount: str, currency: str, source: Source, period: str, 
         f"{money_text(entry.amount, entry.currency)} from {entry.source} for {entry.period} "
         f"recorded as entry {index}",
     )
+    if late is not None:
+        door.note(f"{late} was settled before: the next settlement in {entry.currency} divides it, as late")
 
 
 @royalty.group(invoke_without_command=True, short_help="Show or set how income is divided.")
@@ -134,10 +145,13 @@ def set_(
 @royalty.command(short_help="Divide a period's income by time heard.")
 @click.argument("period")
 @_CURRENCY
-@click.option("--early", is_flag=True, help="Though it is not over: what is heard after is in no settlement.")
+@click.option("--early", is_flag=True, help="Though it is not over: what is heard after counts in the next.")
 @click.option("--unallocated", is_flag=True, help="Though nothing was heard: all of it stays nobody's.")
+@engine
 @click.pass_obj
-def settle(door: Door, period: str, currency: str | None, early: bool, unallocated: bool) -> None:
+def settle(
+    door: Door, period: str, currency: str | None, early: bool, unallocated: bool, engine: Engine | None
+) -> None:
     """Divide a period's income by the milliseconds each stem was heard, once and for good."""
     from ..ledger.royalties.settle import settle as settle_period
 
@@ -151,11 +165,13 @@ def settle(door: Door, period: str, currency: str | None, early: bool, unallocat
             early=early,
             unallocated=unallocated,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
+            engine=engine,
         )
     door.emit(settled.record(), _settled_text(settled, {each.holder: each.name for each in people}))
     if settled.entry.time < settled.division.period.end:
         door.note(
-            f"{settled.entry.period} is not over: what is heard in it from now on is not in this settlement"
+            f"{settled.entry.period} is not over: what is heard in it from now on counts in the next "
+            "settlement"
         )
 
 
@@ -164,56 +180,133 @@ def settle(door: Door, period: str, currency: str | None, early: bool, unallocat
 @click.argument("period")
 @_CURRENCY
 @click.option("--html", type=click.Path(path_type=Path), help="Write it as one HTML file.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write it as a JSON file.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write it as a JSON file, which can be recomputed."
+)
+@click.option("--csv", "sheet", type=click.Path(path_type=Path), help="Write its lines as CSV.")
+@engine
 @click.pass_obj
 def statement(
-    door: Door, holder: str, period: str, currency: str | None, html: Path | None, out: Path | None
+    door: Door,
+    holder: str,
+    period: str,
+    currency: str | None,
+    html: Path | None,
+    out: Path | None,
+    sheet: Path | None,
+    engine: Engine | None,
 ) -> None:
     """What a HOLDER (id or name) earned in a settled PERIOD, and how."""
     import msgspec
 
-    from ..ledger.royalties.statement import statement as make_statement
+    from ..ledger.royalties.accounts import statement_csv
+    from ..ledger.royalties.statement import statement as make
+    from ..ledger.royalties.statement import to_bytes
 
-    checked_output(out)
-    checked_output(html)
+    for path in (out, html, sheet):
+        checked_output(path)
     people = _people(door)
-    names = {each.holder: (each.name, each.name_salt) for each in people if each.name_salt}
     who = _find(people, holder)
     with door.log() as log:
-        made = make_statement(log, who, period, names, currency=currency.upper() if currency else None)
+        made = make(log, who, period, _named(people), currency.upper() if currency else None, engine)
     if out is not None:
-        write_whole(out, msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
+        write_whole(out, to_bytes(made))
     if html is not None:
         from ..ledger.royalties.page import page
 
         write_whole(html, page(made).encode())
+    if sheet is not None:
+        write_whole(sheet, statement_csv(made).encode())
     door.emit(msgspec.to_builtins(made), _statement_text(made))
-    for path in (out, html):
+    for path in (out, html, sheet):
         if path is not None:
             door.note(f"wrote {path}")
 
 
+@royalty.command(short_help="The statements of all holders for a period.")
+@click.argument("period")
+@_CURRENCY
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write them into.")
+@engine
+@click.pass_obj
+def statements(door: Door, period: str, currency: str | None, out: Path, engine: Engine | None) -> None:
+    """Write everybody's statement for a settled PERIOD: as HTML, JSON and CSV, by holder id."""
+    from ..ledger.royalties.accounts import statement_csv
+    from ..ledger.royalties.engines import usage_of
+    from ..ledger.royalties.page import page
+    from ..ledger.royalties.statement import Statements, to_bytes
+    from ..ledger.royalties.turn import sealed
+
+    people = _people(door)
+    written: list[str] = []
+    with door.log() as log, door.progress() as progress:
+        seal = sealed(log)
+        task = progress.add_task("adding up", total=None)
+        with usage_of(log, seal, engine) as usage:
+            made = Statements(
+                usage,
+                seal,
+                log.origin,
+                log.vkey,
+                period,
+                _named(people),
+                currency.upper() if currency else None,
+            )
+        out.mkdir(parents=True, exist_ok=True)
+        progress.update(task, description="writing statements", total=len(made.holders))
+        for holder in made.holders:
+            each = made.of(holder)
+            name = f"{holder}-{period}-{made.currency}"
+            write_whole(out / f"{name}.json", to_bytes(each))
+            write_whole(out / f"{name}.csv", statement_csv(each).encode())
+            write_whole(out / f"{name}.html", page(each).encode())
+            written.append(name)
+            progress.advance(task)
+    door.emit(
+        {"folder": str(out), "currency": made.currency, "statements": written},
+        f"wrote {len(written)} statements into {out}, each as .html, .json and .csv",
+    )
+
+
 @royalty.command(short_help="What each holder is owed.")
 @click.argument("holder", required=False)
+@click.option("--csv", "sheet", type=click.Path(path_type=Path), help="Write them as CSV, in micro-units.")
+@engine
 @click.pass_obj
-def balance(door: Door, holder: str | None) -> None:
+def balance(door: Door, holder: str | None, sheet: Path | None, engine: Engine | None) -> None:
     """What each holder is owed, or one of them; and what was heard since in the settled periods."""
     import msgspec
 
-    from ..ledger.royalties.balance import balances_of, heard_since_of
+    from ..ledger.clock import SystemClock
+    from ..ledger.royalties.accounts import balances_csv
+    from ..ledger.royalties.balance import balances, heard_since
+    from ..ledger.royalties.engines import usage_of
     from ..ledger.royalties.money import decimal_text
     from ..ledger.royalties.turn import sealed
 
+    checked_output(sheet)
     people = _people(door)
     names = {each.holder: each.name for each in people}
     who = None if holder is None else _find(people, holder)
     with door.log() as log:
         seal = sealed(log)
-        found, since = balances_of(seal, who), heard_since_of(seal)
+        with usage_of(log, seal, engine) as usage:
+            found = balances(usage, seal.size, SystemClock().now()[:10], who)
+            since = heard_since(usage, seal.size)
     rows = [
-        (names.get(each.holder, each.holder), each.currency, each.settlements, decimal_text(each.closing, 6))
+        (
+            names.get(each.holder, each.holder),
+            each.currency,
+            each.settlements,
+            decimal_text(each.accrued + each.adjusted, 6),
+            decimal_text(each.paid, 6),
+            decimal_text(each.frozen, 6),
+            decimal_text(each.closing, 6),
+        )
         for each in found
     ]
+    if sheet is not None:
+        write_whole(sheet, balances_csv(found, names).encode())
     door.emit(
         {
             "balances": [{**msgspec.to_builtins(each), "name": names.get(each.holder)} for each in found],
@@ -221,7 +314,11 @@ def balance(door: Door, holder: str | None) -> None:
         },
         "\n".join(
             [
-                table(("holder", "currency", "settlements", "balance"), rows, right=(2, 3))
+                table(
+                    ("holder", "currency", "settlements", "earned", "paid", "of it frozen", "balance"),
+                    rows,
+                    right=(2, 3, 4, 5, 6),
+                )
                 if rows
                 else "nothing was settled yet",
                 *(
@@ -232,6 +329,14 @@ def balance(door: Door, holder: str | None) -> None:
             ]
         ),
     )
+    if sheet is not None:
+        door.note(f"wrote {sheet}")
+
+
+def _named(people: tuple[Holder, ...]) -> dict[str, Named]:
+    from ..ledger.royalties.statement import Named
+
+    return {each.holder: Named(each.name, each.name_salt) for each in people if each.name_salt}
 
 
 def _people(door: Door) -> tuple[Holder, ...]:
@@ -318,7 +423,7 @@ def _settled_text(settled: Settled, names: dict[str, str]) -> str:
 
 
 def _since_text(ms: int) -> str:
-    return f"{ms} ms heard since, in no settlement yet"
+    return f"{ms} ms heard since; the next settlement counts them"
 
 
 def _statement_text(made: Statement) -> str:
@@ -328,11 +433,11 @@ def _statement_text(made: Statement) -> str:
     rows = [
         (
             each.title,
-            duration_text(each.ms),
-            percent_text(each.ms, made.total_ms),
+            duration_text(each.ms + each.late_ms),
+            percent_text(each.ms + each.late_ms, made.total_ms),
             each.placements,
             decimal_text(each.amount, 6),
-            decimal_text(each.accrued, 6),
+            decimal_text(each.accrued + each.adjusted, 6),
         )
         for each in made.stems
     ]
@@ -341,10 +446,15 @@ def _statement_text(made: Statement) -> str:
     late = (
         f"{_since_text(since.total_ms)}; {since.ms} ms of them are of these stems\n" if since.total_ms else ""
     )
+    if made.adjusted:
+        late += f"{money_text(made.adjusted, made.currency)} of it for what came late, of earlier periods\n"
+    if made.frozen:
+        late += f"{money_text(made.frozen, made.currency)} is frozen: earned by stems now withdrawn\n"
     return (
         f"{made.payee.name or made.holder}, {period_text(made.period)}: "
         f"{money_text(made.amount, made.currency)} earned, "
-        f"balance {money_text(made.closing, made.currency)}\n\n"
+        + (f"{money_text(made.paid, made.currency)} paid, " if made.paid else "")
+        + f"balance {money_text(made.closing, made.currency)}\n\n"
         f"{table(head, rows, right=(1, 2, 3, 4, 5))}\n\n{late}"
         f"from entries {made.first} to {made.last} of {made.origin}, settled at entry {made.settlement.index}"
     )

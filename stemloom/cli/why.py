@@ -88,15 +88,16 @@ def _sounding(log: Log, session: str, at: float) -> Iterator[tuple[int, Any]]:
 
 def _earned(log: Log, stems: list[str]) -> dict[str, dict[str, str]]:
     """What stems have earned in all settled periods, by stem and period."""
-    from ..ledger.royalties.books import gather
     from ..ledger.royalties.division import rederive
+    from ..ledger.royalties.engines import usage_of
     from ..ledger.royalties.money import money_text
     from ..ledger.royalties.turn import sealed
 
-    seal = sealed(log)
-    settlements = [(period, entry) for _, period, entry in gather(seal.read()).settlements]
+    with usage_of(log, sealed(log)) as usage:
+        settlements = [(period, entry) for _, period, entry in usage.books.settlements]
+        divisions = rederive(usage, settlements)
     earned = dict[str, dict[str, str]]()
-    for (_, entry), division in zip(settlements, rederive(seal.read, settlements)[1], strict=True):
+    for (_, entry), division in zip(settlements, divisions, strict=True):
         for each in division.stems:
             if each.stem in stems:
                 money = money_text(each.amount, entry.currency)

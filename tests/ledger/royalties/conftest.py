@@ -10,9 +10,11 @@ import pytest
 
 from stemloom.ledger.entries import (
     Consent,
+    Correction,
     Entry,
     Holder,
     Income,
+    Payout,
     Placement,
     Settlement,
     Share,
@@ -23,12 +25,13 @@ from stemloom.ledger.entries import (
     Tier,
     Use,
 )
-from stemloom.ledger.royalties.books import gather
 from stemloom.ledger.royalties.division import Division, divide_period
 from stemloom.ledger.royalties.periods import Period
 from stemloom.ledger.royalties.settle import settlement_entry
+from stemloom.ledger.royalties.statement import Named
 from stemloom.ledger.royalties.turn import Sealed
-from stemloom.ledger.royalties.usage import Milliseconds
+from stemloom.ledger.royalties.usage import EntriesUsage
+from stemloom.ledger.royalties.windows import windows_of
 from stemloom.ledger.statements import commitment
 
 Shares = dict[str, int]
@@ -47,7 +50,7 @@ class Story:
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
-        self.names: dict[str, tuple[str, str]] = {}
+        self.names: dict[str, Named] = {}
         self._seq: dict[str, int] = {}
 
     h = staticmethod(lambda name: _id("h", name))
@@ -65,10 +68,14 @@ class Story:
         root = hashlib.sha256(str(len(self.entries)).encode()).hexdigest()
         return Sealed(size=len(self.entries), root=root, checkpoint="a checkpoint\n", read=self.read)
 
+    @property
+    def usage(self) -> EntriesUsage:
+        return EntriesUsage(self.read)
+
     def holder(self, *names: str, time: str = "2026-10-01T09:00:00.000Z") -> int:
         for name in names:
             salt = hashlib.sha256(f"salt {name}".encode()).hexdigest()
-            self.names[self.h(name)] = (name, salt)
+            self.names[self.h(name)] = Named(name, salt)
             self.add(
                 Holder(
                     time=time,
@@ -210,14 +217,32 @@ class Story:
             )
         )
 
-    def divide(self, period: str = "2026-11", currency: str = "EUR") -> Division:
-        heard = Milliseconds(Period.parse(period), len(self.entries) - 1)
-        books = gather(self.read(), [heard])
-        return divide_period(books, heard.period, currency, heard.last, heard.by_stem)
+    def pay(self, name: str, amount: int, currency: str = "EUR") -> int:
+        return self.add(
+            Payout(
+                time="2026-12-05T12:00:00.000Z",
+                holder=self.h(name),
+                currency=currency,
+                amount=amount,
+                reference="transfer",
+            )
+        )
 
-    def settle(self, period: str = "2026-11", currency: str = "EUR") -> tuple[int, Settlement, Division]:
+    def correct(self, index: int, by: int) -> int:
+        return self.add(
+            Correction(time="2026-12-06T12:00:00.000Z", corrects=index, amount=by, reason="a typing error")
+        )
+
+    def divide(self, period: str = "2026-11", currency: str = "EUR") -> Division:
+        usage, of, last = self.usage, Period.parse(period), len(self.entries) - 1
+        (heard,) = usage.heard([windows_of(usage.books, of, currency, last)])
+        return divide_period(usage.books, of, currency, last, heard)
+
+    def settle(
+        self, period: str = "2026-11", currency: str = "EUR", time: str = "2026-12-01T08:00:00.000Z"
+    ) -> tuple[int, Settlement, Division]:
         division = self.divide(period, currency)
-        entry = settlement_entry(division, self.seal.root, "2026-12-01T08:00:00.000Z")
+        entry = settlement_entry(division, self.seal.root, time)
         return self.add(entry), entry, division
 
 

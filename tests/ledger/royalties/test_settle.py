@@ -19,7 +19,7 @@ from stemloom.ledger.entries import Entry, Placement, Session, Settlement, Share
 from stemloom.ledger.errors import LedgerError, VerificationFailed
 from stemloom.ledger.keys import PrivateKey
 from stemloom.ledger.log import Log
-from stemloom.ledger.royalties.balance import HeardSince, balances, heard_since_of
+from stemloom.ledger.royalties.balance import HeardSince, balances, heard_since
 from stemloom.ledger.royalties.errors import (
     AlreadySettled,
     BadAmount,
@@ -31,9 +31,9 @@ from stemloom.ledger.royalties.errors import (
 )
 from stemloom.ledger.royalties.money import LARGEST
 from stemloom.ledger.royalties.record import record_income, record_terms
-from stemloom.ledger.royalties.settle import check_settlement, settle
-from stemloom.ledger.royalties.statement import statement
-from stemloom.ledger.royalties.turn import sealed
+from stemloom.ledger.royalties.settle import check_settlements, settle
+from stemloom.ledger.royalties.statement import Named, statement
+from stemloom.ledger.royalties.usage import EntriesUsage
 from stemloom.ledger.statements import commitment, make_consent, make_holder
 from stemloom.ledger.verify import verify
 from stemloom.vault.vault import Vault
@@ -136,7 +136,7 @@ class Home:
             for name, key in keys.items()
         ]
         self.ada, self.ben = (each.holder for each in people)
-        self.names = {self.ada: ("Ada", SALT), self.ben: ("Ben", SALT)}
+        self.names = {self.ada: Named("Ada", SALT), self.ben: Named("Ben", SALT)}
         owners = {
             "Bass": {self.ada: 600_000, self.ben: 400_000},
             "Pad": {self.ben: 1_000_000},
@@ -167,6 +167,10 @@ class Home:
         heard = [("Bass", 20_000), ("Pad", 65_000), ("Bass", 15_001)]
         self.log.append(session_entries(self.stems, grants, heard))
 
+    @property
+    def usage(self) -> EntriesUsage:
+        return EntriesUsage(self.log.entries)
+
     def income(self, amount: int = 1_000_000_000, period: str = "2025-03", currency: str = "EUR") -> int:
         return record_income(self.log, amount, currency, "subscription", period, "inv-1")[0]
 
@@ -183,7 +187,7 @@ def test_a_settlement_is_sealed_verifies_and_follows_again(home: Home) -> None:
     assert settled.index == size
     assert (settled.entry.first, settled.entry.last, settled.entry.root) == (0, size - 1, root.hex())
     assert home.log.entry(settled.index) == settled.entry
-    assert check_settlement(settled.index, settled.entry, home.log.entries()) == []
+    assert check_settlements([(settled.index, settled.entry)], home.log.entries) == {}
     report = verify(home.path)
     assert report.ok, report.problems
     record = settled.record()
@@ -200,10 +204,10 @@ def test_a_period_that_is_over_needs_no_more_than_its_name(home: Home) -> None:
     assert settle(home.log, "2025-03", clock=FixedClock("2025-04-01T00:00:00.000Z")).entry.total_ms == 100_001
 
 
-def test_what_is_heard_after_an_early_settlement_is_counted_and_in_no_settlement(home: Home) -> None:
+def test_what_is_heard_after_an_early_settlement_counts_in_the_next(home: Home) -> None:
     home.income()
     settled = settle(home.log, "2025-03", early=True)
-    assert [each.ms for each in heard_since_of(sealed(home.log))] == [0]
+    assert [each.ms for each in heard_since(home.usage, home.log.size)] == [0]
     again = [
         msgspec.structs.replace(entry, session="xffffffffffffffffffff")
         for _, entry in home.log.entries(0, settled.index)
@@ -211,9 +215,16 @@ def test_what_is_heard_after_an_early_settlement_is_counted_and_in_no_settlement
     ]
     home.log.append(again)
     assert verify(home.path).problems == ()
-    assert heard_since_of(sealed(home.log)) == (HeardSince("2025-03", "EUR", settled.index, 100_001),)
+    assert heard_since(home.usage, home.log.size) == (HeardSince("2025-03", "EUR", settled.index, 100_001),)
     made = statement(home.log, home.ada, "2025-03", home.names)
     assert (made.total_ms, made.since.total_ms, made.since.ms) == (100_001, 100_001, 35_001)
+    home.income(300_000, period="2025-02")
+    later = settle(home.log, "2025-02")
+    assert (later.entry.total_ms, later.division.late_ms) == (100_001, 100_001)
+    assert verify(home.path).problems == ()
+    assert [each.ms for each in heard_since(home.usage, home.log.size)] == [0, 0]
+    made = statement(home.log, home.ada, "2025-02", home.names)
+    assert (made.accrued, made.adjusted > 0, made.opening + made.adjusted) == (0, True, made.closing)
 
 
 def test_a_period_without_sound_is_settled_if_that_is_meant(home: Home) -> None:
@@ -231,7 +242,7 @@ def test_statements_share_out_the_pool(home: Home) -> None:
     assert both[0].vkey == home.log.vkey
     assert both[0].checkpoint.encode() == home.log.checkpoint()
     assert [each.closing for each in sorted(both, key=lambda each: each.holder)] == [
-        each.closing for each in balances(home.log)
+        each.closing for each in balances(home.usage, home.log.size, "2025-04-01")
     ]
 
 
@@ -242,6 +253,8 @@ def test_no_day_is_settled_twice_and_nothing_is_written_then(home: Home) -> None
     for period in ("2025-03", "2025-Q1", "2025-03-31..2025-04-02"):
         with pytest.raises(AlreadySettled):
             settle(home.log, period, "EUR", FixedClock("2025-06-01T00:00:00.000Z"))
+    # Income of the settled days alone is late, and the next settlement's; of more days it is nobody's.
+    for period in ("2025-Q1", "2025-03-31..2025-04-02"):
         with pytest.raises(AlreadySettled):
             record_income(home.log, 5, "EUR", "sync", period, "inv-2", FixedClock("2025-06-01T00:00:00.000Z"))
     assert home.log.size == size
@@ -459,7 +472,7 @@ def test_the_running_month_is_settled_early_or_not_at_all(home: Home, stemloom: 
     assert f"{period} is not over: its last day is 9998-12-31" in err
     code, _, err = stemloom("settle", period, "--early", "--unallocated")
     assert code == 0
-    assert "is not over: what is heard in it from now on is not in this settlement" in err
+    assert "is not over: what is heard in it from now on counts in the next" in err
 
 
 def test_balance_and_statement_print_what_was_heard_since(home: Home, stemloom: Any) -> None:
@@ -476,7 +489,7 @@ def test_balance_and_statement_print_what_was_heard_since(home: Home, stemloom: 
     )
     for words in (("balance",), ("balance", home.ben), ("statement", home.ada, "2025-03")):
         code, out, _ = stemloom(*words)
-        assert (code, "100001 ms heard since, in no settlement yet" in out) == (0, True)
+        assert (code, "100001 ms heard since; the next settlement counts them" in out) == (0, True)
     assert json.loads(stemloom("balance", "--json")[1])["heard_since"] == [
         {"period": "2025-03", "currency": "EUR", "settlement": settled.index, "ms": 100_001}
     ]

@@ -1,0 +1,59 @@
+"""What adds up milliseconds: plain Python over the entries, or SQL on DuckDB or Spark over their Parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, get_args
+
+from ..disk import RealDisk
+from ..export import export_parquet
+from ..note import parse_vkey
+from ..reader import TileReader
+from .turn import ReadableLog, Sealed
+from .usage import EntriesUsage, Usage
+
+Engine = Literal["python", "duckdb", "spark"]
+ENGINES: tuple[Engine, ...] = get_args(Engine)
+FEW = 200_000
+"""Up to how many entries they are read as they are; beyond, a Parquet copy is kept beside the log."""
+
+
+@contextmanager
+def usage_of(
+    log: ReadableLog,
+    seal: Sealed,
+    engine: Engine | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Usage]:
+    """The usage of a log under a checkpoint; without `engine`, by how many entries there are.
+
+    SQL engines read `HOME/ledger/parquet`, which is brought up to the checkpoint first: `progress(done,
+    total)` counts its entries. Raises VerificationFailed, OSError, LedgerError where an engine is not
+    installed.
+    """
+    chosen = engine or ("python" if seal.size <= FEW else "duckdb")
+    if chosen == "python":
+        yield EntriesUsage(seal.read)
+        return
+    from .table import opened
+
+    with _parquet(log.home, log.vkey, seal, progress) as files, opened(chosen, files) as usage:
+        yield usage
+
+
+@contextmanager
+def _parquet(
+    home: Path, vkey: str, seal: Sealed, progress: Callable[[int, int], None] | None
+) -> Iterator[list[Path]]:
+    """The files of a home's Parquet copy, which stays as it is while they are in use."""
+    folder = home / "ledger" / "parquet"
+    tiles = TileReader(home / "ledger" / "log")
+    while True:
+        made = export_parquet(tiles, seal.checkpoint.encode(), parse_vkey(vkey), folder, progress=progress)
+        with RealDisk().lock(folder / ".lock"):
+            # Another process may have brought it up to another checkpoint in between.
+            if made.is_still_there():
+                yield [folder / file.name for file in made.files]
+                return

@@ -1,0 +1,164 @@
+"""A statement derived again from a log alone, without the vault and without trust in who made it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ..canonical import decode
+from ..checkpoint import Checkpoint, open_checkpoint
+from ..consistency import check_continues
+from ..entries import Entry
+from ..errors import BadNote, VerificationFailed
+from ..note import parse_vkey
+from ..reader import TileReader
+from ..source import source_of
+from ..verify import verify
+from .errors import NotAsStated
+from .statement import Named, Names, Statement, Statements, to_bytes
+from .turn import Sealed
+from .usage import EntriesUsage
+
+_LARGEST = 256 << 20
+_MOST_DIFFERENCES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Recomputed:
+    """A statement that holds. `trusted_own`: whether the key was the caller's, or the statement's own."""
+
+    statement: Statement
+    vkey: str
+    trusted_own: bool
+    size: int
+    """Entries of the log as it is now."""
+
+
+def recompute(
+    stated: Path,
+    place: Path | str,
+    *,
+    vkey: str | None = None,
+    kept: bytes | None = None,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> Recomputed:
+    """Derive the statement in the file `stated` again from the log at `place`, and compare every byte.
+
+    `place`: a copy of the log's folder `log/`, a home, or a web address. `vkey`: the log's key as the caller
+    knows it; without it the statement's own is believed. `kept`: a checkpoint that the log must continue.
+    What the ledger does not know is taken from the statement: names of others than the payee, identifiers.
+
+    Raises NotAsStated with the differences, VerificationFailed for a log that does not verify or does not
+    continue a checkpoint, BadVkey, BadNote, NoLedger, LogUnreachable, OSError.
+    """
+    data = _read(stated)
+    said = _parse(data, stated)
+    if vkey is not None and vkey != said.vkey:
+        raise NotAsStated(f"{stated} is of another log: it names the key {said.vkey}, and yours is {vkey}")
+    log = parse_vkey(vkey or said.vkey)
+    try:
+        under = open_checkpoint(said.checkpoint.encode(), log)
+    except BadNote as error:
+        raise NotAsStated(f"the checkpoint in {stated} is not one of the key {log.vkey}: {error}") from error
+    report = verify(place, vkey=log.vkey, workers=workers, progress=progress)
+    if not report.ok:
+        more = f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else ""
+        raise VerificationFailed(
+            f"the log does not verify: {report.problems[0].detail}{more}; see 'stemloom ledger verify'"
+        )
+    inner = Path(place) / "ledger" / "log"
+    folder = inner if inner.is_dir() else place
+    source = source_of(folder)
+    tiles = TileReader(Path(str(folder)), source.read)
+    note = source.checkpoint()
+    if kept is not None:
+        check_continues(kept, note, log, tiles)
+    _check_continues(under, open_checkpoint(note, log), tiles, stated)
+
+    def read() -> Iterator[tuple[int, Entry]]:
+        for index, entry in tiles.entries(0, under.size, lambda: report.size):
+            yield index, decode(entry)
+
+    seal = Sealed(size=under.size, root=under.root.hex(), checkpoint=said.checkpoint, read=read)
+    made = Statements(
+        EntriesUsage(read), seal, log.name, log.vkey, said.period, _names(said), said.currency, said.holder
+    ).of(said.holder)
+    line = json.dumps(msgspec.to_builtins(made), ensure_ascii=False).encode()  # what --json prints
+    if data not in (to_bytes(made), line, line + b"\n"):
+        found = list(_differences(msgspec.to_builtins(said), msgspec.to_builtins(made), ""))
+        raise NotAsStated(
+            f"{stated}: {'; '.join(found[:_MOST_DIFFERENCES])}"
+            if found
+            else f"{stated} has the ledger's numbers, but is not the file that was written: it was changed"
+        )
+    return Recomputed(made, log.vkey, vkey is not None, report.size)
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise NotAsStated(f"{path} is no statement: it has more than {_LARGEST} bytes")
+    return data
+
+
+def _parse(data: bytes, path: Path) -> Statement:
+    try:
+        said = msgspec.json.decode(data, type=Statement)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NotAsStated(
+            f"{path} is no statement as 'stemloom royalty statement --out' writes it: {error}"
+        ) from error
+    if said.v != 2:
+        raise NotAsStated(f"{path} is a statement of version {said.v}, and this version derives version 2")
+    return said
+
+
+def _check_continues(under: Checkpoint, now: Checkpoint, tiles: TileReader, path: Path) -> None:
+    if now.size < under.size:
+        raise VerificationFailed(
+            f"this copy of the log has {now.size} entries, and {path} was made when it had {under.size}: "
+            "take "
+            "a newer copy"
+        )
+    if tiles.root(under.size, lambda: now.size) != under.root:
+        raise VerificationFailed(
+            f"the log's first {under.size} entries are not those that {path} was made of: its history was "
+            "rewritten, or this is another log"
+        )
+
+
+def _names(said: Statement) -> Names:
+    names = {
+        share.holder: Named(share.name, "")
+        for stem in said.stems
+        for line in stem.lines
+        for side in (line.master, line.publishing)
+        for share in side.shares
+        if share.name is not None
+    }
+    payee = said.payee
+    names.pop(said.holder, None)
+    if payee.name is not None and payee.name_salt is not None:
+        names[said.holder] = Named(payee.name, payee.name_salt, payee.isni, payee.ipi)
+    return names
+
+
+def _differences(said: Any, made: Any, at: str) -> Iterator[str]:
+    """Where a statement is another one than the ledger gives, a phrase each."""
+    if isinstance(said, dict) and isinstance(made, dict):
+        for name in {**said, **made}:
+            yield from _differences(said.get(name), made.get(name), f"{at}.{name}" if at else name)
+    elif isinstance(said, list | tuple) and isinstance(made, list | tuple):
+        if len(said) != len(made):
+            yield f"{at} has {len(said)} items, and the ledger gives {len(made)}"
+        for number, (one, other) in enumerate(zip(said, made, strict=False)):
+            yield from _differences(one, other, f"{at}[{number}]")
+    elif said != made:
+        yield f"{at} is {said!r}, and the ledger gives {made!r}"

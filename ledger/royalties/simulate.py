@@ -1,0 +1,115 @@
+"""What other rules would do to a period's income: numbers for each holder and role, before anybody votes.
+
+- strict-ms: the rule of the settlement; a stem earns by its milliseconds in play
+- per-session: each listener pays for what they heard; every session has an equal part of the pool, divided by
+  milliseconds within it
+- section-presence: a stem earns by the sections it was heard in, however long it sounded there; one for each
+  section of a session
+- floor:N: as strict-ms, but a placement counts for N milliseconds at the least
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from .divide import largest_remainder
+from .division import Division, divide_period
+from .errors import BadRule
+from .periods import Period
+from .usage import Heard, Played, Usage
+from .windows import windows_of
+
+STRICT = "strict-ms"
+RULES = (STRICT, "per-session", "section-presence", "floor:N")
+LONGEST_FLOOR = 3_600_000
+"""An hour, in ms."""
+
+Parted = Callable[[int], Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """A period divided by one rule."""
+
+    rule: str
+    division: Division
+
+    def by_holder(self) -> dict[str, int]:
+        """Micro-units by holder id."""
+        return {each.holder: each.master + each.publishing for each in self.division.settled_holders}
+
+    def by_role(self, roles: Mapping[str, str]) -> dict[str, int]:
+        """Micro-units by role. `roles`: of each stem."""
+        sums: dict[str, int] = {}
+        for each in self.division.stems:
+            sums[roles[each.stem]] = sums.get(roles[each.stem], 0) + each.amount
+        return sums
+
+
+def simulate(
+    usage: Usage, period: Period, currency: str, last: int, rules: Sequence[str]
+) -> tuple[Simulated, ...]:
+    """Divide the income of `period` by each of `rules`, from entries 0 to `last`; nothing is written.
+
+    Where the period was settled, `last` is the settlement's for the numbers that it gave. Raises BadRule,
+    NothingToSettle, VerificationFailed.
+    """
+    books = usage.books
+    windows = windows_of(books, period, currency, last)
+    (heard,) = usage.heard([windows])
+    made = []
+    for rule in rules:
+        floor = _floor(rule)
+        parted = None
+        if rule != STRICT:
+            # A stem that is not in the books stops `divide_period` before its session could count.
+            parted = _parted(rule, heard, list(usage.played(windows, floor)))
+        made.append(Simulated(rule, divide_period(books, period, currency, last, heard, parted)))
+    return tuple(made)
+
+
+def check_rule(rule: str) -> str:
+    """`rule`, if it is one. Raises BadRule."""
+    _floor(rule)
+    return rule
+
+
+def _floor(rule: str) -> int:
+    if found := re.fullmatch(r"floor:([0-9]{1,7})", rule):
+        if int(found[1]) <= LONGEST_FLOOR:
+            return int(found[1])
+        raise BadRule(f"a floor is at most {LONGEST_FLOOR} milliseconds, and {rule!r} is more")
+    if rule not in RULES[:-1]:
+        raise BadRule(f"{rule!r} is no rule; there are {', '.join(RULES)}, such as floor:500")
+    return 0
+
+
+def _parted(rule: str, heard: Sequence[Heard], played: Sequence[Played]) -> Parted:
+    if rule == "per-session":
+        return lambda amount: _per_session(amount, played)
+    weights = dict.fromkeys((each.stem for each in heard), 0)
+    for each in played:
+        weights[each.stem] += each.sections if rule == "section-presence" else each.floored
+    ids = sorted(weights)
+    return lambda amount: dict(
+        zip(ids, largest_remainder(amount, [weights[stem] for stem in ids], ids), strict=True)
+    )
+
+
+def _per_session(amount: int, played: Sequence[Played]) -> dict[str, int]:
+    sessions: dict[str, list[Played]] = {}
+    for each in played:
+        if each.ms:
+            sessions.setdefault(each.session, []).append(each)
+    ids = sorted(sessions)
+    sums: dict[str, int] = {}
+    for session, part in zip(ids, largest_remainder(amount, [1] * len(ids), ids), strict=True):
+        stems = sessions[session]
+        names = [each.stem for each in stems]
+        for stem, of_stem in zip(
+            names, largest_remainder(part, [each.ms for each in stems], names), strict=True
+        ):
+            sums[stem] = sums.get(stem, 0) + of_stem
+    return sums

@@ -1,0 +1,175 @@
+"""Usage by SQL over the log's Parquet (`ledger/export.py`): one text each, for DuckDB and for Spark.
+
+The texts (`usage.sql`, `uses.sql`, `sessions.sql`, `played.sql`) add up integers and count; money is
+divided in `division.py` alone. A database here is what runs a text over the tables that it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..canonical import decode
+from ..clock import milliseconds_of, text_at
+from ..entries import Entry
+from .books import Books, gather
+from .usage import Amount, Heard, Played, StemUse
+from .windows import Window
+
+_ENTRIES = "SELECT e.index, e.json FROM entries AS e WHERE e.kind <> 'placement' ORDER BY e.index"
+_LAST = "SELECT MAX(e.index) FROM entries AS e"
+_INDEX = 10**16
+"""What `uses.sql` multiplies a time by, to have an index below it."""
+_EVER, _NEVER = -(2**53), 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A small table that goes along with a text: the SQL types of its columns by name, and its rows."""
+
+    types: Mapping[str, str]
+    rows: Sequence[tuple[Any, ...]]
+
+
+class Database(Protocol):
+    """Runs a text over `entries`, narrowed to some stems or not, and the small tables that go along."""
+
+    def run(
+        self, text: str, tables: Mapping[str, Columns], stems: Collection[str] | None = None
+    ) -> Iterator[tuple[Any, ...]]:
+        """The rows. Raises LedgerError."""
+        ...
+
+
+class TableUsage:
+    """`usage.Usage` of a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._books: Books | None = None
+
+    @property
+    def books(self) -> Books:
+        if self._books is None:
+            self._books = gather(self._entries())
+            # The last entry may be a placement.
+            ((last,),) = self._database.run(_LAST, {})
+            self._books.size = 0 if last is None else last + 1
+        return self._books
+
+    def _entries(self) -> Iterator[tuple[int, Entry]]:
+        for index, text in self._database.run(_ENTRIES, {}):
+            yield index, decode(text.encode())
+
+    def heard(self, questions: Sequence[Sequence[Window]]) -> list[list[Heard]]:
+        books = self.books
+        answers: list[list[Heard]] = [[] for _ in questions]
+        tables = {"windows": _windows(questions), "owners": _owners(books, questions)}
+        for question, stem, period, splits, ms, placements in self._database.run(_text("usage"), tables):
+            if splits is None:
+                # Its owners never changed.
+                known = books.splits_of(stem, questions[question][0].last)
+                splits = known[0].index if known else -1
+            answers[question].append(Heard(stem, period, splits, int(ms), placements))
+        return [sorted(each, key=lambda heard: (heard.stem, heard.period, heard.splits)) for each in answers]
+
+    def uses(self, window: Window, stems: Collection[str] | None = None) -> dict[str, StemUse]:
+        tables = {"windows": _windows([[window]])}
+        found: dict[str, StemUse] = {}
+        for stem, use, tier, role, section, day_ms, ms, placements, first, last in self._database.run(
+            _text("uses"), tables, stems
+        ):
+            of = found.setdefault(stem, StemUse())
+            amount = Amount(int(ms), placements)
+            if use is not None:
+                of.by_use[use] = amount
+            elif tier is not None:
+                of.by_tier[tier] = amount
+            elif role is not None:
+                of.by_role[role] = amount
+            elif section is not None:
+                of.by_section[section] = amount
+            elif day_ms is not None:
+                of.by_day[_day(day_ms)] = amount
+            else:
+                of.whole, of.first, of.last = amount, _at(first), _at(last)
+        for stem, sessions in self._database.run(_text("sessions"), tables, stems):
+            found[stem].sessions = sessions
+        return found
+
+    def played(self, windows: Sequence[Window], floor_ms: int = 0) -> Iterator[Played]:
+        rows = self._database.run(_text("played"), {"windows": _windows([windows], floor_ms)})
+        for session, stem, ms, floored, placements, sections in sorted(rows):
+            yield Played(session, stem, int(ms), int(floored), placements, sections)
+
+
+@cache
+def _text(name: str) -> str:
+    return (Path(__file__).with_name(f"{name}.sql")).read_text("utf-8")
+
+
+def _windows(questions: Sequence[Sequence[Window]], floor_ms: int = 0) -> Columns:
+    types = {"question": "INT", "period": "STRING"}
+    types |= dict.fromkeys(("start_ms", "end_ms", "above", "last", "floor_ms"), "BIGINT")
+    rows = [
+        (
+            at,
+            window.period.text,
+            milliseconds_of(window.period.start),
+            milliseconds_of(window.period.end),
+            window.above,
+            window.last,
+            floor_ms,
+        )
+        for at, windows in enumerate(questions)
+        for window in windows
+    ]
+    return Columns(types, rows)
+
+
+def _owners(books: Books, questions: Sequence[Sequence[Window]]) -> Columns:
+    types = {"question": "INT", "stem": "STRING", "splits": "BIGINT"}
+    types |= dict.fromkeys(("start_ms", "end_ms"), "BIGINT")
+    rows = []
+    changed = [stem for stem, known in books.splits.items() if len(known) > 1]
+    for at, windows in enumerate(questions):
+        for stem in changed:
+            splits = books.splits_of(stem, windows[0].last)
+            edges = [_EVER, *(milliseconds_of(each.time) for each in splits[1:]), _NEVER]
+            rows += [
+                (at, stem, each.index, start, end)
+                for each, start, end in zip(splits, edges[:-1], edges[1:], strict=False)
+            ]
+    return Columns(types, rows)
+
+
+def _at(packed: Any) -> tuple[str, int]:
+    time, index = divmod(int(packed), _INDEX)
+    return text_at(time), index
+
+
+def _day(ms: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)).date().isoformat()
+
+
+@contextmanager
+def opened(engine: str, files: Sequence[Path], scratch: Path | None = None) -> Iterator[TableUsage]:
+    """The usage of Parquet files by `duckdb` or `spark`. `scratch`: where what does not fit into memory goes.
+
+    Raises LedgerError where the engine is not installed.
+    """
+    if engine == "spark":
+        from .spark import Spark
+
+        with Spark(files) as spark:
+            yield TableUsage(spark)
+    else:
+        from .duck import Duck
+
+        with Duck(files, scratch) as duck:
+            yield TableUsage(duck)
