@@ -11,7 +11,7 @@ from importlib import import_module
 
 from .harness import write, write_readme
 
-NAMES = ("compose", "latency", "ledger", "mixer", "render", "script", "start", "vault")
+NAMES = ("compose", "latency", "ledger", "mixer", "render", "royalties", "script", "start", "vault")
 
 
 def main() -> None:

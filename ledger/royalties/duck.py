@@ -29,7 +29,7 @@ class Duck:
     def __enter__(self) -> Self:
         with ExitStack() as stack:
             folder = stack.enter_context(TemporaryDirectory(prefix=".duckdb-", dir=self._scratch))
-            config = {
+            config: dict[str, str | bool | int | float | list[str]] = {
                 "memory_limit": MEMORY,
                 "temp_directory": folder,
                 "preserve_insertion_order": "false",

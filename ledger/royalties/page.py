@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
 
 from . import words
-from .chart import HEIGHT, WIDTH, bars
+from .chart import HEIGHT, WIDTH, Bar, bars
 from .periods import Period
 from .statement import Statement
 
@@ -25,10 +27,35 @@ def page(statement: Statement) -> str:
         chart_width=WIDTH,
         chart_height=HEIGHT,
         sources=words.SOURCE_TEXT,
-        bars=lambda stem: bars(stem.by_day, period),
+        chart=lambda stem: _drawn(bars(stem.by_day, period)),
         last_day=period.last_day.isoformat(),
         first_day=period.first_day.isoformat(),
     )
+
+
+class _Drawn(NamedTuple):
+    """The bars of a chart as SVG, what one of them stands for, and the ms of the tallest."""
+
+    shapes: Markup
+    each: str
+    most: int
+
+
+def _drawn(found: tuple[Bar, ...]) -> _Drawn:
+    # Not in the template: a statement may have thousands of bars. All of it is numbers and dates.
+    behind = "".join(f"M{bar.x} 0h{bar.width}v{HEIGHT}h-{bar.width}z" for bar in found)
+    shapes = [f'<path d="{behind}" fill="#f2f0ea"/>']
+    for bar in found:
+        if bar.ms:
+            days = words.short_day(bar.first)
+            if bar.last != bar.first:
+                days += f" to {words.short_day(bar.last)}"
+            shapes.append(
+                f'<rect x="{bar.x}" y="{bar.y}" width="{bar.width}" height="{bar.height}" fill="#0b6b6a">'
+                f"<title>{days}: {words.duration_text(bar.ms)}</title></rect>"
+            )
+    each = "day" if found[0].first == found[0].last else "bar"
+    return _Drawn(Markup("\n".join(shapes)), each, max(bar.ms for bar in found))
 
 
 @cache

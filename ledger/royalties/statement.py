@@ -328,6 +328,8 @@ class Statements:
         self._uses = usage.uses(Window(period, -1, entry.last), wanted)
         self._opening = self._earned(self._divisions[:-1])
         self._income = tuple(_source(line) for line in self._division.income)
+        self._late_ms = self._division.late_ms
+        self._how = _how(entry, self._index, self._division)
         self._gone: dict[str, dict[str, int]] | None = None
 
     @property
@@ -380,7 +382,7 @@ class Statements:
             pool=division.pool,
             unallocated=division.unallocated,
             total_ms=division.total_ms,
-            late_ms=division.late_ms,
+            late_ms=self._late_ms,
             ms=sum(each.ms for each in stems),
             since=Since(ms=sum(self._late.get(stem, 0) for stem in ours), total_ms=sum(self._late.values())),
             opening=opening,
@@ -405,7 +407,7 @@ class Statements:
             frozen=sum(each.frozen.amount for each in stems if each.frozen is not None),
             stems=tuple(stems),
             rounding=ROUNDING,
-            recompute=_how(entry, self._index, division),
+            recompute=self._how,
         )
 
     def _refuse_stranger(self, holder: str) -> None:
