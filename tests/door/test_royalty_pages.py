@@ -1,4 +1,4 @@
-"""docs/royalties.md and docs/scaling.md: their commands run as they stand, and what is worked by hand is so."""
+"""docs/royalties.md and docs/scaling.md: their commands run, and what is worked by hand is so."""
 
 from __future__ import annotations
 
