@@ -1,0 +1,194 @@
+"""What enters the ledger after its period was settled: it counts once, in the next settlement."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stemloom.ledger.royalties.balance import balances, heard_since
+from stemloom.ledger.royalties.division import rederive
+from stemloom.ledger.royalties.errors import NothingToSettle
+from stemloom.ledger.royalties.settle import check_settlements
+from stemloom.ledger.royalties.statement import Statement, Statements
+
+PEOPLE = ("ada", "ben", "cleo")
+MONTHS = tuple(f"2026-{month:02d}" for month in range(1, 7))
+
+
+def duo(story: Any) -> Any:
+    told = story()
+    told.holder("ada", "ben", time="2026-01-01T00:00:00.000Z")
+    told.stem("Pad", "ada", time="2026-01-01T00:00:00.000Z")
+    told.stem("Bass", "ben", time="2026-01-01T00:00:00.000Z")
+    return told
+
+
+def state(told: Any, who: str, period: str, currency: str = "EUR") -> Statement:
+    only = told.h(who)
+    return Statements(told.usage, told.seal, "log", "key", period, told.names, currency, only).of(only)
+
+
+def test_late_placements_count_in_the_next_settlement_and_once(story: Any) -> None:
+    """October is settled at 10 ms; 30 ms of it come late, beside 10 ms of November: 75 % of its pool."""
+    told = duo(story)
+    told.place("Pad", 10, "2026-10-05T00:00:00.000Z")
+    told.income(100, "2026-10")
+    told.settle("2026-10", time="2026-11-01T08:00:00.000Z")
+    told.place("Pad", 30, "2026-10-31T23:59:59.999Z")
+    told.place("Bass", 10, "2026-11-01T00:00:00.000Z")
+    told.income(100, "2026-11")
+    assert [each.ms for each in heard_since(told.usage, len(told.entries))] == [30]
+    index, entry, division = told.settle("2026-11")
+    assert (division.total_ms, division.late_ms) == (40, 30)
+    assert check_settlements([(index, entry)], told.read) == {}
+    assert [each.ms for each in heard_since(told.usage, len(told.entries))] == [0, 0]
+    ada, ben = state(told, "ada", "2026-11"), state(told, "ben", "2026-11")
+    assert (ada.opening, ada.accrued, ada.adjusted, ada.closing) == (100, 0, 75, 175)
+    assert (ben.opening, ben.accrued, ben.adjusted, ben.closing) == (0, 25, 0, 25)
+    assert [(line.period, line.late, line.ms) for line in ada.stems[0].lines] == [("2026-10", True, 30)]
+    told.income(8, "2026-12")
+    told.place("Bass", 1, "2026-12-01T00:00:00.000Z")
+    assert told.settle("2026-12")[2].late_ms == 0
+
+
+def test_each_currency_has_late_entries_of_its_own(story: Any) -> None:
+    told = duo(story)
+    told.place("Pad", 10, "2026-10-05T00:00:00.000Z")
+    for currency in ("EUR", "USD"):
+        told.income(100, "2026-10", currency)
+        told.income(100, "2026-11", currency)
+    told.settle("2026-10", "EUR")
+    told.place("Bass", 7, "2026-10-06T00:00:00.000Z")
+    assert told.settle("2026-10", "USD")[2].total_ms == 17
+    assert told.settle("2026-11", "EUR")[2].late_ms == 7
+    assert told.settle("2026-11", "USD")[2].late_ms == 0
+
+
+def test_what_is_late_goes_by_the_shares_of_its_own_time(story: Any) -> None:
+    told = duo(story)
+    told.income(100, "2026-10")
+    told.settle("2026-10")
+    told.splits("Pad", "ada", {"ben": 1_000_000}, {"ben": 1_000_000}, "2026-11-10T00:00:00.000Z")
+    told.place("Pad", 10, "2026-10-05T00:00:00.000Z")
+    told.place("Pad", 10, "2026-11-20T00:00:00.000Z")
+    told.income(100, "2026-11")
+    division = told.settle("2026-11")[2]
+    assert [division.of(told.h(name)) for name in ("ada", "ben")] == [50, 50]
+
+
+def test_late_income_goes_by_the_terms_of_its_own_period(story: Any) -> None:
+    told = duo(story)
+    told.terms("2026-10-01T00:00:00.000Z", {"subscription": 500_000})
+    told.terms("2026-11-01T00:00:00.000Z", {"subscription": 1_000_000})
+    told.place("Pad", 10, "2026-11-05T00:00:00.000Z")
+    told.income(100, "2026-10")
+    told.settle("2026-10")
+    told.income(10, "2026-10")
+    told.income(1000, "2026-11")
+    division = told.settle("2026-11")[2]
+    assert [(line.late_of, line.gross, line.pool) for line in division.income] == [
+        (None, 1000, 1000),
+        ("2026-10", 10, 5),
+    ]
+
+
+@pytest.mark.parametrize(("by", "gross", "pool"), [(50, 1050, 1035), (-50, 950, 965), (-100, 900, 930)])
+def test_a_correction_of_settled_income_is_in_the_next_settlement(
+    story: Any, by: int, gross: int, pool: int
+) -> None:
+    told = duo(story)
+    told.terms("2026-10-01T00:00:00.000Z", {"subscription": 700_000})
+    told.terms("2026-11-01T00:00:00.000Z", {"subscription": 1_000_000})
+    told.place("Pad", 10, "2026-11-05T00:00:00.000Z")
+    of = told.income(100, "2026-10")
+    told.settle("2026-10")
+    told.correct(of, by)
+    told.income(1000, "2026-11")
+    index, entry, division = told.settle("2026-11")
+    assert (division.gross, division.pool) == (gross, pool)
+    assert check_settlements([(index, entry)], told.read) == {}
+    told.income(5, "2026-12")
+    told.place("Pad", 10, "2026-12-05T00:00:00.000Z")
+    assert told.settle("2026-12")[2].gross == 5
+
+
+def test_a_correction_before_the_settlement_is_in_it(story: Any) -> None:
+    told = duo(story)
+    told.place("Pad", 10)
+    told.correct(told.income(100), -40)
+    assert told.divide().gross == 60
+
+
+def test_more_taken_back_than_came_in_is_refused(story: Any) -> None:
+    told = duo(story)
+    told.place("Pad", 10, "2026-11-05T00:00:00.000Z")
+    of = told.income(2_000_000, "2026-10")
+    told.settle("2026-10")
+    told.correct(of, -2_000_000)
+    told.income(500_000, "2026-11")
+    with pytest.raises(NothingToSettle, match=r"take 1\.50 EUR more than came in for 2026-11"):
+        told.divide()
+
+
+def a_year(story: Any, chance: Random) -> Any:
+    """Months that are settled in any order, while placements, income and corrections of any month come in."""
+    told = story()
+    told.holder(*PEOPLE, time="2025-12-01T00:00:00.000Z")
+    for title in ("Pad", "Bass", "Tick"):
+        told.stem(title, chance.choice(PEOPLE), time="2025-12-01T00:00:00.000Z")
+    incomes: list[int] = []
+    left = list(MONTHS)
+    chance.shuffle(left)
+    for month in MONTHS:
+        incomes.append(told.income(chance.randrange(10**6, 10**9), month))
+        told.place("Pad", chance.randrange(1, 10**6), f"{month}-01T00:00:00.000Z")
+    while left:
+        for _ in range(chance.randrange(6)):
+            day = f"{chance.choice(MONTHS)}-{chance.randrange(1, 28):02d}T10:00:00.000Z"
+            told.place(chance.choice(("Pad", "Bass", "Tick")), chance.randrange(10**6), day)
+        if chance.random() < 0.3:
+            told.correct(chance.choice(incomes), chance.randrange(1, 10**5))
+        if chance.random() < 0.2:
+            to = {chance.choice(PEOPLE): 1_000_000}
+            told.splits("Bass", "ada", to, to, f"{chance.choice(MONTHS)}-15T00:00:00.000Z")
+        if chance.random() < 0.2:
+            told.pay(chance.choice(PEOPLE), chance.randrange(1, 1000))
+        if chance.random() < 0.7:
+            told.settle(left.pop())
+    return told
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 2**32))
+def test_everything_counts_once_and_balances_carry_on(story: Any, seed: int) -> None:
+    told = a_year(story, Random(seed))
+    usage, size = told.usage, len(told.entries)
+    settled = [(period, entry) for _, period, entry in usage.books.settlements]
+    divisions = rederive(usage, settled)
+    waiting = sum(each.ms for each in heard_since(usage, size))
+    placed = sum(entry.ms for _, entry in told.read() if entry.__struct_config__.tag == "placement")
+    assert sum(each.total_ms for each in divisions) + waiting == placed
+    last = settled[-1][1].last
+    assert sum(each.gross for each in divisions) == sum(
+        usage.books.money(index, entry.amount, last) for index, _, entry in usage.books.income
+    )
+    closing: dict[str, int] = {}
+    for period, _ in settled:
+        made = Statements(usage, told.seal, "log", "key", period, told.names)
+        for name in PEOPLE:
+            each = made.of(told.h(name))
+            assert each.opening == closing.get(name, 0)
+            assert each.opening + each.accrued + each.adjusted - each.paid == each.closing
+            closing[name] = each.closing
+    after = {each.holder: each for each in balances(usage, size, "2026-12-31")}
+    for name in PEOPLE:
+        later = sum(
+            entry.amount
+            for index, entry in usage.books.payouts
+            if entry.holder == told.h(name) and index > usage.books.settlements[-1][0]
+        )
+        assert after[told.h(name)].closing == closing[name] - later
