@@ -300,7 +300,9 @@ def _pool(gross: int, ppm: int) -> int:
 def _lines(books: Books, heard: Sequence[Heard], amount: int, master_ppm: int) -> tuple[Line, ...]:
     """A stem's amount over what was heard of it."""
     keys = [f"{Period.parse(each.period).start} {each.splits:020d}" for each in heard]
-    parts = largest_remainder(amount, [each.ms for each in heard], keys)
+    # By another rule a stem may earn with no whole millisecond heard.
+    weights = [each.ms for each in heard] if any(each.ms for each in heard) else [1] * len(heard)
+    parts = largest_remainder(amount, weights, keys)
     return tuple(
         _line(books, each, part, master_ppm)
         for _, each, part in sorted(zip(keys, heard, parts, strict=True), key=lambda line: line[0])

@@ -148,8 +148,11 @@ def record_payouts(
         else:
             due = [(each, _due(each, amount, below_threshold)) for each in found]
         if not due:
-            whom = "nobody" if holder is None else "this holder"
-            raise NotPayable(f"there is nothing in {currency} that {whom} could be paid")
+            raise NotPayable(
+                f"nobody is due anything in {currency}, as far as the terms pay it out"
+                if holder is None
+                else f"this holder has no balance in {currency}"
+            )
         entries = [
             Payout(time=clock.now(), holder=each.holder, currency=currency, amount=sum_, reference=reference)
             for each, sum_ in due

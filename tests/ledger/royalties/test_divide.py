@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -92,3 +93,37 @@ def test_a_pool_of_one_micro_unit_over_thousands() -> None:
     parts = largest_remainder(1, [7] * 5000, ids(5000))
     assert parts[0] == 1
     assert sum(parts) == 1
+
+
+def divide_many(seed: int, count: int) -> None:
+    """Random pools over random stems, and each stem's amount over random splits: every sum is exact."""
+    chance = Random(seed)
+    for _ in range(count):
+        pool = chance.choice((chance.randrange(10), chance.randrange(10**6), chance.randrange(2**53)))
+        ms = [chance.choice((1, chance.randrange(1, 10**9))) for _ in range(chance.randrange(1, 6))]
+        amounts = largest_remainder(pool, ms, ids(len(ms)))
+        assert sum(amounts) == pool
+        for amount, weight in zip(amounts, ms, strict=True):
+            assert 0 <= amount * sum(ms) - pool * weight + sum(ms) <= 2 * sum(ms)
+            master_ppm = chance.randrange(1_000_001)
+            sides = largest_remainder(amount, (master_ppm, 1_000_000 - master_ppm), ("master", "publishing"))
+            assert sum(sides) == amount
+            cuts = sorted(chance.randrange(1_000_001) for _ in range(chance.randrange(4)))
+            ppm = [after - before for before, after in zip([0, *cuts], [*cuts, 1_000_000], strict=True)]
+            for side in sides:
+                parts = largest_remainder(side, ppm, ids(len(ppm)))
+                assert sum(parts) == side
+                assert all(part == 0 for part, share in zip(parts, ppm, strict=True) if share == 0)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**64))
+def test_thousands_of_random_pools_and_splits_divide_exactly(seed: int) -> None:
+    divide_many(seed, 500)
+
+
+@pytest.mark.long
+@settings(max_examples=1000, deadline=None)
+@given(seed=st.integers(0, 2**64))
+def test_a_million_random_pools_and_splits_divide_exactly(seed: int) -> None:
+    divide_many(seed, 1000)

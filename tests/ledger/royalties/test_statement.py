@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from typing import Any
 
 import msgspec
 import pytest
+from outline import Outline
 
 from stemloom.ledger.errors import VerificationFailed
 from stemloom.ledger.royalties.balance import heard_since
@@ -209,37 +209,6 @@ def test_json_goes_there_and_back(story: Any) -> None:
     assert msgspec.json.decode(data, type=Statement) == made
     assert isinstance(msgspec.json.decode(data)["accrued"], int)
     assert not [each for each in leaves(msgspec.json.decode(data)) if isinstance(each, float)]
-
-
-class Outline(HTMLParser):
-    """Tags in order, attributes, and the text outside style."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.text = ""
-        self.feed(text)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in ("meta", "br", "rect"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag != "rect":
-            assert self.open.pop() == tag
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.text += data
 
 
 def test_the_page_is_one_well_formed_file_that_loads_and_runs_nothing(story: Any) -> None:

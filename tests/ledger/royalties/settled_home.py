@@ -1,0 +1,152 @@
+"""A real log of two holders, three stems, their consents, and a session of March 2025."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from stemloom.ledger.canonical import digest
+from stemloom.ledger.clock import FixedClock
+from stemloom.ledger.entries import Entry, Placement, Session, Share, Stem
+from stemloom.ledger.keys import PrivateKey
+from stemloom.ledger.log import Log
+from stemloom.ledger.royalties.record import record_income
+from stemloom.ledger.royalties.statement import Named
+from stemloom.ledger.royalties.usage import EntriesUsage
+from stemloom.ledger.statements import commitment, make_consent, make_holder
+
+TITLES = ("Bass", "Pad", "Bell")
+NOW = FixedClock("2025-03-20T12:00:00.000Z")
+LAST_MOMENT = "2025-03-31T23:59:59.999Z"
+SALT = "ab" * 16
+
+
+def stem_entry(title: str, holder: str, shares: dict[str, int]) -> Stem:
+    pcm = digest([Share(holder=holder, ppm=TITLES.index(title))])
+    whole = tuple(Share(holder=each, ppm=ppm) for each, ppm in sorted(shares.items()))
+    return Stem(
+        time="2025-01-01T10:00:00.000Z",
+        stem="s" + pcm[:20],
+        holder=holder,
+        pcm_sha256=pcm,
+        file_sha256=pcm,
+        title=title,
+        role="bass",
+        shape="loop",
+        bpm_milli=92_000,
+        beats=16,
+        key=None,
+        mood=(),
+        energy_milli=500,
+        set=None,
+        isrc=None,
+        master=whole,
+        publishing=whole,
+    )
+
+
+def session_entries(
+    stems: dict[str, str], grants: dict[str, int], heard: list[tuple[str, int]]
+) -> list[Entry]:
+    """A session of March 2025 that places stems one after another for so many milliseconds."""
+
+    def state(name: Any, time: str, count: int | None, ms: int | None) -> Session:
+        return Session(
+            time=time,
+            session="x0123456789abcdef0123",
+            state=name,
+            use="stream",
+            tier="subscriber",
+            user="1" * 64,
+            script="2" * 64,
+            seed=7,
+            vault="3" * 64,
+            engine="0.1.0",
+            licence=None,
+            take=None if count is None else "4" * 64,
+            placements=count,
+            ms=ms,
+        )
+
+    made: list[Entry] = [state("opened", "2025-03-05T20:00:00.000Z", None, None)]
+    frame = 0
+    for seq, (title, ms) in enumerate(heard):
+        made.append(
+            Placement(
+                session="x0123456789abcdef0123",
+                seq=seq,
+                stem=stems[title],
+                use="stream",
+                tier="subscriber",
+                role="bass",
+                part="low",
+                section="verse",
+                line=12,
+                start_frame=frame,
+                frames=ms * 48,
+                rate=48_000,
+                start="2025-03-05T20:00:00.000Z",
+                ms=ms,
+                consent=grants[title],
+            )
+        )
+        frame += ms * 48
+    made.append(state("closed", "2025-03-05T20:30:00.000Z", len(heard), sum(ms for _, ms in heard)))
+    return made
+
+
+class Home:
+    """A home with a log of two holders, three stems, their consents, and a session; no income yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.log = Log.open(path, create=True, clock=NOW)
+        keys = {name: PrivateKey.generate() for name in ("Ada", "Ben")}
+        people = [
+            make_holder(
+                key,
+                origin=self.log.origin,
+                name=commitment(name, SALT),
+                custody="operator",
+                time="2025-01-01T09:00:00.000Z",
+            )
+            for name, key in keys.items()
+        ]
+        self.ada, self.ben = (each.holder for each in people)
+        self.names = {self.ada: Named("Ada", SALT), self.ben: Named("Ben", SALT)}
+        owners = {
+            "Bass": {self.ada: 600_000, self.ben: 400_000},
+            "Pad": {self.ben: 1_000_000},
+            "Bell": {self.ada: 1_000_000},
+        }
+        brought = {"Bass": self.ada, "Pad": self.ben, "Bell": self.ada}
+        recordings = [stem_entry(title, brought[title], owners[title]) for title in TITLES]
+        self.stems = {each.title: each.stem for each in recordings}
+        self.log.append([*people, *recordings])
+        signers = {self.ada: keys["Ada"], self.ben: keys["Ben"]}
+        granted = self.log.append(
+            [
+                make_consent(
+                    signers[each.holder],
+                    origin=self.log.origin,
+                    holder=each.holder,
+                    stem=each.stem,
+                    uses=("stream",),
+                    action="grant",
+                    until=None,
+                    time="2025-01-02T10:00:00.000Z",
+                    previous=None,
+                )
+                for each in recordings
+            ]
+        )
+        grants = dict(zip(TITLES, granted, strict=True))
+        heard = [("Bass", 20_000), ("Pad", 65_000), ("Bass", 15_001)]
+        self.log.append(session_entries(self.stems, grants, heard))
+
+    @property
+    def usage(self) -> EntriesUsage:
+        return EntriesUsage(self.log.entries)
+
+    def income(self, amount: int = 1_000_000_000, period: str = "2025-03", currency: str = "EUR") -> int:
+        return record_income(self.log, amount, currency, "subscription", period, "inv-1")[0]
