@@ -112,8 +112,11 @@ class Stem(_Entry, frozen=True, kw_only=True, tag="stem"):
     energy_milli: Annotated[int, Meta(ge=0, le=1000)]
     set: Word | None
     isrc: Word | None
+    """Of the recording."""
     master: tuple[Share, ...]
     publishing: tuple[Share, ...]
+    iswc: Word | UnsetType = UNSET
+    """Of the musical work; left out where none was declared."""
 
 
 class Removal(_Entry, frozen=True, kw_only=True, tag="removal"):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from . import identifiers
 from .errors import BadDeclaration
 from .near import nearest
 from .records import ROLES
@@ -25,7 +25,6 @@ _SHAPE_WORDS: dict[str, Shape] = {
     "sustained": "sustained",
     "hit": "hit",
 }
-_ISRC = re.compile(r"[A-Z]{2}[A-Z0-9]{3}[0-9]{7}")
 _MOST_LETTERS = 200
 MOST_MOODS = 16
 """Of one recording. An entry of the ledger has room for some eighty of the longest."""
@@ -59,6 +58,7 @@ class Declared:
     energy: float | None = None
     set: str | None = None
     isrc: str | None = None
+    iswc: str | None = None
     new_role: bool = False
     accept_silence: bool = False
     accept_tempo: bool = False
@@ -79,6 +79,7 @@ class Terms:
     energy_milli: int | None
     set: str | None
     isrc: str | None
+    iswc: str | None
 
 
 def settle(declared: Declared) -> Terms:
@@ -90,11 +91,6 @@ def settle(declared: Declared) -> Terms:
         raise BadDeclaration(f"a {shape} sound has no tempo and no bars; leave them out, or declare a loop")
     if declared.energy is not None and not 0 <= declared.energy <= 1:
         raise BadDeclaration(f"energy is from 0 to 1, not {declared.energy:g}")
-    isrc = None
-    if declared.isrc is not None:
-        isrc = declared.isrc.replace("-", "").upper()
-        if not _ISRC.fullmatch(isrc):
-            raise BadDeclaration(f"'{declared.isrc}' is not an ISRC; it looks like GB-A1B-24-00001")
     return Terms(
         title=word("title", declared.title if declared.title is not None else _title_of(declared.path)),
         role=_checked_role(declared.role, declared.new_role),
@@ -105,7 +101,8 @@ def settle(declared: Declared) -> Terms:
         mood=_checked_moods(declared.mood),
         energy_milli=None if declared.energy is None else round(declared.energy * 1000),
         set=None if declared.set is None else word("set", declared.set),
-        isrc=isrc,
+        isrc=None if declared.isrc is None else identifiers.isrc(declared.isrc),
+        iswc=None if declared.iswc is None else identifiers.iswc(declared.iswc),
     )
 
 

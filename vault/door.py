@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 
 from ..ledger import entries
@@ -266,4 +267,5 @@ def _stem_entry(new: Newcomer, time: str) -> entries.Stem:
         isrc=terms.isrc,
         master=whole,
         publishing=whole,
+        iswc=UNSET if terms.iswc is None else terms.iswc,
     )

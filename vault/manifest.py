@@ -43,7 +43,7 @@ SUFFIXES = frozenset(
 _NAME = ("name", "file", "path")
 COLUMNS = (
     *_NAME, "holder", "role", "title", "bpm", "bars", "beats", "key", "kind", "shape", "mood", "energy",
-    "set", "isrc",
+    "set", "isrc", "iswc",
 )  # fmt: skip
 """The columns of a manifest that are read."""
 
@@ -91,8 +91,8 @@ def of_manifest(manifest: Path, folder: Path, common: Common) -> tuple[list[Decl
 
     Columns, of which only the first is needed: `name` (or `file`, `path`; within `folder`), `holder`,
     `role`, `title`, `bpm`, `bars`, `beats`, `key`, `kind` (or `shape`), `mood` (words parted by `;` or `,`),
-    `energy`, `set`, `isrc`. An empty cell declares nothing. Raises `BadDeclaration`, which names the line,
-    or the column that looks like a slip of a known one; also for what is not a regular file, or more
+    `energy`, `set`, `isrc`, `iswc`. An empty cell declares nothing. Raises `BadDeclaration`, which names the
+    line, or the column that looks like a slip of a known one; also for what is not a regular file, or more
     than `MOST_MANIFEST_BYTES`. Raises `OSError` when the file cannot be read.
     """
     data = _read(manifest)
@@ -239,6 +239,7 @@ def _complete(common: Common, path: Path, cells: Mapping[str, str]) -> Declared:
         energy=float(number("energy", energy)) if energy else given.energy,
         set=cells.get("set") or given.set,
         isrc=cells.get("isrc") or given.isrc,
+        iswc=cells.get("iswc") or given.iswc,
     )
 
 

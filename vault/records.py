@@ -35,6 +35,14 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
+class Identifiers:
+    """What the field knows a holder by; the ledger does not have it."""
+
+    isni: str | None
+    ipi: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Clearance:
     """A grant in force for one use of one stem."""
 

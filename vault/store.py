@@ -75,15 +75,29 @@ class Store:
 
     def keep_name(self, holder: str, name: str, salt: str) -> None:
         """Keep a name where a catalogue that is lost can be made again from; durable when this returns."""
+        self._keep(holder, {"name": name, "salt": salt})
+
+    def _keep(self, holder: str, record: dict[str, str]) -> None:
         self._names.mkdir(mode=0o700, exist_ok=True)
         target = self._names / f"{holder}.json"
         partial = target.with_suffix(f".{secrets.token_hex(4)}")
         with open(partial, "xb", opener=_private) as file:
-            file.write(msgspec.json.encode({"name": name, "salt": salt}))
+            file.write(msgspec.json.encode(record))
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, target)
         sync_folder(self._names)
+
+    def keep_identifiers(self, holder: str, name: str, salt: str, isni: str | None, ipi: str | None) -> None:
+        """Keep a name with identifiers of its holder; durable when this returns."""
+        known = {"isni": isni, "ipi": ipi}
+        self._keep(holder, {"name": name, "salt": salt, **{key: text for key, text in known.items() if text}})
+
+    def identifiers(self, holder: str) -> tuple[str | None, str | None]:
+        """ISNI and IPI of a holder."""
+        path = self._names / f"{holder}.json"
+        kept = msgspec.json.decode(path.read_bytes(), type=dict[str, str]) if path.exists() else {}
+        return kept.get("isni"), kept.get("ipi")
 
     def erase_name(self, holder: str) -> None:
         """Keep the holder's id in the place of their name, and no older catalogue that still has it."""

@@ -17,6 +17,7 @@ from ..ledger import entries
 from ..ledger.clock import Clock, SystemClock
 from ..ledger.keys import PrivateKey
 from ..ledger.log import Log
+from . import identifiers
 from .asking import Action, Asking
 from .catalogue import Catalogue, Filter, Statement, parts_of, without_collector
 from .changes import Changes
@@ -32,7 +33,7 @@ from .likeness import Likeness
 from .lookup import find_holder, find_stem
 from .rebuild import rebuild
 from .receipts import receipt_of
-from .records import ENGINE_RATE, USES, Clearance, Holder, Stem
+from .records import ENGINE_RATE, USES, Clearance, Holder, Identifiers, Stem
 from .requests import Request
 from .snapshot import Snapshot
 from .store import Store
@@ -155,6 +156,30 @@ class Vault:
             self._store.erase_name(found.holder)
             self._catalogue.erase_name(found.holder)
         return self.holder(found.holder)
+
+    def keep_identifiers(
+        self, holder: str, *, isni: str | None = None, ipi: str | None = None
+    ) -> Identifiers:
+        """Set the identifiers of a holder, which are kept beside the name; an empty text is none of it.
+
+        What is left out stays. Raises `UnknownHolder`, `BadDeclaration` for what is no such number, or where
+        the holder's name was erased.
+        """
+        found = self.holder(holder)
+        if not found.name_salt:
+            raise BadDeclaration(f"the name of {found.holder} was erased, so nothing is kept of them")
+        known = self.identifiers(found.holder)
+        made = Identifiers(
+            known.isni if isni is None else identifiers.isni(isni) if isni else None,
+            known.ipi if ipi is None else identifiers.ipi(ipi) if ipi else None,
+        )
+        with self._changes.alone():
+            self._store.keep_identifiers(found.holder, found.name, found.name_salt, made.isni, made.ipi)
+        return made
+
+    def identifiers(self, holder: str) -> Identifiers:
+        """The identifiers of a holder (full id), as far as they are known."""
+        return Identifiers(*self._store.identifiers(holder))
 
     def replace_key(self, holder: str) -> Holder:
         """Give a holder whose key is kept here a new one. Raises `UnknownHolder`, `KeyNotHere`."""

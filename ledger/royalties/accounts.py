@@ -63,7 +63,7 @@ def balances_csv(found: Iterable[Balance], names: Mapping[str, str]) -> str:
 def statement_csv(made: Statement) -> str:
     """A line for each line of a stem. Amounts are integers in micro-units, times in ms."""
     head = (
-        *("holder", "period", "currency", "stem", "title", "role", "isrc", "heard_in", "late"),
+        *("holder", "period", "currency", "stem", "title", "role", "isrc", "iswc", "heard_in", "late"),
         *("splits_entry", "ms", "placements", "line_amount", "master_earned", "publishing_earned", "earned"),
     )
     return csv_text(
@@ -77,6 +77,7 @@ def statement_csv(made: Statement) -> str:
                 stem.title,
                 stem.role,
                 stem.isrc,
+                stem.iswc,
                 line.period,
                 int(line.late),
                 line.splits_entry,

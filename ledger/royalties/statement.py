@@ -200,6 +200,7 @@ class StemStatement(_Record, frozen=True, kw_only=True):
     shape: str
     pcm_sha256: str
     isrc: str | None
+    iswc: str | None
     ms: int
     placements: int
     sessions: int
@@ -459,6 +460,7 @@ class Statements:
             shape=of.shape,
             pcm_sha256=of.pcm_sha256,
             isrc=of.isrc,
+            iswc=None if isinstance(of.iswc, msgspec.UnsetType) else of.iswc,
             ms=use.whole.ms,
             placements=use.whole.placements,
             sessions=use.sessions,

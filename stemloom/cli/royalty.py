@@ -208,7 +208,7 @@ def statement(
     people = _people(door)
     who = _find(people, holder)
     with door.log() as log:
-        made = make(log, who, period, _named(people), currency.upper() if currency else None, engine)
+        made = make(log, who, period, _named(door, people), currency.upper() if currency else None, engine)
     if out is not None:
         write_whole(out, to_bytes(made))
     if html is not None:
@@ -249,7 +249,7 @@ def statements(door: Door, period: str, currency: str | None, out: Path, engine:
                 log.origin,
                 log.vkey,
                 period,
-                _named(people),
+                _named(door, people),
                 currency.upper() if currency else None,
             )
         out.mkdir(parents=True, exist_ok=True)
@@ -333,10 +333,19 @@ def balance(door: Door, holder: str | None, sheet: Path | None, engine: Engine |
         door.note(f"wrote {sheet}")
 
 
-def _named(people: tuple[Holder, ...]) -> dict[str, Named]:
+def _named(door: Door, people: tuple[Holder, ...]) -> dict[str, Named]:
+    """Names with their salts, and what else the vault knows of those that were not erased."""
     from ..ledger.royalties.statement import Named
 
-    return {each.holder: Named(each.name, each.name_salt) for each in people if each.name_salt}
+    if not people:
+        return {}
+    with door.vault() as vault:
+        known = {each.holder: vault.identifiers(each.holder) for each in people}
+    return {
+        each.holder: Named(each.name, each.name_salt, known[each.holder].isni, known[each.holder].ipi)
+        for each in people
+        if each.name_salt
+    }
 
 
 def _people(door: Door) -> tuple[Holder, ...]:

@@ -56,7 +56,8 @@ def vault() -> None:
 @click.option("--energy", type=float, help="0 to 1; measured when left out.")
 @click.option("--set", "set_name", metavar="NAME", help="A name for stems made together.")
 @click.option("--title", help="For a single file; else the file's name.")
-@click.option("--isrc", help="For a single file.")
+@click.option("--isrc", help="Of the recording; for a single file.")
+@click.option("--iswc", help="Of the work; for a single file.")
 @click.option("--new-role", is_flag=True, help="The role is meant, though it is nearly one of those known.")
 @click.option("--dry-run", "trial", is_flag=True, help="Only look: what would be taken in, and what not.")
 @click.option("--accept-tempo", is_flag=True, help="The tempo is meant, though another is heard.")
@@ -79,6 +80,7 @@ def add(
     set_name: str | None,
     title: str | None,
     isrc: str | None,
+    iswc: str | None,
     new_role: bool,
     trial: bool,
     accept_tempo: bool,
@@ -101,8 +103,8 @@ def add(
     A manifest is a CSV file, or a JSON list of objects (.json).
 
     Columns of a manifest: name (or file, path) within the folder FILE; and, where they are needed, holder,
-    role, title, bpm, bars, beats, key, kind (or shape), mood (words parted by ;), energy, set, isrc. An empty
-    cell takes what the option says.
+    role, title, bpm, bars, beats, key, kind (or shape), mood (words parted by ;), energy, set, isrc, iswc. An
+    empty cell takes what the option says.
     """
     from ..vault import declared as terms
     from ..vault.manifest import Common, number, of_manifest, of_paths
@@ -124,6 +126,7 @@ def add(
             energy=energy,
             set=set_name,
             isrc=isrc,
+            iswc=iswc,
             new_role=new_role,
             accept_tempo=accept_tempo,
             accept_likeness=accept_likeness,
@@ -138,8 +141,8 @@ def add(
             door.note(f"columns that are not read: {', '.join(unread)}")
     else:
         raise click.UsageError("--manifest goes with one folder, in which its files are")
-    if len(offers) > 1 and (title is not None or isrc is not None) and manifest is None:
-        raise click.UsageError("--title and --isrc are for a single file")
+    if len(offers) > 1 and (title or isrc or iswc) and manifest is None:
+        raise click.UsageError("--title, --isrc and --iswc are for a single file")
     if manifest is None:
         # What was said on the command line holds for all: a mistake in it is one, not one a file.
         terms.settle(offers[0])
@@ -401,11 +404,21 @@ def holder() -> None:
 
 @holder.command("add")
 @click.argument("name")
+@click.option("--isni", help="ISNI of the person or band, such as 0000 0001 2103 2683.")
+@click.option("--ipi", help="IPI name or base number, such as 00052210040.")
 @click.pass_obj
-def holder_add(door: Door, name: str) -> None:
+def holder_add(door: Door, name: str, isni: str | None, ipi: str | None) -> None:
     """Register a rights-holder. Their key is made here and kept in HOME/keys."""
+    from ..vault import identifiers
+
+    # Before anything is entered.
+    for check, text in ((identifiers.isni, isni), (identifiers.ipi, ipi)):
+        if text:
+            check(text)
     with door.vault(create=True) as opened:
         made = opened.add_holder(name)
+        if isni or ipi:
+            opened.keep_identifiers(made.holder, isni=isni, ipi=ipi)
     door.emit(
         {"holder": made.holder, "name": made.name, "public_key": made.public_key},
         f"{made.name} is {made.holder}; the key is kept in {door.folder / 'keys'}",
@@ -421,6 +434,7 @@ def holder_list(door: Door) -> None:
         counts: dict[str, int] = {}
         for stem in opened.stems():
             counts[stem.holder] = counts.get(stem.holder, 0) + 1
+        known = {each.holder: opened.identifiers(each.holder) for each in holders}
     rows = [(h.holder, h.name, counts.get(h.holder, 0), h.custody) for h in holders]
     door.emit(
         {
@@ -431,11 +445,31 @@ def holder_list(door: Door) -> None:
                     "public_key": h.public_key,
                     "custody": h.custody,
                     "stems": counts.get(h.holder, 0),
+                    "isni": known[h.holder].isni,
+                    "ipi": known[h.holder].ipi,
                 }
                 for h in holders
             ]
         },
         table(("holder", "name", "stems", "key kept by"), rows, right=(2,)) if rows else "no holders yet",
+    )
+
+
+@holder.command("identify")
+@click.argument("who", metavar="HOLDER", shell_complete=A_HOLDER)
+@click.option("--isni", help="ISNI of the person or band; '' for none.")
+@click.option("--ipi", help="IPI name or base number; '' for none.")
+@click.pass_obj
+def holder_identify(door: Door, who: str, isni: str | None, ipi: str | None) -> None:
+    """Set the identifiers of a rights-holder, for statements. They are kept here, and never in the ledger."""
+    if isni is None and ipi is None:
+        raise click.UsageError("say --isni or --ipi")
+    with door.vault() as opened:
+        found = opened.holder(who)
+        made = opened.keep_identifiers(found.holder, isni=isni, ipi=ipi)
+    door.emit(
+        {"holder": found.holder, "isni": made.isni, "ipi": made.ipi},
+        f"{found.name}: ISNI {made.isni or 'none'}, IPI {made.ipi or 'none'}",
     )
 
 
