@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from .ledger import write_whole
-from .options import engine
+from .options import AmountCommand, engine
 from .output import Door, checked_output, table
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def register(royalty: click.Group) -> None:
         royalty.add_command(command)
 
 
-@click.command(short_help="Write down that holders were paid.")
+@click.command(cls=AmountCommand, short_help="Write down that holders were paid.")
 @click.argument("holder", required=False)
 @click.argument("amount", required=False)
 @click.option("--all", "everybody", is_flag=True, help="Everybody who is due, what is due.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -63,6 +64,17 @@ def dial_value(text: str, option: str = "--dial") -> tuple[str, float]:
     if not equals or not name or number != number:
         raise click.BadParameter(f"{text!r} is not NAME=VALUE, such as energy=0.8", param_hint=option)
     return name, number
+
+
+class AmountCommand(click.Command):
+    """A command that takes an amount, which may be negative so that it can be refused by its name."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        what = "income" if self.name == "income" else "a payout"
+        for word in args:
+            if re.match(r"-[0-9.]", word):
+                raise click.UsageError(f"{what} must be more than 0, and {word!r} is less", ctx)
+        return super().parse_args(ctx, args)
 
 
 engine = click.option(

@@ -10,7 +10,7 @@ import click
 
 from . import accounts
 from .ledger import write_whole
-from .options import engine
+from .options import AmountCommand, engine
 from .output import Door, checked_output, table
 
 if TYPE_CHECKING:
@@ -25,16 +25,6 @@ _SOURCES = ("subscription", "enterprise", "export", "sync")
 _CURRENCY = click.option("--currency", metavar="CODE", help="ISO 4217, such as EUR.")
 
 
-class _Amount(click.Command):
-    """A command whose first argument may be a negative number, so that it can be refused by its name."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        for word in args:
-            if re.match(r"-[0-9.]", word):
-                raise click.UsageError(f"income must be more than 0, and {word!r} is less", ctx)
-        return super().parse_args(ctx, args)
-
-
 @click.group()
 def royalty() -> None:
     """Income, settlements and statements.
@@ -46,7 +36,7 @@ def royalty() -> None:
 accounts.register(royalty)
 
 
-@royalty.command(cls=_Amount, short_help="Record income of a period.")
+@royalty.command(cls=AmountCommand, short_help="Record income of a period.")
 @click.argument("amount")
 @click.option("--currency", metavar="CODE", required=True, help="ISO 4217, such as EUR.")
 @click.option("--source", type=click.Choice(_SOURCES), default="subscription", show_default=True)

@@ -312,6 +312,15 @@ INCOME = ("--currency", "EUR", "--period", "2025-03", "--reference", "inv-1")
             2,
             "is not a time that terms can take effect",
         ),
+        (("pay", "h00", "-5", "--currency", "EUR", "--reference", "r"), 2, "a payout must be more than 0"),
+        (("pay", "--currency", "EUR", "--reference", "r"), 2, "name a holder, or --all"),
+        (("pay", "h00", "--all", "--currency", "EUR", "--reference", "r"), 2, "name a holder, or --all"),
+        (("pay", "h00", "--currency", "EUR", "--reference", "r"), 4, "no holder h00"),
+        (("correct", "0", "--to", "5", "--reason", "r"), 1, "entry 0 is no income and no payout"),
+        (("correct", "0", "--to", "1e3", "--reason", "r"), 2, "is not an amount"),
+        (("simulate", "2025-03", "--rule", "floor:x"), 2, "is no rule"),
+        (("fairness", "2025-03"), 1, "there is no income for 2025-03"),
+        (("statements", "2025-03", "--out", "folder"), 1, "was never settled"),
     ],
 )
 def test_mistakes_end_in_a_sentence_and_a_code(
