@@ -26,7 +26,8 @@ from stemloom.ledger.royalties.duck import Duck
 from stemloom.ledger.royalties.page import page
 from stemloom.ledger.royalties.periods import Period
 from stemloom.ledger.royalties.settle import settlement_entry
-from stemloom.ledger.royalties.statement import Named, Statements, to_bytes
+from stemloom.ledger.royalties.statement import Named, to_bytes
+from stemloom.ledger.royalties.stating import Statements
 from stemloom.ledger.royalties.table import TableUsage
 from stemloom.ledger.royalties.turn import Sealed
 from stemloom.ledger.royalties.windows import windows_of

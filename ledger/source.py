@@ -119,11 +119,19 @@ def _reason(error: Exception) -> str:
 
 
 def source_of(place: str | Path) -> Source:
-    """The source of a copy of a log: a folder, or a web address. Raises NoLedger."""
+    """The source of a copy of a log: a folder (see `log_folder`) or a web address. Raises NoLedger."""
     text = str(place)
     if text.startswith(("http://", "https://")):
         return WebSource(text)
-    folder = Path(place)
+    folder = log_folder(Path(place))
     if not folder.is_dir():
         raise NoLedger(f"there is no ledger in {place}")
     return FolderSource(folder)
+
+
+def log_folder(place: Path) -> Path:
+    """The folder of the tiles: `place`, or what lies in it if it is a home or a home's folder `ledger`."""
+    for within in (place / "ledger" / "log", place / "log"):
+        if within.is_dir():
+            return within
+    return place

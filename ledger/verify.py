@@ -27,7 +27,7 @@ from .policy import Policy, unwitnessed
 from .reader import TileReader
 from .rehash import Rehash
 from .report import Problem, Report
-from .source import WebSource
+from .source import WebSource, log_folder
 from .still import Still, beside, look_at, look_at_web, opened
 from .sweep import Run, bundle_part, sweep
 from .tiles import ENTRIES, TILE, File, files_of, in_bundle, partial_files, width_at
@@ -105,7 +105,7 @@ def _whole(place: Path | str, vkey: str | None) -> tuple[Still | Report, Verifie
         return still, verifier, None
     place = Path(place)
     home = Places(place) if (place / "ledger").exists() else None
-    log = home.log if home else place
+    log = home.log if home else log_folder(place)
     here = log.is_dir() and bool(home or (log / "checkpoint").exists() or (log / "tile").exists())
     if not here and not (home and home.signed.exists()):
         raise NoLedger(f"there is no ledger in {place}")

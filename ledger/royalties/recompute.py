@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from ..reader import TileReader
 from ..source import source_of
 from ..verify import verify
 from .errors import NotAsStated
-from .statement import Named, Names, Statement, Statements, to_bytes
+from .statement import Named, Names, Statement, to_bytes
+from .stating import Statements
 from .turn import Sealed
 from .usage import EntriesUsage
 
@@ -46,13 +48,14 @@ def recompute(
     vkey: str | None = None,
     kept: bytes | None = None,
     workers: int = 1,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[str, int, int | None], None] = lambda what, done, total: None,
 ) -> Recomputed:
     """Derive the statement in the file `stated` again from the log at `place`, and compare every byte.
 
-    `place`: a copy of the log's folder `log/`, a home, or a web address. `vkey`: the log's key as the caller
-    knows it; without it the statement's own is believed. `kept`: a checkpoint that the log must continue.
-    What the ledger does not know is taken from the statement: names of others than the payee, identifiers.
+    `place`: a copy of the log's folder `log/`, or of what it lies in, or a web address. `vkey`: the log's
+    key as the caller knows it; without it the statement's own is believed. `kept`: a checkpoint that the log
+    must continue. What the ledger does not know is taken from the statement: names of others than the payee,
+    identifiers. `progress` hears of what is being done, how much of it is done, and of how much if known.
 
     Raises NotAsStated with the differences, VerificationFailed for a log that does not verify or does not
     continue a checkpoint, BadVkey, BadNote, NoLedger, LogUnreachable, OSError.
@@ -66,16 +69,15 @@ def recompute(
         under = open_checkpoint(said.checkpoint.encode(), log)
     except BadNote as error:
         raise NotAsStated(f"the checkpoint in {stated} is not one of the key {log.vkey}: {error}") from error
-    report = verify(place, vkey=log.vkey, workers=workers, progress=progress)
+    checking = partial(progress, "checking the log")
+    report = verify(place, vkey=log.vkey, workers=workers, progress=checking)
     if not report.ok:
         more = f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else ""
         raise VerificationFailed(
             f"the log does not verify: {report.problems[0].detail}{more}; see 'stemloom ledger verify'"
         )
-    inner = Path(place) / "ledger" / "log"
-    folder = inner if inner.is_dir() else place
-    source = source_of(folder)
-    tiles = TileReader(Path(str(folder)), source.read)
+    source = source_of(place)
+    tiles = TileReader(Path(str(place)), source.read)
     note = source.checkpoint()
     if kept is not None:
         check_continues(kept, note, log, tiles)
@@ -85,6 +87,7 @@ def recompute(
         for index, entry in tiles.entries(0, under.size, lambda: report.size):
             yield index, decode(entry)
 
+    progress("deriving the statement", 0, None)
     seal = Sealed(size=under.size, root=under.root.hex(), checkpoint=said.checkpoint, read=read)
     made = Statements(
         EntriesUsage(read), seal, log.name, log.vkey, said.period, _names(said), said.currency, said.holder
@@ -124,8 +127,7 @@ def _check_continues(under: Checkpoint, now: Checkpoint, tiles: TileReader, path
     if now.size < under.size:
         raise VerificationFailed(
             f"this copy of the log has {now.size} entries, and {path} was made when it had {under.size}: "
-            "take "
-            "a newer copy"
+            "take a newer copy"
         )
     if tiles.root(under.size, lambda: now.size) != under.root:
         raise VerificationFailed(

@@ -14,6 +14,8 @@ from .options import AmountCommand, engine
 from .output import Door, checked_output, table
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
     from ..ledger.log import Log
     from ..ledger.royalties.engines import Engine
     from ..ledger.royalties.fairness import Fairness, Spread
@@ -141,14 +143,20 @@ def recompute(
     from ..ledger.royalties.recompute import recompute as derive
 
     with door.progress() as progress:
-        task = progress.add_task("checking the log", total=None)
+        tasks: dict[str, TaskID] = {}
+
+        def tell(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = progress.add_task(what, total=None)
+            progress.update(tasks[what], completed=done, total=total)
+
         made = derive(
             statement,
             place or door.folder,
             vkey=vkey,
             kept=None if kept is None else kept.read_bytes(),
             workers=workers or os.cpu_count() or 1,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
+            progress=tell,
         )
     said = made.statement
     trust = "your own copy of it" if made.trusted_own else "as the statement names it; --vkey names your own"

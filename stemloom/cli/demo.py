@@ -191,7 +191,8 @@ def _pay(vault: Vault, rendered: Rendered, folder: Path) -> Paid:
     from ..ledger.royalties.page import page
     from ..ledger.royalties.record import record_income
     from ..ledger.royalties.settle import settle
-    from ..ledger.royalties.statement import Named, statement, to_bytes
+    from ..ledger.royalties.statement import Named, to_bytes
+    from ..ledger.royalties.stating import statement
 
     period = vault.log.clock.now()[:7]
     record_income(vault.log, INCOME, "EUR", "subscription", period, "sample income of the demo")

@@ -190,8 +190,8 @@ def statement(
     import msgspec
 
     from ..ledger.royalties.accounts import statement_csv
-    from ..ledger.royalties.statement import statement as make
     from ..ledger.royalties.statement import to_bytes
+    from ..ledger.royalties.stating import statement as make
 
     for path in (out, html, sheet):
         checked_output(path)
@@ -224,7 +224,8 @@ def statements(door: Door, period: str, currency: str | None, out: Path, engine:
     from ..ledger.royalties.accounts import statement_csv
     from ..ledger.royalties.engines import usage_of
     from ..ledger.royalties.page import page
-    from ..ledger.royalties.statement import Statements, to_bytes
+    from ..ledger.royalties.statement import to_bytes
+    from ..ledger.royalties.stating import Statements
     from ..ledger.royalties.turn import sealed
 
     people = _people(door)
@@ -422,7 +423,9 @@ def _settled_text(settled: Settled, names: dict[str, str]) -> str:
 
 
 def _since_text(ms: int) -> str:
-    return f"{ms} ms heard since; the next settlement counts them"
+    from ..ledger.royalties.words import duration_text
+
+    return f"{duration_text(ms)} heard since; the next settlement counts it"
 
 
 def _statement_text(made: Statement) -> str:
@@ -434,7 +437,7 @@ def _statement_text(made: Statement) -> str:
             each.title,
             duration_text(each.ms + each.late_ms),
             percent_text(each.ms + each.late_ms, made.total_ms),
-            each.placements,
+            sum(line.placements for line in each.lines),
             decimal_text(each.amount, 6),
             decimal_text(each.accrued + each.adjusted, 6),
         )
@@ -443,7 +446,9 @@ def _statement_text(made: Statement) -> str:
     head = ("stem", "heard for", "of all time", "placements", "stem earned", f"yours, {made.currency}")
     since = made.since
     late = (
-        f"{_since_text(since.total_ms)}; {since.ms} ms of them are of these stems\n" if since.total_ms else ""
+        f"{_since_text(since.total_ms)}; {duration_text(since.ms)} of it is of these stems\n"
+        if since.total_ms
+        else ""
     )
     if made.adjusted:
         late += f"{money_text(made.adjusted, made.currency)} of it for what came late, of earlier periods\n"

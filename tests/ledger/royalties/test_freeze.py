@@ -9,7 +9,7 @@ import pytest
 
 from stemloom.ledger.entries import Removal
 from stemloom.ledger.royalties.balance import balances, withdrawn
-from stemloom.ledger.royalties.statement import Statements
+from stemloom.ledger.royalties.stating import Statements
 
 PEOPLE = ("ada", "ben", "cleo")
 TITLES = ("Pad", "Bass", "Tick", "Bell", "Choir", "Sub")

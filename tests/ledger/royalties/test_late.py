@@ -13,7 +13,8 @@ from stemloom.ledger.royalties.balance import balances, heard_since
 from stemloom.ledger.royalties.division import rederive
 from stemloom.ledger.royalties.errors import NothingToSettle
 from stemloom.ledger.royalties.settle import check_settlements
-from stemloom.ledger.royalties.statement import Statement, Statements
+from stemloom.ledger.royalties.statement import Statement
+from stemloom.ledger.royalties.stating import Statements
 
 PEOPLE = ("ada", "ben", "cleo")
 MONTHS = tuple(f"2026-{month:02d}" for month in range(1, 7))

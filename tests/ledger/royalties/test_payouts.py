@@ -20,7 +20,7 @@ from stemloom.ledger.royalties.division import rederive
 from stemloom.ledger.royalties.errors import BadAmount, NotAHolder, NotPayable
 from stemloom.ledger.royalties.record import record_correction, record_income, record_payouts, record_terms
 from stemloom.ledger.royalties.settle import settle
-from stemloom.ledger.royalties.statement import statement
+from stemloom.ledger.royalties.stating import statement
 from stemloom.ledger.verify import verify
 
 LATER = FixedClock("2025-04-02T12:00:00.000Z")

@@ -31,7 +31,7 @@ from stemloom.ledger.royalties.errors import (
 from stemloom.ledger.royalties.money import LARGEST
 from stemloom.ledger.royalties.record import record_income, record_terms
 from stemloom.ledger.royalties.settle import check_settlements, settle
-from stemloom.ledger.royalties.statement import statement
+from stemloom.ledger.royalties.stating import statement
 from stemloom.ledger.verify import verify
 from stemloom.vault.vault import Vault
 
@@ -359,10 +359,16 @@ def test_balance_and_statement_print_what_was_heard_since(home: Home, stemloom: 
     )
     for words in (("balance",), ("balance", home.ben), ("statement", home.ada, "2025-03")):
         code, out, _ = stemloom(*words)
-        assert (code, "100001 ms heard since; the next settlement counts them" in out) == (0, True)
+        said = "1 min 40.001 s heard since; the next settlement counts it"
+        assert (code, said in out.replace("\u00a0", " ")) == (0, True)
     assert json.loads(stemloom("balance", "--json")[1])["heard_since"] == [
         {"period": "2025-03", "currency": "EUR", "settlement": settled.index, "ms": 100_001}
     ]
+    home.income(period="2025-02")
+    assert stemloom("settle", "2025-02")[0] == 0
+    out = stemloom("statement", home.ada, "2025-02")[1].replace("\u00a0", " ")
+    (bass,) = (line.split() for line in out.splitlines() if line.startswith("Bass"))
+    assert bass[1:3] + bass[5:6] == ["35.001", "s", "2"], "what came late is counted with its placements"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from stemloom.ledger.royalties.chart import HEIGHT, MOST_BARS, WIDTH, bars
 from stemloom.ledger.royalties.errors import NotAHolder, NotSettled, SeveralCurrencies
 from stemloom.ledger.royalties.page import page
 from stemloom.ledger.royalties.periods import Period
-from stemloom.ledger.royalties.statement import Named, Statement, Statements, Used
+from stemloom.ledger.royalties.statement import Named, Statement, Used
+from stemloom.ledger.royalties.stating import Statements
 from stemloom.ledger.royalties.words import duration_text, period_text
 
 NASTY = '<script>alert(1)</script> & "Söns" {{ 7*7 }}'
@@ -161,8 +162,8 @@ def test_what_came_after_the_settlement_is_told(story: Any) -> None:
     later = state(told, "Ben")
     assert (later.since.ms, later.since.total_ms) == (9_999, 10_039)
     assert (later.ms, later.amount, later.closing) == (made.ms, made.amount, made.closing)
-    assert (
-        "10039 ms heard since, which the next settlement counts; 9999 ms of them" in Outline(page(later)).text
+    assert "10.039 s heard since, which the next settlement counts; 9.999 s of it is your stems’" in (
+        Outline(page(later)).text.replace("\u00a0", " ")
     )
     before = state(told, "Ben", "2026-10")
     assert (before.since.ms, before.since.total_ms) == (0, 0)
