@@ -60,7 +60,7 @@ def _drawn(found: tuple[Bar, ...]) -> _Drawn:
 
 @cache
 def _template() -> Template:
-    return environment().get_template("page.html")
+    return environment().get_template("statement.html")
 
 
 def environment() -> Environment:
