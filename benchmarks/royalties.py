@@ -30,7 +30,6 @@ from stemloom.ledger.royalties.statement import Named, to_bytes
 from stemloom.ledger.royalties.stating import Statements
 from stemloom.ledger.royalties.table import TableUsage
 from stemloom.ledger.royalties.turn import Sealed
-from stemloom.ledger.royalties.windows import windows_of
 from stemloom.ledger.statements import commitment
 
 from .harness import Figure
@@ -160,10 +159,7 @@ def settling(place: Path) -> dict[str, float]:
 
 
 def _divide(usage: TableUsage):  # type: ignore[no-untyped-def]
-    books = usage.books
-    last = books.size - 1
-    (heard,) = usage.heard([windows_of(books, PERIOD, "EUR", last)])
-    division = divide_period(books, PERIOD, "EUR", last, heard)
+    division = divide_period(usage, PERIOD, "EUR", usage.books.size - 1)
     assert sum(each.amount for each in division.stems) == division.pool
     assert len(division.stems) == STEMS
     return settlement_entry(division, "0" * 64, "2026-12-01T08:00:00.000Z")

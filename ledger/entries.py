@@ -345,11 +345,12 @@ class Settlement(_Entry, frozen=True, kw_only=True, tag="settlement"):
     root: Digest
     """Merkle root of the log of `last` + 1 entries."""
     gross: Count
+    """What came in, of the period or late."""
     pool: Count
-    """What of the gross goes to holders; `gross - pool` is what the terms keep back."""
+    """What holders are given: the gross less what the terms keep back and what corrections take back."""
     total_ms: Count
     unallocated: Count
-    """Pool that no placement earned: the whole of it in a period without placements, else 0."""
+    """Pool that no placement earned: what came in for a period without placements."""
     stems: Digest
     """SHA-256 of the canonical JSON of the list of `SettledStem`, by stem id."""
     holders: Digest

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -133,8 +135,11 @@ def checked_beats(bars: int | None, beats: int | None) -> int | None:
 
 
 def word(what: str, text: str) -> str:
-    """A word for the ledger: white space made single, 1 to 200 characters, all of them printable."""
-    clean = " ".join(text.split())
+    """A word for the ledger: white space made single, 1 to 200 characters, all of them printable.
+
+    In Unicode's form NFC (UAX 15), so that what looks the same is the same.
+    """
+    clean = unicodedata.normalize("NFC", " ".join(text.split()))
     if not clean:
         raise BadDeclaration(f"the {what} is empty")
     if len(clean) > _MOST_LETTERS:
@@ -142,6 +147,14 @@ def word(what: str, text: str) -> str:
     if not clean.isprintable():
         raise BadDeclaration(f"the {what} holds characters that do not print")
     return clean
+
+
+def holder_name(text: str) -> str:
+    """A holder's name: a word that is not like an id, for holders are looked up by either."""
+    name = word("name", text)
+    if re.fullmatch(r"[hsx][0-9a-f]{3,}", name.casefold()):
+        raise BadDeclaration(f"'{name}' is like an id of the ledger, and no name")
+    return name
 
 
 def _lower_word(what: str, text: str) -> str:

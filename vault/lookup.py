@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -18,7 +19,7 @@ def find_holder(holders: Sequence[Holder], text: str) -> Holder:
 
     A name goes before the start of an id. Raises `UnknownHolder`, with what may have been meant.
     """
-    wanted = " ".join(text.split()).casefold()
+    wanted = unicodedata.normalize("NFC", " ".join(text.split())).casefold()
     exact = [h for h in holders if h.holder == wanted or h.name.casefold() == wanted]
     found = exact or [h for h in holders if len(wanted) >= _LEAST_PREFIX and h.holder.startswith(wanted)]
     if len(found) == 1:
@@ -36,7 +37,7 @@ def find_stem(catalogue: Catalogue, text: str) -> str:
 
     Raises `UnknownStem`, with what may have been meant.
     """
-    wanted = " ".join(text.split())
+    wanted = unicodedata.normalize("NFC", " ".join(text.split()))
     found: list[str] = []
     if re.fullmatch(r"s[0-9a-f]{20}", wanted):
         found = catalogue.stem_ids(wanted)

@@ -21,7 +21,7 @@ from . import identifiers
 from .asking import Action, Asking
 from .catalogue import Catalogue, Filter, Statement, parts_of, without_collector
 from .changes import Changes
-from .declared import Declared, word
+from .declared import Declared, holder_name
 from .decode import copy_file, decode
 from .door import Door
 from .errors import AudioLost, BadDeclaration, BadRequest, CatalogueTrouble, KeyNotHere, NoVault, Refused
@@ -133,7 +133,7 @@ class Vault:
         """Register a holder, with a new key in HOME/keys. Raises `BadDeclaration` for a taken name."""
         key = PrivateKey.generate()
         with self._changes.alone():
-            request = self._asking.holder(word("name", name), _base64(key.public), "operator")
+            request = self._asking.holder(holder_name(name), _base64(key.public), "operator")
             holder = request.asked[0].entry.holder
             self._name(request, holder)
             key.save(self._changes.key_path(holder))
@@ -143,7 +143,7 @@ class Vault:
     def request_holder(self, name: str, public_key: str) -> Request:
         """What somebody signs to join with a key that they keep themselves, base64."""
         with self._changes.alone():
-            return self._asking.holder(word("name", name), public_key, "self")
+            return self._asking.holder(holder_name(name), public_key, "self")
 
     def erase_name(self, holder: str) -> Holder:
         """Destroy a holder's name and the salt of its commitment: from then on they are shown by their id.

@@ -63,7 +63,8 @@ def balances_csv(found: Iterable[Balance], names: Mapping[str, str]) -> str:
 def statement_csv(made: Statement) -> str:
     """A line for each line of a stem. Amounts are integers in micro-units, times in ms."""
     head = (
-        *("holder", "period", "currency", "stem", "title", "role", "isrc", "iswc", "heard_in", "late"),
+        *("holder", "name", "period", "currency", "stem", "title", "role", "isrc", "iswc"),
+        *("income_of", "heard_in", "late"),
         *("splits_entry", "ms", "placements", "line_amount", "master_earned", "publishing_earned", "earned"),
     )
     return csv_text(
@@ -71,6 +72,7 @@ def statement_csv(made: Statement) -> str:
         (
             (
                 made.holder,
+                made.payee.name,
                 made.period,
                 made.currency,
                 stem.stem,
@@ -78,6 +80,7 @@ def statement_csv(made: Statement) -> str:
                 stem.role,
                 stem.isrc,
                 stem.iswc,
+                line.pool,
                 line.period,
                 int(line.late),
                 line.splits_entry,
@@ -130,11 +133,12 @@ def beancount_text(books: Books, divisions: Sequence[tuple[int, Division]], size
             for each in division.settled_holders
         ]
         kept = [
-            ("Equity:KeptBack", division.pool - division.gross, currency),
+            ("Equity:KeptBack", sum(line.pool - line.gross for line in division.funds.income), currency),
+            ("Equity:CarriedOver", division.funds.carried_out - division.funds.carried_in, currency),
             ("Equity:Unallocated", -division.unallocated, currency),
         ]
         time = next(entry.time for at, _, entry in books.settlements if at == index)
-        shared = ("Equity:Shared", division.gross, currency)
+        shared = ("Equity:Shared", sum(line.gross for line in division.funds.income), currency)
         post(time, index, f"settlement of {division.period.text}", [shared, *owed, *kept])
     for index, payout in books.payouts:
         if index < size:

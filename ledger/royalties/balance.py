@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from .books import Books
 from .division import rederive
 from .errors import NotAHolder
-from .money import MICRO, places
+from .money import LARGEST, coin
 from .periods import Period
 from .terms import in_force
 from .usage import Usage
@@ -41,7 +41,8 @@ class Balance:
     """A holder's account in one currency, in micro-units.
 
     `accrued + adjusted == master + publishing`, and less `paid` that is `closing`. `adjusted`: earned by what
-    came too late for the settlement of its period. `frozen`: what of it stems earned that are withdrawn now.
+    came too late for the settlement of its period. `frozen`: what of `closing` was earned by stems that are
+    withdrawn now; what is paid is taken from the rest first.
     `payable`: what of `closing` can be paid out in the currency's coins, 0 below the threshold.
     """
 
@@ -143,7 +144,7 @@ def _balance(books: Books, who: str, currency: str, account: _Sums, size: int, l
         earned - account.adjusted,
         account.adjusted,
         paid,
-        account.frozen,
+        unpaid(account.frozen, earned - paid),
         earned - paid,
         payable(earned - paid, currency, least),
     )
@@ -169,10 +170,15 @@ def threshold(books: Books, today: str, size: int) -> int:
 
 
 def payable(closing: int, currency: str, least: int) -> int:
-    """What of a balance can be paid out: whole coins of the currency, nothing below the threshold."""
-    coin = MICRO // 10 ** places(currency)
-    whole = closing - closing % coin if closing > 0 else 0
-    return whole if whole and closing >= least else 0
+    """What of a balance can be paid out: whole coins, from the threshold on, at most what an entry holds."""
+    some = min(max(closing, 0), LARGEST)
+    whole = some - some % coin(currency)
+    return whole if closing >= least else 0
+
+
+def unpaid(frozen: int, closing: int) -> int:
+    """What of a balance is frozen, where withdrawn stems earned `frozen`: the rest is paid first."""
+    return max(0, min(frozen, closing))
 
 
 def withdrawn(books: Books, stem: str, last: int) -> Withdrawn | None:

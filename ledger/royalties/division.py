@@ -1,37 +1,33 @@
 """The division of a period's income: from the books and the milliseconds to each holder's amount. Pure.
 
-1. Income counts whose currency is the settlement's and whose own period lies inside the period, as corrected.
-   Income and corrections that came too late for the settlement of their period count as well, once.
-2. Of each source, what the terms keep back is rounded down; the rest is the pool. The terms are those in
-   force at the start of the period that the income is settled with (`terms.in_force`; without any,
-   `terms.DEFAULT`); what came late goes by the terms of its own period.
-3. The pool is divided over the stems by the ms of their placements that start in the period, all tiers and
-   uses alike, and of placements that came too late for the settlement of theirs (`windows.py`). If nothing
-   was heard, all of it stays unallocated.
-4. A stem's amount is parted over its lines by their ms: a line is what was heard in one period under the same
-   splits. A placement goes by the splits that were in force when it started.
-5. A line's amount is parted into master and publishing by the terms, and each side over its shares. A side
-   without shares belongs to the holder who brought the stem in.
+1. What there is to divide, and by which placements, is in the funds (`funds.py`): pools, each an amount.
+2. A pool is divided over the stems by the ms of its placements, all tiers and uses alike. If it has none, all
+   of it stays unallocated.
+3. A stem's amount of a pool is parted over its lines by their ms: a line is what was heard in one period
+   under the same splits. A placement goes by the splits that were in force when it started.
+4. A line's amount is parted into master and publishing by the pool's terms, and each side over its shares. A
+   side without shares belongs to the holder who brought the stem in.
 
 Each division is by `divide.largest_remainder`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from .. import canonical
-from ..entries import WHOLE_PPM, Correction, Income, SettledHolder, SettledStem, Settlement, Share, Source
+from ..entries import WHOLE_PPM, SettledHolder, SettledStem, Settlement, Share
 from ..errors import VerificationFailed
 from .books import Books
 from .divide import largest_remainder
 from .errors import NothingToSettle
-from .money import LARGEST, decimal_text
+from .funds import Funds, Pool, funds_of
 from .periods import Period
-from .terms import InForce, in_force
 from .usage import Heard, Usage
-from .windows import windows_of
+
+Parted = Callable[[int, int], Mapping[str, int]]
+"""Another rule: how it parts an amount of the pool of this number over stems."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +41,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a stem earned with what was heard in `period` under the splits of the entry `splits`.
+    """What a stem earned of a pool with what was heard in `period` under the splits of the entry `splits`.
 
-    `period` is another one than the settlement's where it came late. `master` and `publishing` sum to
-    `amount`.
+    `period` is another one than the settlement's where the placements came late, or the income did. `pool`
+    is the period that the income is of; where it is not the settlement's, the line's placements were counted
+    before. `master` and `publishing` sum to `amount`.
     """
 
+    pool: str
     period: str
     splits: int
     ms: int
@@ -69,7 +67,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class DividedStem:
-    """One stem's part of the pool: `lines` sum to `ms` and `amount`."""
+    """One stem's part: `lines` sum to `amount`, and those of the settlement's own pool to `ms`."""
 
     stem: str
     ms: int
@@ -78,56 +76,54 @@ class DividedStem:
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """Money that an entry says came in, or that it was to be more or less (`corrects`). Micro-units."""
-
-    index: int
-    period: str
-    amount: int
-    text: str
-    """The income's reference, or why it is corrected."""
-    corrects: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class IncomeLine:
-    """Income from a source: what came in, and what of it goes to holders at `pool_ppm`. Micro-units.
-
-    `late_of`: the period that had been settled when it came, None for the settlement's own income. Late
-    income may be negative, where an earlier entry was too high.
-    """
-
-    source: Source
-    late_of: str | None
-    gross: int
-    pool: int
-    pool_ppm: int
-    items: tuple[Item, ...]
-    """They sum to `gross`."""
-
-
-@dataclass(frozen=True, slots=True)
 class Division:
-    """A period divided. Stems and holders are sorted by id; every sum is exact.
+    """A period divided. Stems are sorted by id; every sum is exact.
 
     `sum(stem.amount) + unallocated == pool`, and the holders' amounts sum to the stems'.
     """
 
-    period: Period
-    currency: str
-    last: int
-    terms: InForce
-    income: tuple[IncomeLine, ...]
-    gross: int
-    pool: int
+    funds: Funds
     total_ms: int
+    """What the settlement counts: of its own period, and of earlier ones what came late."""
     unallocated: int
     stems: tuple[DividedStem, ...]
 
     @property
+    def period(self) -> Period:
+        return self.funds.period
+
+    @property
+    def currency(self) -> str:
+        return self.funds.currency
+
+    @property
+    def last(self) -> int:
+        """The last entry that was read."""
+        return self.funds.last
+
+    @property
+    def pool(self) -> int:
+        return self.funds.pool
+
+    @property
+    def gross(self) -> int:
+        return self.funds.gross
+
+    @property
+    def unheard(self) -> list[str]:
+        """The periods of pools that nobody earned, for nothing was heard in them."""
+        heard = {line.pool for each in self.stems for line in each.lines if line.ms}
+        return [
+            pool.period.text for pool in self.funds.pools if pool.amount and pool.period.text not in heard
+        ]
+
+    @property
     def late_ms(self) -> int:
         """What of `total_ms` came too late for the settlement of its own period."""
-        return sum(line.ms for each in self.stems for line in each.lines if line.period != self.period.text)
+        own = self.period.text
+        return sum(
+            line.ms for each in self.stems for line in each.lines if line.pool == own and line.period != own
+        )
 
     @property
     def settled_stems(self) -> list[SettledStem]:
@@ -175,143 +171,71 @@ class Division:
         ]
 
 
-def divide_period(
-    books: Books,
-    period: Period,
-    currency: str,
-    last: int,
-    heard: Sequence[Heard],
-    parted: Callable[[int], Mapping[str, int]] | None = None,
-) -> Division:
+def divide_period(usage: Usage, period: Period, currency: str, last: int) -> Division:
     """Divide the income of `period` in `currency`, as entries 0 to `last` have it.
 
-    `heard`: what its windows (`windows_of`) hold. `parted`: another rule than that of milliseconds, to see
-    what it would do (`simulate.py`): how it parts an amount over the stems. Raises NothingToSettle if there
-    is no income, it reaches beyond the period, or corrections take more than came in; VerificationFailed
-    for a stem that is not in the ledger or whose shares are not whole.
+    Raises as `funds_of` and `divide` do.
     """
-    terms = in_force(books.terms, period, last)
-    income = income_of(books, period, currency, last)
-    gross, pool = sum(line.gross for line in income), sum(line.pool for line in income)
-    if gross < 0 or pool < 0:
-        raise NothingToSettle(
-            f"corrections of earlier periods take {decimal_text(-min(gross, pool))} {currency} more than "
-            "came "
-            f"in for {period.text}; settle a longer period, or one with more income"
-        )
-    if gross > LARGEST:
-        raise NothingToSettle(
-            f"the income of {period.text} sums to {decimal_text(gross)} {currency}, more than one settlement "
-            f"can hold, which is {decimal_text(LARGEST)}; settle shorter periods"
-        )
-    lines: dict[str, list[Heard]] = {}
-    for each in heard:
-        lines.setdefault(each.stem, []).append(each)
-    ids = sorted(lines)
-    ms = [sum(each.ms for each in lines[stem]) for stem in ids]
-    total_ms = sum(ms)
-    unallocated = 0 if total_ms else pool
-    if parted is None:
-        amounts = largest_remainder(pool - unallocated, ms, ids)
-    else:
-        given = parted(pool - unallocated)
-        amounts = [given.get(stem, 0) for stem in ids]
-        assert sum(amounts) == pool - unallocated
-    master_ppm = terms.terms.master_ppm
+    funds = funds_of(usage.books, period, currency, last)
+    return divide(usage.books, funds, usage.heard([pool.windows for pool in funds.pools]))
+
+
+def divide(
+    books: Books, funds: Funds, heard: Sequence[Sequence[Heard]], parted: Parted | None = None
+) -> Division:
+    """Divide each pool of `funds` by what its windows hold, which is `heard`, pool by pool.
+
+    `parted`: another rule than that of milliseconds, to see what it would do (`simulate.py`). Raises
+    VerificationFailed for a stem that is not in the ledger or whose shares are not whole.
+    """
+    lines: dict[str, list[Line]] = {}
+    ms: dict[str, int] = {}
+    unallocated = 0
+    for number, (pool, found) in enumerate(zip(funds.pools, heard, strict=True)):
+        stems: dict[str, list[Heard]] = {}
+        for each in found:
+            stems.setdefault(each.stem, []).append(each)
+        ids = sorted(stems)
+        weights = [sum(each.ms for each in stems[stem]) for stem in ids]
+        amount = pool.amount if any(weights) else 0
+        unallocated += pool.amount - amount
+        if parted is None:
+            amounts = largest_remainder(amount, weights, ids)
+        else:
+            given = parted(number, amount)
+            amounts = [given.get(stem, 0) for stem in ids]
+            assert sum(amounts) == amount
+        for stem, of_stem, part in zip(ids, weights, amounts, strict=True):
+            lines.setdefault(stem, []).extend(_lines(books, pool, stems[stem], part))
+            if not number:
+                ms[stem] = of_stem
     return Division(
-        period=period,
-        currency=currency,
-        last=last,
-        terms=terms,
-        income=income,
-        gross=gross,
-        pool=pool,
-        total_ms=total_ms,
+        funds=funds,
+        total_ms=sum(ms.values()),
         unallocated=unallocated,
         stems=tuple(
-            DividedStem(stem, of_stem, amount, _lines(books, lines[stem], amount, master_ppm))
-            for stem, of_stem, amount in zip(ids, ms, amounts, strict=True)
+            DividedStem(stem, ms.get(stem, 0), sum(line.amount for line in each), tuple(each))
+            for stem, each in sorted(lines.items())
         ),
     )
 
 
-def income_of(books: Books, period: Period, currency: str, last: int) -> tuple[IncomeLine, ...]:
-    """The income that the settlement of `period` divides: its own by source, then what came late.
-
-    Raises NothingToSettle if there is none, or some reaches beyond the period.
-    """
-    of_currency = [each for each in books.income if each[2].currency == currency and each[0] <= last]
-    own: list[tuple[Income, Item]] = []
-    for index, of, entry in of_currency:
-        if of.overlaps(period):
-            if not period.covers(of):
-                raise NothingToSettle(
-                    f"income at entry {index} is for {entry.period}, which reaches beyond {period.text}; "
-                    f"settle {entry.period} or a longer period"
-                )
-            own += [(entry, item) for item in _items(books, index, entry, -1, last)]
-    found = _by_source(own, None, in_force(books.terms, period, last))
-    earlier = books.settled_before(currency, last)
-    counted = max((entry.last for _, _, entry in earlier), default=-1)
-    for _, settled, settlement in earlier:
-        late = [
-            (entry, item)
-            for index, of, entry in of_currency
-            if settled.covers(of)
-            for item in _items(books, index, entry, counted, last)
-        ]
-        terms = in_force(books.terms, settled, settlement.last)
-        found += _by_source(late, settled.text, terms)
-    if not found:
-        raise NothingToSettle(
-            f"there is no income in {currency} for {period.text}; record it with 'stemloom royalty income'"
-        )
-    return tuple(found)
-
-
-def _items(books: Books, index: int, entry: Income, above: int, last: int) -> list[Item]:
-    """An income and its corrections, of the entries after `above` up to `last`."""
-    found = [Item(index, entry.period, entry.amount, entry.reference)] if index > above else []
-    each: Correction
-    for at, each in books.corrections.get(index, ()):
-        if above < at <= last:
-            found.append(Item(at, entry.period, each.amount, each.reason, index))
-    return found
-
-
-def _by_source(items: Iterable[tuple[Income, Item]], late_of: str | None, terms: InForce) -> list[IncomeLine]:
-    by_source: dict[Source, list[Item]] = {}
-    for entry, item in items:
-        by_source.setdefault(entry.source, []).append(item)
-    lines = []
-    for source, each in sorted(by_source.items()):
-        gross = sum(item.amount for item in each)
-        ppm = terms.pool_ppm(source)
-        lines.append(IncomeLine(source, late_of, gross, _pool(gross, ppm), ppm, tuple(each)))
-    return lines
-
-
-def _pool(gross: int, ppm: int) -> int:
-    """What of income goes to holders: what is kept back is rounded down, and what is taken back as well."""
-    kept = abs(gross) * (WHOLE_PPM - ppm) // WHOLE_PPM
-    return gross - kept if gross >= 0 else gross + kept
-
-
-def _lines(books: Books, heard: Sequence[Heard], amount: int, master_ppm: int) -> tuple[Line, ...]:
-    """A stem's amount over what was heard of it."""
+def _lines(books: Books, pool: Pool, heard: Sequence[Heard], amount: int) -> list[Line]:
+    """A stem's amount of a pool over what was heard of it."""
     keys = [f"{Period.parse(each.period).start} {each.splits:020d}" for each in heard]
     # By another rule a stem may earn with no whole millisecond heard.
     weights = [each.ms for each in heard] if any(each.ms for each in heard) else [1] * len(heard)
     parts = largest_remainder(amount, weights, keys)
-    return tuple(
-        _line(books, each, part, master_ppm)
+    return [
+        _line(books, pool, each, part)
         for _, each, part in sorted(zip(keys, heard, parts, strict=True), key=lambda line: line[0])
-    )
+    ]
 
 
-def _line(books: Books, heard: Heard, amount: int, master_ppm: int) -> Line:
+def _line(books: Books, pool: Pool, heard: Heard, amount: int) -> Line:
     splits = books.splits_entry(heard.stem, heard.splits)
     owner = books.stems[heard.stem][1].holder
+    master_ppm = pool.terms.terms.master_ppm
     sides = largest_remainder(amount, (master_ppm, WHOLE_PPM - master_ppm), ("master", "publishing"))
     master, publishing = (
         _divide_side(heard.stem, side, splits.index, of_side, shares, owner)
@@ -319,14 +243,16 @@ def _line(books: Books, heard: Heard, amount: int, master_ppm: int) -> Line:
             ("master", "publishing"), sides, (splits.master, splits.publishing), strict=True
         )
     )
-    return Line(heard.period, splits.index, heard.ms, heard.placements, amount, master, publishing)
+    return Line(
+        pool.period.text, heard.period, splits.index, heard.ms, heard.placements, amount, master, publishing
+    )
 
 
 def unheard(books: Books, stem: str, division: Division) -> DividedStem:
     """A stem that was not heard in the period: its shares at the period's end, each of nothing."""
     splits = books.splits_before(stem, division.period.end, division.last)
     nothing = Heard(stem, division.period.text, splits.index, 0, 0)
-    return DividedStem(stem, 0, 0, (_line(books, nothing, 0, division.terms.terms.master_ppm),))
+    return DividedStem(stem, 0, 0, (_line(books, division.funds.pools[0], nothing, 0),))
 
 
 def _divide_side(
@@ -354,16 +280,30 @@ def rederive(usage: Usage, settlements: Sequence[tuple[Period, Settlement]]) -> 
     Raises VerificationFailed if a division is not, to the last micro-unit, what was settled.
     """
     books = usage.books
-    questions = [windows_of(books, period, entry.currency, entry.last) for period, entry in settlements]
-    divisions = []
-    for (period, entry), heard in zip(settlements, usage.heard(questions), strict=True):
-        does_not = f"the settlement of {entry.period} in {entry.currency} does not follow from the ledger: "
-        see = "; see 'stemloom ledger verify'"
+    funds: list[Funds] = []
+    for period, entry in settlements:
         try:
-            division = divide_period(books, period, entry.currency, entry.last, heard)
+            funds.append(funds_of(books, period, entry.currency, entry.last))
         except NothingToSettle as error:
-            raise VerificationFailed(f"{does_not}{error}{see}") from error
+            raise _does_not_follow(entry, str(error)) from error
+    divisions = []
+    for (_, entry), each, heard in zip(settlements, funds, heard_of(usage, funds), strict=True):
+        division = divide(books, each, heard)
         if problems := division.differences(entry):
-            raise VerificationFailed(f"{does_not}{problems[0]}{see}")
+            raise _does_not_follow(entry, problems[0])
         divisions.append(division)
     return divisions
+
+
+def heard_of(usage: Usage, funds: Sequence[Funds]) -> Iterator[list[list[Heard]]]:
+    """What the pools of each hold, asked for all at once."""
+    answers = iter(usage.heard([pool.windows for each in funds for pool in each.pools]) if funds else ())
+    for each in funds:
+        yield [next(answers) for _ in each.pools]
+
+
+def _does_not_follow(entry: Settlement, why: str) -> VerificationFailed:
+    return VerificationFailed(
+        f"the settlement of {entry.period} in {entry.currency} does not follow from the ledger: {why}; "
+        "see 'stemloom ledger verify'"
+    )

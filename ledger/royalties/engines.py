@@ -11,6 +11,7 @@ from ..disk import RealDisk
 from ..export import export_parquet
 from ..note import parse_vkey
 from ..reader import TileReader
+from .books import Books
 from .turn import ReadableLog, Sealed
 from .usage import EntriesUsage, Usage
 
@@ -41,6 +42,12 @@ def usage_of(
 
     with _parquet(log.home, log.vkey, seal, progress) as files, opened(chosen, files) as usage:
         yield usage
+
+
+def books_of(log: ReadableLog, seal: Sealed) -> Books:
+    """All entries of a log but the placements, by the engine that its size asks for."""
+    with usage_of(log, seal) as usage:
+        return usage.books
 
 
 @contextmanager

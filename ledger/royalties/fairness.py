@@ -84,7 +84,10 @@ class Fairness:
 
 def fairness(books: Books, division: Division) -> Fairness:
     """How a division lies over holders, roles and stems."""
-    placements = {each.stem: sum(line.placements for line in each.lines) for each in division.stems}
+    own = division.period.text
+    placements = {
+        each.stem: sum(line.placements for line in each.lines if line.pool == own) for each in division.stems
+    }
     stems = {
         stem: Member(stem, 0, 0, 0) for stem, (index, _) in books.stems.items() if index <= division.last
     }
@@ -169,10 +172,12 @@ def _holders(books: Books, division: Division) -> list[Member]:
             for part in (*line.master, *line.publishing):
                 parts[part.holder] = parts.get(part.holder, 0) + part.amount
             for holder, amount in parts.items():
+                earned[holder] = earned.get(holder, 0) + amount
+                if line.pool != division.period.text:
+                    continue  # income that came late: its placements counted before
                 if line.amount:
                     ms[holder] = ms.get(holder, Fraction(0)) + Fraction(line.ms * amount, line.amount)
                 placements[holder] = placements.get(holder, 0) + line.placements
-                earned[holder] = earned.get(holder, 0) + amount
     return [
         Member(holder, int(ms.get(holder, 0)), placements[holder], amount)
         for holder, amount in earned.items()

@@ -30,22 +30,24 @@ CURRENCIES = frozenset(_CODES.split())
 """ISO 4217 codes of money in circulation. Not codes of funds, metals, tests and units of account."""
 
 
-def parse_amount(text: str, what: str = "income") -> int:
+def parse_amount(text: str, what: str = "income", *, zero: bool = False) -> int:
     """Micro-units of a positive decimal such as `1000.00`. Raises BadAmount, naming `what`, for any other.
+
+    `zero`: 0 is an amount as well.
 
     Exact: no float is made. No signs, exponents or group marks, at most six decimal places.
     """
     found = _DECIMAL.fullmatch(text)
     if found is None:
         if re.fullmatch(r"-[0-9]*\.?[0-9]+", text):
-            raise BadAmount(f"{what} must be more than 0, and {text!r} is less")
+            raise BadAmount(f"{what} must be {'0 or more' if zero else 'more than 0'}, and {text!r} is less")
         raise BadAmount(
             f"{text!r} is not an amount; write digits with a point and at most six places, such as 1000.00"
         )
     whole, places = found[1].lstrip("0"), found[2] or ""
     if len(whole) > 10 or (amount := int((whole or "0") + places.ljust(6, "0"))) > LARGEST:
         raise BadAmount(f"{text} is more than one entry can hold, which is {decimal_text(LARGEST)}")
-    if amount == 0:
+    if amount == 0 and not zero:
         raise BadAmount(f"{what} must be more than 0, and {text!r} is not")
     return amount
 
@@ -63,6 +65,11 @@ def check_currency(code: str) -> str:
 def places(currency: str) -> int:
     """Decimal places that the currency is paid in: 2 for most."""
     return 0 if currency in _NO_PLACES else 3 if currency in _THREE_PLACES else 2
+
+
+def coin(currency: str) -> int:
+    """The smallest amount that the currency is paid in, in micro-units."""
+    return MICRO // 10 ** places(currency)
 
 
 def decimal_text(amount: int, least: int = 2) -> str:

@@ -20,8 +20,8 @@ def page(statement: Statement) -> str:
     period = Period.parse(statement.period)
     return _template().render(
         s=statement,
-        heard=[stem for stem in statement.stems if stem.placements or stem.late_ms],
-        unheard=[stem for stem in statement.stems if not (stem.placements or stem.late_ms)],
+        heard=[stem for stem in statement.stems if stem.placements or stem.late_ms or stem.amount],
+        unheard=[stem for stem in statement.stems if not (stem.placements or stem.late_ms or stem.amount)],
         ours=sum(stem.ms + stem.late_ms for stem in statement.stems),
         payee=statement.payee.name or statement.holder,
         chart_width=WIDTH,

@@ -15,12 +15,12 @@ from ..canonical import decode
 from ..checkpoint import Checkpoint, open_checkpoint
 from ..consistency import check_continues
 from ..entries import Entry
-from ..errors import BadNote, VerificationFailed
+from ..errors import BadNote, BadVkey, VerificationFailed
 from ..note import parse_vkey
 from ..reader import TileReader
 from ..source import source_of
 from ..verify import verify
-from .errors import NotAsStated
+from .errors import BadPeriod, NotAHolder, NotAsStated, NotSettled, UnknownCurrency
 from .statement import Named, Names, Statement, to_bytes
 from .stating import Statements
 from .turn import Sealed
@@ -64,7 +64,12 @@ def recompute(
     said = _parse(data, stated)
     if vkey is not None and vkey != said.vkey:
         raise NotAsStated(f"{stated} is of another log: it names the key {said.vkey}, and yours is {vkey}")
-    log = parse_vkey(vkey or said.vkey)
+    try:
+        log = parse_vkey(vkey or said.vkey)
+    except BadVkey as error:
+        if vkey is not None:
+            raise
+        raise NotAsStated(f"{stated} names no key of a log: {error}") from error
     try:
         under = open_checkpoint(said.checkpoint.encode(), log)
     except BadNote as error:
@@ -89,9 +94,11 @@ def recompute(
 
     progress("deriving the statement", 0, None)
     seal = Sealed(size=under.size, root=under.root.hex(), checkpoint=said.checkpoint, read=read)
-    made = Statements(
-        EntriesUsage(read), seal, log.name, log.vkey, said.period, _names(said), said.currency, said.holder
-    ).of(said.holder)
+    usage, names, who = EntriesUsage(read), _names(said), said.holder
+    try:
+        made = Statements(usage, seal, log.name, log.vkey, said.period, names, said.currency, who).of(who)
+    except (NotAHolder, NotSettled, BadPeriod, UnknownCurrency) as error:
+        raise NotAsStated(f"{stated} is of no settlement that the ledger has: {error}") from error
     line = json.dumps(msgspec.to_builtins(made), ensure_ascii=False).encode()  # what --json prints
     if data not in (to_bytes(made), line, line + b"\n"):
         found = list(_differences(msgspec.to_builtins(said), msgspec.to_builtins(made), ""))

@@ -4,23 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..clock import Clock, milliseconds_of
 from ..entries import WHOLE_PPM, Correction, Entry, Income, Payout, Source, Terms
 from ..errors import NoSuchEntry
 from .balance import Balance, balances, payable
-from .books import Books, gather
-from .engines import Engine, usage_of
+from .books import Books
+from .engines import Engine, books_of, usage_of
 from .errors import BadAmount, BadPeriod, BadTerms, NotAHolder, NotPayable
-from .money import LARGEST, check_currency, decimal_text, money_text
+from .funds import waiting
+from .money import LARGEST, check_currency, coin, decimal_text, money_text
 from .periods import Period
 from .settle import refuse_future, refuse_settled
 from .terms import SOURCES, in_force
 from .turn import sealed, turn
+from .usage import Usage
 
 if TYPE_CHECKING:
     from ..log import Log
+
+
+class Recorded(NamedTuple):
+    """Income that was written.
+
+    `late_of`: the period settled before, whose late income it is; None if it was in time. `like`: the entry
+    before it of the same reference, period, source and currency, if there is one.
+    """
+
+    index: int
+    entry: Income
+    late_of: str | None
+    like: int | None
 
 
 def record_income(
@@ -31,8 +46,8 @@ def record_income(
     period: Period | str,
     reference: str,
     clock: Clock | None = None,
-) -> tuple[int, Income]:
-    """Append income of `amount` micro-units for `period`; gives its index and entry.
+) -> Recorded:
+    """Append income of `amount` micro-units for `period`.
 
     Income of a period that was settled is late: the next settlement in its currency divides it. Raises
     BadAmount (also where the income would outgrow what a settlement can hold), UnknownCurrency, BadPeriod if
@@ -46,8 +61,9 @@ def record_income(
     _check_text(reference, "the reference of an income", "an invoice number")
     refuse_future(period, clock.now())
     with turn(log.home):
-        books = gather(sealed(log).read())
-        if not late_of(books, period, currency):
+        books = books_of(log, sealed(log))
+        late = late_of(books, period, currency)
+        if late is None:
             refuse_settled(books, period, currency)
         _refuse_flood(books, amount, currency)
         entry = Income(
@@ -59,7 +75,13 @@ def record_income(
             reference=reference,
         )
         (index,) = log.append((entry,))
-    return index, entry
+    wanted = (reference, source, currency)
+    like = [
+        at
+        for at, of, each in books.income
+        if (each.reference, each.source, each.currency) == wanted and of.same_days(period)
+    ]
+    return Recorded(index, entry, late, like[-1] if like else None)
 
 
 def record_terms(
@@ -74,7 +96,7 @@ def record_terms(
     """Append terms for periods that start at or after `effective`; gives their index and entry.
 
     What is left out stays as it is in the terms in force at that time. Raises BadTerms for shares beyond
-    the whole, and for terms that reach back to the start of a period that was settled.
+    the whole, and for terms that reach back: behind today, or to the start of a period that was settled.
     """
     clock = clock or log.clock
     try:
@@ -87,8 +109,13 @@ def record_terms(
             raise BadTerms(f"a share is 0 to {WHOLE_PPM} parts per million, and {ppm} is not")
     if threshold is not None and not 0 <= threshold <= LARGEST:
         raise BadTerms(f"a threshold is 0 to {decimal_text(LARGEST)}")
+    if effective[:10] < (today := clock.now()[:10]):
+        raise BadTerms(
+            f"terms cannot take effect before the day they are written, which is {today}: what was heard and "
+            "came in before went by those that held then"
+        )
     with turn(log.home):
-        books = gather(sealed(log).read())
+        books = books_of(log, sealed(log))
         _refuse_reaching_back(books, effective)
         before = in_force(books.terms, day, books.size)
         given = pool_ppm or {}
@@ -120,6 +147,7 @@ def record_payouts(
     holder: str | None = None,
     amount: int | None = None,
     below_threshold: bool = False,
+    despite_corrections: bool = False,
     clock: Clock | None = None,
     engine: Engine | None = None,
 ) -> tuple[Paid, ...]:
@@ -127,14 +155,20 @@ def record_payouts(
 
     `amount`: micro-units, for one holder alone; without it what is payable (`balance.payable`). `reference`:
     what the payment can be found by, such as a bank's. `below_threshold`: pay one holder though less is due
-    than the terms' threshold. Raises NotAHolder, NotPayable for more than the balance or less than the
-    threshold, BadAmount, UnknownCurrency, VerificationFailed if a settlement does not follow from the ledger.
+    than the terms' threshold. `despite_corrections`: pay though the next settlement is to take money back.
+    Raises NotAHolder, NotPayable for more than the balance or less than the threshold, BadAmount,
+    UnknownCurrency, VerificationFailed if a settlement does not follow from the ledger.
     """
     clock = clock or log.clock
     check_currency(currency)
     _check_text(reference, "the reference of a payout", "a transfer's number")
     if amount is not None and not 0 < amount <= LARGEST:
         raise BadAmount(f"a payout is more than 0 and at most {money_text(LARGEST, currency)}")
+    if amount is not None and amount % coin(currency):
+        raise BadAmount(
+            f"{money_text(amount, currency)} cannot be paid: the smallest coin is "
+            f"{money_text(coin(currency), currency)}"
+        )
     today = clock.now()[:10]
     with turn(log.home):
         seal = sealed(log)
@@ -142,6 +176,8 @@ def record_payouts(
             if holder is not None and holder not in usage.books.holders:
                 raise NotAHolder(f"the ledger has no holder {holder}; see 'stemloom vault holder list'")
             found = [each for each in balances(usage, seal.size, today, holder) if each.currency == currency]
+            if not despite_corrections:
+                _refuse_corrected(usage.books, currency)
         due: list[tuple[Balance, int]]
         if holder is None:
             due = [(each, each.payable) for each in found if each.payable]
@@ -163,6 +199,15 @@ def record_payouts(
     )
 
 
+def _refuse_corrected(books: Books, currency: str) -> None:
+    for each in waiting(books, books.size):
+        if each.currency == currency and each.taken_back:
+            raise NotPayable(
+                f"corrections take back {money_text(each.taken_back, currency)} that balances still have, in "
+                "the next settlement; settle first, or pay all the same with --despite-corrections"
+            )
+
+
 def _due(balance: Balance, amount: int | None, below_threshold: bool) -> int:
     """What one holder is paid."""
     closing, currency = balance.closing, balance.currency
@@ -181,28 +226,51 @@ def _due(balance: Balance, amount: int | None, below_threshold: bool) -> int:
 
 
 def record_correction(
-    log: Log, corrects: int, to: int, reason: str, clock: Clock | None = None
+    log: Log, corrects: int, to: int, reason: str, clock: Clock | None = None, *, overpaid: bool = False
 ) -> tuple[int, Correction, int]:
     """Write that the income or payout at an index should have been `to` micro-units; 0 for nothing.
 
-    What was settled already stays; the next settlement in the currency has the difference. Gives the index
-    and the entry, and what it was until now. Raises NoSuchEntry, BadAmount where it is that already.
+    What was settled already stays; the next settlement in the currency has the difference. `overpaid`: a
+    payout was of more than the holder's balance, which is below nothing then. Gives the index and the entry,
+    and what it was until now. Raises NoSuchEntry, BadAmount where it is that already, AlreadySettled for
+    income of a period of which a part was settled without it, NotPayable.
     """
     clock = clock or log.clock
     _check_text(reason, "the reason of a correction", "what was mistaken")
     if not 0 <= to <= LARGEST:
         raise BadAmount(f"an amount is 0 to {decimal_text(LARGEST)}")
     with turn(log.home):
-        books = gather(sealed(log).read())
+        seal = sealed(log)
+        books = books_of(log, seal)
         entry = _money_at(books, corrects)
         before = books.money(corrects, entry.amount, books.size)
         if to == before:
             raise BadAmount(f"entry {corrects} is of {money_text(before, entry.currency)} already")
         if isinstance(entry, Income) and to > before:
+            period = Period.parse(entry.period)
+            if not late_of(books, period, entry.currency):
+                refuse_settled(books, period, entry.currency)
             _refuse_flood(books, to - before, entry.currency)
+        elif isinstance(entry, Payout) and to > before and not overpaid:
+            with usage_of(log, seal) as usage:
+                _refuse_overpaid(usage, seal.size, entry, to - before)
         made = Correction(time=clock.now(), corrects=corrects, amount=to - before, reason=reason)
         (index,) = log.append((made,))
     return index, made, before
+
+
+def _refuse_overpaid(usage: Usage, size: int, entry: Payout, more: int) -> None:
+    (account,) = (
+        each
+        for each in balances(usage, size, entry.time[:10], entry.holder)
+        if each.currency == entry.currency
+    )
+    if more > account.closing:
+        raise NotPayable(
+            f"the balance is {money_text(account.closing, entry.currency)}, less than the "
+            f"{money_text(more, entry.currency)} that this takes of it; if so much was paid all the same, "
+            "add --overpaid"
+        )
 
 
 def _money_at(books: Books, index: int) -> Income | Payout:
@@ -229,14 +297,15 @@ def _check_text(text: str, what: str, such_as: str) -> None:
 def _refuse_flood(books: Books, amount: int, currency: str) -> None:
     """Income that no settlement could hold would be stuck: refuse what makes the unsettled sum too large."""
     settled = [period for _, period, entry in books.settlements if entry.currency == currency]
-    waiting = sum(
+    unsettled = sum(
         books.money(index, entry.amount, books.size)
-        for index, period, entry in books.income
-        if entry.currency == currency and not any(done.covers(period) for done in settled)
+        for index, of, entry in books.income
+        if entry.currency == currency and not any(done.covers(of) for done in settled)
     )
-    if waiting + amount > LARGEST:
+    unsettled += sum(each.gross for each in waiting(books, books.size) if each.currency == currency)
+    if unsettled + amount > LARGEST:
         raise BadAmount(
-            f"with {money_text(waiting, currency)} not yet settled this makes more than one settlement can "
+            f"with {money_text(unsettled, currency)} not yet settled this makes more than one settlement can "
             f"hold, which is {money_text(LARGEST, currency)}; settle what is there first"
         )
 

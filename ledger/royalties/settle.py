@@ -11,14 +11,14 @@ from ..clock import Clock
 from ..entries import Settlement
 from ..errors import LedgerError, VerificationFailed
 from .books import Books, Entries, Read, gather
-from .division import Division, divide_period
+from .division import Division, divide, divide_period, heard_of
 from .engines import Engine, usage_of
 from .errors import AlreadySettled, BadPeriod, NothingHeard, NothingToSettle, NotOver, SeveralCurrencies
+from .funds import Funds, funds_of
 from .money import check_currency, money_text
 from .periods import Period
 from .turn import sealed, turn
 from .usage import EntriesUsage
-from .windows import windows_of
 
 if TYPE_CHECKING:
     from ..log import Log
@@ -40,6 +40,8 @@ class Settled:
             "total_ms": self.entry.total_ms,
             "gross": self.entry.gross,
             "pool": self.entry.pool,
+            "carried_in": self.division.funds.carried_in,
+            "carried_out": self.division.funds.carried_out,
             "stems": [
                 {"stem": each.stem, "ms": each.ms, "amount": each.amount}
                 for each in self.division.settled_stems
@@ -58,7 +60,7 @@ class Settled:
             "first": self.entry.first,
             "last": self.entry.last,
             "root": self.entry.root,
-            "terms": self.division.terms.index,
+            "terms": self.division.funds.terms.index,
         }
 
 
@@ -106,12 +108,12 @@ def settle(
                 currency = only_currency(books, period)
             refuse_settled(books, period, currency)
             last = seal.size - 1
-            (heard,) = usage.heard([windows_of(books, period, currency, last)])
-            division = divide_period(books, period, currency, last, heard)
+            division = divide_period(usage, period, currency, last)
         if division.unallocated and not unallocated:
             raise NothingHeard(
-                f"nothing was heard in {period.text}, so its {money_text(division.pool, currency)} would "
-                "stay unallocated for good; nothing was settled: if that is meant, add --unallocated"
+                f"nothing was heard in {' or '.join(division.unheard)}, so "
+                f"{money_text(division.unallocated, currency)} would stay unallocated for good; nothing was "
+                "settled: if that is meant, add --unallocated"
             )
         entry = settlement_entry(division, seal.root, clock.now())
         (index,) = log.append((entry,))
@@ -143,7 +145,7 @@ def check_settlements(settlements: Sequence[tuple[int, Settlement]], read: Read)
     Each is as of the entries before it. The `root` is for the verifier to check, which has the hashes.
     """
     found: dict[int, list[str]] = {}
-    asked: list[tuple[int, Settlement, Period]] = []
+    asked: list[tuple[int, Settlement, Funds]] = []
     end = max((index for index, _ in settlements), default=0)
     try:
         books = gather(_before(end, read()))
@@ -159,15 +161,13 @@ def check_settlements(settlements: Sequence[tuple[int, Settlement]], read: Read)
             period = Period.parse(entry.period)
             check_currency(entry.currency)
             refuse_settled(books, period, entry.currency, before=index)
+            asked.append((index, entry, funds_of(books, period, entry.currency, entry.last)))
         except LedgerError as error:
             found[index] = [str(error)]
-        else:
-            asked.append((index, entry, period))
-    questions = [windows_of(books, period, entry.currency, entry.last) for _, entry, period in asked]
-    answers = EntriesUsage(read, books).heard(questions) if asked else []
-    for (index, entry, period), heard in zip(asked, answers, strict=True):
+    answers = heard_of(EntriesUsage(read, books), [funds for _, _, funds in asked])
+    for (index, entry, funds), heard in zip(asked, answers, strict=True):
         try:
-            problems = divide_period(books, period, entry.currency, entry.last, heard).differences(entry)
+            problems = divide(books, funds, heard).differences(entry)
         except LedgerError as error:
             problems = [str(error)]
         if problems:

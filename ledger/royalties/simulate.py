@@ -13,20 +13,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from .divide import largest_remainder
-from .division import Division, divide_period
+from .division import Division, divide, heard_of
 from .errors import BadRule
+from .funds import funds_of
 from .periods import Period
 from .usage import Heard, Played, Usage
-from .windows import windows_of
 
 STRICT = "strict-ms"
 RULES = (STRICT, "per-session", "section-presence", "floor:N")
 LONGEST_FLOOR = 3_600_000
 """An hour, in ms."""
 
-Parted = Callable[[int], Mapping[str, int]]
+_OfPool = Callable[[int], Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +57,25 @@ def simulate(
     Where the period was settled, `last` is the settlement's for the numbers that it gave. Raises BadRule,
     NothingToSettle, VerificationFailed.
     """
-    books = usage.books
-    windows = windows_of(books, period, currency, last)
-    (heard,) = usage.heard([windows])
+    funds = funds_of(usage.books, period, currency, last)
+    (heard,) = heard_of(usage, [funds])
     made = []
     for rule in rules:
         floor = _floor(rule)
         parted = None
         if rule != STRICT:
-            # A stem that is not in the books stops `divide_period` before its session could count.
-            parted = _parted(rule, heard, list(usage.played(windows, floor)))
-        made.append(Simulated(rule, divide_period(books, period, currency, last, heard, parted)))
+            # A stem that is not in the books stops `divide` before its session could count.
+            rules_ = [
+                _parted(rule, found, list(usage.played(pool.windows, floor)))
+                for pool, found in zip(funds.pools, heard, strict=True)
+            ]
+            parted = partial(_part, rules_)
+        made.append(Simulated(rule, divide(usage.books, funds, heard, parted)))
     return tuple(made)
+
+
+def _part(pools: Sequence[_OfPool], number: int, amount: int) -> Mapping[str, int]:
+    return pools[number](amount)
 
 
 def check_rule(rule: str) -> str:
@@ -86,7 +94,7 @@ def _floor(rule: str) -> int:
     return 0
 
 
-def _parted(rule: str, heard: Sequence[Heard], played: Sequence[Played]) -> Parted:
+def _parted(rule: str, heard: Sequence[Heard], played: Sequence[Played]) -> _OfPool:
     if rule == "per-session":
         return lambda amount: _per_session(amount, played)
     weights = dict.fromkeys((each.stem for each in heard), 0)

@@ -31,6 +31,8 @@ class Spark:
             self._session = active or (
                 SparkSession.builder.appName("stemloom royalties")
                 .config("spark.ui.enabled", "false")
+                .config("spark.ui.showConsoleProgress", "false")
+                .config("spark.log.level", "ERROR")
                 .config("spark.sql.session.timeZone", "UTC")
                 .config("spark.sql.shuffle.partitions", "8")
                 .getOrCreate()

@@ -51,13 +51,15 @@ class SettledAt(_Record, frozen=True, kw_only=True):
 
 
 class Since(_Record, frozen=True, kw_only=True):
-    """Milliseconds heard in the period that entered the ledger after the settlement, up to `checkpoint`.
+    """What entered the ledger after the settlement, up to `checkpoint`.
 
-    The next settlement counts them, as late. `ms` is of the statement's stems, `total_ms` of all.
+    Milliseconds heard in the period, which the next settlement counts as late: `ms` is of the statement's
+    stems, `total_ms` of all. `paid`: to the holder, in micro-units.
     """
 
     ms: int
     total_ms: int
+    paid: int
 
 
 class TermsUsed(_Record, frozen=True, kw_only=True):
@@ -82,6 +84,8 @@ class Received(_Record, frozen=True, kw_only=True):
 
 class SourceIncome(_Record, frozen=True, kw_only=True):
     """Income from one source: `gross == deducted + pool`, and the amounts of `entries` sum to `gross`.
+
+    Where it is negative, more was settled before than came in.
 
     `late_of`: the period it is of, where that had been settled when it came; null for income of the period.
     """
@@ -137,12 +141,13 @@ class Side(_Record, frozen=True, kw_only=True):
 
 
 class LineStatement(_Record, frozen=True, kw_only=True):
-    """What was heard of a stem in `period` under one set of shares, and earned with it.
+    """What was heard of a stem in `period` under one set of shares, and earned of the income of `pool`.
 
-    `late`: it came too late for the settlement of its period, and is an adjustment in this one. `amount` is
-    the whole line's, `earned` the holder's part of it.
+    `late`: it came too late for the settlement of its period, or the income did (then `pool` is that period),
+    and is an adjustment in this one. `amount` is the whole line's, `earned` the holder's part of it.
     """
 
+    pool: str
     period: str
     late: bool
     splits_entry: int
@@ -208,11 +213,15 @@ class StemStatement(_Record, frozen=True, kw_only=True):
 
 
 class Statement(_Record, frozen=True, kw_only=True):
-    """All money is in micro-units of `currency`. `opening + accrued + adjusted - paid == closing`.
+    """All money is in micro-units of `currency`.
+
+    `gross - deducted - taken_back - carried_in + carried_out == pool`: what came in, what the terms keep back
+    of it, what corrections of settled income take back, what earlier settlements could not take back, and
+    what this one could not. `opening + accrued + adjusted - paid == closing`.
 
     `accrued` is what the period earned, `adjusted` what came too late for earlier settlements did, `amount`
-    both. `paid` is since the settlement before. `frozen`: what in all was earned by stems that may not be
-    used any more; it moves no more but for late entries, and stays payable. `payable`: what of `closing`
+    both. `paid` is since the settlement before. `frozen`: what of `closing` was earned by stems that may not
+    be used any more; it moves no more but for late entries, and is paid last. `payable`: what of `closing`
     can be paid out under the terms. `stems` are those that the holder has a share in or brought in, used or
     not, by descending earnings, then id. `total_ms` and `pool` are over all holders; `late_ms` of it was
     late. `first` to `last` are the ledger entries the settlement read, `root` (hex) their Merkle root;
@@ -238,6 +247,9 @@ class Statement(_Record, frozen=True, kw_only=True):
     income: tuple[SourceIncome, ...]
     gross: int
     deducted: int
+    taken_back: int
+    carried_in: int
+    carried_out: int
     pool: int
     unallocated: int
     total_ms: int

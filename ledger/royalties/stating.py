@@ -9,12 +9,13 @@ import msgspec
 from ..entries import Consent, Settlement, Standing
 from ..errors import VerificationFailed
 from ..statements import commitment
-from .balance import payable, payments, uncounted, withdrawn
+from .balance import payable, payments, uncounted, unpaid, withdrawn
 from .books import Books
 from .divide import ROUNDING
-from .division import Division, IncomeLine, Line, Part, rederive, unheard
+from .division import Division, Line, Part, rederive, unheard
 from .engines import Engine, usage_of
 from .errors import NotAHolder, NotSettled, SeveralCurrencies
+from .funds import IncomeLine
 from .money import check_currency
 from .periods import Period
 from .statement import (
@@ -96,7 +97,7 @@ class Statements:
         wanted = None if only is None else set(self._stems.get(only, ()))
         self._uses = usage.uses(Window(period, -1, entry.last), wanted)
         self._opening = self._earned(self._divisions[:-1])
-        self._income = tuple(_source(line) for line in self._division.income)
+        self._income = tuple(_source(line) for line in self._division.funds.income)
         self._late_ms = self._division.late_ms
         self._how = _how(entry, self._index, self._division)
         self._gone: dict[str, dict[str, int]] | None = None
@@ -124,6 +125,7 @@ class Statements:
         )
         before = payments(books, holder, entry.currency, -1, self._before)
         paid = payments(books, holder, entry.currency, self._before, self._index)
+        since = payments(books, holder, entry.currency, self._index, self._seal.size - 1)
         opening = self._opening.get(holder, 0) - sum(each.amount for each in before)
         out = sum(each.amount for each in paid)
         closing = opening + accrued + adjusted - out
@@ -147,13 +149,20 @@ class Statements:
             terms=_terms(division),
             income=self._income,
             gross=division.gross,
-            deducted=division.gross - division.pool,
+            deducted=division.funds.deducted,
+            taken_back=division.funds.taken_back,
+            carried_in=division.funds.carried_in,
+            carried_out=division.funds.carried_out,
             pool=division.pool,
             unallocated=division.unallocated,
             total_ms=division.total_ms,
             late_ms=self._late_ms,
             ms=sum(each.ms for each in stems),
-            since=Since(ms=sum(self._late.get(stem, 0) for stem in ours), total_ms=sum(self._late.values())),
+            since=Since(
+                ms=sum(self._late.get(stem, 0) for stem in ours),
+                total_ms=sum(self._late.values()),
+                paid=sum(each.amount for each in since),
+            ),
             opening=opening,
             master=sum(line.master_earned for line in lines),
             publishing=sum(line.publishing_earned for line in lines),
@@ -172,8 +181,8 @@ class Statements:
             ),
             paid=out,
             closing=closing,
-            payable=payable(closing, entry.currency, division.terms.terms.threshold),
-            frozen=sum(each.frozen.amount for each in stems if each.frozen is not None),
+            payable=payable(closing, entry.currency, division.funds.terms.terms.threshold),
+            frozen=unpaid(sum(each.frozen.amount for each in stems if each.frozen is not None), closing),
             stems=tuple(stems),
             rounding=ROUNDING,
             recompute=self._how,
@@ -239,7 +248,7 @@ class Statements:
             by_day=tuple(sorted(_used(use.by_day), key=lambda each: each.name)),
             first_use=None if use.first is None else Heard(time=use.first[0], index=use.first[1]),
             last_use=None if use.last is None else Heard(time=use.last[0], index=use.last[1]),
-            late_ms=sum(line.ms for line in lines if line.late),
+            late_ms=sum(line.ms for line in lines if line.late and line.pool == period),
             amount=divided.amount,
             lines=lines,
             accrued=sum(line.earned for line in own),
@@ -287,6 +296,7 @@ def _settlement(books: Books, period: Period, currency: str | None) -> tuple[int
 def _line(line: Line, holder: str, period: str, names: Names) -> LineStatement:
     master, publishing = line.of(holder)
     return LineStatement(
+        pool=line.pool,
         period=line.period,
         late=line.period != period,
         splits_entry=line.splits,
@@ -390,11 +400,11 @@ def _opens(committed: str, name: str, salt: str) -> bool:
 
 
 def _terms(division: Division) -> TermsUsed:
-    used = division.terms
+    used = division.funds.terms
     return TermsUsed(
         index=used.index,
         effective=None if used.index is None else used.terms.effective,
-        pool_ppm={line.source: line.pool_ppm for line in division.income if line.late_of is None},
+        pool_ppm={line.source: line.pool_ppm for line in division.funds.income if line.late_of is None},
         master_ppm=used.terms.master_ppm,
         threshold=used.terms.threshold,
     )

@@ -7,11 +7,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from ..canonical import encode
 from ..checkpoint import read_body
+from ..errors import VerificationFailed
+from ..merkle import leaf_hash, root_from_leaves
+from ..tiles import TILE
 from .books import Entries, Read
 
 
@@ -45,12 +48,43 @@ class Sealed:
 
 
 def sealed(log: ReadableLog) -> Sealed:
-    """The log as of now: what is appended later is not in it."""
+    """The log as of now: what is appended later is not in it.
+
+    The first pass over it hashes what it reads, and raises VerificationFailed where the entries are not those
+    that the checkpoint was signed for. Later passes do not.
+    """
     note = log.checkpoint().decode()
     body = read_body(note.partition("\n\n")[0] + "\n")
-    return Sealed(
-        size=body.size, root=body.root.hex(), checkpoint=note, read=partial(log.entries, 0, body.size)
-    )
+    checked = False
+
+    def read() -> Entries:
+        nonlocal checked
+        if not checked:
+            yield from _hashed(log.entries(0, body.size), body.root)
+            checked = True
+        else:
+            yield from log.entries(0, body.size)
+
+    return Sealed(size=body.size, root=body.root.hex(), checkpoint=note, read=read)
+
+
+def _hashed(entries: Entries, root: bytes) -> Entries:
+    """The same entries; once all were read, their Merkle root is held against `root`."""
+    bundles: list[bytes] = []
+    leaves: list[bytes] = []
+    for index, entry in entries:
+        leaves.append(leaf_hash(encode(entry)))
+        if len(leaves) == TILE:
+            bundles.append(root_from_leaves(leaves))
+            leaves = []
+        yield index, entry
+    if leaves:
+        bundles.append(root_from_leaves(leaves))
+    if root_from_leaves(bundles) != root:
+        raise VerificationFailed(
+            "the entries of the ledger are not those that its checkpoint was signed for; "
+            "see 'stemloom ledger verify'"
+        )
 
 
 @contextmanager

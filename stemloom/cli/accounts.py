@@ -41,6 +41,7 @@ def register(royalty: click.Group) -> None:
 @click.option("--currency", metavar="CODE", required=True, help="ISO 4217, such as EUR.")
 @click.option("--reference", required=True, metavar="TEXT", help="Such as the number of a transfer.")
 @click.option("--below-threshold", is_flag=True, help="Though less is due than the terms pay out.")
+@click.option("--despite-corrections", is_flag=True, help="Though the next settlement takes money back.")
 @engine
 @click.pass_obj
 def pay(
@@ -51,6 +52,7 @@ def pay(
     currency: str,
     reference: str,
     below_threshold: bool,
+    despite_corrections: bool,
     engine: Engine | None,
 ) -> None:
     """Write down that HOLDER (id or name) was paid AMOUNT, or all that is due.
@@ -73,6 +75,7 @@ def pay(
             holder=None if holder is None else _find(people, holder),
             amount=None if amount is None else parse_amount(amount, "a payout"),
             below_threshold=below_threshold,
+            despite_corrections=despite_corrections,
             engine=engine,
         )
     rows = [
@@ -107,8 +110,9 @@ def pay(
 @click.argument("index", type=click.IntRange(0))
 @click.option("--to", "amount", metavar="AMOUNT", required=True, help="What it should have been, or 0.")
 @click.option("--reason", required=True, metavar="TEXT")
+@click.option("--overpaid", is_flag=True, help="Though a payout was of more than the balance.")
 @click.pass_obj
-def correct(door: Door, index: int, amount: str, reason: str) -> None:
+def correct(door: Door, index: int, amount: str, reason: str, overpaid: bool) -> None:
     """Write that the income or payout of entry INDEX should have been another amount.
 
     The entry stays as it is. What was settled stays, too: the next settlement has the difference.
@@ -116,9 +120,13 @@ def correct(door: Door, index: int, amount: str, reason: str) -> None:
     from ..ledger.royalties.money import decimal_text, parse_amount
     from ..ledger.royalties.record import record_correction
 
-    to = 0 if amount.strip("0.") == "" and amount.count(".") <= 1 and "0" in amount else parse_amount(amount)
+    to = (
+        0
+        if amount.strip("0.") == "" and amount.count(".") <= 1 and "0" in amount
+        else parse_amount(amount, "an amount")
+    )
     with door.log() as log:
-        at, entry, before = record_correction(log, index, to, reason)
+        at, entry, before = record_correction(log, index, to, reason, overpaid=overpaid)
     door.emit(
         {"index": at, "corrects": index, "by": entry.amount, "amount": to, "reason": reason},
         f"entry {index} was {decimal_text(before)} and is {decimal_text(to)} now, by entry {at}",
@@ -251,7 +259,7 @@ def _divided(
     from ..ledger.royalties.engines import usage_of
     from ..ledger.royalties.money import check_currency
     from ..ledger.royalties.periods import Period
-    from ..ledger.royalties.settle import only_currency
+    from ..ledger.royalties.settle import only_currency, refuse_future
     from ..ledger.royalties.turn import sealed
 
     of, seal = Period.parse(period), sealed(log)
@@ -262,6 +270,8 @@ def _divided(
             code = check_currency(currency.upper())
         else:
             code = next(iter(done)) if len(done) == 1 else only_currency(books, of)
+        if code not in done:
+            refuse_future(of, log.clock.now())
         made = do(usage, of, code, done.get(code, seal.size - 1))
         return made, {stem: entry.role for stem, (_, entry) in books.stems.items()}, code
 

@@ -327,7 +327,8 @@ def _summary(entry: Entry) -> str:
         case entries.Holder():
             return f"{entry.holder} joins, key kept by {entry.custody}"
         case entries.Income():
-            return f"{entry.amount} micro-{entry.currency} from {entry.source} for {entry.period}"
+            of = f"from {entry.source} for {entry.period}, {entry.reference}"
+            return f"{entry.amount} micro-{entry.currency} {of}"
         case entries.Terms():
             return f"from {entry.effective}, master {entry.master_ppm} ppm"
         case entries.Payout():

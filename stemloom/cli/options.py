@@ -71,8 +71,14 @@ class AmountCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         what = "income" if self.name == "income" else "a payout"
-        for word in args:
-            if re.match(r"-[0-9.]", word):
+        valued = {
+            name
+            for each in self.get_params(ctx)
+            if isinstance(each, click.Option) and not each.is_flag
+            for name in each.opts
+        }
+        for before, word in zip(["", *args], args, strict=False):
+            if before not in valued and re.match(r"-[0-9.]", word):
                 raise click.UsageError(f"{what} must be more than 0, and {word!r} is less", ctx)
         return super().parse_args(ctx, args)
 

@@ -14,8 +14,11 @@ from .options import AmountCommand, engine
 from .output import Door, checked_output, table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ..ledger.entries import Source
     from ..ledger.royalties.engines import Engine
+    from ..ledger.royalties.funds import Waiting
     from ..ledger.royalties.settle import Settled
     from ..ledger.royalties.statement import Named, Statement
     from ..ledger.royalties.terms import InForce
@@ -45,15 +48,12 @@ accounts.register(royalty)
 @click.pass_obj
 def income(door: Door, amount: str, currency: str, source: Source, period: str, reference: str) -> None:
     """Record income: royalty income 1000.00 --currency EUR --period 2026-11 --reference inv-1."""
-    from ..ledger.royalties.books import gather
     from ..ledger.royalties.money import money_text, parse_amount
-    from ..ledger.royalties.periods import Period
-    from ..ledger.royalties.record import late_of, record_income
+    from ..ledger.royalties.record import record_income
 
     micro = parse_amount(amount)
     with door.log() as log:
-        index, entry = record_income(log, micro, currency.upper(), source, period, reference)
-        late = late_of(gather(log.entries(0, index)), Period.parse(period), entry.currency)
+        index, entry, late, like = record_income(log, micro, currency.upper(), source, period, reference)
     door.emit(
         {
             "index": index,
@@ -68,7 +68,15 @@ def income(door: Door, amount: str, currency: str, source: Source, period: str, 
         f"recorded as entry {index}",
     )
     if late is not None:
-        door.note(f"{late} was settled before: the next settlement in {entry.currency} divides it, as late")
+        door.note(
+            f"{late} was settled before: the next settlement in {entry.currency} divides it, by what was "
+            f"heard in {late}"
+        )
+    if like is not None:
+        door.note(
+            f"entry {like} has the same reference, period and source; if this is the same money, take "
+            f"it back with 'stemloom royalty correct {index} --to 0 --reason twice'"
+        )
 
 
 @royalty.group(invoke_without_command=True, short_help="Show or set how income is divided.")
@@ -85,14 +93,15 @@ def terms(ctx: click.Context) -> None:
 def show(door: Door, period: str | None = None) -> None:
     """The terms for periods that start today, or for a period."""
     from ..ledger.clock import SystemClock
-    from ..ledger.royalties.books import gather
+    from ..ledger.royalties.engines import books_of
     from ..ledger.royalties.periods import Period
     from ..ledger.royalties.terms import in_force
+    from ..ledger.royalties.turn import sealed
 
     today = SystemClock().now()[:10]
     of = Period.parse(period or f"{today}..{today}")
     with door.log() as log:
-        books = gather(log.entries())
+        books = books_of(log, sealed(log))
     _emit_terms(door, in_force(books.terms, of, books.size))
 
 
@@ -118,14 +127,15 @@ def set_(
 
     if not (pool or master or threshold):
         raise click.UsageError("say what to set: --pool, --master or --threshold")
-    least = None
-    if threshold is not None:
-        least = 0 if re.fullmatch(r"0+(\.0{1,6})?", threshold) else parse_amount(threshold)
+    least = None if threshold is None else parse_amount(threshold, "a threshold", zero=True)
+    shares = [_pool_share(text) for text in pool]
+    if len(dict(shares)) < len(shares):
+        raise click.UsageError("a source is named twice in --pool")
     with door.log() as log:
         index, entry = record_terms(
             log,
             f"{effective}T00:00:00.000Z",
-            pool_ppm=dict(_pool_share(text) for text in pool),
+            pool_ppm=dict(shares),
             master_ppm=None if master is None else _ppm(master),
             threshold=least,
         )
@@ -272,6 +282,7 @@ def balance(door: Door, holder: str | None, sheet: Path | None, engine: Engine |
     from ..ledger.royalties.accounts import balances_csv
     from ..ledger.royalties.balance import balances, heard_since
     from ..ledger.royalties.engines import usage_of
+    from ..ledger.royalties.funds import waiting
     from ..ledger.royalties.money import decimal_text
     from ..ledger.royalties.turn import sealed
 
@@ -284,6 +295,7 @@ def balance(door: Door, holder: str | None, sheet: Path | None, engine: Engine |
         with usage_of(log, seal, engine) as usage:
             found = balances(usage, seal.size, SystemClock().now()[:10], who)
             since = heard_since(usage, seal.size)
+            late = waiting(usage.books, seal.size)
     rows = [
         (
             names.get(each.holder, each.holder),
@@ -302,6 +314,7 @@ def balance(door: Door, holder: str | None, sheet: Path | None, engine: Engine |
         {
             "balances": [{**msgspec.to_builtins(each), "name": names.get(each.holder)} for each in found],
             "heard_since": msgspec.to_builtins(since),
+            "waiting": msgspec.to_builtins(late),
         },
         "\n".join(
             [
@@ -317,6 +330,7 @@ def balance(door: Door, holder: str | None, sheet: Path | None, engine: Engine |
                     for each in since
                     if each.ms
                 ),
+                *_waiting_text(late),
             ]
         ),
     )
@@ -406,8 +420,24 @@ def _settled_text(settled: Settled, names: dict[str, str]) -> str:
         f"{entry.period} settled as entry {settled.index}: {money_text(entry.pool, entry.currency)} of "
         f"{money_text(entry.gross, entry.currency)}, divided by {duration_text(entry.total_ms)} heard"
     )
+    funds = settled.division.funds
+    for late in funds.pools[1:]:
+        text += (
+            f"\nof it {money_text(late.amount, entry.currency)} came late for {late.period.text}, divided by "
+            "what was heard then"
+        )
+    if funds.taken_back or funds.carried_in:
+        back = money_text(funds.taken_back + funds.carried_in, entry.currency)
+        text += f"\n{back} of earlier settlements was to be taken back by corrections"
+    if funds.carried_out:
+        text += f", {money_text(funds.carried_out, entry.currency)} of it in the next settlement"
     if entry.unallocated:
-        return f"{text}\nnothing was heard: {money_text(entry.unallocated, entry.currency)} stays unallocated"
+        text += (
+            f"\nnothing was heard in {' or '.join(settled.division.unheard)}: "
+            f"{money_text(entry.unallocated, entry.currency)} stays unallocated"
+        )
+    if not settled.division.settled_holders:
+        return text
     rows = [
         (
             names.get(each.holder, each.holder),
@@ -420,6 +450,22 @@ def _settled_text(settled: Settled, names: dict[str, str]) -> str:
     ]
     head = ("holder", "master", "publishing", entry.currency, "part")
     return f"{text}\n\n{table(head, rows, right=(1, 2, 3, 4))}"
+
+
+def _waiting_text(found: tuple[Waiting, ...]) -> Iterator[str]:
+    from ..ledger.royalties.money import money_text
+
+    for each in found:
+        if each.late:
+            yield (
+                f"{money_text(each.late, each.currency)} of late income is not in these balances; the next "
+                "settlement divides it"
+            )
+        if each.taken_back:
+            yield (
+                f"{money_text(each.taken_back, each.currency)} is still in these balances and is corrected; "
+                "the next settlement takes it back"
+            )
 
 
 def _since_text(ms: int) -> str:
@@ -437,13 +483,13 @@ def _statement_text(made: Statement) -> str:
             each.title,
             duration_text(each.ms + each.late_ms),
             percent_text(each.ms + each.late_ms, made.total_ms),
-            sum(line.placements for line in each.lines),
+            sum(line.placements for line in each.lines if line.pool == made.period),
             decimal_text(each.amount, 6),
             decimal_text(each.accrued + each.adjusted, 6),
         )
         for each in made.stems
     ]
-    head = ("stem", "heard for", "of all time", "placements", "stem earned", f"yours, {made.currency}")
+    head = ("stem", "heard for", "share", "placements", "stem earned", f"yours, {made.currency}")
     since = made.since
     late = (
         f"{_since_text(since.total_ms)}; {duration_text(since.ms)} of it is of these stems\n"
@@ -454,6 +500,8 @@ def _statement_text(made: Statement) -> str:
         late += f"{money_text(made.adjusted, made.currency)} of it for what came late, of earlier periods\n"
     if made.frozen:
         late += f"{money_text(made.frozen, made.currency)} is frozen: earned by stems now withdrawn\n"
+    if made.since.paid:
+        late += f"{money_text(made.since.paid, made.currency)} was paid after that settlement\n"
     return (
         f"{made.payee.name or made.holder}, {period_text(made.period)}: "
         f"{money_text(made.amount, made.currency)} earned, "

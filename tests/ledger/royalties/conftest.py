@@ -31,7 +31,6 @@ from stemloom.ledger.royalties.settle import settlement_entry
 from stemloom.ledger.royalties.statement import Named
 from stemloom.ledger.royalties.turn import Sealed
 from stemloom.ledger.royalties.usage import EntriesUsage
-from stemloom.ledger.royalties.windows import windows_of
 from stemloom.ledger.statements import commitment
 
 Shares = dict[str, int]
@@ -235,8 +234,7 @@ class Story:
 
     def divide(self, period: str = "2026-11", currency: str = "EUR") -> Division:
         usage, of, last = self.usage, Period.parse(period), len(self.entries) - 1
-        (heard,) = usage.heard([windows_of(usage.books, of, currency, last)])
-        return divide_period(usage.books, of, currency, last, heard)
+        return divide_period(usage, of, currency, last)
 
     def settle(
         self, period: str = "2026-11", currency: str = "EUR", time: str = "2026-12-01T08:00:00.000Z"

@@ -210,7 +210,7 @@ def test_what_is_kept_back_is_rounded_down(story: Any) -> None:
     told.income(3)
     told.income(9, source="sync")
     division = told.divide()
-    assert [(line.source, line.gross, line.pool) for line in division.income] == [
+    assert [(line.source, line.gross, line.pool) for line in division.funds.income] == [
         ("subscription", 4, 3),
         ("sync", 9, 0),
     ]
@@ -228,7 +228,7 @@ def test_terms_hold_for_periods_that_start_when_they_do_or_later(
     told.stem("Pad", "ben")
     assert told.terms(effective=effective, master_ppm=1) == 3
     told.income(9)
-    assert told.divide().terms.index == index
+    assert told.divide().funds.terms.index == index
 
 
 def test_of_terms_the_latest_effective_holds_then_the_latest_written(story: Any) -> None:
@@ -238,7 +238,7 @@ def test_of_terms_the_latest_effective_holds_then_the_latest_written(story: Any)
     told.terms(effective="2026-11-01T00:00:00.000Z", master_ppm=3)
     told.terms(effective="2026-09-01T00:00:00.000Z", master_ppm=4)
     told.income(9)
-    assert told.divide().terms.terms.master_ppm == 3
+    assert told.divide().funds.terms.terms.master_ppm == 3
 
 
 def test_a_placement_goes_by_the_shares_in_force_when_it_began(story: Any) -> None:

@@ -12,12 +12,15 @@ import pytest
 from settled_home import NOW, Home
 
 from stemloom.ledger.clock import FixedClock
-from stemloom.ledger.errors import LedgerError, NoSuchEntry
+from stemloom.ledger.entries import Income, Payout
+from stemloom.ledger.errors import LedgerError, NoSuchEntry, VerificationFailed
 from stemloom.ledger.log import Log
 from stemloom.ledger.royalties.accounts import balances_csv, beancount_text, csv_text, statement_csv
 from stemloom.ledger.royalties.balance import balances, payable
 from stemloom.ledger.royalties.division import rederive
-from stemloom.ledger.royalties.errors import BadAmount, NotAHolder, NotPayable
+from stemloom.ledger.royalties.errors import AlreadySettled, BadAmount, NotAHolder, NotPayable
+from stemloom.ledger.royalties.funds import waiting
+from stemloom.ledger.royalties.money import LARGEST
 from stemloom.ledger.royalties.record import record_correction, record_income, record_payouts, record_terms
 from stemloom.ledger.royalties.settle import settle
 from stemloom.ledger.royalties.stating import statement
@@ -68,7 +71,7 @@ def test_of_processes_that_pay_at_once_one_does(home: Home) -> None:
 
 
 def test_a_threshold_holds_back_what_is_below(home: Home) -> None:
-    record_terms(home.log, "2025-04-01T00:00:00.000Z", threshold=500_000_000, clock=LATER)
+    record_terms(home.log, "2025-04-01T00:00:00.000Z", threshold=500_000_000, clock=NOW)
     (paid,) = record_payouts(home.log, "EUR", "run", clock=LATER)
     assert paid.entry.holder == home.ben
     with pytest.raises(NotPayable, match="--below-threshold"):
@@ -203,3 +206,76 @@ def test_a_spreadsheet_runs_nothing(home: Home) -> None:
     lines = list(csv.DictReader(io.StringIO(statement_csv(made))))
     assert sum(int(row["earned"]) for row in lines) == made.amount
     assert NOW.now() < LATER.now()
+
+
+def test_a_payout_is_refused_while_corrections_wait_to_take_money_back(home: Home) -> None:
+    index = next(at for at, entry in home.log.entries() if isinstance(entry, Income))
+    record_correction(home.log, index, 1_000_000, "inv-1 was of 1.00", LATER)
+    (found,) = waiting(home.usage.books, home.log.size)
+    assert (found.currency, found.late, found.taken_back > 0) == ("EUR", 0, True)
+    with pytest.raises(NotPayable, match=r"corrections take back .* settle first"):
+        record_payouts(home.log, "EUR", "run", clock=LATER)
+    assert len(record_payouts(home.log, "EUR", "run", despite_corrections=True, clock=LATER)) == 2
+
+
+def test_a_payout_corrected_to_more_than_the_balance_has_to_be_meant(home: Home) -> None:
+    (paid,) = record_payouts(home.log, "EUR", "run", holder=home.ada, amount=1_000_000, clock=LATER)
+    with pytest.raises(NotPayable, match="--overpaid"):
+        record_correction(home.log, paid.index, 10**12, "typed wrongly", LATER)
+    record_correction(home.log, paid.index, 2_000_000, "typed wrongly", LATER)
+    record_correction(home.log, paid.index, 10**12, "sent by mistake", LATER, overpaid=True)
+    made = statement(home.log, home.ada, "2025-03", home.names)
+    assert (made.since.paid, made.paid) == (10**12, 0)
+    account = next(
+        each for each in balances(home.usage, home.log.size, "2025-04-02") if each.holder == home.ada
+    )
+    assert (account.paid, account.payable, account.closing < 0) == (10**12, 0, True)
+
+
+def test_only_whole_coins_are_paid(home: Home) -> None:
+    with pytest.raises(BadAmount, match=r"1\.005.* cannot be paid: the smallest coin is 0\.01"):
+        record_payouts(home.log, "EUR", "run", holder=home.ada, amount=1_005_000, clock=LATER)
+
+
+def test_income_corrected_up_may_not_reach_beyond_what_was_settled(home: Home) -> None:
+    """Corrected to nothing, the year stood in nobody's way; corrected back, half of it would be settled."""
+    usd = record_income(home.log, 5_000_000, "USD", "sync", "2024", "inv-2", LATER).index
+    record_correction(home.log, usd, 0, "no such year", LATER)
+    record_income(home.log, 7_000_000, "USD", "sync", "2024-12", "inv-3", LATER)
+    settle(home.log, "2024-12", "USD", LATER, unallocated=True)
+    with pytest.raises(AlreadySettled, match="2024 overlaps 2024-12"):
+        record_correction(home.log, usd, 1, "it was that year", LATER)
+
+
+def test_income_written_twice_is_told(home: Home) -> None:
+    first = record_income(home.log, 5, "EUR", "sync", "2025-02", "inv-9", LATER)
+    second = record_income(home.log, 6, "EUR", "sync", "2025-02-01..2025-02-28", "inv-9", LATER)
+    other = record_income(home.log, 6, "EUR", "sync", "2025-01", "inv-9", LATER)
+    assert (first.like, second.like, other.like) == (None, first.index, None)
+
+
+def test_late_income_cannot_outgrow_a_settlement(home: Home) -> None:
+    record_income(home.log, LARGEST, "EUR", "sync", "2025-03", "inv-9", LATER)
+    with pytest.raises(BadAmount, match="settle what is there first"):
+        record_income(home.log, 1, "EUR", "sync", "2025-03", "inv-10", LATER)
+
+
+def test_nothing_is_paid_from_entries_that_were_changed(home: Home) -> None:
+    """The bytes of a payout: without a look at their hashes it would be paid again."""
+    record_payouts(home.log, "EUR", "run", clock=LATER)
+    index = home.log.size - 1
+    entry = dict(home.log.entries())[index]
+    assert isinstance(entry, Payout)
+    changed = 0
+    for path in (home.path / "ledger" / "log" / "tile" / "entries").rglob("*"):
+        if path.is_file() and (old := b'"amount":%d' % entry.amount) in (data := path.read_bytes()):
+            path.write_bytes(data.replace(old, b'"amount":1' + b"0" * (len(old) - 10)))
+            changed += 1
+    assert changed
+    for call in (
+        lambda: record_payouts(home.log, "EUR", "again", clock=LATER),
+        lambda: record_income(home.log, 1, "EUR", "sync", "2025-03", "inv-3", LATER),
+        lambda: statement(home.log, home.ada, "2025-03", home.names),
+    ):
+        with pytest.raises(VerificationFailed, match="not those that its checkpoint was signed for"):
+            call()

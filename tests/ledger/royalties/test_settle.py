@@ -15,7 +15,7 @@ from settled_home import LAST_MOMENT, NOW, Home
 
 from stemloom.cli import run
 from stemloom.ledger.clock import FixedClock, SystemClock
-from stemloom.ledger.entries import Placement, Session, Settlement
+from stemloom.ledger.entries import Placement, Session, Settlement, Terms
 from stemloom.ledger.errors import LedgerError, VerificationFailed
 from stemloom.ledger.log import Log
 from stemloom.ledger.royalties.balance import HeardSince, balances, heard_since
@@ -32,6 +32,7 @@ from stemloom.ledger.royalties.money import LARGEST
 from stemloom.ledger.royalties.record import record_income, record_terms
 from stemloom.ledger.royalties.settle import check_settlements, settle
 from stemloom.ledger.royalties.stating import statement
+from stemloom.ledger.royalties.terms import SOURCES
 from stemloom.ledger.verify import verify
 from stemloom.vault.vault import Vault
 
@@ -169,7 +170,7 @@ def test_of_processes_that_settle_at_once_one_does(home: Home) -> None:
         (
             lambda home: [home.income(period="2025-02"), settle(home.log, "2025-02")],
             NothingHeard,
-            "nothing was heard in 2025-02, so its 1\u00a0000.00\u00a0EUR",
+            "nothing was heard in 2025-02, so 1\u00a0000.00\u00a0EUR",
         ),
         (lambda home: settle(home.log, "2025-03", "EUX"), UnknownCurrency, "not a currency"),
         (lambda home: settle(home.log, "2025-03", early=True), LedgerError, "there is no income for 2025-03"),
@@ -196,17 +197,36 @@ def test_refusals_leave_no_settlement(
 
 
 def test_terms_carry_on_what_they_do_not_change(home: Home) -> None:
-    _, first = record_terms(home.log, "2025-03-01T00:00:00.000Z", pool_ppm={"subscription": 700_000})
+    before = FixedClock("2025-03-01T23:00:00.000Z")
+    share: dict[Any, int] = {"subscription": 700_000}
+    _, first = record_terms(home.log, "2025-03-01T00:00:00.000Z", pool_ppm=share, clock=before)
     _, second = record_terms(home.log, "2025-04-01T00:00:00.000Z", master_ppm=800_000, threshold=5)
     assert (dict(first.pool_ppm)["subscription"], first.master_ppm) == (700_000, 500_000)
     assert second.pool_ppm == first.pool_ppm
     assert (second.master_ppm, second.threshold) == (800_000, 5)
     home.income(10)
     settled = settle(home.log, "2025-03", early=True)
-    assert (settled.entry.gross, settled.entry.pool, settled.division.terms.terms) == (10, 7, first)
+    assert (settled.entry.gross, settled.entry.pool, settled.division.funds.terms.terms) == (10, 7, first)
     with pytest.raises(BadTerms, match="reach back behind 2025-03"):
-        record_terms(home.log, "2025-03-01T00:00:00.000Z", master_ppm=1)
-    record_terms(home.log, "2025-03-02T00:00:00.000Z", master_ppm=1)
+        record_terms(home.log, "2025-03-01T00:00:00.000Z", master_ppm=1, clock=before)
+    record_terms(home.log, "2025-03-02T00:00:00.000Z", master_ppm=1, clock=before)
+    with pytest.raises(BadTerms, match="before the day they are written, which is 2025-03-20"):
+        record_terms(home.log, "2025-03-19T00:00:00.000Z", master_ppm=1)
+    record_terms(home.log, "2025-03-20T00:00:00.000Z", master_ppm=1)
+
+
+def test_terms_that_reach_back_are_found_by_verify(home: Home) -> None:
+    """However they came into the log."""
+    share = tuple((source, 1_000_000) for source in SOURCES)
+    day = "2025-03-20"
+    for effective, problems in ((f"{day}T00:00:00.000Z", 0), ("2025-03-19T23:59:59.999Z", 1)):
+        entry = Terms(
+            time=f"{day}T12:00:00.000Z", effective=effective, pool_ppm=share, master_ppm=0, threshold=0
+        )
+        home.log.append((entry,))
+        report = verify(home.path)
+        assert len(report.problems) == problems
+    assert "in effect from 2025-03-19, and were written after that" in report.problems[0].detail
 
 
 def flip(home: Home) -> None:
@@ -244,17 +264,21 @@ def stemloom(
     return call
 
 
-def test_the_commands_one_after_another(home: Home, stemloom: Any, tmp_path: Path) -> None:
+def test_the_commands_one_after_another(
+    home: Home, stemloom: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, out, _ = stemloom("terms", "--json")
     assert (code, json.loads(out)["index"], json.loads(out)["master_ppm"]) == (0, None, 500_000)
     words = ("--currency", "EUR", "--source", "subscription", "--period", "2025-03", "--reference", "inv-1")
     code, out, _ = stemloom("income", "1000.00", *words, "--json")
     assert (code, json.loads(out)["amount"]) == (0, 1_000_000_000)
-    code, out, _ = stemloom(
-        "terms", "set", "--from", "2025-03-01", "--pool", "subscription=70%", "--master", "33.3333%"
-    )
-    assert code == 0
-    assert "70" in out
+    words = ("terms", "set", "--from", "2025-03-01", "--pool", "subscription=70%", "--master", "33.3333%")
+    code, _, err = stemloom(*words)
+    assert (code, "before the day they are written" in err) == (2, True)
+    monkeypatch.setattr(SystemClock, "now", lambda _: "2025-02-20T12:00:00.000Z")
+    code, out, _ = stemloom(*words)
+    assert (code, "70" in out) == (0, True)
+    monkeypatch.undo()
     code, out, _ = stemloom("settle", "2025-03", "--json")
     settled = json.loads(out)
     assert code == 0
@@ -441,7 +465,7 @@ def test_holders_go_by_their_names_in_the_vault(
     assert (code, out) == (1, "")
     assert "nothing was settled: if that is meant, add --unallocated" in err
     code, out, _ = call("settle", "2025-03", "--unallocated")
-    assert (code, "nothing was heard: 1.00\u00a0EUR stays unallocated" in out) == (0, True)
+    assert (code, "nothing was heard in 2025-03: 1.00\u00a0EUR stays unallocated" in out) == (0, True)
     for text in ("mira <holm>", mira.holder, mira.holder[:8]):
         code, out, _ = call("statement", text, "2025-03", "--html", str(tmp_path / "mira.html"), "--json")
         made = json.loads(out)
