@@ -69,7 +69,7 @@ def places(currency: str) -> int:
 
 def coin(currency: str) -> int:
     """The smallest amount that the currency is paid in, in micro-units."""
-    return MICRO // 10 ** places(currency)
+    return int(MICRO // 10 ** places(currency))
 
 
 def decimal_text(amount: int, least: int = 2) -> str:

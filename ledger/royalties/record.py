@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..clock import Clock, milliseconds_of
 from ..entries import WHOLE_PPM, Correction, Entry, Income, Payout, Source, Terms
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from ..log import Log
 
 
-class Recorded(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Recorded:
     """Income that was written.
 
     `late_of`: the period settled before, whose late income it is; None if it was in time. `like`: the entry

@@ -53,7 +53,8 @@ def income(door: Door, amount: str, currency: str, source: Source, period: str, 
 
     micro = parse_amount(amount)
     with door.log() as log:
-        index, entry, late, like = record_income(log, micro, currency.upper(), source, period, reference)
+        made = record_income(log, micro, currency.upper(), source, period, reference)
+    index, entry, late, like = made.index, made.entry, made.late_of, made.like
     door.emit(
         {
             "index": index,

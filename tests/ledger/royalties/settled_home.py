@@ -149,4 +149,4 @@ class Home:
         return EntriesUsage(self.log.entries)
 
     def income(self, amount: int = 1_000_000_000, period: str = "2025-03", currency: str = "EUR") -> int:
-        return record_income(self.log, amount, currency, "subscription", period, "inv-1")[0]
+        return record_income(self.log, amount, currency, "subscription", period, "inv-1").index
