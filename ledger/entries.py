@@ -352,9 +352,9 @@ class Settlement(_Entry, frozen=True, kw_only=True, tag="settlement"):
     unallocated: Count
     """Pool that no placement earned: what came in for a period without placements."""
     stems: Digest
-    """SHA-256 of the canonical JSON of the list of `SettledStem`, by stem id."""
+    """SHA-256 of the canonical JSON of the list of `SettledStem`, of all that was heard, by stem id."""
     holders: Digest
-    """SHA-256 of the canonical JSON of the list of `SettledHolder`, by holder id."""
+    """SHA-256 of the canonical JSON of the list of `SettledHolder`, of all who had a share in that, by id."""
 
 
 class Payout(_Entry, frozen=True, kw_only=True, tag="payout"):

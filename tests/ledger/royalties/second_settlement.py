@@ -41,9 +41,11 @@ def inside(time: str, period: str) -> bool:
 def parted(amount: int, weights: dict[Any, int]) -> dict[Any, int]:
     """By the largest remainder; of equal ones the smaller key."""
     whole = sum(weights.values())
-    exact = {key: Fraction(amount * weight, whole) for key, weight in weights.items()} if whole else {}
+    if not whole:
+        return dict.fromkeys(weights, 0)
+    exact = {key: Fraction(amount * weight, whole) for key, weight in weights.items()}
     parts = {key: value.numerator // value.denominator for key, value in exact.items()}
-    left = amount - sum(parts.values()) if whole else 0
+    left = amount - sum(parts.values())
     for key in sorted(exact, key=lambda key: (parts[key] - exact[key], key))[:left]:
         parts[key] += 1
     return parts
@@ -153,9 +155,9 @@ def settle(entries: list[Entry], index: int) -> dict[str, Any]:
         master_ppm = terms(entries, of, held_at)["master_ppm"]
         for stem, ms in heard.items():
             stems[stem][0] += ms if of == period else 0
-            stems[stem][1] += given.get(stem, 0)
+            stems[stem][1] += given[stem]
             keys = {key[1:]: ms for key, ms in lines.items() if key[0] == stem}
-            for key, part in parted(given.get(stem, 0), keys).items():
+            for key, part in parted(given[stem], keys).items():
                 sides = parted(part, {"master": master_ppm, "publishing": WHOLE - master_ppm})
                 for number, side in enumerate(("master", "publishing")):
                     shares = {each["holder"]: each["ppm"] for each in entries[key[1]][side]}
