@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
 
 from .balance import Balance
 from .books import Books
@@ -97,11 +98,13 @@ def statement_csv(made: Statement) -> str:
     )
 
 
-def beancount_text(books: Books, divisions: Sequence[tuple[int, Division]], size: int) -> str:
+def beancount_text(
+    books: Books, divisions: Sequence[tuple[int, Division]], closing: Iterable[Balance], size: int
+) -> str:
     """Income, settlements, payouts and corrections as double-entry bookkeeping (beancount 3).
 
-    `divisions`: each with the index of its settlement. Amounts are exact decimals, each transaction balances,
-    and the balance of every holder is asserted at the end.
+    `divisions`: each with the index of its settlement. `closing`: every holder's balance, which is asserted
+    at the end, with a tolerance of nothing. Amounts are exact decimals, and each transaction balances.
     """
     found: list[tuple[str, int, list[str]]] = []
     accounts: set[str] = set()
@@ -166,9 +169,15 @@ def beancount_text(books: Books, divisions: Sequence[tuple[int, Division]], size
                     ("Assets:Received", -each.amount, out.currency),
                 ]
             post(each.time, index, f"correction of entry {corrects}: {each.reason}", sides)
+    after = date.fromisoformat(max((time[:10] for time, _, _ in found), default=first)) + timedelta(days=1)
+    asserted = [
+        f"{after} balance {account}  {_decimal(-each.closing)} ~ 0 {each.currency}"
+        for each in closing
+        if (account := _holder(each.holder)) in accounts
+    ]
     opened = [f"{first} open {account}" for account in sorted(accounts)]
     ordered = [line for _, _, lines in sorted(found, key=lambda each: each[:2]) for line in ["", *lines]]
-    return "\n".join(['option "title" "Stemloom royalties"', "", *opened, *ordered, ""])
+    return "\n".join(['option "title" "Stemloom royalties"', "", *opened, *ordered, "", *asserted, ""])
 
 
 def _holder(holder: str) -> str:

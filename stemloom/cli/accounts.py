@@ -408,6 +408,7 @@ def _members(what: str, spread: Spread, made: Fairness, names: dict[str, str]) -
 def beancount(door: Door, out: Path, engine: Engine | None) -> None:
     """Write income, settlements, payouts and corrections as double-entry bookkeeping, for 'bean-check'."""
     from ..ledger.royalties.accounts import beancount_text
+    from ..ledger.royalties.balance import balances
     from ..ledger.royalties.division import rederive
     from ..ledger.royalties.engines import usage_of
     from ..ledger.royalties.turn import sealed
@@ -418,6 +419,7 @@ def beancount(door: Door, out: Path, engine: Engine | None) -> None:
         with usage_of(log, seal, engine) as usage:
             books = usage.books
             divisions = rederive(usage, [(period, entry) for _, period, entry in books.settlements])
+            owed = balances(usage, seal.size, log.clock.now()[:10])
     numbered = [(index, made) for (index, _, _), made in zip(books.settlements, divisions, strict=True)]
-    write_whole(out, beancount_text(books, numbered, seal.size).encode())
+    write_whole(out, beancount_text(books, numbered, owed, seal.size).encode())
     door.emit({"out": str(out), "settlements": len(numbered)}, f"wrote {out}")

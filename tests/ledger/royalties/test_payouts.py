@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,12 @@ def test_refused_corrections_leave_nothing(
     assert home.log.size == size
 
 
+def _one_off(line: str) -> str:
+    """A balance directive with one micro-unit more."""
+    *before, amount, tilde, zero, currency = line.split()
+    return " ".join([*before, str(Decimal(amount) + Decimal("0.000001")), tilde, zero, currency])
+
+
 def test_beancount_takes_it_and_has_the_same_balances(home: Home, tmp_path: Path) -> None:
     from beancount import loader
     from beancount.core.data import Transaction
@@ -172,9 +179,16 @@ def test_beancount_takes_it_and_has_the_same_balances(home: Home, tmp_path: Path
         for (index, _, _), made in zip(usage.books.settlements, rederive(usage, settled), strict=True)
     ]
     path = tmp_path / "royalties.beancount"
-    path.write_text(beancount_text(usage.books, numbered, size), "utf-8")
+    owed = balances(usage, size, "2025-04-02")
+    text = beancount_text(usage.books, numbered, owed, size)
+    path.write_text(text, "utf-8")
     entries, errors, _ = loader.load_file(str(path))
     assert not errors, [printer.format_error(each) for each in errors]
+    asserted = [line for line in text.splitlines() if " balance " in line]
+    assert len(asserted) == len(owed) == 4
+    path.write_text(text.replace(asserted[0], _one_off(asserted[0])), "utf-8")
+    _, errors, _ = loader.load_file(str(path))
+    assert ["Balance failed" in each.message for each in errors] == [True]
     for each in balances(usage, size, "2025-04-02"):
         account = f"Liabilities:Holders:{each.holder.upper()}"
         postings = [
