@@ -223,8 +223,8 @@ class Statement(_Record, frozen=True, kw_only=True):
     both. `paid` is since the settlement before. `frozen`: what of `closing` was earned by stems that may not
     be used any more; it moves no more but for late entries, and is paid last. `payable`: what of `closing`
     can be paid out under the terms. `stems` are those that the holder has a share in or brought in, used or
-    not, by descending earnings, then id. `total_ms` and `pool` are over all holders; `late_ms` of it was
-    late. `first` to `last` are the ledger entries the settlement read, `root` (hex) their Merkle root;
+    not, by descending earnings, then time, then id. `total_ms` and `pool` are over all holders; `late_ms` of
+    it was late. `first` to `last` are the ledger entries the settlement read, `root` (hex) their Merkle root;
     `checkpoint` is the log's newest signed one, under which the settlement entry lies too.
     """
 

@@ -118,7 +118,7 @@ class Statements:
         books, division, entry = self._books, self._division, self._entry
         ours = self._stems.get(holder, ())
         stems = [self._stem(holder, stem) for stem in ours]
-        stems.sort(key=lambda each: (-each.accrued - each.adjusted, -each.ms, each.stem))
+        stems.sort(key=lambda each: (-each.accrued - each.adjusted, -each.ms - each.late_ms, each.stem))
         accrued, adjusted = (
             sum(each.accrued for each in stems),
             sum(each.adjusted for each in stems),
