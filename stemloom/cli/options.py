@@ -83,6 +83,8 @@ class AmountCommand(click.Command):
         return super().parse_args(ctx, args)
 
 
+currency = click.option("--currency", metavar="CODE", help="ISO 4217, such as EUR.")
+
 engine = click.option(
     "--engine",
     type=click.Choice(["python", "duckdb", "spark"]),

@@ -1,31 +1,27 @@
-"""`stemloom royalty`: income, terms, settlements, statements and balances. The rest: `accounts.py`."""
+"""`stemloom royalty`: income, terms and settlements.
+
+The rest: `statements.py`, `accounts.py` and `rules.py`.
+"""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from . import accounts
-from .ledger import write_whole
-from .options import AmountCommand, engine
-from .output import Door, checked_output, table
+from . import accounts, rules, statements
+from .options import AmountCommand, currency, engine
+from .output import Door, table
+from .people import people_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ..ledger.entries import Source
     from ..ledger.royalties.engines import Engine
-    from ..ledger.royalties.funds import Waiting
     from ..ledger.royalties.settle import Settled
-    from ..ledger.royalties.statement import Named, Statement
     from ..ledger.royalties.terms import InForce
-    from ..vault.records import Holder
 
 _SOURCES = ("subscription", "enterprise", "export", "sync")
-_CURRENCY = click.option("--currency", metavar="CODE", help="ISO 4217, such as EUR.")
 
 
 @click.group()
@@ -36,7 +32,8 @@ def royalty() -> None:
     """
 
 
-accounts.register(royalty)
+for part in (statements, accounts, rules):
+    part.register(royalty)
 
 
 @royalty.command(cls=AmountCommand, short_help="Record income of a period.")
@@ -145,7 +142,7 @@ def set_(
 
 @royalty.command(short_help="Divide a period's income by time heard.")
 @click.argument("period")
-@_CURRENCY
+@currency
 @click.option("--early", is_flag=True, help="Though it is not over: what is heard after counts in the next.")
 @click.option("--unallocated", is_flag=True, help="Though nothing was heard: all of it stays nobody's.")
 @engine
@@ -156,7 +153,7 @@ def settle(
     """Divide a period's income by the milliseconds each stem was heard, once and for good."""
     from ..ledger.royalties.settle import settle as settle_period
 
-    people = () if door.json else _people(door)
+    people = () if door.json else people_of(door)
     with door.log() as log, door.progress() as progress:
         task = progress.add_task("checking the ledger", total=None)
         settled = settle_period(
@@ -174,199 +171,6 @@ def settle(
             f"{settled.entry.period} is not over: what is heard in it from now on counts in the next "
             "settlement"
         )
-
-
-@royalty.command(short_help="What a holder earned in a period, and how.")
-@click.argument("holder")
-@click.argument("period")
-@_CURRENCY
-@click.option("--html", type=click.Path(path_type=Path), help="Write it as one HTML file.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Write it as a JSON file, which can be recomputed."
-)
-@click.option("--csv", "sheet", type=click.Path(path_type=Path), help="Write its lines as CSV.")
-@engine
-@click.pass_obj
-def statement(
-    door: Door,
-    holder: str,
-    period: str,
-    currency: str | None,
-    html: Path | None,
-    out: Path | None,
-    sheet: Path | None,
-    engine: Engine | None,
-) -> None:
-    """What a HOLDER (id or name) earned in a settled PERIOD, and how."""
-    import msgspec
-
-    from ..ledger.royalties.accounts import statement_csv
-    from ..ledger.royalties.statement import to_bytes
-    from ..ledger.royalties.stating import statement as make
-
-    for path in (out, html, sheet):
-        checked_output(path)
-    people = _people(door)
-    who = _find(people, holder)
-    with door.log() as log:
-        made = make(log, who, period, _named(door, people), currency.upper() if currency else None, engine)
-    if out is not None:
-        write_whole(out, to_bytes(made))
-    if html is not None:
-        from ..ledger.royalties.page import page
-
-        write_whole(html, page(made).encode())
-    if sheet is not None:
-        write_whole(sheet, statement_csv(made).encode())
-    door.emit(msgspec.to_builtins(made), _statement_text(made))
-    for path in (out, html, sheet):
-        if path is not None:
-            door.note(f"wrote {path}")
-
-
-@royalty.command(short_help="The statements of all holders for a period.")
-@click.argument("period")
-@_CURRENCY
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write them into.")
-@engine
-@click.pass_obj
-def statements(door: Door, period: str, currency: str | None, out: Path, engine: Engine | None) -> None:
-    """Write everybody's statement for a settled PERIOD: as HTML, JSON and CSV, by holder id."""
-    from ..ledger.royalties.accounts import statement_csv
-    from ..ledger.royalties.engines import usage_of
-    from ..ledger.royalties.page import page
-    from ..ledger.royalties.statement import to_bytes
-    from ..ledger.royalties.stating import Statements
-    from ..ledger.royalties.turn import sealed
-
-    people = _people(door)
-    written: list[str] = []
-    with door.log() as log, door.progress() as progress:
-        seal = sealed(log)
-        task = progress.add_task("adding up", total=None)
-        with usage_of(log, seal, engine) as usage:
-            made = Statements(
-                usage,
-                seal,
-                log.origin,
-                log.vkey,
-                period,
-                _named(door, people),
-                currency.upper() if currency else None,
-            )
-        out.mkdir(parents=True, exist_ok=True)
-        progress.update(task, description="writing statements", total=len(made.holders))
-        for holder in made.holders:
-            each = made.of(holder)
-            name = f"{holder}-{period}-{made.currency}"
-            write_whole(out / f"{name}.json", to_bytes(each))
-            write_whole(out / f"{name}.csv", statement_csv(each).encode())
-            write_whole(out / f"{name}.html", page(each).encode())
-            written.append(name)
-            progress.advance(task)
-    door.emit(
-        {"folder": str(out), "currency": made.currency, "statements": written},
-        f"wrote {len(written)} statements into {out}, each as .html, .json and .csv",
-    )
-
-
-@royalty.command(short_help="What each holder is owed.")
-@click.argument("holder", required=False)
-@click.option("--csv", "sheet", type=click.Path(path_type=Path), help="Write them as CSV, in micro-units.")
-@engine
-@click.pass_obj
-def balance(door: Door, holder: str | None, sheet: Path | None, engine: Engine | None) -> None:
-    """What each holder is owed, or one of them; and what was heard since in the settled periods."""
-    import msgspec
-
-    from ..ledger.clock import SystemClock
-    from ..ledger.royalties.accounts import balances_csv
-    from ..ledger.royalties.balance import balances, heard_since
-    from ..ledger.royalties.engines import usage_of
-    from ..ledger.royalties.funds import waiting
-    from ..ledger.royalties.money import decimal_text
-    from ..ledger.royalties.turn import sealed
-
-    checked_output(sheet)
-    people = _people(door)
-    names = {each.holder: each.name for each in people}
-    who = None if holder is None else _find(people, holder)
-    with door.log() as log:
-        seal = sealed(log)
-        with usage_of(log, seal, engine) as usage:
-            found = balances(usage, seal.size, SystemClock().now()[:10], who)
-            since = heard_since(usage, seal.size)
-            late = waiting(usage.books, seal.size)
-    rows = [
-        (
-            names.get(each.holder, each.holder),
-            each.currency,
-            each.settlements,
-            decimal_text(each.accrued + each.adjusted, 6),
-            decimal_text(each.paid, 6),
-            decimal_text(each.frozen, 6),
-            decimal_text(each.closing, 6),
-        )
-        for each in found
-    ]
-    if sheet is not None:
-        write_whole(sheet, balances_csv(found, names).encode())
-    door.emit(
-        {
-            "balances": [{**msgspec.to_builtins(each), "name": names.get(each.holder)} for each in found],
-            "heard_since": msgspec.to_builtins(since),
-            "waiting": msgspec.to_builtins(late),
-        },
-        "\n".join(
-            [
-                table(
-                    ("holder", "currency", "settlements", "earned", "paid", "of it frozen", "balance"),
-                    rows,
-                    right=(2, 3, 4, 5, 6),
-                )
-                if rows
-                else "nothing was settled yet",
-                *(
-                    f"{each.period} in {each.currency}, of all holders: {_since_text(each.ms)}"
-                    for each in since
-                    if each.ms
-                ),
-                *_waiting_text(late),
-            ]
-        ),
-    )
-    if sheet is not None:
-        door.note(f"wrote {sheet}")
-
-
-def _named(door: Door, people: tuple[Holder, ...]) -> dict[str, Named]:
-    """Names with their salts, and what else the vault knows of those that were not erased."""
-    from ..ledger.royalties.statement import Named
-
-    if not people:
-        return {}
-    with door.vault() as vault:
-        known = {each.holder: vault.identifiers(each.holder) for each in people}
-    return {
-        each.holder: Named(each.name, each.name_salt, known[each.holder].isni, known[each.holder].ipi)
-        for each in people
-        if each.name_salt
-    }
-
-
-def _people(door: Door) -> tuple[Holder, ...]:
-    """Holders with their names, from the vault's catalogue; none where there is a ledger without a vault."""
-    if not (door.folder / "vault").exists():
-        return ()
-    with door.vault() as vault:
-        return tuple(vault.holders())
-
-
-def _find(people: tuple[Holder, ...], text: str) -> str:
-    """The id that `text` means. Without a vault there are no names, and it has to be the id itself."""
-    from ..vault.lookup import find_holder
-
-    return find_holder(people, text).holder if people else text
 
 
 def _ppm(text: str) -> int:
@@ -451,63 +255,3 @@ def _settled_text(settled: Settled, names: dict[str, str]) -> str:
     ]
     head = ("holder", "master", "publishing", entry.currency, "part")
     return f"{text}\n\n{table(head, rows, right=(1, 2, 3, 4))}"
-
-
-def _waiting_text(found: tuple[Waiting, ...]) -> Iterator[str]:
-    from ..ledger.royalties.money import money_text
-
-    for each in found:
-        if each.late:
-            yield (
-                f"{money_text(each.late, each.currency)} of late income is not in these balances; the next "
-                "settlement divides it"
-            )
-        if each.taken_back:
-            yield (
-                f"{money_text(each.taken_back, each.currency)} is still in these balances and is corrected; "
-                "the next settlement takes it back"
-            )
-
-
-def _since_text(ms: int) -> str:
-    from ..ledger.royalties.words import duration_text
-
-    return f"{duration_text(ms)} heard since; the next settlement counts it"
-
-
-def _statement_text(made: Statement) -> str:
-    from ..ledger.royalties.money import decimal_text, money_text
-    from ..ledger.royalties.words import duration_text, percent_text, period_text
-
-    rows = [
-        (
-            each.title,
-            duration_text(each.ms + each.late_ms),
-            percent_text(each.ms + each.late_ms, made.total_ms),
-            sum(line.placements for line in each.lines if line.pool == made.period),
-            decimal_text(each.amount, 6),
-            decimal_text(each.accrued + each.adjusted, 6),
-        )
-        for each in made.stems
-    ]
-    head = ("stem", "heard for", "share", "placements", "stem earned", f"yours, {made.currency}")
-    since = made.since
-    late = (
-        f"{_since_text(since.total_ms)}; {duration_text(since.ms)} of it is of these stems\n"
-        if since.total_ms
-        else ""
-    )
-    if made.adjusted:
-        late += f"{money_text(made.adjusted, made.currency)} of it for what came late, of earlier periods\n"
-    if made.frozen:
-        late += f"{money_text(made.frozen, made.currency)} is frozen: earned by stems now withdrawn\n"
-    if made.since.paid:
-        late += f"{money_text(made.since.paid, made.currency)} was paid after that settlement\n"
-    return (
-        f"{made.payee.name or made.holder}, {period_text(made.period)}: "
-        f"{money_text(made.amount, made.currency)} earned, "
-        + (f"{money_text(made.paid, made.currency)} paid, " if made.paid else "")
-        + f"balance {money_text(made.closing, made.currency)}\n\n"
-        f"{table(head, rows, right=(1, 2, 3, 4, 5))}\n\n{late}"
-        f"from entries {made.first} to {made.last} of {made.origin}, settled at entry {made.settlement.index}"
-    )

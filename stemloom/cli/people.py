@@ -1,0 +1,40 @@
+"""Holders by their names, for commands about money: from the vault, where there is one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..ledger.royalties.statement import Named
+    from ..vault.records import Holder
+    from .output import Door
+
+
+def people_of(door: Door) -> tuple[Holder, ...]:
+    """Holders with their names, from the vault's catalogue; none where there is a ledger without a vault."""
+    if not (door.folder / "vault").exists():
+        return ()
+    with door.vault() as vault:
+        return tuple(vault.holders())
+
+
+def holder_of(people: tuple[Holder, ...], text: str) -> str:
+    """The id that `text` means. Without a vault there are no names, and it has to be the id itself."""
+    from ..vault.lookup import find_holder
+
+    return find_holder(people, text).holder if people else text
+
+
+def named(door: Door, people: tuple[Holder, ...]) -> dict[str, Named]:
+    """Names with their salts, and what else the vault knows of those that were not erased."""
+    from ..ledger.royalties.statement import Named
+
+    if not people:
+        return {}
+    with door.vault() as vault:
+        known = {each.holder: vault.identifiers(each.holder) for each in people}
+    return {
+        each.holder: Named(each.name, each.name_salt, known[each.holder].isni, known[each.holder].ipi)
+        for each in people
+        if each.name_salt
+    }
