@@ -9,7 +9,7 @@ from .errors import BadNote, BadVkey
 from .note import COSIGNATURE, Verifier
 from .report import Problem
 
-__all__ = ["Policy", "unwitnessed"]
+__all__ = ["Policy", "witnessed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,13 @@ class Policy:
         return found
 
 
-def unwitnessed(checkpoint: bytes | None, policy: Policy | None) -> list[Problem]:
-    """What is wrong with a log's checkpoint by `policy`, for `verify`; nothing without either of them."""
+def witnessed(
+    checkpoint: bytes | None, policy: Policy | None
+) -> tuple[list[Problem], tuple[Cosignature, ...]]:
+    """What is wrong with a checkpoint by `policy`, and who cosigned it; nothing without either of them."""
     if checkpoint is None or policy is None:
-        return []
+        return [], ()
     try:
-        policy.check(checkpoint)
+        return [], policy.cosignatures(checkpoint)
     except BadNote as error:
-        return [Problem(None, "checkpoint", str(error))]
-    return []
+        return [Problem(None, "checkpoint", str(error))], ()

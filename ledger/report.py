@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .cosignature import Cosignature
+
 __all__ = ["Problem", "Report"]
 
 
@@ -33,6 +35,8 @@ class Report:
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
     """What a reader should know and is no fault of the log: an unclosed session, an unfinished append."""
+    witnesses: tuple[Cosignature, ...] = ()
+    """Of those that the caller trusts, who cosigned the checkpoint, and when."""
 
     @property
     def ok(self) -> bool:

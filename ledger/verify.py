@@ -23,7 +23,7 @@ from .errors import BadEntry, BadNote, BadVkey, NoLedger
 from .keys import PrivateKey
 from .note import LARGEST_NOTE, Verifier, parse_vkey
 from .places import Places
-from .policy import Policy, unwitnessed
+from .policy import Policy, witnessed
 from .reader import TileReader
 from .rehash import Rehash
 from .report import Problem, Report
@@ -89,8 +89,9 @@ def verify(
             warnings.append(Problem(index, _bundle_path(index, current.size), f"entry {index}: {text}"))
     if not problems:
         problems += _check_settlements(tiles, current.size, read.settlements)
-    problems += unwitnessed(still.checkpoint, policy)
-    return Report(current.size, current.root.hex(), tuple(problems), tuple(warnings))
+    found, witnesses = witnessed(still.checkpoint, policy)
+    problems += found
+    return Report(current.size, current.root.hex(), tuple(problems), tuple(warnings), witnesses)
 
 
 def _whole(place: Path | str, vkey: str | None) -> tuple[Still | Report, Verifier, Places | None]:

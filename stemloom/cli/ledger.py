@@ -15,7 +15,7 @@ import click
 from ..script.problems import counted
 from . import logs, witness
 from .output import Door, checked_output
-from .witness import REQUIRE, WITNESSES, policy_of, when
+from .witness import REQUIRE, WITNESSES, cosigned_lines, cosigners, policy_of
 
 if TYPE_CHECKING:
     from ..ledger.entries import Entry
@@ -151,6 +151,7 @@ def verify(
         lines.append(f"verified: {_entries(report.size)}, root {report.root}")
         if policy is not None:
             lines.append(f"cosigned by at least {policy.required} of {len(policy.witnesses)} witnesses")
+            lines += cosigned_lines(cosigners(report.witnesses))
     else:
         lines.append(f"NOT verified: {len(report.problems)} problem(s) in a log of {_entries(report.size)}")
     door.emit(
@@ -160,6 +161,7 @@ def verify(
             "root": report.root,
             "problems": record(report.problems),
             "warnings": record(report.warnings),
+            "witnesses": cosigners(report.witnesses),
         },
         "\n".join(lines),
     )
@@ -222,7 +224,7 @@ def check_receipt(door: Door, file: Path, vkey: str, witnesses: tuple[str, ...],
     from ..ledger.receipt import check_receipt as check
 
     proved = check(file.read_bytes(), vkey, policy=policy_of(witnesses, require))
-    cosigned = [{"name": each.witness.name, "time": when(each.time)} for each in proved.cosignatures]
+    cosigned = cosigners(proved.cosignatures)
     door.emit(
         {
             "ok": True,
@@ -235,7 +237,7 @@ def check_receipt(door: Door, file: Path, vkey: str, witnesses: tuple[str, ...],
         },
         f"proved: entry {proved.index} of {proved.origin}, which had {_entries(proved.size)}:\n"
         f"{_time_of(proved.entry)}  {proved.entry.__struct_config__.tag}  {_summary(proved.entry)}"
-        + "".join(f"\ncosigned by {each['name']} at {each['time']}" for each in cosigned),
+        + "".join(f"\n{line}" for line in cosigned_lines(cosigned)),
     )
 
 

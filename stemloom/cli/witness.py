@@ -11,6 +11,9 @@ import click
 from .output import Door, checked_output
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..ledger.cosignature import Cosignature
     from ..ledger.policy import Policy
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -59,6 +62,16 @@ def when(time: int) -> str:
         return text_of(datetime.fromtimestamp(time, UTC))
     except (ValueError, OverflowError, OSError):
         return f"{time} s after 1970"
+
+
+def cosigners(found: Iterable[Cosignature]) -> list[dict[str, str]]:
+    """Who cosigned and when, as JSON has it."""
+    return [{"name": each.witness.name, "time": when(each.time)} for each in found]
+
+
+def cosigned_lines(found: Iterable[dict[str, str]]) -> list[str]:
+    """The same as text."""
+    return [f"cosigned by {each['name']} at {each['time']}" for each in found]
 
 
 @click.command()
@@ -159,7 +172,7 @@ def cosign(door: Door, files: tuple[Path, ...], witnesses: tuple[str, ...]) -> N
     with door.log() as log:
         note = log.cosigned(notes, known)
         current = log.signed()
-    found = [{"name": each.witness.name, "time": when(each.time)} for each in cosignatures_of(note, known)]
+    found = cosigners(cosignatures_of(note, known))
     door.emit(
         {
             "size": current.size,
@@ -167,5 +180,5 @@ def cosign(door: Door, files: tuple[Path, ...], witnesses: tuple[str, ...]) -> N
             "witnesses": found,
             "checkpoint": note.decode(),
         },
-        "\n".join(f"cosigned by {each['name']} at {each['time']}" for each in found),
+        "\n".join(cosigned_lines(found)),
     )

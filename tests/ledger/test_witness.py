@@ -838,7 +838,10 @@ def test_the_whole_way(call: Call, log: Log, home: Path, story: Any, tmp_path: P
     assert record["checkpoint"].encode() == log.checkpoint()
     assert [each["name"] for each in record["witnesses"]] == ["w.example.com"]
     code, out, _ = call("verify", *trust)
-    assert (code, out.splitlines()[-1]) == (0, "cosigned by at least 1 of 1 witnesses")
+    assert (code, out.splitlines()[-2]) == (0, "cosigned by at least 1 of 1 witnesses")
+    assert out.splitlines()[-1].startswith("cosigned by w.example.com at 20")
+    assert json.loads(call("verify", *trust, "--json")[1])["witnesses"] == record["witnesses"]
+    assert json.loads(call("verify", "--json")[1])["witnesses"] == []
     assert call("verify", "--log", folder, "--vkey", log.vkey, *trust)[0] == 0
 
     receipt = tmp_path / "receipt"
