@@ -68,7 +68,7 @@ class Books:
     """By index of the income or payout."""
     removals: dict[str, tuple[int, Removal]] = field(default_factory=dict)
     """By stem id: when it was taken out of the vault."""
-    carried: dict[int, int] = field(default_factory=dict)
+    carried: dict[int, int] = field(default_factory=dict, compare=False, repr=False)
     """By index of a settlement: what it could not take back. `funds.py` keeps it here."""
 
     def settled_before(self, currency: str, last: int) -> list[tuple[int, Period, Settlement]]:

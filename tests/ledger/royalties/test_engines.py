@@ -20,6 +20,7 @@ from stemloom.ledger.canonical import encode
 from stemloom.ledger.errors import LedgerError, VerificationFailed
 from stemloom.ledger.export import _write
 from stemloom.ledger.royalties.duck import Duck
+from stemloom.ledger.royalties.funds import funds_of
 from stemloom.ledger.royalties.periods import Period
 from stemloom.ledger.royalties.stating import Statements
 from stemloom.ledger.royalties.table import TableUsage
@@ -76,7 +77,12 @@ def settle_some(told: Any, chance: Random) -> None:
 def questions_of(usage: Usage, last: int) -> list[tuple[Window, ...]]:
     books = usage.books
     return [
-        *(windows_of(books, of, entry.currency, entry.last) for _, of, entry in books.settlements),
+        *(
+            pool.windows
+            for _, of, entry in books.settlements
+            for pool in funds_of(books, of, entry.currency, entry.last).pools
+        ),
+        *((Window(of, -1, last),) for _, of, _ in books.settlements),
         *(windows_of(books, Period.parse(period), "EUR", last) for period in (*PERIODS, "2026", "2025")),
     ]
 
