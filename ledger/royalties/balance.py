@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from .books import Books
 from .division import rederive
 from .errors import NotAHolder
+from .funds import Treasury
 from .money import LARGEST, coin
 from .periods import Period
 from .terms import in_force
 from .usage import Usage
-from .windows import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,18 +75,12 @@ def heard_since(usage: Usage, size: int) -> tuple[HeardSince, ...]:
 
     `size`: of the ledger.
     """
-    settlements = usage.books.settlements
-    questions = [[uncounted(usage.books, of, entry.currency, size)] for _, of, entry in settlements]
+    settlements, treasury = usage.books.settlements, Treasury(usage.books)
+    questions = [[treasury.uncounted(of, entry.currency, size - 1)] for _, of, entry in settlements]
     return tuple(
         HeardSince(entry.period, entry.currency, index, sum(each.ms for each in heard))
         for (index, _, entry), heard in zip(settlements, usage.heard(questions), strict=True)
     )
-
-
-def uncounted(books: Books, period: Period, currency: str, size: int) -> Window:
-    """The placements of a settled period that no settlement of a currency has counted."""
-    counted = max(entry.last for _, _, entry in books.settled_before(currency, size - 1))
-    return Window(period, counted, size - 1)
 
 
 def balances(usage: Usage, size: int, today: str, holder: str | None = None) -> tuple[Balance, ...]:

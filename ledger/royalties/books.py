@@ -68,8 +68,17 @@ class Books:
     """By index of the income or payout."""
     removals: dict[str, tuple[int, Removal]] = field(default_factory=dict)
     """By stem id: when it was taken out of the vault."""
-    carried: dict[int, int] = field(default_factory=dict, compare=False, repr=False)
-    """By index of a settlement: what it could not take back. `funds.py` keeps it here."""
+    days: dict[str, int] = field(default_factory=dict)
+    """By day, `YYYY-MM-DD`: the first placement that starts on it and has a millisecond."""
+
+    def income_at(self, index: int) -> Income:
+        """The income of an entry."""
+        return next(entry for at, _, entry in self.income if at == index)
+
+    def heard_in(self, period: Period, last: int) -> bool:
+        """Whether a placement among entries 0 to `last` has a millisecond in a period."""
+        first_day, last_day = period.first_day.isoformat(), period.last_day.isoformat()
+        return any(first <= last for day, first in self.days.items() if first_day <= day <= last_day)
 
     def settled_before(self, currency: str, last: int) -> list[tuple[int, Period, Settlement]]:
         """The settlements in a currency among entries 0 to `last`."""
@@ -118,6 +127,8 @@ def gather(entries: Entries) -> Books:
     index = -1
     for index, entry in entries:
         if type(entry) is Placement:
+            if entry.ms:
+                books.days.setdefault(entry.start[:10], index)
             continue
         match entry:
             case Holder():

@@ -22,7 +22,7 @@ from ..errors import VerificationFailed
 from .books import Books
 from .divide import largest_remainder
 from .errors import NothingToSettle
-from .funds import Funds, Pool, funds_of
+from .funds import Funds, Pool, Treasury
 from .periods import Period
 from .usage import Heard, Usage
 
@@ -174,9 +174,9 @@ class Division:
 def divide_period(usage: Usage, period: Period, currency: str, last: int) -> Division:
     """Divide the income of `period` in `currency`, as entries 0 to `last` have it.
 
-    Raises as `funds_of` and `divide` do.
+    Raises as `Treasury.funds` and `divide` do.
     """
-    funds = funds_of(usage.books, period, currency, last)
+    funds = Treasury(usage.books).funds(period, currency, last)
     return divide(usage.books, funds, usage.heard([pool.windows for pool in funds.pools]))
 
 
@@ -280,10 +280,11 @@ def rederive(usage: Usage, settlements: Sequence[tuple[Period, Settlement]]) -> 
     Raises VerificationFailed if a division is not, to the last micro-unit, what was settled.
     """
     books = usage.books
+    treasury = Treasury(books)
     funds: list[Funds] = []
     for period, entry in settlements:
         try:
-            funds.append(funds_of(books, period, entry.currency, entry.last))
+            funds.append(treasury.funds(period, entry.currency, entry.last))
         except NothingToSettle as error:
             raise _does_not_follow(entry, str(error)) from error
     divisions = []

@@ -4,26 +4,30 @@
    Income and corrections that came too late for the settlement of their period count as well, once.
 2. Of each source, what the terms keep back is rounded down; the rest goes to holders. The terms are those in
    force at the start of the period that the income is settled with (`terms.in_force`; without any,
-   `terms.DEFAULT`); what came late goes by the terms of its own period.
-3. What came in goes into pools, one for each period that it is of. The settlement's own pool is divided by
-   what was heard in its period, and by what came too late for the settlements of earlier ones (`windows.py`).
-   A pool of late income is divided by all that was heard in the period that it is of.
-4. What corrections of a settled period take back comes out of the settlement's own pool. What is more than
-   that has is carried over, and comes out of the next settlement's.
+   `terms.DEFAULT`).
+3. What came in goes into pools. The settlement's own pool is divided by what was heard in its period, and by
+   what came too late for the settlements of others (`windows.py`). For each settled period that more has come
+   in for than its holders were ever given there is another, divided by all that was heard in that period.
+4. What is less than they were given comes out of the settlement's own pool; if it is more again later, it
+   goes back there. What was given to nobody, for nothing was heard, is taken from nobody. What the own pool
+   cannot bear is carried over to the next settlement. An own pool of nothing counts no late placements: they
+   wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
-from ..entries import WHOLE_PPM, Correction, Income, Source
+from ..entries import WHOLE_PPM, Income, Settlement, Source
 from .books import Books
 from .errors import NothingToSettle
 from .money import LARGEST, decimal_text
 from .periods import Period
 from .terms import InForce, in_force
-from .windows import Window, windows_of
+from .windows import Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,8 @@ class IncomeLine:
     """Income from a source: what came in, and what of it goes to holders at `pool_ppm`. Micro-units.
 
     `late_of`: the period that had been settled when it came, None for the settlement's own income. Late
-    income may be negative, where an earlier entry was too high.
+    income may be negative, where an earlier entry was too high. `pool` is by how much the holders' share of
+    all income of the period and source grew, so it does not depend on how often it was corrected.
     """
 
     source: Source
@@ -72,8 +77,8 @@ class Pool:
 class Funds:
     """What a settlement that reads entries 0 to `last` divides. Micro-units; none is negative.
 
-    `gross - deducted - taken_back - carried_in + carried_out == pool`. `pools`: the settlement's own, then
-    one for each settled period that income came in for, in the order of their settlements.
+    `gross - deducted - taken_back + not_given - carried_in + carried_out == pool`. `pools`: the settlement's
+    own, then those of settled periods, in the order of their settlements.
     """
 
     period: Period
@@ -81,6 +86,8 @@ class Funds:
     last: int
     terms: InForce
     income: tuple[IncomeLine, ...]
+    not_given: int
+    """What of `taken_back` nobody had been given."""
     carried_in: int
     """What earlier settlements could not take back."""
     carried_out: int
@@ -104,47 +111,8 @@ class Funds:
 
     @property
     def taken_back(self) -> int:
-        """What holders were given before and should not have been."""
+        """What corrections take from pools that were settled before."""
         return -sum(line.pool for line in self.income if line.gross < 0)
-
-
-def funds_of(books: Books, period: Period, currency: str, last: int) -> Funds:
-    """The money that a settlement of `period` divides, as entries 0 to `last` have it.
-
-    Raises NothingToSettle if there is none, some reaches beyond the period, or it is more than one settlement
-    can hold.
-    """
-    lines = _income(books, period, currency, last)
-    if not lines:
-        raise NothingToSettle(
-            f"there is no income in {currency} for {period.text}; record it with 'stemloom royalty income'"
-        )
-    carried = _carried(books, currency, last)
-    own, late, back = _sums(lines)
-    left = own - back - carried
-    terms = in_force(books.terms, period, last)
-    earlier = {settled.text: (settled, entry) for _, settled, entry in books.settled_before(currency, last)}
-    pools = [Pool(period, terms, max(0, left), windows_of(books, period, currency, last))]
-    for of, amount in late.items():
-        settled, entry = earlier[of]
-        held = in_force(books.terms, settled, entry.last)
-        pools.append(Pool(settled, held, amount, (Window(settled, -1, last),)))
-    funds = Funds(
-        period=period,
-        currency=currency,
-        last=last,
-        terms=terms,
-        income=tuple(lines),
-        carried_in=carried,
-        carried_out=max(0, -left),
-        pools=tuple(pools),
-    )
-    if funds.gross > LARGEST:
-        raise NothingToSettle(
-            f"the income of {period.text} sums to {decimal_text(funds.gross)} {currency}, more than one "
-            f"settlement can hold, which is {decimal_text(LARGEST)}; settle shorter periods"
-        )
-    return funds
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,105 +121,261 @@ class Waiting:
 
     currency: str
     gross: int
-    """Income of settled periods, before what the terms keep back."""
+    """What came in for settled periods, before what the terms keep back."""
     late: int
     """What of it goes to holders."""
     taken_back: int
-    """What corrections take back, and what settlements carried over of it."""
+    """What corrections take from holders, and what settlements carried over of it."""
 
 
-def waiting(books: Books, last: int) -> tuple[Waiting, ...]:
-    """By currency, of entries 0 to `last`; only where there is any."""
-    found = []
-    for currency in sorted({entry.currency for _, _, entry in books.settlements}):
-        lines = _late(books, currency, last)
-        _, late, back = _sums(lines)
-        back += _carried(books, currency, last)
-        gross = sum(line.gross for line in lines if line.gross > 0)
-        if gross or back:
-            found.append(Waiting(currency, gross, sum(late.values()), back))
-    return tuple(found)
+class Treasury:
+    """The money of a ledger: of each of its settlements, and of one to come."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._currencies: dict[str, _Currency] = {}
+
+    def funds(self, period: Period, currency: str, last: int) -> Funds:
+        """What a settlement of `period` divides, as entries 0 to `last` have it.
+
+        Raises NothingToSettle if there is nothing, some reaches beyond the period, or it is more than one
+        settlement can hold.
+        """
+        return self._of(currency).funds(period, last)
+
+    def waiting(self, last: int) -> tuple[Waiting, ...]:
+        """By currency, of entries 0 to `last`; only where there is any."""
+        every = (self._of(currency).waiting(last) for currency in self._settled())
+        return tuple(each for each in every if each.gross or each.late or each.taken_back)
+
+    def uncounted(self, period: Period, currency: str, last: int) -> Window:
+        """The placements of a settled period, up to `last`, that no settlement in a currency has counted."""
+        return Window(period, self._of(currency).counted(period, last), last)
+
+    def _settled(self) -> list[str]:
+        return sorted({entry.currency for _, _, entry in self._books.settlements})
+
+    def _of(self, currency: str) -> _Currency:
+        if currency not in self._currencies:
+            self._currencies[currency] = _Currency(self._books, currency)
+        return self._currencies[currency]
 
 
-def _income(books: Books, period: Period, currency: str, last: int) -> list[IncomeLine]:
-    """The settlement's own income by source, then what came late."""
-    own: list[tuple[Income, Item]] = []
-    for index, of, entry in books.income:
-        if entry.currency != currency or index > last or not of.overlaps(period):
-            continue
-        if period.covers(of):
-            own += [(entry, item) for item in _items(books, index, entry, -1, last)]
-        elif books.money(index, entry.amount, last):
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """What came in for a settled period, and what became of it.
+
+    `given + nobody - back` is the holders' share of `gross`.
+    """
+
+    period: Period
+    terms: InForce
+    gross: Mapping[Source, int]
+    given: int
+    """What holders were given of it, at the most."""
+    nobody: int
+    """What was divided when nothing was heard."""
+    back: int
+    """What corrections took of `given`, and have not brought back since."""
+    counted: int
+    """The last entry up to which the period's placements were counted."""
+
+    def entitled(self) -> int:
+        return sum(_shared(gross, self.terms.pool_ppm(source)) for source, gross in self.gross.items())
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Of a currency, after some of its settlements."""
+
+    read: int = -1
+    """The last entry up to which money was read."""
+    carried: int = 0
+    accounts: Mapping[str, _Account] = field(default_factory=dict)
+    """By the settled period."""
+
+
+class _Change(NamedTuple):
+    """What late money does to an account."""
+
+    account: _Account
+    lines: list[IncomeLine]
+    late: int
+    """For the holders of its own period."""
+    taken: int
+    """From the settlement's own pool; below zero what goes back there."""
+    not_given: int
+
+
+class _Event(NamedTuple):
+    """An income, or a correction of one."""
+
+    at: int
+    income: Income
+    of: Period
+    item: Item
+
+
+class _Currency:
+    """The settlements of one currency, one after another."""
+
+    def __init__(self, books: Books, currency: str) -> None:
+        self._books, self._currency = books, currency
+        self._settlements = [each for each in books.settlements if each[2].currency == currency]
+        self._states = [_State()]
+        self._events: list[_Event] = []
+        for index, of, entry in books.income:
+            if entry.currency == currency:
+                item = Item(index, entry.period, entry.amount, entry.reference)
+                self._events.append(_Event(index, entry, of, item))
+                for at, each in books.corrections.get(index, ()):
+                    item = Item(at, entry.period, each.amount, each.reason, index)
+                    self._events.append(_Event(at, entry, of, item))
+        self._events.sort(key=lambda event: event.at)
+        self._order = [event.at for event in self._events]
+
+    def funds(self, period: Period, last: int) -> Funds:
+        return self._funds(self._state(last), period, last)[0]
+
+    def waiting(self, last: int) -> Waiting:
+        state = self._state(last)
+        changes = self._changes(state, last)
+        gross = sum(line.gross for each in changes for line in each.lines if line.gross > 0)
+        taken = sum(each.taken for each in changes) + state.carried
+        late = sum(each.late for each in changes)
+        return Waiting(self._currency, gross, late + max(0, -taken), max(0, taken))
+
+    def counted(self, period: Period, last: int) -> int:
+        return self._state(last).accounts[period.text].counted
+
+    def _state(self, last: int) -> _State:
+        """After the settlements among entries 0 to `last`."""
+        count = bisect_right(self._settlements, last, key=lambda each: each[0])
+        while len(self._states) <= count:
+            _, period, entry = self._settlements[len(self._states) - 1]
+            self._states.append(self._after(self._states[-1], period, entry))
+        return self._states[count]
+
+    def _after(self, state: _State, period: Period, entry: Settlement) -> _State:
+        funds, changes = self._funds(state, period, entry.last)
+        own = funds.pools[0]
+        gross = {line.source: line.gross for line in funds.income if line.late_of is None}
+        share = sum(line.pool for line in funds.income if line.late_of is None)
+        nobody = 0 if entry.total_ms else own.amount
+        account = _Account(period, own.terms, gross, share - nobody, nobody, 0, entry.last)
+        accounts = {**state.accounts, **{each.account.period.text: each.account for each in changes}}
+        if own.amount:
+            accounts = {of: replace(each, counted=entry.last) for of, each in accounts.items()}
+        return _State(entry.last, funds.carried_out, {**accounts, period.text: account})
+
+    def _funds(self, state: _State, period: Period, last: int) -> tuple[Funds, list[_Change]]:
+        terms = in_force(self._books.terms, period, last)
+        own, changes = self._own(period, terms, last), self._changes(state, last)
+        lines = [*own, *(line for each in changes for line in each.lines)]
+        if not lines:
             raise NothingToSettle(
-                f"income at entry {index} is for {entry.period}, which reaches beyond {period.text}; settle "
-                f"{entry.period} or a longer period, or correct it to 0 with 'stemloom royalty correct' and "
-                "record it anew"
+                f"there is no income in {self._currency} for {period.text}; record it with 'stemloom royalty "
+                "income'"
             )
-    return _by_source(own, None, in_force(books.terms, period, last)) + _late(books, currency, last)
-
-
-def _late(books: Books, currency: str, last: int) -> list[IncomeLine]:
-    """What came of settled periods since the settlement before."""
-    earlier = books.settled_before(currency, last)
-    counted = max((entry.last for _, _, entry in earlier), default=-1)
-    found: list[IncomeLine] = []
-    for _, settled, settlement in earlier:
-        late = [
-            (entry, item)
-            for index, of, entry in books.income
-            if entry.currency == currency and index <= last and settled.covers(of)
-            for item in _items(books, index, entry, counted, last)
+        left = sum(line.pool for line in own) - sum(each.taken for each in changes) - state.carried
+        windows = [Window(period, -1, last)]
+        if left > 0:
+            windows += [Window(each.period, each.counted, last) for each in state.accounts.values()]
+        pools = [Pool(period, terms, max(0, left), tuple(windows))]
+        pools += [
+            Pool(each.account.period, each.account.terms, each.late, (Window(each.account.period, -1, last),))
+            for each in changes
+            if each.late
         ]
-        found += _by_source(late, settled.text, in_force(books.terms, settled, settlement.last))
-    return found
+        funds = Funds(
+            period=period,
+            currency=self._currency,
+            last=last,
+            terms=terms,
+            income=tuple(lines),
+            not_given=sum(each.not_given for each in changes),
+            carried_in=state.carried,
+            carried_out=max(0, -left),
+            pools=tuple(pools),
+        )
+        if funds.gross > LARGEST:
+            raise NothingToSettle(
+                f"the income of {period.text} sums to {decimal_text(funds.gross)} {self._currency}, more "
+                f"than one settlement can hold, which is {decimal_text(LARGEST)}; settle shorter periods"
+            )
+        return funds, changes
+
+    def _own(self, period: Period, terms: InForce, last: int) -> list[IncomeLine]:
+        """The settlement's own income, by source."""
+        sources: dict[Source, list[Item]] = {}
+        beyond: dict[int, int] = {}
+        for event in self._events[: bisect_right(self._order, last)]:
+            if period.covers(event.of):
+                sources.setdefault(event.income.source, []).append(event.item)
+            elif event.of.overlaps(period):
+                index = event.at if event.item.corrects is None else event.item.corrects
+                beyond[index] = beyond.get(index, 0) + event.item.amount
+        for index, amount in beyond.items():
+            if amount:
+                of = self._books.income_at(index).period
+                raise NothingToSettle(
+                    f"income at entry {index} is for {of}, which reaches beyond {period.text}; settle {of} "
+                    "or a longer period, or correct it to 0 with 'stemloom royalty correct' and record it "
+                    "anew"
+                )
+        return [_line(source, None, items, terms, 0) for source, items in sorted(sources.items())]
+
+    def _changes(self, state: _State, last: int) -> list[_Change]:
+        """What came of settled periods since money was read, in the order of their settlements."""
+        new: dict[str, dict[Source, list[Item]]] = {}
+        first, end = bisect_right(self._order, state.read), bisect_right(self._order, last)
+        for event in self._events[first:end]:
+            for of, account in state.accounts.items():
+                if account.period.covers(event.of):
+                    new.setdefault(of, {}).setdefault(event.income.source, []).append(event.item)
+                    break
+        return [
+            _changed(account, new[of], heard=self._books.heard_in(account.period, last))
+            for of, account in state.accounts.items()
+            if of in new
+        ]
 
 
-def _sums(lines: Iterable[IncomeLine]) -> tuple[int, dict[str, int], int]:
-    """Of the pool: what is the settlement's own, what came late by period, and what is taken back."""
-    own, periods = 0, dict[str, int]()
-    for line in lines:
-        if line.late_of is None:
-            own += line.pool
-        else:
-            periods[line.late_of] = periods.get(line.late_of, 0) + line.pool
-    late = {of: amount for of, amount in periods.items() if amount > 0}
-    return own, late, -sum(amount for amount in periods.values() if amount < 0)
-
-
-def _carried(books: Books, currency: str, last: int) -> int:
-    """What the settlements among entries 0 to `last` were to take back and could not."""
-    carried = 0
-    for index, settled, entry in books.settled_before(currency, last):
-        if index not in books.carried:
-            own, _, back = _sums(_income(books, settled, currency, entry.last))
-            books.carried[index] = max(0, carried + back - own)
-        carried = books.carried[index]
-    return carried
-
-
-def _items(books: Books, index: int, entry: Income, above: int, last: int) -> list[Item]:
-    """An income and its corrections, of the entries after `above` up to `last`."""
-    found = [Item(index, entry.period, entry.amount, entry.reference)] if index > above else []
-    each: Correction
-    for at, each in books.corrections.get(index, ()):
-        if above < at <= last:
-            found.append(Item(at, entry.period, each.amount, each.reason, index))
-    return found
-
-
-def _by_source(items: Iterable[tuple[Income, Item]], late_of: str | None, terms: InForce) -> list[IncomeLine]:
-    by_source: dict[Source, list[Item]] = {}
-    for entry, item in items:
-        by_source.setdefault(entry.source, []).append(item)
+def _changed(account: _Account, sources: Mapping[Source, Sequence[Item]], *, heard: bool) -> _Change:
+    gross = dict(account.gross)
     lines = []
-    for source, each in sorted(by_source.items()):
-        gross = sum(item.amount for item in each)
-        ppm = terms.pool_ppm(source)
-        lines.append(IncomeLine(source, late_of, gross, _pool(gross, ppm), ppm, tuple(each)))
-    return lines
+    for source, items in sorted(sources.items()):
+        line = _line(source, account.period.text, items, account.terms, gross.get(source, 0))
+        gross[source] = gross.get(source, 0) + line.gross
+        lines.append(line)
+    more = sum(line.pool for line in lines)
+    if more >= 0:
+        restored = min(account.back, more)
+        late, not_given = more - restored, 0
+        after = replace(
+            account,
+            gross=gross,
+            back=account.back - restored,
+            given=account.given + (late if heard else 0),
+            nobody=account.nobody + (0 if heard else late),
+        )
+        return _Change(after, lines, late, -restored, not_given)
+    not_given = min(account.nobody, -more)
+    taken = -more - not_given
+    after = replace(account, gross=gross, nobody=account.nobody - not_given, back=account.back + taken)
+    return _Change(after, lines, 0, taken, not_given)
 
 
-def _pool(gross: int, ppm: int) -> int:
-    """What of income goes to holders: what is kept back is rounded down, and what is taken back as well."""
-    kept = abs(gross) * (WHOLE_PPM - ppm) // WHOLE_PPM
-    return gross - kept if gross >= 0 else gross + kept
+def _line(
+    source: Source, late_of: str | None, items: Iterable[Item], terms: InForce, before: int
+) -> IncomeLine:
+    """`before`: what had come in of the source and period when it was read last."""
+    found, ppm = tuple(items), terms.pool_ppm(source)
+    gross = sum(item.amount for item in found)
+    pool = _shared(before + gross, ppm) - _shared(before, ppm)
+    return IncomeLine(source, late_of, gross, pool, ppm, found)
+
+
+def _shared(gross: int, ppm: int) -> int:
+    """What of income goes to holders: what is kept back is rounded down."""
+    return gross - gross * (WHOLE_PPM - ppm) // WHOLE_PPM

@@ -13,7 +13,7 @@ from .balance import Balance, balances, payable
 from .books import Books
 from .engines import Engine, books_of, usage_of
 from .errors import BadAmount, BadPeriod, BadTerms, NotAHolder, NotPayable
-from .funds import waiting
+from .funds import Treasury
 from .money import LARGEST, check_currency, coin, decimal_text, money_text
 from .periods import Period
 from .settle import refuse_future, refuse_settled
@@ -201,7 +201,7 @@ def record_payouts(
 
 
 def _refuse_corrected(books: Books, currency: str) -> None:
-    for each in waiting(books, books.size):
+    for each in Treasury(books).waiting(books.size - 1):
         if each.currency == currency and each.taken_back:
             raise NotPayable(
                 f"corrections take back {money_text(each.taken_back, currency)} that balances still have, in "
@@ -303,7 +303,8 @@ def _refuse_flood(books: Books, amount: int, currency: str) -> None:
         for index, of, entry in books.income
         if entry.currency == currency and not any(done.covers(of) for done in settled)
     )
-    unsettled += sum(each.gross for each in waiting(books, books.size) if each.currency == currency)
+    late = Treasury(books).waiting(books.size - 1)
+    unsettled += sum(each.gross for each in late if each.currency == currency)
     if unsettled + amount > LARGEST:
         raise BadAmount(
             f"with {money_text(unsettled, currency)} not yet settled this makes more than one settlement can "

@@ -14,7 +14,7 @@ from .books import Books, Entries, Read, gather
 from .division import Division, divide, divide_period, heard_of
 from .engines import Engine, usage_of
 from .errors import AlreadySettled, BadPeriod, NothingHeard, NothingToSettle, NotOver, SeveralCurrencies
-from .funds import Funds, funds_of
+from .funds import Funds, Treasury
 from .money import check_currency, money_text
 from .periods import Period
 from .turn import sealed, turn
@@ -151,6 +151,7 @@ def check_settlements(settlements: Sequence[tuple[int, Settlement]], read: Read)
         books = gather(_before(end, read()))
     except VerificationFailed as error:
         return {index: [str(error)] for index, _ in settlements}
+    treasury = Treasury(books)
     for index, entry in settlements:
         try:
             if entry.first != 0 or entry.last >= index:
@@ -161,7 +162,8 @@ def check_settlements(settlements: Sequence[tuple[int, Settlement]], read: Read)
             period = Period.parse(entry.period)
             check_currency(entry.currency)
             refuse_settled(books, period, entry.currency, before=index)
-            asked.append((index, entry, funds_of(books, period, entry.currency, entry.last)))
+            _refuse_blind(books, index, entry)
+            asked.append((index, entry, treasury.funds(period, entry.currency, entry.last)))
         except LedgerError as error:
             found[index] = [str(error)]
     answers = heard_of(EntriesUsage(read, books), [funds for _, _, funds in asked])
@@ -173,6 +175,19 @@ def check_settlements(settlements: Sequence[tuple[int, Settlement]], read: Read)
         if problems:
             found[index] = problems
     return found
+
+
+def _refuse_blind(books: Books, index: int, entry: Settlement) -> None:
+    """Raise VerificationFailed if the settlement at `index` did not read one before it in its currency.
+
+    It would count again what that one has counted.
+    """
+    for before, _, each in books.settlements:
+        if entry.last < before < index and each.currency == entry.currency:
+            raise VerificationFailed(
+                f"it read entries up to {entry.last}, and not the settlement of {each.period} at entry "
+                f"{before}"
+            )
 
 
 def refuse_future(period: Period, now: str) -> None:

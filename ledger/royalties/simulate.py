@@ -18,7 +18,7 @@ from functools import partial
 from .divide import largest_remainder
 from .division import Division, divide, heard_of
 from .errors import BadRule
-from .funds import funds_of
+from .funds import Treasury
 from .periods import Period
 from .usage import Heard, Played, Usage
 
@@ -57,7 +57,7 @@ def simulate(
     Where the period was settled, `last` is the settlement's for the numbers that it gave. Raises BadRule,
     NothingToSettle, VerificationFailed.
     """
-    funds = funds_of(usage.books, period, currency, last)
+    funds = Treasury(usage.books).funds(period, currency, last)
     (heard,) = heard_of(usage, [funds])
     made = []
     for rule in rules:

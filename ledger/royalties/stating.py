@@ -9,13 +9,13 @@ import msgspec
 from ..entries import Consent, Settlement, Standing
 from ..errors import VerificationFailed
 from ..statements import commitment
-from .balance import payable, payments, uncounted, unpaid, withdrawn
+from .balance import payable, payments, unpaid, withdrawn
 from .books import Books
 from .divide import ROUNDING
 from .division import Division, Line, Part, rederive, unheard
 from .engines import Engine, usage_of
 from .errors import NotAHolder, NotSettled, SeveralCurrencies
-from .funds import IncomeLine
+from .funds import IncomeLine, Treasury
 from .money import check_currency
 from .periods import Period
 from .statement import (
@@ -86,7 +86,8 @@ class Statements:
         earlier = books.settled_before(entry.currency, self._index - 1)
         self._before = max((index for index, _, _ in earlier), default=-1)
         settled = [*((of, each) for _, of, each in earlier), (period, entry)]
-        (late,) = usage.heard([[uncounted(books, period, entry.currency, seal.size)]])
+        uncounted = Treasury(books).uncounted(period, entry.currency, seal.size - 1)
+        (late,) = usage.heard([[uncounted]])
         self._late: dict[str, int] = {}
         for each in late:
             self._late[each.stem] = self._late.get(each.stem, 0) + each.ms

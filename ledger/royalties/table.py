@@ -22,6 +22,10 @@ from .usage import Amount, Heard, Played, StemUse
 from .windows import Window
 
 _ENTRIES = "SELECT e.index, e.json FROM entries AS e WHERE e.kind <> 'placement' ORDER BY e.index"
+_DAYS = """
+    SELECT e.time_ms - e.time_ms % 86400000, MIN(e.index) FROM entries AS e
+    WHERE e.kind = 'placement' AND e.ms > 0 GROUP BY e.time_ms - e.time_ms % 86400000
+"""
 _LAST = "SELECT MAX(e.index) FROM entries AS e"
 _INDEX = 10**16
 """What `uses.sql` multiplies a time by, to have an index below it."""
@@ -60,6 +64,7 @@ class TableUsage:
             # The last entry may be a placement.
             ((last,),) = self._database.run(_LAST, {})
             self._books.size = 0 if last is None else last + 1
+            self._books.days = {_day(day_ms): first for day_ms, first in self._database.run(_DAYS, {})}
         return self._books
 
     def _entries(self) -> Iterator[tuple[int, Entry]]:

@@ -138,7 +138,7 @@ def balance(door: Door, holder: str | None, sheet: Path | None, engine: Engine |
     from ..ledger.royalties.accounts import balances_csv
     from ..ledger.royalties.balance import balances, heard_since
     from ..ledger.royalties.engines import usage_of
-    from ..ledger.royalties.funds import waiting
+    from ..ledger.royalties.funds import Treasury
     from ..ledger.royalties.money import decimal_text
     from ..ledger.royalties.turn import sealed
 
@@ -151,7 +151,7 @@ def balance(door: Door, holder: str | None, sheet: Path | None, engine: Engine |
         with usage_of(log, seal, engine) as usage:
             found = balances(usage, seal.size, SystemClock().now()[:10], who)
             since = heard_since(usage, seal.size)
-            late = waiting(usage.books, seal.size)
+            late = Treasury(usage.books).waiting(seal.size - 1)
     rows = [
         (
             names.get(each.holder, each.holder),

@@ -61,121 +61,150 @@ def terms(entries: list[Entry], period: str, last: int) -> Entry:
     return max(found, key=lambda each: each[:2])[2] if found else {"pool_ppm": [], "master_ppm": WHOLE // 2}
 
 
-def moneys(entries: list[Entry], period: str, currency: str, last: int) -> dict[str, dict[str, int]]:
-    """Gross by the period it is of, then source: the settlement's own, and what came late."""
-    before = settled_before(entries, currency, last)
-    counted = max((entries[at]["last"] for at in before), default=-1)
-    sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for at, each in enumerate(entries[: last + 1]):
-        of = entries[each["corrects"]] if each["kind"] == "correction" else each
-        if of["kind"] != "income" or of["currency"] != currency:
-            continue
-        if covers(period, of["period"]):
-            sums[period][of["source"]] += each["amount"]
-        for settled in (entries[index]["period"] for index in before):
-            if covers(settled, of["period"]) and at > counted:
-                sums[settled][of["source"]] += each["amount"]
-    return sums
-
-
-def settled_before(entries: list[Entry], currency: str, last: int) -> list[int]:
+def settled_before(entries: list[Entry], index: int) -> list[int]:
     return [
         at
-        for at, each in enumerate(entries[: last + 1])
-        if each["kind"] == "settlement" and each["currency"] == currency
+        for at, each in enumerate(entries[:index])
+        if each["kind"] == "settlement" and each["currency"] == entries[index]["currency"]
     ]
 
 
-def shared(entries: list[Entry], period: str, last: int, sources: dict[str, int]) -> int:
-    """What of income holders share; what is kept back is rounded down, of what is taken back as well."""
-    ppm = dict(terms(entries, period, last)["pool_ppm"])
-    whole = 0
-    for source, gross in sources.items():
-        kept = abs(gross) * (WHOLE - ppm.get(source, WHOLE)) // WHOLE
-        whole += gross - kept if gross >= 0 else gross + kept
-    return whole
+def came_in(entries: list[Entry], period: str, currency: str, last: int) -> dict[str, int]:
+    """All income of a period up to an entry, as corrected, by source."""
+    sums: dict[str, int] = defaultdict(int)
+    for each in entries[: last + 1]:
+        of = entries[each["corrects"]] if each["kind"] == "correction" else each
+        if of["kind"] == "income" and of["currency"] == currency and covers(period, of["period"]):
+            sums[of["source"]] += each["amount"]
+    return sums
 
 
-def pools(entries: list[Entry], index: int) -> tuple[dict[str, int], int]:
-    """The amount of each pool by its period, and what is carried to the next settlement."""
+def entitled(entries: list[Entry], period: str, currency: str, last: int, held: Entry) -> int:
+    """What of it holders share, by some terms; what is kept back of each source is rounded down."""
+    ppm = dict(held["pool_ppm"])
+    return sum(
+        amount - amount * (WHOLE - ppm.get(source, WHOLE)) // WHOLE
+        for source, amount in came_in(entries, period, currency, last).items()
+    )
+
+
+def heard(entries: list[Entry], period: str, above: int, last: int) -> list[Entry]:
+    return [
+        each
+        for at, each in enumerate(entries[: last + 1])
+        if at > above and each["kind"] == "placement" and inside(each["start"], period)
+    ]
+
+
+def plan(entries: list[Entry], index: int) -> dict[str, Any]:
+    """The pools of a settlement, what it carries over, and where it leaves each settled period."""
     entry = entries[index]
     period, currency, last = entry["period"], entry["currency"], entry["last"]
-    before = settled_before(entries, currency, last)
-    carried = pools(entries, before[-1])[1] if before else 0
-    own, late = 0, {}
-    lasts = {entries[at]["period"]: entries[at]["last"] for at in before}
-    for of, sources in moneys(entries, period, currency, last).items():
-        amount = shared(entries, of, lasts.get(of, last), sources)
-        if of == period:
-            own += amount
-        elif amount > 0:
-            late[of] = amount
+    before = settled_before(entries, index)
+    was = plan(entries, before[-1]) if before else {"read": -1, "carried": 0, "periods": {}}
+    own_terms = terms(entries, period, last)
+    own = entitled(entries, period, currency, last, own_terms)
+    late: dict[str, int] = {}
+    left = own - was["carried"]
+    periods: dict[str, dict[str, Any]] = {}
+    for of, old in was["periods"].items():
+        new = periods[of] = dict(old)
+        more = entitled(entries, of, currency, last, old["terms"]) - entitled(
+            entries, of, currency, was["read"], old["terms"]
+        )
+        if more >= 0:
+            back = min(old["back"], more)
+            new["back"] -= back
+            left += back
+            late[of] = more - back
+            nobody = not sum(each["ms"] for each in heard(entries, of, -1, last))
+            new["nobody"] += late[of] if nobody else 0
         else:
-            own += amount
-    left = own - carried
-    return {period: max(left, 0), **late}, max(-left, 0)
+            from_nobody = min(old["nobody"], -more)
+            new["nobody"] -= from_nobody
+            new["back"] += -more - from_nobody
+            left -= -more - from_nobody
+    placements = [(each, period) for each in heard(entries, period, -1, last)]
+    if left > 0:
+        for of, new in periods.items():
+            placements += [(each, of) for each in heard(entries, of, new["counted"], last)]
+            new["counted"] = last
+    own_pool = max(left, 0)
+    total_ms = sum(each["ms"] for each, _ in placements)
+    nobody_own = 0 if total_ms else own_pool
+    periods[period] = {"terms": own_terms, "back": 0, "nobody": nobody_own, "counted": last}
+    pools = [(own_pool, own_terms, placements)]
+    pools += [
+        (amount, periods[of]["terms"], [(each, of) for each in heard(entries, of, -1, last)])
+        for of, amount in late.items()
+        if amount
+    ]
+    return {
+        "read": last,
+        "carried": max(-left, 0),
+        "periods": periods,
+        "pools": pools,
+        "total_ms": total_ms,
+    }
+
+
+def gross_of(entries: list[Entry], index: int) -> int:
+    """What came in: of the settlement's period, and of settled ones since the settlement before."""
+    entry = entries[index]
+    before = settled_before(entries, index)
+    read = entries[before[-1]]["last"] if before else -1
+    own = came_in(entries, entry["period"], entry["currency"], entry["last"])
+    gross = sum(own.values())
+    for at in before:
+        of = entries[at]["period"]
+        then = came_in(entries, of, entry["currency"], read)
+        for source, amount in came_in(entries, of, entry["currency"], entry["last"]).items():
+            gross += max(0, amount - then.get(source, 0))
+    return gross
+
+
+def splits_at(entries: list[Entry], placement: Entry, last: int) -> int:
+    """The entry whose shares a placement goes by."""
+    known = [
+        (each["time"], at)
+        for at, each in enumerate(entries[: last + 1])
+        if each["kind"] in ("stem", "splits") and each["stem"] == placement["stem"]
+    ]
+    return max((each for each in known[1:] if each[0] <= placement["start"]), default=known[0])[1]
 
 
 def settle(entries: list[Entry], index: int) -> dict[str, Any]:
-    entry = entries[index]
-    period, currency, last = entry["period"], entry["currency"], entry["last"]
-    before = settled_before(entries, currency, last)
-    counted = max((entries[at]["last"] for at in before), default=-1)
-    amounts, _ = pools(entries, index)
+    last = entries[index]["last"]
+    made = plan(entries, index)
     stems: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     holders: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     unallocated = 0
-    for of, amount in amounts.items():
+    for number, (amount, held, placements) in enumerate(made["pools"]):
         lines: dict[tuple[str, str, int], int] = defaultdict(int)
-        for at, each in enumerate(entries[: last + 1]):
-            if each["kind"] != "placement":
-                continue
-            windows = [of] if inside(each["start"], of) else []
-            if of == period and at > counted:
-                windows += [
-                    entries[one]["period"] for one in before if inside(each["start"], entries[one]["period"])
-                ]
-            for window in windows:
-                known = [
-                    (number, one)
-                    for number, one in enumerate(entries[: last + 1])
-                    if one["kind"] in ("stem", "splits") and one["stem"] == each["stem"]
-                ]
-                held = max(
-                    ((one["time"], number) for number, one in known[1:] if one["time"] <= each["start"]),
-                    default=("", known[0][0]),
-                )
-                lines[each["stem"], days(window)[0], held[1]] += each["ms"]
-        heard: dict[str, int] = defaultdict(int)
+        for each, of in placements:
+            lines[each["stem"], days(of)[0], splits_at(entries, each, last)] += each["ms"]
+        time: dict[str, int] = defaultdict(int)
         for (stem, _, _), ms in lines.items():
-            heard[stem] += ms
-        given = parted(amount, heard)
+            time[stem] += ms
+        given = parted(amount, time)
         unallocated += amount - sum(given.values())
-        held_at = next((entries[at]["last"] for at in before if entries[at]["period"] == of), last)
-        master_ppm = terms(entries, of, held_at)["master_ppm"]
-        for stem, ms in heard.items():
-            stems[stem][0] += ms if of == period else 0
+        for stem, ms in time.items():
+            stems[stem][0] += 0 if number else ms
             stems[stem][1] += given[stem]
             keys = {key[1:]: ms for key, ms in lines.items() if key[0] == stem}
             for key, part in parted(given[stem], keys).items():
-                sides = parted(part, {"master": master_ppm, "publishing": WHOLE - master_ppm})
-                for number, side in enumerate(("master", "publishing")):
-                    shares = {each["holder"]: each["ppm"] for each in entries[key[1]][side]}
+                sides = parted(part, {"master": held["master_ppm"], "publishing": WHOLE - held["master_ppm"]})
+                for side, name in enumerate(("master", "publishing")):
+                    shares = {each["holder"]: each["ppm"] for each in entries[key[1]][name]}
                     owner = next(
                         one["holder"] for one in entries if one["kind"] == "stem" and one["stem"] == stem
                     )
-                    for holder, money in parted(sides[side], shares or {owner: WHOLE}).items():
-                        holders[holder][number] += money
-    gross = sum(
-        value
-        for sources in moneys(entries, period, currency, last).values()
-        for value in sources.values()
-        if value > 0
-    )
+                    for holder, money in parted(sides[name], shares or {owner: WHOLE}).items():
+                        holders[holder][side] += money
     return {
-        "gross": gross,
-        "pool": sum(amounts.values()),
-        "total_ms": sum(ms for ms, _ in stems.values()),
+        "gross": gross_of(entries, index),
+        "pool": sum(amount for amount, _, _ in made["pools"]),
+        "total_ms": made["total_ms"],
         "unallocated": unallocated,
         "stems": {stem: tuple(each) for stem, each in stems.items()},
         "holders": {holder: tuple(each) for holder, each in holders.items()},

@@ -20,12 +20,12 @@ from stemloom.ledger.canonical import encode
 from stemloom.ledger.errors import LedgerError, VerificationFailed
 from stemloom.ledger.export import _write
 from stemloom.ledger.royalties.duck import Duck
-from stemloom.ledger.royalties.funds import funds_of
+from stemloom.ledger.royalties.funds import Treasury
 from stemloom.ledger.royalties.periods import Period
 from stemloom.ledger.royalties.stating import Statements
 from stemloom.ledger.royalties.table import TableUsage
 from stemloom.ledger.royalties.usage import Usage
-from stemloom.ledger.royalties.windows import Window, windows_of
+from stemloom.ledger.royalties.windows import Window
 
 PEOPLE = ("ada", "ben", "cleo", "dov")
 TITLES = ("Pad", "Bass", "Tick", "Ünïcode 🎹", "O'Hara; DROP TABLE entries; --")
@@ -76,14 +76,15 @@ def settle_some(told: Any, chance: Random) -> None:
 
 def questions_of(usage: Usage, last: int) -> list[tuple[Window, ...]]:
     books = usage.books
+    treasury = Treasury(books)
     return [
         *(
             pool.windows
             for _, of, entry in books.settlements
-            for pool in funds_of(books, of, entry.currency, entry.last).pools
+            for pool in treasury.funds(of, entry.currency, entry.last).pools
         ),
         *((Window(of, -1, last),) for _, of, _ in books.settlements),
-        *(windows_of(books, Period.parse(period), "EUR", last) for period in (*PERIODS, "2026", "2025")),
+        *((Window(Period.parse(period), -1, last),) for period in (*PERIODS, "2026", "2025")),
     ]
 
 

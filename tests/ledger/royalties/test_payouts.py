@@ -20,7 +20,7 @@ from stemloom.ledger.royalties.accounts import balances_csv, beancount_text, csv
 from stemloom.ledger.royalties.balance import balances, payable
 from stemloom.ledger.royalties.division import rederive
 from stemloom.ledger.royalties.errors import AlreadySettled, BadAmount, NotAHolder, NotPayable
-from stemloom.ledger.royalties.funds import waiting
+from stemloom.ledger.royalties.funds import Treasury
 from stemloom.ledger.royalties.money import LARGEST
 from stemloom.ledger.royalties.record import record_correction, record_income, record_payouts, record_terms
 from stemloom.ledger.royalties.settle import settle
@@ -225,7 +225,7 @@ def test_a_spreadsheet_runs_nothing(home: Home) -> None:
 def test_a_payout_is_refused_while_corrections_wait_to_take_money_back(home: Home) -> None:
     index = next(at for at, entry in home.log.entries() if isinstance(entry, Income))
     record_correction(home.log, index, 1_000_000, "inv-1 was of 1.00", LATER)
-    (found,) = waiting(home.usage.books, home.log.size)
+    (found,) = Treasury(home.usage.books).waiting(home.log.size - 1)
     assert (found.currency, found.late, found.taken_back > 0) == ("EUR", 0, True)
     with pytest.raises(NotPayable, match=r"corrections take back .* settle first"):
         record_payouts(home.log, "EUR", "run", clock=LATER)
