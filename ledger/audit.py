@@ -152,11 +152,8 @@ class Audit:
                     sources = [source for source, _ in entry.pool_ppm]
                     if len(set(sources)) != len(sources):
                         yield "terms name a source of income twice"
-                    if entry.effective[:10] < entry.time[:10]:
-                        yield (
-                            f"terms are in effect from {entry.effective[:10]}, and were written after that, "
-                            f"on {entry.time[:10]}"
-                        )
+                    if entry.effective < entry.time:
+                        yield f"terms are in effect from {entry.effective}, and were written after that"
         except LedgerError as error:
             yield str(error)
 

@@ -160,7 +160,7 @@ def payments(books: Books, holder: str, currency: str, above: int, last: int) ->
 
 def threshold(books: Books, today: str, size: int) -> int:
     """The least amount that is paid out on a day, `YYYY-MM-DD`, in micro-units of any currency."""
-    return in_force(books.terms, Period.parse(f"{today}..{today}"), size - 1).terms.threshold
+    return in_force(books, Period.parse(f"{today}..{today}"), size - 1).terms.threshold
 
 
 def payable(closing: int, currency: str, least: int) -> int:

@@ -75,10 +75,11 @@ class Books:
         """The income of an entry."""
         return next(entry for at, _, entry in self.income if at == index)
 
-    def heard_in(self, period: Period, last: int) -> bool:
-        """Whether a placement among entries 0 to `last` has a millisecond in a period."""
+    def first_heard(self, period: Period, last: int) -> int | None:
+        """The first placement that has a millisecond and starts in a period, among entries 0 to `last`."""
         first_day, last_day = period.first_day.isoformat(), period.last_day.isoformat()
-        return any(first <= last for day, first in self.days.items() if first_day <= day <= last_day)
+        found = (first for day, first in self.days.items() if first_day <= day <= last_day and first <= last)
+        return min(found, default=None)
 
     def settled_before(self, currency: str, last: int) -> list[tuple[int, Period, Settlement]]:
         """The settlements in a currency among entries 0 to `last`."""

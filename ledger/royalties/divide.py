@@ -12,8 +12,9 @@ from collections.abc import Sequence
 ROUNDING = (
     "Every division is in exact integers, by the largest remainder: each share is first rounded down, and "
     "the micro-units left over go one by one to the shares with the largest remainders; equal remainders go "
-    "by id, smallest first. A period's pool is divided over stems by their milliseconds, a stem's amount "
-    "into master and publishing by the terms (an equal remainder goes to master), each side over its shares."
+    "by id, smallest first. A pool is divided over stems by their milliseconds, a stem's amount over what "
+    "was heard of it under the same shares, that into master and publishing by the terms (an equal remainder "
+    "goes to master), each side over its shares."
 )
 """The rule in words, as statements carry it."""
 

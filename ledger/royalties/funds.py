@@ -2,9 +2,8 @@
 
 1. Income counts whose currency is the settlement's and whose own period lies inside the period, as corrected.
    Income and corrections that came too late for the settlement of their period count as well, once.
-2. Of each source, what the terms keep back is rounded down; the rest goes to holders. The terms are those in
-   force at the start of the period that the income is settled with (`terms.in_force`; without any,
-   `terms.DEFAULT`).
+2. Of each source, what the terms keep back is rounded down; the rest goes to holders. The terms are those of
+   the period that the income is settled with (`terms.in_force`; without any, `terms.DEFAULT`).
 3. What came in goes into pools. The settlement's own pool is divided by what was heard in its period, and by
    what came too late for the settlements of others (`windows.py`). For each settled period that more has come
    in for than its holders were ever given there is another, divided by all that was heard in that period.
@@ -269,7 +268,7 @@ class _Currency:
         return _State(entry.last, funds.carried_out, {**accounts, period.text: account})
 
     def _funds(self, state: _State, period: Period, last: int) -> tuple[Funds, list[_Change]]:
-        terms = in_force(self._books.terms, period, last)
+        terms = in_force(self._books, period, last)
         own, changes = self._own(period, terms, last), self._changes(state, last)
         lines = [*own, *(line for each in changes for line in each.lines)]
         if not lines:
@@ -335,7 +334,7 @@ class _Currency:
                     new.setdefault(of, {}).setdefault(event.income.source, []).append(event.item)
                     break
         return [
-            _changed(account, new[of], heard=self._books.heard_in(account.period, last))
+            _changed(account, new[of], heard=self._books.first_heard(account.period, last) is not None)
             for of, account in state.accounts.items()
             if of in new
         ]

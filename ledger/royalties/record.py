@@ -97,31 +97,36 @@ def record_terms(
     """Append terms for periods that start at or after `effective`; gives their index and entry.
 
     What is left out stays as it is in the terms in force at that time. Raises BadTerms for shares beyond
-    the whole, and for terms that reach back: behind today, or to the start of a period that was settled.
+    the whole, and for terms that reach back: to before they are written, or to the start of a period that was
+    settled.
     """
     clock = clock or log.clock
     try:
         milliseconds_of(effective)
         day = Period.parse(f"{effective[:10]}..{effective[:10]}")
     except (ValueError, BadPeriod) as error:
-        raise BadTerms(f"{effective!r} is not a time that terms can take effect; write 2026-12-01") from error
+        said = effective.removesuffix("T00:00:00.000Z")
+        raise BadTerms(f"{said!r} is not a time that terms can take effect; write 2026-12-01") from error
     for ppm in (*(pool_ppm or {}).values(), master_ppm or 0):
         if not 0 <= ppm <= WHOLE_PPM:
             raise BadTerms(f"a share is 0 to {WHOLE_PPM} parts per million, and {ppm} is not")
     if threshold is not None and not 0 <= threshold <= LARGEST:
         raise BadTerms(f"a threshold is 0 to {decimal_text(LARGEST)}")
-    if effective[:10] < (today := clock.now()[:10]):
-        raise BadTerms(
-            f"terms cannot take effect before the day they are written, which is {today}: what was heard and "
-            "came in before went by those that held then"
-        )
+    if strange := set(pool_ppm or {}) - set(SOURCES):
+        raise BadTerms(f"there is no source {', '.join(sorted(strange))}; there are {', '.join(SOURCES)}")
     with turn(log.home):
+        now = clock.now()
+        if effective < now:
+            raise BadTerms(
+                f"terms cannot take effect before they are written, and today is {now[:10]}: what was heard "
+                "and came in before went by those that held then"
+            )
         books = books_of(log, sealed(log))
         _refuse_reaching_back(books, effective)
-        before = in_force(books.terms, day, books.size)
+        before = in_force(books, day, books.size - 1)
         given = pool_ppm or {}
         entry = Terms(
-            time=clock.now(),
+            time=now,
             effective=effective,
             pool_ppm=tuple((source, given.get(source, before.pool_ppm(source))) for source in SOURCES),
             master_ppm=before.terms.master_ppm if master_ppm is None else master_ppm,
@@ -254,21 +259,18 @@ def record_correction(
             _refuse_flood(books, to - before, entry.currency)
         elif isinstance(entry, Payout) and to > before and not overpaid:
             with usage_of(log, seal) as usage:
-                _refuse_overpaid(usage, seal.size, entry, to - before)
+                _refuse_overpaid(usage, seal.size, clock.now()[:10], entry, to - before)
         made = Correction(time=clock.now(), corrects=corrects, amount=to - before, reason=reason)
         (index,) = log.append((made,))
     return index, made, before
 
 
-def _refuse_overpaid(usage: Usage, size: int, entry: Payout, more: int) -> None:
-    (account,) = (
-        each
-        for each in balances(usage, size, entry.time[:10], entry.holder)
-        if each.currency == entry.currency
-    )
-    if more > account.closing:
+def _refuse_overpaid(usage: Usage, size: int, today: str, entry: Payout, more: int) -> None:
+    found = balances(usage, size, today, entry.holder)
+    closing = sum(each.closing for each in found if each.currency == entry.currency)
+    if more > closing:
         raise NotPayable(
-            f"the balance is {money_text(account.closing, entry.currency)}, less than the "
+            f"the balance is {money_text(closing, entry.currency)}, less than the "
             f"{money_text(more, entry.currency)} that this takes of it; if so much was paid all the same, "
             "add --overpaid"
         )

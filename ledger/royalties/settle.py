@@ -31,6 +31,8 @@ class Settled:
     index: int
     entry: Settlement
     division: Division
+    terms_within: bool
+    """Whether other terms took effect within the period: those of its start hold for all of it."""
 
     def record(self) -> dict[str, Any]:
         """The JSON of `royalty settle`: amounts in integer micro-units, ids sorted."""
@@ -109,6 +111,7 @@ def settle(
             refuse_settled(books, period, currency)
             last = seal.size - 1
             division = divide_period(usage, period, currency, last)
+            within = any(period.start < each.effective < period.end for _, each in books.terms)
         if division.unallocated and not unallocated:
             raise NothingHeard(
                 f"nothing was heard in {' or '.join(division.unheard)}, so "
@@ -117,7 +120,7 @@ def settle(
             )
         entry = settlement_entry(division, seal.root, clock.now())
         (index,) = log.append((entry,))
-    return Settled(index, entry, division)
+    return Settled(index, entry, division, within)
 
 
 def settlement_entry(division: Division, root: str, time: str) -> Settlement:
@@ -229,11 +232,13 @@ def refuse_settled(books: Books, period: Period, currency: str, before: int | No
 def only_currency(books: Books, period: Period) -> str:
     """The one currency that `period` has income in and was not settled in.
 
-    If all were settled it is the one currency there is. Raises NothingToSettle, SeveralCurrencies.
+    If all were settled it is the one currency there is, and if there is none the one that late money waits
+    in. Raises NothingToSettle, SeveralCurrencies.
     """
     every = sorted({entry.currency for _, of, entry in books.income if period.overlaps(of)})
     done = {entry.currency for _, of, entry in books.settlements if period.overlaps(of)}
     choice = [currency for currency in every if currency not in done] or every
+    choice = choice or [each.currency for each in Treasury(books).waiting(books.size - 1)]
     if not choice:
         raise NothingToSettle(
             f"there is no income for {period.text}; record it with 'stemloom royalty income'"

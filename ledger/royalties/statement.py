@@ -87,7 +87,7 @@ class SourceIncome(_Record, frozen=True, kw_only=True):
 
     Where it is negative, more was settled before than came in.
 
-    `late_of`: the period it is of, where that had been settled when it came; null for income of the period.
+    `late_of`: the settled period it is of, where it came too late for that; null for income of the period.
     """
 
     source: Source
@@ -215,9 +215,10 @@ class StemStatement(_Record, frozen=True, kw_only=True):
 class Statement(_Record, frozen=True, kw_only=True):
     """All money is in micro-units of `currency`.
 
-    `gross - deducted - taken_back - carried_in + carried_out == pool`: what came in, what the terms keep back
-    of it, what corrections of settled income take back, what earlier settlements could not take back, and
-    what this one could not. `opening + accrued + adjusted - paid == closing`.
+    `gross - deducted - taken_back + not_given - carried_in + carried_out == pool`: what came in, what the
+    terms keep back of it, what corrections of settled income take back, what of that nobody had been given,
+    what earlier settlements could not take back, and what this one could not.
+    `opening + accrued + adjusted - paid == closing`.
 
     `accrued` is what the period earned, `adjusted` what came too late for earlier settlements did, `amount`
     both. `paid` is since the settlement before. `frozen`: what of `closing` was earned by stems that may not
@@ -248,6 +249,7 @@ class Statement(_Record, frozen=True, kw_only=True):
     gross: int
     deducted: int
     taken_back: int
+    not_given: int
     carried_in: int
     carried_out: int
     pool: int

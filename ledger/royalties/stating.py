@@ -94,6 +94,7 @@ class Statements:
         self._divisions = rederive(usage, settled)
         self._division = self._divisions[-1]
         self._divided = {each.stem: each for each in self._division.stems}
+        self._gone = self._earned_by_withdrawn()
         self._stems = self._stems_by_holder()
         wanted = None if only is None else set(self._stems.get(only, ()))
         self._uses = usage.uses(Window(period, -1, entry.last), wanted)
@@ -101,7 +102,6 @@ class Statements:
         self._income = tuple(_source(line) for line in self._division.funds.income)
         self._late_ms = self._division.late_ms
         self._how = _how(entry, self._index, self._division)
-        self._gone: dict[str, dict[str, int]] | None = None
 
     @property
     def holders(self) -> list[str]:
@@ -152,6 +152,7 @@ class Statements:
             gross=division.gross,
             deducted=division.funds.deducted,
             taken_back=division.funds.taken_back,
+            not_given=division.funds.not_given,
             carried_in=division.funds.carried_in,
             carried_out=division.funds.carried_out,
             pool=division.pool,
@@ -194,9 +195,12 @@ class Statements:
             raise NotAHolder(f"the ledger has no holder {holder}; see 'stemloom vault holder list'")
 
     def _stems_by_holder(self) -> dict[str, list[str]]:
-        """Stems that each brought in or has a share of, by the splits that the settlement went by."""
+        """Stems that each brought in or has a share of, by the splits that the settlement went by.
+
+        And those that are withdrawn and had earned them something before.
+        """
         books, division = self._books, self._division
-        found: dict[str, list[str]] = {}
+        found: dict[str, set[str]] = {}
         for stem, (index, entry) in books.stems.items():
             if index > division.last:
                 continue
@@ -207,7 +211,23 @@ class Statements:
             else:
                 parties = {part.holder for line in divided.lines for part in (*line.master, *line.publishing)}
             for party in {entry.holder, *parties}:
-                found.setdefault(party, []).append(stem)
+                found.setdefault(party, set()).add(stem)
+        for stem, sums in self._gone.items():
+            for party, amount in sums.items():
+                if amount:
+                    found.setdefault(party, set()).add(stem)
+        return {holder: sorted(stems) for holder, stems in found.items()}
+
+    def _earned_by_withdrawn(self) -> dict[str, dict[str, int]]:
+        """What each stem that is withdrawn has earned, up to this settlement, by holder."""
+        found: dict[str, dict[str, int]] = {}
+        for division in self._divisions:
+            for each in division.stems:
+                if withdrawn(self._books, each.stem, self._entry.last) is not None:
+                    sums = found.setdefault(each.stem, {})
+                    for line in each.lines:
+                        for part in (*line.master, *line.publishing):
+                            sums[part.holder] = sums.get(part.holder, 0) + part.amount
         return found
 
     @staticmethod
@@ -262,16 +282,6 @@ class Statements:
         gone = withdrawn(self._books, stem, self._entry.last)
         if gone is None:
             return None
-        if self._gone is None:
-            # Of all that is withdrawn, in one go: what it has earned, by stem and holder.
-            self._gone = {}
-            for division in self._divisions:
-                for each in division.stems:
-                    if withdrawn(self._books, each.stem, self._entry.last) is not None:
-                        sums = self._gone.setdefault(each.stem, {})
-                        for line in each.lines:
-                            for part in (*line.master, *line.publishing):
-                                sums[part.holder] = sums.get(part.holder, 0) + part.amount
         return Frozen(index=gone.index, time=gone.time, amount=self._gone.get(stem, {}).get(holder, 0))
 
 
@@ -413,8 +423,16 @@ def _terms(division: Division) -> TermsUsed:
 
 def _how(entry: Settlement, index: int, division: Division) -> tuple[str, ...]:
     """Steps that lead from the log to the numbers, for a person or a program that trusts nothing else."""
+    funds = division.funds
     start, end, late = division.period.start, division.period.end, division.late_ms
     too_late = f", and over those of periods settled before that no settlement has counted ({late} ms)"
+    back = funds.taken_back - funds.not_given + funds.carried_in
+    lessened = f", less {back} micro-units that corrections of settled income take back" if back else ""
+    others = "".join(
+        f" {each.amount} micro-units came late for {each.period.text} and are divided in the same way by all "
+        "that was heard in that period."
+        for each in funds.pools[1:]
+    )
     return (
         "With the JSON file of this statement and a copy of the ledger's folder log/, or the address where "
         "it is published: 'stemloom royalty recompute STATEMENT.json --log LOG --vkey KEY' hashes every "
@@ -424,10 +442,10 @@ def _how(entry: Settlement, index: int, division: Division) -> tuple[str, ...]:
         f"By hand: in entries {entry.first} to {entry.last}, add up the ms of each stem over the placements "
         f"that start at {start} or later and before {end}{too_late if late else ''}. Together they are "
         f"{entry.total_ms} ms.",
-        f"Add up the income in {entry.currency} for periods within {entry.period}, with its corrections, and "
-        "what came too late for the settlement of its own period. Of each source the terms' share goes to "
-        f"the pool; what is kept back is rounded down. The pool is {entry.pool} micro-units.",
+        f"Add up the income in {entry.currency} for periods within {entry.period}, with its corrections. Of "
+        "each source the terms' share goes to the pool; what is kept back is rounded down. The pool "
+        f"is {funds.pools[0].amount} micro-units{lessened}.",
         "Divide the pool over the stems by their ms; a stem's amount over its lines by their ms, a line "
         "being what was heard in one period under the same shares; each line's amount into master and "
-        "publishing by the terms, and each side over its shares, by the rounding rule.",
+        f"publishing by the terms, and each side over its shares, by the rounding rule.{others}",
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
 from ..entries import WHOLE_PPM, Source, Terms
+from .books import Books
 from .periods import Period
 
 SOURCES: tuple[Source, ...] = get_args(Source)
@@ -36,17 +36,16 @@ class InForce:
         """The share of a source's income that goes to holders; all of it where the terms are silent."""
         return dict(self.terms.pool_ppm).get(source, WHOLE_PPM)
 
-    def pool_of(self, gross: Mapping[Source, int]) -> dict[Source, int]:
-        """What of each source's `gross` goes to holders; what is kept back is rounded down."""
-        return {
-            source: amount - amount * (WHOLE_PPM - self.pool_ppm(source)) // WHOLE_PPM
-            for source, amount in gross.items()
-        }
 
+def in_force(books: Books, period: Period, last: int) -> InForce:
+    """The terms for `period`, of entries 0 to `last`: of those in effect by its start, the newest.
 
-def in_force(entries: Iterable[tuple[int, Terms]], period: Period, last: int) -> InForce:
-    """The terms for `period`: the last written among entries 0 to `last` of those effective by its start."""
-    found = [(index, terms) for index, terms in entries if index <= last and terms.effective <= period.start]
+    Those do not count that entered the log after something was heard in the period: whatever clock wrote
+    them, nobody is heard under terms that were not there yet.
+    """
+    first = books.first_heard(period, last)
+    by = last if first is None else first
+    found = [each for each in books.terms if each[0] <= by and each[1].effective <= period.start]
     if not found:
         return InForce(None, DEFAULT)
     return InForce(*max(found, key=lambda each: (each[1].effective, each[0])))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,8 +15,6 @@ from .people import holder_of, people_of
 if TYPE_CHECKING:
     from ..ledger.royalties.engines import Engine
 
-_Made = TypeVar("_Made")
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _OUT = click.Path(path_type=Path)
 
 
@@ -111,11 +109,7 @@ def correct(door: Door, index: int, amount: str, reason: str, overpaid: bool) ->
     from ..ledger.royalties.money import decimal_text, parse_amount
     from ..ledger.royalties.record import record_correction
 
-    to = (
-        0
-        if amount.strip("0.") == "" and amount.count(".") <= 1 and "0" in amount
-        else parse_amount(amount, "an amount")
-    )
+    to = parse_amount(amount, "an amount", zero=True)
     with door.log() as log:
         at, entry, before = record_correction(log, index, to, reason, overpaid=overpaid)
     door.emit(

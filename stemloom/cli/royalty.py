@@ -100,7 +100,7 @@ def show(door: Door, period: str | None = None) -> None:
     of = Period.parse(period or f"{today}..{today}")
     with door.log() as log:
         books = books_of(log, sealed(log))
-    _emit_terms(door, in_force(books.terms, of, books.size))
+    _emit_terms(door, in_force(books, of, books.size - 1))
 
 
 @terms.command(name="set")
@@ -166,6 +166,8 @@ def settle(
             engine=engine,
         )
     door.emit(settled.record(), _settled_text(settled, {each.holder: each.name for each in people}))
+    if settled.terms_within:
+        door.note(f"terms took effect within {period}: for all of it those of its start hold")
     if settled.entry.time < settled.division.period.end:
         door.note(
             f"{settled.entry.period} is not over: what is heard in it from now on counts in the next "

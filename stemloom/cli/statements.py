@@ -294,7 +294,7 @@ def _statement_text(made: Statement) -> str:
         else ""
     )
     if made.adjusted:
-        late += f"{money_text(made.adjusted, made.currency)} of it for what came late, of earlier periods\n"
+        late += f"{money_text(made.adjusted, made.currency)} of it for what missed an earlier settlement\n"
     if made.frozen:
         late += f"{money_text(made.frozen, made.currency)} is frozen: earned by stems now withdrawn\n"
     if made.since.paid:

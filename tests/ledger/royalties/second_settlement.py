@@ -53,9 +53,17 @@ def parted(amount: int, weights: dict[Any, int]) -> dict[Any, int]:
 
 def terms(entries: list[Entry], period: str, last: int) -> Entry:
     """Those that hold for a period, as entries up to `last` have them."""
+    first = next(
+        (
+            at
+            for at, each in enumerate(entries[: last + 1])
+            if each["kind"] == "placement" and each["ms"] and inside(each["start"], period)
+        ),
+        last,
+    )
     found = [
         (each["effective"], at, each)
-        for at, each in enumerate(entries[: last + 1])
+        for at, each in enumerate(entries[: first + 1])
         if each["kind"] == "terms" and each["effective"] <= f"{days(period)[0]}T00:00:00.000Z"
     ]
     return max(found, key=lambda each: each[:2])[2] if found else {"pool_ppm": [], "master_ppm": WHOLE // 2}

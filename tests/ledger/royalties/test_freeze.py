@@ -116,6 +116,27 @@ def test_a_stem_that_was_taken_out_is_withdrawn(story: Any) -> None:
     assert withdrawn(told.usage.books, told.s("Solo"), index - 1) is None
 
 
+def test_a_party_who_gave_the_share_away_still_has_what_is_frozen(story: Any) -> None:
+    told = solo(story)
+    told.holder("ben")
+    told.consent("Solo", "ada")
+    half = {"ada": 500_000, "ben": 500_000}
+    told.splits("Solo", "ada", half, half, "2026-10-02T00:00:00.000Z")
+    told.place("Solo", 10, "2026-10-03T00:00:00.000Z")
+    told.income(100, "2026-10")
+    told.settle("2026-10")
+    told.splits("Solo", "ben", {"ada": 1_000_000}, {"ada": 1_000_000}, "2026-11-02T00:00:00.000Z")
+    told.consent("Solo", "ada", action="withdraw", time="2026-11-04T00:00:00.000Z")
+    told.income(100, "2026-11")
+    told.settle("2026-11")
+    made = Statements(told.usage, told.seal, "log", "key", "2026-11", told.names)
+    found = {each.holder: each for each in balances(told.usage, len(told.entries), "2026-12-31")}
+    for name in ("ada", "ben"):
+        each = made.of(told.h(name))
+        assert each.frozen == found[told.h(name)].frozen == 50
+        assert [stem.frozen.amount for stem in each.stems if stem.frozen is not None] == [50]
+
+
 def test_a_holder_whose_stems_are_all_withdrawn_has_a_statement(story: Any) -> None:
     told = solo(story)
     told.consent("Solo", "ada")

@@ -17,7 +17,8 @@ from stemloom.ledger.royalties.divide import largest_remainder
 from stemloom.ledger.royalties.division import rederive
 from stemloom.ledger.royalties.errors import NothingToSettle
 from stemloom.ledger.royalties.funds import Treasury, Waiting
-from stemloom.ledger.royalties.settle import check_settlements, settlement_entry
+from stemloom.ledger.royalties.periods import Period
+from stemloom.ledger.royalties.settle import check_settlements, only_currency, settlement_entry
 from stemloom.ledger.royalties.statement import Statement
 from stemloom.ledger.royalties.stating import Statements
 
@@ -192,6 +193,29 @@ def test_what_a_settlement_cannot_take_back_the_next_ones_do(story: Any) -> None
     assert (made.gross, made.deducted, made.taken_back, made.carried_in, made.carried_out, made.pool) == (
         *(1000, 900, 0, 200, 100, 0),
     )
+
+
+def test_terms_do_not_hold_for_what_was_heard_before_they_were_there(story: Any) -> None:
+    """Whatever their times say: a clock can be set back, the order of a log cannot."""
+    told = duo(story)
+    told.place("Pad", 10, "2026-10-31T00:00:00.000Z")
+    told.terms("2026-10-01T00:00:00.000Z", {"subscription": 0})
+    told.place("Pad", 10, "2026-11-01T00:00:00.000Z")
+    for month in ("2026-10", "2026-11"):
+        told.income(100, month)
+    assert [told.divide(month).pool for month in ("2026-10", "2026-11")] == [100, 0]
+
+
+def test_late_money_alone_names_its_currency(story: Any) -> None:
+    told = duo(story)
+    told.place("Pad", 10, "2026-10-31T00:00:00.000Z")
+    told.income(100, "2026-10", "USD")
+    told.settle("2026-10", "USD")
+    with pytest.raises(NothingToSettle, match="there is no income for 2026-11"):
+        only_currency(told.usage.books, Period.parse("2026-11"))
+    told.income(100, "2026-10", "USD")
+    assert only_currency(told.usage.books, Period.parse("2026-11")) == "USD"
+    assert told.settle("2026-11", "USD")[2].pool == 100
 
 
 def test_what_nobody_was_given_is_taken_from_nobody(story: Any) -> None:

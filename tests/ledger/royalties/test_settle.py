@@ -36,6 +36,8 @@ from stemloom.ledger.royalties.terms import SOURCES
 from stemloom.ledger.verify import verify
 from stemloom.vault.vault import Vault
 
+BOGUS: dict[Any, int] = {"gifts": 5}
+
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
@@ -175,6 +177,12 @@ def test_of_processes_that_settle_at_once_one_does(home: Home) -> None:
         (lambda home: settle(home.log, "2025-03", "EUX"), UnknownCurrency, "not a currency"),
         (lambda home: settle(home.log, "2025-03", early=True), LedgerError, "there is no income for 2025-03"),
         (lambda home: record_terms(home.log, "soon"), BadTerms, "'soon' is not a time"),
+        (lambda home: record_terms(home.log, "soonT00:00:00.000Z"), BadTerms, "'soon' is not a time"),
+        (
+            lambda home: record_terms(home.log, "2025-05-01T00:00:00.000Z", pool_ppm=BOGUS),
+            BadTerms,
+            "there is no source gifts; there are subscription",
+        ),
         (lambda home: record_terms(home.log, "2025-02-30T00:00:00.000Z"), BadTerms, "is not a time"),
         (
             lambda home: record_terms(home.log, "2025-05-01T00:00:00.000Z", master_ppm=1_000_001),
@@ -197,36 +205,36 @@ def test_refusals_leave_no_settlement(
 
 
 def test_terms_carry_on_what_they_do_not_change(home: Home) -> None:
-    before = FixedClock("2025-03-01T23:00:00.000Z")
+    before = FixedClock("2025-02-01T00:00:00.000Z")
     share: dict[Any, int] = {"subscription": 700_000}
-    _, first = record_terms(home.log, "2025-03-01T00:00:00.000Z", pool_ppm=share, clock=before)
+    _, first = record_terms(home.log, "2025-02-01T00:00:00.000Z", pool_ppm=share, clock=before)
     _, second = record_terms(home.log, "2025-04-01T00:00:00.000Z", master_ppm=800_000, threshold=5)
     assert (dict(first.pool_ppm)["subscription"], first.master_ppm) == (700_000, 500_000)
     assert second.pool_ppm == first.pool_ppm
     assert (second.master_ppm, second.threshold) == (800_000, 5)
-    home.income(10)
-    settled = settle(home.log, "2025-03", early=True)
+    home.income(10, "2025-02")
+    settled = settle(home.log, "2025-02", unallocated=True)
     assert (settled.entry.gross, settled.entry.pool, settled.division.funds.terms.terms) == (10, 7, first)
-    with pytest.raises(BadTerms, match="reach back behind 2025-03"):
-        record_terms(home.log, "2025-03-01T00:00:00.000Z", master_ppm=1, clock=before)
-    record_terms(home.log, "2025-03-02T00:00:00.000Z", master_ppm=1, clock=before)
-    with pytest.raises(BadTerms, match="before the day they are written, which is 2025-03-20"):
-        record_terms(home.log, "2025-03-19T00:00:00.000Z", master_ppm=1)
-    record_terms(home.log, "2025-03-20T00:00:00.000Z", master_ppm=1)
+    with pytest.raises(BadTerms, match="reach back behind 2025-02"):
+        record_terms(home.log, "2025-02-01T00:00:00.000Z", master_ppm=1, clock=before)
+    record_terms(home.log, "2025-02-02T00:00:00.000Z", master_ppm=1, clock=before)
+    with pytest.raises(BadTerms, match="before they are written, and today is 2025-03-20"):
+        record_terms(home.log, "2025-03-20T00:00:00.000Z", master_ppm=1)
+    record_terms(home.log, "2025-03-21T00:00:00.000Z", master_ppm=1)
 
 
 def test_terms_that_reach_back_are_found_by_verify(home: Home) -> None:
     """However they came into the log."""
     share = tuple((source, 1_000_000) for source in SOURCES)
     day = "2025-03-20"
-    for effective, problems in ((f"{day}T00:00:00.000Z", 0), ("2025-03-19T23:59:59.999Z", 1)):
+    for effective, problems in ((f"{day}T12:00:00.000Z", 0), (f"{day}T11:59:59.999Z", 1)):
         entry = Terms(
             time=f"{day}T12:00:00.000Z", effective=effective, pool_ppm=share, master_ppm=0, threshold=0
         )
         home.log.append((entry,))
         report = verify(home.path)
         assert len(report.problems) == problems
-    assert "in effect from 2025-03-19, and were written after that" in report.problems[0].detail
+    assert "in effect from 2025-03-20T11:59:59.999Z, and were written after that" in report.problems[0].detail
 
 
 def flip(home: Home) -> None:
@@ -274,7 +282,7 @@ def test_the_commands_one_after_another(
     assert (code, json.loads(out)["amount"]) == (0, 1_000_000_000)
     words = ("terms", "set", "--from", "2025-03-01", "--pool", "subscription=70%", "--master", "33.3333%")
     code, _, err = stemloom(*words)
-    assert (code, "before the day they are written" in err) == (2, True)
+    assert (code, "before they are written" in err) == (2, True)
     monkeypatch.setattr(SystemClock, "now", lambda _: "2025-02-20T12:00:00.000Z")
     code, out, _ = stemloom(*words)
     assert (code, "70" in out) == (0, True)
@@ -284,7 +292,13 @@ def test_the_commands_one_after_another(
     assert code == 0
     assert list(settled)[:2] == ["period", "currency"]
     assert {"total_ms", "pool", "stems", "holders", "unallocated"} <= set(settled)
-    assert (settled["gross"], settled["pool"], settled["total_ms"]) == (10**9, 7 * 10**8, 100_001)
+    # March had been heard when they were written, whatever the clock said.
+    assert (settled["gross"], settled["pool"], settled["total_ms"]) == (10**9, 10**9, 100_001)
+    shown = [
+        json.loads(stemloom("terms", "show", "--period", each, "--json")[1])["index"]
+        for each in ("2025-03", "2025-04")
+    ]
+    assert (shown[0], shown[1] is not None) == (None, True)
     page, data = tmp_path / "ada.html", tmp_path / "ada.json"
     code, out, err = stemloom(
         "statement", home.ada, "2025-03", "--html", str(page), "--out", str(data), "--json"
@@ -297,7 +311,7 @@ def test_the_commands_one_after_another(
     assert page.read_text().startswith("<!doctype html>")
     assert str(page) in err
     code, out, _ = stemloom("balance", "--json")
-    assert sum(each["closing"] for each in json.loads(out)["balances"]) == 7 * 10**8
+    assert sum(each["closing"] for each in json.loads(out)["balances"]) == 10**9
     for words in (("balance",), ("statement", home.ben, "2025-03"), ("terms", "show", "--period", "2025-03")):
         code, out, err = stemloom(*words)
         assert (code, err) == (0, "")
