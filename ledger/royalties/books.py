@@ -71,10 +71,6 @@ class Books:
     days: dict[str, int] = field(default_factory=dict)
     """By day, `YYYY-MM-DD`: the first placement that starts on it and has a millisecond."""
 
-    def income_at(self, index: int) -> Income:
-        """The income of an entry."""
-        return next(entry for at, _, entry in self.income if at == index)
-
     def first_heard(self, period: Period, last: int) -> int | None:
         """The first placement that has a millisecond and starts in a period, among entries 0 to `last`."""
         first_day, last_day = period.first_day.isoformat(), period.last_day.isoformat()

@@ -232,6 +232,9 @@ class _Currency:
                     self._events.append(_Event(at, entry, of, item))
         self._events.sort(key=lambda event: event.at)
         self._order = [event.at for event in self._events]
+        self._by_period: dict[Period, list[_Event]] = {}
+        for event in self._events:
+            self._by_period.setdefault(event.of, []).append(event)
 
     def funds(self, period: Period, last: int) -> Funds:
         return self._funds(self._state(last), period, last)[0]
@@ -306,38 +309,50 @@ class _Currency:
 
     def _own(self, period: Period, terms: InForce, last: int) -> list[IncomeLine]:
         """The settlement's own income, by source."""
+        own: list[_Event] = []
+        for of, events in self._by_period.items():
+            known = [event for event in events if event.at <= last]
+            if period.covers(of):
+                own += known
+            elif period.overlaps(of):
+                _refuse_reaching(period, known)
         sources: dict[Source, list[Item]] = {}
-        beyond: dict[int, int] = {}
-        for event in self._events[: bisect_right(self._order, last)]:
-            if period.covers(event.of):
-                sources.setdefault(event.income.source, []).append(event.item)
-            elif event.of.overlaps(period):
-                index = event.at if event.item.corrects is None else event.item.corrects
-                beyond[index] = beyond.get(index, 0) + event.item.amount
-        for index, amount in beyond.items():
-            if amount:
-                of = self._books.income_at(index).period
-                raise NothingToSettle(
-                    f"income at entry {index} is for {of}, which reaches beyond {period.text}; settle {of} "
-                    "or a longer period, or correct it to 0 with 'stemloom royalty correct' and record it "
-                    "anew"
-                )
+        for event in sorted(own, key=lambda event: event.at):
+            sources.setdefault(event.income.source, []).append(event.item)
         return [_line(source, None, items, terms, 0) for source, items in sorted(sources.items())]
 
     def _changes(self, state: _State, last: int) -> list[_Change]:
         """What came of settled periods since money was read, in the order of their settlements."""
         new: dict[str, dict[Source, list[Item]]] = {}
         first, end = bisect_right(self._order, state.read), bisect_right(self._order, last)
+        covering: dict[Period, str | None] = {}
         for event in self._events[first:end]:
-            for of, account in state.accounts.items():
-                if account.period.covers(event.of):
-                    new.setdefault(of, {}).setdefault(event.income.source, []).append(event.item)
-                    break
+            if event.of not in covering:
+                every = (of for of, each in state.accounts.items() if each.period.covers(event.of))
+                covering[event.of] = next(every, None)
+            of = covering[event.of]
+            if of is not None:
+                new.setdefault(of, {}).setdefault(event.income.source, []).append(event.item)
         return [
             _changed(account, new[of], heard=self._books.first_heard(account.period, last) is not None)
             for of, account in state.accounts.items()
             if of in new
         ]
+
+
+def _refuse_reaching(period: Period, events: Iterable[_Event]) -> None:
+    """Raise NothingToSettle if income that is not of `period` alone came to anything."""
+    sums: dict[int, int] = {}
+    for event in events:
+        index = event.at if event.item.corrects is None else event.item.corrects
+        sums[index] = sums.get(index, 0) + event.item.amount
+        of = event.income.period
+    for index, amount in sums.items():
+        if amount:
+            raise NothingToSettle(
+                f"income at entry {index} is for {of}, which reaches beyond {period.text}; settle {of} or a "
+                "longer period, or correct it to 0 with 'stemloom royalty correct' and record it anew"
+            )
 
 
 def _changed(account: _Account, sources: Mapping[Source, Sequence[Item]], *, heard: bool) -> _Change:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from ..entries import Placement
 from .books import Books, Read, gather
+from .periods import Period
 from .windows import Window
 
 
@@ -188,14 +189,16 @@ class _Owners:
 
 def _by_day(windows: Iterable[tuple[int, Window]]) -> Callable[[str], Sequence[tuple[int, Window]]]:
     """The windows that a day, `YYYY-MM-DD`, lies in: periods are whole days."""
-    every = tuple(windows)
-    days: dict[str, tuple[tuple[int, Window], ...]] = {}
+    by_period: dict[Period, list[tuple[int, Window]]] = {}
+    for each in windows:
+        by_period.setdefault(each[1].period, []).append(each)
+    days: dict[str, list[tuple[int, Window]]] = {}
 
     def chosen(day: str) -> Sequence[tuple[int, Window]]:
         found = days.get(day)
         if found is None:
             noon = f"{day}T12:00:00.000Z"
-            found = days[day] = tuple(each for each in every if noon in each[1].period)
+            found = days[day] = [each for of, some in by_period.items() if noon in of for each in some]
         return found
 
     return chosen
