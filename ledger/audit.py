@@ -243,11 +243,14 @@ class Audit:
         if entry.holder not in self._keys:
             yield f"the holder {entry.holder} of the stem {entry.stem} has not joined"
         yield from self._parties(entry.stem, entry.master, entry.publishing)
+        master, publishing = _by_holder(entry.master), _by_holder(entry.publishing)
+        if known is not None and (known.master, known.publishing) != (master, publishing):
+            yield f"the stem {entry.stem} enters again with other shares; only its parties can change them"
         stands = {use: self._stands(entry.holder, use, entry.time) for use in get_args(Use)}
         self._stems[entry.stem] = _Stem(
             entry.holder,
-            _by_holder(entry.master),
-            _by_holder(entry.publishing),
+            master,
+            publishing,
             {use: index for use, index in stands.items() if index is not None},
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -12,6 +12,9 @@ from ..ledger.log import Log
 from .catalogue import Catalogue
 from .errors import CatalogueTrouble
 from .store import Store
+
+Shares = tuple[tuple[entries.Share, ...], tuple[entries.Share, ...]]
+"""Of master and publishing."""
 
 
 class Changes:
@@ -54,6 +57,16 @@ class Changes:
         # A crash here leaves entries that the next `refresh` projects.
         self.refresh()
         return indices
+
+    def shares_before(self, stems: Iterable[str]) -> dict[str, Shares]:
+        """Of stems that were here and were taken out: they come back with the shares that they had."""
+        gone = self._catalogue.removed().keys() & set(stems)
+        found: dict[str, Shares] = {}
+        if gone:
+            for _, entry in self._log.entries():
+                if isinstance(entry, entries.Stem | entries.Splits) and entry.stem in gone:
+                    found[entry.stem] = entry.master, entry.publishing
+        return found
 
     def clear_abandoned(self) -> None:
         """Remove what was begun and never came into the ledger. Call it `alone`."""

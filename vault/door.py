@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..ledger import entries
 from ..ledger.clock import Clock
 from .catalogue import Catalogue, MeasuredRow
-from .changes import Changes
+from .changes import Changes, Shares
 from .declared import Declared, Terms, settle
 from .decode import copy_file, write_file
 from .errors import BadDeclaration, Refused
@@ -165,7 +165,10 @@ class Door:
                     + [(new.conformed, self._store.conformed(stem)) for stem, new in fresh.items()]
                 )
                 time = self._clock.now()
-                self._changes.sequence([_stem_entry(new, time) for new in fresh.values()])
+                before = self._changes.shares_before(fresh)
+                self._changes.sequence(
+                    [_stem_entry(new, time, before.get(stem)) for stem, new in fresh.items()]
+                )
         if trial:
             would = tuple(new.would for new in fresh.values())
             return Intake(held=tuple(alike), refused=tuple(doubles), here=tuple(here), would=would)
@@ -246,9 +249,11 @@ def _twin_reason(newcomer: Newcomer, title: str, owner: Holder) -> str:
     )
 
 
-def _stem_entry(new: Newcomer, time: str) -> entries.Stem:
+def _stem_entry(new: Newcomer, time: str, before: Shares | None) -> entries.Stem:
+    """`before`: the shares it had when it was here before, which only its parties can change."""
     terms = new.terms
     whole = (entries.Share(holder=new.holder, ppm=entries.WHOLE_PPM),)
+    master, publishing = before or (whole, whole)
     return entries.Stem(
         time=time,
         stem=new.ready.stem,
@@ -265,7 +270,7 @@ def _stem_entry(new: Newcomer, time: str) -> entries.Stem:
         energy_milli=new.energy_milli,
         set=terms.set,
         isrc=terms.isrc,
-        master=whole,
-        publishing=whole,
+        master=master,
+        publishing=publishing,
         iswc=UNSET if terms.iswc is None else terms.iswc,
     )

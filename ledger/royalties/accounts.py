@@ -138,7 +138,7 @@ def beancount_text(
         kept = [
             ("Equity:KeptBack", sum(line.pool - line.gross for line in division.funds.income), currency),
             ("Equity:CarriedOver", division.funds.carried_out - division.funds.carried_in, currency),
-            ("Equity:Unallocated", -division.unallocated, currency),
+            ("Equity:Unallocated", division.funds.not_given - division.unallocated, currency),
         ]
         time = next(entry.time for at, _, entry in books.settlements if at == index)
         shared = ("Equity:Shared", sum(line.gross for line in division.funds.income), currency)

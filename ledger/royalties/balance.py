@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..entries import Removal
 from .books import Books
 from .division import rederive
 from .errors import NotAHolder
@@ -180,9 +181,11 @@ def withdrawn(books: Books, stem: str, last: int) -> Withdrawn | None:
 
     A consent that ran out is no withdrawal.
     """
-    removal = books.removals.get(stem)
-    if removal is not None and removal[0] <= last:
-        return Withdrawn(removal[0], removal[1].time)
+    for index, coming in reversed(books.comings.get(stem, ())):
+        if index <= last:
+            if isinstance(coming, Removal):
+                return Withdrawn(index, coming.time)
+            break
     granted = set(books.entered.get(stem, {}))
     since: Withdrawn | None = None
     for index, consent in books.consents.get(stem, ()):

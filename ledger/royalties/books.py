@@ -66,8 +66,8 @@ class Books:
     payouts: list[tuple[int, Payout]] = field(default_factory=list)
     corrections: dict[int, list[tuple[int, Correction]]] = field(default_factory=dict)
     """By index of the income or payout."""
-    removals: dict[str, tuple[int, Removal]] = field(default_factory=dict)
-    """By stem id: when it was taken out of the vault."""
+    comings: dict[str, list[tuple[int, Stem | Removal]]] = field(default_factory=dict)
+    """By stem id: when it entered the vault and was taken out of it, in turns."""
     days: dict[str, int] = field(default_factory=dict)
     """By day, `YYYY-MM-DD`: the first placement that starts on it and has a millisecond."""
 
@@ -149,6 +149,7 @@ def gather(entries: Entries) -> Books:
                         if holder == entry.holder and (grant.until is None or entry.time < grant.until)
                     },
                 )
+                books.comings.setdefault(entry.stem, []).append((index, entry))
                 _add_splits(books, index, entry)
             case Splits():
                 _add_splits(books, index, entry)
@@ -165,7 +166,7 @@ def gather(entries: Entries) -> Books:
             case Correction():
                 books.corrections.setdefault(entry.corrects, []).append((index, entry))
             case Removal():
-                books.removals.setdefault(entry.stem, (index, entry))
+                books.comings.setdefault(entry.stem, []).append((index, entry))
     books.size = index + 1
     return books
 

@@ -45,7 +45,7 @@ class Line:
 
     `period` is another one than the settlement's where the placements came late, or the income did. `pool`
     is the period that the income is of; where it is not the settlement's, the line's placements were counted
-    before. `master` and `publishing` sum to `amount`.
+    before, or are in another line. `master` and `publishing` sum to `amount`.
     """
 
     pool: str

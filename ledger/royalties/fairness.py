@@ -9,7 +9,7 @@ same, close to 1 where one has all. Whoever was in the vault and was not heard c
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from .books import Books
@@ -95,6 +95,11 @@ def fairness(books: Books, division: Division) -> Fairness:
         stems[each.stem] = Member(each.stem, each.ms, placements[each.stem], each.amount)
     role_of = {stem: books.stems[stem][1].role for stem in stems}
     shape_of = {stem: books.stems[stem][1].shape for stem in stems}
+    # What a placement earns is asked of those that the settlement counts, so without income that came late.
+    counted = [
+        replace(stems[each.stem], amount=sum(line.amount for line in each.lines if line.pool == own))
+        for each in division.stems
+    ]
     roles = _grouped(stems.values(), role_of)
     return Fairness(
         division.period.text,
@@ -104,8 +109,8 @@ def fairness(books: Books, division: Division) -> Fairness:
         _spread(_holders(books, division)),
         _spread(roles),
         _spread(stems.values()),
-        _kinds(_grouped(stems.values(), shape_of)),
-        _kinds(roles),
+        _kinds(_grouped(counted, shape_of)),
+        _kinds(_grouped(counted, role_of)),
     )
 
 

@@ -110,7 +110,7 @@ class Funds:
 
     @property
     def taken_back(self) -> int:
-        """What corrections take from pools that were settled before."""
+        """What the shares of sources fell by in periods that were settled before."""
         return -sum(line.pool for line in self.income if line.gross < 0)
 
 
@@ -124,7 +124,7 @@ class Waiting:
     late: int
     """What of it goes to holders."""
     taken_back: int
-    """What corrections take from holders, and what settlements carried over of it."""
+    """What it will lack: what was given for settled periods and they are not worth, so far as it is due."""
 
 
 class Treasury:
@@ -164,23 +164,18 @@ class Treasury:
 class _Account:
     """What came in for a settled period, and what became of it.
 
-    `given + nobody - back` is the holders' share of `gross`.
+    The holders' share of `gross` is what they were given, and `nobody`, less `back`.
     """
 
     period: Period
     terms: InForce
     gross: Mapping[Source, int]
-    given: int
-    """What holders were given of it, at the most."""
     nobody: int
-    """What was divided when nothing was heard."""
+    """What of it was divided when nothing was heard."""
     back: int
-    """What corrections took of `given`, and have not brought back since."""
+    """What corrections took of what was given, and have not brought back since."""
     counted: int
     """The last entry up to which the period's placements were counted."""
-
-    def entitled(self) -> int:
-        return sum(_shared(gross, self.terms.pool_ppm(source)) for source, gross in self.gross.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,16 +254,24 @@ class _Currency:
         return self._states[count]
 
     def _after(self, state: _State, period: Period, entry: Settlement) -> _State:
+        """The state that a settlement leaves behind."""
         funds, changes = self._funds(state, period, entry.last)
         own = funds.pools[0]
-        gross = {line.source: line.gross for line in funds.income if line.late_of is None}
-        share = sum(line.pool for line in funds.income if line.late_of is None)
-        nobody = 0 if entry.total_ms else own.amount
-        account = _Account(period, own.terms, gross, share - nobody, nobody, 0, entry.last)
         accounts = {**state.accounts, **{each.account.period.text: each.account for each in changes}}
         if own.amount:
             accounts = {of: replace(each, counted=entry.last) for of, each in accounts.items()}
-        return _State(entry.last, funds.carried_out, {**accounts, period.text: account})
+        nobody = 0 if entry.total_ms else own.amount
+        for each in changes:
+            # What was to be brought back to an own pool that nobody earned has come back to nobody.
+            lost = min(nobody, max(0, -each.taken))
+            account = accounts[each.account.period.text]
+            accounts[account.period.text] = replace(
+                account, nobody=account.nobody + lost, back=account.back + lost
+            )
+            nobody -= lost
+        gross = {line.source: line.gross for line in funds.income if line.late_of is None}
+        accounts[period.text] = _Account(period, own.terms, gross, nobody, 0, entry.last)
+        return _State(entry.last, funds.carried_out, accounts)
 
     def _funds(self, state: _State, period: Period, last: int) -> tuple[Funds, list[_Change]]:
         terms = in_force(self._books, period, last)
@@ -342,16 +345,18 @@ class _Currency:
 
 def _refuse_reaching(period: Period, events: Iterable[_Event]) -> None:
     """Raise NothingToSettle if income that is not of `period` alone came to anything."""
-    sums: dict[int, int] = {}
+    sums, named = dict[int, int](), dict[int, str]()
     for event in events:
         index = event.at if event.item.corrects is None else event.item.corrects
         sums[index] = sums.get(index, 0) + event.item.amount
-        of = event.income.period
+        if event.item.corrects is None:
+            named[index] = event.income.period
     for index, amount in sums.items():
         if amount:
             raise NothingToSettle(
-                f"income at entry {index} is for {of}, which reaches beyond {period.text}; settle {of} or a "
-                "longer period, or correct it to 0 with 'stemloom royalty correct' and record it anew"
+                f"income at entry {index} is for {named[index]}, which reaches beyond {period.text}; settle "
+                f"{named[index]} or a longer period, or correct it to 0 with 'stemloom royalty correct' and "
+                "record it anew"
             )
 
 
@@ -370,7 +375,6 @@ def _changed(account: _Account, sources: Mapping[Source, Sequence[Item]], *, hea
             account,
             gross=gross,
             back=account.back - restored,
-            given=account.given + (late if heard else 0),
             nobody=account.nobody + (0 if heard else late),
         )
         return _Change(after, lines, late, -restored, not_given)

@@ -153,7 +153,6 @@ def record_payouts(
     holder: str | None = None,
     amount: int | None = None,
     below_threshold: bool = False,
-    despite_corrections: bool = False,
     clock: Clock | None = None,
     engine: Engine | None = None,
 ) -> tuple[Paid, ...]:
@@ -161,7 +160,7 @@ def record_payouts(
 
     `amount`: micro-units, for one holder alone; without it what is payable (`balance.payable`). `reference`:
     what the payment can be found by, such as a bank's. `below_threshold`: pay one holder though less is due
-    than the terms' threshold. `despite_corrections`: pay though the next settlement is to take money back.
+    than the terms' threshold.
     Raises NotAHolder, NotPayable for more than the balance or less than the threshold, BadAmount,
     UnknownCurrency, VerificationFailed if a settlement does not follow from the ledger.
     """
@@ -182,8 +181,6 @@ def record_payouts(
             if holder is not None and holder not in usage.books.holders:
                 raise NotAHolder(f"the ledger has no holder {holder}; see 'stemloom vault holder list'")
             found = [each for each in balances(usage, seal.size, today, holder) if each.currency == currency]
-            if not despite_corrections:
-                _refuse_corrected(usage.books, currency)
         due: list[tuple[Balance, int]]
         if holder is None:
             due = [(each, each.payable) for each in found if each.payable]
@@ -203,15 +200,6 @@ def record_payouts(
     return tuple(
         Paid(index, entry, each) for index, entry, (each, _) in zip(indices, entries, due, strict=True)
     )
-
-
-def _refuse_corrected(books: Books, currency: str) -> None:
-    for each in Treasury(books).waiting(books.size - 1):
-        if each.currency == currency and each.taken_back:
-            raise NotPayable(
-                f"corrections take back {money_text(each.taken_back, currency)} that balances still have, in "
-                "the next settlement; settle first, or pay all the same with --despite-corrections"
-            )
 
 
 def _due(balance: Balance, amount: int | None, below_threshold: bool) -> int:

@@ -107,7 +107,7 @@ def settle(
         with usage_of(log, seal, engine) as usage:
             books = usage.books
             if currency is None:
-                currency = only_currency(books, period)
+                currency = check_currency(only_currency(books, period))
             refuse_settled(books, period, currency)
             last = seal.size - 1
             division = divide_period(usage, period, currency, last)

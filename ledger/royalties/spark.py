@@ -10,8 +10,6 @@ from typing import Any, Self
 from ..errors import LedgerError
 from .table import Columns
 
-_BROADCAST_ROWS = 2_000_000
-
 
 class Spark:
     """A database of Parquet files, which every worker of the cluster must be able to read."""
@@ -41,7 +39,11 @@ class Spark:
             raise LedgerError(
                 f"Spark did not start; it needs Java 17 or later: {_first_line(error)}"
             ) from error
-        self._session.read.parquet(*map(str, self._files)).createOrReplaceTempView("every_entry")
+        try:
+            self._session.read.parquet(*map(str, self._files)).createOrReplaceTempView("every_entry")
+        except Exception as error:
+            self.__exit__(None, None, None)
+            raise LedgerError(f"Spark cannot read the ledger's Parquet: {_first_line(error)}") from error
         return self
 
     def __exit__(
@@ -53,14 +55,14 @@ class Spark:
     def run(
         self, text: str, tables: Mapping[str, Columns], stems: Collection[str] | None = None
     ) -> Iterator[tuple[Any, ...]]:
-        for name, columns in tables.items():
-            self._make(name, columns)
         narrowed = ""
-        if stems is not None:
-            self._make("wanted", Columns({"stem": "STRING"}, [(stem,) for stem in stems]))
-            narrowed = " WHERE stem IN (SELECT stem FROM wanted)"
-        self._session.sql(f"CREATE OR REPLACE TEMP VIEW entries AS SELECT * FROM every_entry{narrowed}")
         try:
+            for name, columns in tables.items():
+                self._make(name, columns)
+            if stems is not None:
+                self._make("wanted", Columns({"stem": "STRING"}, [(stem,) for stem in stems]))
+                narrowed = " WHERE stem IN (SELECT stem FROM wanted)"
+            self._session.sql(f"CREATE OR REPLACE TEMP VIEW entries AS SELECT * FROM every_entry{narrowed}")
             for row in self._session.sql(text).toLocalIterator():
                 yield tuple(row)
         except Exception as error:

@@ -81,7 +81,7 @@ class Statements:
         self._seal, self._origin, self._vkey, self._names = seal, origin, vkey, names
         if only is not None:
             self._refuse_stranger(only)
-        self._index, self._entry = _settlement(books, period, currency)
+        self._index, period, self._entry = _settlement(books, period, currency)
         entry = self._entry
         earlier = books.settled_before(entry.currency, self._index - 1)
         self._before = max((index for index, _, _ in earlier), default=-1)
@@ -285,11 +285,11 @@ class Statements:
         return Frozen(index=gone.index, time=gone.time, amount=self._gone.get(stem, {}).get(holder, 0))
 
 
-def _settlement(books: Books, period: Period, currency: str | None) -> tuple[int, Settlement]:
+def _settlement(books: Books, period: Period, currency: str | None) -> tuple[int, Period, Settlement]:
     if currency is not None:
         check_currency(currency)
     found = [
-        (index, entry)
+        (index, settled, entry)
         for index, settled, entry in books.settlements
         if settled.same_days(period) and currency in (None, entry.currency)
     ]
@@ -299,7 +299,7 @@ def _settlement(books: Books, period: Period, currency: str | None) -> tuple[int
             f"{period.text} was never settled{within}; settle it with 'stemloom royalty settle {period.text}'"
         )
     if len(found) > 1:
-        every = ", ".join(sorted(entry.currency for _, entry in found))
+        every = ", ".join(sorted(entry.currency for _, _, entry in found))
         raise SeveralCurrencies(f"{period.text} was settled in {every}; choose one with --currency")
     return found[0]
 
@@ -426,12 +426,16 @@ def _how(entry: Settlement, index: int, division: Division) -> tuple[str, ...]:
     funds = division.funds
     start, end, late = division.period.start, division.period.end, division.late_ms
     too_late = f", and over those of periods settled before that no settlement has counted ({late} ms)"
-    back = funds.taken_back - funds.not_given + funds.carried_in
-    lessened = f", less {back} micro-units that corrections of settled income take back" if back else ""
+    own = funds.pools[0].amount
+    share = sum(line.pool for line in funds.income if line.late_of is None)
     others = "".join(
         f" {each.amount} micro-units came late for {each.period.text} and are divided in the same way by all "
         "that was heard in that period."
         for each in funds.pools[1:]
+    )
+    for_others = (
+        f", and with {own - share:+} for what other settled periods were given and are not worth any more, "
+        f"or are worth again, it is {own} micro-units"
     )
     return (
         "With the JSON file of this statement and a copy of the ledger's folder log/, or the address where "
@@ -443,8 +447,8 @@ def _how(entry: Settlement, index: int, division: Division) -> tuple[str, ...]:
         f"that start at {start} or later and before {end}{too_late if late else ''}. Together they are "
         f"{entry.total_ms} ms.",
         f"Add up the income in {entry.currency} for periods within {entry.period}, with its corrections. Of "
-        "each source the terms' share goes to the pool; what is kept back is rounded down. The pool "
-        f"is {funds.pools[0].amount} micro-units{lessened}.",
+        "each source the terms' share goes to the pool; what is kept back is rounded down. That is "
+        f"{share} micro-units{for_others if own != share else ''}.",
         "Divide the pool over the stems by their ms; a stem's amount over its lines by their ms, a line "
         "being what was heard in one period under the same shares; each line's amount into master and "
         f"publishing by the terms, and each side over its shares, by the rounding rule.{others}",

@@ -23,8 +23,13 @@ from .windows import Window
 
 _ENTRIES = "SELECT e.index, e.json FROM entries AS e WHERE e.kind <> 'placement' ORDER BY e.index"
 _DAYS = """
-    SELECT e.time_ms - e.time_ms % 86400000, MIN(e.index) FROM entries AS e
-    WHERE e.kind = 'placement' AND e.ms > 0 GROUP BY e.time_ms - e.time_ms % 86400000
+    SELECT d.day_ms, MIN(d.index)
+    FROM (
+        SELECT e.time_ms - ((e.time_ms % 86400000) + 86400000) % 86400000 AS day_ms, e.index
+        FROM entries AS e
+        WHERE e.kind = 'placement' AND e.ms > 0
+    ) AS d
+    GROUP BY d.day_ms
 """
 _LAST = "SELECT MAX(e.index) FROM entries AS e"
 _INDEX = 10**16

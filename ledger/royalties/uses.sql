@@ -22,7 +22,7 @@ FROM (
         e.tier,
         e.role,
         e.section,
-        e.time_ms - e.time_ms % 86400000 AS day_ms,
+        e.time_ms - ((e.time_ms % 86400000) + 86400000) % 86400000 AS day_ms,
         CAST(e.ms AS DECIMAL(38, 0)) AS ms,
         CAST(e.time_ms AS DECIMAL(20, 0)) * CAST(10000000000000000 AS DECIMAL(17, 0)) + e.index AS at
     FROM entries AS e

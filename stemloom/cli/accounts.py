@@ -31,7 +31,6 @@ def register(royalty: click.Group) -> None:
 @click.option("--currency", metavar="CODE", required=True, help="ISO 4217, such as EUR.")
 @click.option("--reference", required=True, metavar="TEXT", help="Such as the number of a transfer.")
 @click.option("--below-threshold", is_flag=True, help="Though less is due than the terms pay out.")
-@click.option("--despite-corrections", is_flag=True, help="Though the next settlement takes money back.")
 @engine
 @click.pass_obj
 def pay(
@@ -42,7 +41,6 @@ def pay(
     currency: str,
     reference: str,
     below_threshold: bool,
-    despite_corrections: bool,
     engine: Engine | None,
 ) -> None:
     """Write down that HOLDER (id or name) was paid AMOUNT, or all that is due.
@@ -64,7 +62,6 @@ def pay(
             holder=None if holder is None else holder_of(people, holder),
             amount=None if amount is None else parse_amount(amount, "a payout"),
             below_threshold=below_threshold,
-            despite_corrections=despite_corrections,
             engine=engine,
         )
     rows = [

@@ -100,7 +100,7 @@ def _divided(
     from ..ledger.royalties.engines import usage_of
     from ..ledger.royalties.money import check_currency
     from ..ledger.royalties.periods import Period
-    from ..ledger.royalties.settle import only_currency, refuse_future
+    from ..ledger.royalties.settle import only_currency, refuse_future, refuse_settled
     from ..ledger.royalties.turn import sealed
 
     of, seal = Period.parse(period), sealed(log)
@@ -113,6 +113,7 @@ def _divided(
             code = next(iter(done)) if len(done) == 1 else only_currency(books, of)
         if code not in done:
             refuse_future(of, log.clock.now())
+            refuse_settled(books, of, code)
         made = do(usage, of, code, done.get(code, seal.size - 1))
         return made, {stem: entry.role for stem, (_, entry) in books.stems.items()}, code
 

@@ -255,13 +255,13 @@ def _waiting_text(found: tuple[Waiting, ...]) -> Iterator[str]:
     for each in found:
         if each.late:
             yield (
-                f"{money_text(each.late, each.currency)} of late income is not in these balances; the next "
+                f"{money_text(each.late, each.currency)} came late and is not in these balances; the next "
                 "settlement divides it"
             )
         if each.taken_back:
             yield (
-                f"{money_text(each.taken_back, each.currency)} is still in these balances and is corrected; "
-                "the next settlement takes it back"
+                f"{money_text(each.taken_back, each.currency)} was given that corrections took away since; "
+                "it stays given, and comes out of what is settled next"
             )
 
 

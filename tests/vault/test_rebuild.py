@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -146,6 +147,28 @@ def test_what_was_removed_may_come_back(home: Path, recordings: Path) -> None:
         assert again.stem.clearances == {}
         assert vault.removed() == {}
     assert verify(home).ok
+
+
+def test_what_comes_back_has_the_shares_that_it_had(home: Path, recordings: Path) -> None:
+    """Else whoever takes a stem out and in again would have others' shares, without their signatures."""
+    with Vault.open(home) as vault:
+        vault.add_holder("Cleo")
+        stem = next(each for each in vault.stems() if each.title == "drum_cowbell")
+        half = {"Ada": 500_000, "Cleo": 500_000}
+        shares = vault.split(stem.stem, half, half)
+        vault.remove(stem.stem)
+        (again,) = vault.add([Declared(recordings / "drum_cowbell.flac", "Ada", "beats")]).added
+        assert vault.shares(again.stem.stem) == shares
+        assert [sorted(side.values()) for side in shares.values()] == [[500_000, 500_000]] * 2
+        whole = (entries.Share(holder=stem.holder, ppm=entries.WHOLE_PPM),)
+        entry = next(
+            each
+            for _, each in vault.log.entries()
+            if isinstance(each, entries.Stem) and each.stem == stem.stem
+        )
+        assert verify(home).ok
+        vault.log.append([msgspec.structs.replace(entry, master=whole, publishing=whole)])
+    assert "enters again with other shares" in verify(home).problems[0].detail
 
 
 def test_what_is_cleared_by_a_key_that_is_not_here_is_not_removed(home: Path) -> None:

@@ -113,6 +113,7 @@ def plan(entries: list[Entry], index: int) -> dict[str, Any]:
     own_terms = terms(entries, period, last)
     own = entitled(entries, period, currency, last, own_terms)
     late: dict[str, int] = {}
+    restored: dict[str, int] = {}
     left = own - was["carried"]
     periods: dict[str, dict[str, Any]] = {}
     for of, old in was["periods"].items():
@@ -124,6 +125,7 @@ def plan(entries: list[Entry], index: int) -> dict[str, Any]:
             back = min(old["back"], more)
             new["back"] -= back
             left += back
+            restored[of] = back
             late[of] = more - back
             nobody = not sum(each["ms"] for each in heard(entries, of, -1, last))
             new["nobody"] += late[of] if nobody else 0
@@ -140,6 +142,11 @@ def plan(entries: list[Entry], index: int) -> dict[str, Any]:
     own_pool = max(left, 0)
     total_ms = sum(each["ms"] for each, _ in placements)
     nobody_own = 0 if total_ms else own_pool
+    for of, back in restored.items():
+        lost = min(nobody_own, back)  # it came back to nobody
+        periods[of]["nobody"] += lost
+        periods[of]["back"] += lost
+        nobody_own -= lost
     periods[period] = {"terms": own_terms, "back": 0, "nobody": nobody_own, "counted": last}
     pools = [(own_pool, own_terms, placements)]
     pools += [

@@ -114,6 +114,9 @@ def test_a_stem_that_was_taken_out_is_withdrawn(story: Any) -> None:
     index = told.add(Removal(time="2026-11-03T00:00:00.000Z", stem=told.s("Solo"), file_sha256="a" * 64))
     assert withdrawn(told.usage.books, told.s("Solo"), index).index == index
     assert withdrawn(told.usage.books, told.s("Solo"), index - 1) is None
+    again = told.stem("Solo", "ada", time="2026-11-04T00:00:00.000Z")
+    assert withdrawn(told.usage.books, told.s("Solo"), again) is None
+    assert withdrawn(told.usage.books, told.s("Solo"), again - 1) is not None
 
 
 def test_a_party_who_gave_the_share_away_still_has_what_is_frozen(story: Any) -> None:

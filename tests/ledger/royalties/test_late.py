@@ -260,6 +260,32 @@ def test_what_was_taken_back_and_comes_again_is_not_given_twice(story: Any) -> N
     assert [each.of(told.h("ben")) for each in divisions] == [0, 100, 1100]
 
 
+def test_what_comes_back_to_nobody_is_taken_from_nobody_again(story: Any) -> None:
+    told = duo(story)
+    told.place("Pad", 10, "2026-09-05T00:00:00.000Z")
+    told.place("Bass", 10, "2026-10-05T00:00:00.000Z")
+    told.place("Bass", 10, "2026-12-05T00:00:00.000Z")
+    of = told.income(100, "2026-09")
+    told.settle("2026-09")
+    told.correct(of, -100)
+    told.income(100, "2026-10")
+    assert told.settle("2026-10")[2].pool == 0
+    told.correct(of, 100)
+    assert told.settle("2026-11")[2].unallocated == 100
+    told.correct(of, -100)
+    told.income(100, "2026-12")
+    funds = told.settle("2026-12")[2].funds
+    assert (funds.taken_back, funds.not_given, funds.pool) == (100, 100, 100)
+
+
+def test_a_period_may_be_named_in_another_way(story: Any) -> None:
+    told = duo(story)
+    told.place("Pad", 10, "2026-10-05T00:00:00.000Z")
+    told.income(100, "2026-10")
+    told.settle("2026-10")
+    assert state(told, "ada", "2026-10-01..2026-10-31") == state(told, "ada", "2026-10")
+
+
 def test_a_settlement_with_nothing_to_give_counts_no_late_placements(story: Any) -> None:
     told = duo(story)
     told.place("Pad", 10, "2026-10-05T00:00:00.000Z")

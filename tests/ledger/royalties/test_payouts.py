@@ -200,6 +200,36 @@ def test_beancount_takes_it_and_has_the_same_balances(home: Home, tmp_path: Path
         assert each.closing > 0
 
 
+def test_beancount_takes_what_nobody_was_given_and_what_is_carried_over(story: Any, tmp_path: Path) -> None:
+    from beancount import loader
+    from beancount.parser import printer
+
+    told = story()
+    told.holder("ada")
+    told.stem("Pad", "ada")
+    nobodys = told.income(100, "2026-09")
+    told.settle("2026-09")
+    given = told.income(900, "2026-10")
+    told.place("Pad", 10, "2026-10-05T00:00:00.000Z")
+    told.settle("2026-10")
+    told.correct(nobodys, -100)
+    told.correct(given, -800)
+    for month in ("2026-11", "2026-12"):
+        told.income(500, month)
+        told.place("Pad", 10, f"{month}-05T00:00:00.000Z")
+        told.settle(month)
+    usage, size = told.usage, len(told.entries)
+    settled = [(index, (period, entry)) for index, period, entry in usage.books.settlements]
+    divisions = rederive(usage, [each for _, each in settled])
+    assert [each.funds.not_given for each in divisions] == [0, 0, 100, 0]
+    assert [each.funds.carried_out for each in divisions] == [0, 0, 300, 0]
+    numbered = [(index, made) for (index, _), made in zip(settled, divisions, strict=True)]
+    path = tmp_path / "royalties.beancount"
+    path.write_text(beancount_text(usage.books, numbered, balances(usage, size, "2026-12-31"), size), "utf-8")
+    _, errors, _ = loader.load_file(str(path))
+    assert not errors, [printer.format_error(each) for each in errors]
+
+
 def test_a_spreadsheet_runs_nothing(home: Home) -> None:
     text = csv_text(
         ("a", "b"), [("=1+1", -5), (" +cmd|' /C calc'!A0", 0), ("@x", None), ("\tx", "fine - really")]
@@ -222,14 +252,14 @@ def test_a_spreadsheet_runs_nothing(home: Home) -> None:
     assert NOW.now() < LATER.now()
 
 
-def test_a_payout_is_refused_while_corrections_wait_to_take_money_back(home: Home) -> None:
+def test_what_was_settled_stays_given_whatever_is_corrected(home: Home) -> None:
     index = next(at for at, entry in home.log.entries() if isinstance(entry, Income))
+    before = [owed(home, who) for who in (home.ada, home.ben)]
     record_correction(home.log, index, 1_000_000, "inv-1 was of 1.00", LATER)
     (found,) = Treasury(home.usage.books).waiting(home.log.size - 1)
-    assert (found.currency, found.late, found.taken_back > 0) == ("EUR", 0, True)
-    with pytest.raises(NotPayable, match=r"corrections take back .* settle first"):
-        record_payouts(home.log, "EUR", "run", clock=LATER)
-    assert len(record_payouts(home.log, "EUR", "run", despite_corrections=True, clock=LATER)) == 2
+    assert (found.currency, found.late, found.taken_back) == ("EUR", 0, 999_000_003)
+    assert [owed(home, who) for who in (home.ada, home.ben)] == before
+    assert len(record_payouts(home.log, "EUR", "run", clock=LATER)) == 2
 
 
 def test_a_payout_corrected_to_more_than_the_balance_has_to_be_meant(home: Home) -> None:

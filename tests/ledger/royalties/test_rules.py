@@ -103,6 +103,21 @@ def test_gini_at_its_ends() -> None:
     assert lorenz([3, 1]) == [(0.0, 0.0), (0.5, 0.25), (1.0, 1.0)]
 
 
+def test_what_a_placement_earns_is_without_income_that_came_late(story: Any) -> None:
+    told = story()
+    told.holder("ada")
+    told.stem("Pad", "ada")
+    told.place("Pad", 10, "2026-10-05T00:00:00.000Z")
+    told.income(70, "2026-10")
+    told.settle("2026-10")
+    told.income(50, "2026-10")
+    told.place("Pad", 10, "2026-11-05T00:00:00.000Z")
+    told.income(100, "2026-11")
+    made = fairness(told.usage.books, told.divide())
+    assert [(each.placements, each.amount_each) for each in made.shapes] == [(1, 100)]
+    assert [each.amount for each in made.holders.members] == [150]
+
+
 def test_what_the_rule_favours_is_shown(story: Any) -> None:
     told = evening(story)
     told.entries[4] = type(told.entries[4])(

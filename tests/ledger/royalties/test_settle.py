@@ -383,6 +383,16 @@ def test_the_running_month_is_settled_early_or_not_at_all(home: Home, stemloom: 
     assert "is not over: what is heard in it from now on counts in the next" in err
 
 
+def test_a_period_that_overlaps_a_settled_one_is_not_simulated(home: Home, stemloom: Any) -> None:
+    """Its days would count twice."""
+    home.income()
+    settle(home.log, "2025-03", early=True)
+    for command in ("simulate", "fairness"):
+        code, _, err = stemloom(command, "2025-03-01..2025-04-30", "--currency", "EUR")
+        assert (code, "overlaps 2025-03, which was already settled" in err) == (1, True)
+        assert stemloom(command, "2025-03-01..2025-03-31", "--currency", "EUR")[0] == 0
+
+
 def test_balance_and_statement_print_what_was_heard_since(home: Home, stemloom: Any) -> None:
     home.income()
     settled = settle(home.log, "2025-03", early=True)
