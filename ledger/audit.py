@@ -34,6 +34,8 @@ from .entries import (
     ms_of,
 )
 from .errors import LedgerError
+from .royalties.money import check_currency
+from .royalties.periods import Period
 from .statements import (
     check_approval,
     check_consent,
@@ -140,6 +142,9 @@ class Audit:
                 case Income() | Payout():
                     if isinstance(entry, Payout) and entry.holder not in self._keys:
                         yield f"a payout names {entry.holder}, who has not joined"
+                    check_currency(entry.currency)
+                    if isinstance(entry, Income):
+                        Period.parse(entry.period)
                     self._money[index] = entry.amount
                 case Correction():
                     if entry.corrects not in self._money:

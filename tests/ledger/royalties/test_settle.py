@@ -223,6 +223,18 @@ def test_terms_carry_on_what_they_do_not_change(home: Home) -> None:
     record_terms(home.log, "2025-03-21T00:00:00.000Z", master_ppm=1)
 
 
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [({"period": "foo"}, "'foo' is not a period"), ({"currency": "XXX"}, "'XXX' is not a currency")],
+)
+def test_income_that_cannot_be_settled_is_found_by_verify(home: Home, change: Any, sentence: str) -> None:
+    index = home.income()
+    assert verify(home.path).ok
+    home.log.append([msgspec.structs.replace(dict(home.log.entries())[index], **change)])
+    (problem,) = verify(home.path).problems
+    assert (problem.index, sentence in problem.detail) == (index + 1, True)
+
+
 def test_terms_that_reach_back_are_found_by_verify(home: Home) -> None:
     """However they came into the log."""
     share = tuple((source, 1_000_000) for source in SOURCES)
