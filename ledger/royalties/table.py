@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -79,13 +80,19 @@ class TableUsage:
     def heard(self, questions: Sequence[Sequence[Window]]) -> list[list[Heard]]:
         books = self.books
         answers: list[list[Heard]] = [[] for _ in questions]
-        tables = {"windows": _windows(questions), "owners": _owners(books, questions)}
+        tables = {
+            "windows": _windows(questions),
+            "segments": _segments(questions),
+            "periods": _periods(questions),
+            "edges": _edges(books),
+            "owners": _owners(books, questions),
+        }
         for question, stem, period, splits, ms, placements in self._database.run(_text("usage"), tables):
             if splits is None:
                 # Its owners never changed.
                 known = books.splits_of(stem, questions[question][0].last)
                 splits = known[0].index if known else -1
-            answers[question].append(Heard(stem, period, splits, int(ms), placements))
+            answers[question].append(Heard(stem, period, splits, int(ms), int(placements)))
         return [sorted(each, key=lambda heard: (heard.stem, heard.period, heard.splits)) for each in answers]
 
     def uses(self, window: Window, stems: Collection[str] | None = None) -> dict[str, StemUse]:
@@ -139,6 +146,29 @@ def _windows(questions: Sequence[Sequence[Window]], floor_ms: int = 0) -> Column
         for at, windows in enumerate(questions)
         for window in windows
     ]
+    return Columns(types, rows)
+
+
+def _segments(questions: Sequence[Sequence[Window]]) -> Columns:
+    ends = sorted({end for windows in questions for each in windows for end in (each.above, each.last)})
+    return Columns(dict.fromkeys(("above", "last"), "BIGINT"), list(pairwise(ends)))
+
+
+def _periods(questions: Sequence[Sequence[Window]]) -> Columns:
+    every = dict.fromkeys(each.period for windows in questions for each in windows)
+    types = {"period": "STRING", **dict.fromkeys(("start_ms", "end_ms"), "BIGINT")}
+    return Columns(
+        types, [(each.text, milliseconds_of(each.start), milliseconds_of(each.end)) for each in every]
+    )
+
+
+def _edges(books: Books) -> Columns:
+    types = {"stem": "STRING", **dict.fromkeys(("start_ms", "end_ms"), "BIGINT")}
+    rows = []
+    for stem, known in books.splits.items():
+        if len(known) > 1:
+            times = sorted({milliseconds_of(each.time) for each in known})
+            rows += [(stem, start, end) for start, end in pairwise([_EVER, *times, _NEVER])]
     return Columns(types, rows)
 
 
