@@ -63,6 +63,9 @@ class _Stem:
     publishing: Mapping[str, int]
     standing: Mapping[str, int]
     """By use: the standing consents that were in force when it entered."""
+    index: int
+    """The entry of its entering, the last time."""
+    time: str
 
 
 @dataclass(slots=True)
@@ -123,7 +126,7 @@ class Audit:
                 case Key():
                     yield from self._key(entry)
                 case Stem():
-                    yield from self._stem(entry)
+                    yield from self._stem(index, entry)
                 case Receipt():
                     yield from self._receipt(entry)
                 case Removal():
@@ -184,8 +187,9 @@ class Audit:
                 return False
             if earliest < grant.since or (grant.until is not None and latest >= grant.until):
                 return False
+            stood = self._stood_from(group.stem, group.use, group.consent, earliest)
             for gone in self._withdrawals.get((group.stem, group.use), ()):
-                if gone.index > group.consent and latest > gone.silent_from:
+                if gone.index > stood and latest > gone.silent_from:
                     return False
             place = group.stem, group.session
             self._until[place] = max(self._until.get(place, 0), end)
@@ -238,7 +242,7 @@ class Audit:
         grant = None if index is None else self._grants[index]
         return None if grant is None or (grant.until is not None and time >= grant.until) else index
 
-    def _stem(self, entry: Stem) -> Iterator[str]:
+    def _stem(self, index: int, entry: Stem) -> Iterator[str]:
         if entry.stem != f"s{entry.pcm_sha256[:20]}":
             yield f"the id {entry.stem} does not follow from the sound's hash"
         known = self._stems.get(entry.stem)
@@ -256,7 +260,9 @@ class Audit:
             entry.holder,
             master,
             publishing,
-            {use: index for use, index in stands.items() if index is not None},
+            {use: grant for use, grant in stands.items() if grant is not None},
+            index,
+            entry.time,
         )
 
     def _splits(self, entry: Splits) -> Iterator[str]:
@@ -326,6 +332,16 @@ class Audit:
         known = self._stems.get(stem)
         return known is not None and known.standing.get(use) == consent
 
+    def _stood_from(self, stem: str, use: str, consent: int, start: str) -> int:
+        """The entry after which a withdrawal ends what a placement stands on.
+
+        That is its grant; of a standing one the entering of the stem, for it clears what enters later anew.
+        """
+        known = self._stems[stem]
+        if known.standing.get(use) == consent and start >= known.time:
+            return max(consent, known.index)
+        return consent
+
     def _signed(self, check: Callable[..., object], *of: object) -> None:
         """Check a signature, unless it was checked before."""
         if not self._trusting:
@@ -389,8 +405,9 @@ class Audit:
                 f"a placement of {entry.stem} starts at {entry.start}, "
                 f"outside its grant from {grant.since}{until}"
             )
+        stood = self._stood_from(entry.stem, entry.use, entry.consent, entry.start)
         for gone in self._withdrawals.get((entry.stem, entry.use), ()):
-            if gone.index > entry.consent and entry.start > gone.silent_from:
+            if gone.index > stood and entry.start > gone.silent_from:
                 yield (
                     f"a placement of {entry.stem} starts at {entry.start}, more than {GRACE_MS} ms after "
                     f"entry {gone.index} withdrew it at {gone.time}"

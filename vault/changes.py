@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from ..ledger import entries
 from ..ledger.errors import LedgerError
@@ -13,8 +14,13 @@ from .catalogue import Catalogue
 from .errors import CatalogueTrouble
 from .store import Store
 
-Shares = tuple[tuple[entries.Share, ...], tuple[entries.Share, ...]]
-"""Of master and publishing."""
+
+class Before(NamedTuple):
+    """Whose a stem was, and who had what part of it."""
+
+    holder: str
+    master: tuple[entries.Share, ...]
+    publishing: tuple[entries.Share, ...]
 
 
 class Changes:
@@ -58,14 +64,14 @@ class Changes:
         self.refresh()
         return indices
 
-    def shares_before(self, stems: Iterable[str]) -> dict[str, Shares]:
-        """Of stems that were here and were taken out: they come back with the shares that they had."""
+    def before(self, stems: Iterable[str]) -> dict[str, Before]:
+        """Of stems that were here and were taken out: they come back to their holder, with those shares."""
         gone = self._catalogue.removed().keys() & set(stems)
-        found: dict[str, Shares] = {}
+        found: dict[str, Before] = {}
         if gone:
             for _, entry in self._log.entries():
                 if isinstance(entry, entries.Stem | entries.Splits) and entry.stem in gone:
-                    found[entry.stem] = entry.master, entry.publishing
+                    found[entry.stem] = Before(entry.holder, entry.master, entry.publishing)
         return found
 
     def clear_abandoned(self) -> None:

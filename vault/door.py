@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..ledger import entries
 from ..ledger.clock import Clock
 from .catalogue import Catalogue, MeasuredRow
-from .changes import Changes, Shares
+from .changes import Before, Changes
 from .declared import Declared, Terms, settle
 from .decode import copy_file, write_file
 from .errors import BadDeclaration, Refused
@@ -137,7 +137,16 @@ class Door:
         fresh: dict[str, Newcomer] = {}
         with self._changes.alone():
             index = self._knowing.index(workers, learning)
+            before = self._changes.before(new.ready.stem for new in newcomers)
             for new in newcomers:
+                was = before.get(new.ready.stem)
+                if was is not None and was.holder != new.holder:
+                    reason = (
+                        f"this sound was in the vault before, as {new.ready.stem} of "
+                        f"{self._holder(was.holder).name}: it can come back as theirs alone"
+                    )
+                    doubles.append(Refusal(new.declared.path, reason))
+                    continue
                 twin = self._catalogue.title_and_holder(new.ready.stem)
                 if twin is None and new.ready.stem in fresh:
                     twin = fresh[new.ready.stem].terms.title, fresh[new.ready.stem].holder
@@ -165,7 +174,6 @@ class Door:
                     + [(new.conformed, self._store.conformed(stem)) for stem, new in fresh.items()]
                 )
                 time = self._clock.now()
-                before = self._changes.shares_before(fresh)
                 self._changes.sequence(
                     [_stem_entry(new, time, before.get(stem)) for stem, new in fresh.items()]
                 )
@@ -249,11 +257,11 @@ def _twin_reason(newcomer: Newcomer, title: str, owner: Holder) -> str:
     )
 
 
-def _stem_entry(new: Newcomer, time: str, before: Shares | None) -> entries.Stem:
+def _stem_entry(new: Newcomer, time: str, before: Before | None) -> entries.Stem:
     """`before`: the shares it had when it was here before, which only its parties can change."""
     terms = new.terms
     whole = (entries.Share(holder=new.holder, ppm=entries.WHOLE_PPM),)
-    master, publishing = before or (whole, whole)
+    master, publishing = (before.master, before.publishing) if before else (whole, whole)
     return entries.Stem(
         time=time,
         stem=new.ready.stem,

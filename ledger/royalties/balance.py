@@ -186,11 +186,10 @@ def withdrawn(books: Books, stem: str, last: int) -> Withdrawn | None:
             if isinstance(coming, Removal):
                 return Withdrawn(index, coming.time)
             break
-    granted = set(books.entered.get(stem, {}))
+    standing, own = books.consented(stem, last)
+    granted = set(standing)
     since: Withdrawn | None = None
-    for index, consent in books.consents.get(stem, ()):
-        if index > last:
-            break
+    for index, consent in own:
         if consent.action == "grant":
             granted |= set(consent.uses)
             since = None

@@ -58,8 +58,8 @@ class Books:
     """Per stem id."""
     standing: dict[tuple[str, str], tuple[int, Standing]] = field(default_factory=dict)
     """By holder and use: consents for stems to come."""
-    entered: dict[str, dict[str, tuple[int, Standing]]] = field(default_factory=dict)
-    """By stem and use: the standing consents under which it entered."""
+    entered: dict[str, list[tuple[int, dict[str, tuple[int, Standing]]]]] = field(default_factory=dict)
+    """By stem, each time that it entered, by which entry: the standing consents then, by use."""
     terms: list[tuple[int, Terms]] = field(default_factory=list)
     income: list[tuple[int, Period, Income]] = field(default_factory=list)
     settlements: list[tuple[int, Period, Settlement]] = field(default_factory=list)
@@ -70,6 +70,15 @@ class Books:
     """By stem id: when it entered the vault and was taken out of it, in turns."""
     days: dict[str, int] = field(default_factory=dict)
     """By day, `YYYY-MM-DD`: the first placement that starts on it and has a millisecond."""
+
+    def consented(
+        self, stem: str, last: int
+    ) -> tuple[dict[str, tuple[int, Standing]], list[tuple[int, Consent]]]:
+        """The standing consents that a stem entered under the last time, by use, and its own since then."""
+        entered = [each for each in self.entered.get(stem, ()) if each[0] <= last]
+        index, standing = entered[-1] if entered else (-1, {})
+        own = [each for each in self.consents.get(stem, ()) if index < each[0] <= last]
+        return standing, own
 
     def first_heard(self, period: Period, last: int) -> int | None:
         """The first placement that has a millisecond and starts in a period, among entries 0 to `last`."""
@@ -141,14 +150,12 @@ def gather(entries: Entries) -> Books:
                         books.standing[entry.holder, use] = index, entry
             case Stem():
                 books.stems.setdefault(entry.stem, (index, entry))
-                books.entered.setdefault(
-                    entry.stem,
-                    {
-                        use: (at, grant)
-                        for (holder, use), (at, grant) in books.standing.items()
-                        if holder == entry.holder and (grant.until is None or entry.time < grant.until)
-                    },
-                )
+                standing = {
+                    use: (at, grant)
+                    for (holder, use), (at, grant) in books.standing.items()
+                    if holder == entry.holder and (grant.until is None or entry.time < grant.until)
+                }
+                books.entered.setdefault(entry.stem, []).append((index, standing))
                 books.comings.setdefault(entry.stem, []).append((index, entry))
                 _add_splits(books, index, entry)
             case Splits():

@@ -345,10 +345,9 @@ def _source(line: IncomeLine) -> SourceIncome:
 
 def consents_in_force(books: Books, stem: str, time: str, last: int) -> tuple[Cleared, ...]:
     """Uses that `stem` is cleared for at `time` by entries 0 to `last`, each with its grant, by use."""
-    grants: dict[str, tuple[int, Consent | Standing]] = {**books.entered.get(stem, {})}
-    for index, consent in books.consents.get(stem, ()):
-        if index > last:
-            break
+    standing, own = books.consented(stem, last)
+    grants: dict[str, tuple[int, Consent | Standing]] = {**standing}
+    for index, consent in own:
         for use in consent.uses:
             if consent.action == "grant":
                 grants[use] = (index, consent)

@@ -17,6 +17,9 @@ from click.testing import CliRunner
 from stemloom import Player, Vault
 from stemloom.cli import main
 from stemloom.ledger import entries
+from stemloom.ledger.royalties.balance import withdrawn
+from stemloom.ledger.royalties.books import gather
+from stemloom.ledger.royalties.stating import consents_in_force
 from stemloom.ledger.verify import verify
 from stemloom.vault.declared import Declared
 from stemloom.vault.demo import build
@@ -169,6 +172,40 @@ def test_what_comes_back_has_the_shares_that_it_had(home: Path, recordings: Path
         assert verify(home).ok
         vault.log.append([msgspec.structs.replace(entry, master=whole, publishing=whole)])
     assert "enters again with other shares" in verify(home).problems[0].detail
+
+
+def test_what_was_removed_comes_back_to_its_holder_alone(home: Path, recordings: Path) -> None:
+    with Vault.open(home) as vault:
+        vault.add_holder("Cleo")
+        stem = next(each for each in vault.stems() if each.title == "drum_cowbell")
+        vault.remove(stem.stem)
+        made = vault.add([Declared(recordings / "drum_cowbell.flac", "Cleo", "beats")])
+        assert made.added == ()
+        assert "was in the vault before" in made.refused[0].reason
+        assert "of Ada: it can come back as theirs alone" in made.refused[0].reason
+    assert verify(home).ok
+
+
+def test_what_comes_back_under_a_standing_consent_may_be_heard(home: Path, recordings: Path) -> None:
+    """The withdrawal of its removal is older than its return, and newer than the consent that clears it."""
+    with Vault.open(home) as vault:
+        vault.stand("Ada", ["stream"])
+        stem = next(each for each in vault.stems() if each.title == "loop_tabla").stem
+        vault.remove(stem)
+        vault.add([Declared(recordings / "loop_tabla.flac", "Ada", "beats", mood=("alone",))])
+        assert list(vault.stem(stem).clearances) == ["stream"]
+        last = vault.log.size - 1
+        books = gather(vault.log.entries())
+        assert withdrawn(books, stem, last) is None
+        assert withdrawn(books, stem, last - 1) is not None
+        assert [each.use for each in consents_in_force(books, stem, "2026-11-30", last)] == ["stream"]
+    with Player.from_text(home, SCRIPT.replace("role beats", "role beats, mood alone"), seed=1) as player:
+        player.read(20 * RATE)
+        player.read(1)
+    with Vault.open(home) as vault:
+        heard = {entry.stem for _, entry in vault.log.entries() if isinstance(entry, entries.Placement)}
+        assert stem in heard
+    assert verify(home).ok
 
 
 def test_what_is_cleared_by_a_key_that_is_not_here_is_not_removed(home: Path) -> None:
