@@ -173,6 +173,11 @@ def test_another_holders_sound_is_held_until_somebody_has_looked(
         (found, *_) = vault.identify(copy)
         assert found.same
         vault.remove("Again")
+        (refused,) = vault.add(
+            [Declared(copy, "Ben", "beats", shape="sustained", accept_likeness=True)]
+        ).refused
+        assert "of Ada: it can come back as theirs alone" in refused.reason
+        soundfile.write(copy, (sounds["loop_garzul.flac"][:, 4000:] * 0.7).T, RATE, subtype="PCM_16")
         assert vault.add([Declared(copy, "Ben", "beats", shape="sustained", accept_likeness=True)]).added
     done = CliRunner().invoke(main, ["--home", str(tmp_path / "home"), "vault", "identify", str(copy)])
     assert done.exit_code == 0, done.output
