@@ -11,10 +11,10 @@ from ..entries import Removal
 from .books import Books
 from .division import rederive
 from .errors import NotAHolder
-from .funds import Treasury
 from .money import LARGEST, coin
 from .periods import Period
 from .terms import in_force
+from .treasury import Treasury
 from .usage import Usage
 
 
@@ -139,7 +139,7 @@ def _balance(books: Books, who: str, currency: str, account: _Sums, size: int, l
         earned - account.adjusted,
         account.adjusted,
         paid,
-        unpaid(account.frozen, earned - paid),
+        still_frozen(account.frozen, earned - paid),
         earned - paid,
         payable(earned - paid, currency, least),
     )
@@ -171,7 +171,7 @@ def payable(closing: int, currency: str, least: int) -> int:
     return whole if closing >= least else 0
 
 
-def unpaid(frozen: int, closing: int) -> int:
+def still_frozen(frozen: int, closing: int) -> int:
     """What of a balance is frozen, where withdrawn stems earned `frozen`: the rest is paid first."""
     return max(0, min(frozen, closing))
 

@@ -22,8 +22,9 @@ from ..errors import VerificationFailed
 from .books import Books
 from .divide import largest_remainder
 from .errors import NothingToSettle
-from .funds import Funds, Pool, Treasury
+from .funds import Funds, Pool
 from .periods import Period
+from .treasury import Treasury
 from .usage import Heard, Usage
 
 Parted = Callable[[int, int], Mapping[str, int]]
@@ -56,6 +57,11 @@ class Line:
     amount: int
     master: tuple[Part, ...]
     publishing: tuple[Part, ...]
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Of both sides."""
+        return *self.master, *self.publishing
 
     def of(self, holder: str) -> tuple[int, int]:
         """What of it is a holder's: master, publishing."""
@@ -192,23 +198,20 @@ def divide(
     ms: dict[str, int] = {}
     unallocated = 0
     for number, (pool, found) in enumerate(zip(funds.pools, heard, strict=True)):
-        stems: dict[str, list[Heard]] = {}
-        for each in found:
-            stems.setdefault(each.stem, []).append(each)
-        ids = sorted(stems)
-        weights = [sum(each.ms for each in stems[stem]) for stem in ids]
+        stems = _by_stem(found)
+        weights = [sum(each.ms for each in of_stem) for of_stem in stems.values()]
         amount = pool.amount if any(weights) else 0
         unallocated += pool.amount - amount
         if parted is None:
-            amounts = largest_remainder(amount, weights, ids)
+            amounts = largest_remainder(amount, weights, list(stems))
         else:
             given = parted(number, amount)
-            amounts = [given.get(stem, 0) for stem in ids]
+            amounts = [given.get(stem, 0) for stem in stems]
             assert sum(amounts) == amount
-        for stem, of_stem, part in zip(ids, weights, amounts, strict=True):
-            lines.setdefault(stem, []).extend(_lines(books, pool, stems[stem], part))
-            if not number:
-                ms[stem] = of_stem
+        for (stem, of_stem), part in zip(stems.items(), amounts, strict=True):
+            lines.setdefault(stem, []).extend(_lines(books, pool, of_stem, part))
+        if number == 0:
+            ms = dict(zip(stems, weights, strict=True))
     return Division(
         funds=funds,
         total_ms=sum(ms.values()),
@@ -218,6 +221,14 @@ def divide(
             for stem, each in sorted(lines.items())
         ),
     )
+
+
+def _by_stem(heard: Sequence[Heard]) -> dict[str, list[Heard]]:
+    """By id, in its order."""
+    stems: dict[str, list[Heard]] = {}
+    for each in sorted(heard, key=lambda each: each.stem):
+        stems.setdefault(each.stem, []).append(each)
+    return stems
 
 
 def _lines(books: Books, pool: Pool, heard: Sequence[Heard], amount: int) -> list[Line]:

@@ -174,7 +174,7 @@ def _holders(books: Books, division: Division) -> list[Member]:
     for stem in division.stems:
         for line in stem.lines:
             parts: dict[str, int] = {}
-            for part in (*line.master, *line.publishing):
+            for part in line.parts:
                 parts[part.holder] = parts.get(part.holder, 0) + part.amount
             for holder, amount in parts.items():
                 earned[holder] = earned.get(holder, 0) + amount

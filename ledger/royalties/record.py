@@ -13,11 +13,11 @@ from .balance import Balance, balances, payable
 from .books import Books
 from .engines import Engine, books_of, usage_of
 from .errors import BadAmount, BadPeriod, BadTerms, NotAHolder, NotPayable
-from .funds import Treasury
 from .money import LARGEST, check_currency, coin, decimal_text, money_text
 from .periods import Period
 from .settle import refuse_future, refuse_settled
 from .terms import SOURCES, in_force
+from .treasury import Treasury
 from .turn import sealed, turn
 from .usage import Usage
 

@@ -14,9 +14,10 @@ from .books import Books, Entries, Read, gather
 from .division import Division, divide, divide_period, heard_of
 from .engines import Engine, usage_of
 from .errors import AlreadySettled, BadPeriod, NothingHeard, NothingToSettle, NotOver, SeveralCurrencies
-from .funds import Funds, Treasury
+from .funds import Funds
 from .money import check_currency, money_text
 from .periods import Period
+from .treasury import Treasury
 from .turn import sealed, turn
 from .usage import EntriesUsage
 

@@ -18,8 +18,8 @@ from functools import partial
 from .divide import largest_remainder
 from .division import Division, divide, heard_of
 from .errors import BadRule
-from .funds import Treasury
 from .periods import Period
+from .treasury import Treasury
 from .usage import Heard, Played, Usage
 
 STRICT = "strict-ms"

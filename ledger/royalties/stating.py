@@ -9,13 +9,13 @@ import msgspec
 from ..entries import Consent, Settlement, Standing
 from ..errors import VerificationFailed
 from ..statements import commitment
-from .balance import payable, payments, unpaid, withdrawn
+from .balance import payable, payments, still_frozen, withdrawn
 from .books import Books
 from .divide import ROUNDING
 from .division import Division, Line, Part, rederive, unheard
 from .engines import Engine, usage_of
 from .errors import NotAHolder, NotSettled, SeveralCurrencies
-from .funds import IncomeLine, Treasury
+from .funds import IncomeLine
 from .money import check_currency
 from .periods import Period
 from .statement import (
@@ -37,6 +37,7 @@ from .statement import (
     TermsUsed,
     Used,
 )
+from .treasury import Treasury
 from .turn import ReadableLog, Sealed, sealed
 from .usage import Amount, StemUse, Usage
 from .windows import Window
@@ -130,6 +131,7 @@ class Statements:
         opening = self._opening.get(holder, 0) - sum(each.amount for each in before)
         out = sum(each.amount for each in paid)
         closing = opening + accrued + adjusted - out
+        frozen = sum(each.frozen.amount for each in stems if each.frozen is not None)
         lines = [line for each in stems for line in each.lines]
         return Statement(
             v=2,
@@ -184,7 +186,7 @@ class Statements:
             paid=out,
             closing=closing,
             payable=payable(closing, entry.currency, division.funds.terms.terms.threshold),
-            frozen=unpaid(sum(each.frozen.amount for each in stems if each.frozen is not None), closing),
+            frozen=still_frozen(frozen, closing),
             stems=tuple(stems),
             rounding=ROUNDING,
             recompute=self._how,
@@ -209,7 +211,7 @@ class Statements:
                 splits = books.splits_before(stem, division.period.end, division.last)
                 parties = {share.holder for share in (*splits.master, *splits.publishing)}
             else:
-                parties = {part.holder for line in divided.lines for part in (*line.master, *line.publishing)}
+                parties = {part.holder for line in divided.lines for part in line.parts}
             for party in {entry.holder, *parties}:
                 found.setdefault(party, set()).add(stem)
         for stem, sums in self._gone.items():
@@ -220,14 +222,17 @@ class Statements:
 
     def _earned_by_withdrawn(self) -> dict[str, dict[str, int]]:
         """What each stem that is withdrawn has earned, up to this settlement, by holder."""
-        found: dict[str, dict[str, int]] = {}
+        found: dict[str, dict[str, int]] = {
+            stem: {}
+            for stem in self._books.stems
+            if withdrawn(self._books, stem, self._entry.last) is not None
+        }
         for division in self._divisions:
             for each in division.stems:
-                if withdrawn(self._books, each.stem, self._entry.last) is not None:
-                    sums = found.setdefault(each.stem, {})
-                    for line in each.lines:
-                        for part in (*line.master, *line.publishing):
-                            sums[part.holder] = sums.get(part.holder, 0) + part.amount
+                sums = found.get(each.stem)
+                if sums is not None:
+                    for part in (part for line in each.lines for part in line.parts):
+                        sums[part.holder] = sums.get(part.holder, 0) + part.amount
         return found
 
     @staticmethod

@@ -1,7 +1,7 @@
 """Usage by SQL over the log's Parquet (`ledger/export.py`): one text each, for DuckDB and for Spark.
 
-The texts (`usage.sql`, `uses.sql`, `sessions.sql`, `played.sql`) add up integers and count; money is
-divided in `division.py` alone. A database here is what runs a text over the tables that it names.
+The texts, which are the `.sql` files beside this, add up integers and count; money is divided in
+`division.py` alone. A database here is what runs a text over the tables that it names.
 """
 
 from __future__ import annotations
@@ -23,15 +23,6 @@ from .usage import Amount, Heard, Played, StemUse
 from .windows import Window
 
 _ENTRIES = "SELECT e.index, e.json FROM entries AS e WHERE e.kind <> 'placement' ORDER BY e.index"
-_DAYS = """
-    SELECT d.day_ms, MIN(d.index)
-    FROM (
-        SELECT e.time_ms - ((e.time_ms % 86400000) + 86400000) % 86400000 AS day_ms, e.index
-        FROM entries AS e
-        WHERE e.kind = 'placement' AND e.ms > 0
-    ) AS d
-    GROUP BY d.day_ms
-"""
 _LAST = "SELECT MAX(e.index) FROM entries AS e"
 _INDEX = 10**16
 """What `uses.sql` multiplies a time by, to have an index below it."""
@@ -70,7 +61,9 @@ class TableUsage:
             # The last entry may be a placement.
             ((last,),) = self._database.run(_LAST, {})
             self._books.size = 0 if last is None else last + 1
-            self._books.days = {_day(day_ms): first for day_ms, first in self._database.run(_DAYS, {})}
+            self._books.days = {
+                _day(day_ms): first for day_ms, first in self._database.run(_text("days"), {})
+            }
         return self._books
 
     def _entries(self) -> Iterator[tuple[int, Entry]]:

@@ -138,8 +138,8 @@ def balance(door: Door, holder: str | None, sheet: Path | None, engine: Engine |
     from ..ledger.royalties.accounts import balances_csv
     from ..ledger.royalties.balance import balances, heard_since
     from ..ledger.royalties.engines import usage_of
-    from ..ledger.royalties.funds import Treasury
     from ..ledger.royalties.money import decimal_text
+    from ..ledger.royalties.treasury import Treasury
     from ..ledger.royalties.turn import sealed
 
     checked_output(sheet)

@@ -20,10 +20,10 @@ from stemloom.ledger.canonical import encode
 from stemloom.ledger.errors import LedgerError, VerificationFailed
 from stemloom.ledger.export import _write
 from stemloom.ledger.royalties.duck import Duck
-from stemloom.ledger.royalties.funds import Treasury
 from stemloom.ledger.royalties.periods import Period
 from stemloom.ledger.royalties.stating import Statements
 from stemloom.ledger.royalties.table import TableUsage
+from stemloom.ledger.royalties.treasury import Treasury
 from stemloom.ledger.royalties.usage import Usage
 from stemloom.ledger.royalties.windows import Window
 

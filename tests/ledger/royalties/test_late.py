@@ -16,11 +16,12 @@ from stemloom.ledger.royalties.balance import balances, heard_since
 from stemloom.ledger.royalties.divide import largest_remainder
 from stemloom.ledger.royalties.division import rederive
 from stemloom.ledger.royalties.errors import NothingToSettle
-from stemloom.ledger.royalties.funds import Treasury, Waiting
+from stemloom.ledger.royalties.funds import Waiting
 from stemloom.ledger.royalties.periods import Period
 from stemloom.ledger.royalties.settle import check_settlements, only_currency, settlement_entry
 from stemloom.ledger.royalties.statement import Statement
 from stemloom.ledger.royalties.stating import Statements
+from stemloom.ledger.royalties.treasury import Treasury
 
 PEOPLE = ("ada", "ben", "cleo")
 MONTHS = tuple(f"2026-{month:02d}" for month in range(1, 7))

@@ -20,11 +20,11 @@ from stemloom.ledger.royalties.accounts import balances_csv, beancount_text, csv
 from stemloom.ledger.royalties.balance import balances, payable
 from stemloom.ledger.royalties.division import rederive
 from stemloom.ledger.royalties.errors import AlreadySettled, BadAmount, NotAHolder, NotPayable
-from stemloom.ledger.royalties.funds import Treasury
 from stemloom.ledger.royalties.money import LARGEST
 from stemloom.ledger.royalties.record import record_correction, record_income, record_payouts, record_terms
 from stemloom.ledger.royalties.settle import settle
 from stemloom.ledger.royalties.stating import statement
+from stemloom.ledger.royalties.treasury import Treasury
 from stemloom.ledger.verify import verify
 
 LATER = FixedClock("2025-04-02T12:00:00.000Z")
