@@ -7,13 +7,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from stemloom.engine.compose import next_bar
-from stemloom.engine.rehearsal import rehearse
-from stemloom.engine.score import score
-from stemloom.engine.state import first_state
-from stemloom.script.check import accepted, check
+from stemloom.engine.compose.compose import next_bar
+from stemloom.engine.compose.rehearsal import rehearse
+from stemloom.engine.compose.score import score
+from stemloom.engine.compose.state import first_state
+from stemloom.script.check.check import accepted, check
+from stemloom.vault.catalogue.snapshot import Snapshot
 from stemloom.vault.records import ROLES, Clearance, Holder, Stem
-from stemloom.vault.snapshot import Snapshot
 
 from .harness import Figure, side_by_side
 

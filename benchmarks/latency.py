@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from stemloom.engine.trial import block_times
+from stemloom.engine.mix.trial import block_times
 
 from .harness import RESULTS, Figure, machine
 

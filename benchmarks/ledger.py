@@ -23,10 +23,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from stemloom.engine.callback import TIMES, duration_of, step_of
-from stemloom.engine.machine import monotonic_ns, sleep_ns
-from stemloom.engine.mixer import Mixer
-from stemloom.engine.rack import (
+from stemloom.engine.mix.callback import TIMES, duration_of, step_of
+from stemloom.engine.mix.machine import monotonic_ns, sleep_ns
+from stemloom.engine.mix.mixer import Mixer
+from stemloom.engine.mix.rack import (
     COMMITTED,
     ENDED,
     REPORT,
@@ -39,17 +39,17 @@ from stemloom.engine.rack import (
     seen,
     tell,
 )
-from stemloom.engine.scribe import Scribe
-from stemloom.ledger import statements
-from stemloom.ledger.canonical import PlacementForm
+from stemloom.engine.play.scribe import Scribe
 from stemloom.ledger.clock import FixedClock
-from stemloom.ledger.disk import RealDisk
-from stemloom.ledger.entries import WHOLE_PPM, Consent, Entry, Placement, Session, Share, Stem, ms_of
-from stemloom.ledger.frames import Intention
-from stemloom.ledger.keys import PrivateKey
-from stemloom.ledger.log import Log
-from stemloom.ledger.receipt import check_receipt
-from stemloom.ledger.verify import verify
+from stemloom.ledger.entries import signing
+from stemloom.ledger.entries.canonical import PlacementForm
+from stemloom.ledger.entries.entries import WHOLE_PPM, Consent, Entry, Placement, Session, Share, Stem, ms_of
+from stemloom.ledger.log.journal_format import Intention
+from stemloom.ledger.log.log import Log
+from stemloom.ledger.log.receipt import check_receipt
+from stemloom.ledger.tlog.disk import RealDisk
+from stemloom.ledger.tlog.keys import PrivateKey
+from stemloom.ledger.verify.verify import verify
 
 from .harness import Figure
 
@@ -83,12 +83,12 @@ class Story:
 
     def __init__(self, origin: str) -> None:
         key = PrivateKey.from_seed(b"b" * 32)
-        self.holder = statements.holder_id(key.public)
+        self.holder = signing.holder_id(key.public)
         self.stem = "s" + "a" * 20
         whole = (Share(holder=self.holder, ppm=WHOLE_PPM),)
-        name = statements.commitment("Ada", "00" * 16)
+        name = signing.commitment("Ada", "00" * 16)
         self.entries: list[Entry] = [
-            statements.make_holder(key, origin=origin, name=name, custody="operator", time=TIME),
+            signing.make_holder(key, origin=origin, name=name, custody="operator", time=TIME),
             Stem(
                 time=TIME,
                 stem=self.stem,
@@ -112,7 +112,7 @@ class Story:
         ]
 
     def _consent(self, key: PrivateKey, origin: str) -> Consent:
-        return statements.make_consent(
+        return signing.make_consent(
             key,
             origin=origin,
             holder=self.holder,

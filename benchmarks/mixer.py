@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stemloom.engine.kernel import mix_span, no_effects
-from stemloom.engine.machine import outer
-from stemloom.engine.rack import BUS, PLAYING, SPAN, SPAN_QUANTA, VOICE
+from stemloom.engine.mix.kernel import mix_span, no_effects
+from stemloom.engine.mix.machine import outer
+from stemloom.engine.mix.rack import BUS, PLAYING, SPAN, SPAN_QUANTA, VOICE
 
 from . import scsynth
 from .harness import Figure, side_by_side

@@ -7,8 +7,8 @@ from pathlib import Path
 from statistics import median
 
 from stemloom import Vault, render
-from stemloom.script.check import accepted
-from stemloom.vault.demo import build
+from stemloom.demo import build
+from stemloom.script.check.check import accepted
 
 from .harness import Figure, side_by_side
 

@@ -17,20 +17,20 @@ from pathlib import Path
 
 import duckdb
 
-from stemloom.ledger.canonical import encode
-from stemloom.ledger.entries import WHOLE_PPM, Entry, Holder, Income, Share, Stem
-from stemloom.ledger.export import _write
-from stemloom.ledger.royalties.accounts import statement_csv
-from stemloom.ledger.royalties.division import divide_period
+from stemloom.ledger.division.division import divide_period
+from stemloom.ledger.division.periods import Period
+from stemloom.ledger.entries.canonical import encode
+from stemloom.ledger.entries.entries import WHOLE_PPM, Entry, Holder, Income, Share, Stem
+from stemloom.ledger.entries.signing import commitment
+from stemloom.ledger.log.export import _write
+from stemloom.ledger.royalties.accounting_formats import statement_csv
 from stemloom.ledger.royalties.duck import Duck
-from stemloom.ledger.royalties.page import page
-from stemloom.ledger.royalties.periods import Period
+from stemloom.ledger.royalties.money_lock import Sealed
 from stemloom.ledger.royalties.settle import settlement_entry
-from stemloom.ledger.royalties.statement import Named, to_bytes
-from stemloom.ledger.royalties.stating import Statements
+from stemloom.ledger.royalties.statement import Statements
+from stemloom.ledger.royalties.statement_page import page
+from stemloom.ledger.royalties.statement_schema import Named, to_bytes
 from stemloom.ledger.royalties.table import TableUsage
-from stemloom.ledger.royalties.turn import Sealed
-from stemloom.ledger.statements import commitment
 
 from .harness import Figure
 from .ledger import _resident

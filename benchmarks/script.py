@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from stemloom.engine.compose import next_bar
-from stemloom.engine.score import score
-from stemloom.engine.state import first_state
-from stemloom.script.check import accepted, check
+from stemloom.engine.compose.compose import next_bar
+from stemloom.engine.compose.score import score
+from stemloom.engine.compose.state import first_state
+from stemloom.script.check.check import accepted, check
 from stemloom.script.words import MOST_BYTES
 
 from .compose import NOW, snapshot

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from stemloom import Player, Vault
-from stemloom.vault.demo import build
+from stemloom.demo import build
 
 from .harness import ROOT, Figure, side_by_side
 

@@ -13,14 +13,14 @@ import numpy as np
 import soundfile
 
 from stemloom import Vault
-from stemloom.engine.session import Session
-from stemloom.ledger import entries
-from stemloom.script.check import accepted
-from stemloom.vault.catalogue import MeasuredRow
-from stemloom.vault.declared import Declared
-from stemloom.vault.heard import Heard
-from stemloom.vault.measure import Measured
-from stemloom.vault.processes import cores
+from stemloom.engine.play.session import Session
+from stemloom.ground.processes import cores
+from stemloom.ledger.entries import entries
+from stemloom.script.check.check import accepted
+from stemloom.vault.catalogue.catalogue import MeasuredRow
+from stemloom.vault.sound.declared import Declared
+from stemloom.vault.sound.heard import Heard
+from stemloom.vault.sound.measure import Measured
 
 from .harness import Figure
 

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from stemloom.engine.callback import new_deck
-from stemloom.engine.rack import CLOSING, XRUNS, tell
-from stemloom.engine.stream import PortAudioDevice, portaudio
-from stemloom.engine.trial import mixer_with
+from stemloom.engine.mix.callback import new_deck
+from stemloom.engine.mix.rack import CLOSING, XRUNS, tell
+from stemloom.engine.mix.trial import mixer_with
+from stemloom.engine.play.stream import PortAudioDevice, portaudio
 
 RATE, BLOCK, VOICES = 48_000, 128, 64
 

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from stemloom.engine.rehearsal import rehearse
-from stemloom.script.check import accepted, check
-from stemloom.script.load import text_of
+from stemloom.engine.compose.rehearsal import rehearse
+from stemloom.script.check.check import accepted, check
+from stemloom.script.check.shelf import Shelf
 from stemloom.script.problems import CODES, Problem, ScriptRejected, render
-from stemloom.script.shelf import Shelf
+from stemloom.script.text.load import text_of
+from stemloom.vault.catalogue.snapshot import Snapshot
 from stemloom.vault.records import Clearance, Stem
-from stemloom.vault.snapshot import Snapshot
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "errors.md"

@@ -41,20 +41,20 @@ from click.testing import CliRunner
 from stemloom import Vault
 from stemloom.cli import main as program
 from stemloom.cli.output import table
+from stemloom.demo import build
+from stemloom.demo.stems import RECIPES
 from stemloom.engine.clock import BarClock
-from stemloom.engine.compose import next_bar, strike
-from stemloom.engine.events import Input
-from stemloom.engine.latches import Latches
+from stemloom.engine.compose.compose import next_bar, strike
+from stemloom.engine.compose.events import Input
+from stemloom.engine.compose.score import Score, score
+from stemloom.engine.compose.state import first_state
 from stemloom.engine.plan import Bar, Placement
-from stemloom.engine.score import Score, score
-from stemloom.engine.state import first_state
+from stemloom.engine.play.latches import Latches
 from stemloom.ledger.clock import SystemClock
-from stemloom.script.check import accepted
-from stemloom.script.format import format_text
-from stemloom.vault.demo import build
-from stemloom.vault.demo.stems import RECIPES
+from stemloom.script.check.check import accepted
+from stemloom.script.text.format import format_text
+from stemloom.vault.catalogue.snapshot import Snapshot
 from stemloom.vault.records import ENGINE_RATE
-from stemloom.vault.snapshot import Snapshot
 
 DOCS = Path(__file__).resolve().parent
 LANGUAGE, TUTORIAL = DOCS / "language.md", DOCS / "tutorial.md"

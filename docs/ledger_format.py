@@ -15,13 +15,14 @@ from typing import Any, get_args
 
 import msgspec
 
-from stemloom.ledger import entries, merkle, statements
-from stemloom.ledger.canonical import digest, encode
 from stemloom.ledger.clock import FixedClock
-from stemloom.ledger.entries import Entry
-from stemloom.ledger.keys import PrivateKey
-from stemloom.ledger.log import Log
+from stemloom.ledger.entries import entries, signing
+from stemloom.ledger.entries.canonical import digest, encode
+from stemloom.ledger.entries.entries import Entry
+from stemloom.ledger.log.log import Log
 from stemloom.ledger.places import Places
+from stemloom.ledger.tlog import merkle
+from stemloom.ledger.tlog.keys import PrivateKey
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "ledger-format.md"
@@ -154,7 +155,7 @@ def story() -> list[Any]:
     """One entry of each kind, in an order that a log may have."""
     origin = "stemloom/00000000000000000000"
     key, other = PrivateKey.from_seed(bytes([1]) * 32), PrivateKey.from_seed(bytes([2]) * 32)
-    holder = statements.holder_id(key.public)
+    holder = signing.holder_id(key.public)
     whole = (entries.Share(holder=holder, ppm=entries.WHOLE_PPM),)
     pcm = "5d" * 32
     stem, session = f"s{pcm[:20]}", "x0123456789abcdef0123"
@@ -163,7 +164,7 @@ def story() -> list[Any]:
         **common,
         "time": TIME,
         "session": session,
-        "user": statements.commitment("listener 7", SALT),
+        "user": signing.commitment("listener 7", SALT),
         "script": "ef" * 32,
         "seed": 7,
         "vault": "01" * 32,
@@ -171,10 +172,10 @@ def story() -> list[Any]:
         "licence": None,
     }
     return [
-        statements.make_holder(
-            key, origin=origin, name=statements.commitment("Ada", SALT), custody="operator", time=TIME
+        signing.make_holder(
+            key, origin=origin, name=signing.commitment("Ada", SALT), custody="operator", time=TIME
         ),
-        statements.make_key(key, other, origin=origin, holder=holder, custody="self", time=TIME),
+        signing.make_key(key, other, origin=origin, holder=holder, custody="self", time=TIME),
         entries.Stem(
             time=TIME,
             stem=stem,
@@ -195,10 +196,10 @@ def story() -> list[Any]:
             publishing=whole,
         ),
         entries.Removal(time=LATER, stem=stem, file_sha256="ab" * 32),
-        statements.make_splits(
+        signing.make_splits(
             other, origin=origin, holder=holder, stem=stem, master=whole, publishing=whole, time=TIME
         ),
-        statements.make_consent(
+        signing.make_consent(
             other,
             origin=origin,
             holder=holder,
@@ -216,7 +217,7 @@ def story() -> list[Any]:
             sessions=(entries.LastUse(session=session, until=LATER),),
             open=(),
         ),
-        statements.make_standing(
+        signing.make_standing(
             other,
             origin=origin,
             holder=holder,

@@ -12,13 +12,13 @@ import argparse
 import json
 from pathlib import Path
 
-from stemloom.ledger.checkpoint import open_checkpoint
-from stemloom.ledger.note import parse_vkey
-from stemloom.ledger.royalties.divide import largest_remainder
-from stemloom.ledger.royalties.money import decimal_text, parse_amount
-from stemloom.ledger.royalties.periods import Period
+from stemloom.ledger.division.divide import largest_remainder
+from stemloom.ledger.division.money import decimal_text, parse_amount
+from stemloom.ledger.division.periods import Period
+from stemloom.ledger.division.windows import Window
 from stemloom.ledger.royalties.table import opened
-from stemloom.ledger.royalties.windows import Window
+from stemloom.ledger.tlog.checkpoint import open_checkpoint
+from stemloom.ledger.tlog.note import parse_vkey
 
 
 def heard(folder: Path, period: Period, engine: str) -> tuple[str, int]:

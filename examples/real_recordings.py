@@ -16,10 +16,10 @@ from pathlib import Path
 from stemloom import Vault, render
 from stemloom.ledger.royalties.record import record_income
 from stemloom.ledger.royalties.settle import settle
-from stemloom.ledger.verify import verify
-from stemloom.script.check import accepted
-from stemloom.script.load import load
-from stemloom.vault.declared import Declared
+from stemloom.ledger.verify.verify import verify
+from stemloom.script.check.check import accepted
+from stemloom.script.text.load import load
+from stemloom.vault.sound.declared import Declared
 
 SCRIPT = Path(__file__).with_name("real_recordings.loom")
 ROLES = {

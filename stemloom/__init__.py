@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .engine.errors import EngineError as EngineError
-    from .engine.player import Player as Player
-    from .engine.render import render as render
+    from .engine.play.player import Player as Player
+    from .engine.play.render import render as render
     from .ledger.errors import LedgerError as LedgerError
-    from .ledger.log import Log as Log
-    from .script.check import check as check
-    from .script.parse import parse as parse
+    from .ledger.log.log import Log as Log
+    from .script.check.check import check as check
     from .script.problems import ScriptRejected as ScriptRejected
+    from .script.text.parse import parse as parse
     from .vault.errors import VaultError as VaultError
     from .vault.vault import Vault as Vault
 
@@ -32,14 +32,14 @@ __version__ = "0.1.0"
 _PLACES = {
     "EngineError": "engine.errors",
     "LedgerError": "ledger.errors",
-    "Log": "ledger.log",
-    "Player": "engine.player",
+    "Log": "ledger.log.log",
+    "Player": "engine.play.player",
     "ScriptRejected": "script.problems",
     "Vault": "vault.vault",
     "VaultError": "vault.errors",
-    "check": "script.check",
-    "parse": "script.parse",
-    "render": "engine.render",
+    "check": "script.check.check",
+    "parse": "script.text.parse",
+    "render": "engine.play.render",
 }
 
 __all__ = [

@@ -13,31 +13,31 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ledger import entries
 from ..ledger.clock import Clock, SystemClock
-from ..ledger.keys import PrivateKey
-from ..ledger.log import Log
-from . import identifiers
-from .asking import Action, Asking
-from .catalogue import Catalogue, Filter, Statement, parts_of, without_collector
-from .changes import Changes
-from .declared import Declared, holder_name
-from .decode import copy_file, decode
-from .door import Door
+from ..ledger.entries import entries
+from ..ledger.log.log import Log
+from ..ledger.tlog.keys import PrivateKey
+from .catalogue.catalogue import Catalogue, Filter, Statement, parts_of, without_collector
+from .catalogue.find_by_name import find_holder, find_stem
+from .catalogue.snapshot import Snapshot
+from .catalogue.store import Store
 from .errors import AudioLost, BadDeclaration, BadRequest, CatalogueTrouble, KeyNotHere, NoVault, Refused
-from .fit import fit, loop_frames
-from .heard import Heard
-from .intake import Intake
-from .knowing import Knowing, Progress
-from .likeness import Likeness
-from .lookup import find_holder, find_stem
-from .rebuild import rebuild
-from .receipts import receipt_of
+from .intake.door import Door
+from .intake.fingerprint_index import Likeness
+from .intake.index_refresh import Knowing, Progress
+from .intake.intake import Intake
+from .intake.rebuild import rebuild
+from .intake.worker_pool import Workers
 from .records import ENGINE_RATE, USES, Clearance, Holder, Identifiers, Stem
-from .requests import Request
-from .snapshot import Snapshot
-from .store import Store
-from .workers import Workers
+from .rights.asking import Action, Asking
+from .rights.changes import Changes
+from .rights.receipts import receipt_of
+from .rights.requests import Request
+from .sound import identifiers
+from .sound.declared import Declared, holder_name
+from .sound.decode import copy_file, decode
+from .sound.engine_format import fit, loop_frames
+from .sound.heard import Heard
 
 
 class Vault:

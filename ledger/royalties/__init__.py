@@ -1,1 +1,1 @@
-"""Royalties: a period's income divided by the milliseconds in play that the ledger shows."""
+"""Settles periods, states what each holder earned, and reports on it."""

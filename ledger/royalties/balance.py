@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..entries import Removal
-from .books import Books
-from .division import rederive
-from .errors import NotAHolder
-from .money import LARGEST, coin
-from .periods import Period
-from .terms import in_force
-from .treasury import Treasury
-from .usage import Usage
+from ..division.books import Books
+from ..division.division import rederive
+from ..division.errors import NotAHolder
+from ..division.money import LARGEST, coin
+from ..division.periods import Period
+from ..division.terms import in_force
+from ..division.treasury import Treasury
+from ..division.usage import Usage
+from ..entries.entries import Removal
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from .periods import Period
-from .statement import Used
+from ..division.periods import Period
+from .statement_schema import Used
 
 MOST_BARS = 31
 WIDTH, HEIGHT = 620, 64

@@ -13,7 +13,7 @@ from typing import Any, Self
 import duckdb
 
 from ..errors import LedgerError
-from .table import Columns
+from .columns import Columns
 
 MEMORY = os.environ.get("STEMLOOM_DUCKDB_MEMORY", "2GB")
 """What DuckDB may use before it writes to disk."""

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, get_args
 
-from ..disk import RealDisk
-from ..export import export_parquet
-from ..note import parse_vkey
-from ..reader import TileReader
-from .books import Books
-from .turn import ReadableLog, Sealed
-from .usage import EntriesUsage, Usage
+from ..division.books import Books
+from ..division.usage import EntriesUsage, Usage
+from ..log.export import export_parquet
+from ..tlog.disk import RealDisk
+from ..tlog.note import parse_vkey
+from ..tlog.reader import TileReader
+from .money_lock import ReadableLog, Sealed
 
 Engine = Literal["python", "duckdb", "spark"]
 ENGINES: tuple[Engine, ...] = get_args(Engine)

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from .books import Books
-from .division import Division
+from ..division.books import Books
+from ..division.division import Division
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .fairness import Fairness, Spread, lorenz
-from .page import environment
+from .statement_page import environment
 
 _SHAPES = {"loop": "a loop", "sustained": "a sustained sound", "hit": "a hit"}
 

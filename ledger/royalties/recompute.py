@@ -11,20 +11,20 @@ from typing import Any
 
 import msgspec
 
-from ..canonical import decode
-from ..checkpoint import Checkpoint, open_checkpoint
-from ..consistency import check_continues
-from ..entries import Entry
+from ..division.errors import BadPeriod, NotAHolder, NotAsStated, NotSettled, UnknownCurrency
+from ..division.usage import EntriesUsage
+from ..entries.canonical import decode
+from ..entries.entries import Entry
 from ..errors import BadNote, BadVkey, VerificationFailed
-from ..note import parse_vkey
-from ..reader import TileReader
-from ..source import source_of
-from ..verify import verify
-from .errors import BadPeriod, NotAHolder, NotAsStated, NotSettled, UnknownCurrency
-from .statement import Named, Names, Statement, to_bytes
-from .stating import Statements
-from .turn import Sealed
-from .usage import EntriesUsage
+from ..tlog.checkpoint import Checkpoint, open_checkpoint
+from ..tlog.consistency import check_continues
+from ..tlog.note import parse_vkey
+from ..tlog.reader import TileReader
+from ..tlog.source import source_of
+from ..verify.verify import verify
+from .money_lock import Sealed
+from .statement import Statements
+from .statement_schema import Named, Names, Statement, to_bytes
 
 _LARGEST = 256 << 20
 _MOST_DIFFERENCES = 20

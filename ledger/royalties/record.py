@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..clock import Clock, milliseconds_of
-from ..entries import WHOLE_PPM, Correction, Entry, Income, Payout, Source, Terms
+from ..division.books import Books
+from ..division.errors import BadAmount, BadPeriod, BadTerms, NotAHolder, NotPayable
+from ..division.money import LARGEST, check_currency, coin, decimal_text, money_text
+from ..division.periods import Period
+from ..division.settlements import refuse_future, refuse_settled
+from ..division.terms import SOURCES, in_force
+from ..division.treasury import Treasury
+from ..division.usage import Usage
+from ..entries.entries import WHOLE_PPM, Correction, Entry, Income, Payout, Source, Terms
 from ..errors import NoSuchEntry
 from .balance import Balance, balances, payable
-from .books import Books
 from .engines import Engine, books_of, usage_of
-from .errors import BadAmount, BadPeriod, BadTerms, NotAHolder, NotPayable
-from .money import LARGEST, check_currency, coin, decimal_text, money_text
-from .periods import Period
-from .settle import refuse_future, refuse_settled
-from .terms import SOURCES, in_force
-from .treasury import Treasury
-from .turn import sealed, turn
-from .usage import Usage
+from .money_lock import sealed, turn
 
 if TYPE_CHECKING:
-    from ..log import Log
+    from ..log.log import Log
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from .divide import largest_remainder
-from .division import Division, divide, heard_of
-from .errors import BadRule
-from .periods import Period
-from .treasury import Treasury
-from .usage import Heard, Played, Usage
+from ..division.divide import largest_remainder
+from ..division.division import Division, divide, heard_of
+from ..division.errors import BadRule
+from ..division.periods import Period
+from ..division.treasury import Treasury
+from ..division.usage import Heard, Played, Usage
 
 STRICT = "strict-ms"
 RULES = (STRICT, "per-session", "section-presence", "floor:N")

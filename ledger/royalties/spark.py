@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..errors import LedgerError
-from .table import Columns
+from .columns import Columns
 
 
 class Spark:

@@ -1,279 +1,459 @@
-"""A holder's statement for a period as a file: its fields, and what each of them means."""
+"""Statements derived from the books, the usage and the divisions of a log."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from ..entries import Source
-
-
-class Named(NamedTuple):
-    """A holder's name and the salt of its commitment in the ledger; identifiers, which are not in it."""
-
-    name: str
-    salt: str
-    isni: str | None = None
-    ipi: str | None = None
-
-
-Names = Mapping[str, Named]
-"""By holder id."""
-
-
-class _Record(msgspec.Struct, frozen=True, kw_only=True):
-    pass
-
-
-class Payee(_Record, frozen=True, kw_only=True):
-    """Who is paid. The ledger holds SHA-256 commitments of names; `name_salt` opens this one.
-
-    ISNI and IPI are what the operator knows of the holder; the ledger says nothing of them.
-    """
-
-    holder: str
-    name: str | None
-    name_salt: str | None
-    isni: str | None
-    ipi: str | None
-    name_commitment: str
-    public_key: str
-    custody: str
-
-
-class SettledAt(_Record, frozen=True, kw_only=True):
-    """The ledger entry that seals the division."""
-
-    index: int
-    time: str
-
-
-class Since(_Record, frozen=True, kw_only=True):
-    """What entered the ledger after the settlement, up to `checkpoint`.
-
-    Milliseconds heard in the period, which the next settlement counts as late: `ms` is of the statement's
-    stems, `total_ms` of all. `paid`: to the holder, in micro-units.
-    """
-
-    ms: int
-    total_ms: int
-    paid: int
-
-
-class TermsUsed(_Record, frozen=True, kw_only=True):
-    """Terms of the period; `index` is null where the ledger held none and the default applied."""
-
-    index: int | None
-    effective: str | None
-    pool_ppm: dict[Source, int]
-    master_ppm: int
-    threshold: int
-
-
-class Received(_Record, frozen=True, kw_only=True):
-    """One income entry, or a correction of one (`corrects`); `reference` is what its recorder wrote."""
-
-    index: int
-    period: str
-    amount: int
-    reference: str
-    corrects: int | None
-
-
-class SourceIncome(_Record, frozen=True, kw_only=True):
-    """Income from one source: `gross == deducted + pool`, and the amounts of `entries` sum to `gross`.
-
-    Where it is negative, more was settled before than came in.
-
-    `late_of`: the settled period it is of, where it came too late for that; null for income of the period.
-    """
-
-    source: Source
-    late_of: str | None
-    gross: int
-    deducted: int
-    pool: int
-    pool_ppm: int
-    entries: tuple[Received, ...]
-
-
-class Paid(_Record, frozen=True, kw_only=True):
-    """One payout since the settlement before, or a correction of one (`corrects`)."""
-
-    index: int
-    time: str
-    amount: int
-    reference: str
-    corrects: int | None
-
-
-class Used(_Record, frozen=True, kw_only=True):
-    """Of one kind of use of a stem."""
-
-    name: str
-    ms: int
-    placements: int
-
-
-class Heard(_Record, frozen=True, kw_only=True):
-    """An instant of use and the ledger entry that shows it."""
-
-    time: str
-    index: int
-
-
-class PartyShare(_Record, frozen=True, kw_only=True):
-    """One party's share of one side of a stem. `name` only where the caller's names have it."""
-
-    holder: str
-    name: str | None
-    ppm: int
-    amount: int
-
-
-class Side(_Record, frozen=True, kw_only=True):
-    """Master or publishing of a line: its amount, and how it parts over its shares."""
-
-    amount: int
-    shares: tuple[PartyShare, ...]
-
-
-class LineStatement(_Record, frozen=True, kw_only=True):
-    """What was heard of a stem in `period` under one set of shares, and earned of the income of `pool`.
-
-    `late`: it came too late for the settlement of its period, or the income did (then `pool` is that period),
-    and is an adjustment in this one. `amount` is the whole line's, `earned` the holder's part of it.
-    """
-
-    pool: str
-    period: str
-    late: bool
-    splits_entry: int
-    ms: int
-    placements: int
-    amount: int
-    master: Side
-    publishing: Side
-    master_earned: int
-    publishing_earned: int
-    earned: int
-
-
-class Cleared(_Record, frozen=True, kw_only=True):
-    """A consent in force when the period was settled; `index` is its grant, `until` null for no end."""
-
-    use: str
-    index: int
-    since: str
-    until: str | None
-
-
-class Frozen(_Record, frozen=True, kw_only=True):
-    """The stem may not be used any more: since when, by which entry, what it has earned the holder."""
-
-    index: int
-    time: str
-    amount: int
-
-
-class StemStatement(_Record, frozen=True, kw_only=True):
-    """One stem: how it was used, what it earned, and what of that is this holder's.
-
-    How it was used is of the period alone; `late_ms` came too late for the settlement of earlier ones.
-    `amount` is the whole stem's, of all `lines`; `accrued` is the holder's part for the period and `adjusted`
-    for what was late. `frozen` is null for a stem that may be used.
-    """
-
-    stem: str
-    title: str
-    role: str
-    shape: str
-    pcm_sha256: str
-    isrc: str | None
-    iswc: str | None
-    ms: int
-    placements: int
-    sessions: int
-    by_use: tuple[Used, ...]
-    by_tier: tuple[Used, ...]
-    by_section: tuple[Used, ...]
-    by_role: tuple[Used, ...]
-    by_day: tuple[Used, ...]
-    first_use: Heard | None
-    last_use: Heard | None
-    late_ms: int
-    amount: int
-    lines: tuple[LineStatement, ...]
-    accrued: int
-    adjusted: int
-    consents: tuple[Cleared, ...]
-    frozen: Frozen | None
-
-
-class Statement(_Record, frozen=True, kw_only=True):
-    """All money is in micro-units of `currency`.
-
-    `gross - deducted - taken_back + not_given - carried_in + carried_out == pool`: what came in, what the
-    terms keep back of it, what corrections of settled income take back, what of that nobody had been given,
-    what earlier settlements could not take back, and what this one could not.
-    `opening + accrued + adjusted - paid == closing`.
-
-    `accrued` is what the period earned, `adjusted` what came too late for earlier settlements did, `amount`
-    both. `paid` is since the settlement before. `frozen`: what of `closing` was earned by stems that may not
-    be used any more; it moves no more but for late entries, and is paid last. `payable`: what of `closing`
-    can be paid out under the terms. `stems` are those that the holder has a share in or brought in, used or
-    not, by descending earnings, then time, then id. `total_ms` and `pool` are over all holders; `late_ms` of
-    it was late. `first` to `last` are the ledger entries the settlement read, `root` (hex) their Merkle root;
-    `checkpoint` is the log's newest signed one, under which the settlement entry lies too.
-    """
-
-    v: int
-    origin: str
-    vkey: str
-    checkpoint: str
-    holder: str
-    payee: Payee
-    period: str
-    period_start: str
-    period_end: str
-    currency: str
-    unit: str
-    settlement: SettledAt
-    first: int
-    last: int
-    root: str
-    terms: TermsUsed
-    income: tuple[SourceIncome, ...]
-    gross: int
-    deducted: int
-    taken_back: int
-    not_given: int
-    carried_in: int
-    carried_out: int
-    pool: int
-    unallocated: int
-    total_ms: int
-    late_ms: int
-    ms: int
-    since: Since
-    opening: int
-    master: int
-    publishing: int
-    accrued: int
-    adjusted: int
-    amount: int
-    payments: tuple[Paid, ...]
-    paid: int
-    closing: int
-    payable: int
-    frozen: int
-    stems: tuple[StemStatement, ...]
-    rounding: str
-    recompute: tuple[str, ...]
-
-
-def to_bytes(made: Statement) -> bytes:
-    """The statement as a file: JSON that `recompute.py` has again byte for byte."""
-    return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
+from ..division.books import Books
+from ..division.divide import ROUNDING
+from ..division.division import Division, Line, Part, rederive, unheard
+from ..division.errors import NotAHolder, NotSettled, SeveralCurrencies
+from ..division.funds import IncomeLine
+from ..division.money import check_currency
+from ..division.periods import Period
+from ..division.treasury import Treasury
+from ..division.usage import Amount, StemUse, Usage
+from ..division.windows import Window
+from ..entries.entries import Consent, Settlement, Standing
+from ..entries.signing import commitment
+from ..errors import VerificationFailed
+from .balance import payable, payments, still_frozen, withdrawn
+from .engines import Engine, usage_of
+from .money_lock import ReadableLog, Sealed, sealed
+from .statement_schema import (
+    Cleared,
+    Frozen,
+    Heard,
+    LineStatement,
+    Names,
+    Paid,
+    PartyShare,
+    Payee,
+    Received,
+    SettledAt,
+    Side,
+    Since,
+    SourceIncome,
+    Statement,
+    StemStatement,
+    TermsUsed,
+    Used,
+)
+
+
+def statement(
+    log: ReadableLog,
+    holder: str,
+    period: Period | str,
+    names: Names,
+    currency: str | None = None,
+    engine: Engine | None = None,
+) -> Statement:
+    """The statement of one `holder` (full id) from a log as of now. Raises as `Statements` does."""
+    seal = sealed(log)
+    with usage_of(log, seal, engine) as usage:
+        return Statements(usage, seal, log.origin, log.vkey, period, names, currency, holder).of(holder)
+
+
+class Statements:
+    """The statements of one settled period, for any of its holders: what they share is derived once."""
+
+    def __init__(
+        self,
+        usage: Usage,
+        seal: Sealed,
+        origin: str,
+        vkey: str,
+        period: Period | str,
+        names: Names,
+        currency: str | None = None,
+        only: str | None = None,
+    ) -> None:
+        """`currency` may be left out if the period was settled in one alone. `only`: the id of a holder, if
+        the statements of others are not asked for.
+
+        Raises NotAHolder, BadPeriod, UnknownCurrency, NotSettled, SeveralCurrencies, and VerificationFailed
+        if a settlement does not follow from the log.
+        """
+        period = Period.parse(period) if isinstance(period, str) else period
+        self._books = books = usage.books
+        self._seal, self._origin, self._vkey, self._names = seal, origin, vkey, names
+        if only is not None:
+            self._refuse_stranger(only)
+        self._index, period, self._entry = _settlement(books, period, currency)
+        entry = self._entry
+        earlier = books.settled_before(entry.currency, self._index - 1)
+        self._before = max((index for index, _, _ in earlier), default=-1)
+        settled = [*((of, each) for _, of, each in earlier), (period, entry)]
+        uncounted = Treasury(books).uncounted(period, entry.currency, seal.size - 1)
+        (late,) = usage.heard([[uncounted]])
+        self._late: dict[str, int] = {}
+        for each in late:
+            self._late[each.stem] = self._late.get(each.stem, 0) + each.ms
+        self._divisions = rederive(usage, settled)
+        self._division = self._divisions[-1]
+        self._divided = {each.stem: each for each in self._division.stems}
+        self._gone = self._earned_by_withdrawn()
+        self._stems = self._stems_by_holder()
+        wanted = None if only is None else set(self._stems.get(only, ()))
+        self._uses = usage.uses(Window(period, -1, entry.last), wanted)
+        self._opening = self._earned(self._divisions[:-1])
+        self._income = tuple(_source(line) for line in self._division.funds.income)
+        self._late_ms = self._division.late_ms
+        self._how = _how(entry, self._index, self._division)
+
+    @property
+    def holders(self) -> list[str]:
+        """Whoever has a part in a stem, or was given something before; by id."""
+        return sorted({*self._stems, *self._opening})
+
+    @property
+    def currency(self) -> str:
+        """Of the settlement."""
+        return self._entry.currency
+
+    def of(self, holder: str) -> Statement:
+        """The statement of a holder (full id). Raises NotAHolder, VerificationFailed."""
+        self._refuse_stranger(holder)
+        books, division, entry = self._books, self._division, self._entry
+        ours = self._stems.get(holder, ())
+        stems = [self._stem(holder, stem) for stem in ours]
+        stems.sort(key=lambda each: (-each.accrued - each.adjusted, -each.ms - each.late_ms, each.stem))
+        accrued, adjusted = (
+            sum(each.accrued for each in stems),
+            sum(each.adjusted for each in stems),
+        )
+        before = payments(books, holder, entry.currency, -1, self._before)
+        paid = payments(books, holder, entry.currency, self._before, self._index)
+        since = payments(books, holder, entry.currency, self._index, self._seal.size - 1)
+        opening = self._opening.get(holder, 0) - sum(each.amount for each in before)
+        out = sum(each.amount for each in paid)
+        closing = opening + accrued + adjusted - out
+        frozen = sum(each.frozen.amount for each in stems if each.frozen is not None)
+        lines = [line for each in stems for line in each.lines]
+        return Statement(
+            v=2,
+            origin=self._origin,
+            vkey=self._vkey,
+            checkpoint=self._seal.checkpoint,
+            holder=holder,
+            payee=_payee(books, holder, self._names),
+            period=entry.period,
+            period_start=division.period.start,
+            period_end=division.period.end,
+            currency=entry.currency,
+            unit=f"1 {entry.currency} = 1000000 micro-units",
+            settlement=SettledAt(index=self._index, time=entry.time),
+            first=entry.first,
+            last=entry.last,
+            root=entry.root,
+            terms=_terms(division),
+            income=self._income,
+            gross=division.gross,
+            deducted=division.funds.deducted,
+            taken_back=division.funds.taken_back,
+            not_given=division.funds.not_given,
+            carried_in=division.funds.carried_in,
+            carried_out=division.funds.carried_out,
+            pool=division.pool,
+            unallocated=division.unallocated,
+            total_ms=division.total_ms,
+            late_ms=self._late_ms,
+            ms=sum(each.ms for each in stems),
+            since=Since(
+                ms=sum(self._late.get(stem, 0) for stem in ours),
+                total_ms=sum(self._late.values()),
+                paid=sum(each.amount for each in since),
+            ),
+            opening=opening,
+            master=sum(line.master_earned for line in lines),
+            publishing=sum(line.publishing_earned for line in lines),
+            accrued=accrued,
+            adjusted=adjusted,
+            amount=accrued + adjusted,
+            payments=tuple(
+                Paid(
+                    index=each.index,
+                    time=each.time,
+                    amount=each.amount,
+                    reference=each.text,
+                    corrects=each.corrects,
+                )
+                for each in paid
+            ),
+            paid=out,
+            closing=closing,
+            payable=payable(closing, entry.currency, division.funds.terms.terms.threshold),
+            frozen=still_frozen(frozen, closing),
+            stems=tuple(stems),
+            rounding=ROUNDING,
+            recompute=self._how,
+        )
+
+    def _refuse_stranger(self, holder: str) -> None:
+        if holder not in self._books.holders:
+            raise NotAHolder(f"the ledger has no holder {holder}; see 'stemloom vault holder list'")
+
+    def _stems_by_holder(self) -> dict[str, list[str]]:
+        """Stems that each brought in or has a share of, by the splits that the settlement went by.
+
+        And those that are withdrawn and had earned them something before.
+        """
+        books, division = self._books, self._division
+        found: dict[str, set[str]] = {}
+        for stem, (index, entry) in books.stems.items():
+            if index > division.last:
+                continue
+            divided = self._divided.get(stem)
+            if divided is None:
+                splits = books.splits_before(stem, division.period.end, division.last)
+                parties = {share.holder for share in (*splits.master, *splits.publishing)}
+            else:
+                parties = {part.holder for line in divided.lines for part in line.parts}
+            for party in {entry.holder, *parties}:
+                found.setdefault(party, set()).add(stem)
+        for stem, sums in self._gone.items():
+            for party, amount in sums.items():
+                if amount:
+                    found.setdefault(party, set()).add(stem)
+        return {holder: sorted(stems) for holder, stems in found.items()}
+
+    def _earned_by_withdrawn(self) -> dict[str, dict[str, int]]:
+        """What each stem that is withdrawn has earned, up to this settlement, by holder."""
+        found: dict[str, dict[str, int]] = {
+            stem: {}
+            for stem in self._books.stems
+            if withdrawn(self._books, stem, self._entry.last) is not None
+        }
+        for division in self._divisions:
+            for each in division.stems:
+                sums = found.get(each.stem)
+                if sums is not None:
+                    for part in (part for line in each.lines for part in line.parts):
+                        sums[part.holder] = sums.get(part.holder, 0) + part.amount
+        return found
+
+    @staticmethod
+    def _earned(divisions: Sequence[Division]) -> dict[str, int]:
+        """What divisions gave, by holder."""
+        sums: dict[str, int] = {}
+        for division in divisions:
+            for each in division.settled_holders:
+                sums[each.holder] = sums.get(each.holder, 0) + each.master + each.publishing
+        return sums
+
+    def _stem(self, holder: str, stem: str) -> StemStatement:
+        books, entry, period = self._books, self._entry, self._division.period.text
+        divided = self._divided.get(stem) or unheard(books, stem, self._division)
+        use = self._uses.get(stem) or StemUse()
+        _, of = books.stems[stem]
+        lines = tuple(_line(line, holder, period, self._names) for line in divided.lines)
+        own = [line for line in lines if not line.late]
+        if use.whole.ms != sum(line.ms for line in own):
+            raise VerificationFailed(
+                f"{stem} was settled with {sum(line.ms for line in own)} ms, and its placements sum to "
+                f"{use.whole.ms} ms"
+            )
+        return StemStatement(
+            stem=stem,
+            title=of.title,
+            role=of.role,
+            shape=of.shape,
+            pcm_sha256=of.pcm_sha256,
+            isrc=of.isrc,
+            iswc=None if isinstance(of.iswc, msgspec.UnsetType) else of.iswc,
+            ms=use.whole.ms,
+            placements=use.whole.placements,
+            sessions=use.sessions,
+            by_use=_used(use.by_use),
+            by_tier=_used(use.by_tier),
+            by_section=_used(use.by_section),
+            by_role=_used(use.by_role),
+            by_day=tuple(sorted(_used(use.by_day), key=lambda each: each.name)),
+            first_use=None if use.first is None else Heard(time=use.first[0], index=use.first[1]),
+            last_use=None if use.last is None else Heard(time=use.last[0], index=use.last[1]),
+            late_ms=sum(line.ms for line in lines if line.late and line.pool == period),
+            amount=divided.amount,
+            lines=lines,
+            accrued=sum(line.earned for line in own),
+            adjusted=sum(line.earned for line in lines if line.late),
+            consents=consents_in_force(books, stem, entry.time, entry.last),
+            frozen=self._frozen(holder, stem),
+        )
+
+    def _frozen(self, holder: str, stem: str) -> Frozen | None:
+        gone = withdrawn(self._books, stem, self._entry.last)
+        if gone is None:
+            return None
+        return Frozen(index=gone.index, time=gone.time, amount=self._gone.get(stem, {}).get(holder, 0))
+
+
+def _settlement(books: Books, period: Period, currency: str | None) -> tuple[int, Period, Settlement]:
+    if currency is not None:
+        check_currency(currency)
+    found = [
+        (index, settled, entry)
+        for index, settled, entry in books.settlements
+        if settled.same_days(period) and currency in (None, entry.currency)
+    ]
+    if not found:
+        within = f" in {currency}" if currency else ""
+        raise NotSettled(
+            f"{period.text} was never settled{within}; settle it with 'stemloom royalty settle {period.text}'"
+        )
+    if len(found) > 1:
+        every = ", ".join(sorted(entry.currency for _, _, entry in found))
+        raise SeveralCurrencies(f"{period.text} was settled in {every}; choose one with --currency")
+    return found[0]
+
+
+def _line(line: Line, holder: str, period: str, names: Names) -> LineStatement:
+    master, publishing = line.of(holder)
+    return LineStatement(
+        pool=line.pool,
+        period=line.period,
+        late=line.period != period,
+        splits_entry=line.splits,
+        ms=line.ms,
+        placements=line.placements,
+        amount=line.amount,
+        master=_side(line.master, names),
+        publishing=_side(line.publishing, names),
+        master_earned=master,
+        publishing_earned=publishing,
+        earned=master + publishing,
+    )
+
+
+def _source(line: IncomeLine) -> SourceIncome:
+    return SourceIncome(
+        source=line.source,
+        late_of=line.late_of,
+        gross=line.gross,
+        deducted=line.gross - line.pool,
+        pool=line.pool,
+        pool_ppm=line.pool_ppm,
+        entries=tuple(
+            Received(
+                index=each.index,
+                period=each.period,
+                amount=each.amount,
+                reference=each.text,
+                corrects=each.corrects,
+            )
+            for each in line.items
+        ),
+    )
+
+
+def consents_in_force(books: Books, stem: str, time: str, last: int) -> tuple[Cleared, ...]:
+    """Uses that `stem` is cleared for at `time` by entries 0 to `last`, each with its grant, by use."""
+    standing, own = books.consented(stem, last)
+    grants: dict[str, tuple[int, Consent | Standing]] = {**standing}
+    for index, consent in own:
+        for use in consent.uses:
+            if consent.action == "grant":
+                grants[use] = (index, consent)
+            else:
+                grants.pop(use, None)
+    return tuple(
+        Cleared(use=use, index=index, since=grant.since, until=grant.until)
+        for use, (index, grant) in sorted(grants.items())
+        if grant.until is None or time < grant.until
+    )
+
+
+def _used(amounts: Mapping[str, Amount]) -> tuple[Used, ...]:
+    """Longest first, then by name."""
+    return tuple(
+        Used(name=name, ms=amount.ms, placements=amount.placements)
+        for name, amount in sorted(amounts.items(), key=lambda each: (-each[1].ms, each[0]))
+    )
+
+
+def _side(parts: tuple[Part, ...], names: Names) -> Side:
+    return Side(
+        amount=sum(part.amount for part in parts),
+        shares=tuple(
+            PartyShare(
+                holder=part.holder,
+                name=names[part.holder].name if part.holder in names else None,
+                ppm=part.ppm,
+                amount=part.amount,
+            )
+            for part in parts
+        ),
+    )
+
+
+def _payee(books: Books, holder: str, names: Names) -> Payee:
+    _, entry = books.holders[holder]
+    known = names.get(holder)
+    if known is not None and not _opens(entry.name, known.name, known.salt):
+        raise VerificationFailed(
+            f"the name kept for {holder} is not the one that the ledger holds a commitment to"
+        )
+    return Payee(
+        holder=holder,
+        name=None if known is None else known.name,
+        name_salt=None if known is None else known.salt,
+        isni=None if known is None else known.isni,
+        ipi=None if known is None else known.ipi,
+        name_commitment=entry.name,
+        public_key=entry.public_key,
+        custody=entry.custody,
+    )
+
+
+def _opens(committed: str, name: str, salt: str) -> bool:
+    try:
+        return commitment(name, salt) == committed
+    except ValueError:
+        return False
+
+
+def _terms(division: Division) -> TermsUsed:
+    used = division.funds.terms
+    return TermsUsed(
+        index=used.index,
+        effective=None if used.index is None else used.terms.effective,
+        pool_ppm={line.source: line.pool_ppm for line in division.funds.income if line.late_of is None},
+        master_ppm=used.terms.master_ppm,
+        threshold=used.terms.threshold,
+    )
+
+
+def _how(entry: Settlement, index: int, division: Division) -> tuple[str, ...]:
+    """Steps that lead from the log to the numbers, for a person or a program that trusts nothing else."""
+    funds = division.funds
+    start, end, late = division.period.start, division.period.end, division.late_ms
+    too_late = f", and over those of periods settled before that no settlement has counted ({late} ms)"
+    own = funds.pools[0].amount
+    share = sum(line.pool for line in funds.income if line.late_of is None)
+    others = "".join(
+        f" {each.amount} micro-units came late for {each.period.text} and are divided in the same way by all "
+        "that was heard in that period."
+        for each in funds.pools[1:]
+    )
+    for_others = (
+        f", and with {own - share:+} for what other settled periods were given and are not worth any more, "
+        f"or are worth again, it is {own} micro-units"
+    )
+    return (
+        "With the JSON file of this statement and a copy of the ledger's folder log/, or the address where "
+        "it is published: 'stemloom royalty recompute STATEMENT.json --log LOG --vkey KEY' hashes every "
+        f"entry again, derives the settlement at entry {index} and every number of this statement anew, and "
+        "fails on a difference of one micro-unit. KEY is your own copy of the ledger's key; --kept "
+        "CHECKPOINT shows that the log goes on from a checkpoint that you kept.",
+        f"By hand: in entries {entry.first} to {entry.last}, add up the ms of each stem over the placements "
+        f"that start at {start} or later and before {end}{too_late if late else ''}. Together they are "
+        f"{entry.total_ms} ms.",
+        f"Add up the income in {entry.currency} for periods within {entry.period}, with its corrections. Of "
+        "each source the terms' share goes to the pool; what is kept back is rounded down. That is "
+        f"{share} micro-units{for_others if own != share else ''}.",
+        "Divide the pool over the stems by their ms; a stem's amount over its lines by their ms, a line "
+        "being what was heard in one period under the same shares; each line's amount into master and "
+        f"publishing by the terms, and each side over its shares, by the rounding rule.{others}",
+    )

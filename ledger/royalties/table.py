@@ -1,4 +1,4 @@
-"""Usage by SQL over the log's Parquet (`ledger/export.py`): one text each, for DuckDB and for Spark.
+"""Usage by SQL over the log's Parquet (`ledger/log/export.py`): one text each, for DuckDB and for Spark.
 
 The texts, which are the `.sql` files beside this, add up integers and count; money is divided in
 `division.py` alone. A database here is what runs a text over the tables that it names.
@@ -8,33 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..canonical import decode
 from ..clock import milliseconds_of, text_at
-from ..entries import Entry
-from .books import Books, gather
-from .usage import Amount, Heard, Played, StemUse
-from .windows import Window
+from ..division.books import Books, gather
+from ..division.usage import Amount, Heard, Played, StemUse
+from ..division.windows import Window
+from ..entries.canonical import decode
+from ..entries.entries import Entry
+from .columns import Columns
 
 _ENTRIES = "SELECT e.index, e.json FROM entries AS e WHERE e.kind <> 'placement' ORDER BY e.index"
 _LAST = "SELECT MAX(e.index) FROM entries AS e"
 _INDEX = 10**16
 """What `uses.sql` multiplies a time by, to have an index below it."""
 _EVER, _NEVER = -(2**53), 2**53
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """A small table that goes along with a text: the SQL types of its columns by name, and its rows."""
-
-    types: Mapping[str, str]
-    rows: Sequence[tuple[Any, ...]]
 
 
 class Database(Protocol):

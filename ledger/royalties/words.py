@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from datetime import date
 
-from .money import decimal_text, places
-from .periods import Period
+from ..division.money import decimal_text, places
+from ..division.periods import Period
 
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),

@@ -13,7 +13,7 @@ from .arguments import A_HOLDER, A_STEM, words_of
 from .output import Door, table
 
 if TYPE_CHECKING:
-    from ..vault.catalogue import Statement
+    from ..vault.catalogue.catalogue import Statement
     from ..vault.vault import Vault
 
 
@@ -97,7 +97,7 @@ def _state(
     holder: str | None,
     act: Callable[[Vault, Sequence[str]], tuple[Statement, ...]],
 ) -> None:
-    from ..vault.catalogue import Filter
+    from ..vault.catalogue.catalogue import Filter
 
     if bool(stems) == (holder is not None):
         raise click.UsageError("name stems, or a holder with --holder")

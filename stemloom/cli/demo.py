@@ -17,8 +17,8 @@ from .output import Door, WrongPlace, checked_output
 from .render import level, render_shown, stems_heard, told, write_timeline
 
 if TYPE_CHECKING:
-    from ..engine.render import Rendered
-    from ..ledger.verify import Report
+    from ..engine.play.render import Rendered
+    from ..ledger.verify.verify import Report
     from ..vault.vault import Vault
 
 FOLDER = Path("stemloom-demo")
@@ -59,11 +59,11 @@ def demo(door: Door, out: Path | None, seconds: float | None) -> None:
     Everything goes to the folder stemloom-demo, or with --home to that home: a folder that is new, empty, or
     an earlier demo's, which is made afresh. The current month's settlement is a sample.
     """
-    from ..engine.render import FORMATS
-    from ..ledger.verify import verify
-    from ..script.check import accepted
-    from ..script.load import load
-    from ..vault.demo import PIECE, PIECES, build
+    from ..demo import PIECE, PIECES, build
+    from ..engine.play.render import FORMATS
+    from ..ledger.verify.verify import verify
+    from ..script.check.check import accepted
+    from ..script.text.load import load
     from ..vault.vault import Vault
 
     home = door.home or FOLDER / "home"
@@ -150,8 +150,8 @@ def _fresh(home: Path, written: Sequence[str]) -> Iterator[None]:
 
 def _refuse_others(home: Path, written: Sequence[str]) -> None:
     """Raise NotADemo if the home holds what no demo made: files, holders, stems, consents, money."""
-    from ..ledger.entries import Placement, Session
-    from ..ledger.log import Log
+    from ..ledger.entries.entries import Placement, Session
+    from ..ledger.log.log import Log
 
     strange = sorted(path.name for path in home.iterdir() if path.name not in (*OURS, *written))
     size = (home / MARKER).read_text().strip()
@@ -188,11 +188,11 @@ def _leave_scripts(door: Door, pieces: Sequence[Path], folder: Path) -> list[Pat
 
 def _pay(vault: Vault, rendered: Rendered, folder: Path) -> Paid:
     """Settle a sample income for this month, and write the statement of who was heard most."""
-    from ..ledger.royalties.page import page
     from ..ledger.royalties.record import record_income
     from ..ledger.royalties.settle import settle
-    from ..ledger.royalties.statement import Named, to_bytes
-    from ..ledger.royalties.stating import statement
+    from ..ledger.royalties.statement import statement
+    from ..ledger.royalties.statement_page import page
+    from ..ledger.royalties.statement_schema import Named, to_bytes
 
     period = vault.log.clock.now()[:7]
     record_income(vault.log, INCOME, "EUR", "subscription", period, "sample income of the demo")
@@ -218,7 +218,7 @@ def _told(
     timeline: Path,
     scripts: Sequence[Path],
 ) -> str:
-    from ..ledger.royalties.money import money_text
+    from ..ledger.division.money import money_text
 
     ledger = f"{report.size} entries, " + ("verified" if report.ok else "does NOT verify")
     return "\n".join(

@@ -16,7 +16,7 @@ from .output import Door, table
 def doctor(door: Door) -> None:
     """Look whether this machine can play: its devices, the mixer's speed, the vault and its ledger."""
     from ..engine.errors import DeviceFailed
-    from ..engine.stream import portaudio
+    from ..engine.play.stream import portaudio
 
     devices: list[dict[str, Any]] = []
     advice: list[str] = []
@@ -92,7 +92,7 @@ def _takes(sounddevice: Any, number: int) -> bool:
 
 def _try_mixer() -> dict[str, Any]:
     """Time the callback's blocks, with 64 voices."""
-    from ..engine.trial import block_times
+    from ..engine.mix.trial import block_times
 
     times = block_times(block=128, voices=64, blocks=2000)
     return {

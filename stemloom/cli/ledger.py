@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,11 +12,11 @@ import click
 
 from ..script.problems import counted
 from . import logs, witness
-from .output import Door, checked_output
+from .output import Door, checked_output, write_whole
 from .witness import REQUIRE, WITNESSES, cosigned_lines, cosigners, policy_of
 
 if TYPE_CHECKING:
-    from ..ledger.entries import Entry
+    from ..ledger.entries.entries import Entry
 
 _KINDS = (
     *("holder", "key", "stem", "removal", "splits", "consent", "standing", "receipt"),
@@ -125,9 +123,9 @@ def verify(
     require: int | None,
 ) -> None:
     """Hash everything again, and check every signature and rule. Exits 5 if anything is wrong."""
-    from ..ledger.verify import Problem
-    from ..ledger.verify import verify as verify_log
-    from ..vault.processes import cores
+    from ..ground.processes import cores
+    from ..ledger.verify.verify import Problem
+    from ..ledger.verify.verify import verify as verify_log
 
     door = ctx.find_object(Door)
     assert door is not None
@@ -221,7 +219,7 @@ def check_receipt(door: Door, file: Path, vkey: str, witnesses: tuple[str, ...],
     """Check a receipt. No ledger is needed. Exits 5 if it proves nothing."""
     import msgspec
 
-    from ..ledger.receipt import check_receipt as check
+    from ..ledger.log.receipt import check_receipt as check
 
     proved = check(file.read_bytes(), vkey, policy=policy_of(witnesses, require))
     cosigned = cosigners(proved.cosignatures)
@@ -273,7 +271,7 @@ def _ids(door: Door, holder: str | None, stem: str | None) -> tuple[str | None, 
 
 def _of_holder(entries: Iterator[tuple[int, Entry]], holder: str) -> Iterator[tuple[int, Entry]]:
     """A holder's own entries, and those of the stems they brought or ever had a share in."""
-    from ..ledger.entries import Splits, Stem
+    from ..ledger.entries.entries import Splits, Stem
 
     theirs: set[str] = set()
     for index, entry in entries:
@@ -287,13 +285,13 @@ def _of_holder(entries: Iterator[tuple[int, Entry]], holder: str) -> Iterator[tu
 
 
 def _time_of(entry: Entry) -> str:
-    from ..ledger.entries import Placement
+    from ..ledger.entries.entries import Placement
 
     return entry.start if isinstance(entry, Placement) else entry.time
 
 
 def _summary(entry: Entry) -> str:
-    from ..ledger import entries
+    from ..ledger.entries import entries
 
     match entry:
         case entries.Placement():
@@ -339,20 +337,3 @@ def _summary(entry: Entry) -> str:
             return f"entry {entry.corrects} is {entry.amount:+} micro-units: {entry.reason}"
         case entries.Settlement():
             return f"{entry.period}: {entry.pool} micro-{entry.currency} over {entry.total_ms} ms"
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is there whole or not at all; an OSError names `path`."""
-    beside: Path | None = None
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        beside = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        beside.chmod(0o644)
-        beside.replace(path)
-    except OSError as error:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
-        error.filename = os.fspath(path)  # the file that was asked for, not the one beside it
-        raise

@@ -10,8 +10,8 @@ import click
 from .output import Door
 
 if TYPE_CHECKING:
-    from ..ledger.note import Verifier
-    from ..ledger.reader import TileReader
+    from ..ledger.tlog.note import Verifier
+    from ..ledger.tlog.reader import TileReader
 
 _LOG = click.option(
     "--log",
@@ -32,9 +32,9 @@ def register(ledger: click.Group) -> None:
 def _log(door: Door, copy: str | None, vkey: str | None) -> tuple[bytes, Verifier, TileReader]:
     """The checkpoint, the key and the tiles of the home's own log, or of a copy."""
     from ..ledger.errors import BadVkey, NoLedger
-    from ..ledger.note import parse_vkey
-    from ..ledger.reader import TileReader
-    from ..ledger.source import FolderSource, source_of
+    from ..ledger.tlog.note import parse_vkey
+    from ..ledger.tlog.reader import TileReader
+    from ..ledger.tlog.source import FolderSource, source_of
 
     if copy is None:
         with door.log() as log:
@@ -60,7 +60,7 @@ def consistency(door: Door, old: Path, copy: str | None, vkey: str | None) -> No
     """Show that the log goes on from OLD, a checkpoint that you kept. Exits 5 if it was rewritten."""
     import base64
 
-    from ..ledger.consistency import check_continues
+    from ..ledger.tlog.consistency import check_continues
 
     note, log, tiles = _log(door, copy, vkey)
     shown = check_continues(old.read_bytes(), note, log, tiles)
@@ -92,8 +92,8 @@ def reconcile(door: Door, trust: tuple[Path, ...], copy: str | None, yes: bool) 
 
     Exits 5 where it may not: going on would make two histories of one log.
     """
-    from ..ledger.reconcile import reconcile as look
-    from ..ledger.source import source_of
+    from ..ledger.tlog.source import source_of
+    from ..ledger.verify.reconcile import reconcile as look
 
     plan = look(
         door.folder,
@@ -125,7 +125,7 @@ def reconcile(door: Door, trust: tuple[Path, ...], copy: str | None, yes: bool) 
 @click.pass_obj
 def export(door: Door, folder: Path, copy: str | None, vkey: str | None) -> None:
     """The entries as Parquet, for DuckDB, Spark and the like; hashed against the checkpoint first."""
-    from ..ledger.export import export_parquet
+    from ..ledger.log.export import export_parquet
 
     note, log, tiles = _log(door, copy, vkey)
     with door.progress() as progress:

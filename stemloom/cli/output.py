@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from ..ledger.log import Log
+    from ..ledger.log.log import Log
     from ..script.problems import Problem
     from ..vault.vault import Vault
 
@@ -80,7 +81,7 @@ class Door:
 
     def log(self) -> Log:
         """The ledger of HOME, for reading."""
-        from ..ledger.log import Log
+        from ..ledger.log.log import Log
 
         return Log.open(self.folder, create=False)
 
@@ -192,7 +193,7 @@ def _shown(problem: Problem, plain: str, letters: str, file: str) -> str:
 
 def _letters(text: str) -> str:
     """The letter of each character's shade, `-` for none; line ends stay."""
-    from ..script.lexer import LoomLexer
+    from ..script.text.lexer import LoomLexer
 
     return "".join(
         re.sub(r"[^\r\n]", _letter(kind), piece)
@@ -293,3 +294,20 @@ def _disk_sentence(error: OSError) -> str:
         case errno.EISDIR:
             return f"{place.strip() or 'a path'} is a folder where a file is needed"
     return f"{error.strerror or error}{':' if place else ''}{place}"
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is there whole or not at all; an OSError names `path`."""
+    beside: Path | None = None
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        beside = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        beside.chmod(0o644)
+        beside.replace(path)
+    except OSError as error:
+        if beside is not None:
+            beside.unlink(missing_ok=True)
+        error.filename = os.fspath(path)  # the file that was asked for, not the one beside it
+        raise

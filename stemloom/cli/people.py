@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..ledger.royalties.statement import Named
+    from ..ledger.royalties.statement_schema import Named
     from ..vault.records import Holder
     from .output import Door
 
@@ -20,14 +20,14 @@ def people_of(door: Door) -> tuple[Holder, ...]:
 
 def holder_of(people: tuple[Holder, ...], text: str) -> str:
     """The id that `text` means. Without a vault there are no names, and it has to be the id itself."""
-    from ..vault.lookup import find_holder
+    from ..vault.catalogue.find_by_name import find_holder
 
     return find_holder(people, text).holder if people else text
 
 
 def named(door: Door, people: tuple[Holder, ...]) -> dict[str, Named]:
     """Names with their salts, and what else the vault knows of those that were not erased."""
-    from ..ledger.royalties.statement import Named
+    from ..ledger.royalties.statement_schema import Named
 
     if not people:
         return {}

@@ -29,10 +29,10 @@ def plan(
     door: Door, script: Path, bars: int, seed: int | None, use: str | None, dials: tuple[str, ...], why: bool
 ) -> None:
     """Show what SCRIPT would play in its first bars, with the stems and consents of now."""
-    from ..engine.listing import plan as plan_bars
+    from ..engine.compose.listing import plan as plan_bars
     from ..ledger.clock import SystemClock
-    from ..script.check import accepted
-    from ..script.load import load
+    from ..script.check.check import accepted
+    from ..script.text.load import load
 
     text = load(script)
     values = dict(map(dial_value, dials))

@@ -19,7 +19,7 @@ from .output import Door, worded
 from .watch import Watch
 
 if TYPE_CHECKING:
-    from ..engine.player import Player
+    from ..engine.play.player import Player
 
 REFRESH_SECONDS = 0.1
 METER_CELLS = 10
@@ -61,7 +61,7 @@ def play(
     With --watch you may edit it meanwhile: what you save takes over at the next bar line, and lines that stay
     go on without a seam. If it has a mistake, that is said, and what played before plays on.
     """
-    from ..engine.player import Player
+    from ..engine.play.player import Player
 
     if watch and str(script) == "-":
         raise click.UsageError("--watch needs a file: what comes from standard input is not saved anew")
@@ -139,9 +139,9 @@ def play(
 @click.pass_obj
 def replay(door: Door, take: Path, out: Path | None, check: bool) -> None:
     """Play TAKE again, to a file or for a comparison, and say whether it is the same sound and placements."""
-    from ..engine import take as takes
-    from ..engine.render import replay_to
-    from ..engine.replay import replay as play_again
+    from ..engine.play import take as takes
+    from ..engine.play.render import replay_to
+    from ..engine.play.replay import replay as play_again
 
     if check == (out is not None):
         raise click.UsageError("say where to with --out, or --check to only compare")
@@ -248,9 +248,9 @@ def _interrupts() -> Iterator[None]:
 
 def _warn_of_compiling(door: Door) -> None:
     """Say why the first start takes long: the mixer is compiled for this machine, once."""
-    import stemloom.engine
+    from ..engine import mix
 
-    folders = [Path(folder) / "__pycache__" for folder in stemloom.engine.__path__]
+    folders = [Path(folder) / "__pycache__" for folder in mix.__path__]
     if os.environ.get("NUMBA_CACHE_DIR"):
         folders = [Path(os.environ["NUMBA_CACHE_DIR"])]
     if not any(next(folder.rglob("chain.chain-*.nbi"), None) for folder in folders):

@@ -14,8 +14,8 @@ from .output import Door, checked_output, table
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from ..engine.render import Rendered
-    from ..engine.take import Gesture
+    from ..engine.play.render import Rendered
+    from ..engine.play.take import Gesture
 
 
 class _Gesture(click.ParamType):  # type: ignore[type-arg]
@@ -68,8 +68,8 @@ def render(
     timeline: Path | None,
 ) -> None:
     """Render SCRIPT to a file, faster than real time, and log what is heard."""
-    from ..script.check import accepted
-    from ..script.load import load
+    from ..script.check.check import accepted
+    from ..script.text.load import load
 
     if seconds is not None and bars is not None:
         raise click.UsageError("say the length in --seconds or in --bars, not in both")
@@ -109,7 +109,7 @@ def render(
 
 def render_shown(door: Door, vault: Any, piece: Any, out: Path, **options: Any) -> Rendered:
     """Render with a progress display, and say which lines rested."""
-    from ..engine.render import render as to_file
+    from ..engine.play.render import render as to_file
 
     with door.progress() as display:
         tasks: dict[str, TaskID] = {}
@@ -183,7 +183,7 @@ def level(decibels: float) -> float | None:
 
 def write_timeline(rendered: Rendered, title: str, names: dict[str, str], path: Path) -> None:
     """Draw the timeline of a render."""
-    from ..engine.timeline import timeline
+    from ..engine.play.timeline import timeline
 
     caption = (
         f"{rendered.tempo_bpm:g} bpm{f', {rendered.key}' if rendered.key else ''}, {rendered.seconds:.1f} s"
@@ -196,7 +196,7 @@ def write_timeline(rendered: Rendered, title: str, names: dict[str, str], path: 
 
 def gesture(seconds: float, words: str) -> Gesture:
     """What `--at` says: `cue last call`, `like tune`, `dislike` or `energy=0.8`."""
-    from ..engine.take import Gesture
+    from ..engine.play.take import Gesture
     from ..vault.records import ENGINE_RATE
 
     if not 0 <= seconds <= LONGEST:

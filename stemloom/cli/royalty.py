@@ -1,6 +1,6 @@
 """`stemloom royalty`: income, terms and settlements.
 
-The rest: `statements.py`, `accounts.py` and `rules.py`.
+The rest: `statements.py`, `payouts.py` and `rules.py`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from . import accounts, rules, statements
+from . import payouts, rules, statements
 from .options import AmountCommand, currency, engine
 from .output import Door, table
 from .people import people_of
 
 if TYPE_CHECKING:
-    from ..ledger.entries import Source
+    from ..ledger.division.terms import InForce
+    from ..ledger.entries.entries import Source
     from ..ledger.royalties.engines import Engine
     from ..ledger.royalties.settle import Settled
-    from ..ledger.royalties.terms import InForce
 
 _SOURCES = ("subscription", "enterprise", "export", "sync")
 
@@ -32,7 +32,7 @@ def royalty() -> None:
     """
 
 
-for part in (statements, accounts, rules):
+for part in (statements, payouts, rules):
     part.register(royalty)
 
 
@@ -45,7 +45,7 @@ for part in (statements, accounts, rules):
 @click.pass_obj
 def income(door: Door, amount: str, currency: str, source: Source, period: str, reference: str) -> None:
     """Record income: royalty income 1000.00 --currency EUR --period 2026-11 --reference inv-1."""
-    from ..ledger.royalties.money import money_text, parse_amount
+    from ..ledger.division.money import money_text, parse_amount
     from ..ledger.royalties.record import record_income
 
     micro = parse_amount(amount)
@@ -91,10 +91,10 @@ def terms(ctx: click.Context) -> None:
 def show(door: Door, period: str | None = None) -> None:
     """The terms for periods that start today, or for a period."""
     from ..ledger.clock import SystemClock
+    from ..ledger.division.periods import Period
+    from ..ledger.division.terms import in_force
     from ..ledger.royalties.engines import books_of
-    from ..ledger.royalties.periods import Period
-    from ..ledger.royalties.terms import in_force
-    from ..ledger.royalties.turn import sealed
+    from ..ledger.royalties.money_lock import sealed
 
     today = SystemClock().now()[:10]
     of = Period.parse(period or f"{today}..{today}")
@@ -119,9 +119,9 @@ def set_(
     door: Door, effective: str, pool: tuple[str, ...], master: str | None, threshold: str | None
 ) -> None:
     """Write new terms: royalty terms set --from 2026-12-01 --pool subscription=70% --master 80%."""
-    from ..ledger.royalties.money import parse_amount
+    from ..ledger.division.money import parse_amount
+    from ..ledger.division.terms import InForce
     from ..ledger.royalties.record import record_terms
-    from ..ledger.royalties.terms import InForce
 
     if not (pool or master or threshold):
         raise click.UsageError("say what to set: --pool, --master or --threshold")
@@ -194,7 +194,7 @@ def _pool_share(text: str) -> tuple[Source, int]:
 
 
 def _emit_terms(door: Door, used: InForce) -> None:
-    from ..ledger.royalties.money import decimal_text
+    from ..ledger.division.money import decimal_text
     from ..ledger.royalties.words import ppm_text
 
     each = used.terms
@@ -219,7 +219,7 @@ def _emit_terms(door: Door, used: InForce) -> None:
 
 
 def _settled_text(settled: Settled, names: dict[str, str]) -> str:
-    from ..ledger.royalties.money import decimal_text, money_text
+    from ..ledger.division.money import decimal_text, money_text
     from ..ledger.royalties.words import duration_text, percent_text
 
     entry = settled.entry

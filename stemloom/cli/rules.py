@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from .ledger import write_whole
 from .options import currency, engine
-from .output import Door, checked_output, table
+from .output import Door, checked_output, table, write_whole
 from .people import people_of
 
 if TYPE_CHECKING:
-    from ..ledger.log import Log
+    from ..ledger.division.periods import Period
+    from ..ledger.division.usage import Usage
+    from ..ledger.log.log import Log
     from ..ledger.royalties.engines import Engine
     from ..ledger.royalties.fairness import Fairness, Spread
-    from ..ledger.royalties.periods import Period
-    from ..ledger.royalties.usage import Usage
 
 _Made = TypeVar("_Made")
 _OUT = click.Path(path_type=Path)
@@ -51,7 +50,7 @@ def simulate(
     section-presence: by the sections a stem was heard in, however long. floor:500: each placement counts
     for 500 ms at the least. All of them, if none is named.
     """
-    from ..ledger.royalties.money import decimal_text
+    from ..ledger.division.money import decimal_text
     from ..ledger.royalties.simulate import STRICT, check_rule
     from ..ledger.royalties.simulate import simulate as divide
 
@@ -97,11 +96,11 @@ def _divided(
     do: Callable[[Usage, Period, str, int], _Made],
 ) -> tuple[_Made, dict[str, str], str]:
     """What `do` makes of a period, settled or not; the stems' roles; the currency."""
+    from ..ledger.division.money import check_currency
+    from ..ledger.division.periods import Period
+    from ..ledger.division.settlements import only_currency, refuse_future, refuse_settled
     from ..ledger.royalties.engines import usage_of
-    from ..ledger.royalties.money import check_currency
-    from ..ledger.royalties.periods import Period
-    from ..ledger.royalties.settle import only_currency, refuse_future, refuse_settled
-    from ..ledger.royalties.turn import sealed
+    from ..ledger.royalties.money_lock import sealed
 
     of, seal = Period.parse(period), sealed(log)
     with usage_of(log, seal, engine) as usage:
@@ -122,7 +121,7 @@ def _side_by_side(
     what: str, found: dict[str, dict[str, int]], rules: list[str], names: dict[str, str]
 ) -> str:
     """A line for each holder or role: what it has by each rule, and how that differs from the first."""
-    from ..ledger.royalties.money import decimal_text
+    from ..ledger.division.money import decimal_text
 
     first = found[rules[0]]
     rows = []
@@ -176,7 +175,7 @@ def fairness(door: Door, period: str, currency: str | None, html: Path | None, e
 
 
 def _fairness_text(made: Fairness, names: dict[str, str]) -> str:
-    from ..ledger.royalties.money import decimal_text
+    from ..ledger.division.money import decimal_text
     from ..ledger.royalties.words import duration_text, percent_text
 
     spreads = (("holders", made.holders), ("roles", made.roles), ("stems", made.stems))
@@ -226,7 +225,7 @@ def _fairness_text(made: Fairness, names: dict[str, str]) -> str:
 
 
 def _members(what: str, spread: Spread, made: Fairness, names: dict[str, str]) -> str:
-    from ..ledger.royalties.money import decimal_text
+    from ..ledger.division.money import decimal_text
     from ..ledger.royalties.words import duration_text, percent_text
 
     rows = [

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from ..script.piece import Piece
     from ..script.problems import Problem
-    from ..vault.snapshot import Snapshot
+    from ..vault.catalogue.snapshot import Snapshot
 
 
 @click.command()
@@ -35,9 +35,9 @@ def check(ctx: click.Context, file: str, use: str | None, editor: bool) -> None:
     With a vault in the home, pools that nothing in it fills are named as well, and a dry run through every
     section says what would rest. On a terminal it is said in colours, unless NO_COLOR is set.
     """
-    from ..script.check import check as check_text
-    from ..script.load import load
+    from ..script.check.check import check as check_text
     from ..script.problems import ScriptRejected, printable, render, summary
+    from ..script.text.load import load
 
     door: Door = ctx.obj
     name = "standard input" if file == "-" else printable(file)
@@ -73,7 +73,7 @@ def _with_dry_run(
     piece: Piece, problems: Sequence[Problem], snapshot: Snapshot, use: str | None
 ) -> tuple[Problem, ...]:
     """The problems with what a dry run of the piece finds, in the order of their places."""
-    from ..engine.rehearsal import rehearse
+    from ..engine.compose.rehearsal import rehearse
     from ..ledger.clock import SystemClock
 
     found = rehearse(piece, snapshot, at=SystemClock().now(), uses=None if use is None else (use,))
@@ -115,9 +115,9 @@ def format_(ctx: click.Context, file: str, only_check: bool) -> None:
     With - it reads standard input and writes standard output, in colours if that is a terminal. A script that
     cannot be read is left as it is, and exits 3.
     """
-    from ..script.format import format_text
-    from ..script.load import load, save
     from ..script.problems import printable
+    from ..script.text.format import format_text
+    from ..script.text.load import load, save
 
     door: Door = ctx.obj
     name = "standard input" if file == "-" else printable(file)

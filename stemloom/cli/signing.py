@@ -11,13 +11,12 @@ import click
 
 from .arguments import words_of
 from .consent import USES, until_of
-from .ledger import write_whole
-from .output import Door, table
+from .output import Door, table, write_whole
 
 if TYPE_CHECKING:
-    from ..vault.asking import Action
     from ..vault.records import Clearance
-    from ..vault.requests import Request
+    from ..vault.rights.asking import Action
+    from ..vault.rights.requests import Request
 
 _FILE = click.Path(path_type=Path)
 _UNTIL = click.option("--until", metavar="DATE", help="Last day (UTC) or RFC 3339 time.")
@@ -45,7 +44,7 @@ def register(vault: click.Group, holder: click.Group, consent: click.Group) -> N
 @click.pass_obj
 def keygen(door: Door, file: Path) -> None:
     """Make a key that you keep yourself, in FILE. Its public half is printed; the rest goes to nobody."""
-    from ..ledger.keys import PrivateKey
+    from ..ledger.tlog.keys import PrivateKey
 
     key = PrivateKey.generate()
     try:
@@ -112,7 +111,7 @@ def consent_request(
     out: Path,
 ) -> None:
     """Write what a holder signs to grant stems, or to withdraw them; nothing changes before `submit`."""
-    from ..vault.catalogue import Filter
+    from ..vault.catalogue.catalogue import Filter
 
     if bool(stems) == (holder is not None):
         raise click.UsageError("name stems, or a holder with --holder")
@@ -159,7 +158,7 @@ def standing(
 @click.pass_obj
 def sign(door: Door, request: Path, key: Path) -> None:
     """Sign REQUEST with your key, in its own file. Read what it says first: that is what you sign."""
-    from ..ledger.keys import PrivateKey
+    from ..ledger.tlog.keys import PrivateKey
 
     signed = _read(request).signed(PrivateKey.load(key))
     write_whole(request, signed.encoded())
@@ -233,7 +232,7 @@ def _show_standing(door: Door, name: str, holder: str, stands: Mapping[str, Clea
 
 
 def _read(path: Path) -> Request:
-    from ..vault.requests import MOST_BYTES, read_request
+    from ..vault.rights.requests import MOST_BYTES, read_request
 
     with open(path, "rb") as file:
         return read_request(file.read(MOST_BYTES + 1))
@@ -241,7 +240,7 @@ def _read(path: Path) -> Request:
 
 def _public(text: str) -> str:
     """A public key in base64, from itself or from a PEM file of it."""
-    from ..ledger.keys import public_of_pem
+    from ..ledger.tlog.keys import public_of_pem
 
     path = Path(text)
     if len(text) != 44 or path.exists():

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .ledger import write_whole
 from .options import currency, engine
-from .output import Door, checked_output, table
+from .output import Door, checked_output, table, write_whole
 from .people import holder_of, named, people_of
 
 if TYPE_CHECKING:
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
+    from ..ledger.division.funds import Waiting
     from ..ledger.royalties.engines import Engine
-    from ..ledger.royalties.funds import Waiting
-    from ..ledger.royalties.statement import Statement
+    from ..ledger.royalties.statement_schema import Statement
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -55,9 +54,9 @@ def statement(
     """What a HOLDER (id or name) earned in a settled PERIOD, and how."""
     import msgspec
 
-    from ..ledger.royalties.accounts import statement_csv
-    from ..ledger.royalties.statement import to_bytes
-    from ..ledger.royalties.stating import statement as make
+    from ..ledger.royalties.accounting_formats import statement_csv
+    from ..ledger.royalties.statement import statement as make
+    from ..ledger.royalties.statement_schema import to_bytes
 
     for path in (out, html, sheet):
         checked_output(path)
@@ -68,7 +67,7 @@ def statement(
     if out is not None:
         write_whole(out, to_bytes(made))
     if html is not None:
-        from ..ledger.royalties.page import page
+        from ..ledger.royalties.statement_page import page
 
         write_whole(html, page(made).encode())
     if sheet is not None:
@@ -87,12 +86,12 @@ def statement(
 @click.pass_obj
 def statements(door: Door, period: str, currency: str | None, out: Path, engine: Engine | None) -> None:
     """Write everybody's statement for a settled PERIOD: as HTML, JSON and CSV, by holder id."""
-    from ..ledger.royalties.accounts import statement_csv
+    from ..ledger.royalties.accounting_formats import statement_csv
     from ..ledger.royalties.engines import usage_of
-    from ..ledger.royalties.page import page
-    from ..ledger.royalties.statement import to_bytes
-    from ..ledger.royalties.stating import Statements
-    from ..ledger.royalties.turn import sealed
+    from ..ledger.royalties.money_lock import sealed
+    from ..ledger.royalties.statement import Statements
+    from ..ledger.royalties.statement_page import page
+    from ..ledger.royalties.statement_schema import to_bytes
 
     people = people_of(door)
     written: list[str] = []
@@ -135,12 +134,12 @@ def balance(door: Door, holder: str | None, sheet: Path | None, engine: Engine |
     import msgspec
 
     from ..ledger.clock import SystemClock
-    from ..ledger.royalties.accounts import balances_csv
+    from ..ledger.division.money import decimal_text
+    from ..ledger.division.treasury import Treasury
+    from ..ledger.royalties.accounting_formats import balances_csv
     from ..ledger.royalties.balance import balances, heard_since
     from ..ledger.royalties.engines import usage_of
-    from ..ledger.royalties.money import decimal_text
-    from ..ledger.royalties.treasury import Treasury
-    from ..ledger.royalties.turn import sealed
+    from ..ledger.royalties.money_lock import sealed
 
     checked_output(sheet)
     people = people_of(door)
@@ -208,7 +207,7 @@ def recompute(
 
     Needs no vault and no home: the log is hashed, its signatures checked, the settlement divided anew.
     """
-    from ..ledger.royalties.money import money_text
+    from ..ledger.division.money import money_text
     from ..ledger.royalties.recompute import recompute as derive
 
     with door.progress() as progress:
@@ -250,7 +249,7 @@ def recompute(
 
 
 def _waiting_text(found: tuple[Waiting, ...]) -> Iterator[str]:
-    from ..ledger.royalties.money import money_text
+    from ..ledger.division.money import money_text
 
     for each in found:
         if each.late:
@@ -272,7 +271,7 @@ def _since_text(ms: int) -> str:
 
 
 def _statement_text(made: Statement) -> str:
-    from ..ledger.royalties.money import decimal_text, money_text
+    from ..ledger.division.money import decimal_text, money_text
     from ..ledger.royalties.words import duration_text, percent_text, period_text
 
     rows = [

@@ -10,8 +10,8 @@ from ..script.problems import counted
 from .output import Door, table
 
 if TYPE_CHECKING:
-    from ..ledger.entries import Session
-    from ..ledger.salts import Salts
+    from ..ledger.entries.entries import Session
+    from ..ledger.entries.salts import Salts
 
 
 @click.group()
@@ -74,8 +74,8 @@ def sessions(door: Door, name: str) -> None:
 @click.pass_obj
 def disclose(door: Door, session: str) -> None:
     """Show whose SESSION was, and that the ledger's commitment says so. Exits 5 if it does not."""
+    from ..ledger.entries.signing import commitment
     from ..ledger.errors import NoLedger, VerificationFailed
-    from ..ledger.statements import commitment
 
     each = _salts(door).of_session(session)
     if each is None:
@@ -124,12 +124,12 @@ def erase(door: Door, name: str | None, session: str | None, yes: bool) -> None:
 
 
 def _salts(door: Door) -> Salts:
-    from ..ledger.salts import Salts
+    from ..ledger.entries.salts import Salts
 
     return Salts(door.folder)
 
 
 def _is_session(entry: object) -> TypeGuard[Session]:
-    from ..ledger.entries import Session
+    from ..ledger.entries.entries import Session
 
     return isinstance(entry, Session)

@@ -14,17 +14,17 @@ from ..ledger.clock import text_of
 from ..script.problems import counted
 from .arguments import A_HOLDER, A_STEM, words_of
 from .consent import consent, said_of
-from .output import Door, table
+from .output import Door, table, write_whole
 from .signing import register, write_request
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from ..vault.catalogue import Filter
-    from ..vault.declared import Declared
-    from ..vault.heard import Heard
-    from ..vault.intake import Intake
+    from ..vault.catalogue.catalogue import Filter
+    from ..vault.intake.intake import Intake
     from ..vault.records import Stem
+    from ..vault.sound.declared import Declared
+    from ..vault.sound.heard import Heard
     from ..vault.vault import Vault
 
 _BEATS_IN_A_BAR = 4
@@ -106,8 +106,8 @@ def add(
     role, title, bpm, bars, beats, key, kind (or shape), mood (words parted by ;), energy, set, isrc, iswc. An
     empty cell takes what the option says.
     """
-    from ..vault import declared as terms
-    from ..vault.manifest import Common, number, of_manifest, of_paths
+    from ..vault.intake.manifest import Common, number, of_manifest, of_paths
+    from ..vault.sound import declared as terms
 
     common = Common(
         holder=holder,
@@ -185,10 +185,10 @@ def search(
     use: str | None,
 ) -> None:
     """Stems by what pools ask for; TEXT is part of a title. Options given again are alternatives."""
-    from ..vault.catalogue import Filter
-    from ..vault.declared import canonical_shape
+    from ..vault.catalogue.catalogue import Filter
     from ..vault.records import USES
-    from ..vault.tonality import canonical_key
+    from ..vault.sound.declared import canonical_shape
+    from ..vault.sound.tonality import canonical_key
 
     if use is not None and use not in USES:
         raise click.UsageError(f"'{use}' is not a use; there are {', '.join(USES)}")
@@ -215,7 +215,7 @@ def search(
 @click.pass_obj
 def show(door: Door, stem: str) -> None:
     """One stem: what it is, whose it is, and what it is cleared for."""
-    from ..vault.shares import percent
+    from ..vault.rights.shares import percent
 
     with door.vault() as opened:
         found = opened.stem(stem)
@@ -283,7 +283,7 @@ def split(
 
     A side is given as 'Ann=60%,Ben=40%', or an option a holder. Whose share falls must sign as well.
     """
-    from ..vault.shares import parse_shares, percent
+    from ..vault.rights.shares import parse_shares, percent
 
     sides: dict[str, dict[str, int] | None] = {}
     for side, given in (("master", master), ("publishing", publishing)):
@@ -320,7 +320,6 @@ def split(
 @click.pass_obj
 def original(door: Door, stem: str, out: Path) -> None:
     """Give back the holder's original file, byte for byte."""
-    from .ledger import write_whole
 
     if out.exists():
         raise click.UsageError(f"{out} is there already")
@@ -409,7 +408,7 @@ def holder() -> None:
 @click.pass_obj
 def holder_add(door: Door, name: str, isni: str | None, ipi: str | None) -> None:
     """Register a rights-holder. Their key is made here and kept in HOME/keys."""
-    from ..vault import identifiers
+    from ..vault.sound import identifiers
 
     # Before anything is entered.
     for check, text in ((identifiers.isni, isni), (identifiers.ipi, ipi)):
@@ -672,7 +671,7 @@ def _cleared(stem: Stem) -> str:
 
 
 def _range(option: str, text: str) -> tuple[Fraction, Fraction]:
-    from ..vault.manifest import number
+    from ..vault.intake.manifest import number
 
     low, dots, high = text.partition("..")
     ends = number(option, low), number(option, high if dots else low)

@@ -7,11 +7,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..script.load import ScriptNotFound, load
 from ..script.problems import ScriptRejected
+from ..script.text.load import ScriptNotFound, load
 
 if TYPE_CHECKING:
-    from ..engine.player import Player
+    from ..engine.play.player import Player
 
 
 class Watch:

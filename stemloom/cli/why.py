@@ -14,7 +14,7 @@ from .output import Door, WrongPlace, table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..ledger.log import Log
+    from ..ledger.log.log import Log
 
 
 @click.command()
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def why(door: Door, session: str, at: float) -> None:
     """Say what sounds at a moment of a session: line, role, stem, holder, consent, and what it has earned."""
     if session.endswith(".json"):
-        from ..engine import take as takes
+        from ..engine.play import take as takes
 
         session = takes.load(Path(session)).session
     with door.vault() as vault:
@@ -69,8 +69,8 @@ def why(door: Door, session: str, at: float) -> None:
 
 def _sounding(log: Log, session: str, at: float) -> Iterator[tuple[int, Any]]:
     """The entries of a session that sound at a moment. WrongPlace when the ledger has no such session."""
-    from ..ledger.entries import Placement
-    from ..ledger.entries import Session as SessionEntry
+    from ..ledger.entries.entries import Placement
+    from ..ledger.entries.entries import Session as SessionEntry
 
     known = False
     for index, entry in log.entries(0):
@@ -88,10 +88,10 @@ def _sounding(log: Log, session: str, at: float) -> Iterator[tuple[int, Any]]:
 
 def _earned(log: Log, stems: list[str]) -> dict[str, dict[str, str]]:
     """What stems have earned in all settled periods, by stem and period."""
-    from ..ledger.royalties.division import rederive
+    from ..ledger.division.division import rederive
+    from ..ledger.division.money import money_text
     from ..ledger.royalties.engines import usage_of
-    from ..ledger.royalties.money import money_text
-    from ..ledger.royalties.turn import sealed
+    from ..ledger.royalties.money_lock import sealed
 
     with usage_of(log, sealed(log)) as usage:
         settlements = [(period, entry) for _, period, entry in usage.books.settlements]

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import Door, checked_output
+from .output import Door, checked_output, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..ledger.cosignature import Cosignature
-    from ..ledger.policy import Policy
+    from ..ledger.tlog.cosignature import Cosignature
+    from ..ledger.tlog.policy import Policy
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -43,8 +43,8 @@ def policy_of(witnesses: tuple[str, ...], required: int | None) -> Policy | None
         if required is not None:
             raise click.UsageError("--require needs witnesses: name each with --witness VKEY")
         return None
-    from ..ledger.cosignature import parse_witness_vkey
-    from ..ledger.policy import Policy
+    from ..ledger.tlog.cosignature import parse_witness_vkey
+    from ..ledger.tlog.policy import Policy
 
     count = len(witnesses) if required is None else required
     if count > len(witnesses):
@@ -87,11 +87,10 @@ def witness(door: Door, log: Path, vkey: str, folder: Path, name: str | None, ou
     Only if it continues what this witness cosigned of that log before. Exits 5 if it does not.
     """
     from ..ledger.errors import NoLedger
-    from ..ledger.note import LARGEST_NOTE, parse_vkey
-    from ..ledger.reader import TileReader
-    from ..ledger.view import read_regular
-    from ..ledger.witness import Witness, prover
-    from .ledger import write_whole  # here, because that module adds these commands to its own
+    from ..ledger.tlog.file_view import read_regular
+    from ..ledger.tlog.note import LARGEST_NOTE, parse_vkey
+    from ..ledger.tlog.reader import TileReader
+    from ..ledger.tlog.witness import Witness, prover
 
     checked_output(out)
     verifier = parse_vkey(vkey)
@@ -139,7 +138,7 @@ def witness(door: Door, log: Path, vkey: str, folder: Path, name: str | None, ou
 @click.pass_obj
 def witness_key(door: Door, folder: Path) -> None:
     """The verifier key of the witness in DIR: give it to whoever will ask for its cosignatures."""
-    from ..ledger.witness import Witness
+    from ..ledger.tlog.witness import Witness
 
     opened = Witness.open(folder)
     door.emit({"vkey": opened.vkey, "name": opened.name}, opened.vkey)
@@ -161,8 +160,8 @@ def cosign(door: Door, files: tuple[Path, ...], witnesses: tuple[str, ...]) -> N
 
     Receipts that are made from then on carry them. The next entry makes a new checkpoint, without them.
     """
-    from ..ledger.cosignature import cosignatures_of, parse_witness_vkey
-    from ..ledger.note import LARGEST_NOTE
+    from ..ledger.tlog.cosignature import cosignatures_of, parse_witness_vkey
+    from ..ledger.tlog.note import LARGEST_NOTE
 
     known = [parse_witness_vkey(each) for each in witnesses]
     notes = []

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from stemloom import Vault, check, render
-from stemloom.vault.demo import PIECES, build
+from stemloom.demo import PIECES, build
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE = 48_000

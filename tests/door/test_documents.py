@@ -28,7 +28,7 @@ def test_the_readme_shows_the_demos_script() -> None:
 
 
 def test_the_example_is_the_packaged_piece() -> None:
-    from stemloom.vault.demo import PIECE
+    from stemloom.demo import PIECE
 
     assert (ROOT / "examples" / "harbour_night.loom").resolve() == PIECE.resolve()
 

@@ -13,18 +13,18 @@ import soundfile
 from numpy.typing import NDArray
 
 from stemloom import Vault, render
-from stemloom.engine.compose import next_bar
+from stemloom.demo import PIECES, build
+from stemloom.demo.stems import RECIPES
+from stemloom.engine.compose.compose import next_bar
+from stemloom.engine.compose.harmony import CLASH, CONSONANCE, TONAL_ROLES, by_bar
+from stemloom.engine.compose.rehearsal import rehearse
+from stemloom.engine.compose.score import Score, score
+from stemloom.engine.compose.state import first_state
 from stemloom.engine.fades import natural_end
-from stemloom.engine.harmony import CLASH, CONSONANCE, TONAL_ROLES, by_bar
 from stemloom.engine.plan import Bar, Placement
-from stemloom.engine.rehearsal import rehearse
-from stemloom.engine.score import Score, score
-from stemloom.engine.state import first_state
-from stemloom.ledger.keys import PrivateKey
-from stemloom.script.check import accepted, check
-from stemloom.vault.demo import PIECES, build
-from stemloom.vault.demo.stems import RECIPES
-from stemloom.vault.snapshot import Snapshot
+from stemloom.ledger.tlog.keys import PrivateKey
+from stemloom.script.check.check import accepted, check
+from stemloom.vault.catalogue.snapshot import Snapshot
 
 RATE = 48_000
 VAULT = 1

@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 
 from stemloom import Player, Vault
-from stemloom.engine import take as takes
+from stemloom.demo import build
 from stemloom.engine.errors import DeviceFailed, EngineError
-from stemloom.engine.replay import replay
-from stemloom.engine.session import Session
-from stemloom.engine.stream import portaudio
-from stemloom.ledger import entries
+from stemloom.engine.play import take as takes
+from stemloom.engine.play.replay import replay
+from stemloom.engine.play.session import Session
+from stemloom.engine.play.stream import portaudio
 from stemloom.ledger.clock import FixedClock
-from stemloom.ledger.verify import verify
-from stemloom.script.check import accepted
-from stemloom.vault.demo import build
+from stemloom.ledger.entries import entries
+from stemloom.ledger.verify.verify import verify
+from stemloom.script.check.check import accepted
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "examples" / "harbour_night.loom"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,60 +15,156 @@ import stemloom
 
 ROOT = Path(__file__).resolve().parents[2]
 MAY_IMPORT = {
-    "script": set(),
+    "ground": set(),
+    "script": {"ground"},
     "ledger": set(),
-    "vault": {"ledger"},
-    "engine": {"script", "vault", "ledger"},
+    "vault": {"ground", "ledger"},
+    "engine": {"ground", "script", "vault", "ledger"},
 }
-FILES = [path for room in MAY_IMPORT for path in sorted((ROOT / room).rglob("*.py"))]
+FLOORS = {
+    "script": (("",), ("text",), ("check",)),
+    "ledger": (("",), ("tlog",), ("entries",), ("log",), ("division",), ("verify",), ("royalties",)),
+    "vault": (("",), ("sound",), ("catalogue",), ("rights",), ("intake",), ("vault",)),
+    "engine": (("",), ("compose", "mix"), ("play",)),
+}
+"""The floors of each room from its ground up; what stands side by side does not import each other.
+
+`vault/vault.py` is the room's front: it lies at the top of the folder, above all floors.
+"""
 
 
-def rooms_imported(file: str, source: str) -> set[str]:
-    """The rooms that a file imports, from its relative imports; an absolute one of ours is a fault."""
-    package = Path(file).parts[:-1]
+def modules() -> dict[str, Path]:
+    """All of Stemloom's modules and packages, by their dotted names below `stemloom`."""
+    places = [(ROOT / "stemloom", ""), *((ROOT / room, room) for room in FLOORS)]
+    found = {}
+    for folder, room in places:
+        for path in folder.rglob("*.py"):
+            parts = path.relative_to(folder).with_suffix("").parts
+            if not room and parts[0] in FLOORS:
+                continue  # a link
+            name = ".".join(part for part in (room, *parts) if part not in ("", "__init__"))
+            found[name] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imported(name: str, source: str, *, package: bool = False) -> set[str]:
+    """The modules that the module `name` imports anywhere in its text, by their names below `stemloom`."""
+    here = name.split(".") if package or not name else name.split(".")[:-1]
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and node.level:
-            above = package[: len(package) - node.level + 1]
-            target = (*above, *(node.module or "").split("."))
-            if target[0] not in ("", package[0]):
-                found.add(target[0])
+            above = here[: len(here) - node.level + 1]
+            target = ".".join((*above, *filter(None, (node.module or "").split("."))))
+            inside = {f"{target}.{each.name}".lstrip(".") for each in node.names}
+            found |= {each if each in MODULES else target for each in inside}
         elif isinstance(node, ast.ImportFrom | ast.Import):
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
-            assert not any(n.split(".")[0] == "stemloom" for n in names), (
-                f"{file}: absolute import inside a room"
+            assert not any(each.split(".")[0] == "stemloom" for each in names), (
+                f"{name}: absolute import inside the package"
             )
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=[str(p.relative_to(ROOT)) for p in FILES])
-def test_rooms_import_only_what_they_may(path: Path) -> None:
-    room = path.relative_to(ROOT).parts[0]
-    # `from .. import __version__` names the package itself, not a room.
-    file = str(path.relative_to(ROOT))
-    assert rooms_imported(file, path.read_text(encoding="utf-8")) <= MAY_IMPORT[room]
+IMPORTS = {
+    name: imported(name, path.read_text(encoding="utf-8"), package=path.name == "__init__.py")
+    for name, path in MODULES.items()
+}
+
+
+def floor_of(name: str) -> tuple[str, int, str]:
+    """The room of a module, the number of its floor, and the floor's name."""
+    room, _, rest = name.partition(".")
+    floor = rest.partition(".")[0]
+    floors = FLOORS[room]
+    for number, beside in enumerate(floors):
+        if floor and floor in beside:
+            return room, number, floor
+    return room, 0, ""
+
+
+def strays(name: str, imports: set[str]) -> set[str]:
+    """Those of `imports` that the module `name` may not import: of other rooms, or of floors above."""
+    room = name.partition(".")[0]
+    if room not in MAY_IMPORT:
+        return set()
+    found = set()
+    for each in imports - {""}:  # the package itself: `from .. import __version__`
+        other = each.partition(".")[0]
+        if other != room:
+            if other not in MAY_IMPORT[room]:
+                found.add(each)
+            continue
+        if room not in FLOORS:
+            continue
+        _, from_floor, from_name = floor_of(name)
+        _, to_floor, to_name = floor_of(each)
+        if to_floor > from_floor or (to_floor == from_floor and to_name != from_name):
+            found.add(each)
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_arrows_go_down_between_rooms_and_between_floors(name: str) -> None:
+    assert strays(name, IMPORTS[name]) == set()
 
 
 @pytest.mark.parametrize(
-    ("file", "line", "seen"),
+    ("name", "line", "seen"),
     [
-        ("script/check.py", "from ..vault.records import Stem", {"vault"}),
-        ("vault/demo/build.py", "from ...engine import render", {"engine"}),
-        ("vault/demo/build.py", "from ..records import Stem", set()),
-        ("ledger/log.py", "from .entries import Entry", set()),
-        ("engine/plan.py", "from .. import __version__", set()),
+        ("script.check.check", "from ...vault.records import Stem", {"vault.records"}),
+        ("script.piece", "from .check.check import check", {"script.check.check"}),
+        ("vault.vault", "from .intake.door import Door", set()),
+        ("vault.records", "from .vault import Vault", {"vault.vault"}),
+        ("engine.compose.form", "from ..mix.rack import Rack", {"engine.mix.rack"}),
+        ("engine.play.session", "from ..mix.rack import Rack", set()),
+        ("ledger.log.log", "from ..division import books", {"ledger.division.books"}),
+        ("ledger.log.log", "from ...ground.processes import Crew", {"ground.processes"}),
+        ("ledger.division.books", "from ..log.log import Log", set()),
+        ("engine.plan", "from .. import __version__", set()),
     ],
 )
-def test_the_import_test_sees_what_is_imported(file: str, line: str, seen: set[str]) -> None:
-    assert rooms_imported(file, line) == seen
+def test_the_import_test_sees_what_goes_up(name: str, line: str, seen: set[str]) -> None:
+    assert strays(name, imported(name, line)) == seen
 
 
 def test_an_absolute_import_inside_a_room_is_a_fault() -> None:
     with pytest.raises(AssertionError, match="absolute import"):
-        rooms_imported("script/check.py", "import stemloom.vault")
+        imported("script.check.check", "import stemloom.vault")
 
 
-@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    order = TopologicalSorter({name: imports - {name, ""} for name, imports in IMPORTS.items()})
+    order.prepare()  # raises CycleError, with the circle
+
+
+def test_a_circle_is_found() -> None:
+    with pytest.raises(CycleError):
+        TopologicalSorter({"a": {"b"}, "b": {"a"}}).prepare()
+
+
+def test_each_floor_says_in_a_sentence_what_it_is() -> None:
+    for room, floors in FLOORS.items():
+        for floor in (name for beside in floors for name in beside if name != "vault"):
+            path = ROOT / room / floor / "__init__.py"
+            said = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+            assert said is not None, path
+            assert said.endswith("."), path
+            assert "\n" not in said, path
+
+
+def test_the_package_list_is_that_of_the_folders() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    listed = project["tool"]["setuptools"]["packages"]
+    folders = {name for name, path in MODULES.items() if path.name == "__init__.py"}
+    assert sorted(listed) == sorted(f"stemloom.{name}".rstrip(".") for name in folders)
+    placed = project["tool"]["setuptools"]["package-dir"]
+    assert placed == {"stemloom": "stemloom"} | {f"stemloom.{room}": room for room in FLOORS}
+
+
+@pytest.mark.parametrize("room", sorted(FLOORS))
 def test_each_room_is_linked_under_the_door(room: str) -> None:
     link = ROOT / "stemloom" / room
     assert link.is_symlink()
@@ -94,9 +192,9 @@ def test_every_public_name_loads() -> None:
 def test_rooms_that_may_not_import_each_other_say_the_same_words() -> None:
     from typing import get_args
 
-    from stemloom.engine.levels import ROLE_LUFS
-    from stemloom.engine.timeline import COLOURS
-    from stemloom.ledger import entries
+    from stemloom.engine.compose.levels import ROLE_LUFS
+    from stemloom.engine.play.timeline import COLOURS
+    from stemloom.ledger.entries import entries
     from stemloom.script import words
     from stemloom.vault import records
 

@@ -10,11 +10,13 @@ from types import SimpleNamespace
 import pytest
 
 from stemloom import Vault
-from stemloom.engine import choose, conductor, eligible, harmony, levels, placed, plan
+from stemloom.demo import build
+from stemloom.engine import plan
+from stemloom.engine.compose import choose, eligible, harmony, levels, placed
+from stemloom.engine.play import conductor
 from stemloom.script import words
-from stemloom.script.lalr import words_of_grammar
-from stemloom.script.tokens import scan
-from stemloom.vault.demo import build
+from stemloom.script.text.lalr import words_of_grammar
+from stemloom.script.text.tokens import scan
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = SimpleNamespace(**runpy.run_path(str(ROOT / "docs" / "examples.py")))

@@ -11,9 +11,9 @@ import pytest
 import soundfile
 
 from stemloom import Vault
-from stemloom.engine.session import Session
-from stemloom.script.check import accepted
-from stemloom.vault.demo import build
+from stemloom.demo import build
+from stemloom.engine.play.session import Session
+from stemloom.script.check.check import accepted
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SECONDS = 75

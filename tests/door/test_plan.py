@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from stemloom import Vault
 from stemloom.cli import main
-from stemloom.vault.declared import Declared
+from stemloom.vault.sound.declared import Declared
 
 RATE = 48_000
 SCRIPT = """piece "Plan" for stream

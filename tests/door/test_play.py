@@ -17,11 +17,11 @@ from click.testing import CliRunner, Result
 
 from stemloom import Vault
 from stemloom.cli import main
-from stemloom.engine.replay import replay
-from stemloom.engine.session import Session
-from stemloom.ledger.verify import verify
-from stemloom.script.check import accepted
-from stemloom.vault.demo import build
+from stemloom.demo import build
+from stemloom.engine.play.replay import replay
+from stemloom.engine.play.session import Session
+from stemloom.ledger.verify.verify import verify
+from stemloom.script.check.check import accepted
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = str(ROOT / "examples" / "harbour_night.loom")

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from stemloom import Player, Vault
-from stemloom.ledger.salts import Salts
-from stemloom.vault.demo import PIECE, build
+from stemloom.demo import PIECE, build
+from stemloom.ledger.entries.salts import Salts
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "privacy.md").read_text("utf-8")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from stemloom import Player, Vault
-from stemloom.ledger.royalties.divide import largest_remainder
-from stemloom.vault.demo import PIECE, build
+from stemloom.demo import PIECE, build
+from stemloom.ledger.division.divide import largest_remainder
 
 ROOT = Path(__file__).resolve().parents[2]
 MONTH = datetime.now(UTC).strftime("%Y-%m")

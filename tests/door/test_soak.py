@@ -11,10 +11,10 @@ import pytest
 
 from benchmarks.render import LAYERS
 from stemloom import Vault
-from stemloom.engine.session import Session
-from stemloom.ledger.verify import verify
-from stemloom.script.check import accepted
-from stemloom.vault.demo import build
+from stemloom.demo import build
+from stemloom.engine.play.session import Session
+from stemloom.ledger.verify.verify import verify
+from stemloom.script.check.check import accepted
 
 HOURS = float(os.environ.get("SOAK_HOURS", "24"))
 RATE = 48_000

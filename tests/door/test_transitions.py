@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from stemloom import Vault
+from stemloom.demo import build
 from stemloom.engine.clock import QUANTUM
-from stemloom.engine.mixer import Mixer
-from stemloom.engine.rack import PLAYING
-from stemloom.engine.session import Session
-from stemloom.script.check import accepted
-from stemloom.vault.demo import build
+from stemloom.engine.mix.mixer import Mixer
+from stemloom.engine.mix.rack import PLAYING
+from stemloom.engine.play.session import Session
+from stemloom.script.check.check import accepted
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST = 0.001 * QUANTUM + 1e-5

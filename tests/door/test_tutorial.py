@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 
 from stemloom import Vault
-from stemloom.script.format import format_text
+from stemloom.script.text.format import format_text
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = SimpleNamespace(**runpy.run_path(str(ROOT / "docs" / "examples.py")))

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 from pieces import HEAD, NOW, snapshot
 
-from stemloom.engine.compose import next_bar
+from stemloom.engine.compose.compose import next_bar
+from stemloom.engine.compose.score import score
+from stemloom.engine.compose.state import first_state
 from stemloom.engine.plan import Bar
-from stemloom.engine.score import score
-from stemloom.engine.state import first_state
-from stemloom.script.check import accepted
+from stemloom.script.check.check import accepted
 from stemloom.vault.records import Stem
 
 Compose = Callable[..., list[Bar]]

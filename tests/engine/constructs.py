@@ -24,15 +24,15 @@ from pathlib import Path
 
 from pieces import NOW, stem
 
-from stemloom.engine.compose import next_bar
-from stemloom.engine.events import Input
+from stemloom.engine.compose.compose import next_bar
+from stemloom.engine.compose.events import Input
+from stemloom.engine.compose.score import score
+from stemloom.engine.compose.state import first_state
 from stemloom.engine.plan import Bar, Placement
-from stemloom.engine.score import score
-from stemloom.engine.state import first_state
-from stemloom.script.check import accepted, check
+from stemloom.script.check.check import accepted, check
 from stemloom.script.problems import render
+from stemloom.vault.catalogue.snapshot import Snapshot
 from stemloom.vault.records import Holder
-from stemloom.vault.snapshot import Snapshot
 
 FOLDER = Path(__file__).parent / "constructs"
 HEAD = 'piece "P" for stream\ntempo 120\nkey D minor\nseed 7\n'

@@ -24,17 +24,17 @@ from typing import Any
 import numpy as np
 from numba import carray, njit, types
 
-import stemloom.engine.account as account
-import stemloom.engine.live as live
+import stemloom.engine.play.live as live
+import stemloom.engine.play.placement_log as account
 from stemloom import Player, Vault
-from stemloom.engine.callback import ADDRESSES, COMPLETE, addresses, serve
-from stemloom.engine.live import Live
-from stemloom.engine.machine import monotonic_ns, pointer, sleep_ns
-from stemloom.engine.rack import Deck, Rack
-from stemloom.engine.render import render
-from stemloom.engine.scribe import LedgerState
-from stemloom.engine.session import Session
-from stemloom.script.check import accepted
+from stemloom.engine.mix.callback import ADDRESSES, COMPLETE, addresses, serve
+from stemloom.engine.mix.machine import monotonic_ns, pointer, sleep_ns
+from stemloom.engine.mix.rack import Deck, Rack
+from stemloom.engine.play.live import Live
+from stemloom.engine.play.render import render
+from stemloom.engine.play.scribe import LedgerState
+from stemloom.engine.play.session import Session
+from stemloom.script.check.check import accepted
 
 BLOCKS = (1, 64, 100, 256, 441, 512, 1024)
 """What a host asks for."""

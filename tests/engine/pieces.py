@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
+from stemloom.vault.catalogue.snapshot import Snapshot
 from stemloom.vault.records import Clearance, Stem
-from stemloom.vault.snapshot import Snapshot
 
 NOW = "2026-06-01T00:00:00.000Z"
 HEAD = 'piece "Test" for stream\ntempo 120\nkey D minor or F major\nseed 7\n'

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 from stemloom import Vault
-from stemloom.engine.live import Live
-from stemloom.engine.session import Session
-from stemloom.script.check import accepted
+from stemloom.engine.play.live import Live
+from stemloom.engine.play.session import Session
+from stemloom.script.check.check import accepted
 
 
 def main(home: str, script: str, seed: int, patient: bool, seconds: float | None = None) -> None:

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pieces import snapshot, stem
 
-from stemloom.engine import choose as choosing
-from stemloom.engine.chance import DrawKey, rendezvous
-from stemloom.engine.choose import Around
 from stemloom.engine.clock import BarClock
-from stemloom.engine.eligible import Eligible, eligible, sounding_chroma
-from stemloom.engine.fit import fit_tempo, fit_tempos, shift_of, within_stretch
-from stemloom.engine.harmony import CLASH, TonalPart, agreements, by_bar, chord_values
+from stemloom.engine.compose import choose as choosing
+from stemloom.engine.compose.chance import DrawKey, rendezvous
+from stemloom.engine.compose.choose import Around
+from stemloom.engine.compose.eligible import Eligible, eligible, sounding_chroma
+from stemloom.engine.compose.harmony import CLASH, TonalPart, agreements, by_bar, chord_values
+from stemloom.engine.compose.tempo_and_key import fit_tempo, fit_tempos, shift_of, within_stretch
 from stemloom.engine.plan import Candidate
 from stemloom.script.piece import Binary, Clause, DialValue, Key, Number, Pool, Span, Weight
 from stemloom.vault.records import Stem

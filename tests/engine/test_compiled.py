@@ -7,35 +7,40 @@ import re
 from pathlib import Path
 
 import stemloom.engine
-from stemloom.engine.compiled import SOURCES, forget_stale
+from stemloom.engine.mix.compiled import SOURCES, forget_stale
 
 ENGINE = Path(stemloom.engine.__path__[0])
 
 
 def test_the_list_of_sources_is_whole() -> None:
     holds = re.compile(r"^@(inner|cfunc|intrinsic)\b", re.MULTILINE)
-    imports = re.compile(r"^from \.(\w+) import", re.MULTILINE)
-    texts = {path.stem: path.read_text() for path in ENGINE.glob("*.py")}
+    imports = re.compile(r"^from (\.+)(\w+) import", re.MULTILINE)
+    files = [*ENGINE.glob("*.py"), *(ENGINE / "mix").glob("*.py"), *(ENGINE / "play").glob("*.py")]
+    texts = {path.relative_to(ENGINE).with_suffix("").as_posix(): path.read_text() for path in files}
     found = {name for name, text in texts.items() if holds.search(text)}
     # What they import is a number or a function that is compiled in.
-    found |= {each for name in found for each in imports.findall(texts[name])} - {"compiled"}
-    assert found == set(SOURCES)
+    for name in tuple(found):
+        for dots, each in imports.findall(texts[name]):
+            beside = Path(name).parents[len(dots) - 1] / each
+            found.add(beside.as_posix())
+    assert found - {"mix/compiled"} == set(SOURCES)
 
 
 def test_what_is_older_than_one_source_is_removed_and_nothing_else(tmp_path: Path) -> None:
-    kept = tmp_path / "__pycache__"
-    kept.mkdir()
+    kept, ground = tmp_path / "mix" / "__pycache__", tmp_path / "__pycache__"
+    kept.mkdir(parents=True)
+    ground.mkdir()
     for name in SOURCES:
         path = tmp_path / f"{name}.py"
         path.touch()
         os.utime(path, (1000, 1000))
-    indexes = [kept / "chain.chain-1.py311.nbi", kept / "rack.push-2.py311.nbi"]
+    indexes = [kept / "chain.chain-1.py311.nbi", ground / "clock.push-2.py311.nbi"]
     other = kept / "scan.scan-1.py311.nbi"
     for index in (*indexes, other):
         index.touch()
         os.utime(index, (2000, 2000))
     assert forget_stale(tmp_path) == 0
-    os.utime(tmp_path / "kernel.py", (3000, 3000))
+    os.utime(tmp_path / "mix" / "kernel.py", (3000, 3000))
     assert forget_stale(tmp_path) == 2
     assert [path.exists() for path in (*indexes, other)] == [False, False, True]
     assert forget_stale(tmp_path / "nowhere") == 0

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pieces import HEAD, NOW, snapshot, stem
 
-from stemloom.engine.compose import next_bar
+from stemloom.engine.compose.compose import next_bar
+from stemloom.engine.compose.score import score
+from stemloom.engine.compose.state import first_state
 from stemloom.engine.errors import NothingCleared, UseRefused
 from stemloom.engine.plan import Bar, Placement
-from stemloom.engine.score import score
-from stemloom.engine.state import first_state
-from stemloom.script.check import accepted
+from stemloom.script.check.check import accepted
 from stemloom.vault.records import Clearance
 
 BEATS = [stem(i) for i in range(1, 9)]

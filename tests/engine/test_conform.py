@@ -17,11 +17,11 @@ from scipy.signal import hilbert
 
 from stemloom import Vault
 from stemloom.engine.clock import BarClock
-from stemloom.engine.conform import Conformer
+from stemloom.engine.compose.tempo_and_key import resampled, variant_of
 from stemloom.engine.errors import ConformFailed
-from stemloom.engine.fit import resampled, variant_of
 from stemloom.engine.plan import Variant
-from stemloom.engine.stretch import (
+from stemloom.engine.play.conform import Conformer
+from stemloom.engine.play.stretch import (
     BEFORE_FRAMES,
     crossfade_texture,
     onsets,
@@ -30,8 +30,8 @@ from stemloom.engine.stretch import (
     slice_loop,
     stretch_loop,
 )
-from stemloom.vault.declared import Declared
 from stemloom.vault.records import Stem
+from stemloom.vault.sound.declared import Declared
 
 RATE = 48_000
 

@@ -7,14 +7,14 @@ from fractions import Fraction
 import pytest
 from pieces import HEAD, NOW, snapshot, stem
 
-from stemloom.engine.compose import next_bar
+from stemloom.engine.compose.compose import next_bar
+from stemloom.engine.compose.events import Input
+from stemloom.engine.compose.score import Score, score
+from stemloom.engine.compose.state import first_state
 from stemloom.engine.effects import PlacedDuck, PlacedFilter, PlacedSend
-from stemloom.engine.events import Input
 from stemloom.engine.plan import Bar, Placement
-from stemloom.engine.score import Score, score
-from stemloom.engine.state import first_state
-from stemloom.script.check import accepted
-from stemloom.script.pattern import euclid
+from stemloom.script.check.check import accepted
+from stemloom.script.check.pattern import euclid
 
 BAR = 96_000
 STEP = 6_000

@@ -27,23 +27,23 @@ from msgspec import UNSET, structs
 from test_session import home as sounds
 
 from stemloom import Vault
-from stemloom.engine import take as takes
-from stemloom.engine.account import Sounded
 from stemloom.engine.clock import QUANTUM
-from stemloom.engine.master import LATENCY_FRAMES
+from stemloom.engine.mix.master import LATENCY_FRAMES
+from stemloom.engine.mix.rack import SPAN
 from stemloom.engine.plan import Placement as Planned
-from stemloom.engine.rack import SPAN
-from stemloom.engine.session import Session
-from stemloom.ledger.consistency import check_continues
-from stemloom.ledger.disk import RealDisk
-from stemloom.ledger.entries import Entry, Placement, ms_of
-from stemloom.ledger.entries import Session as SessionEntry
-from stemloom.ledger.log import Log
-from stemloom.ledger.note import parse_vkey
+from stemloom.engine.play import take as takes
+from stemloom.engine.play.placement_log import Sounded
+from stemloom.engine.play.session import Session
+from stemloom.ledger.entries.entries import Entry, Placement, ms_of
+from stemloom.ledger.entries.entries import Session as SessionEntry
+from stemloom.ledger.log.log import Log
 from stemloom.ledger.places import Places
-from stemloom.ledger.reader import TileReader
-from stemloom.ledger.verify import verify
-from stemloom.script.check import accepted
+from stemloom.ledger.tlog.consistency import check_continues
+from stemloom.ledger.tlog.disk import RealDisk
+from stemloom.ledger.tlog.note import parse_vkey
+from stemloom.ledger.tlog.reader import TileReader
+from stemloom.ledger.verify.verify import verify
+from stemloom.script.check.check import accepted
 
 __all__ = ["sounds"]
 

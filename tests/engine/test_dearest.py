@@ -7,10 +7,10 @@ import pytest
 from benchmarks.compose import NOW, snapshot
 from benchmarks.harness import calls
 from benchmarks.script import DEAREST, dearest
-from stemloom.engine.compose import next_bar
-from stemloom.engine.score import score
-from stemloom.engine.state import first_state
-from stemloom.script.check import accepted, check
+from stemloom.engine.compose.compose import next_bar
+from stemloom.engine.compose.score import score
+from stemloom.engine.compose.state import first_state
+from stemloom.script.check.check import accepted, check
 
 MOST_CALLS = 100_000
 """Functions called in a bar, Python's and C's: 50 ms on a slow machine. `benchmarks script` has the time."""

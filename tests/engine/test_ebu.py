@@ -10,7 +10,7 @@ import pytest
 from numba import njit
 
 from stemloom.engine.clock import QUANTUM
-from stemloom.engine.master import BLOCK_QUANTA, Master, _measure, integrated_lufs
+from stemloom.engine.mix.master import BLOCK_QUANTA, Master, _measure, integrated_lufs
 
 RATE = 48_000
 

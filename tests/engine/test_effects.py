@@ -14,15 +14,15 @@ from test_session import RATE, read_all
 from test_session import home as home
 
 from stemloom import Vault
-from stemloom.engine import effects_kernel
 from stemloom.engine.effects import PlacedBus, PlacedDuck, PlacedEffects, PlacedFilter, PlacedSend
-from stemloom.engine.effects_kernel import AIM_HZ, AIM_TO_HZ, AIMS, FILTER_COLUMNS, GAINS, HZ, TO_HZ
-from stemloom.engine.machine import outer
-from stemloom.engine.mixer import Heard, Mixer, _fill
-from stemloom.engine.replay import replay
-from stemloom.engine.session import Session
-from stemloom.ledger.verify import verify
-from stemloom.script.check import accepted
+from stemloom.engine.mix import effects_kernel
+from stemloom.engine.mix.effects_kernel import AIM_HZ, AIM_TO_HZ, AIMS, FILTER_COLUMNS, GAINS, HZ, TO_HZ
+from stemloom.engine.mix.machine import outer
+from stemloom.engine.mix.mixer import Heard, Mixer, _fill
+from stemloom.engine.play.replay import replay
+from stemloom.engine.play.session import Session
+from stemloom.ledger.verify.verify import verify
+from stemloom.script.check.check import accepted
 
 bus_quantum, filter_quantum = outer(effects_kernel.bus_quantum), outer(effects_kernel.filter_quantum)
 frequency = outer(effects_kernel.frequency)

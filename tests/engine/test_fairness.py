@@ -9,12 +9,12 @@ import pytest
 from numpy.typing import NDArray
 from pieces import HEAD, NOW, snapshot, stem
 
-from stemloom.engine.compose import next_bar
-from stemloom.engine.placed import CAP_SECONDS, Placed
+from stemloom.engine.compose.compose import next_bar
+from stemloom.engine.compose.placed import CAP_SECONDS, Placed
+from stemloom.engine.compose.score import score
+from stemloom.engine.compose.state import first_state
 from stemloom.engine.plan import Placement
-from stemloom.engine.score import score
-from stemloom.engine.state import first_state
-from stemloom.script.check import accepted
+from stemloom.script.check.check import accepted
 from stemloom.vault.records import Stem
 
 BAR_SECONDS = 2

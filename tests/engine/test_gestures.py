@@ -15,11 +15,11 @@ from click.testing import CliRunner, Result
 from stemloom import Player, Vault, render
 from stemloom.cli import main
 from stemloom.engine.errors import UnknownCue, UnknownDial, UnknownPart
-from stemloom.engine.master import LATENCY_FRAMES
-from stemloom.engine.session import Session
-from stemloom.engine.take import Gesture
-from stemloom.script.check import accepted
-from stemloom.vault.declared import Declared
+from stemloom.engine.mix.master import LATENCY_FRAMES
+from stemloom.engine.play.session import Session
+from stemloom.engine.play.take import Gesture
+from stemloom.script.check.check import accepted
+from stemloom.vault.sound.declared import Declared
 
 RATE = 48_000
 BEAT, BAR = RATE // 2, 2 * RATE

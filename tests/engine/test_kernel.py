@@ -8,10 +8,10 @@ import twin
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stemloom.engine import kernel
-from stemloom.engine.kernel import MOST_STEP, no_effects
-from stemloom.engine.machine import outer
-from stemloom.engine.rack import BUS, DONE, PLAYING, SPAN, SPAN_QUANTA, VOICE
+from stemloom.engine.mix import kernel
+from stemloom.engine.mix.kernel import MOST_STEP, no_effects
+from stemloom.engine.mix.machine import outer
+from stemloom.engine.mix.rack import BUS, DONE, PLAYING, SPAN, SPAN_QUANTA, VOICE
 
 mix_span, longest_span = outer(kernel.mix_span), outer(kernel.longest_span)
 power_curve = outer(kernel.power_curve)

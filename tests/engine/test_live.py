@@ -15,19 +15,19 @@ from test_session import RATE, SCRIPT
 from test_session import home as home
 
 from stemloom import Vault
-from stemloom.engine import callback
-from stemloom.engine import take as takes
-from stemloom.engine.callback import duration_of
+from stemloom.demo import build
 from stemloom.engine.errors import DeviceFailed
-from stemloom.engine.live import Live
-from stemloom.engine.machine import outer
-from stemloom.engine.master import LATENCY_FRAMES
-from stemloom.engine.rack import CLOSING, tell
-from stemloom.engine.replay import replay
-from stemloom.engine.session import Session
-from stemloom.ledger.verify import verify
-from stemloom.script.check import accepted
-from stemloom.vault.demo import build
+from stemloom.engine.mix import callback
+from stemloom.engine.mix.callback import duration_of
+from stemloom.engine.mix.machine import outer
+from stemloom.engine.mix.master import LATENCY_FRAMES
+from stemloom.engine.mix.rack import CLOSING, tell
+from stemloom.engine.play import take as takes
+from stemloom.engine.play.live import Live
+from stemloom.engine.play.replay import replay
+from stemloom.engine.play.session import Session
+from stemloom.ledger.verify.verify import verify
+from stemloom.script.check.check import accepted
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PLAY = Path(__file__).with_name("play_on_alsa.py")
@@ -196,7 +196,7 @@ def test_a_device_that_does_not_start_leaves_a_session_that_can_be_read(
 
     with vault:
         with monkeypatch.context() as patch:
-            patch.setattr("stemloom.engine.stream.SilentDevice.start", refuse)
+            patch.setattr("stemloom.engine.play.stream.SilentDevice.start", refuse)
             with pytest.raises(DeviceFailed, match="it will not"):
                 live.start()
         np.testing.assert_array_equal(session.read(1 << 20), expected)

@@ -14,9 +14,9 @@ from test_session import home as home
 
 from stemloom import Player
 from stemloom.engine.effects import PlacedBus, PlacedEffects, PlacedSend
-from stemloom.engine.mixer import Mixer
+from stemloom.engine.mix.mixer import Mixer
 from stemloom.engine.plan import Variant
-from stemloom.vault.loudness import integrated_lufs
+from stemloom.vault.sound.loudness import integrated_lufs
 
 LOOP = 48_000
 ROOM = PlacedBus("room", 0.0, 0.0, 0, 0.0, 0.0, (), 1.0, -6.0)

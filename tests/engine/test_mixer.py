@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stemloom.engine.mixer import PAGE_SIZE, Heard, Late, Mixer, pan_gains
+from stemloom.engine.mix.mixer import PAGE_SIZE, Heard, Late, Mixer, pan_gains
+from stemloom.engine.mix.trial import endless
 from stemloom.engine.plan import MOST_SOUNDING, Fade, Placement, Variant
-from stemloom.engine.trial import endless
-from stemloom.ledger.page import read_page
+from stemloom.ledger.log.session_page import read_page
 
 SOUND = np.full((2, 64), 0.1, np.float32)
 

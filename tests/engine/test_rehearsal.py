@@ -8,9 +8,9 @@ from fractions import Fraction
 import pytest
 from pieces import HEAD, NOW, snapshot, stem
 
-from stemloom.engine import rehearsal
-from stemloom.engine.rehearsal import MOST_BARS, rehearse
-from stemloom.script.check import accepted
+from stemloom.engine.compose import rehearsal
+from stemloom.engine.compose.rehearsal import MOST_BARS, rehearse
+from stemloom.script.check.check import accepted
 from stemloom.script.problems import render
 from stemloom.vault.records import Clearance, Stem
 

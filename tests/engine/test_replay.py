@@ -14,13 +14,13 @@ from test_gestures import REACTING, script
 from test_gestures import home as home
 
 from stemloom import Vault
-from stemloom.engine import take as takes
 from stemloom.engine.errors import EngineError, NothingToUndo, SwapRefused, TakeRefused, UnknownCue
-from stemloom.engine.replay import replay
-from stemloom.engine.session import Session
-from stemloom.engine.take import Gesture
-from stemloom.ledger.verify import verify
-from stemloom.script.check import accepted
+from stemloom.engine.play import take as takes
+from stemloom.engine.play.replay import replay
+from stemloom.engine.play.session import Session
+from stemloom.engine.play.take import Gesture
+from stemloom.ledger.verify.verify import verify
+from stemloom.script.check.check import accepted
 from stemloom.script.problems import ScriptRejected
 
 OTHER = (

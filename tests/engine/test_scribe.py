@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from stemloom.engine import scribe as scribes
-from stemloom.engine.scribe import LedgerState, Scribe
-from stemloom.ledger.canonical import PlacementForm, encode
+from stemloom.engine.play import scribe as scribes
+from stemloom.engine.play.scribe import LedgerState, Scribe
 from stemloom.ledger.clock import FixedClock
-from stemloom.ledger.disk import OpenFile, RealDisk
-from stemloom.ledger.entries import Entry, Gap, Income, Placement, Session
+from stemloom.ledger.entries.canonical import PlacementForm, encode
+from stemloom.ledger.entries.entries import Entry, Gap, Income, Placement, Session
 from stemloom.ledger.errors import JournalFailed
-from stemloom.ledger.frames import Intention, Sounding
-from stemloom.ledger.log import Log
+from stemloom.ledger.log.journal_format import Intention, Sounding
+from stemloom.ledger.log.log import Log
+from stemloom.ledger.tlog.disk import OpenFile, RealDisk
 
 TIME = "2026-11-21T06:16:00.250Z"
 SESSION = "x" + "0" * 20

@@ -27,14 +27,14 @@ from stemloom.engine.errors import (
     UseRefused,
 )
 from stemloom.engine.plan import Variant
-from stemloom.engine.quantise import to_pcm24
-from stemloom.engine.session import Session
-from stemloom.ledger.entries import Placement, ms_of
-from stemloom.ledger.entries import Session as SessionEntry
-from stemloom.ledger.verify import verify
-from stemloom.script.check import accepted
-from stemloom.vault.declared import Declared
+from stemloom.engine.play.pcm24 import to_pcm24
+from stemloom.engine.play.session import Session
+from stemloom.ledger.entries.entries import Placement, ms_of
+from stemloom.ledger.entries.entries import Session as SessionEntry
+from stemloom.ledger.verify.verify import verify
+from stemloom.script.check.check import accepted
 from stemloom.vault.records import Stem
+from stemloom.vault.sound.declared import Declared
 
 RATE = 48_000
 SCRIPT = """piece "Test" for stream, export

@@ -11,11 +11,11 @@ import twin
 
 from stemloom.engine.clock import QUANTUM
 from stemloom.engine.fades import LINEAR_FADE_FRAMES, POWER_FADE_FRAMES
-from stemloom.engine.mixer import Heard, Mixer
+from stemloom.engine.mix.mixer import Heard, Mixer
+from stemloom.engine.mix.rack import PLAYING
+from stemloom.engine.mix.trial import endless
 from stemloom.engine.plan import Fade, Placement
-from stemloom.engine.rack import PLAYING
-from stemloom.engine.stage import WINDOW_FRAMES, Stage
-from stemloom.engine.trial import endless
+from stemloom.engine.play.stage import WINDOW_FRAMES, Stage
 
 SOUND = np.full((2, 64), 0.1, np.float32)
 

@@ -12,11 +12,11 @@ from test_gestures import vault as vault
 
 from stemloom import Player, Vault
 from stemloom.engine.errors import NothingToUndo, SwapRefused, UseRefused
-from stemloom.engine.mixer import Mixer
-from stemloom.engine.replay import replay
-from stemloom.engine.session import Session
-from stemloom.ledger.verify import verify
-from stemloom.script.check import accepted
+from stemloom.engine.mix.mixer import Mixer
+from stemloom.engine.play.replay import replay
+from stemloom.engine.play.session import Session
+from stemloom.ledger.verify.verify import verify
+from stemloom.script.check.check import accepted
 from stemloom.script.problems import ScriptRejected
 
 ONE = script("dial level -12..6 dB = 0 dB now\nsection a 8 bars\n    bring one from beats\n")

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from stemloom import Vault
-from stemloom.engine.live import Live
-from stemloom.engine.session import Session
-from stemloom.ledger import entries
-from stemloom.ledger.verify import verify
-from stemloom.script.check import accepted
-from stemloom.vault.declared import Declared
+from stemloom.engine.play.live import Live
+from stemloom.engine.play.session import Session
+from stemloom.ledger.entries import entries
+from stemloom.ledger.verify.verify import verify
+from stemloom.script.check.check import accepted
+from stemloom.vault.sound.declared import Declared
 
 RATE = 48_000
 MOST_SECONDS = 0.5

@@ -8,13 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from stemloom.ledger import statements
 from stemloom.ledger.clock import FixedClock
-from stemloom.ledger.disk import RealDisk
-from stemloom.ledger.entries import WHOLE_PPM, Consent, Entry, Holder, Placement, Session, Share, Stem, ms_of
-from stemloom.ledger.frames import Intention
-from stemloom.ledger.keys import PrivateKey
-from stemloom.ledger.log import Log
+from stemloom.ledger.entries import signing
+from stemloom.ledger.entries.entries import (
+    WHOLE_PPM,
+    Consent,
+    Entry,
+    Holder,
+    Placement,
+    Session,
+    Share,
+    Stem,
+    ms_of,
+)
+from stemloom.ledger.log.journal_format import Intention
+from stemloom.ledger.log.log import Log
+from stemloom.ledger.tlog.disk import RealDisk
+from stemloom.ledger.tlog.keys import PrivateKey
 
 TIME = "2026-11-21T06:16:00.250Z"
 
@@ -25,14 +35,14 @@ class Story:
     def __init__(self, origin: str, seed: int = 1) -> None:
         self.origin = origin
         self.key = PrivateKey.from_seed(bytes([seed]) * 32)
-        self.holder = statements.holder_id(self.key.public)
+        self.holder = signing.holder_id(self.key.public)
         self.pcm = hashlib.sha256(b"sound %d" % seed).hexdigest()
         self.stem = "s" + self.pcm[:20]
         self.session = "x" + "0" * 20
 
     def joins(self) -> Holder:
-        name = statements.commitment("Ann", "00" * 16)
-        return statements.make_holder(self.key, origin=self.origin, name=name, custody="operator", time=TIME)
+        name = signing.commitment("Ann", "00" * 16)
+        return signing.make_holder(self.key, origin=self.origin, name=name, custody="operator", time=TIME)
 
     def enters(self) -> Stem:
         whole = (Share(holder=self.holder, ppm=WHOLE_PPM),)
@@ -65,7 +75,7 @@ class Story:
         uses: tuple[str, ...] = ("stream",),
         origin: str | None = None,
     ) -> Consent:
-        return statements.make_consent(
+        return signing.make_consent(
             self.key,
             origin=origin or self.origin,
             holder=self.holder,

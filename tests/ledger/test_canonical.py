@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemloom.ledger.canonical import LARGEST_ENTRY, decode, digest, dumps, encode
-from stemloom.ledger.entries import (
+from stemloom.ledger.entries.canonical import LARGEST_ENTRY, decode, digest, dumps, encode
+from stemloom.ledger.entries.entries import (
     Consent,
     Entry,
     Income,

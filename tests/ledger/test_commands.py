@@ -15,9 +15,9 @@ import pytest
 
 from stemloom.cli import run
 from stemloom.cli.ledger import _KINDS
-from stemloom.ledger.entries import Entry
-from stemloom.ledger.log import Log
-from stemloom.ledger.note import vkey_of
+from stemloom.ledger.entries.entries import Entry
+from stemloom.ledger.log.log import Log
+from stemloom.ledger.tlog.note import vkey_of
 
 Call = Callable[..., tuple[int, str, str]]
 

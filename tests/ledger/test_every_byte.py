@@ -20,12 +20,12 @@ import pytest
 
 from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.errors import BadReceipt
-from stemloom.ledger.keys import PrivateKey
-from stemloom.ledger.log import Log
-from stemloom.ledger.note import sign_note
-from stemloom.ledger.receipt import check_receipt
-from stemloom.ledger.tiles import bundle, in_bundle
-from stemloom.ledger.verify import Report, verify
+from stemloom.ledger.log.log import Log
+from stemloom.ledger.log.receipt import check_receipt
+from stemloom.ledger.tlog.keys import PrivateKey
+from stemloom.ledger.tlog.note import sign_note
+from stemloom.ledger.tlog.tiles import bundle, in_bundle
+from stemloom.ledger.verify.verify import Report, verify
 
 SEED = int(os.environ.get("STEMLOOM_SEED", "1"))
 TIME = "2026-11-21T06:16:00.250Z"

@@ -14,11 +14,11 @@ import jsonschema
 import pytest
 import stranger
 
-from stemloom.ledger import merkle
-from stemloom.ledger.canonical import decode, encode
-from stemloom.ledger.entries import Entry
-from stemloom.ledger.log import Log
-from stemloom.ledger.receipt import check_receipt
+from stemloom.ledger.entries.canonical import decode, encode
+from stemloom.ledger.entries.entries import Entry
+from stemloom.ledger.log.log import Log
+from stemloom.ledger.log.receipt import check_receipt
+from stemloom.ledger.tlog import merkle
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "ledger-format.md").read_text("utf-8")

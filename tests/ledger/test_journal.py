@@ -15,14 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stemloom.ledger.disk import OpenFile, RealDisk
-from stemloom.ledger.entries import Income
+from stemloom.ledger.entries.entries import Income
 from stemloom.ledger.errors import JournalFailed
-from stemloom.ledger.frames import Intention, read_journal
-from stemloom.ledger.journal import Journal
-from stemloom.ledger.log import Log
-from stemloom.ledger.pending import Pending
-from stemloom.ledger.verify import verify
+from stemloom.ledger.log.journal import Journal
+from stemloom.ledger.log.journal_format import Intention, read_journal
+from stemloom.ledger.log.log import Log
+from stemloom.ledger.log.pending import Pending
+from stemloom.ledger.tlog.disk import OpenFile, RealDisk
+from stemloom.ledger.verify.verify import verify
 
 
 def income(number: int) -> Income:

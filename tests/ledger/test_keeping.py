@@ -11,19 +11,19 @@ from typing import Any
 import duckdb
 import pytest
 
-from stemloom.ledger import merkle
-from stemloom.ledger.canonical import encode
 from stemloom.ledger.clock import milliseconds_of
-from stemloom.ledger.consistency import check_continues
-from stemloom.ledger.entries import Placement
+from stemloom.ledger.entries.canonical import encode
+from stemloom.ledger.entries.entries import Placement
 from stemloom.ledger.errors import BadNote, LedgerError, RefusesToSign, VerificationFailed
-from stemloom.ledger.export import export_parquet
-from stemloom.ledger.log import Log
-from stemloom.ledger.note import parse_vkey
-from stemloom.ledger.reader import TileReader
-from stemloom.ledger.reconcile import reconcile
-from stemloom.ledger.source import FolderSource
-from stemloom.ledger.verify import verify
+from stemloom.ledger.log.export import export_parquet
+from stemloom.ledger.log.log import Log
+from stemloom.ledger.tlog import merkle
+from stemloom.ledger.tlog.consistency import check_continues
+from stemloom.ledger.tlog.note import parse_vkey
+from stemloom.ledger.tlog.reader import TileReader
+from stemloom.ledger.tlog.source import FolderSource
+from stemloom.ledger.verify.reconcile import reconcile
+from stemloom.ledger.verify.verify import verify
 
 
 def tiles_of(log: Log) -> TileReader:

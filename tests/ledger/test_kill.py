@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from stemloom.ledger.entries import Income
-from stemloom.ledger.log import Log
-from stemloom.ledger.verify import verify
+from stemloom.ledger.entries.entries import Income
+from stemloom.ledger.log.log import Log
+from stemloom.ledger.verify.verify import verify
 
 # Writes entries from `first` on, by journal and by append in turn; prints each number once acknowledged.
 WRITER = """
 import sys
-from stemloom.ledger.entries import Income
-from stemloom.ledger.log import Log
+from stemloom.ledger.entries.entries import Income
+from stemloom.ledger.log.log import Log
 
 home, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from stemloom.ledger.canonical import encode
-from stemloom.ledger.entries import Income
+from stemloom.ledger.entries.canonical import encode
+from stemloom.ledger.entries.entries import Income
 from stemloom.ledger.errors import (
     BadEntry,
     BadKey,
@@ -25,10 +25,10 @@ from stemloom.ledger.errors import (
     RefusesToSign,
     VerificationFailed,
 )
-from stemloom.ledger.frames import Intention
-from stemloom.ledger.log import Log
-from stemloom.ledger.receipt import check_receipt
-from stemloom.ledger.verify import verify
+from stemloom.ledger.log.journal_format import Intention
+from stemloom.ledger.log.log import Log
+from stemloom.ledger.log.receipt import check_receipt
+from stemloom.ledger.verify.verify import verify
 
 
 def income(number: int) -> Income:

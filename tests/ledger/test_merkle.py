@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from stemloom.ledger import merkle
-from stemloom.ledger.edge import Edge
-from stemloom.ledger.tiles import TILE, files_of
+from stemloom.ledger.tlog import merkle
+from stemloom.ledger.tlog.right_edge import Edge
+from stemloom.ledger.tlog.tiles import TILE, files_of
 
 INPUTS = (
     "",

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stemloom.ledger.checkpoint import Checkpoint, open_checkpoint, origin_of, read_body, sign_checkpoint
 from stemloom.ledger.errors import BadNote, BadVkey
-from stemloom.ledger.keys import PrivateKey
-from stemloom.ledger.note import Verifier, open_note, parse_vkey, sign_note
+from stemloom.ledger.tlog.checkpoint import Checkpoint, open_checkpoint, origin_of, read_body, sign_checkpoint
+from stemloom.ledger.tlog.keys import PrivateKey
+from stemloom.ledger.tlog.note import Verifier, open_note, parse_vkey, sign_note
 
 VKEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
 TEXT = "This is an example message.\n"

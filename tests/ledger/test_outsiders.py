@@ -18,10 +18,10 @@ from tlog_scales.signing import Vkey
 from tlog_scales.tiles import leaf_hash
 from tlog_scales.tlog import InclusionProof, InclusionProofInvalid
 
-from stemloom.ledger.canonical import encode
-from stemloom.ledger.entries import Income
-from stemloom.ledger.log import Log
-from stemloom.ledger.note import decode_base64
+from stemloom.ledger.entries.canonical import encode
+from stemloom.ledger.entries.entries import Income
+from stemloom.ledger.log.log import Log
+from stemloom.ledger.tlog.note import decode_base64
 
 SIZES = (0, 1, 2, 3, 255, 256, 257, 1000)
 

@@ -18,21 +18,21 @@ from typing import Any
 import pytest
 from simulated import Died, Faults, Machine, SimulatedDisk
 
-from stemloom.ledger import merkle
-from stemloom.ledger.canonical import encode
-from stemloom.ledger.checkpoint import read_body
 from stemloom.ledger.clock import FixedClock
-from stemloom.ledger.entries import Gap, Income, Placement, Session
+from stemloom.ledger.entries.canonical import encode
+from stemloom.ledger.entries.entries import Gap, Income, Placement, Session
 from stemloom.ledger.errors import JournalFailed, LedgerError
-from stemloom.ledger.frames import Sounding
-from stemloom.ledger.journal import Journal
-from stemloom.ledger.keys import PrivateKey
-from stemloom.ledger.log import Log
-from stemloom.ledger.page import TABLES_AT, Layout, set_anchor, write_header
+from stemloom.ledger.log.journal import Journal
+from stemloom.ledger.log.journal_format import Sounding
+from stemloom.ledger.log.log import Log
+from stemloom.ledger.log.session_page import TABLES_AT, Layout, set_anchor, write_header
 from stemloom.ledger.places import Places
-from stemloom.ledger.reader import TileReader
-from stemloom.ledger.tiles import files_of
-from stemloom.ledger.verify import verify
+from stemloom.ledger.tlog import merkle
+from stemloom.ledger.tlog.checkpoint import read_body
+from stemloom.ledger.tlog.keys import PrivateKey
+from stemloom.ledger.tlog.reader import TileReader
+from stemloom.ledger.tlog.tiles import files_of
+from stemloom.ledger.verify.verify import verify
 
 SEEDS = 2000
 MORE = int(os.environ.get("STEMLOOM_SEEDS", "20000"))

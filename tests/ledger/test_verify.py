@@ -13,17 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stemloom.ledger import merkle
-from stemloom.ledger.canonical import encode
-from stemloom.ledger.checkpoint import Checkpoint, sign_checkpoint
 from stemloom.ledger.clock import FixedClock
-from stemloom.ledger.entries import WHOLE_PPM, Income, Share, Splits
+from stemloom.ledger.entries.canonical import encode
+from stemloom.ledger.entries.entries import WHOLE_PPM, Income, Share, Splits
+from stemloom.ledger.entries.signing import make_splits
 from stemloom.ledger.errors import BadVkey, NoLedger
-from stemloom.ledger.keys import PrivateKey
-from stemloom.ledger.log import Log
+from stemloom.ledger.log.log import Log
 from stemloom.ledger.royalties.settle import settle
-from stemloom.ledger.statements import make_splits
-from stemloom.ledger.verify import Report, verify
+from stemloom.ledger.tlog import merkle
+from stemloom.ledger.tlog.checkpoint import Checkpoint, sign_checkpoint
+from stemloom.ledger.tlog.keys import PrivateKey
+from stemloom.ledger.verify.verify import Report, verify
 
 TIME = "2026-11-21T06:16:00.250Z"
 

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from stemloom.ledger.clock import FixedClock
-from stemloom.ledger.entries import Income
+from stemloom.ledger.entries.entries import Income
 from stemloom.ledger.errors import VerificationFailed
-from stemloom.ledger.log import Log
-from stemloom.ledger.reader import TileReader
+from stemloom.ledger.log.log import Log
 from stemloom.ledger.royalties.settle import settle
-from stemloom.ledger.tiles import ENTRIES, File
-from stemloom.ledger.verify import Report, verify
-from stemloom.ledger.view import View, read_regular
+from stemloom.ledger.tlog.file_view import View, read_regular
+from stemloom.ledger.tlog.reader import TileReader
+from stemloom.ledger.tlog.tiles import ENTRIES, File
+from stemloom.ledger.verify.verify import Report, verify
 
 
 def income(number: int) -> Income:

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from stemloom.ledger.errors import BadVkey, LogUnreachable, NoLedger
-from stemloom.ledger.log import Log
-from stemloom.ledger.source import FolderSource, WebSource, source_of
-from stemloom.ledger.tiles import ENTRIES, File
-from stemloom.ledger.verify import verify
+from stemloom.ledger.log.log import Log
+from stemloom.ledger.tlog.source import FolderSource, WebSource, source_of
+from stemloom.ledger.tlog.tiles import ENTRIES, File
+from stemloom.ledger.verify.verify import verify
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):

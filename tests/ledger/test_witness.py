@@ -26,8 +26,7 @@ from tlog_scales.tlog import Checkpoint as TheirCheckpoint
 
 from stemloom.cli import run
 from stemloom.ledger.clock import FixedClock
-from stemloom.ledger.cosignature import add_cosignatures, cosign, cosignatures_of, parse_witness_vkey
-from stemloom.ledger.entries import Income
+from stemloom.ledger.entries.entries import Income
 from stemloom.ledger.errors import (
     BadKey,
     BadNote,
@@ -37,14 +36,15 @@ from stemloom.ledger.errors import (
     RefusesToSign,
     VerificationFailed,
 )
-from stemloom.ledger.keys import PrivateKey
-from stemloom.ledger.log import Log
-from stemloom.ledger.note import Verifier, open_note, parse_vkey, read_note
-from stemloom.ledger.policy import Policy
-from stemloom.ledger.reader import TileReader
-from stemloom.ledger.receipt import check_receipt
-from stemloom.ledger.verify import verify
-from stemloom.ledger.witness import Cosigned, Witness, prover
+from stemloom.ledger.log.log import Log
+from stemloom.ledger.log.receipt import check_receipt
+from stemloom.ledger.tlog.cosignature import add_cosignatures, cosign, cosignatures_of, parse_witness_vkey
+from stemloom.ledger.tlog.keys import PrivateKey
+from stemloom.ledger.tlog.note import Verifier, open_note, parse_vkey, read_note
+from stemloom.ledger.tlog.policy import Policy
+from stemloom.ledger.tlog.reader import TileReader
+from stemloom.ledger.tlog.witness import Cosigned, Witness, prover
+from stemloom.ledger.verify.verify import verify
 
 ROOT = Path(__file__).resolve().parents[2]
 TIME = 1_795_241_760  # 2026-11-21T06:16:00Z

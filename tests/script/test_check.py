@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from stemloom.script.check import accepted, check
+from stemloom.script.check.check import accepted, check
+from stemloom.script.check.shelf import Shelf
 from stemloom.script.piece import (
     Binary,
     Boundary,
@@ -32,7 +33,6 @@ from stemloom.script.piece import (
     Window,
 )
 from stemloom.script.problems import ScriptRejected
-from stemloom.script.shelf import Shelf
 
 WHOLE = (Path(__file__).parent.parent / "scripts" / "right_whole.loom").read_text(encoding="utf-8")
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from stemloom.cli import main
 from stemloom.cli.output import shaded, shown
-from stemloom.script.check import check as check_text
+from stemloom.script.check.check import check as check_text
 from stemloom.script.piece import Span
 from stemloom.script.problems import problem, render
 

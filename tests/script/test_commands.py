@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from stemloom.cli import main
-from stemloom.script.format import format_text
-from stemloom.script.load import ScriptNotFound, load, save
 from stemloom.script.problems import ScriptRejected
+from stemloom.script.text.format import format_text
+from stemloom.script.text.load import ScriptNotFound, load, save
 from stemloom.vault.vault import Vault
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stemloom.script.check import check
+from stemloom.script.check.check import check
 from stemloom.script.piece import Span
 from stemloom.script.problems import CODES, Problem, ScriptRejected, problem, render, summary
 

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from stemloom.cli import main
-from stemloom.script.lalr import words_of_grammar
+from stemloom.script.text.lalr import words_of_grammar
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "editors.md").read_text(encoding="utf-8")
 WORDS = {word for word in words_of_grammar().values() if word.isalpha()}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stemloom.script.check import check
+from stemloom.script.check.check import check
 from stemloom.script.expression import constant, evaluate
 from stemloom.script.piece import Binary, DialValue, Expression, Number, RandomValue, Unary
 

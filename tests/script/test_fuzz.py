@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from benchmarks.harness import calls
 from benchmarks.script import HOSTILE
-from stemloom.script import lalr
-from stemloom.script.check import check
-from stemloom.script.format import format_text
-from stemloom.script.parse import parse
+from stemloom.script.check.check import check
 from stemloom.script.problems import CODES, ScriptRejected, render
-from stemloom.script.tokens import scan
+from stemloom.script.text import lalr
+from stemloom.script.text.format import format_text
+from stemloom.script.text.parse import parse
+from stemloom.script.text.tokens import scan
 from stemloom.script.words import RESERVED
 
 WHOLE = (Path(__file__).parent.parent / "scripts" / "right_whole.loom").read_text(encoding="utf-8")

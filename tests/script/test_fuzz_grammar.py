@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.lark import from_lark
 
-from stemloom.script import lalr
-from stemloom.script.check import check
-from stemloom.script.format import format_text
-from stemloom.script.parse import parse
+from stemloom.script.check.check import check
 from stemloom.script.problems import CODES
-from stemloom.script.tokens import scan
+from stemloom.script.text import lalr
+from stemloom.script.text.format import format_text
+from stemloom.script.text.parse import parse
+from stemloom.script.text.tokens import scan
 from stemloom.script.words import UNITS
 
 HEAD, REST = lalr.grammar().split("// Expressions", 1)

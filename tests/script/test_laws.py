@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lark.indenter import Indenter
 
-from stemloom.script import lalr
-from stemloom.script.format import format_text
-from stemloom.script.parse import parse
-from stemloom.script.tokens import scan
-from stemloom.script.tree import LineStatement, SectionStatement
+from stemloom.script.text import lalr
+from stemloom.script.text.format import format_text
+from stemloom.script.text.parse import parse
+from stemloom.script.text.tokens import scan
+from stemloom.script.text.tree import LineStatement, SectionStatement
 
 Words = list[str]
 Statement = list[str]

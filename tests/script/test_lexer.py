@@ -15,10 +15,10 @@ from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.token import Comment, Error, Keyword, Name, Number, Operator, Punctuation, String, Token
 
 from benchmarks.harness import calls
-from stemloom.script import lalr
-from stemloom.script.lexer import LoomLexer
-from stemloom.script.parse import parse, reading
-from stemloom.script.tokens import scan
+from stemloom.script.text import lalr
+from stemloom.script.text.lexer import LoomLexer
+from stemloom.script.text.parse import parse, reading
+from stemloom.script.text.tokens import scan
 from stemloom.script.words import FORMS, LINE_WORDS, RESERVED, UNITS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,11 +11,11 @@ import lark
 import pytest
 
 from benchmarks.harness import calls
-from stemloom.script import lalr
-from stemloom.script.check import check
-from stemloom.script.parse import parse
-from stemloom.script.tokens import Token, scan
-from stemloom.script.tree import BinaryTerm, LineStatement, Mix, SectionStatement
+from stemloom.script.check.check import check
+from stemloom.script.text import lalr
+from stemloom.script.text.parse import parse
+from stemloom.script.text.tokens import Token, scan
+from stemloom.script.text.tree import BinaryTerm, LineStatement, Mix, SectionStatement
 from stemloom.script.words import FORMS, LINE_WORDS, RESERVED, ROLES, USES
 
 WHOLE = (Path(__file__).parent.parent / "scripts" / "right_language.loom").read_text(encoding="utf-8")

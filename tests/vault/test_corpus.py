@@ -12,11 +12,11 @@ import pytest
 import soundfile
 
 from stemloom import Vault
-from stemloom.ledger.verify import verify
-from stemloom.vault.declared import Declared
+from stemloom.ledger.verify.verify import verify
 from stemloom.vault.errors import BadDeclaration
-from stemloom.vault.intake import Intake
-from stemloom.vault.manifest import Common, of_manifest
+from stemloom.vault.intake.intake import Intake
+from stemloom.vault.intake.manifest import Common, of_manifest
+from stemloom.vault.sound.declared import Declared
 
 RATE = 48_000
 ADDED, HELD = "added", "held"

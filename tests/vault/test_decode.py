@@ -12,10 +12,10 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemloom.vault.decode import copy_file, decode, pcm_sha256
 from stemloom.vault.errors import Refused
-from stemloom.vault.promised import promised_bytes
-from stemloom.vault.wave import wave_bytes
+from stemloom.vault.sound.decode import copy_file, decode, pcm_sha256
+from stemloom.vault.sound.promised import promised_bytes
+from stemloom.vault.sound.wave import wave_bytes
 
 from .conftest import Write, tone
 

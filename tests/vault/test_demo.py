@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemloom.vault.demo import families, harbour
-from stemloom.vault.demo.grid import Grid, Sound, lay, turning
-from stemloom.vault.demo.harmony import (
+from stemloom.demo import families, harbour
+from stemloom.demo.grid import Grid, Sound, lay, turning
+from stemloom.demo.harmony import (
     DOWN_LINE,
     LANDING,
     PROGRESSION,
@@ -22,10 +22,10 @@ from stemloom.vault.demo.harmony import (
     WET_COAT,
     Progression,
 )
-from stemloom.vault.demo.recipe import HOLDERS, Recipe
-from stemloom.vault.demo.spectrum import CLUB, bell, fast_length, finish, high, low, warped
-from stemloom.vault.demo.stems import RECIPES
-from stemloom.vault.measure import chroma
+from stemloom.demo.recipe import HOLDERS, Recipe
+from stemloom.demo.spectrum import CLUB, bell, fast_length, finish, high, low, warped
+from stemloom.demo.stems import RECIPES
+from stemloom.vault.sound.measure import chroma
 
 LOOPS = [recipe for recipe in RECIPES if recipe.shape == "loop"]
 TONAL = [recipe for recipe in LOOPS if recipe.key is not None]

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from stemloom.script.check import accepted, check
-from stemloom.script.format import format_text
-from stemloom.vault import demo
-from stemloom.vault.demo import families
-from stemloom.vault.demo.recipe import HOLDERS
-from stemloom.vault.demo.stems import RECIPES
+from stemloom import demo
+from stemloom.demo import families
+from stemloom.demo.recipe import HOLDERS
+from stemloom.demo.stems import RECIPES
+from stemloom.script.check.check import accepted, check
+from stemloom.script.text.format import format_text
 from stemloom.vault.errors import VaultError
 from stemloom.vault.vault import Vault
 

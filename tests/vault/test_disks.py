@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from stemloom.ledger.log import Log
-from stemloom.vault.declared import Declared
-from stemloom.vault.sqlite_trouble import worded
+from stemloom.ledger.log.log import Log
+from stemloom.vault.catalogue.sqlite_trouble import worded
+from stemloom.vault.sound.declared import Declared
 from stemloom.vault.vault import Vault
 
 from .conftest import Write, tone
@@ -121,7 +121,7 @@ def test_what_gives_no_leave_to_write_is_read(
     # Root may write everywhere, so it is the question that is answered otherwise.
     allowed = os.access
     monkeypatch.setattr(
-        "stemloom.vault.catalogue.os.access",
+        "stemloom.vault.catalogue.catalogue.os.access",
         lambda path, mode: Path(path) != home / which and allowed(path, mode),
     )
     with Vault.open(home) as vault:
@@ -139,7 +139,7 @@ def test_a_read_only_home_follows_the_ledger(
     home = tmp_path / "home"
     stem = made(home, write("a.wav", tone(1.0)))
     with Vault.open(home) as writer, monkeypatch.context() as patch:
-        patch.setattr("stemloom.vault.catalogue.os.access", lambda path, mode: False)
+        patch.setattr("stemloom.vault.catalogue.catalogue.os.access", lambda path, mode: False)
         with Vault.open(home) as reader:
             writer.withdraw([stem], ["live"])
             assert reader.snapshot().stems[0].clearances == {}
@@ -192,7 +192,7 @@ def test_trouble_with_the_disk_goes_by_its_free_space(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, free: int, number: int
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=free)
-    monkeypatch.setattr("stemloom.vault.sqlite_trouble.shutil.disk_usage", lambda path: usage)
+    monkeypatch.setattr("stemloom.vault.catalogue.sqlite_trouble.shutil.disk_usage", lambda path: usage)
     with pytest.raises(OSError) as worded_error, worded(tmp_path / "catalogue.db"):
         raise sqlite_error(code)
     assert worded_error.value.errno == number

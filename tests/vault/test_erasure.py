@@ -20,14 +20,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stemloom import Player, Vault
-from stemloom.ledger.entries import Session
+from stemloom.ledger.entries.entries import Session
+from stemloom.ledger.entries.salts import Salts
+from stemloom.ledger.entries.signing import commitment
 from stemloom.ledger.errors import LedgerError
-from stemloom.ledger.log import Log
-from stemloom.ledger.salts import Salts
-from stemloom.ledger.statements import commitment
-from stemloom.ledger.verify import verify
-from stemloom.vault.declared import Declared
-from stemloom.vault.rebuild import rebuild
+from stemloom.ledger.log.log import Log
+from stemloom.ledger.verify.verify import verify
+from stemloom.vault.intake.rebuild import rebuild
+from stemloom.vault.sound.declared import Declared
 
 SCRIPT = """piece "Short" for stream
 tempo 120
@@ -194,7 +194,7 @@ def test_a_holders_name_is_destroyed(call: Call, home: Path) -> None:
 KEEPER = """
 import sys
 from pathlib import Path
-from stemloom.ledger.salts import Salts
+from stemloom.ledger.entries.salts import Salts
 salts = Salts(Path(sys.argv[1]))
 for number in range(1000):
     salts.new(f"x{sys.argv[2]}{number:04d}", "user")

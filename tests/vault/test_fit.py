@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stemloom.vault.declared import Declared, settle
-from stemloom.vault.decode import Sound
 from stemloom.vault.errors import Refused
-from stemloom.vault.fit import fit, grid_of, loop_frames
+from stemloom.vault.sound.declared import Declared, settle
+from stemloom.vault.sound.decode import Sound
+from stemloom.vault.sound.engine_format import fit, grid_of, loop_frames
 
 from .conftest import clicks, tone
 

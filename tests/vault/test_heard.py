@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from stemloom.vault.declared import Declared, settle
-from stemloom.vault.decode import Sound, decode
 from stemloom.vault.errors import Refused
-from stemloom.vault.fit import fit
-from stemloom.vault.heard import Ear, OtherTempo, Settled, settled
-from stemloom.vault.keyfinding import key_of
-from stemloom.vault.kind import kind_of
-from stemloom.vault.rhythm import Rhythm
-from stemloom.vault.tonality import canonical_key
+from stemloom.vault.sound.declared import Declared, settle
+from stemloom.vault.sound.decode import Sound, decode
+from stemloom.vault.sound.engine_format import fit
+from stemloom.vault.sound.heard import Ear, OtherTempo, Settled, settled
+from stemloom.vault.sound.keyfinding import key_of
+from stemloom.vault.sound.kind import kind_of
+from stemloom.vault.sound.rhythm import Rhythm
+from stemloom.vault.sound.tonality import canonical_key
 
 RATE = 48_000
 KINDS = {"loop": "loop", "one-shot": "hit", "texture": "sustained"}

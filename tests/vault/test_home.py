@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from stemloom.ledger.disk import OpenFile, RealDisk
-from stemloom.ledger.log import Log
+from stemloom.ledger.log.log import Log
+from stemloom.ledger.tlog.disk import OpenFile, RealDisk
+from stemloom.vault.catalogue.store import Store
 from stemloom.vault.errors import CatalogueTrouble, NotAHome
 from stemloom.vault.home import check_home
-from stemloom.vault.store import Store
 from stemloom.vault.vault import Vault
 
 
@@ -38,8 +38,8 @@ def make(*names: str) -> Callable[[Path], None]:
     "fill",
     [
         make("README.md"),
-        make("vault/vault.py", "ledger/log.py", "README.md"),
-        make("vault/vault.py", "ledger/log.py"),
+        make("vault/vault.py", "ledger/log/log.py", "README.md"),
+        make("vault/vault.py", "ledger/log/log.py"),
         make("vault/", "music/"),
         make("keys/id_ed25519"),
         make("vault"),

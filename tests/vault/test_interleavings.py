@@ -14,12 +14,12 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from stemloom.ledger import entries, statements
-from stemloom.ledger.audit import GRACE_MS, Audit
 from stemloom.ledger.clock import milliseconds_of, text_of
-from stemloom.ledger.keys import PrivateKey
-from stemloom.vault.projection import project
-from stemloom.vault.schema import migrate
+from stemloom.ledger.entries import entries, signing
+from stemloom.ledger.tlog.keys import PrivateKey
+from stemloom.ledger.verify.audit import GRACE_MS, Audit
+from stemloom.vault.catalogue.projection import project
+from stemloom.vault.catalogue.schema import migrate
 
 ORIGIN = "stemloom/interleavings"
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -36,12 +36,10 @@ class World:
         migrate(self.db)
         self.size, self.ms, self.seq = 0, 0, 0
         self.keys = [PrivateKey.from_seed(bytes([number] * 32)) for number in (1, 2)]
-        self.ids = [statements.holder_id(key.public) for key in self.keys]
+        self.ids = [signing.holder_id(key.public) for key in self.keys]
         for key in self.keys:
             self.write(
-                statements.make_holder(
-                    key, origin=ORIGIN, name="0" * 64, custody="operator", time=self.time()
-                )
+                signing.make_holder(key, origin=ORIGIN, name="0" * 64, custody="operator", time=self.time())
             )
         self.write(self.session())
         self.placed = self.refused = self.said = 0
@@ -90,7 +88,7 @@ class World:
         last = self.db.execute(
             "SELECT max(entry) FROM statement WHERE stem = ? AND holder = ?", (stem, self.ids[who])
         ).fetchone()[0]
-        signed = statements.make_consent(
+        signed = signing.make_consent(
             self.keys[who], origin=ORIGIN, holder=self.ids[who], stem=stem, uses=uses,
             action="grant" if grants else "withdraw", until=until, time=self.time(-rng.choice([0, 0, 700])),
             previous=last,
@@ -101,7 +99,7 @@ class World:
     def stand(self) -> None:
         last = self.db.execute("SELECT max(entry) FROM standing").fetchone()[0]
         action = self.rng.choice(["grant", "withdraw"])
-        signed = statements.make_standing(
+        signed = signing.make_standing(
             self.keys[0], origin=ORIGIN, holder=self.ids[0], uses=self.rng.sample(USES, 1), action=action,
             until=None, time=self.time(), previous=last,
         )  # fmt: skip

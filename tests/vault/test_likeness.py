@@ -15,11 +15,11 @@ from scipy.signal import butter, sosfilt
 
 from stemloom import Vault
 from stemloom.cli import main
-from stemloom.engine.stretch import stretch_loop
-from stemloom.vault.declared import Declared
-from stemloom.vault.decode import decode
-from stemloom.vault.fit import fit
-from stemloom.vault.likeness import SHORT_SECONDS, Index, Likeness, marks_of
+from stemloom.engine.play.stretch import stretch_loop
+from stemloom.vault.intake.fingerprint_index import SHORT_SECONDS, Index, Likeness, marks_of
+from stemloom.vault.sound.declared import Declared
+from stemloom.vault.sound.decode import decode
+from stemloom.vault.sound.engine_format import fit
 
 RATE = 48_000
 Sounds = dict[str, np.ndarray]

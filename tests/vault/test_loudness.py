@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from stemloom.vault.loudness import FLOOR, _interpolator, integrated_lufs, true_peak_dbtp
+from stemloom.vault.sound.loudness import FLOOR, _interpolator, integrated_lufs, true_peak_dbtp
 
 RATE = 48_000
 LOUDNESS_TOLERANCE = 0.1

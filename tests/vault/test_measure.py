@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemloom.vault.measure import chroma, clipped_runs, energy, measure, silent_part, sounding_frames
+from stemloom.vault.sound.measure import chroma, clipped_runs, energy, measure, silent_part, sounding_frames
 
 from .conftest import clicks, tone
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stemloom.ledger import entries
+from stemloom.ledger.entries import entries
 from stemloom.ledger.errors import LedgerError
-from stemloom.ledger.verify import verify
-from stemloom.vault.declared import Declared
-from stemloom.vault.store import Store
+from stemloom.ledger.verify.verify import verify
+from stemloom.vault.catalogue.store import Store
+from stemloom.vault.sound.declared import Declared
 from stemloom.vault.vault import Vault
 
 from .conftest import Write, tone
@@ -30,7 +30,7 @@ KILLS = int(os.environ.get("STEMLOOM_TEST_KILLS", "15"))
 ADDER = """
 import sys
 from pathlib import Path
-from stemloom.vault.declared import Declared
+from stemloom.vault.sound.declared import Declared
 from stemloom.vault.vault import Vault
 import soundfile
 
@@ -294,7 +294,7 @@ def test_a_recording_over_which_the_decoder_crashes_is_refused(
         "    return was(offer, store)\n"
         "worker.prepare = prepare; serve()"
     )
-    monkeypatch.setattr("stemloom.vault.workers._PROGRAM", crash)
+    monkeypatch.setattr("stemloom.vault.intake.worker_pool._PROGRAM", crash)
     with Vault.open(home) as vault:
         intake = vault.add([Declared(file, "Ada", "pads") for file in (good, bad, also)])
     assert [added.path for added in intake.added] == [good, also]
@@ -316,7 +316,9 @@ def test_a_decoder_that_was_taken_over_gets_nowhere(
     home: Path, write: Write, monkeypatch: pytest.MonkeyPatch, answer: bytes
 ) -> None:
     said = f"import sys\nfor line in sys.stdin: print({answer.decode()!r}, flush=True)"
-    monkeypatch.setattr("stemloom.vault.workers._PROGRAM", said.replace("{", "{{").replace("}", "}}"))
+    monkeypatch.setattr(
+        "stemloom.vault.intake.worker_pool._PROGRAM", said.replace("{", "{{").replace("}", "}}")
+    )
     with Vault.open(home) as vault:
         (refusal,) = vault.add([Declared(write("a.wav", tone(1.0)), "Ada", "pads")]).refused
     assert refusal.reason == "it cannot be decoded: the decoder gave an answer of no known form"

@@ -16,14 +16,14 @@ from click.testing import CliRunner
 
 from stemloom import Player, Vault
 from stemloom.cli import main
-from stemloom.ledger import entries
+from stemloom.demo import build
+from stemloom.ledger.division.books import gather
+from stemloom.ledger.entries import entries
 from stemloom.ledger.royalties.balance import withdrawn
-from stemloom.ledger.royalties.books import gather
-from stemloom.ledger.royalties.stating import consents_in_force
-from stemloom.ledger.verify import verify
-from stemloom.vault.declared import Declared
-from stemloom.vault.demo import build
+from stemloom.ledger.royalties.statement import consents_in_force
+from stemloom.ledger.verify.verify import verify
 from stemloom.vault.errors import AudioLost, CatalogueTrouble, KeyNotHere, UnknownStem
+from stemloom.vault.sound.declared import Declared
 
 RATE = 48_000
 SCRIPT = """piece "One" for stream
@@ -223,7 +223,7 @@ def test_a_removal_that_is_killed_is_finished_by_the_next_writer(home: Path) -> 
     program = """
 import os, sys
 from stemloom import Vault
-from stemloom.vault.store import Store
+from stemloom.vault.catalogue.store import Store
 Store.forget = lambda *_: os._exit(9)
 with Vault.open(sys.argv[1]) as vault:
     vault.remove(sys.argv[2])

@@ -11,11 +11,11 @@ from click.testing import CliRunner
 
 from stemloom import Player, Vault
 from stemloom.cli import main
-from stemloom.ledger import entries
-from stemloom.ledger.audit import Audit
-from stemloom.ledger.verify import verify
-from stemloom.vault.declared import Declared
+from stemloom.ledger.entries import entries
+from stemloom.ledger.verify.audit import Audit
+from stemloom.ledger.verify.verify import verify
 from stemloom.vault.errors import BadDeclaration
+from stemloom.vault.sound.declared import Declared
 
 RATE = 48_000
 SCRIPT = """piece "One" for stream

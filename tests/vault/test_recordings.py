@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from stemloom.vault.declared import Declared
-from stemloom.vault.fit import loop_frames
-from stemloom.vault.intake import Intake
-from stemloom.vault.manifest import Common, of_manifest
+from stemloom.vault.intake.intake import Intake
+from stemloom.vault.intake.manifest import Common, of_manifest
+from stemloom.vault.sound.declared import Declared
+from stemloom.vault.sound.engine_format import loop_frames
 from stemloom.vault.vault import Vault
 
 

@@ -15,14 +15,14 @@ from click.testing import CliRunner, Result
 
 from stemloom import Vault
 from stemloom.cli import main
-from stemloom.ledger import entries
 from stemloom.ledger.clock import FixedClock
-from stemloom.ledger.keys import PrivateKey
-from stemloom.ledger.statements import message_of
-from stemloom.ledger.verify import verify
-from stemloom.vault.declared import Declared
+from stemloom.ledger.entries import entries
+from stemloom.ledger.entries.signing import message_of
+from stemloom.ledger.tlog.keys import PrivateKey
+from stemloom.ledger.verify.verify import verify
 from stemloom.vault.errors import BadDeclaration, BadRequest, KeyNotHere, VaultError
-from stemloom.vault.requests import Request, read_request
+from stemloom.vault.rights.requests import Request, read_request
+from stemloom.vault.sound.declared import Declared
 
 RATE = 48_000
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from stemloom.vault.errors import BadDeclaration
-from stemloom.vault.tonality import TONICS, canonical_key
+from stemloom.vault.sound.tonality import TONICS, canonical_key
 
 
 @pytest.mark.parametrize(

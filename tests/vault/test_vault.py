@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from stemloom.ledger import entries
-from stemloom.vault.catalogue import Filter
-from stemloom.vault.declared import Declared
+from stemloom.ledger.entries import entries
+from stemloom.vault.catalogue.catalogue import Filter
+from stemloom.vault.catalogue.schema import PROJECTED
 from stemloom.vault.errors import (
     AudioLost,
     BadDeclaration,
@@ -26,7 +26,7 @@ from stemloom.vault.errors import (
     UnknownStem,
 )
 from stemloom.vault.records import USES
-from stemloom.vault.schema import PROJECTED
+from stemloom.vault.sound.declared import Declared
 from stemloom.vault.vault import Vault
 
 from .conftest import Write, clicks, tone

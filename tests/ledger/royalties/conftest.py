@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from stemloom.ledger.entries import (
+from stemloom.ledger.division.division import Division, divide_period
+from stemloom.ledger.division.periods import Period
+from stemloom.ledger.division.usage import EntriesUsage
+from stemloom.ledger.entries.entries import (
     Consent,
     Correction,
     Entry,
@@ -25,13 +28,10 @@ from stemloom.ledger.entries import (
     Tier,
     Use,
 )
-from stemloom.ledger.royalties.division import Division, divide_period
-from stemloom.ledger.royalties.periods import Period
+from stemloom.ledger.entries.signing import commitment
+from stemloom.ledger.royalties.money_lock import Sealed
 from stemloom.ledger.royalties.settle import settlement_entry
-from stemloom.ledger.royalties.statement import Named
-from stemloom.ledger.royalties.turn import Sealed
-from stemloom.ledger.royalties.usage import EntriesUsage
-from stemloom.ledger.statements import commitment
+from stemloom.ledger.royalties.statement_schema import Named
 
 Shares = dict[str, int]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from stemloom.ledger.canonical import digest
 from stemloom.ledger.clock import FixedClock
-from stemloom.ledger.entries import Entry, Placement, Session, Share, Stem
-from stemloom.ledger.keys import PrivateKey
-from stemloom.ledger.log import Log
+from stemloom.ledger.division.usage import EntriesUsage
+from stemloom.ledger.entries.canonical import digest
+from stemloom.ledger.entries.entries import Entry, Placement, Session, Share, Stem
+from stemloom.ledger.entries.signing import commitment, make_consent, make_holder
+from stemloom.ledger.log.log import Log
 from stemloom.ledger.royalties.record import record_income
-from stemloom.ledger.royalties.statement import Named
-from stemloom.ledger.royalties.usage import EntriesUsage
-from stemloom.ledger.statements import commitment, make_consent, make_holder
+from stemloom.ledger.royalties.statement_schema import Named
+from stemloom.ledger.tlog.keys import PrivateKey
 
 TITLES = ("Bass", "Pad", "Bell")
 NOW = FixedClock("2025-03-20T12:00:00.000Z")

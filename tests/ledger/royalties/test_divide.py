@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemloom.ledger.royalties.divide import largest_remainder
+from stemloom.ledger.division.divide import largest_remainder
 
 WEIGHTS = st.lists(st.integers(0, 2**53), min_size=1, max_size=40).filter(any)
 TOTALS = st.integers(0, 2**53 - 1)

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemloom.ledger.entries import Placement, Settlement
+from stemloom.ledger.division.books import gather
+from stemloom.ledger.division.division import Division, rederive
+from stemloom.ledger.division.errors import AlreadySettled, NotAHolder, NothingToSettle, SeveralCurrencies
+from stemloom.ledger.division.periods import Period
+from stemloom.ledger.division.settlements import check_settlements, only_currency, refuse_settled
+from stemloom.ledger.entries.entries import Placement, Settlement
 from stemloom.ledger.errors import VerificationFailed
 from stemloom.ledger.royalties.balance import balances
-from stemloom.ledger.royalties.books import gather
-from stemloom.ledger.royalties.division import Division, rederive
-from stemloom.ledger.royalties.errors import AlreadySettled, NotAHolder, NothingToSettle, SeveralCurrencies
-from stemloom.ledger.royalties.periods import Period
-from stemloom.ledger.royalties.settle import check_settlements, only_currency, refuse_settled
 
 PEOPLE = ("ada", "ben", "cleo", "dov")
 TITLES = tuple(f"stem {number}" for number in range(8))

@@ -16,16 +16,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stemloom.ledger.canonical import encode
+from stemloom.ledger.division.periods import Period
+from stemloom.ledger.division.treasury import Treasury
+from stemloom.ledger.division.usage import Usage
+from stemloom.ledger.division.windows import Window
+from stemloom.ledger.entries.canonical import encode
 from stemloom.ledger.errors import LedgerError, VerificationFailed
-from stemloom.ledger.export import _write
+from stemloom.ledger.log.export import _write
 from stemloom.ledger.royalties.duck import Duck
-from stemloom.ledger.royalties.periods import Period
-from stemloom.ledger.royalties.stating import Statements
+from stemloom.ledger.royalties.statement import Statements
 from stemloom.ledger.royalties.table import TableUsage
-from stemloom.ledger.royalties.treasury import Treasury
-from stemloom.ledger.royalties.usage import Usage
-from stemloom.ledger.royalties.windows import Window
 
 PEOPLE = ("ada", "ben", "cleo", "dov")
 TITLES = ("Pad", "Bass", "Tick", "Ünïcode 🎹", "O'Hara; DROP TABLE entries; --")

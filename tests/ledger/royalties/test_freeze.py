@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from stemloom.ledger.entries import Removal
+from stemloom.ledger.entries.entries import Removal
 from stemloom.ledger.royalties.balance import balances, withdrawn
-from stemloom.ledger.royalties.stating import Statements
+from stemloom.ledger.royalties.statement import Statements
 
 PEOPLE = ("ada", "ben", "cleo")
 TITLES = ("Pad", "Bass", "Tick", "Bell", "Choir", "Sub")

@@ -11,17 +11,18 @@ import second_settlement
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemloom.ledger.canonical import encode
+from stemloom.ledger.division.divide import largest_remainder
+from stemloom.ledger.division.division import rederive
+from stemloom.ledger.division.errors import NothingToSettle
+from stemloom.ledger.division.funds import Waiting
+from stemloom.ledger.division.periods import Period
+from stemloom.ledger.division.settlements import check_settlements, only_currency
+from stemloom.ledger.division.treasury import Treasury
+from stemloom.ledger.entries.canonical import encode
 from stemloom.ledger.royalties.balance import balances, heard_since
-from stemloom.ledger.royalties.divide import largest_remainder
-from stemloom.ledger.royalties.division import rederive
-from stemloom.ledger.royalties.errors import NothingToSettle
-from stemloom.ledger.royalties.funds import Waiting
-from stemloom.ledger.royalties.periods import Period
-from stemloom.ledger.royalties.settle import check_settlements, only_currency, settlement_entry
-from stemloom.ledger.royalties.statement import Statement
-from stemloom.ledger.royalties.stating import Statements
-from stemloom.ledger.royalties.treasury import Treasury
+from stemloom.ledger.royalties.settle import settlement_entry
+from stemloom.ledger.royalties.statement import Statements
+from stemloom.ledger.royalties.statement_schema import Statement
 
 PEOPLE = ("ada", "ben", "cleo")
 MONTHS = tuple(f"2026-{month:02d}" for month in range(1, 7))

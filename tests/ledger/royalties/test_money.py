@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stemloom.ledger.royalties.errors import BadAmount, UnknownCurrency
-from stemloom.ledger.royalties.money import (
+from stemloom.ledger.division.errors import BadAmount, UnknownCurrency
+from stemloom.ledger.division.money import (
     CURRENCIES,
     LARGEST,
     check_currency,

@@ -13,19 +13,19 @@ import pytest
 from settled_home import NOW, Home
 
 from stemloom.ledger.clock import FixedClock
-from stemloom.ledger.entries import Income, Payout
+from stemloom.ledger.division.division import rederive
+from stemloom.ledger.division.errors import AlreadySettled, BadAmount, NotAHolder, NotPayable
+from stemloom.ledger.division.money import LARGEST
+from stemloom.ledger.division.treasury import Treasury
+from stemloom.ledger.entries.entries import Income, Payout
 from stemloom.ledger.errors import LedgerError, NoSuchEntry, VerificationFailed
-from stemloom.ledger.log import Log
-from stemloom.ledger.royalties.accounts import balances_csv, beancount_text, csv_text, statement_csv
+from stemloom.ledger.log.log import Log
+from stemloom.ledger.royalties.accounting_formats import balances_csv, beancount_text, csv_text, statement_csv
 from stemloom.ledger.royalties.balance import balances, payable
-from stemloom.ledger.royalties.division import rederive
-from stemloom.ledger.royalties.errors import AlreadySettled, BadAmount, NotAHolder, NotPayable
-from stemloom.ledger.royalties.money import LARGEST
 from stemloom.ledger.royalties.record import record_correction, record_income, record_payouts, record_terms
 from stemloom.ledger.royalties.settle import settle
-from stemloom.ledger.royalties.stating import statement
-from stemloom.ledger.royalties.treasury import Treasury
-from stemloom.ledger.verify import verify
+from stemloom.ledger.royalties.statement import statement
+from stemloom.ledger.verify.verify import verify
 
 LATER = FixedClock("2025-04-02T12:00:00.000Z")
 

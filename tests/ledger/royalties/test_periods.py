@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stemloom.ledger.royalties.errors import BadPeriod
-from stemloom.ledger.royalties.periods import Period
+from stemloom.ledger.division.errors import BadPeriod
+from stemloom.ledger.division.periods import Period
 
 DAYS = st.dates(date(1, 1, 1), date(9999, 12, 30))
 

@@ -19,12 +19,12 @@ import pytest
 
 from stemloom import Player, Vault
 from stemloom.cli import run
-from stemloom.ledger.entries import Income
-from stemloom.ledger.log import Log
+from stemloom.demo import PIECE, build
+from stemloom.ledger.entries.entries import Income
+from stemloom.ledger.log.log import Log
 from stemloom.ledger.royalties.record import record_income, record_payouts
 from stemloom.ledger.royalties.settle import settle
-from stemloom.ledger.royalties.statement import Statement, to_bytes
-from stemloom.vault.demo import PIECE, build
+from stemloom.ledger.royalties.statement_schema import Statement, to_bytes
 
 SEED = int(os.environ.get("STEMLOOM_SEED", "1"))
 

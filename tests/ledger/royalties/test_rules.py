@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outline import Outline
 
-from stemloom.ledger.royalties.errors import BadRule
+from stemloom.ledger.division.errors import BadRule
+from stemloom.ledger.division.periods import Period
 from stemloom.ledger.royalties.fairness import fairness, gini, lorenz
 from stemloom.ledger.royalties.fairness_page import fairness_page
-from stemloom.ledger.royalties.periods import Period
 from stemloom.ledger.royalties.simulate import Simulated, simulate
 
 NOVEMBER = Period.parse("2026-11")

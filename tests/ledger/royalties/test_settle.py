@@ -15,11 +15,7 @@ from settled_home import LAST_MOMENT, NOW, Home
 
 from stemloom.cli import run
 from stemloom.ledger.clock import FixedClock, SystemClock
-from stemloom.ledger.entries import Placement, Session, Settlement, Terms
-from stemloom.ledger.errors import LedgerError, VerificationFailed
-from stemloom.ledger.log import Log
-from stemloom.ledger.royalties.balance import HeardSince, balances, heard_since
-from stemloom.ledger.royalties.errors import (
+from stemloom.ledger.division.errors import (
     AlreadySettled,
     BadAmount,
     BadPeriod,
@@ -28,12 +24,17 @@ from stemloom.ledger.royalties.errors import (
     NotOver,
     UnknownCurrency,
 )
-from stemloom.ledger.royalties.money import LARGEST
+from stemloom.ledger.division.money import LARGEST
+from stemloom.ledger.division.settlements import check_settlements
+from stemloom.ledger.division.terms import SOURCES
+from stemloom.ledger.entries.entries import Placement, Session, Settlement, Terms
+from stemloom.ledger.errors import LedgerError, VerificationFailed
+from stemloom.ledger.log.log import Log
+from stemloom.ledger.royalties.balance import HeardSince, balances, heard_since
 from stemloom.ledger.royalties.record import record_income, record_terms
-from stemloom.ledger.royalties.settle import check_settlements, settle
-from stemloom.ledger.royalties.stating import statement
-from stemloom.ledger.royalties.terms import SOURCES
-from stemloom.ledger.verify import verify
+from stemloom.ledger.royalties.settle import settle
+from stemloom.ledger.royalties.statement import statement
+from stemloom.ledger.verify.verify import verify
 from stemloom.vault.vault import Vault
 
 BOGUS: dict[Any, int] = {"gifts": 5}

@@ -9,14 +9,14 @@ import msgspec
 import pytest
 from outline import Outline
 
+from stemloom.ledger.division.errors import NotAHolder, NotSettled, SeveralCurrencies
+from stemloom.ledger.division.periods import Period
 from stemloom.ledger.errors import VerificationFailed
 from stemloom.ledger.royalties.balance import heard_since
 from stemloom.ledger.royalties.chart import HEIGHT, MOST_BARS, WIDTH, bars
-from stemloom.ledger.royalties.errors import NotAHolder, NotSettled, SeveralCurrencies
-from stemloom.ledger.royalties.page import page
-from stemloom.ledger.royalties.periods import Period
-from stemloom.ledger.royalties.statement import Named, Statement, Used
-from stemloom.ledger.royalties.stating import Statements
+from stemloom.ledger.royalties.statement import Statements
+from stemloom.ledger.royalties.statement_page import page
+from stemloom.ledger.royalties.statement_schema import Named, Statement, Used
 from stemloom.ledger.royalties.words import duration_text, period_text
 
 NASTY = '<script>alert(1)</script> & "Söns" {{ 7*7 }}'

@@ -1,0 +1,165 @@
+"""Composing: from a score and the dials, the next bar.
+
+`next_bar` copies the state it is given, so a plan can be drawn ahead and thrown away. A bar is composed at
+its line minus the commit horizon: what it starts and stops is then final, until a later bar stops it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from fractions import Fraction
+
+from ...script.piece import FireSting
+from ..effects import length_frames
+from ..fades import LINEAR_FADE_FRAMES, natural_end, stop_at
+from ..plan import Bar, Fade, Placement, Stop
+from .drawer import Drawer
+from .events import Input, act, next_beat, take_inputs
+from .form import Leaving, Visit, enter, leaving, waiting_cues
+from .score import Score
+from .state import State
+from .writer import Writer
+
+
+def next_bar(
+    score: Score,
+    before: State,
+    inputs: tuple[Input, ...] = (),
+    *,
+    why: bool = False,
+    without: Collection[str] = (),
+) -> tuple[Bar, State]:
+    """Compose one bar. The state given is left as it was.
+
+    `inputs`: the gestures that came since the bar before was composed. `why`: the bar says what each choice
+    was made among. `without`: stems that must not be chosen, as they cannot sound yet.
+    """
+    state = before.copy()
+    stops: list[Stop] = []
+    take_inputs(score, state, inputs)
+    stings = list(act(score, state, state.visit)) if state.visit is not None else []
+    overlap = _enter_bar(score, state, stops)
+    first, last = score.clock.bar_frame(state.bar), score.clock.bar_frame(state.bar + 1)
+    visit = state.visit
+    if visit is None:
+        return Bar(state.bar, "", 0, first, first, (), tuple(stops), (), ended=True), state
+    lines = Drawer(score, state, visit, why, without)
+    writer = Writer(score, state, visit, stops, lines)
+    if overlap:
+        writer.overlap(overlap)
+    writer.write()
+    for event in stings:
+        writer.sting(event)
+    state.swaps.clear()
+    bar = Bar(
+        bar=state.bar,
+        section=visit.section.name,
+        section_bar=state.bar - visit.first_bar,
+        start_frame=first,
+        end_frame=last,
+        starts=tuple(sorted(writer.starts, key=lambda p: (p.start_frame, p.id))),
+        stops=tuple(stops),
+        rested=tuple(lines.rested),
+        ended=False,
+        choices=tuple(lines.choices),
+    )
+    state.bar += 1
+    return bar, state
+
+
+def strike(
+    score: Score, before: State, given: Input, frame: int, without: Collection[str] = ()
+) -> tuple[Bar, State, Input]:
+    """Fire the stings that a gesture sets going on a beat before the next bar line that is not composed yet.
+
+    `frame`: that of the gesture. Gives what they start, as a bar without any other part in it, and the
+    gesture for that bar line, where all else that it does happens.
+    """
+    state, struck = before.copy(), set(given.struck)
+    visit, last = state.visit, score.clock.bar_frame(state.bar)
+    lines = None if visit is None else Drawer(score, state, visit, without=without)
+    starts: list[Placement] = []
+    for place, event in enumerate(score.piece.events):
+        at = score.piece.stings[event.action.sting].at if isinstance(event.action, FireSting) else None
+        if lines is None or visit is None or at is None or at.at != "beats" or not given.triggers(event):
+            continue
+        beat = next_beat(score, visit, at.every, frame)
+        if score.clock.frame(beat) < last:
+            writer = Writer(score, state, visit, [], lines)
+            writer.sting(event, Fraction(beat - state.bar * score.clock.beats_per_bar))
+            starts += writer.starts
+            struck.add(place)
+    rested = tuple(lines.rested) if lines is not None else ()
+    name, section_bar = ("", 0) if visit is None else (visit.section.name, state.bar - 1 - visit.first_bar)
+    bar = Bar(state.bar - 1, name, section_bar, frame, last, tuple(starts), (), rested, ended=False)
+    return bar, state, replace(given, struck=frozenset(struck))
+
+
+def _enter_bar(score: Score, state: State, stops: list[Stop]) -> int:
+    """Move to the section of this bar, and end what the section before it leaves sounding.
+
+    Gives how many frames the old section's loops ring into the new one. They are in `state.held` then, as
+    are those that the new section's hold lines keep.
+    """
+    visit, piece = state.visit, score.piece
+    left: Leaving | None = None
+    if visit is None:
+        if state.ended:
+            return 0
+        left = Leaving(piece.sections[0])
+    else:
+        left = state.leaving or leaving(
+            piece, score.seed, visit, state.bar, state.dials, state.cues, state.move_to
+        )
+        passed = state.bar - visit.first_bar
+        filled = left is not None and left.move is not None and left.move.through is not None
+        if left is not None and filled and state.leaving is None and passed < visit.bars:
+            # The fill takes this bar, and the move happens at the next line.
+            state.leaving, state.cues = left, set()
+            return 0
+        state.cues = waiting_cues(piece, visit, state.cues)
+        if left is None:
+            _look_for_fill(score, state, visit)
+            return 0
+    state.leaving = state.move_to = None
+    frame = score.clock.bar_frame(state.bar)
+    kept = set(score.sheets[left.target.name].holds) if left.target is not None else set()
+    over = left.move.over if left.move is not None else None
+    state.held = {part: sounding for part, sounding in state.parts.items() if over or part in kept}
+    for part, sounding in state.parts.items():
+        if part in state.held:
+            # What goes on does so as a placement of its own, from this very frame.
+            stops.append(Stop(sounding.placement.id, frame, Fade()))
+        elif natural_end(sounding.placement) > frame:
+            stops.append(stop_at(sounding.placement, frame))
+        if stops and stops[-1].id == sounding.placement.id:
+            pools = score.fresh_pools(sounding.placement.stem)
+            state.placed.cut(sounding.placement, stops[-1].end_frame, score.clock, pools)
+    state.parts.clear()
+    state.redraws.clear()
+    state.drawn.clear()
+    state.silenced.clear()
+    if left.target is None:
+        state.visit, state.ended = None, True
+        state.cues.clear()
+        return 0
+    state.dials.update(state.section_dials)
+    state.section_dials.clear()
+    section = left.target
+    occurrence = state.occurrences.get(section.name, 0)
+    state.occurrences[section.name] = occurrence + 1
+    state.visit = enter(piece, score.seed, section, occurrence, state.bar)
+    # A cue that came too late for the section before holds for this one, if a move from here waits for it.
+    used = left.move.cue if left.move is not None else None
+    state.cues = waiting_cues(piece, state.visit, state.cues - {used})
+    _look_for_fill(score, state, state.visit)
+    return 0 if over is None else max(length_frames(over, score.clock), LINEAR_FADE_FRAMES)
+
+
+def _look_for_fill(score: Score, state: State, visit: Visit) -> None:
+    """In the last bar of a section, find out whether its move goes through a fill, which takes this bar."""
+    if state.bar - visit.first_bar == visit.bars - 1:
+        ahead = leaving(score.piece, score.seed, visit, state.bar + 1, state.dials)
+        if ahead is not None and ahead.move is not None and ahead.move.through is not None:
+            state.leaving = ahead

@@ -1,0 +1,96 @@
+"""The plan as people read it: the next bars of a piece, composed and not mixed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ...script.piece import Piece
+from ...vault.catalogue.snapshot import Snapshot
+from ...vault.records import ENGINE_RATE
+from ..clock import BarClock
+from ..fades import overhang
+from ..plan import MAX_BARS, Bar, Choice, Placement, Rested, Stop
+from .compose import next_bar
+from .score import score
+from .state import first_state
+
+MOST_PARTS = 960
+"""Of a bar: how finely the length of what is stopped is told. A frame's rounding is finer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the next bars hold. `ended`: whether the piece ends within them.
+
+    `stops`: those of the bars, and of so many after them as what begins in the bars goes on.
+    """
+
+    clock: BarClock
+    key: str | None
+    bars: tuple[Bar, ...]
+    ended: bool
+    stops: tuple[Stop, ...]
+
+    @property
+    def placements(self) -> tuple[Placement, ...]:
+        """Each as long as it sounds, as things stand: to where it is stopped, or to its planned end."""
+        stops = {stop.id: stop for stop in self.stops}
+        starts = (placement for bar in self.bars for placement in bar.starts)
+        return tuple(self._stopped(p, stops[p.id]) if p.id in stops else p for p in starts)
+
+    @property
+    def tempo_bpm(self) -> float:
+        return float(self.clock.tempo_bpm)
+
+    def _stopped(self, placement: Placement, stop: Stop) -> Placement:
+        frames = stop.end_frame - overhang(stop.fade_out) - placement.start_frame
+        bars = (self.clock.beats(frames) / self.clock.beats_per_bar).limit_denominator(MOST_PARTS)
+        return replace(placement, bars=bars, end_frame=stop.end_frame, fade_out=stop.fade_out)
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        return tuple(choice for bar in self.bars for choice in bar.choices)
+
+    @property
+    def rested(self) -> tuple[Rested, ...]:
+        return tuple(rest for bar in self.bars for rest in bar.rested)
+
+
+def plan(
+    piece: Piece,
+    snapshot: Snapshot,
+    bars: int,
+    *,
+    at: str,
+    use: str | None = None,
+    seed: int | None = None,
+    dials: Mapping[str, float] | None = None,
+    why: bool = False,
+) -> Plan:
+    """Compose the first `bars` bars for `use` with the consents at the RFC 3339 time `at`.
+
+    `why`: each choice says what it was made among. Pools may be empty: their lines rest, and say why. Raises
+    UseRefused and UnknownDial.
+    """
+    fixed = score(
+        piece, snapshot, use=use or piece.uses[0], at=at, rate=ENGINE_RATE, seed=seed, must_sound=False
+    )
+    state = first_state(piece, dials or {})
+    composed: list[Bar] = []
+    while len(composed) < bars and not state.ended:
+        bar, state = next_bar(fixed, state, why=why)
+        if not bar.ended:
+            composed.append(bar)
+    ended, stops = state.ended, [stop for bar in composed for stop in bar.stops]
+    open_ends = {p.id: p.end_frame for bar in composed for p in bar.starts if not p.hit}
+    for _ in range(MAX_BARS):
+        begin = fixed.clock.bar_frame(state.bar)
+        if state.ended or not any(
+            open_ends.get(id, 0) > begin for id in open_ends.keys() - {s.id for s in stops}
+        ):
+            break
+        bar, state = next_bar(fixed, state)
+        stops += bar.stops
+    key = fixed.key.name if fixed.key else None
+    return Plan(fixed.clock, key, tuple(composed), ended, tuple(stops))

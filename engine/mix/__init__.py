@@ -1,0 +1,1 @@
+"""Mixes: voices, buses, effects and master in one compiled function for devices, `read` and `render`."""

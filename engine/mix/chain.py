@@ -1,0 +1,392 @@
+"""The whole chain in one compiled function: what a device's callback, `read` and `render` all call.
+
+A quantum of 64 frames is made in this order: take the commands that are due, give voices to what begins, mix,
+master, report what ended. Everything that changes the sound happens here, at frames divisible by 64, so the
+sound depends on the commands and their frames and on nothing that the host does.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import carray, cfunc, types
+
+from ..clock import QUANTUM
+from ..fades import LINEAR_FADE_FRAMES, sooner
+from ..plan import MOST_SOUNDING
+from .addresses import COUNT, rack_at
+from .effects_kernel import AIM_HZ, AIM_TO_HZ, AIMS, FX_BUSES, HZ, LEVELS, LINES, TO_HZ, bus_quantum
+from .kernel import longest_span, mix_span
+from .machine import fence, flush_to_zero, inlined, inner, load_acquire, pointer, restore, store_release
+from .master import aim_at, master_quantum
+from .meters import FX_ROW, OUT_ROW, end_step, meter_buses, meter_quantum
+from .rack import (
+    BUS_EFFECTS,
+    CAME_LATE,
+    COMMAND_HIGH_WATER,
+    COMMANDS,
+    COMMANDS_READ,
+    COMMANDS_WRITTEN,
+    CROWDED,
+    DONE,
+    DUCK_AT,
+    EFFECTS,
+    ENDED,
+    FADER,
+    FILTERS_AT,
+    FRAME,
+    FREE,
+    GAIN,
+    LATE,
+    LEVELS_AT,
+    LINES_AT,
+    MASTER,
+    METERED,
+    NEVER,
+    NEXT_START,
+    PLACE,
+    PLAYING,
+    RINGS_AT,
+    SENDS_AT,
+    SPAN_QUANTA,
+    STOP,
+    WAITING,
+    WAITS,
+    Desk,
+    report,
+)
+
+_sooner = inner(sooner)
+_int64, _float32 = np.dtype(np.int64), np.dtype(np.float32)
+
+
+@inlined
+def make_span(rack, quanta):
+    """Make the next `quanta` at most in `rack.span`; what comes out is older by the master's latency.
+
+    Gives how many frames that are: a whole number of quanta, one at least. The sound does not depend on how
+    it is cut into spans.
+    """
+    frame = rack.status[FRAME]
+    desk = Desk(rack.status, rack.waiting, rack.voices, rack.buses, rack.commands, rack.reports)
+    _take_commands(rack, desk, frame)
+    if rack.status[NEXT_START] < frame + QUANTUM:
+        _begin(desk, frame)
+    if quanta > 1:
+        quanta = longest_span(frame, _undisturbed(desk, frame, quanta), rack.voices, rack.buses)
+    effects = (rack.filters_of, rack.sends_of, rack.ducks_of, rack.keys, rack.voice, rack.fx_sent)
+    metered = load_acquire(rack.status, METERED) != 0
+    done, used = mix_span(
+        frame, quanta, rack.voices, rack.buses, rack.accumulator, rack.envelope, effects, rack.span
+    )
+    for q in range(quanta):
+        at = q * QUANTUM
+        if metered:
+            meter_buses(rack, used, at)
+        for c in range(2):
+            for i in range(QUANTUM):
+                rack.block[c, i] = rack.span[c, at + i]
+        _finish(rack, frame + at, metered)
+        for c in range(2):
+            for i in range(QUANTUM):
+                rack.span[c, at + i] = rack.block[c, i]
+    for _ in range(done):
+        _report_ended(desk)
+    store_release(rack.status, FRAME, frame + quanta * QUANTUM)
+    return quanta * QUANTUM
+
+
+@inner
+def _undisturbed(desk, frame, quanta):
+    """How many quanta, of so many, there are before the one in which a command is due or a voice begins."""
+    status = desk.status
+    quanta = min(quanta, max((status[NEXT_START] - frame) // QUANTUM, 1))
+    read = status[COMMANDS_READ]
+    if read < load_acquire(status, COMMANDS_WRITTEN):
+        due = desk.commands[read % COMMANDS].frame - frame
+        quanta = min(quanta, max((due + QUANTUM - 1) // QUANTUM, 1))
+    return quanta
+
+
+@inlined
+def _finish(rack, frame, metered):
+    """Bring the quantum in `rack.block` through the effect buses and the master; take their levels, if so."""
+    for b in range(rack.fx.shape[0]):
+        if rack.fx[b].used != 0:
+            bus_quantum(
+                frame,
+                rack.fx[b],
+                rack.fx_filters[b],
+                rack.fx_lines[b],
+                rack.fx_lows[b],
+                rack.fx_delays[b],
+                rack.fx_levels[b],
+                rack.fx_sent[b],
+                rack.voice,
+                rack.block,
+            )
+            if metered and rack.fx[b].quiet <= rack.fx[b].rings:
+                row = FX_ROW + b
+                meter_quantum(rack.level_filters[row], rack.level_now[row], rack.voice)
+    master_quantum(
+        frame,
+        rack.block,
+        rack.control,
+        rack.filters,
+        rack.history,
+        rack.delay,
+        rack.reduction,
+        rack.meter,
+        rack.peaks,
+    )
+    if metered:
+        meter_quantum(rack.level_filters[OUT_ROW], rack.level_now[OUT_ROW], rack.block)
+        end_step(rack)
+
+
+@inner
+def _take_commands(rack, desk, frame):
+    """Carry out every command whose frame has come, in order; one that came late is reported."""
+    status = desk.status
+    read = status[COMMANDS_READ]
+    written = load_acquire(status, COMMANDS_WRITTEN)
+    if read == written:
+        return
+    status[COMMAND_HIGH_WATER] = max(status[COMMAND_HIGH_WATER], written - read)
+    while read < written:
+        command = desk.commands[read % COMMANDS]
+        if command.frame > frame:
+            break
+        late = command.frame < frame
+        if command.kind == PLACE:
+            if status[WAITS] == WAITING:
+                break
+            late = command.voice.start < frame
+            _wait(desk, command.voice, frame)
+        elif command.kind == STOP:
+            # In time is whatever comes before the fade.
+            late = late and command.end - command.fade < frame
+            _stop(desk, command, frame)
+        elif command.kind == GAIN:
+            for v in range(desk.voices.shape[0]):
+                _set_gain(desk.voices[v], command)
+            for w in range(status[WAITS]):
+                _set_gain(desk.waiting[w], command)
+        elif command.kind == FADER:
+            bus = desk.buses[command.id]
+            bus.target = command.gain
+            bus.step = command.step
+        elif command.kind == MASTER:
+            aim_at(rack.control[0], command.gain, command.left)
+        elif command.kind == EFFECTS:
+            for v in range(desk.voices.shape[0]):
+                voice = desk.voices[v]
+                if voice.phase == PLAYING and voice.id == command.id and voice.effects >= 0:
+                    _set_effects(rack, voice.effects, command.numbers, False)
+            for w in range(status[WAITS]):
+                if desk.waiting[w].id == command.id and desk.waiting[w].effects >= 0:
+                    _set_effects(rack, desk.waiting[w].effects, command.numbers, True)
+        elif command.kind == BUS_EFFECTS:
+            _set_bus_effects(rack, command.id, command.numbers)
+        if late:
+            status[CAME_LATE] += 1
+            report(desk, LATE, command.number, frame, 0, 0)
+        read += 1
+    store_release(status, COMMANDS_READ, read)
+
+
+@inner
+def _wait(desk, voice, frame):
+    """Let a placement wait for its start. One that came late begins now, inside its sound, by a fade."""
+    if voice.start < frame:
+        missed = frame - voice.start
+        voice.position += missed
+        if voice.position >= voice.frames and voice.loop_start >= 0:
+            length = voice.frames - voice.loop_start
+            voice.position = voice.loop_start + (voice.position - voice.frames) % length
+        if voice.end <= frame or voice.position >= voice.frames:
+            report(desk, ENDED, voice.id, voice.start, voice.end, 0)
+            return
+        voice.start = frame
+        voice.fade_in = LINEAR_FADE_FRAMES
+        voice.fade_in_power = 0
+    status = desk.status
+    desk.waiting[status[WAITS]] = voice
+    status[WAITS] += 1
+    status[NEXT_START] = min(status[NEXT_START], voice.start)
+
+
+@inner
+def _stop(desk, command, frame):
+    """End a placement early. One that has not begun is taken back if it would fade before its start."""
+    for w in range(desk.status[WAITS]):
+        waiting = desk.waiting[w]
+        if waiting.id == command.id:
+            if command.end - command.fade <= waiting.start:
+                report(desk, ENDED, waiting.id, waiting.start, waiting.start, 0)
+                _forget(desk, w)
+            elif command.end < waiting.end:
+                waiting.end = command.end
+                waiting.fade_out = command.fade
+                waiting.fade_out_power = command.fade_power
+            return
+    for v in range(desk.voices.shape[0]):
+        voice = desk.voices[v]
+        if voice.phase == PLAYING and voice.id == command.id:
+            _leave(voice, frame, command.end, command.fade, command.fade_power)
+            return
+
+
+@inner
+def _leave(voice, frame, end, fade, power):
+    """Fade a voice out by `end`. A fade that should have begun begins now, and the end moves with it.
+
+    `Stage.stop` keeps the same in its books.
+    """
+    end = max(end, frame + fade)
+    if voice.end - frame < voice.fade_out:
+        power = voice.fade_out_power
+        end, fade = _sooner(frame, end, voice.end, voice.fade_out, power)
+    if end < voice.end:
+        voice.end = end
+        voice.fade_out = fade
+        voice.fade_out_power = power
+
+
+@inner
+def _set_gain(voice, command):
+    if voice.phase == PLAYING and voice.id == command.id:
+        voice.gain_target = command.gain
+        voice.left_target = command.left
+        voice.right_target = command.right
+
+
+@inner
+def _aim_filters(filters, numbers, at_once):
+    for n in range(filters.shape[0]):
+        filters[n, AIM_HZ] = numbers[FILTERS_AT + 2 * n]
+        filters[n, AIM_TO_HZ] = numbers[FILTERS_AT + 2 * n + 1]
+        if at_once:
+            filters[n, HZ], filters[n, TO_HZ] = filters[n, AIM_HZ], filters[n, AIM_TO_HZ]
+
+
+@inner
+def _set_effects(rack, row, numbers, at_once):
+    """Have the effects of one placement move to other numbers, or be there if it has not begun."""
+    _aim_filters(rack.filters_of[row], numbers, at_once)
+    for b in range(FX_BUSES):
+        rack.sends_of[row, 1, b] = np.float32(numbers[SENDS_AT + b])
+        if at_once:
+            rack.sends_of[row, 0, b] = rack.sends_of[row, 1, b]
+    rack.ducks_of[row, 1] = np.float32(numbers[DUCK_AT])
+
+
+@inner
+def _set_bus_effects(rack, b, numbers):
+    """Have the effects of one bus move to other numbers."""
+    _aim_filters(rack.fx_filters[b], numbers, False)
+    for which in range(LEVELS):
+        rack.fx_levels[b, 1, which] = np.float32(numbers[LEVELS_AT + which])
+    for n in range(LINES):
+        rack.fx_lows[b, AIMS, n] = np.float32(numbers[LINES_AT + n])
+    rack.fx[b].rings = max(rack.fx[b].rings, np.int64(numbers[RINGS_AT]))
+
+
+@inner
+def _forget(desk, w):
+    """Take one out of those that wait; the order among them means nothing."""
+    status = desk.status
+    status[WAITS] -= 1
+    if w != status[WAITS]:
+        desk.waiting[w] = desk.waiting[status[WAITS]]
+    desk.waiting[status[WAITS]].phase = FREE
+    status[NEXT_START] = NEVER
+    for each in range(status[WAITS]):
+        status[NEXT_START] = min(status[NEXT_START], desk.waiting[each].start)
+
+
+@inner
+def _begin(desk, frame):
+    """Give a voice to everything that begins in this quantum, in order of start, then id."""
+    status = desk.status
+    while status[NEXT_START] < frame + QUANTUM:
+        first = 0
+        for w in range(1, status[WAITS]):
+            a, b = desk.waiting[w], desk.waiting[first]
+            if a.start < b.start or (a.start == b.start and a.id < b.id):
+                first = w
+        slot = _free_voice(desk, frame)
+        if slot >= 0:
+            # A process that dies in the middle of it leaves a voice that nobody has.
+            desk.waiting[first].phase = FREE
+            desk.voices[slot] = desk.waiting[first]
+            fence()
+            desk.voices[slot].phase = PLAYING
+        else:
+            waiting = desk.waiting[first]
+            report(desk, ENDED, waiting.id, waiting.start, waiting.start, 0)
+        _forget(desk, first)
+
+
+@inner
+def _free_voice(desk, frame):
+    """A free voice, or -1. Where 256 sound already the oldest hit goes, or else the oldest of all."""
+    free, sounding, oldest = -1, 0, -1
+    voices = desk.voices
+    for v in range(voices.shape[0]):
+        voice = voices[v]
+        if voice.phase != PLAYING:
+            if free < 0:
+                free = v
+        elif voice.leaving == 0:
+            sounding += 1
+            if oldest < 0:
+                oldest = v
+                continue
+            repeats, kept = voice.loop_start >= 0, voices[oldest].loop_start >= 0
+            if repeats < kept or (repeats == kept and voice.start < voices[oldest].start):
+                oldest = v
+    if sounding >= MOST_SOUNDING:
+        voices[oldest].leaving = 1
+        _leave(voices[oldest], frame, frame, LINEAR_FADE_FRAMES, 0)
+        desk.status[CROWDED] += 1
+    if free < 0:
+        desk.status[CROWDED] += 1
+    return free
+
+
+@inner
+def _report_ended(desk):
+    """Report and free the voice that ended first, of equal ends the first."""
+    first = -1
+    for v in range(desk.voices.shape[0]):
+        voice = desk.voices[v]
+        if voice.phase == DONE and (first < 0 or voice.end < desk.voices[first].end):
+            first = v
+    voice = desk.voices[first]
+    report(desk, ENDED, voice.id, voice.start, voice.end, voice.heard)
+    voice.phase = FREE
+
+
+@cfunc(types.int64(types.int64, types.int64, types.int64), cache=True)
+def chain(addresses, into, quanta):
+    """Make quanta from the mixer's frame on; gives how many frames were made.
+
+    `addresses`: the address of the rack's addresses. `into`: the address of float32 (2, frames) for that many
+    quanta; or 0, then one span is made, of so many quanta at most, and left in the rack.
+    """
+    word = flush_to_zero()
+    rack = rack_at(carray(pointer(addresses), COUNT, _int64))
+    if into == 0:
+        made = make_span(rack, quanta)
+    else:
+        frames = quanta * QUANTUM
+        out = carray(pointer(into), (2, frames), _float32)
+        made = 0
+        while made < frames:
+            count = make_span(rack, min((frames - made) // QUANTUM, SPAN_QUANTA))
+            for c in range(2):
+                for i in range(count):
+                    out[c, made + i] = rack.span[c, i]
+            made += count
+    restore(word)
+    return made

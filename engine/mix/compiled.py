@@ -1,0 +1,46 @@
+"""What was compiled from an older state of the sources is compiled again.
+
+Numba keeps what it compiled beside the source, and looks whether that one file has changed since. What is
+compiled into the chain comes from several files, so that a change of one would be missed.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+SOURCES = (
+    "clock",
+    "fades",
+    "mix/addresses",
+    "mix/callback",
+    "mix/chain",
+    "mix/effects_kernel",
+    "mix/kernel",
+    "mix/machine",
+    "mix/master",
+    "mix/meters",
+    "mix/rack",
+    "mix/ramps",
+    "plan",
+)
+"""The modules of which the chain and what plays it are compiled, below the room's folder."""
+
+
+def forget_stale(folder: Path = Path(__file__).parents[1]) -> int:
+    """Remove from below `folder`, the room's, what is older than any of the sources; how much that was."""
+    sources = [folder / f"{name}.py" for name in SOURCES]
+    writable = [source for source in sources if os.access(source.parent / "__pycache__", os.W_OK)]
+    if not writable:
+        return 0
+    newest = max(source.stat().st_mtime_ns for source in sources)
+    removed = 0
+    for source in writable:
+        for index in (source.parent / "__pycache__").glob(f"{source.stem}.*.nbi"):
+            # Another process may be at the same.
+            with suppress(FileNotFoundError):
+                if index.stat().st_mtime_ns < newest:
+                    index.unlink()
+                    removed += 1
+    return removed

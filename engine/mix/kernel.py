@@ -1,0 +1,341 @@
+"""The mixer kernel: voices to buses to a stereo quantum, without the GIL.
+
+All control-rate work happens once a quantum of 64 frames on the absolute grid, so the sound does not
+depend on how many frames are asked for at a time. Stems are planar float32; the voice is the outer loop,
+so that each stem is read in one sweep and the accumulator stays in cache. Arithmetic is strict float32 in
+one fixed order: `tests/engine/twin.py` holds the same sums in NumPy, and the two are equal bit for bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import carray
+
+from ..clock import QUANTUM
+from .effects_kernel import FILTER_COLUMNS, KIND, MOST_FILTERS, NONE, filter_quantum
+from .machine import float_pointer, inner, prefetch
+from .rack import DONE, PLAYING, SPAN
+from .ramps import MOST_STEP, approach
+
+AUDIBLE = np.float32(0.001)
+"""-60 dB: at or below it a frame is not in play."""
+
+KEYED = np.float32(0.01)
+"""-40 dBFS: above it a part makes others duck."""
+RELEASE_STEP = np.float32(0.01)
+"""The most that a ducked gain rises in a quantum: from silence in 133 ms."""
+
+_BYTES = 4
+"""Of a sample."""
+_LINE = 64
+"""Bytes of a cache line."""
+_STEP = np.float32(1.0 / QUANTUM)
+_ONE = np.float32(1.0)
+_S0, _S1, _S2, _S3, _S4 = (np.float32(c) for c in (1.5707963, -0.6459641, 0.0796926, -0.0046818, 0.000157))
+
+
+@inner
+def power_curve(x):
+    """sin(pi x / 2) for x in 0..1 by its series to the ninth power; no library call a frame."""
+    square = x * x
+    return min(x * (_S0 + square * (_S1 + square * (_S2 + square * (_S3 + square * _S4)))), _ONE)
+
+
+@inner
+def _envelope(voice, frame, first, last, envelope):
+    """Fill `envelope[first:last]` with the voice's fades, from absolute positions.
+
+    A fade lasts an hour at most, so its frames fit 32 bits, which are turned into floats many at a time.
+    """
+    for i in range(first, last):
+        envelope[i] = _ONE
+    entered = frame - voice.start + 1
+    length = np.float32(voice.fade_in)
+    until = min(last, voice.fade_in - entered)
+    if voice.fade_in_power != 0:
+        for i in range(first, until):
+            envelope[i] = power_curve(np.float32(np.int32(entered + i)) / length)
+    else:
+        for i in range(first, until):
+            envelope[i] = np.float32(np.int32(entered + i)) / length
+    left = voice.end - frame
+    length = np.float32(voice.fade_out)
+    since = max(first, left - voice.fade_out + 1)
+    if voice.fade_out_power != 0:
+        for i in range(since, last):
+            envelope[i] *= power_curve(np.float32(np.int32(left - i)) / length)
+    else:
+        for i in range(since, last):
+            envelope[i] *= np.float32(np.int32(left - i)) / length
+
+
+@inner
+def _fading(voice, frame, first, last):
+    return frame + first - voice.start + 1 < voice.fade_in or voice.end - frame - last + 1 < voice.fade_out
+
+
+@inner
+def _duck(duck, keys):
+    """The next gain of a ducking: down as fast as a gain may move while the key sounds, up more slowly."""
+    wanted = duck[1] if keys[0, int(duck[0])] > KEYED else _ONE
+    if wanted < duck[2]:
+        return max(wanted, duck[2] - MOST_STEP)
+    return min(wanted, duck[2] + RELEASE_STEP)
+
+
+@inner
+def _peak(block):
+    greatest = np.float32(0)
+    for c in range(block.shape[0]):
+        for i in range(block.shape[1]):
+            greatest = max(greatest, abs(block[c, i]))
+    return greatest
+
+
+@inner
+def _through(frame, filters, block):
+    """Bring a quantum through the filters that there are, in place."""
+    for n in range(filters.shape[0]):
+        if filters[n, KIND] != NONE:
+            filter_quantum(filters[n], frame, block)
+
+
+@inner
+def _send(amounts, block, gain, step, sent):
+    """Add a quantum to what is sent to each effect bus, by its amount and the gain of the role's bus.
+
+    `amounts` (2, buses): as they are, and what they move to.
+    """
+    for b in range(sent.shape[0]):
+        amount, aim = amounts[0, b], amounts[1, b]
+        if amount > 0 or aim > 0:
+            amounts[0, b] = approach(amount, aim)
+            amount_step = (amounts[0, b] - amount) * _STEP
+            for k in range(QUANTUM):
+                at = np.float32(k)
+                amp = (amount + amount_step * at) * (gain + step * at)
+                sent[b, 0, k] += amp * block[0, k]
+                sent[b, 1, k] += amp * block[1, k]
+
+
+@inner
+def _empty(block, frames):
+    """Silence the first frames of float32 (2, frames or more)."""
+    for c in range(2):
+        for i in range(frames):
+            block[c, i] = np.float32(0)
+
+
+@inner
+def _play(voice, first, last, into, plane, steady, ramps, shape_at):
+    """Add the voice's frames `first` to `last` of a run to a sum; count those in play.
+
+    `into`: address of the sum's left channel at the run's begin; `plane`: bytes from there to its right one.
+    `ramps`: gain, left, right, duck and bus gain at the run's begin, each with its step a frame. A steady run
+    has neither steps, fades nor ducking, and may be as long as a span; another is one quantum, and `shape_at`
+    is the address of its fades.
+    """
+    gain, left, right, duck, bus_gain, gain_step, left_step, right_step, duck_step, bus_step = ramps
+    total = voice.frames
+    right_plane = total if voice.channels > 1 else 0
+    position = voice.position
+    i = first
+    while i < last:
+        if position >= total:
+            if voice.loop_start < 0:
+                break
+            position = voice.loop_start
+        count = min(last - i, total - position)
+        # By address: a view of an array is counted, with an atomic instruction or two, for every voice.
+        to_left = carray(float_pointer(into + _BYTES * i), count)
+        to_right = carray(float_pointer(into + plane + _BYTES * i), count)
+        from_left = carray(float_pointer(voice.address + _BYTES * position), count)
+        from_right = carray(float_pointer(voice.address + _BYTES * (right_plane + position)), count)
+        if steady:
+            amp = gain * voice.level
+            amp_left, amp_right = amp * left, amp * right
+            for k in range(count):
+                to_left[k] += amp_left * from_left[k]
+            for k in range(count):
+                to_right[k] += amp_right * from_right[k]
+            if gain * bus_gain > AUDIBLE:
+                voice.heard += count
+        else:
+            # One sum a loop, so that each is vectorised; 32 bits, as wider numbers are turned one by one.
+            shape = carray(float_pointer(shape_at + _BYTES * i), count)
+            heard = np.int32(0)
+            for k in range(count):
+                at = np.float32(np.int32(i + k))
+                shape[k] *= (gain + gain_step * at) * (duck + duck_step * at)
+                heard += np.int32(shape[k] * (bus_gain + bus_step * at) > AUDIBLE)
+            voice.heard += heard
+            for k in range(count):
+                at = np.float32(np.int32(i + k))
+                to_left[k] += (shape[k] * voice.level * (left + left_step * at)) * from_left[k]
+            for k in range(count):
+                at = np.float32(np.int32(i + k))
+                to_right[k] += (shape[k] * voice.level * (right + right_step * at)) * from_right[k]
+        i += count
+        position += count
+    voice.position = position
+
+
+@inner
+def _fetch(voice, frames):
+    """Have the samples of a voice on their way to the cache while another is mixed."""
+    if voice.phase != PLAYING:
+        return
+    at = voice.address + _BYTES * voice.position
+    plane = _BYTES * voice.frames if voice.channels > 1 else 0
+    for line in range(0, _BYTES * frames, _LINE):
+        prefetch(at + line)
+        prefetch(at + plane + line)
+
+
+@inner
+def _mix_voice(frame, frames, voice, bus, envelope, sums_at):
+    """Add a voice without effects to its bus, whose sum of a span lies at `sums_at`."""
+    zero = np.float32(0)
+    at = 0
+    while at < frames and voice.end > frame + at:
+        here = frame + at
+        first = max(voice.start - here, 0)
+        last = min(voice.end - here, frames - at)
+        gain, left, right = voice.gain, voice.left, voice.right
+        into = sums_at + _BYTES * at
+        if (
+            gain == voice.gain_target
+            and left == voice.left_target
+            and right == voice.right_target
+            and bus.gain == bus.target
+            and not _fading(voice, here, first, last)
+        ):
+            ramps = (gain, left, right, _ONE, bus.gain, zero, zero, zero, zero, zero)
+            _play(voice, first, last, into, _BYTES * SPAN, True, ramps, sums_at)
+            return
+        voice.gain = approach(gain, voice.gain_target)
+        voice.left = approach(left, voice.left_target)
+        voice.right = approach(right, voice.right_target)
+        last = min(last, QUANTUM)
+        ramps = (
+            gain,
+            left,
+            right,
+            _ONE,
+            bus.gain,
+            (voice.gain - gain) * _STEP,
+            (voice.left - left) * _STEP,
+            (voice.right - right) * _STEP,
+            zero,
+            (approach(bus.gain, bus.target, bus.step) - bus.gain) * _STEP,
+        )
+        _envelope(voice, here, first, last, envelope)
+        _play(voice, first, last, into, _BYTES * SPAN, False, ramps, envelope.ctypes.data)
+        at += QUANTUM
+
+
+@inner
+def _mix_aside(frame, voice, bus, envelope, effects, total):
+    """Mix a quantum of a voice that has effects, or that others duck under, aside; then add it to `total`."""
+    filters_of, sends_of, ducks_of, keys, dry, sent = effects
+    _empty(dry, QUANTUM)
+    gain, left, right = voice.gain, voice.left, voice.right
+    voice.gain = approach(gain, voice.gain_target)
+    voice.left = approach(left, voice.left_target)
+    voice.right = approach(right, voice.right_target)
+    bus_step = (approach(bus.gain, bus.target, bus.step) - bus.gain) * _STEP
+    row = voice.effects
+    duck, duck_step = _ONE, np.float32(0)
+    if row >= 0 and ducks_of[row, 0] >= 0:
+        duck = ducks_of[row, 2]
+        ducks_of[row, 2] = _duck(ducks_of[row], keys)
+        duck_step = (ducks_of[row, 2] - duck) * _STEP
+    gain_step = (voice.gain - gain) * _STEP
+    left_step, right_step = (voice.left - left) * _STEP, (voice.right - right) * _STEP
+    ramps = (gain, left, right, duck, bus.gain, gain_step, left_step, right_step, duck_step, bus_step)
+    first = max(voice.start - frame, 0)
+    last = min(voice.end - frame, QUANTUM)
+    _envelope(voice, frame, first, last, envelope)
+    _play(voice, first, last, dry.ctypes.data, _BYTES * QUANTUM, False, ramps, envelope.ctypes.data)
+    if voice.part >= 0:
+        keys[1, voice.part] = max(keys[1, voice.part], _peak(dry) * bus.gain)
+    if row >= 0:
+        _through(frame, filters_of[row], dry)
+        _send(sends_of[row], dry, bus.gain, bus_step, sent)
+    for c in range(2):
+        for k in range(QUANTUM):
+            total[c, k] += dry[c, k]
+
+
+@inner
+def longest_span(frame, quanta, voices, buses):
+    """How many quanta from `frame` on may be mixed as one span: more than one only if nothing moves a bus or
+    needs what the quantum before it sounded like."""
+    for b in range(buses.shape[0]):
+        if buses[b].gain != buses[b].target:
+            return 1
+    for v in range(voices.shape[0]):
+        if voices[v].phase == PLAYING and (voices[v].effects >= 0 or voices[v].part >= 0):
+            return 1
+    return quanta
+
+
+@inner
+def mix_span(frame, quanta, voices, buses, accumulator, envelope, effects, out):
+    """Mix the quanta from `frame` on, as many as `longest_span` allows, into `out`, float32 (2, SPAN).
+
+    No voice may begin after the first of them. `accumulator`: scratch (buses, 2, SPAN); `envelope`: scratch
+    (64,). `effects`: filters, sends and ducking of voices, the keys, scratch (2, 64), and what is sent to the
+    effect buses, as in the rack. Voices that end are marked DONE with the frames heard. Gives how many those
+    are, and the buses in use, a bit each, whose sums `accumulator` then has behind their gains. A voice's
+    heard frames are those in which script gain x fades x ducking x bus gain > 0.001.
+    """
+    frames = quanta * QUANTUM
+    keys = effects[3]
+    for k in range(keys.shape[1]):
+        keys[0, k] = keys[1, k]
+        keys[1, k] = np.float32(0)
+    sums_at = accumulator.ctypes.data
+    used = 0
+    done = 0
+    for v in range(voices.shape[0]):
+        voice = voices[v]
+        if voice.phase != PLAYING or voice.start >= frame + QUANTUM:
+            continue
+        bus = buses[voice.bus]
+        if v + 1 < voices.shape[0]:
+            _fetch(voices[v + 1], frames)
+        if used & (1 << voice.bus) == 0:
+            used |= 1 << voice.bus
+            _empty(accumulator[voice.bus], frames)
+        if voice.effects >= 0 or voice.part >= 0:
+            _mix_aside(frame, voice, bus, envelope, effects, accumulator[voice.bus])
+        else:
+            _mix_voice(frame, frames, voice, bus, envelope, sums_at + _BYTES * 2 * SPAN * voice.bus)
+        if voice.end <= frame + frames:
+            voice.phase = DONE
+            done += 1
+    _empty(out, frames)
+    for b in range(buses.shape[0]):
+        gain = buses[b].gain
+        buses[b].gain = approach(gain, buses[b].target, buses[b].step)
+        if used & (1 << b):
+            step = (buses[b].gain - gain) * _STEP
+            for c in range(2):
+                for i in range(frames):
+                    accumulator[b, c, i] *= gain + step * np.float32(np.int32(i))
+                    out[c, i] += accumulator[b, c, i]
+    return done, used
+
+
+def no_effects():
+    """What `mix_quantum` takes for `effects` where no voice has any."""
+    zeros = np.zeros
+    return (
+        zeros((1, MOST_FILTERS, FILTER_COLUMNS)),
+        zeros((1, 2, 1), np.float32),
+        zeros((1, 3), np.float32),
+        zeros((2, 1), np.float32),
+        zeros((2, QUANTUM), np.float32),
+        zeros((1, 2, QUANTUM), np.float32),
+    )

@@ -1,0 +1,1 @@
+"""Runs sessions: players, renders, devices, takes and replays, each with its way to the ledger."""

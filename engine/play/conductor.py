@@ -1,0 +1,472 @@
+"""The conductor: the composing side of a session. It decides what the mixer plays, ahead of it.
+
+    compose a bar -> conform its stems -> journal what it means to play -> hand it to the mixer
+
+It keeps a frame of its own, `control`: everything up to it is decided. Where a session is pulled, that is the
+frame that is mixed next; beside a device it runs a little ahead of what the device has taken. A bar is
+composed when `control` comes within the commit horizon of it, so a gesture is heard at the first boundary
+that is not yet committed.
+
+What it decides depends on `control`, the gestures and what the take records besides - consents that changed,
+stems that were not ready, commands that came late - and on nothing else, so a take can be played again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from ...ledger.clock import Clock
+from ...script.piece import Piece
+from ...vault.records import ENGINE_RATE, Clearance, Stem
+from ...vault.vault import Vault
+from ..clock import QUANTUM
+from ..compose.compose import next_bar, strike
+from ..compose.events import Input
+from ..compose.gains import buses_of, remix
+from ..compose.score import Score
+from ..compose.state import State, first_state
+from ..compose.swap import carried, carried_events, in_reach, rescored
+from ..errors import TakeRefused
+from ..fades import LINEAR_FADE_FRAMES
+from ..mix.mixer import Heard, Late, Mixer
+from ..plan import Bar, Fade, Placement, Rested, Stop, Variant
+from . import take as takes
+from .conform import Conformer
+from .latches import Latches
+from .placement_log import Account
+from .stage import Stage
+
+HORIZON_FRAMES = 4800
+"""The commit horizon, 100 ms: what starts within it is fixed."""
+MOST_TAIL_SECONDS = 10
+"""How long hits may ring after a piece's end."""
+MOST_PREPARED_BARS = 4000
+"""How far `prepare` looks ahead: some two hours. What comes later is conformed when it is composed."""
+WITHDRAWN_FADE_FRAMES = 4800
+"""100 ms: how a sounding stem leaves when its consent is withdrawn."""
+
+
+class Conductor:
+    """Composes for one mixer. `limit`: the frame at which all ends, null for the piece's own end.
+
+    `replayed`: the take that is played again, null for a session of its own. `history`: whether all bars are
+    kept for whoever draws them.
+    """
+
+    def __init__(
+        self,
+        vault: Vault,
+        score: Score,
+        mixer: Mixer,
+        account: Account,
+        *,
+        dials: Mapping[str, float],
+        limit: int | None,
+        wall: Clock,
+        replayed: takes.Take | None = None,
+        history: bool = True,
+    ) -> None:
+        self.score = score
+        self.control = 0
+        """The frame up to which everything is decided."""
+        self.ended_at: int | None = None
+        """The frame at which the piece came to its end."""
+        self.last_end = 0
+        """The greatest end frame of what has ended."""
+        self.waits_for_stems = True
+        """Whether a stem that is not conformed yet is waited for. A device never waits: it does without."""
+        self.changes: list[takes.Changed] = []
+        self.swaps: list[takes.Swapped] = []
+        self.unready: list[takes.Unready] = []
+        self.late: list[takes.CameLate] = []
+        self.bars: list[Bar] = []
+        self.rested: list[Rested] = []
+        self.left_out = 0
+        """Placements that were given up because too many waited."""
+        self.listeners: list[Callable[[str, object], None]] = []
+        """Told ("bar", Bar), ("started", Placement), ("ended", Sounded), ("withdrawn", ids of stems),
+        ("script", Piece) when another takes over."""
+        self._vault, self._mixer, self._account, self._wall = vault, mixer, account, wall
+        self._limit, self._history = limit, history
+        self._state: State = first_state(score.piece, dials)
+        self._latches = Latches()
+        self._inputs: list[Input] = []
+        self._moment = 0
+        """How many bars were composed and gestures given so far."""
+        self._conformer = Conformer(vault)
+        self._stage = Stage(mixer)
+        self._replayed = replayed
+        self._coming: Score | None = None
+        """What takes over at the next bar line."""
+        self._guests: dict[str, Stem] = {}
+        """Stems that only a script of before could choose, and that still wait or sound."""
+        self._changes_ahead: list[takes.Changed] = []
+        self._swaps_ahead: list[takes.Swapped] = []
+        if replayed is not None:
+            self._changes_ahead, self._swaps_ahead = list(replayed.changes), list(replayed.swaps)
+            self._unready_at = {each.moment: frozenset(each.stems) for each in replayed.unready}
+            self._whole = vault.snapshot()
+            mixer.late = {each.command: each.frame for each in replayed.late}
+            # They are in its own take as well, so that a replay can be replayed.
+            self.unready, self.late = list(replayed.unready), list(replayed.late)
+
+    @property
+    def playing(self) -> list[Placement]:
+        """What sounds at `control`."""
+        return self._stage.playing(self.control)
+
+    @property
+    def next_score(self) -> Score:
+        """By what the next bar is composed."""
+        return self._coming or self.score
+
+    @property
+    def state(self) -> State:
+        """What the next bar is composed from. Not to be changed."""
+        return self._state
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits and nothing sounds."""
+        return self._mixer.idle
+
+    def next_frame(self) -> int | None:
+        """The next frame at which something is to be decided; null when nothing is to come."""
+        lines = None if self.ended_at is not None else self._next_line()
+        changes = (each.frame for each in self._changes_ahead[:1] if each.frame > self.control)
+        frames = (lines, self._stage.next_window(), self._latches.next_frame, *changes)
+        return min((frame for frame in frames if frame is not None), default=None)
+
+    def advance_to(self, frame: int) -> None:
+        """Decide everything up to `frame`, a whole number of quanta, each thing at its own frame."""
+        while (due := self.next_frame()) is not None and due <= frame:
+            self.control = max(self.control, due)
+            if self.ended_at is None and self._next_line() <= self.control:
+                self._compose()
+                continue
+            self._follow_dials()
+            self._begin_due()
+        self.control = max(self.control, frame)
+        self.see_changes()
+
+    def turn(self, dial: str, value: float) -> None:
+        """A dial is turned at `control`."""
+        self._moment += 1
+        self._latches.turn(self.score.piece.dials[dial], value, self.control, self.score.clock, self._state)
+        self._follow_dials()
+
+    def give(self, given: Input) -> None:
+        """What a gesture fires on a beat is queued now; the rest waits for the bar line."""
+        before = self._state
+
+        def compose(without: frozenset[str]) -> tuple[Bar, State]:
+            nonlocal given
+            bar, state, given = strike(self.score, before, given, self.control, without)
+            return bar, state
+
+        struck, self._state = self._ready_bar(compose)
+        self._moment += 1
+        self._inputs.append(given)
+        self._note(struck.rested)
+        self._queue(struck.starts)
+
+    def take_back(self, given: Input) -> bool:
+        """Undo a gesture as far as it has not led to anything yet; whether there was something to undo."""
+        self._moment += 1
+        same = [each for each in self._inputs if replace(each, struck=frozenset()) == given]
+        if same:
+            self._inputs.remove(same[-1])
+            return True
+        if given.kind == "cue":
+            waits = given.name in self._state.cues
+            self._state.cues.discard(given.name or "")
+            return waits
+        stem = given.stem or ""
+        step = 1 if given.kind == "like" else -1
+        if stem not in self._state.liked:
+            return False
+        self._state.liked[stem] -= step
+        return True
+
+    def swap(self, coming: Score) -> None:
+        """Have another score take over at the next bar line that is not composed yet."""
+        self._mixer.expect_buses(buses_of(coming, self._carried(coming)[0].dials), self.control)
+        self._moment += 1
+        self._coming = coming
+
+    def rescored(self, piece: Piece) -> Score:
+        """The score by which `piece` could take over now. May be called from any thread; raises as `swap`."""
+        at = self._wall.now()
+        if self._replayed is not None:
+            return rescored(self.score, piece, self._whole, at, must_sound=False)
+        return rescored(self.score, piece, self.score.snapshot, at)
+
+    def collect(self) -> None:
+        """Take what the mixer reports into the account."""
+        reports = self._mixer.reports()
+        ended = [each for each in reports if isinstance(each, Heard)]
+        self.late += [takes.CameLate(each.number, each.frame) for each in reports if isinstance(each, Late)]
+        self.last_end = max((self.last_end, *(each.end_frame for each in ended if each.frames)))
+        for sounded in self._account.heard(ended):
+            self._tell("ended", sounded)
+
+    def set_fader(self, role: str, gain: float, frames: int) -> None:
+        """Move the listener's fader of a role, at `control`."""
+        self._mixer.set_fader(role, gain, frames, self.control)
+
+    def panic(self) -> None:
+        """Silence at once; what belongs to the next bar comes in with it."""
+        self._moment += 1
+        self._stage.stop_all(self.control + LINEAR_FADE_FRAMES, Fade(LINEAR_FADE_FRAMES), self.control)
+        self._state.parts.clear()
+        self._state.held.clear()
+
+    def see_changes(self) -> None:
+        """Take consents that changed, in this or another process, into the candidates."""
+        if self._replayed is not None:
+            self._change_again()
+            return
+        now = self._wall.now()
+        ends = (stem.clearances[self.score.use].until for stem in self._guests.values())
+        expiry = min((end for end in (self.score.next_expiry, *ends) if end is not None), default=None)
+        if not self._vault.changed() and (expiry is None or now < expiry):
+            return
+        before = self.candidates()
+        snapshot = self._vault.snapshot()
+        self.score = self.score.with_snapshot(snapshot, now)
+        self._guests = {
+            stem.stem: stem
+            for stem in (snapshot.stems if self._guests else ())
+            if stem.stem in self._guests and stem.cleared(self.score.use, now) is not None
+        }
+        if self.candidates() == before:
+            return
+        self.changes.append(
+            takes.Changed(
+                self.control, self._moment, self.score.snapshot.state_hash, tuple(sorted(self.candidates()))
+            )
+        )
+        self._tell("withdrawn", tuple(sorted(before - self.candidates())))
+        self._let_go()
+
+    def candidates(self) -> frozenset[str]:
+        """The stems that may be chosen, or that may sound on after a swap of the script, by id."""
+        return frozenset(self.score.stems) | frozenset(self._guests)
+
+    def prepare(
+        self, bars: int | None = None, progress: Callable[[int, int], None] | None = None
+    ) -> int | None:
+        """Conform what the next bars need, side by side; without `bars`, what the whole session needs.
+
+        Gives the frame at which the session ends, if that was found.
+        """
+        wanted, end = self.wanted(MOST_PREPARED_BARS if bars is None else bars)
+        self._conformer.prepare(wanted, progress)
+        return end
+
+    def wanted(self, bars: int) -> tuple[list[tuple[Stem, Variant]], int | None]:
+        """What the next bars need, as things stand, and the frame at which the session ends within them."""
+        return self.wanted_from(bars, self.score, self._state)
+
+    def state_under(self, coming: Score) -> State:
+        """The state at the next bar line, if another score took over there."""
+        return self._carried(coming)[0]
+
+    def wanted_from(
+        self, bars: int, score: Score, state: State
+    ) -> tuple[list[tuple[Stem, Variant]], int | None]:
+        """The same for any score and state. May be called from any thread."""
+        wanted: dict[Variant, Stem] = {}
+        end = None
+        for _ in range(bars):
+            bar, state = next_bar(score, state)
+            if bar.ended or (self._limit is not None and bar.start_frame >= self._limit):
+                end = bar.start_frame if self._limit is None else min(bar.start_frame, self._limit)
+                break
+            wanted.update({p.variant: score.stems[p.stem] for p in bar.starts})
+        return [(stem, variant) for variant, stem in wanted.items()], end
+
+    @property
+    def conformer(self) -> Conformer:
+        return self._conformer
+
+    def close(self) -> None:
+        """End the worker processes."""
+        self._conformer.close()
+
+    def _follow_dials(self) -> None:
+        """Set the mix of what sounds anew where a dial's value latches at this frame."""
+        if self._latches.due(self._state, self.control):
+            for id, now in remix(self.score, self._state).items():
+                self._mixer.set_gain(id, now.mix.gain_db, now.mix.pan, self.control)
+                self._mixer.set_effects(id, now.effects, self.control)
+            self._mixer.set_buses(buses_of(self.score, self._state.dials), self.control)
+
+    def _begin_due(self) -> None:
+        """Note what begins within the stage's window, if it still has a consent in this moment."""
+        if not self._stage.begins(self.control):
+            return
+        self.see_changes()
+        for placement in self._stage.begin_due(self.control):
+            clearance = self._clearance(placement.stem)
+            # Where another machine's clock, or this one's before it was set, gave the grant a later time,
+            # that one is right.
+            start = max(self._wall.now(), clearance.since)
+            self._account.begun(replace(placement, consent=clearance.index), start, clearance.since)
+            self._tell("started", placement)
+
+    def _clearance(self, id: str) -> Clearance:
+        """The grant that a stem rests on now."""
+        stem = self.score.stems.get(id) or self._guests[id]
+        return stem.clearances[self.score.use]
+
+    def _next_line(self) -> int:
+        """The frame, on the quantum grid, at which the next bar is composed."""
+        first = self.score.clock.bar_frame(self._state.bar)
+        return max(first - HORIZON_FRAMES, 0) // QUANTUM * QUANTUM
+
+    def _compose(self) -> None:
+        """Compose the next bar, journal it and hand it to the mixer."""
+        self.see_changes()
+        if self._coming is not None:
+            self._take_over(self._coming)
+        if self._guests:
+            sounding = self._stage.stems(self.control)
+            self._guests = {stem: each for stem, each in self._guests.items() if stem in sounding}
+        before, line = dict(self._state.dials), self.score.clock.bar_frame(self._state.bar)
+        self._latches.at_line(self._state, line)
+        state, inputs = self._state, tuple(self._inputs)
+        bar, self._state = self._ready_bar(
+            lambda without: next_bar(self.score, state, inputs, without=without)
+        )
+        self._moment += 1
+        self._inputs.clear()
+        if self._state.dials != before:
+            self._latches.follow(line)
+        if self._history:
+            self.bars.append(bar)
+        self._note(bar.rested)
+        for stop in bar.stops:
+            self._stage.stop(stop.id, stop.end_frame, stop.fade_out, self.control)
+        if bar.ended:
+            self._end(bar.start_frame)
+        else:
+            self._queue(bar.starts)
+        self._tell("bar", bar)
+
+    def _carried(self, coming: Score) -> tuple[State, list[Stop]]:
+        state, stops = carried(self._state, coming)
+        carried_events(state, self.score.piece, coming.piece)
+        return state, stops
+
+    def _take_over(self, coming: Score) -> None:
+        """Go on by another score from the bar line that is composed now."""
+        self._coming = None
+        now, old = self._wall.now(), self.score
+        if self._replayed is None:
+            if coming.snapshot is not old.snapshot:
+                coming = coming.with_snapshot(old.snapshot, now)
+        else:
+            if not self._swaps_ahead:
+                raise TakeRefused("the take says that a script was swapped in, but not what it then played")
+            then = self._swaps_ahead.pop(0)
+            kept = self._whole.only(frozenset(then.candidates))
+            if then.key is not None and then.key not in {key.name for key in coming.piece.keys}:
+                raise TakeRefused(f'the take is in {then.key}, which is no key of "{coming.piece.name}"')
+            coming = rescored(old, coming.piece, kept, now, key=then.key, must_sound=False)
+        self._state, stops = self._carried(coming)
+        known = {**self._guests, **old.stems}
+        self.score, sounding = coming, self._stage.stems(self.control)
+        self._guests = {stem: known[stem] for stem in sorted(sounding - set(coming.stems)) if stem in known}
+        for stop in stops:
+            self._stage.stop(stop.id, stop.end_frame, stop.fade_out, self.control)
+        self._latches.keep(lambda dial, value: in_reach(coming.piece, dial, value))
+        self._mixer.take_buses(buses_of(coming, self._state.dials), self.control)
+        self._mixer.take_keys(coming.ducked_under)
+        if (old.piece.loudness_lufs, old.piece.ceiling_dbtp) != (
+            coming.piece.loudness_lufs,
+            coming.piece.ceiling_dbtp,
+        ):
+            self._mixer.set_master(coming.piece.loudness_lufs, coming.piece.ceiling_dbtp, self.control)
+        self.swaps.append(
+            takes.Swapped(
+                self.control,
+                self._moment,
+                coming.snapshot.state_hash,
+                coming.key.name if coming.key else None,
+                tuple(sorted(self.candidates())),
+            )
+        )
+        self._moment += 1
+        self._tell("script", coming.piece)
+
+    def _ready_bar(self, compose: Callable[[frozenset[str]], tuple[Bar, State]]) -> tuple[Bar, State]:
+        """Compose; where stems are not waited for, once more without those that are not ready."""
+        if self._replayed is not None:
+            return compose(self._unready_at.get(self._moment, frozenset()))
+        without = frozenset[str]()
+        bar, state = compose(without)
+        while not self.waits_for_stems:
+            missing = {p.stem for p in bar.starts if not self._conformer.ready(p.variant)} - without
+            if not missing:
+                break
+            without |= missing
+            bar, state = compose(without)
+        if without:
+            self.unready.append(takes.Unready(self._moment, tuple(sorted(without))))
+        return bar, state
+
+    def _queue(self, placements: Iterable[Placement]) -> None:
+        """Conform and journal placements, and hand them to the mixer."""
+        starts = [p for p in map(self._within_limit, placements) if p is not None]
+        self.left_out += max(len(starts) - self._stage.room, 0)
+        starts = starts[: self._stage.room]
+        sounds = {p.id: self._conformer.sound(self.score.stems[p.stem], p.variant) for p in starts}
+        self._account.intend(starts, {p.stem: self._clearance(p.stem).since for p in starts})
+        for placement in starts:
+            self._stage.queue(placement, sounds[placement.id], self.control)
+
+    def _end(self, frame: int) -> None:
+        """The piece ends at `frame`; what rings may ring out."""
+        self.ended_at = frame
+        self._stage.stop_all(frame + MOST_TAIL_SECONDS * ENGINE_RATE, Fade(LINEAR_FADE_FRAMES), self.control)
+
+    def _within_limit(self, placement: Placement) -> Placement | None:
+        """A placement cut to the length asked for; the master's fade covers the cut."""
+        if self._limit is None or placement.end_frame <= self._limit:
+            return placement
+        if placement.start_frame >= self._limit:
+            return None
+        return replace(placement, end_frame=self._limit, fade_out=Fade())
+
+    def _change_again(self) -> None:
+        """Take over the changes that the take records for this moment."""
+        while self._changes_ahead:
+            change = self._changes_ahead[0]
+            if change.frame > self.control or change.moment > self._moment:
+                return
+            self._changes_ahead.pop(0)
+            candidates = frozenset(change.candidates)
+            self.score = self.score.with_snapshot(self._whole.only(candidates), self._wall.now())
+            self._guests = {stem: each for stem, each in self._guests.items() if stem in candidates}
+            self.changes.append(change)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Fade out what sounds, and take back what waits, of stems that may not sound any more."""
+        kept = self.candidates()
+        self._stage.stop_stems(kept, Fade(WITHDRAWN_FADE_FRAMES), self.control)
+        for sounds in (self._state.parts, self._state.held):
+            for part, sounding in list(sounds.items()):
+                if sounding.placement.stem not in kept:
+                    del sounds[part]
+                    self._state.withdrawn.add(part)
+
+    def _tell(self, kind: str, what: object) -> None:
+        for listener in self.listeners:
+            listener(kind, what)
+
+    def _note(self, rested: Iterable[Rested]) -> None:
+        if self._history:
+            self.rested += rested

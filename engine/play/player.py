@@ -1,0 +1,410 @@
+"""The player to embed: pull blocks of sound into a host's own audio loop, or have it play on a device.
+
+Pull, where the host has an audio loop of its own:
+
+    from stemloom import Player
+
+    with Player("~/music-home", "harbour.loom", use="stream", tier="developer") as player:
+        while (block := player.read(512)).shape[0]:      # float32 (frames, 2) at 48 kHz
+            host.play(block)
+            player.set("energy", host.energy)            # a dial of the script
+
+Play, where it has none: a device mixes by itself, without the interpreter's lock.
+
+    with Player("~/music-home", "harbour.loom") as player:
+        player.on("section", lambda bar: print(bar.section))
+        player.open_device()                             # or open_device("silent"), which plays to nobody
+        player.wait()                                    # until the piece ends; player.stop() ends it before
+
+The sound is the one that `stemloom render` writes, bit for bit, whatever the block sizes and the device;
+every placement that has ended is in the ledger's journal, a second later in the log, and leaving the `with`
+block seals the session. `player.take` then holds all that happened, and `stemloom replay` gives the same
+sound again.
+
+Gestures - `set`, `like`, `dislike`, `cue`, `fade`, `mute`, `solo`, `panic`, `swap_script`, `undo` - may come
+from any thread. One for the mix is heard in the next block, one for what is played at the boundary that the
+script names; another script takes over at the next bar line, or is refused while the old one plays on.
+
+Events come on a thread of their own, never on the device's: `on("bar", f)` calls `f(Bar)` for each bar as it
+is composed, `"section"` for each first bar of a section, `"started"` with a Placement, `"ended"` with what
+was heard of it, `"withdrawn"` with the ids of stems, `"script"` with the Piece that took over, `"xrun"` with
+their number, `"stopped"` with the seconds for which the process stood still, `"device"` and `"unready"`
+with an error that did not stop the music, `"failed"` with one that did, `"ledger"` with a sentence when the
+disk takes no more entries and with None when it does again: the music goes on, and `player.ledger` says how
+far it is.
+
+Errors: a script with mistakes raises ScriptRejected, a use that it is not for UseRefused, a vault with
+nothing cleared NothingCleared, a device that will not play DeviceFailed. All are sentences for a person.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...script.check.check import accepted
+from ...script.text.load import load
+from ...vault.records import ENGINE_RATE
+from ...vault.vault import Vault
+from ..errors import EngineError
+from ..mix.meters import Level
+from ..plan import Bar
+from .notices import EVENTS, Notices
+from .scribe import LedgerState
+from .session import Session
+from .take import Take
+
+if TYPE_CHECKING:
+    from .live import Health, Live
+
+PREPARED_BARS = 8
+"""How many bars are conformed before the first block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """One thing that sounds: who made it, and which line of the script placed it."""
+
+    stem: str
+    title: str
+    holder: str
+    role: str
+    part: str
+    section: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """How loud everything is: behind the listener's faders; the output as it is given out."""
+
+    roles: dict[str, Level]
+    effects: dict[str, Level]
+    output: Level
+
+
+class Player:
+    """Plays a script from a vault, block by block. A context manager; safe to call from any thread.
+
+    `home`: the folder of vault and ledger. `path`: the script. `use`: by default the first that the script
+    is `for`. `tier`: who is using it. `user`: a pseudonym; only a salted commitment to it is logged.
+    """
+
+    rate = ENGINE_RATE
+
+    def __init__(
+        self,
+        home: str | os.PathLike[str],
+        path: str | os.PathLike[str],
+        *,
+        use: str | None = None,
+        tier: str = "developer",
+        user: str = "",
+        seed: int | None = None,
+        dials: Mapping[str, float] | None = None,
+    ) -> None:
+        self._begin(home, load(Path(path)), str(path), use, tier, user, seed, dials)
+
+    @classmethod
+    def from_text(
+        cls,
+        home: str | os.PathLike[str],
+        text: str,
+        *,
+        use: str | None = None,
+        tier: str = "developer",
+        user: str = "",
+        seed: int | None = None,
+        dials: Mapping[str, float] | None = None,
+    ) -> Self:
+        """A player of a script that is given as text."""
+        player = cls.__new__(cls)
+        player._begin(home, text, "<text>", use, tier, user, seed, dials)
+        return player
+
+    def _begin(
+        self,
+        home: str | os.PathLike[str],
+        text: str,
+        name: str,
+        use: str | None,
+        tier: str,
+        user: str,
+        seed: int | None,
+        dials: Mapping[str, float] | None,
+    ) -> None:
+        self._lock = threading.RLock()
+        self._live: Live | None = None
+        self._notices = Notices()
+        self._bar: Bar | None = None
+        self._vault = Vault.open(Path(home).expanduser())
+        with ExitStack() as stack:
+            stack.callback(self._vault.close)
+            piece = accepted(text, self._vault.snapshot(), file=name)
+            self._session = Session(
+                self._vault, piece, use=use, tier=tier, user=user, seed=seed, dials=dials, history=False
+            )
+            self._session.prepare(PREPARED_BARS)
+            self._session.conductor.listeners.append(self._heard_of)
+            self._session.on_ledger(lambda fault: self._notices.tell("ledger", fault))
+            stack.pop_all()
+        self._take: Take | None = None
+
+    def read(self, frames: int) -> NDArray[np.float32]:
+        """The next `frames` frames, float32 (frames, 2); fewer, and at last none, where the piece ends.
+
+        Waits for a stem that has still to be brought to tempo. Raises ValueError for a negative count.
+        """
+        frames = operator.index(frames)
+        if frames < 0:
+            raise ValueError(f"frames must not be negative: {frames}")
+        with self._lock:
+            if self._live is not None:
+                raise EngineError("a device plays this player: it cannot be read as well")
+            return np.ascontiguousarray(self._session.read(frames).T)
+
+    def set(self, dial: str, value: float) -> None:
+        """Turn a dial of the script; UnknownDial if it has none of that name or the value is out of range."""
+        with self._open() as session:
+            session.set(dial, value)
+
+    def like(self, part: str | None = None) -> None:
+        """The listener likes what `part` plays, or else the loop that started last: it comes more often.
+
+        What else happens is for the script's `on like` to say. Raises UnknownPart.
+        """
+        with self._open() as session:
+            session.like(part)
+
+    def dislike(self, part: str | None = None) -> None:
+        """The contrary of `like`: it comes less often, and `on dislike` happens. Raises UnknownPart."""
+        with self._open() as session:
+            session.dislike(part)
+
+    def cue(self, name: str) -> None:
+        """Give a cue that a move or an event of the script waits for. Raises UnknownCue."""
+        with self._open() as session:
+            session.cue(name)
+
+    def fade(self, role: str, gain: float, seconds: float = 0.0) -> None:
+        """Move the listener's fader of a role, 0 to 1, apart from the script's gains. Raises UnknownRole."""
+        with self._open() as session:
+            session.fade(role, gain, seconds)
+
+    def mute(self, role: str, on: bool = True) -> None:
+        """Take a role out of what is heard, or back in. What is muted is not in play, and earns nothing."""
+        with self._open() as session:
+            session.mute(role, on)
+
+    def solo(self, role: str, on: bool = True) -> None:
+        """Have a role heard alone, or beside others that are solo too. Raises UnknownRole."""
+        with self._open() as session:
+            session.solo(role, on)
+
+    def panic(self) -> None:
+        """Silence at once; the music comes back with the next bar."""
+        with self._open() as session:
+            session.panic()
+
+    def swap_script(self, text: str, name: str = "<text>") -> None:
+        """Have another script take over at the next bar line, whole or not at all; the old one plays on.
+
+        What it needs first is conformed before that, so this may take a while. The form goes on in the
+        section of the same name, or begins anew; lines that stand in both scripts go on without a seam.
+        `name`: of the script, in messages. Raises ScriptRejected, SwapRefused for another tempo or meter,
+        UseRefused, NothingCleared.
+        """
+        session = self._session
+        piece = accepted(text, session.score.snapshot, file=name)
+        coming = session.rescored(piece)
+        conductor = session.conductor
+        with self._open():
+            state = conductor.state_under(coming)
+        wanted, _ = conductor.wanted_from(PREPARED_BARS, coming, state)
+        conductor.conformer.prepare(wanted)
+        with self._open():
+            session.swap(coming)
+
+    def undo(self) -> None:
+        """Take the last gesture back that was not taken back yet, also a script. Raises NothingToUndo."""
+        with self._open() as session:
+            session.undo()
+
+    def on(self, event: str, call: Callable[..., object]) -> None:
+        """Have `call` called for every event of a kind, with what the module's text says of it.
+
+        It is called on a thread of its own; an error in it is reported there and stops nothing. Raises
+        ValueError for an event that there is not, TypeError for what cannot be called.
+        """
+        if event not in EVENTS:
+            raise ValueError(f"there is no event {event!r}: they are {', '.join(EVENTS)}")
+        if not callable(call):
+            raise TypeError(f"{call!r} cannot be called with what happens")
+        self._notices.add(event, call)
+
+    def open_device(
+        self, device: int | str | None = None, *, block: int = 0, latency: float | str = "high"
+    ) -> None:
+        """Play on a device from here on: the system's own, one by number or name, or "silent".
+
+        `block`: frames of a callback, 0 for what the device likes best. `latency`: seconds, "low" or "high".
+        Raises DeviceFailed; the player may then still be read.
+        """
+        from .live import Live
+
+        with self._open() as session:
+            if self._live is not None:
+                raise EngineError("a device plays this player already")
+            live = Live(
+                session,
+                self._lock,
+                device=device,
+                block=block,
+                latency=latency,
+                on_event=self._notices.tell,
+            )
+            live.start()
+            self._live = live
+
+    def start(self) -> None:
+        """Go on after a pause; opens the system's own device if none is open."""
+        if self._live is None:
+            self.open_device()
+        else:
+            self._live.resume()
+
+    def pause(self) -> None:
+        """Fade out and stand still until `start`."""
+        if self._live is not None:
+            self._live.pause()
+
+    @property
+    def paused(self) -> bool:
+        return self._live is not None and self._live.paused
+
+    def stop(self) -> None:
+        """Fade out and close the device. The session is over; leaving the `with` block seals it."""
+        if self._live is not None:
+            self._live.stop()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until the device has played the piece to its end, or so many seconds; whether it has.
+
+        Raises what stopped the music, if something did.
+        """
+        if self._live is None:
+            raise EngineError("no device is open: there is nothing to wait for")
+        done = self._live.wait(seconds)
+        if self._live.failed is not None:
+            raise self._live.failed
+        return done
+
+    @property
+    def health(self) -> Health | None:
+        """Block times, gaps and the like of the device; null when none is open. Disturbs nothing."""
+        return None if self._live is None else self._live.health
+
+    @property
+    def ledger(self) -> LedgerState:
+        """How much of what was heard is durable, how much is sealed in the log, and what is wrong if it is.
+
+        May be asked for at any time, and disturbs nothing.
+        """
+        state = self._session.ledger
+        assert state is not None
+        return state
+
+    @property
+    def bar(self) -> Bar | None:
+        """The bar that was composed last, at most 100 ms before it is heard."""
+        return self._bar
+
+    def levels(self) -> Levels | None:
+        """How loud the roles' buses, the buses of effects and the output are: peak, RMS and loudness.
+
+        They are measured from the first call on, as far as a device or `read` has got; null until there are
+        100 ms of them.
+        """
+        found = self._session.mixer.levels()
+        return None if found is None else Levels(*found)
+
+    def peak(self) -> float:
+        """The greatest sample that the device was given since the last call, full scale 1."""
+        return 0.0 if self._live is None else self._live.peak()
+
+    def _heard_of(self, kind: str, what: object) -> None:
+        self._notices.tell(kind, what)
+        if isinstance(what, Bar):
+            if not what.ended and (self._bar is None or what.section_bar == 0):
+                self._notices.tell("section", what)
+            self._bar = what
+
+    @contextmanager
+    def _open(self) -> Iterator[Session]:
+        """The session, for this thread alone. Raises EngineError when it is over."""
+        with self._lock:
+            if self._take is not None:
+                raise EngineError("the player is closed")
+            yield self._session
+
+    def now(self) -> tuple[Now, ...]:
+        """What sounds now."""
+        with self._open() as session:
+            return tuple(
+                Now(p.stem, p.title, p.holder, p.role, p.part, p.section, p.line) for p in session.playing
+            )
+
+    @property
+    def ended(self) -> bool:
+        """Whether the piece has ended and all of it was read or played."""
+        return self._session.ended
+
+    @property
+    def seconds(self) -> float:
+        """How much was read so far."""
+        return self._session.frame / ENGINE_RATE
+
+    @property
+    def script(self) -> str:
+        """The text of the script that plays now."""
+        return self._session.score.piece.text
+
+    @property
+    def session(self) -> str:
+        """The session's id in the ledger."""
+        return self._session.session
+
+    @property
+    def take(self) -> Take | None:
+        """What happened, once the player is closed."""
+        return self._take
+
+    def close(self) -> None:
+        """End the session: what sounds is accounted for as heard so far, and the log is sealed.
+
+        If the disk fails it raises, and may be called again; what had been acknowledged is safe either way.
+        """
+        self.stop()
+        with self._lock:
+            if self._take is None:
+                self._take = self._session.close()
+                self._vault.close()
+        self._notices.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

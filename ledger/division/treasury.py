@@ -1,0 +1,300 @@
+"""The funds of settlements, one after another, and what each is divided by: from the books alone.
+
+1. Income counts whose currency is the settlement's and whose own period lies inside the period, as corrected.
+   Income and corrections that came too late for the settlement of their period count as well, once.
+2. Of each source, what the terms keep back is rounded down; the rest goes to holders. The terms are those of
+   the period that the income is settled with (`terms.in_force`; without any, `terms.DEFAULT`).
+3. What came in goes into pools. The settlement's own pool is divided by what was heard in its period, and by
+   what came too late for the settlements of others (`windows.py`). For each settled period that more has come
+   in for than its holders were ever given there is another, divided by all that was heard in that period.
+4. What is less than they were given comes out of the settlement's own pool; if it is more again later, it
+   goes back there. What was given to nobody, for nothing was heard, is taken from nobody. What the own pool
+   cannot bear is carried over to the next settlement. An own pool of nothing counts no late placements: they
+   wait.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from ..entries.entries import WHOLE_PPM, Income, Settlement, Source
+from .books import Books
+from .errors import NothingToSettle
+from .funds import Funds, IncomeLine, Item, Pool, Waiting
+from .money import LARGEST, decimal_text
+from .periods import Period
+from .terms import InForce, in_force
+from .windows import Window
+
+
+class Treasury:
+    """The money of a ledger: of each of its settlements, and of one to come."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+        self._currencies: dict[str, _Currency] = {}
+
+    def funds(self, period: Period, currency: str, last: int) -> Funds:
+        """What a settlement of `period` divides, as entries 0 to `last` have it.
+
+        Raises NothingToSettle if there is nothing, some reaches beyond the period, or it is more than one
+        settlement can hold.
+        """
+        return self._of(currency).funds(period, last)
+
+    def waiting(self, last: int) -> tuple[Waiting, ...]:
+        """By currency, of entries 0 to `last`; only where there is any."""
+        settled = sorted({entry.currency for _, _, entry in self._books.settlements})
+        every = (self._of(currency).waiting(last) for currency in settled)
+        return tuple(each for each in every if each.gross or each.late or each.taken_back)
+
+    def uncounted(self, period: Period, currency: str, last: int) -> Window:
+        """The placements of a settled period, up to `last`, that no settlement in a currency has counted."""
+        return Window(period, self._of(currency).counted(period, last), last)
+
+    def _of(self, currency: str) -> _Currency:
+        if currency not in self._currencies:
+            self._currencies[currency] = _Currency(self._books, currency)
+        return self._currencies[currency]
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """What came in for a settled period, and what became of it.
+
+    The holders' share of `gross` is what they were given, and `nobody`, less `back`.
+    """
+
+    period: Period
+    terms: InForce
+    gross: Mapping[Source, int]
+    nobody: int
+    """What of it was divided when nothing was heard."""
+    back: int
+    """What corrections took of what was given, and have not brought back since."""
+    counted: int
+    """The last entry up to which the period's placements were counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """Of a currency, after some of its settlements."""
+
+    read: int = -1
+    """The last entry up to which money was read."""
+    carried: int = 0
+    accounts: Mapping[str, _Account] = field(default_factory=dict)
+    """By the settled period."""
+
+
+class _Change(NamedTuple):
+    """What late money does to an account."""
+
+    account: _Account
+    lines: list[IncomeLine]
+    late: int
+    """For the holders of its own period."""
+    taken: int
+    """From the settlement's own pool; below zero what goes back there."""
+    not_given: int
+
+
+class _Event(NamedTuple):
+    """An income, or a correction of one."""
+
+    at: int
+    income: Income
+    of: Period
+    item: Item
+
+
+class _Currency:
+    """The settlements of one currency, one after another."""
+
+    def __init__(self, books: Books, currency: str) -> None:
+        self._books, self._currency = books, currency
+        self._settlements = [each for each in books.settlements if each[2].currency == currency]
+        self._states = [_State()]
+        self._events: list[_Event] = []
+        for index, of, entry in books.income:
+            if entry.currency == currency:
+                item = Item(index, entry.period, entry.amount, entry.reference)
+                self._events.append(_Event(index, entry, of, item))
+                for at, each in books.corrections.get(index, ()):
+                    item = Item(at, entry.period, each.amount, each.reason, index)
+                    self._events.append(_Event(at, entry, of, item))
+        self._events.sort(key=lambda event: event.at)
+        self._order = [event.at for event in self._events]
+        self._by_period: dict[Period, list[_Event]] = {}
+        for event in self._events:
+            self._by_period.setdefault(event.of, []).append(event)
+
+    def funds(self, period: Period, last: int) -> Funds:
+        return self._funds(self._state(last), period, last)[0]
+
+    def waiting(self, last: int) -> Waiting:
+        state = self._state(last)
+        changes = self._changes(state, last)
+        gross = sum(line.gross for each in changes for line in each.lines if line.gross > 0)
+        taken = sum(each.taken for each in changes) + state.carried
+        late = sum(each.late for each in changes)
+        return Waiting(self._currency, gross, late + max(0, -taken), max(0, taken))
+
+    def counted(self, period: Period, last: int) -> int:
+        return self._state(last).accounts[period.text].counted
+
+    def _state(self, last: int) -> _State:
+        """After the settlements among entries 0 to `last`."""
+        count = bisect_right(self._settlements, last, key=lambda each: each[0])
+        while len(self._states) <= count:
+            _, period, entry = self._settlements[len(self._states) - 1]
+            self._states.append(self._after(self._states[-1], period, entry))
+        return self._states[count]
+
+    def _after(self, state: _State, period: Period, entry: Settlement) -> _State:
+        """The state that a settlement leaves behind."""
+        funds, changes = self._funds(state, period, entry.last)
+        own = funds.pools[0]
+        accounts = {**state.accounts, **{each.account.period.text: each.account for each in changes}}
+        if own.amount:
+            accounts = {of: replace(each, counted=entry.last) for of, each in accounts.items()}
+        nobody = 0 if entry.total_ms else own.amount
+        for each in changes:
+            # What was to be brought back to an own pool that nobody earned has come back to nobody.
+            lost = min(nobody, max(0, -each.taken))
+            account = accounts[each.account.period.text]
+            accounts[account.period.text] = replace(
+                account, nobody=account.nobody + lost, back=account.back + lost
+            )
+            nobody -= lost
+        gross = {line.source: line.gross for line in funds.income if line.late_of is None}
+        accounts[period.text] = _Account(period, own.terms, gross, nobody, 0, entry.last)
+        return _State(entry.last, funds.carried_out, accounts)
+
+    def _funds(self, state: _State, period: Period, last: int) -> tuple[Funds, list[_Change]]:
+        terms = in_force(self._books, period, last)
+        own, changes = self._own(period, terms, last), self._changes(state, last)
+        lines = [*own, *(line for each in changes for line in each.lines)]
+        if not lines:
+            raise NothingToSettle(
+                f"there is no income in {self._currency} for {period.text}; record it with 'stemloom royalty "
+                "income'"
+            )
+        left = sum(line.pool for line in own) - sum(each.taken for each in changes) - state.carried
+        windows = [Window(period, -1, last)]
+        if left > 0:
+            windows += [Window(each.period, each.counted, last) for each in state.accounts.values()]
+        pools = [Pool(period, terms, max(0, left), tuple(windows))]
+        pools += [
+            Pool(each.account.period, each.account.terms, each.late, (Window(each.account.period, -1, last),))
+            for each in changes
+            if each.late
+        ]
+        funds = Funds(
+            period=period,
+            currency=self._currency,
+            last=last,
+            terms=terms,
+            income=tuple(lines),
+            not_given=sum(each.not_given for each in changes),
+            carried_in=state.carried,
+            carried_out=max(0, -left),
+            pools=tuple(pools),
+        )
+        if funds.gross > LARGEST:
+            raise NothingToSettle(
+                f"the income of {period.text} sums to {decimal_text(funds.gross)} {self._currency}, more "
+                f"than one settlement can hold, which is {decimal_text(LARGEST)}; settle shorter periods"
+            )
+        return funds, changes
+
+    def _own(self, period: Period, terms: InForce, last: int) -> list[IncomeLine]:
+        """The settlement's own income, by source."""
+        own: list[_Event] = []
+        for of, events in self._by_period.items():
+            known = [event for event in events if event.at <= last]
+            if period.covers(of):
+                own += known
+            elif period.overlaps(of):
+                _refuse_reaching(period, known)
+        sources: dict[Source, list[Item]] = {}
+        for event in sorted(own, key=lambda event: event.at):
+            sources.setdefault(event.income.source, []).append(event.item)
+        return [_line(source, None, items, terms, 0) for source, items in sorted(sources.items())]
+
+    def _changes(self, state: _State, last: int) -> list[_Change]:
+        """What came of settled periods since money was read, in the order of their settlements."""
+        new: dict[str, dict[Source, list[Item]]] = {}
+        first, end = bisect_right(self._order, state.read), bisect_right(self._order, last)
+        covering: dict[Period, str | None] = {}
+        for event in self._events[first:end]:
+            if event.of not in covering:
+                every = (of for of, each in state.accounts.items() if each.period.covers(event.of))
+                covering[event.of] = next(every, None)
+            of = covering[event.of]
+            if of is not None:
+                new.setdefault(of, {}).setdefault(event.income.source, []).append(event.item)
+        return [
+            _changed(account, new[of], heard=self._books.first_heard(account.period, last) is not None)
+            for of, account in state.accounts.items()
+            if of in new
+        ]
+
+
+def _refuse_reaching(period: Period, events: Iterable[_Event]) -> None:
+    """Raise NothingToSettle if income that is not of `period` alone came to anything."""
+    sums, named = dict[int, int](), dict[int, str]()
+    for event in events:
+        index = event.at if event.item.corrects is None else event.item.corrects
+        sums[index] = sums.get(index, 0) + event.item.amount
+        if event.item.corrects is None:
+            named[index] = event.income.period
+    for index, amount in sums.items():
+        if amount:
+            raise NothingToSettle(
+                f"income at entry {index} is for {named[index]}, which reaches beyond {period.text}; settle "
+                f"{named[index]} or a longer period, or correct it to 0 with 'stemloom royalty correct' and "
+                "record it anew"
+            )
+
+
+def _changed(account: _Account, sources: Mapping[Source, Sequence[Item]], *, heard: bool) -> _Change:
+    gross = dict(account.gross)
+    lines = []
+    for source, items in sorted(sources.items()):
+        line = _line(source, account.period.text, items, account.terms, gross.get(source, 0))
+        gross[source] = gross.get(source, 0) + line.gross
+        lines.append(line)
+    more = sum(line.pool for line in lines)
+    if more >= 0:
+        restored = min(account.back, more)
+        late, not_given = more - restored, 0
+        after = replace(
+            account,
+            gross=gross,
+            back=account.back - restored,
+            nobody=account.nobody + (0 if heard else late),
+        )
+        return _Change(after, lines, late, -restored, not_given)
+    not_given = min(account.nobody, -more)
+    taken = -more - not_given
+    after = replace(account, gross=gross, nobody=account.nobody - not_given, back=account.back + taken)
+    return _Change(after, lines, 0, taken, not_given)
+
+
+def _line(
+    source: Source, late_of: str | None, items: Iterable[Item], terms: InForce, before: int
+) -> IncomeLine:
+    """`before`: what had come in of the source and period when it was read last."""
+    found, ppm = tuple(items), terms.pool_ppm(source)
+    gross = sum(item.amount for item in found)
+    pool = _shared(before + gross, ppm) - _shared(before, ppm)
+    return IncomeLine(source, late_of, gross, pool, ppm, found)
+
+
+def _shared(gross: int, ppm: int) -> int:
+    """What of income goes to holders: what is kept back is rounded down."""
+    return gross - gross * (WHOLE_PPM - ppm) // WHOLE_PPM

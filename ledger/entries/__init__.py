@@ -1,0 +1,1 @@
+"""The entries of the log: their kinds, their one byte form, and the statements that holders sign."""

@@ -1,0 +1,405 @@
+"""The kinds of ledger entry: one frozen record a kind, its field order the canonical key order.
+
+Every entry is `{"kind": ..., "v": 1, ...}`. All numbers are integers of at most 2^53 - 1, all times are
+RFC 3339 UTC with milliseconds, all shares are parts per million, all money is micro-units of a currency.
+`canonical.py` turns an entry into its one byte form and back.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+__all__ = [
+    "WHOLE_PPM",
+    "Approval",
+    "Consent",
+    "Correction",
+    "Entry",
+    "Gap",
+    "GapReason",
+    "Holder",
+    "Income",
+    "Key",
+    "LastUse",
+    "Payout",
+    "Placement",
+    "Receipt",
+    "Recovered",
+    "Removal",
+    "Session",
+    "SettledHolder",
+    "SettledStem",
+    "Settlement",
+    "Share",
+    "Splits",
+    "Standing",
+    "Stem",
+    "Terms",
+]
+
+WHOLE_PPM = 1_000_000
+"""A whole, in parts per million: the sum of each split set."""
+
+Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Positive = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+Ppm = Annotated[int, Meta(ge=0, le=WHOLE_PPM)]
+_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z\Z"
+Time = Annotated[str, Meta(min_length=24, max_length=24, pattern=_TIME)]
+Digest = Annotated[str, Meta(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$")]
+"""A SHA-256 in lower-case hex."""
+ID = r"^[a-z][0-9a-f]+\Z"
+Id = Annotated[str, Meta(min_length=2, max_length=64, pattern=ID)]
+"""`h...` a holder, `s...` a stem, `x...` a session."""
+# Of placements, of which there are millions: `canonical.decode` asks for the patterns, once a text.
+_OftenId = Annotated[str, Meta(min_length=2, max_length=64, extra_json_schema={"pattern": ID})]
+_OftenTime = Annotated[str, Meta(min_length=24, max_length=24, extra_json_schema={"pattern": _TIME})]
+Word = Annotated[str, Meta(min_length=1, max_length=200)]
+Use = Literal["stream", "live", "export", "sync"]
+Tier = Literal["free", "subscriber", "developer", "enterprise"]
+Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern="^[A-Z]{3}$")]
+Recovered = Literal["crash", "power loss"]
+"""How a process ended before its session did: what was heard is known to a block, or to a second."""
+GapReason = Literal["disk full", "disk failed", "overflow", "damaged journal"]
+Source = Literal["subscription", "enterprise", "export", "sync"]
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+    v: Literal[1] = 1
+
+
+class Holder(_Entry, frozen=True, kw_only=True, tag="holder"):
+    """A rights-holder joins. `proof` is the key's own signature over `statements.holder_message`."""
+
+    time: Time
+    holder: Id
+    name: Digest
+    """Salted commitment to the name; the text is in the vault's catalogue."""
+    public_key: Annotated[str, Meta(min_length=44, max_length=44)]
+    """Ed25519, 32 bytes, base64."""
+    custody: Literal["self", "operator"]
+    proof: Annotated[str, Meta(min_length=88, max_length=88)]
+
+
+class Share(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One party's part of a stem's master or publishing side."""
+
+    holder: Id
+    ppm: Ppm
+
+
+class Stem(_Entry, frozen=True, kw_only=True, tag="stem"):
+    """A recording enters the vault, with what was declared of it and who owns it."""
+
+    time: Time
+    stem: Id
+    holder: Id
+    pcm_sha256: Digest
+    """Of the decoded sound: see `vault/sound/decode.py` for the exact bytes."""
+    file_sha256: Digest
+    """Of the holder's original file."""
+    title: Word
+    role: Word
+    shape: Literal["loop", "sustained", "hit"]
+    bpm_milli: Positive | None
+    """Thousandths of a beat per minute."""
+    beats: Positive | None
+    key: Word | None
+    """`C major`, `A# minor`, or null when unknown."""
+    mood: tuple[Word, ...]
+    energy_milli: Annotated[int, Meta(ge=0, le=1000)]
+    set: Word | None
+    isrc: Word | None
+    """Of the recording."""
+    master: tuple[Share, ...]
+    publishing: tuple[Share, ...]
+    iswc: Word | UnsetType = UNSET
+    """Of the musical work; left out where none was declared."""
+
+
+class Removal(_Entry, frozen=True, kw_only=True, tag="removal"):
+    """A recording leaves the vault: its original and all that was made of it are deleted."""
+
+    time: Time
+    stem: Id
+    file_sha256: Digest
+    """Of the original that was kept."""
+
+
+class Key(_Entry, frozen=True, kw_only=True, tag="key"):
+    """A holder's key is replaced. Signed over `statements.key_message` with the old key and with the new."""
+
+    time: Time
+    holder: Id
+    """The id stays: it follows from the first key."""
+    public_key: Annotated[str, Meta(min_length=44, max_length=44)]
+    """The new one: Ed25519, 32 bytes, base64."""
+    custody: Literal["self", "operator"]
+    replaced: Annotated[str, Meta(min_length=44, max_length=44)]
+    """The key that it takes the place of."""
+    signature: Annotated[str, Meta(min_length=88, max_length=88)]
+    proof: Annotated[str, Meta(min_length=88, max_length=88)]
+    """The new key's own signature."""
+
+
+class Approval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A party agrees that their share falls: their signature over the same message as the holder's."""
+
+    holder: Id
+    signature: Annotated[str, Meta(min_length=88, max_length=88)]
+
+
+class Splits(_Entry, frozen=True, kw_only=True, tag="splits"):
+    """Who owns a stem from `time` on. Signed by the stem's holder over `statements.splits_message`."""
+
+    time: Time
+    stem: Id
+    holder: Id
+    master: tuple[Share, ...]
+    publishing: tuple[Share, ...]
+    signature: Annotated[str, Meta(min_length=88, max_length=88)]
+    approvals: tuple[Approval, ...] | UnsetType = UNSET
+    """Of those whose share falls, by holder's id; left out where there are none."""
+
+
+class Consent(_Entry, frozen=True, kw_only=True, tag="consent"):
+    """A signed grant or withdrawal. Signed bytes: `statements.consent_message`."""
+
+    time: Time
+    origin: Word
+    holder: Id
+    stem: Id
+    uses: tuple[Use, ...]
+    """Sorted, without repeats, at least one."""
+    action: Literal["grant", "withdraw"]
+    until: Time | None
+    previous: Count | None
+    """Index of the holder's last consent entry on this stem, null for the first."""
+    signature: Annotated[str, Meta(min_length=88, max_length=88)]
+    received: Time | UnsetType = UNSET
+    """When it was taken in, where it was signed elsewhere before: from then on it holds. Not signed."""
+
+    @property
+    def since(self) -> str:
+        """From when on it holds."""
+        return self.time if isinstance(self.received, UnsetType) else self.received
+
+
+class LastUse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Until when a session had a stem in play."""
+
+    session: Id
+    until: Time
+    """The start of its last placement and its milliseconds."""
+
+
+class Receipt(_Entry, frozen=True, kw_only=True, tag="receipt"):
+    """A withdrawal has taken full effect: the last millisecond in which each session used the stem."""
+
+    time: Time
+    withdrawal: Count
+    """Index of the withdrawal."""
+    stem: Id
+    sessions: tuple[LastUse, ...]
+    """By session, of those that used it under a grant that the withdrawal ended."""
+    open: tuple[Id, ...]
+    """Sessions that had begun before it and were not closed: something of theirs may be missing."""
+
+
+class Standing(_Entry, frozen=True, kw_only=True, tag="standing"):
+    """A holder's consent for stems to come, or its end. Signed bytes: `statements.standing_message`.
+
+    A stem that enters while it is in force is cleared by it until the stem's own consent says otherwise.
+    """
+
+    time: Time
+    origin: Word
+    holder: Id
+    uses: tuple[Use, ...]
+    """Sorted, without repeats, at least one."""
+    action: Literal["grant", "withdraw"]
+    until: Time | None
+    previous: Count | None
+    """Index of the holder's last standing entry, null for the first."""
+    signature: Annotated[str, Meta(min_length=88, max_length=88)]
+    received: Time | UnsetType = UNSET
+    """As of a consent."""
+
+    @property
+    def since(self) -> str:
+        """From when on it holds."""
+        return self.time if isinstance(self.received, UnsetType) else self.received
+
+
+class Session(_Entry, frozen=True, kw_only=True, tag="session"):
+    """A run of a player or render opens or closes. Fields after `engine` are null at opening."""
+
+    time: Time
+    session: Id
+    state: Literal["opened", "closed"]
+    use: Use
+    tier: Tier
+    user: Digest
+    """Salted commitment to the user's name."""
+    script: Digest
+    seed: Count
+    vault: Digest
+    """Hash of the candidates the session composes from: `Snapshot.state_hash`."""
+    engine: Word
+    """Version of the engine."""
+    licence: Word | None
+    take: Digest | None
+    placements: Count | None
+    ms: Count | None
+    recovered: Recovered | UnsetType = UNSET
+    """Left out unless the process died, and another one closed its session."""
+
+
+class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
+    """One contiguous sounding of one stem by one script line: what was heard, not what was meant."""
+
+    session: _OftenId
+    seq: Count
+    """Gapless per session from 0, in order of end frame, then voice."""
+    stem: _OftenId
+    use: Use
+    tier: Tier
+    role: Word
+    part: Word
+    section: Word
+    line: Positive
+    start_frame: Count
+    """On the session's frame counter."""
+    frames: Count
+    """Frames in play: the voice active and its dry gain above -60 dB."""
+    rate: Positive
+    start: _OftenTime
+    """Wall clock at which it was mixed; period, consent and expiry follow it."""
+    ms: Count
+    """`frames` in milliseconds, rounded half to even."""
+    consent: Count
+    """Index of the grant in force."""
+    recovered: Recovered | UnsetType = UNSET
+    """Left out unless the process died while it sounded."""
+
+
+class Gap(_Entry, frozen=True, kw_only=True, tag="gap"):
+    """Records of what was heard are lost: how many, and why."""
+
+    time: Time
+    session: Id | None
+    """Null where nobody can know."""
+    placements: Count | None
+    """How many, null where nobody can know."""
+    reason: GapReason
+
+
+class Terms(_Entry, frozen=True, kw_only=True, tag="terms"):
+    """The rules of division, in force for periods that start at or after `effective`."""
+
+    time: Time
+    effective: Time
+    pool_ppm: tuple[tuple[Source, Ppm], ...]
+    """The share of each income source that goes to the holders."""
+    master_ppm: Ppm
+    """The master side's share of a stem's amount; the rest is publishing."""
+    threshold: Count
+    """Least payout, in micro-units."""
+
+
+class Income(_Entry, frozen=True, kw_only=True, tag="income"):
+    """Money that came in for a period."""
+
+    time: Time
+    source: Source
+    currency: Currency
+    amount: Positive
+    period: Word
+    """`2026-11`, `2026-Q4`, `2026` or `2026-11-01..2026-11-30`."""
+    reference: Word
+
+
+class SettledStem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    stem: Id
+    ms: Count
+    amount: Count
+
+
+class SettledHolder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    holder: Id
+    master: Count
+    publishing: Count
+
+
+class Settlement(_Entry, frozen=True, kw_only=True, tag="settlement"):
+    """A period's income divided by milliseconds in play. Every sum is exact."""
+
+    time: Time
+    period: Word
+    currency: Currency
+    first: Count
+    """Entries `first` to `last` of the log were read."""
+    last: Count
+    root: Digest
+    """Merkle root of the log of `last` + 1 entries."""
+    gross: Count
+    """What came in, of the period or late."""
+    pool: Count
+    """What holders are given: the gross less what the terms keep back and what corrections take back."""
+    total_ms: Count
+    unallocated: Count
+    """Pool that no placement earned: what came in for a period without placements."""
+    stems: Digest
+    """SHA-256 of the canonical JSON of the list of `SettledStem`, of all that was heard, by stem id."""
+    holders: Digest
+    """SHA-256 of the canonical JSON of the list of `SettledHolder`, of all who had a share in that, by id."""
+
+
+class Payout(_Entry, frozen=True, kw_only=True, tag="payout"):
+    """Money that was paid to a holder."""
+
+    time: Time
+    holder: Id
+    currency: Currency
+    amount: Positive
+    reference: Word
+
+
+class Correction(_Entry, frozen=True, kw_only=True, tag="correction"):
+    """An income or a payout was entered wrongly: it was to be more, or less, by `amount`."""
+
+    time: Time
+    corrects: Count
+    """Index of the entry."""
+    amount: Annotated[int, Meta(ge=-(2**53 - 1), le=2**53 - 1)]
+    reason: Word
+
+
+Entry = (
+    Holder
+    | Key
+    | Stem
+    | Removal
+    | Splits
+    | Consent
+    | Receipt
+    | Standing
+    | Session
+    | Placement
+    | Gap
+    | Terms
+    | Income
+    | Settlement
+    | Payout
+    | Correction
+)
+
+
+def ms_of(frames: int, rate: int) -> int:
+    """Milliseconds of `frames` at `rate` Hz, rounded half to even, in exact integers."""
+    whole, rest = divmod(frames * 1000, rate)
+    if 2 * rest > rate or (2 * rest == rate and whole % 2 == 1):
+        whole += 1
+    return whole

@@ -1,0 +1,373 @@
+"""Journals: what one session means to play and has played, durable before it is sequenced into the log.
+
+A session's journal is a row of files, `<name>-<number>.journal`; see `journal_format.py` for what they hold. Each is
+locked (flock) while its owner lives. `seal` begins the next file and hands what the last one holds to the
+log, so that a long session is in the log a second behind. When the owner dies, the next process that writes
+to the log adopts the files: what was acknowledged in them is sequenced, once, and what sounded is closed at
+what was heard (`recovery.py`). Intentions that never sounded leave no entry.
+
+    acknowledged    durable in the journal: nothing but the disk itself can lose it any more
+    sealed          in the log, under a signed checkpoint
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from ..entries.canonical import encode
+from ..entries.entries import Entry, Placement, Session
+from ..errors import JournalFailed
+from ..places import journal_file, journal_number, page_file
+from ..tlog.disk import Disk, OpenFile
+from .journal_format import (
+    MAGIC,
+    WHOLE,
+    Carried,
+    Intention,
+    Sounding,
+    carried_frame,
+    entries_frame,
+    intentions_frame,
+    placements_frame,
+    sounding_frame,
+)
+
+__all__ = ["Journal"]
+
+_SequenceFiles = Callable[[Mapping[Path, Sequence[bytes]]], list[int]]
+
+
+@dataclass(eq=False, slots=True)
+class _Frame:
+    """What one call wants durable, and what that changes in the books."""
+
+    data: bytes
+    entries: Sequence[bytes] = ()
+    ids: Sequence[int] = ()
+    """Placements that have ended with it."""
+    placements: int = 0
+    ms: int = 0
+    intentions: Sequence[Intention] = ()
+    sounding: tuple[Sounding, ...] | None = None
+    session: Session | None = None
+    error: Exception | None = None
+
+
+class Journal:
+    """A session's journal. Its methods may be called from several threads; they share their syncs.
+
+    `intend`, `write`, `ended` and `sound` return once what they were given is durable, after one fdatasync
+    at most. If the disk refuses a write, nothing of it is kept, the OSError passes through and the journal
+    can be used again. If a sync fails, no one can know what is durable: that call's error passes through,
+    then JournalFailed is raised until `mend` has written everything anew, elsewhere.
+    """
+
+    def __init__(
+        self, folder: Path, name: str, disk: Disk, sequence: _SequenceFiles, page_size: int = 0
+    ) -> None:
+        """Make the first file, locked, in a folder that is there, and a page of zeros if it has a size.
+
+        `sequence` takes whole files with their entries, and returns the entries' indices when they are in the
+        log and the files gone or about to go; files that are gone already it passes over.
+        """
+        self._folder, self._name = folder, name
+        self._disk = disk
+        self._sequence = sequence
+        # `_sealing` is held by whoever begins another file or hands files to the log; before `_state`.
+        self._sealing = threading.RLock()
+        # `_state` guards what is below it. Only the thread that has set `_syncing` touches the file.
+        self._state = threading.Condition()
+        self._waiting: list[_Frame] = []
+        self._syncing = False
+        self._failed = False
+        self._closing = self._closed = False
+        # The session as the frames so far leave it.
+        self._session: Session | None = None
+        self._session_closed = False
+        self._placements = self._ms = 0
+        self._open: dict[int, Intention] = {}
+        self._sounding: tuple[Sounding, ...] = ()
+        # The file that grows: what it holds, and the entries in it.
+        self._number = 0
+        self._strays: list[int] = []
+        """The numbers of files that were begun in vain."""
+        self._begun = self._carried()
+        self._frames: list[bytes] = []
+        self._entries: list[bytes] = []
+        self._older: list[tuple[Path, OpenFile, list[bytes]]] = []
+        """Files that are whole and not in the log yet."""
+        self.acknowledged = 0
+        """How many entries are durable."""
+        self.sealed = 0
+        """How many of them are in the log."""
+        with ExitStack() as stack:
+            self._file, self._path, self._length = self._begin(self._begun)
+            stack.callback(self._discard, self._path)
+            stack.callback(self._file.close)
+            self.page = disk.share(page_file(folder, name), page_size) if page_size else None
+            """Memory that outlives the process: see `session_page.py`."""
+            stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def path(self) -> Path:
+        """The file that grows."""
+        return self._path
+
+    @property
+    def failed(self) -> bool:
+        """Whether a sync failed, or a file was begun in vain, and nothing is acknowledged before `mend`."""
+        return self._failed
+
+    def intend(self, placements: Sequence[Intention]) -> None:
+        """Make placements durable as intended; only then may they sound. Raises OSError, JournalFailed.
+
+        One that was intended before is meant as it is now.
+        """
+        if placements:
+            self._commit(_Frame(intentions_frame(placements), intentions=placements))
+
+    def write(self, entries: Sequence[Entry]) -> None:
+        """Acknowledge entries: durable, all or none, when it returns.
+
+        Raises BadEntry, OSError, JournalFailed.
+        """
+        if entries:
+            coded = [encode(entry) for entry in entries]
+            frame = _Frame(entries_frame(coded), coded)
+            for entry in entries:
+                if isinstance(entry, Placement):
+                    frame.placements, frame.ms = frame.placements + 1, frame.ms + entry.ms
+                elif isinstance(entry, Session):
+                    frame.session = entry
+            self._commit(frame)
+
+    def ended(self, ids: Sequence[int], entries: Sequence[bytes], ms: int) -> None:
+        """Acknowledge placements that ended: their numbers, their canonical entries, and the ms of them all.
+
+        Raises OSError, JournalFailed.
+        """
+        if entries:
+            self._commit(_Frame(placements_frame(ids, entries), entries, ids, len(entries), ms))
+
+    def sound(self, sounding: Sequence[Sounding]) -> None:
+        """Make durable how long what sounds has been heard so far. Raises OSError, JournalFailed."""
+        if sounding or self._sounding:
+            self._commit(_Frame(sounding_frame(sounding), sounding=tuple(sounding)))
+
+    def seal(self) -> list[int]:
+        """Have all that is acknowledged sequenced into the log, and go on in another file; the new indices.
+
+        If it raises OSError, everything is still there, and it may be called again.
+        """
+        with self._sealing:
+            with self._state:
+                self._wait()
+                if self._closing:
+                    return []
+                self._refuse_broken()
+                if self._entries:
+                    self._turn_over()
+            return self._hand_over()
+
+    def mend(self) -> None:
+        """When it `failed`: write what the file must hold to another one, and acknowledge from there on.
+
+        A sync that failed is never tried again: what it was about may be gone from memory, and counted as
+        written. Raises OSError; then nothing has changed.
+        """
+        with self._sealing, self._state:
+            self._wait()
+            if not self._failed or self._closed:
+                return
+            bad = self._path, self._file, list[bytes]()
+            number = journal_number(self._path)[1]
+            bad_ones = (*self._begun.replaces, number, *self._strays)
+            instead = msgspec.structs.replace(self._begun, replaces=bad_ones)
+            whole = b"".join([*self._frames, WHOLE])
+            self._file, self._path, self._length = self._begin(instead, whole)
+            self._begun, self._failed, self._strays = instead, False, []
+            # It goes when the other one is in the log, and not before: alone it would be adopted again.
+            self._older.append(bad)
+
+    def close(self) -> list[int]:
+        """Sequence what was written into the log, remove the files, and give the new indices.
+
+        A second call gives an empty list. If it raises, the files and their entries are still there: it may
+        be called again, and if this process dies instead, another one adopts them. Nothing more can be
+        written.
+        """
+        with self._sealing:
+            with self._state:
+                self._wait()
+                if self._closed:
+                    return []
+                # What came after this would go with the file when another process finishes what breaks off.
+                self._closing = True
+            if self._failed:
+                self.mend()
+            indices = self._hand_over(last=True)
+            with self._state:
+                self._closed = True
+            return indices
+
+    # Files.
+
+    def _carried(self) -> Carried:
+        return Carried(
+            boot=self._disk.boot(),
+            session=self._session,
+            closed=self._session_closed,
+            placements=self._placements,
+            ms=self._ms,
+            intentions=tuple(self._open.values()),
+            sounding=self._sounding,
+        )
+
+    def _begin(self, carried: Carried, more: bytes = b"") -> tuple[OpenFile, Path, int]:
+        """Make the next file, durable, with the frames `more` in it."""
+        data = MAGIC + carried_frame(carried) + more
+        # A number is not used again: what is left of a file that could not be made says something else.
+        self._number += 1
+        path = journal_file(self._folder, self._name, self._number)
+        file = self._disk.create_owned(path)
+        with ExitStack() as stack:
+            stack.callback(self._discard, path)
+            stack.callback(file.close)
+            file.append(data)
+            file.sync()
+            self._disk.sync(self._folder)
+            stack.pop_all()
+        return file, path, len(data)
+
+    def _discard(self, path: Path) -> None:
+        """Give up a file that was begun. It may come back, whole, after a power loss: so nothing more is
+        acknowledged before another file says that it does not count.
+        """
+        self._strays.append(journal_number(path)[1])
+        self._failed = True
+        with suppress(OSError):
+            self._disk.remove(path)
+
+    def _turn_over(self) -> None:
+        """Begin another file; the one so far is whole. Called with `_state` held and nobody syncing."""
+        whole = self._path, self._file, self._entries
+        carried = self._carried()
+        self._file, self._path, self._length = self._begin(carried)
+        self._begun, self._frames = carried, []
+        self._older.append(whole)
+        self._entries = []
+
+    def _hand_over(self, *, last: bool = False) -> list[int]:
+        """Have whole files sequenced, with the last one if nothing more is written to it."""
+        files = list(self._older)
+        if last:
+            files.append((self._path, self._file, self._entries))
+        if not files:
+            return []
+        indices = self._sequence({path: entries for path, _, entries in files})
+        # A crash before the locks are freed here finds the files gone and nothing to adopt.
+        for _, file, _ in files:
+            file.close()
+        self._older = []
+        self.sealed += sum(len(entries) for _, _, entries in files)
+        if last:
+            self._entries, self._frames = [], []
+        return indices
+
+    # Group commit.
+
+    def _wait(self) -> None:
+        while self._syncing:
+            self._state.wait()
+
+    def _commit(self, frame: _Frame) -> None:
+        """Whoever finds no sync under way writes and syncs for all who wait."""
+        with self._state:
+            self._refuse_broken()
+            self._waiting.append(frame)
+            while self._syncing:
+                self._state.wait()
+            if frame in self._waiting:
+                self._refuse_broken(frame)
+                self._put_all()
+            if frame.error is not None:
+                raise frame.error
+
+    def _put_all(self) -> None:
+        """Write and sync what waits, without `_state` held meanwhile; then take it into the books."""
+        group, self._waiting = self._waiting, []
+        self._syncing = True
+        self._state.release()
+        refused: Exception | None = JournalFailed(f"a write to the journal {self._path} was broken off")
+        failed = True
+        data = b"".join([each.data for each in group])
+        try:
+            refused, failed = self._put(data)
+        finally:
+            self._state.acquire()
+            self._syncing = False
+            self._failed = self._failed or failed
+            if refused is None:
+                self._length += len(data)
+            for each in group:
+                each.error = refused
+                if refused is None:
+                    self._take(each)
+            self._state.notify_all()
+
+    def _take(self, frame: _Frame) -> None:
+        for each in frame.intentions:
+            self._open[each.id] = each
+        if frame.sounding is not None:
+            self._sounding = frame.sounding
+        if frame.session is not None:
+            self._session, self._session_closed = frame.session, frame.session.state == "closed"
+        self._frames.append(frame.data)
+        self._entries += frame.entries
+        self.acknowledged += len(frame.entries)
+        self._placements += frame.placements
+        self._ms += frame.ms
+        for id in frame.ids:
+            self._open.pop(id, None)
+
+    def _put(self, data: bytes) -> tuple[OSError | None, bool]:
+        """Write and sync. What the disk refused, if it did, and whether the file can be used no more."""
+        try:
+            self._file.append(data)
+        except OSError as error:
+            try:
+                self._file.cut(self._length)
+            except OSError:
+                return error, True
+            return error, False
+        try:
+            self._file.sync()
+        except OSError as error:
+            return error, True
+        return None, False
+
+    def _refuse_broken(self, frame: _Frame | None = None) -> None:
+        if self._closing or self._failed:
+            if frame is not None:
+                self._waiting.remove(frame)
+            if self._closing:
+                raise JournalFailed("the session's journal is closed")
+            raise JournalFailed(
+                f"the disk failed under the journal {self._path}: nothing more can be acknowledged in it"
+            )

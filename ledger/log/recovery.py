@@ -1,0 +1,147 @@
+"""What the session of a process that died comes to: its open placements end where they were last heard.
+
+From the page that the mixer worked in (`session_page.py`), where the machine went on: to within one block. Where it
+did not, from what the journal says was heard so far: to within the last second. The entries say which of
+the two it was. The session is closed; it has no take.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from ..clock import text_at
+from ..entries.canonical import decode, encode
+from ..entries.entries import Entry, Gap, Placement, Recovered, Session, ms_of
+from ..errors import BadEntry
+from .journal_format import Found, Intention
+from .session_page import Heard, read_page
+
+__all__ = ["Orphan", "first_bad"]
+
+
+class Orphan:
+    """A session whose owner died, from its journal's files in their order and its page, if it left one."""
+
+    def __init__(self, files: Mapping[int, Found], page: bytes | None, boot: str) -> None:
+        """`files`: what was found in each, by number. `boot`: of this run of the machine."""
+        used = {number: found for number, found in files.items() if found.whole}
+        replaced = {number for found in used.values() for number in found.carried.replaces}
+        self._files = [used[number] for number in sorted(used) if number not in replaced]
+        self.damaged = any(found.damaged for found in files.values())
+        """Whether something in the files cannot be read; known when `entries` were asked for."""
+        self._boot = boot
+        self._page = None if page is None else read_page(page, boot)
+
+    def entries(self, now: str) -> list[bytes]:
+        """All that is to be sequenced of it, canonical: what was acknowledged, then how it ended.
+
+        `now`: the time of the closing entry.
+        """
+        if not self._files:
+            return []
+        taken: list[bytes] = []
+        damaged = False
+        opened: Session | None = None
+        closed = False
+        count = ms = 0
+        for found in self._files:
+            # What the files before hold is in the sums that each one carries.
+            carried = found.carried
+            opened, closed, count, ms = carried.session, carried.closed, carried.placements, carried.ms
+            good = 0
+            for data in found.entries:
+                try:
+                    entry = decode(data)
+                except BadEntry:
+                    break
+                good += 1
+                if isinstance(entry, Placement):
+                    count, ms = count + 1, ms + entry.ms
+                elif isinstance(entry, Session):
+                    opened, closed = entry, entry.state == "closed"
+            taken += found.entries[:good]
+            damaged = damaged or found.damaged or good < len(found.entries)
+        self.damaged = self.damaged or damaged
+        ending: list[Entry] = []
+        if damaged:
+            session = None if opened is None else opened.session
+            ending.append(Gap(time=now, session=session, placements=None, reason="damaged journal"))
+        if opened is not None and not closed:
+            here = self._page is not None or self._files[-1].carried.boot == self._boot
+            how: Recovered = "crash" if here else "power loss"
+            for placement in self._open(how, opened.time):
+                ending.append(msgspec.structs.replace(placement, seq=count))
+                count, ms = count + 1, ms + placement.ms
+            ending.append(
+                msgspec.structs.replace(
+                    opened,
+                    time=max(now, opened.time),
+                    state="closed",
+                    take=None,
+                    placements=count,
+                    ms=ms,
+                    recovered=how,
+                )
+            )
+        return [*taken, *map(encode, ending)]
+
+    def _open(self, how: Recovered, opened: str) -> list[Placement]:
+        """The placements that sounded, as far as they were heard, in the order of an account.
+
+        `opened`: when the session was. Where its host pulled faster than the music goes, a page counts back
+        to before that.
+        """
+        meant = self._files[-1].intentions
+        starts = {each.id: each.start for each in self._files[-1].sounding}
+        if self._page is not None:
+            heard = self._page.heard
+        else:
+            heard = tuple(
+                Heard(each.id, each.start_frame, each.end_frame, each.frames)
+                for each in self._files[-1].sounding
+            )
+        found = []
+        for each in sorted(heard, key=lambda each: (each.end_frame, each.id)):
+            intention = meant.get(each.id)
+            if intention is None or each.frames <= 0:
+                continue
+            start = starts.get(each.id)
+            if start is None and self._page is not None:
+                at = self._page.start_ms(each.start_frame)
+                start = None if at is None else text_at(at)
+            if start is not None:
+                found.append(_placement(intention, each, max(start, intention.since, opened), how))
+        return found
+
+
+def _placement(intention: Intention, heard: Heard, start: str, how: Recovered) -> Placement:
+    return Placement(
+        session=intention.session,
+        seq=0,
+        stem=intention.stem,
+        use=intention.use,
+        tier=intention.tier,
+        role=intention.role,
+        part=intention.part,
+        section=intention.section,
+        line=intention.line,
+        start_frame=heard.start_frame,
+        frames=heard.frames,
+        rate=intention.rate,
+        start=start,
+        ms=ms_of(heard.frames, intention.rate),
+        consent=intention.consent,
+        recovered=how,
+    )
+
+
+def first_bad(entries: Sequence[bytes]) -> int | None:
+    """The place of the first entry that this version cannot read."""
+    for place, entry in enumerate(entries):
+        try:
+            decode(entry)
+        except BadEntry:
+            return place
+    return None

@@ -1,0 +1,85 @@
+"""A statement as one HTML file: no scripts, nothing loaded from elsewhere, all text escaped."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from ..division.periods import Period
+from . import words
+from .chart import HEIGHT, WIDTH, Bar, bars
+from .statement_schema import Statement
+
+
+def page(statement: Statement) -> str:
+    """The statement as a self-contained HTML document, for the screen, a phone and paper."""
+    period = Period.parse(statement.period)
+    return _template().render(
+        s=statement,
+        heard=[stem for stem in statement.stems if stem.placements or stem.late_ms or stem.amount],
+        unheard=[stem for stem in statement.stems if not (stem.placements or stem.late_ms or stem.amount)],
+        ours=sum(stem.ms + stem.late_ms for stem in statement.stems),
+        payee=statement.payee.name or statement.holder,
+        chart_width=WIDTH,
+        chart_height=HEIGHT,
+        sources=words.SOURCE_TEXT,
+        chart=lambda stem: _drawn(bars(stem.by_day, period)),
+        last_day=period.last_day.isoformat(),
+        first_day=period.first_day.isoformat(),
+    )
+
+
+class _Drawn(NamedTuple):
+    """The bars of a chart as SVG, what one of them stands for, and the ms of the tallest."""
+
+    shapes: Markup
+    each: str
+    most: int
+
+
+def _drawn(found: tuple[Bar, ...]) -> _Drawn:
+    # Not in the template: a statement may have thousands of bars. All of it is numbers and dates.
+    behind = "".join(f"M{bar.x} 0h{bar.width}v{HEIGHT}h-{bar.width}z" for bar in found)
+    shapes = [f'<path d="{behind}" fill="#f2f0ea"/>']
+    for bar in found:
+        if bar.ms:
+            days = words.short_day(bar.first)
+            if bar.last != bar.first:
+                days += f" to {words.short_day(bar.last)}"
+            shapes.append(
+                f'<rect x="{bar.x}" y="{bar.y}" width="{bar.width}" height="{bar.height}" fill="#0b6b6a">'
+                f"<title>{days}: {words.duration_text(bar.ms)}</title></rect>"
+            )
+    each = "day" if found[0].first == found[0].last else "bar"
+    return _Drawn(Markup("\n".join(shapes)), each, max(bar.ms for bar in found))
+
+
+@cache
+def _template() -> Template:
+    return environment().get_template("statement.html")
+
+
+def environment() -> Environment:
+    """Templates of this folder: autoescaped, with the numbers and times of `words.py` as filters."""
+    made = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(
+        day=words.day_text,
+        short_day=words.short_day,
+        moment=words.moment_text,
+        period=words.period_text,
+        duration=words.duration_text,
+        percent=words.percent_text,
+        ppm=words.ppm_text,
+        parts=words.money_parts,
+    )
+    return made

@@ -1,0 +1,279 @@
+"""A holder's statement for a period as a file: its fields, and what each of them means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from ..entries.entries import Source
+
+
+class Named(NamedTuple):
+    """A holder's name and the salt of its commitment in the ledger; identifiers, which are not in it."""
+
+    name: str
+    salt: str
+    isni: str | None = None
+    ipi: str | None = None
+
+
+Names = Mapping[str, Named]
+"""By holder id."""
+
+
+class _Record(msgspec.Struct, frozen=True, kw_only=True):
+    pass
+
+
+class Payee(_Record, frozen=True, kw_only=True):
+    """Who is paid. The ledger holds SHA-256 commitments of names; `name_salt` opens this one.
+
+    ISNI and IPI are what the operator knows of the holder; the ledger says nothing of them.
+    """
+
+    holder: str
+    name: str | None
+    name_salt: str | None
+    isni: str | None
+    ipi: str | None
+    name_commitment: str
+    public_key: str
+    custody: str
+
+
+class SettledAt(_Record, frozen=True, kw_only=True):
+    """The ledger entry that seals the division."""
+
+    index: int
+    time: str
+
+
+class Since(_Record, frozen=True, kw_only=True):
+    """What entered the ledger after the settlement, up to `checkpoint`.
+
+    Milliseconds heard in the period, which the next settlement counts as late: `ms` is of the statement's
+    stems, `total_ms` of all. `paid`: to the holder, in micro-units.
+    """
+
+    ms: int
+    total_ms: int
+    paid: int
+
+
+class TermsUsed(_Record, frozen=True, kw_only=True):
+    """Terms of the period; `index` is null where the ledger held none and the default applied."""
+
+    index: int | None
+    effective: str | None
+    pool_ppm: dict[Source, int]
+    master_ppm: int
+    threshold: int
+
+
+class Received(_Record, frozen=True, kw_only=True):
+    """One income entry, or a correction of one (`corrects`); `reference` is what its recorder wrote."""
+
+    index: int
+    period: str
+    amount: int
+    reference: str
+    corrects: int | None
+
+
+class SourceIncome(_Record, frozen=True, kw_only=True):
+    """Income from one source: `gross == deducted + pool`, and the amounts of `entries` sum to `gross`.
+
+    Where it is negative, more was settled before than came in.
+
+    `late_of`: the settled period it is of, where it came too late for that; null for income of the period.
+    """
+
+    source: Source
+    late_of: str | None
+    gross: int
+    deducted: int
+    pool: int
+    pool_ppm: int
+    entries: tuple[Received, ...]
+
+
+class Paid(_Record, frozen=True, kw_only=True):
+    """One payout since the settlement before, or a correction of one (`corrects`)."""
+
+    index: int
+    time: str
+    amount: int
+    reference: str
+    corrects: int | None
+
+
+class Used(_Record, frozen=True, kw_only=True):
+    """Of one kind of use of a stem."""
+
+    name: str
+    ms: int
+    placements: int
+
+
+class Heard(_Record, frozen=True, kw_only=True):
+    """An instant of use and the ledger entry that shows it."""
+
+    time: str
+    index: int
+
+
+class PartyShare(_Record, frozen=True, kw_only=True):
+    """One party's share of one side of a stem. `name` only where the caller's names have it."""
+
+    holder: str
+    name: str | None
+    ppm: int
+    amount: int
+
+
+class Side(_Record, frozen=True, kw_only=True):
+    """Master or publishing of a line: its amount, and how it parts over its shares."""
+
+    amount: int
+    shares: tuple[PartyShare, ...]
+
+
+class LineStatement(_Record, frozen=True, kw_only=True):
+    """What was heard of a stem in `period` under one set of shares, and earned of the income of `pool`.
+
+    `late`: it came too late for the settlement of its period, or the income did (then `pool` is that period),
+    and is an adjustment in this one. `amount` is the whole line's, `earned` the holder's part of it.
+    """
+
+    pool: str
+    period: str
+    late: bool
+    splits_entry: int
+    ms: int
+    placements: int
+    amount: int
+    master: Side
+    publishing: Side
+    master_earned: int
+    publishing_earned: int
+    earned: int
+
+
+class Cleared(_Record, frozen=True, kw_only=True):
+    """A consent in force when the period was settled; `index` is its grant, `until` null for no end."""
+
+    use: str
+    index: int
+    since: str
+    until: str | None
+
+
+class Frozen(_Record, frozen=True, kw_only=True):
+    """The stem may not be used any more: since when, by which entry, what it has earned the holder."""
+
+    index: int
+    time: str
+    amount: int
+
+
+class StemStatement(_Record, frozen=True, kw_only=True):
+    """One stem: how it was used, what it earned, and what of that is this holder's.
+
+    How it was used is of the period alone; `late_ms` came too late for the settlement of earlier ones.
+    `amount` is the whole stem's, of all `lines`; `accrued` is the holder's part for the period and `adjusted`
+    for what was late. `frozen` is null for a stem that may be used.
+    """
+
+    stem: str
+    title: str
+    role: str
+    shape: str
+    pcm_sha256: str
+    isrc: str | None
+    iswc: str | None
+    ms: int
+    placements: int
+    sessions: int
+    by_use: tuple[Used, ...]
+    by_tier: tuple[Used, ...]
+    by_section: tuple[Used, ...]
+    by_role: tuple[Used, ...]
+    by_day: tuple[Used, ...]
+    first_use: Heard | None
+    last_use: Heard | None
+    late_ms: int
+    amount: int
+    lines: tuple[LineStatement, ...]
+    accrued: int
+    adjusted: int
+    consents: tuple[Cleared, ...]
+    frozen: Frozen | None
+
+
+class Statement(_Record, frozen=True, kw_only=True):
+    """All money is in micro-units of `currency`.
+
+    `gross - deducted - taken_back + not_given - carried_in + carried_out == pool`: what came in, what the
+    terms keep back of it, what corrections of settled income take back, what of that nobody had been given,
+    what earlier settlements could not take back, and what this one could not.
+    `opening + accrued + adjusted - paid == closing`.
+
+    `accrued` is what the period earned, `adjusted` what came too late for earlier settlements did, `amount`
+    both. `paid` is since the settlement before. `frozen`: what of `closing` was earned by stems that may not
+    be used any more; it moves no more but for late entries, and is paid last. `payable`: what of `closing`
+    can be paid out under the terms. `stems` are those that the holder has a share in or brought in, used or
+    not, by descending earnings, then time, then id. `total_ms` and `pool` are over all holders; `late_ms` of
+    it was late. `first` to `last` are the ledger entries the settlement read, `root` (hex) their Merkle root;
+    `checkpoint` is the log's newest signed one, under which the settlement entry lies too.
+    """
+
+    v: int
+    origin: str
+    vkey: str
+    checkpoint: str
+    holder: str
+    payee: Payee
+    period: str
+    period_start: str
+    period_end: str
+    currency: str
+    unit: str
+    settlement: SettledAt
+    first: int
+    last: int
+    root: str
+    terms: TermsUsed
+    income: tuple[SourceIncome, ...]
+    gross: int
+    deducted: int
+    taken_back: int
+    not_given: int
+    carried_in: int
+    carried_out: int
+    pool: int
+    unallocated: int
+    total_ms: int
+    late_ms: int
+    ms: int
+    since: Since
+    opening: int
+    master: int
+    publishing: int
+    accrued: int
+    adjusted: int
+    amount: int
+    payments: tuple[Paid, ...]
+    paid: int
+    closing: int
+    payable: int
+    frozen: int
+    stems: tuple[StemStatement, ...]
+    rounding: str
+    recompute: tuple[str, ...]
+
+
+def to_bytes(made: Statement) -> bytes:
+    """The statement as a file: JSON that `recompute.py` has again byte for byte."""
+    return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"

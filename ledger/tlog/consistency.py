@@ -1,0 +1,49 @@
+"""Whether the log of today goes on from a checkpoint that somebody kept (RFC 6962, section 2.1.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import VerificationFailed
+from . import merkle
+from .checkpoint import Checkpoint, open_checkpoint
+from .note import Verifier
+from .reader import TileReader
+
+__all__ = ["Consistency", "check_continues"]
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """That the tree of `old` is the beginning of the tree of `new`; `proof`: the hashes that show it."""
+
+    old: Checkpoint
+    new: Checkpoint
+    proof: tuple[bytes, ...]
+
+
+def check_continues(kept: bytes, current: bytes, log: Verifier, tiles: TileReader) -> Consistency:
+    """Show that the log of the signed checkpoint `current` goes on from the signed checkpoint `kept`.
+
+    `tiles` are where the log's hashes are read, of which none is trusted. Raises BadNote for a checkpoint
+    that `log` did not sign, VerificationFailed where the log is older or another one.
+    """
+    old, new = open_checkpoint(kept, log), open_checkpoint(current, log)
+    if old.size > new.size:
+        raise VerificationFailed(
+            f"the log has {new.size} entries, and the checkpoint that was kept has {old.size}: "
+            "the log was cut back, or this is an older copy of it"
+        )
+    if old.size == new.size:
+        proof: list[bytes] = []
+    elif old.size:
+        proof = tiles.consistency(old.size, new.size, lambda: new.size)
+    else:
+        proof = []
+    if not merkle.check_consistency(proof, old.size, new.size, old.root, new.root):
+        raise VerificationFailed(
+            f"the log of {new.size} entries (root {new.root.hex()}) does not go on from the checkpoint of "
+            f"{old.size} (root {old.root.hex()}): it was rewritten, or its tiles are damaged; keep both "
+            "checkpoints, and see 'stemloom ledger verify'"
+        )
+    return Consistency(old, new, tuple(proof))

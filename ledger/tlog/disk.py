@@ -1,0 +1,339 @@
+"""The disk under the log and the journals: one seam, so that faults can be put into each step.
+
+What `write` and `append` have done is in the page cache: it survives the death of the process. Only after
+`sync` does it survive a power loss; a name survives one only after `sync` of its folder. Shared memory
+survives the process and no power loss; nothing that is written to it ever waits for a disk.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import mmap
+import os
+import re
+import secrets
+import stat
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+from .file_view import read_regular
+
+__all__ = ["Disk", "OpenFile", "RealDisk"]
+
+_SHARED = Path("/dev/shm")
+"""Where Linux keeps files in memory alone."""
+
+
+class OpenFile(Protocol):
+    """A file that only grows, held open and locked by its owner."""
+
+    def append(self, data: bytes) -> None:
+        """Write `data` at the end; on an error the file may hold a part of it."""
+        ...
+
+    def sync(self) -> None:
+        """Make what was appended durable."""
+        ...
+
+    def cut(self, length: int) -> None:
+        """Shorten the file to `length` bytes."""
+        ...
+
+    def close(self) -> None:
+        """Close the file and so free its lock."""
+        ...
+
+
+class Disk(Protocol):
+    """What the ledger asks of a file system. Every method raises OSError with the path in it."""
+
+    def read(self, path: Path, largest: int | None = None) -> bytes:
+        """The bytes of a file; with `largest`, of a regular file that is no larger, as `read_regular`."""
+        ...
+
+    def exists(self, path: Path) -> bool: ...
+
+    def files(self, folder: Path) -> list[Path]:
+        """The regular files in a folder, by name; none where there is no such folder."""
+        ...
+
+    def lock(self, path: Path) -> AbstractContextManager[None]:
+        """Hold a lock among all processes and threads, for which it waits. Freed if the process dies."""
+        ...
+
+    def own(self, path: Path) -> OpenFile | None:
+        """Lock a file that is there, or None if it has a living owner. Raises FileNotFoundError."""
+        ...
+
+    def write(self, path: Path, data: bytes) -> None:
+        """Make or overwrite `path`; not durable before `sync`."""
+        ...
+
+    def sync(self, path: Path) -> None:
+        """Make a file's bytes, or a folder's names, durable."""
+        ...
+
+    def write_durable(self, files: Mapping[Path, bytes]) -> None:
+        """Make or overwrite files in folders that are there; they and their names are durable."""
+        ...
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Put `source` in the place of `target` at one instant; durable after `sync` of the folder."""
+        ...
+
+    def remove(self, path: Path) -> None:
+        """Remove a file; it need not be there."""
+        ...
+
+    def make_folder(self, path: Path, mode: int) -> bool:
+        """Make a folder whose parent is there. False if it is there already."""
+        ...
+
+    def remove_folder(self, path: Path) -> None:
+        """Remove an empty folder."""
+        ...
+
+    def create_owned(self, path: Path) -> OpenFile:
+        """Make a new file for appending, readable by its owner alone, and lock it."""
+        ...
+
+    def link(self, source: Path, target: Path) -> None:
+        """Give a file a second name. Raises FileExistsError."""
+        ...
+
+    def share(self, path: Path, size: int) -> memoryview:
+        """New memory of zeros under a name, which outlives the process: `shared` finds it."""
+        ...
+
+    def shared(self, path: Path) -> bytes | None:
+        """What is in the memory of that name; None if there is none of ours."""
+        ...
+
+    def unshare(self, path: Path) -> None:
+        """Forget the memory of that name; there need not be any. Who has it mapped keeps it."""
+        ...
+
+    def boot(self) -> str:
+        """What tells this run of the machine from others, as far as it says: at most 36 characters."""
+        ...
+
+    def fresh_name(self) -> str:
+        """A name that nobody else has, and that says which process it is of."""
+        ...
+
+
+class RealDisk:
+    """The file system of this machine."""
+
+    def read(self, path: Path, largest: int | None = None) -> bytes:
+        if largest is not None:
+            return read_regular(path, largest)
+        with path.open("rb", buffering=0) as file:
+            data = file.readall()
+            if len(data) >= _LARGE and hasattr(os, "posix_fadvise"):
+                # Journals are read once and go: what memory they had is wanted for what is made of them.
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        return data
+
+    def exists(self, path: Path) -> bool:
+        return path.exists()
+
+    def files(self, folder: Path) -> list[Path]:
+        try:
+            with os.scandir(folder) as found:
+                # What is no file is nobody's, and must not keep anybody from writing.
+                return sorted(folder / each.name for each in found if each.is_file(follow_symlinks=False))
+        except FileNotFoundError:
+            return []
+
+    @contextmanager
+    def lock(self, path: Path) -> Iterator[None]:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def own(self, path: Path) -> OpenFile | None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with ExitStack() as stack:
+            stack.callback(os.close, descriptor)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return None
+            stack.pop_all()
+        return _RealFile(descriptor, path)
+
+    def write(self, path: Path, data: bytes) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        try:
+            _write_all(descriptor, data, path)
+        finally:
+            os.close(descriptor)
+
+    def sync(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _sync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def write_durable(self, files: Mapping[Path, bytes]) -> None:
+        with ExitStack() as stack:
+            system: int | None = None
+            if len(files) >= _MANY and _syncfs is not None:
+                # Open before anything is written: an error of these writes is then told to us, too.
+                system = os.open(next(iter(files)).parent, os.O_RDONLY | os.O_CLOEXEC)
+                stack.callback(os.close, system)
+            for path, data in files.items():
+                self.write(path, data)
+            if system is not None and _sync_file_system(system):
+                return
+            for path in files:
+                self.sync(path)
+            for folder in dict.fromkeys(path.parent for path in files):
+                self.sync(folder)
+
+    def replace(self, source: Path, target: Path) -> None:
+        os.replace(source, target)
+
+    def remove(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+
+    def make_folder(self, path: Path, mode: int) -> bool:
+        try:
+            os.mkdir(path, mode)
+        except FileExistsError:
+            if path.is_dir():
+                return False
+            raise
+        return True
+
+    def remove_folder(self, path: Path) -> None:
+        os.rmdir(path)
+
+    def create_owned(self, path: Path) -> OpenFile:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        with ExitStack() as stack:
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            stack.pop_all()
+        return _RealFile(descriptor, path)
+
+    def link(self, source: Path, target: Path) -> None:
+        os.link(source, target)
+
+    def share(self, path: Path, size: int) -> memoryview:
+        # Beside the journal, a page that was written back would have to be faulted in again: see /dev/shm.
+        place = _memory(path)
+        descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            # Written, so that it is there: a page that memory runs out for later would kill the process.
+            _write_all(descriptor, bytes(size), place)
+            return memoryview(mmap.mmap(descriptor, size))
+        except BaseException:
+            with suppress(FileNotFoundError):
+                place.unlink()
+            raise
+        finally:
+            os.close(descriptor)
+
+    def shared(self, path: Path) -> bytes | None:
+        place = _memory(path)
+        try:
+            # Anybody may make a name there: what is not ours says nothing.
+            if os.lstat(place).st_uid != os.geteuid():
+                return None
+            return read_regular(place, _LARGEST_SHARED)
+        except FileNotFoundError:
+            return None
+
+    def unshare(self, path: Path) -> None:
+        with suppress(FileNotFoundError):
+            _memory(path).unlink()
+
+    def boot(self) -> str:
+        try:
+            return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()[:36]
+        except OSError:
+            return ""
+
+    def fresh_name(self) -> str:
+        return f"{os.getpid()}-{secrets.token_hex(8)}"
+
+
+_LARGEST_SHARED = 1 << 26
+_LARGE = 1 << 24
+_MANY = 64
+"""From how many files on it is quicker to sync the whole file system than each of them."""
+_syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None) if sys.platform == "linux" else None
+
+
+def _sync_file_system(descriptor: int) -> bool:
+    """Make everything on the file system of an open folder durable; False where the kernel cannot. OSError.
+
+    Linux tells errors of writing back since 5.8; before that this is not used.
+    """
+    if _syncfs is None or _kernel() < (5, 8):
+        return False
+    if _syncfs(descriptor) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return True
+
+
+def _kernel() -> tuple[int, int]:
+    match = re.match(r"(\d+)\.(\d+)", os.uname().release)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+def _memory(path: Path) -> Path:
+    """Where the shared memory of a name is: in memory where the system has such a place, else the file."""
+    return _SHARED / f"stemloom-{path.name}" if os.access(_SHARED, os.W_OK | os.X_OK) else path
+
+
+class _RealFile:
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self._descriptor = descriptor
+        self._path = path
+
+    def append(self, data: bytes) -> None:
+        _write_all(self._descriptor, data, self._path)
+
+    def sync(self) -> None:
+        _sync(self._descriptor)
+
+    def cut(self, length: int) -> None:
+        os.ftruncate(self._descriptor, length)
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _write_all(descriptor: int, data: bytes, path: Path) -> None:
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except OSError as error:
+        # write(2) knows no path; a person needs one.
+        error.filename = os.fspath(path)
+        raise
+
+
+def _sync(descriptor: int) -> None:
+    if sys.platform == "darwin":
+        # fsync on macOS leaves the bytes in the drive's own cache.
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+    elif stat.S_ISDIR(os.fstat(descriptor).st_mode):
+        os.fsync(descriptor)
+    else:
+        os.fdatasync(descriptor)

@@ -1,0 +1,68 @@
+"""Whom a reader of checkpoints trusts to have looked: k of n witnesses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..errors import BadNote, BadVkey
+from .cosignature import Cosignature, cosignatures_of
+from .note import COSIGNATURE, Verifier
+from .report import Problem
+
+__all__ = ["Policy", "witnessed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A checkpoint needs cosignatures of at least `required` of `witnesses`.
+
+    BadVkey if two of them are one (the same key, or the same name), or one is no witness; ValueError if
+    `required` is not from 1 to their number.
+    """
+
+    witnesses: tuple[Verifier, ...]
+    required: int
+
+    def __post_init__(self) -> None:
+        for place, each in enumerate(self.witnesses):
+            if each.type != COSIGNATURE:
+                raise BadVkey(f"{each.vkey!r} is the verifier key of a log, and not of a witness")
+            for other in self.witnesses[:place]:
+                # The name is not signed, so one key under two names would count as two witnesses.
+                if each.public == other.public or each.name == other.name:
+                    raise BadVkey(
+                        f"{each.vkey!r} and {other.vkey!r} are one witness: each counts once, name it once"
+                    )
+        if not 1 <= self.required <= len(self.witnesses):
+            raise ValueError(f"{self.required} of {len(self.witnesses)} witnesses cannot be required")
+
+    def check(self, note: bytes) -> tuple[str, ...]:
+        """The names of the witnesses that cosigned `note`. Raises BadNote if they are too few.
+
+        One failing cosignature of `witnesses` refuses the note, however many others hold. The log's own
+        signature is not looked at.
+        """
+        return tuple(each.witness.name for each in self.cosignatures(note))
+
+    def cosignatures(self, note: bytes) -> tuple[Cosignature, ...]:
+        """As `check`, with the time of each cosignature. How old one may be is for the caller to say."""
+        found = cosignatures_of(note, self.witnesses)
+        if len(found) < self.required:
+            names = ", ".join(each.witness.name for each in found) or "none of those named"
+            raise BadNote(
+                f"the checkpoint is cosigned by {len(found)} of {len(self.witnesses)} witnesses ({names}), "
+                f"and {self.required} are required; ask for one with more cosignatures"
+            )
+        return found
+
+
+def witnessed(
+    checkpoint: bytes | None, policy: Policy | None
+) -> tuple[list[Problem], tuple[Cosignature, ...]]:
+    """What is wrong with a checkpoint by `policy`, and who cosigned it; nothing without either of them."""
+    if checkpoint is None or policy is None:
+        return [], ()
+    try:
+        return [], policy.cosignatures(checkpoint)
+    except BadNote as error:
+        return [Problem(None, "checkpoint", str(error))], ()

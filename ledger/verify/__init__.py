@@ -1,0 +1,1 @@
+"""Verifies a log: every byte, every signature, and every rule that its entries keep between them."""

@@ -1,0 +1,179 @@
+"""What there is to verify, as it lies at one moment: read while no writer is at work.
+
+A home has the log, what was signed last, the note of an append and journals; a copy has the log alone,
+and so has a web server, which moreover cannot say which files it has.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import BadNote, VerificationFailed
+from ..log.pending import Pending
+from ..places import Places
+from ..tlog.checkpoint import Checkpoint, open_checkpoint
+from ..tlog.file_view import View, kind_of, read_regular
+from ..tlog.note import LARGEST_NOTE, Verifier
+from ..tlog.report import Problem
+from ..tlog.source import FolderSource, Source
+from ..tlog.tiles import File, partial_files
+
+__all__ = ["Still", "WebView", "beside", "look_at", "look_at_web", "opened"]
+
+_LARGEST_PENDING = 1 << 24
+"""Bytes: an append that takes in hundreds of thousands of journals."""
+_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """What was read while no writer was at work: all that a writer may change or remove."""
+
+    checkpoint: bytes | None
+    signed: bytes | None
+    pending: Pending | None
+    view: View | WebView
+    """The files under `log/`; the partial ones are read."""
+    source: Source
+    """Where the whole tiles and bundles come from, which never change."""
+    journals: tuple[Problem, ...]
+    """What is to be said of those that no living process owns."""
+
+
+@contextmanager
+def _held_still(home: Places | None) -> Iterator[None]:
+    """Keep writers out for as long as it takes to list the files and read those that may go."""
+    if home is None or not home.lock.exists():
+        yield
+        return
+    descriptor = os.open(home.lock, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def look_at(log: Path, home: Places | None, verifier: Verifier) -> Still:
+    """A home's log, or a copy in a folder."""
+    with _held_still(home):
+        return _look(log, home, verifier)
+
+
+def look_at_web(source: Source, verifier: Verifier) -> Still:
+    """A log that a web server publishes. Raises LogUnreachable."""
+    view = WebView(source)
+    for _ in range(_TRIES):
+        view = WebView(source)
+        try:
+            checkpoint: bytes | None = source.checkpoint()
+        except FileNotFoundError:
+            checkpoint = None
+        reference = opened(checkpoint, verifier)
+        view.keep(partial_files(reference.size if reference is not None else 0))
+        # A log that grew meanwhile has other partial files than its checkpoint of before.
+        if not view.lost:
+            break
+    return Still(checkpoint=checkpoint, signed=None, pending=None, view=view, source=source, journals=())
+
+
+class WebView:
+    """The files of a log that a web server publishes, as far as they were asked for; as a `View`."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._kept: dict[File, bytes] = {}
+        self.lost: dict[str, str] = {}
+        """Files that the server should have and has not, and what is wrong with them."""
+
+    def keep(self, files: list[File]) -> None:
+        for file in files:
+            try:
+                self._kept[file] = self.read(file)
+            except FileNotFoundError:
+                continue
+
+    def read(self, file: File) -> bytes:
+        """The bytes of a file. Raises FileNotFoundError if the server has none that it can be."""
+        if file in self._kept:
+            return self._kept[file]
+        try:
+            return self._source.read(file)
+        except FileNotFoundError:
+            self.lost[file.path] = f"{file.path} is missing"
+            raise
+        except VerificationFailed as error:
+            self.lost[file.path] = str(error)
+            raise FileNotFoundError(file.path) from error
+
+
+def _look(log: Path, home: Places | None, verifier: Verifier) -> Still:
+    view = View(log)
+    checkpoint = (
+        beside(log / "checkpoint", LARGEST_NOTE)
+        if view.unreadable("checkpoint", LARGEST_NOTE) is None
+        else None
+    )
+    signed = beside(home.signed, LARGEST_NOTE) if home else None
+    noted = beside(home.pending, _LARGEST_PENDING) if home else None
+    reference = opened(checkpoint, verifier) or opened(signed, verifier)
+    view.keep(partial_files(reference.size if reference is not None else 0))
+    return Still(
+        checkpoint=checkpoint,
+        signed=signed,
+        pending=Pending.decode(noted) if noted is not None else None,
+        view=view,
+        source=FolderSource(log),
+        journals=tuple(_journals(home)) if home else (),
+    )
+
+
+def beside(path: Path, largest: int) -> bytes | None:
+    """The bytes of a small file; None if it is missing. What is no such file is empty: it says nothing."""
+    try:
+        return read_regular(path, largest)
+    except FileNotFoundError:
+        return None
+    except VerificationFailed:
+        return b""
+
+
+def opened(data: bytes | None, verifier: Verifier) -> Checkpoint | None:
+    if data is None:
+        return None
+    try:
+        return open_checkpoint(data, verifier)
+    except BadNote:
+        return None
+
+
+def _journals(home: Places) -> Iterator[Problem]:
+    """Journals whose owners died, what could not be read of others, and what is no journal at all."""
+    if not home.journals.is_dir() or not os.access(home.journals, os.R_OK | os.X_OK):
+        return
+    for path in sorted(home.journals.iterdir()):
+        name = f"journals/{path.name}"
+        kind = kind_of(path.lstat().st_mode)
+        if kind is not None:
+            yield Problem(None, f"../{name}", f"{name} is {kind}, not a journal; no writer takes it in")
+        elif path.suffix == ".damaged":
+            yield Problem(None, f"../{name}", f"{name} is a journal of which a part could not be read")
+        elif path.suffix == ".journal" and not _owned(path):
+            yield Problem(None, f"../{name}", f"{name} waits for the next writer to take it in")
+
+
+def _owned(journal: Path) -> bool:
+    """Whether a living process has the journal."""
+    descriptor = os.open(journal, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

@@ -1,0 +1,206 @@
+"""Text to checked piece: what a script means, or all that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from ..catalogue import Catalogue
+from ..piece import Bus, Dial, Event, Move, Piece, Pool, Section, Span, Sting
+from ..problems import Problem, ScriptRejected
+from ..text.parse import Reading, reading
+from ..text.spacing import canonical
+from ..text.tree import (
+    Broken,
+    BusStatement,
+    DialStatement,
+    EventStatement,
+    MoveStatement,
+    PoolStatement,
+    SectionStatement,
+    ShareCap,
+    StingStatement,
+)
+from ..words import MOST_PROBLEMS
+from .effects import bus_of
+from .events import event_of, sting_of
+from .form import move_of, warn_of_unreachable
+from .header import Head, dial_of, head_of
+from .limits import refuse_large_sections, refuse_many
+from .lines import section_of
+from .pools import pool_of, warn_if_empty, warn_if_few_holders
+from .scope import Scope, scope_of
+from .unused import warn_of_vain
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A piece and what is to be said about it; no piece if any problem is an error.
+
+    `problems`: in the order of their places. `unlisted`: how many there are beyond the 100 that are listed.
+    """
+
+    piece: Piece | None
+    problems: tuple[Problem, ...]
+    unlisted: int = 0
+
+    @property
+    def ok(self) -> bool:
+        return self.piece is not None
+
+
+def check(
+    text: str, catalogue: Catalogue | None = None, *, use: str | None = None, file: str = "script"
+) -> Checked:
+    """The piece that `text` describes, with all mistakes and doubts; never raises for what stands in it.
+
+    With a `catalogue`, empty pools and unknown holders are noted as well, for `use`, or for every use of the
+    script if none is given. A `use` that the piece is not for is a mistake. `file` names the text for people.
+    """
+    read = reading(text)
+    script = read.parsed.script
+    if read.parsed.problems and not script.statements:
+        return Checked(None, read.parsed.problems, read.parsed.unlisted)
+    scope = scope_of(script)
+    head = head_of(scope, script, use)
+    pools: dict[str, Pool] = {}
+    dials: dict[str, Dial] = {}
+    sections: list[Section] = []
+    moves: list[Move] = []
+    buses: dict[str, Bus] = {}
+    stings: dict[str, Sting] = {}
+    events: list[Event] = []
+    said: dict[str, Span] = {}
+    unread_move = False
+    for statement in script.statements:
+        match statement:
+            case PoolStatement():
+                pool = pool_of(scope, statement, catalogue)
+                if scope.pools[pool.name] is statement:
+                    pools[pool.name] = pool
+            case DialStatement():
+                dial = dial_of(scope, statement)
+                if dial is not None:
+                    dials[dial.name] = dial
+            case SectionStatement():
+                section = section_of(scope, statement, head.beats)
+                if section is not None:
+                    sections.append(section)
+            case MoveStatement():
+                _once(scope, said, statement)
+                move = move_of(scope, statement)
+                if move is not None:
+                    moves.append(move)
+                unread_move = unread_move or move is None
+            case BusStatement():
+                bus = bus_of(scope, statement)
+                if scope.buses[bus.name] is statement:
+                    buses[bus.name] = bus
+            case StingStatement():
+                sting = sting_of(scope, statement)
+                if sting is not None and scope.stings[sting.name] is statement:
+                    stings[sting.name] = sting
+            case EventStatement():
+                _once(scope, said, statement)
+                event = event_of(scope, statement)
+                if event is not None:
+                    events.append(event)
+                unread_move = unread_move or event is None
+            case Broken(word="move" | "on" | "after" | "every" | None):
+                unread_move = True
+            case _:
+                pass
+    if not unread_move and "section" not in scope.unsure:
+        warn_of_unreachable(scope, moves, events)
+    refuse_large_sections(scope, sections, events, head.meter)
+    refuse_many(scope, pools.values(), tuple(buses.values()), moves, events, stings)
+    piece: Piece | None = None
+    if not any(p.severity == "error" for p in (*read.parsed.problems, *scope.problems)):
+        piece = replace(
+            _piece(read, text, head, sections),
+            pools=pools,
+            dials=dials,
+            moves=tuple(moves),
+            buses=buses,
+            stings=stings,
+            events=tuple(events),
+        )
+        warn_of_vain(scope, piece)
+    if catalogue is not None:
+        uses = (use,) if use in head.uses and use is not None else head.uses
+        for pool in pools.values():
+            named = scope.pools[pool.name]
+            assert named is not None
+            warn_if_empty(scope, pool, named.name, catalogue, uses)
+        cap = next((s.amount.span for s in script.statements if isinstance(s, ShareCap)), None)
+        if cap is not None and head.share_cap:
+            warn_if_few_holders(scope, cap, head.share_cap, tuple(pools.values()), catalogue, uses)
+    problems = sorted(
+        (*read.parsed.problems, *scope.problems), key=lambda p: (p.span.line, p.span.column, p.code)
+    )
+    listed, unlisted = _listed(problems)
+    return Checked(piece, listed, unlisted + read.parsed.unlisted)
+
+
+def accepted(
+    text: str, catalogue: Catalogue | None = None, *, use: str | None = None, file: str = "script"
+) -> Piece:
+    """The piece that `text` describes; raises `ScriptRejected` with all mistakes if it has any."""
+    checked = check(text, catalogue, use=use, file=file)
+    if checked.piece is None:
+        raise ScriptRejected(checked.problems, text, file)
+    return checked.piece
+
+
+def _listed(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], int]:
+    """At most 100, errors before warnings if not all fit, in the order of their places."""
+    if len(problems) <= MOST_PROBLEMS:
+        return tuple(problems), 0
+    chosen = sorted(range(len(problems)), key=lambda i: (problems[i].severity != "error", i))[:MOST_PROBLEMS]
+    return tuple(problems[i] for i in sorted(chosen)), len(problems) - MOST_PROBLEMS
+
+
+def _once(scope: Scope, said: dict[str, Span], statement: MoveStatement | EventStatement) -> None:
+    """Note a move or an event that says, word for word, what another does."""
+    first = said.setdefault(statement.text, statement.span)
+    if first is not statement.span:
+        what = "move" if isinstance(statement, MoveStatement) else "event"
+        hint = "keep one of them"
+        scope.say(
+            "E024", statement.span, f"this {what} stands twice; the first is in line {first.line}", hint
+        )
+
+
+def _piece(
+    read: Reading,
+    text: str,
+    head: Head,
+    sections: Sequence[Section],
+) -> Piece:
+    """The piece's head and sections; the rest is empty yet."""
+    seed = head.seed
+    if seed is None:
+        said = "\n".join(canonical(raw.tokens) for raw in read.raws)
+        seed = int.from_bytes(sha256(said.encode()).digest()[:8], "big") >> 11
+    return Piece(
+        name=head.name,
+        uses=head.uses,
+        tempo_bpm=head.tempo_bpm,
+        meter=head.meter,
+        keys=head.keys,
+        seed=seed,
+        loudness_lufs=head.loudness_lufs,
+        ceiling_dbtp=head.ceiling_dbtp,
+        author=head.author,
+        version=head.version,
+        pools={},
+        dials={},
+        sections=tuple(sections),
+        moves=(),
+        text=text,
+        sha256=sha256(text.encode()).hexdigest(),
+        if_withdrawn=head.if_withdrawn,
+        share_cap=head.share_cap,
+        credit=head.credit,
+    )

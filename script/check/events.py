@@ -1,0 +1,262 @@
+"""Events: what makes them happen and what they do; stings; and what a withdrawal brings about."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from ..piece import (
+    Action,
+    Answer,
+    Boundary,
+    Event,
+    Expression,
+    FireSting,
+    HoldPart,
+    Length,
+    MoveTo,
+    Number,
+    SetDial,
+    Sting,
+    SwapPart,
+    Trigger,
+)
+from ..text.tree import (
+    ActionClause,
+    EventStatement,
+    FilterClause,
+    Mix,
+    Name,
+    Odds,
+    SendClause,
+    ShareCap,
+    StingStatement,
+    TriggerClause,
+    WithdrawnStatement,
+)
+from ..text.tree import Boundary as BoundaryClause
+from ..words import UNITS
+from .effects import effects_of, known_part
+from .scope import Scope, needs_text
+from .units import amount, bars, condition, length, number
+
+NEXT_BAR = Boundary("bars", 1)
+_MOST_COUNTED = 64
+
+
+def boundary_of(scope: Scope, clause: BoundaryClause, what: str) -> Boundary | None:
+    """When something happens, or null with a mistake noted. `what`: that something, as `a move`."""
+    if clause.word == "end":
+        return Boundary("end")
+    if clause.word not in ("bar", "bars", "beat", "beats"):
+        scope.say(
+            "E029",
+            clause.span,
+            f"{what} does not happen at the next {clause.word}",
+            "write `at next bar`, `at next 4 bars` or `at next beat`",
+        )
+        return None
+    count = 1
+    if clause.count is not None:
+        found = number(
+            scope, clause.count, "at next", plain=True, bounds=(1, _MOST_COUNTED), whole=True
+        )  # fmt: skip
+        if found is None:
+            return None
+        count = int(found)
+    return Boundary("bars" if clause.word in ("bar", "bars") else "beats", count)
+
+
+def sting_of(scope: Scope, statement: StingStatement) -> Sting | None:
+    """The sting that a statement defines, or null with a mistake noted."""
+    at: Boundary | None = Boundary("beats", 1)
+    gain: Expression | None = None
+    pan: Expression | None = None
+    chance: float | None = None
+    one_in: int | None = None
+    effects: list[SendClause | FilterClause] = []
+    seen: set[str] = set()
+    for modifier in statement.modifiers:
+        if isinstance(modifier, SendClause | FilterClause):
+            effects.append(modifier)
+            continue
+        word = "at" if isinstance(modifier, BoundaryClause) else modifier.word
+        if word in seen:
+            scope.say("E038", modifier.span, f"`{word}` stands twice in this sting", "keep one of them")
+            continue
+        seen.add(word)
+        match modifier:
+            case BoundaryClause():
+                at = boundary_of(scope, modifier, "a sting")
+            case Mix(word="gain"):
+                gain = amount(scope, modifier.term, "gain", "dB", (-96, 24), plain=False)
+            case Mix():
+                pan = amount(scope, modifier.term, "pan", "", (-1, 1), plain=True)
+            case Odds(word="chance"):
+                chance = chance_of(scope, modifier)
+            case Odds():
+                one_in = one_in_of(scope, modifier)
+    made = effects_of(scope, effects)
+    if not known_pool(scope, statement.pool, "sting", "hits") or at is None:
+        return None
+    return Sting(
+        statement.name.text,
+        statement.pool.text,
+        at,
+        gain or Number(0.0),
+        pan or Number(0.0),
+        made,
+        chance,
+        one_in,
+        statement.text,
+        statement.span,
+    )
+
+
+def chance_of(scope: Scope, odds: Odds) -> float | None:
+    found = number(scope, odds.amount, "chance", ("",), bounds=(0, 1), shown="0% to 100%")
+    if found == 0:
+        scope.say("W010", odds.span, "`chance 0%` lets nothing sound", "leave it out, or give it more")
+    return None if found is None else float(found)
+
+
+def one_in_of(scope: Scope, odds: Odds) -> int | None:
+    found = number(scope, odds.amount, "one in", plain=True, bounds=(1, 10_000), whole=True)
+    return None if found is None else int(found)
+
+
+def known_pool(scope: Scope, name: Name, word: str, wanted: str) -> bool:
+    """Whether there is a pool of that name that holds what `word` takes; a mistake is noted if not."""
+    if name.text not in scope.pools:
+        scope.unknown("E030", "pool", name, scope.pools)
+        return False
+    pool = scope.pools[name.text]
+    if pool is None or pool.shape == wanted:
+        return True
+    other = {"play": "use `bring`, or ", "bring": "use `play`, or "}.get(word, "name ")
+    scope.say(
+        "E037",
+        name.span,
+        f"`{word}` takes {wanted}, and pool {name.text} holds {pool.shape}",
+        f"{other}a pool of {wanted}",
+    )
+    return False
+
+
+def event_of(scope: Scope, statement: EventStatement) -> Event | None:
+    """The event that a statement defines, or null with a mistake noted."""
+    trigger = _trigger(scope, statement.trigger)
+    action = _action(scope, statement.action)
+    if trigger is None or action is None:
+        return None
+    return Event(trigger, action, statement.text, statement.span)
+
+
+def _trigger(scope: Scope, clause: TriggerClause) -> Trigger | None:
+    match clause.word:
+        case "like":
+            return Trigger("like")
+        case "dislike":
+            return Trigger("dislike")
+        case "cue":
+            assert clause.name is not None
+            needs_text(scope, clause.name, "on cue")
+            return Trigger("cue", clause.name.text)
+        case "when":
+            assert clause.term is not None
+            when = condition(scope, clause.term, "on")
+            return None if when is None else Trigger("when", when=when)
+    assert clause.amount is not None
+    after = length(scope, clause.amount, clause.word)
+    if after is None:
+        return None
+    if clause.word == "after":
+        return Trigger("after", length=after)
+    if after.unit != "bars" or after.amount.denominator != 1:
+        scope.say("E029", clause.amount.span, "`every` takes whole bars here", "such as: every 16 bars")
+        return None
+    return Trigger("every", length=Length(after.amount, "bars"))
+
+
+def _action(scope: Scope, clause: ActionClause) -> Action | None:
+    boundary: Boundary | None = NEXT_BAR
+    if clause.boundary is not None:
+        boundary = boundary_of(scope, clause.boundary, f"`{clause.word}`")
+    name = clause.name
+    known = True
+    match clause.word:
+        case "swap" | "hold" if name is not None:
+            known = known_part(scope, name)
+        case "sting" if name is not None:
+            known = name.text in scope.stings
+            scope.used.add(("sting", name.text))
+            if not known:
+                hint = None if scope.stings else "there is no sting yet; make one, such as: " + _A_STING
+                scope.unknown("E045", "sting", name, scope.stings, hint)
+        case "move" if name is not None:
+            known = name.text in scope.sections
+            if not known:
+                scope.unknown("E032", "section", name, scope.sections)
+        case "set" if name is not None:
+            known = name.text in scope.dials
+            if not known:
+                scope.unknown("E033", "dial", name, scope.dials)
+    if not known or boundary is None:
+        return None
+    match clause.word:
+        case "swap":
+            return SwapPart(name.text if name else None, boundary)
+        case "hold":
+            if clause.amount is None:
+                return HoldPart(name.text if name else None, None)
+            held = bars(scope, clause.amount, "for")
+            return None if held is None else HoldPart(name.text if name else None, held)
+        case "sting":
+            assert name is not None
+            return FireSting(name.text)
+        case "move":
+            return MoveTo(name.text if name else None, boundary)
+    assert name is not None
+    return _set_dial(scope, name, clause, boundary)
+
+
+_A_STING = "sting lift from spark at next beat"
+
+
+def _set_dial(scope: Scope, name: Name, clause: ActionClause, at: Boundary) -> SetDial | None:
+    assert clause.term is not None
+    dial = scope.dials[name.text]
+    kind, bounds = "", (-1e9, 1e9)
+    if dial is not None:
+        kind, scale = UNITS[dial.range.hi.unit] if dial.range.hi.unit else ("", 1)
+        bounds = (float(scale * dial.range.lo.value), float(scale * dial.range.hi.value))
+    value = amount(scope, clause.term, f"set {name.text}", kind, bounds, plain=True)
+    return None if value is None else SetDial(name.text, value, at)
+
+
+def answers_of(scope: Scope, statement: WithdrawnStatement) -> tuple[Answer, ...]:
+    """What is done about a withdrawal, in the order of the text."""
+    answers: list[Answer] = []
+    for name in statement.answers:
+        if name.text in answers:
+            scope.say("E038", name.span, f"`{name.text}` stands twice here", "keep one of them")
+        elif answers and answers[-1] in ("rest", "stop"):
+            scope.say(
+                "E039",
+                name.span,
+                f"`{name.text}` is never reached: `{answers[-1]}` can always be done",
+                "put `swap` first, or leave this out",
+            )
+        else:
+            answers.append(cast(Answer, name.text))
+    return tuple(answers)
+
+
+def share_of(scope: Scope, statement: ShareCap) -> float | None:
+    """The greatest share of one holder, 0 to 1, or null with a mistake noted."""
+    found = number(scope, statement.amount, "share cap", ("",), bounds=(0, 1), shown="1% to 100%")
+    if found is not None and found * 100 < 1:
+        scope.say("E028", statement.amount.span, "`share cap` is out of bounds: 1% to 100%")
+        return None
+    if found == 1:
+        scope.say("W008", statement.amount.span, "a share cap of 100% holds nobody back", "such as: 30%")
+    return None if found is None else float(found)

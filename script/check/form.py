@@ -1,0 +1,147 @@
+"""The form: moves between sections, and which sections they lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from ..expression import ALWAYS, extent
+from ..piece import Boundary, Event, Expression, Length, Move, MoveTo
+from ..text.tree import Boundary as BoundaryClause
+from ..text.tree import Lasting, Mix, MoveModifier, MoveStatement, Name, Odds, OnCue, Through
+from .effects import known_part
+from .events import NEXT_BAR, boundary_of
+from .scope import Scope, needs_text
+from .units import condition, length, number
+
+_END = Boundary("end")
+
+
+def move_of(scope: Scope, statement: MoveStatement) -> Move | None:
+    """The move that a statement describes, or null with a mistake noted."""
+    known = [_known_section(scope, name) for name in (statement.origin, statement.target) if name is not None]
+    weight = 1.0
+    at: Boundary | None = None
+    when: Expression | None = None
+    over: Length | None = None
+    through: str | None = None
+    cue: str | None = None
+    whole = True
+    seen: dict[str, MoveModifier] = {}
+    for modifier in statement.modifiers:
+        word = _word(modifier)
+        if word in seen:
+            scope.say("E038", modifier.span, f"`{word}` stands twice in this move", "keep one of them")
+            continue
+        seen[word] = modifier
+        match modifier:
+            case Odds():
+                weight = _weight(scope, modifier)
+            case BoundaryClause():
+                at = boundary_of(scope, modifier, "a move")
+                whole = whole and at is not None
+            case Mix():
+                when = condition(scope, modifier.term, "when")
+                whole = whole and when is not None
+            case Lasting():
+                over = length(scope, modifier.length, "over")
+            case Through():
+                whole = known_part(scope, modifier.part) and whole
+                through = modifier.part.text
+            case OnCue():
+                needs_text(scope, modifier.name, "on cue")
+                cue = modifier.name.text
+    if cue is not None and at == _END:
+        scope.say(
+            "E039",
+            seen["at"].span,
+            "a move on a cue does not wait for the end",
+            "write `at next bar`, or `at next 4 bars`",
+        )
+        return None
+    if not whole or not all(known):
+        return None
+    return Move(
+        origin=statement.origin.text if statement.origin else None,
+        target=statement.target.text if statement.target else None,
+        weight=weight,
+        at=at or (_END if cue is None else NEXT_BAR),
+        when=when,
+        text=statement.text,
+        span=statement.span,
+        over=over,
+        through=through,
+        cue=cue,
+    )
+
+
+def _word(modifier: MoveModifier) -> str:
+    match modifier:
+        case BoundaryClause():
+            return "at"
+        case Through():
+            return "through"
+        case OnCue():
+            return "on cue"
+        case _:
+            return modifier.word
+
+
+def _weight(scope: Scope, odds: Odds) -> float:
+    shown = "more than 0, at most 1,000,000"
+    found = number(scope, odds.amount, "weight", plain=True, bounds=(0, 1_000_000), shown=shown)
+    if found == 0:
+        scope.say("E028", odds.span, f"`weight 0` is out of bounds: {shown}")
+    return float(found or 1)
+
+
+def _known_section(scope: Scope, name: Name) -> bool:
+    if name.text in scope.sections:
+        return True
+    scope.unknown("E032", "section", name, scope.sections)
+    return False
+
+
+def warn_of_unreachable(scope: Scope, moves: Sequence[Move], events: Sequence[Event]) -> None:
+    """Note the sections that nothing leads to.
+
+    From a section lead its moves and those of `any` and of events; unless one of these always happens at its
+    end, the next section in the text follows.
+    """
+    names = list(scope.sections)
+    followers = dict(pairwise(names))
+    from_any = [m for m in moves if m.origin is None]
+    any_leads_to = [m.target for m in from_any if m.target is not None]
+    any_leads_to += [e.action.target for e in events if isinstance(e.action, MoveTo) and e.action.target]
+    any_always = any(m.at == _END and always(scope, m.when) for m in from_any)
+    by_origin: dict[str, list[Move]] = {}
+    for move in moves:
+        if move.origin is not None:
+            by_origin.setdefault(move.origin, []).append(move)
+    reached: set[str] = set()
+    waiting = names[:1]
+    while waiting:
+        name = waiting.pop()
+        if name in reached:
+            continue
+        reached.add(name)
+        leading = by_origin.get(name, ())
+        waiting += [m.target for m in leading if m.target is not None]
+        waiting += any_leads_to
+        any_leads_to = []
+        leaves = any_always or any(m.at == _END and always(scope, m.when) for m in leading)
+        if name in followers and not leaves:
+            waiting.append(followers[name])
+    for name, section in scope.sections.items():
+        if name not in reached and section.name is not None:
+            scope.say(
+                "W002",
+                section.name.span,
+                f"nothing leads to section {name}",
+                f"add a move, such as: move {names[0]} -> {name} at end",
+            )
+
+
+def always(scope: Scope, when: Expression | None) -> bool:
+    """Whether a condition holds whatever the dials are."""
+    return when is None or extent(when, scope.dial_ranges) == ALWAYS

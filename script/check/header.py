@@ -1,0 +1,276 @@
+"""The head of a script: what the piece is called, what it is for, and what holds for all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ..piece import Answer, Dial, Key, Span
+from ..problems import did_you_mean
+from ..text.tree import (
+    Broken,
+    DialStatement,
+    KeyName,
+    Keys,
+    Meter,
+    Name,
+    PieceHead,
+    Remark,
+    Script,
+    SectionStatement,
+    Setting,
+    ShareCap,
+    Tempo,
+    WithdrawnStatement,
+)
+from ..words import MOST_SECTIONS, TONICS, UNITS, USES
+from .events import answers_of, share_of
+from .scope import Scope, needs_text
+from .units import ends, number
+
+LOWEST_BPM, HIGHEST_BPM = 20, 400
+_NOTES = (1, 2, 4, 8, 16)
+
+
+@dataclass(slots=True)
+class Head:
+    """What stands in the head, with what holds where a statement is left out.
+
+    Without `tempo`, any from 60 to 180 bpm. Without `key`, none is named: the engine takes the one with most
+    candidates. `seed` null: it derives from the text. `beats`: in a bar; null where the meter has a mistake.
+    """
+
+    name: str = ""
+    uses: tuple[str, ...] = ()
+    tempo_bpm: tuple[Fraction, Fraction] = (Fraction(60), Fraction(180))
+    meter: tuple[int, int] = (4, 4)
+    beats: int | None = 4
+    keys: tuple[Key, ...] = ()
+    seed: int | None = None
+    loudness_lufs: float = -14.0
+    ceiling_dbtp: float = -1.0
+    author: str | None = None
+    version: str | None = None
+    credit: str | None = None
+    share_cap: float | None = None
+    if_withdrawn: tuple[Answer, ...] = ("rest",)
+
+
+def head_of(scope: Scope, script: Script, use: str | None) -> Head:
+    """The head, its mistakes noted. `use`: the piece must be for it, if given."""
+    head = Head()
+    seen: dict[str, Span] = {}
+    unseen = False
+    for statement in script.statements:
+        match statement:
+            case PieceHead():
+                if _first(scope, seen, "piece", statement.span):
+                    needs_text(scope, statement.name, "piece")
+                    head.name = statement.name.text
+                    head.uses = _uses(scope, statement, use)
+            case Tempo():
+                if _first(scope, seen, "tempo", statement.span):
+                    tempo = ends(
+                        scope,
+                        statement.range,
+                        "tempo",
+                        ("bpm",),
+                        plain=True,
+                        bounds=(LOWEST_BPM, HIGHEST_BPM),
+                        shown=f"{LOWEST_BPM} to {HIGHEST_BPM} bpm",
+                    )
+                    head.tempo_bpm = tempo or head.tempo_bpm
+            case Meter():
+                if _first(scope, seen, "meter", statement.span):
+                    meter = _meter(scope, statement)
+                    head.meter = meter or head.meter
+                    head.beats = meter[0] if meter else None
+            case Keys():
+                if _first(scope, seen, "key", statement.span):
+                    head.keys = keys_of(scope, statement.keys)
+            case Setting():
+                if _first(scope, seen, statement.word, statement.span):
+                    _setting(scope, statement, head)
+            case Remark(word=word, text=text):
+                needs_text(scope, Name(text, statement.span), word)
+                if _first(scope, seen, word, statement.span):
+                    setattr(head, word, text)
+            case ShareCap():
+                if _first(scope, seen, "share", statement.span):
+                    head.share_cap = share_of(scope, statement)
+            case WithdrawnStatement():
+                if _first(scope, seen, "if", statement.span):
+                    head.if_withdrawn = answers_of(scope, statement)
+            case Broken(word=word, span=span):
+                # Where a word was lost, or a line went on, any statement may be in it.
+                lost = word is None or span.end_line > span.line
+                unseen = unseen or lost
+                if word == "piece":
+                    seen.setdefault(word, span)
+                if lost or word == "meter":
+                    head.beats = None
+            case _:
+                pass
+    _required(scope, script, piece="piece" in seen, unseen=unseen)
+    return head
+
+
+def _first(scope: Scope, seen: dict[str, Span], word: str, span: Span) -> bool:
+    if word not in seen:
+        seen[word] = span
+        return True
+    scope.say(
+        "E024", span, f"`{word}` stands twice; the first is in line {seen[word].line}", "keep one of them"
+    )
+    return False
+
+
+def _required(scope: Scope, script: Script, *, piece: bool, unseen: bool) -> None:
+    """Note what a script needs and has not. `unseen`: it may be in a statement that cannot be read."""
+    start = Span(1, 1, 1, 1)
+    if not piece and not unseen:
+        scope.say("E020", start, "this script has no piece", 'begin with: piece "Name" for stream')
+    sections = [s for s in script.statements if isinstance(s, SectionStatement)]
+    if not sections and not unseen:
+        scope.say("E022", start, "this script has no section", "add one, such as: section walk 8 bars")
+    if len(sections) > MOST_SECTIONS:
+        place = sections[MOST_SECTIONS].span
+        scope.say("E017", place, f"there are {len(sections):,} sections; at most {MOST_SECTIONS:,} are taken")
+
+
+def _uses(scope: Scope, statement: PieceHead, use: str | None) -> tuple[str, ...]:
+    if not statement.uses:
+        scope.say(
+            "E021",
+            statement.span,
+            "the piece does not say what it is for",
+            f'write: piece "{statement.name.text}" for stream (uses: {", ".join(USES)})',
+        )
+        return ()
+    found: list[str] = []
+    for name in statement.uses:
+        if name.text not in USES:
+            hint = did_you_mean(name.text, USES) or f"uses are {', '.join(USES)}"
+            scope.say("E025", name.span, f'unknown use "{name.text}"', hint)
+        elif name.text in found:
+            scope.say("E023", name.span, f'use "{name.text}" is there already', "name each use once")
+        else:
+            found.append(name.text)
+    if use is not None and use not in found:
+        scope.say(
+            "E026",
+            statement.span,
+            f'this piece is not for "{use}"',
+            f"it is for {', '.join(found) or 'nothing yet'}; choose one of these, or change the script",
+        )
+    return tuple(found)
+
+
+def _meter(scope: Scope, statement: Meter) -> tuple[int, int] | None:
+    beats = number(scope, statement.beats, "meter", plain=True, bounds=(1, 32), whole=True)
+    note = number(scope, statement.note, "meter", plain=True, whole=True)
+    if note is not None and note not in _NOTES:
+        scope.say(
+            "E028",
+            statement.note.span,
+            f"`meter` has no note value 1/{note}",
+            f"one of {', '.join(map(str, _NOTES))}",
+        )
+        return None
+    return None if beats is None or note is None else (int(beats), int(note))
+
+
+def _setting(scope: Scope, statement: Setting, head: Head) -> None:
+    match statement.word:
+        case "seed":
+            seed = number(
+                scope,
+                statement.amount,
+                "seed",
+                plain=True,
+                bounds=(0, 2**53 - 1),
+                shown="0 to 2^53 - 1",
+                whole=True,
+            )
+            head.seed = None if seed is None else int(seed)
+        case "loudness":
+            loudness = number(
+                scope, statement.amount, "loudness", ("LUFS",), bounds=(-36, -6), shown="-36 to -6 LUFS"
+            )
+            head.loudness_lufs = head.loudness_lufs if loudness is None else float(loudness)
+        case "ceiling":
+            ceiling = number(
+                scope, statement.amount, "ceiling", ("dB", "dBTP"), bounds=(-20, 0), shown="-20 to 0 dBTP"
+            )
+            head.ceiling_dbtp = head.ceiling_dbtp if ceiling is None else float(ceiling)
+
+
+def keys_of(scope: Scope, names: Iterable[object]) -> tuple[Key, ...]:
+    """The keys that are named, without those that have a mistake."""
+    found: list[Key] = []
+    for name in names:
+        key = key_of(scope, name) if isinstance(name, KeyName) else None
+        if key is None:
+            continue
+        assert isinstance(name, KeyName)
+        if key in found:
+            scope.say("E038", name.span, f"{key.name} stands twice here", "keep one of them")
+        else:
+            found.append(key)
+    return tuple(found)
+
+
+def key_of(scope: Scope, name: KeyName) -> Key | None:
+    """The key that is named, or null with a mistake noted."""
+    tonic = TONICS.get(name.tonic.text)
+    if tonic is None:
+        hint = did_you_mean(name.tonic.text, TONICS) if len(name.tonic.text) < 3 else None
+        scope.say(
+            "E035",
+            name.tonic.span,
+            f'"{name.tonic.text}" is no note that a key can stand on',
+            hint or "such as: D minor, F# major, Bb minor",
+        )
+        return None
+    return Key(tonic, name.mode)
+
+
+def dial_of(scope: Scope, statement: DialStatement) -> Dial | None:
+    """The dial that a statement defines, or null with a mistake noted."""
+    name = statement.name.text
+    place = f"dial {name}"
+    unit = statement.range.hi.unit
+    kinds = (UNITS[unit][0],) if unit else ()
+    found = ends(scope, statement.range, place, kinds, plain=unit is None)
+    if found is None:
+        return None
+    lo, hi = found
+    if lo == hi:
+        scope.say("E027", statement.range.span, f"`{place}` has nowhere to turn: both ends are the same")
+        return None
+    given = statement.default
+    if given.unit is None and unit is not None:
+        given = type(given)(given.value, unit, given.span)
+    default = number(scope, given, place, kinds, plain=unit is None)
+    if default is None:
+        return None
+    if not lo <= default <= hi:
+        scope.say("E028", given.span, f"the default of `{place}` is outside its range")
+        return None
+    match statement.effect.text:
+        case "now":
+            return Dial(name, float(lo), float(hi), float(default), "now", statement.span)
+        case "beat":
+            return Dial(name, float(lo), float(hi), float(default), "next beat", statement.span)
+        case "bar":
+            return Dial(name, float(lo), float(hi), float(default), "next bar", statement.span)
+        case "section":
+            return Dial(name, float(lo), float(hi), float(default), "next section", statement.span)
+    scope.say(
+        "E029",
+        statement.effect.span,
+        f"a dial does not take effect at the next {statement.effect.text}",
+        "write `now`, or `at next` beat, bar or section",
+    )
+    return None

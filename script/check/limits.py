@@ -1,0 +1,271 @@
+"""What one bar may ask of the composer, so that no script makes the music late."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+from ..expression import steps
+from ..piece import (
+    Bring,
+    Bus,
+    Drop,
+    Effects,
+    Event,
+    Expression,
+    FireSting,
+    Hold,
+    Line,
+    Move,
+    Play,
+    Pool,
+    Rest,
+    Section,
+    SetDial,
+    Solo,
+    Step,
+    Sting,
+    Window,
+)
+from ..problems import short
+from ..words import (
+    MOST_BEGINNINGS,
+    MOST_BUSES,
+    MOST_EVENTS,
+    MOST_HITS,
+    MOST_LINES,
+    MOST_MOVES,
+    MOST_ONWARD,
+    MOST_STEPS,
+    MOST_WEIGHT_STEPS,
+    MOST_WEIGHTS,
+)
+from .scope import Scope
+
+_STEPS = "a number or a dial is one step, and a `random` is eight"
+_SOLO = 12
+"""What a `solo` costs for each part that it may silence, in steps."""
+_PART_IT = "part it into several sections"
+
+
+def refuse_large_sections(
+    scope: Scope, sections: Iterable[Section], events: Iterable[Event], meter: tuple[int, int]
+) -> None:
+    """Note the sections that have more in some bar than can be composed before it is heard."""
+    stings = _stings(events)
+    for section in sections:
+        name = f"section {short(section.name)}"
+        if len(section.lines) > MOST_LINES:
+            message = f"{name} has {len(section.lines):,} lines; at most {MOST_LINES} are taken"
+            scope.say("E047", section.span, message, _PART_IT)
+            continue
+        begin, bar = _most(_beginnings(section))
+        begin += stings
+        if begin > MOST_BEGINNINGS:
+            what = "loops, patterns and stings" if stings else "loops and patterns"
+            message = f"{begin:,} {what} may begin in bar {bar} of {name}"
+            hint = f"{_PART_IT}; a line that sets in within a bar counts for every part that it begins"
+            scope.say("E047", section.span, f"{message}; at most {MOST_BEGINNINGS} are taken", hint)
+        fall, bar = _most(_hits(section, meter))
+        if fall > MOST_HITS:
+            message = f"{fall:,} hits may fall in bar {bar} of {name}; at most {MOST_HITS} are taken"
+            scope.say("E047", section.span, message, "let fewer patterns play at a time")
+        taken, bar = _most(_calculation(section, meter))
+        if taken > MOST_STEPS:
+            message = f"the lines of {name} take {taken:,} steps of calculation in bar {bar}"
+            hint = f"{_STEPS}; those of a pattern count for each hit, and a `solo` for each part"
+            scope.say("E047", section.span, f"{message}; at most {MOST_STEPS:,} are taken", hint)
+
+
+def refuse_many(
+    scope: Scope,
+    pools: Iterable[Pool],
+    buses: Sequence[Bus],
+    moves: Sequence[Move],
+    events: Sequence[Event],
+    stings: dict[str, Sting],
+) -> None:
+    """Note where there are more of a kind than can be looked at in a bar."""
+    for pool in pools:
+        name = f"pool {short(pool.name)}"
+        count = len(pool.weights)
+        taken = sum(steps(weight.when) for weight in pool.weights if weight.when is not None)
+        if count > MOST_WEIGHTS:
+            message = f"{name} has {count} weights; at most {MOST_WEIGHTS} are taken"
+            scope.say("E048", pool.span, message, "make two pools of it")
+        elif taken > MOST_WEIGHT_STEPS:
+            message = f"the weights of {name} take {taken} steps of calculation"
+            scope.say("E048", pool.span, f"{message}; at most {MOST_WEIGHT_STEPS} are taken", _STEPS)
+    if len(buses) > MOST_BUSES:
+        message = f"there are {len(buses)} buses; at most {MOST_BUSES} are taken"
+        scope.say("E048", buses[MOST_BUSES].span, message)
+    if len(events) > MOST_EVENTS:
+        message = f"there are {len(events):,} events; at most {MOST_EVENTS} are taken"
+        scope.say("E048", events[MOST_EVENTS].span, message)
+    else:
+        _calculated(scope, "the events take", [(event, _event_steps(event, stings)) for event in events])
+    if len(moves) > MOST_MOVES:
+        message = f"there are {len(moves):,} moves; at most {MOST_MOVES:,} are taken"
+        scope.say("E048", moves[MOST_MOVES].span, message)
+        return
+    onward: dict[str | None, list[Move]] = {}
+    for move in moves:
+        onward.setdefault(move.origin, []).append(move)
+    from_any = onward.pop(None, [])
+    for origin, own in chain([(None, [])], onward.items()):
+        name = "any section" if origin is None else f"section {short(origin)}"
+        leading = [*from_any, *own]
+        if len(leading) > MOST_ONWARD:
+            message = f"{len(leading):,} moves lead on from {name}"
+            if own and from_any:
+                message += ", those of `any` among them"
+            scope.say("E048", leading[-1].span, f"{message}; at most {MOST_ONWARD} are taken")
+            if origin is None:
+                return
+        else:
+            # The end of a section is looked at twice: a bar ahead as well, for a move through a fill.
+            asked = [(move, 2 * steps(move.when)) for move in leading if move.when is not None]
+            _calculated(scope, f"the moves from {name} take", asked)
+
+
+def _calculated(scope: Scope, what: str, taken: Sequence[tuple[Move | Event, int]]) -> None:
+    """Note the first of what calculates together beyond what is taken."""
+    total = sum(steps for _, steps in taken)
+    if total > MOST_STEPS:
+        message = f"{what} {total:,} steps of calculation in a bar; at most {MOST_STEPS:,} are taken"
+        scope.say("E048", taken[-1][0].span, message, _STEPS)
+
+
+def hits_in_a_bar(pattern: Sequence[Step], steps_in_a_bar: int) -> int:
+    """How many steps of a pattern may sound in one bar, at most: it repeats over the bar lines."""
+    if not pattern:
+        return 0
+    sounding = [step.chance > 0 for step in pattern]
+    whole, rest = divmod(steps_in_a_bar, len(sounding))
+    window = most = sum(sounding[:rest])
+    for first in range(len(sounding)):
+        window += sounding[(first + rest) % len(sounding)] - sounding[first]
+        most = max(most, window)
+    return whole * sum(sounding) + most
+
+
+def steps_in_a_bar(meter: tuple[int, int]) -> int:
+    """Sixteenths in a bar."""
+    return meter[0] * 16 // meter[1]
+
+
+Changes = Counter[int]
+"""By bar of a section, from 0: how many more there are from it on."""
+
+
+def _bars(window: Window, section: Section) -> tuple[int, int]:
+    """The bars of a section, from 0 and the last exclusive, in which a line may be at work."""
+    longest = section.lengths[-1]
+    first = window.at_bar - 1
+    if window.for_bars is None:
+        return first, longest
+    return first, min(longest, first + window.for_bars + (window.at_beat != 1))
+
+
+def _over(changes: Changes, first: int, last: int, count: int = 1) -> None:
+    changes[first] += count
+    changes[last] -= count
+
+
+def _beginnings(section: Section) -> Changes:
+    """Sounds that may begin: a brought part does at each bar line and wherever a line cuts its bar."""
+    changes: Changes = Counter()
+    at_work: dict[str, list[tuple[int, int]]] = {}
+    cuts: set[tuple[str | None, int, object]] = set()
+    for line in section.lines:
+        if isinstance(line, Play):
+            _over(changes, *_bars(line.window, section))
+        elif isinstance(line, Bring | Hold):
+            at_work.setdefault(line.part, []).append(_bars(line.window, section))
+        if isinstance(line, Bring | Hold | Rest | Drop | Solo) and line.window.at_beat != 1:
+            part, window = None if isinstance(line, Solo) else line.part, line.window
+            cuts.add((part, window.at_bar - 1, window.at_beat))
+            if window.for_bars is not None:
+                cuts.add((part, window.at_bar - 1 + window.for_bars, window.at_beat))
+    for spans in at_work.values():
+        done = 0
+        for first, last in sorted(spans):
+            if last > done:
+                _over(changes, max(first, done), last)
+                done = last
+    for part, bar, _ in cuts:
+        # A solo cuts the bars of all that sounds.
+        _over(changes, bar, bar + 1, len(at_work) if part is None else part in at_work)
+    return changes
+
+
+def _hits(section: Section, meter: tuple[int, int]) -> Changes:
+    changes: Changes = Counter()
+    for line in section.lines:
+        if isinstance(line, Play):
+            _over(changes, *_bars(line.window, section), hits_in_a_bar(line.steps, steps_in_a_bar(meter)))
+    return changes
+
+
+def _most(changes: Changes) -> tuple[int, int]:
+    """The greatest count, and the first bar that has it, from 1."""
+    count, most, at = 0, 0, 0
+    for bar in sorted(changes):
+        count += changes[bar]
+        if count > most:
+            most, at = count, bar
+    return most, at + 1
+
+
+def _calculation(section: Section, meter: tuple[int, int]) -> Changes:
+    """Steps of calculation that the lines of a section take."""
+    changes: Changes = Counter()
+    parts = len({line.part for line in section.lines if isinstance(line, Bring | Hold | Play)})
+    for line in section.lines:
+        _over(changes, *_bars(line.window, section), _line_steps(line, parts, steps_in_a_bar(meter)))
+    return changes
+
+
+def _line_steps(line: Line, parts: int, bar: int) -> int:
+    asked = 0 if line.window.when is None else steps(line.window.when)
+    if isinstance(line, Solo):
+        # Every other part asks whether it is silenced.
+        return (asked + _SOLO) * parts
+    if isinstance(line, Play):
+        return asked + _mix_steps(line.gain, line.pan, line.effects) * hits_in_a_bar(line.steps, bar)
+    if isinstance(line, Bring):
+        return asked + _mix_steps(line.gain, line.pan, line.effects)
+    return asked
+
+
+def _mix_steps(gain: Expression, pan: Expression, effects: Effects) -> int:
+    found: list[Expression | None] = [gain, pan, *(send.amount for send in effects.sends)]
+    found += [hz for filter in effects.filters for hz in (filter.hz, filter.to_hz)]
+    if effects.duck is not None:
+        found.append(effects.duck.depth_db)
+    return sum(steps(expression) for expression in found if expression is not None)
+
+
+def _stings(events: Iterable[Event]) -> int:
+    """How many stings may be fired in one bar: those of time and conditions, and those of one gesture."""
+    by_gesture: Counter[tuple[str, str | None]] = Counter()
+    timed = 0
+    for event in events:
+        if isinstance(event.action, FireSting):
+            if event.trigger.kind in ("when", "after", "every"):
+                timed += 1
+            else:
+                by_gesture[event.trigger.kind, event.trigger.name] += 1
+    return timed + max(by_gesture.values(), default=0)
+
+
+def _event_steps(event: Event, stings: dict[str, Sting]) -> int:
+    taken = 0 if event.trigger.when is None else steps(event.trigger.when)
+    action = event.action
+    if isinstance(action, SetDial):
+        taken += steps(action.value)
+    elif isinstance(action, FireSting) and action.sting in stings:
+        sting = stings[action.sting]
+        taken += _mix_steps(sting.gain, sting.pan, sting.effects)
+    return taken

@@ -1,0 +1,347 @@
+"""Sections: their lengths, and the lines that say what sounds in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ..piece import (
+    Bring,
+    Drop,
+    Effects,
+    Expression,
+    Hold,
+    Length,
+    Line,
+    Number,
+    Play,
+    Rest,
+    Section,
+    Solo,
+    Vary,
+    Window,
+)
+from ..problems import counted
+from ..text.tree import (
+    At,
+    DuckClause,
+    Feel,
+    FilterClause,
+    Flag,
+    Lasting,
+    LineStatement,
+    Mix,
+    Name,
+    Odds,
+    Range,
+    SectionStatement,
+    SendClause,
+)
+from ..words import MOST_BARS
+from .effects import effects_of, known_part
+from .events import chance_of, known_pool, one_in_of
+from .pattern import steps_of
+from .scope import Scope
+from .units import amount, bars, condition, ends, length, number, written
+
+_TIMING = frozenset(("at", "for", "when", "chance", "one in"))
+_MIX = frozenset(("gain", "pan", "to", "duck", "filter", "reverse"))
+_FITTING = {
+    "bring": _TIMING | _MIX | {"over", "out over", "half time", "double time"},
+    "play": _TIMING | _MIX | {"swing", "humanise"},
+    "rest": _TIMING,
+    "drop": _TIMING,
+    "solo": _TIMING,
+    "hold": _TIMING,
+    "vary": _TIMING,
+}
+_WHY_NOT = {
+    "bring": "it moves the hits of a pattern; a loop has its own feel",
+    "play": "hits ring as they are",
+    "rest": "a part rests at once",
+    "drop": "a part drops at once",
+    "solo": "the other parts rest at once",
+    "hold": "what is held goes on as it is",
+    "vary": "it only draws another stem",
+}
+_STRAIGHT, _HARDEST_SWING = Fraction(1, 2), Fraction(3, 4)
+_MOST_HUMANISE_SECONDS = Fraction(1, 20)
+_ONE = Fraction(1)
+_NONE = Number(0.0)
+_DRY = Effects()
+
+
+@dataclass(slots=True)
+class _Modifiers:
+    """What the modifiers of one line say."""
+
+    at_bar: int = 1
+    at_beat: Fraction = _ONE
+    for_bars: int | None = None
+    when: Expression | None = None
+    chance: float | None = None
+    one_in: int | None = None
+    over: Length | None = None
+    out_over: Length | None = None
+    gain: Expression = _NONE
+    pan: Expression = _NONE
+    swing: float = 0.5
+    humanise_seconds: float = 0.0
+    reverse: bool = False
+    time: Fraction = _ONE
+    effects: Effects = _DRY
+
+    def window(self) -> Window:
+        return Window(self.at_bar, self.at_beat, self.for_bars, self.when, self.chance, self.one_in)
+
+
+def section_of(scope: Scope, statement: SectionStatement, beats: int | None) -> Section | None:
+    """The section that a statement describes, or null if its head has a mistake.
+
+    `beats`: in a bar; null if that is not known.
+    """
+    lengths: tuple[int, ...] | None = None
+    if statement.length is not None:
+        lengths = _lengths(scope, statement.length, statement.name)
+    lines: list[Line] = []
+    within = lengths
+    for line in statement.lines:
+        if isinstance(line, LineStatement):
+            made = _line(scope, line, statement.name, within, beats)
+            if made is not None:
+                lines.append(made)
+        elif line.word is None:
+            # It may have headed a section of its own.
+            within = None
+    if statement.name is None or lengths is None:
+        return None
+    return Section(statement.name.text, lengths, tuple(lines), statement.span)
+
+
+def _lengths(scope: Scope, range_: Range, name: Name | None) -> tuple[int, ...] | None:
+    """What is drawn from: multiples of 4 bars in the range, of 2 if it begins below 4."""
+    found = ends(
+        scope,
+        range_,
+        f"section {name.text}" if name else "section",
+        ("bars",),
+        bounds=(1, MOST_BARS),
+        shown=f"1 to {MOST_BARS:,} bars",
+        whole=True,
+    )
+    if found is None:
+        return None
+    lo, hi = int(found[0]), int(found[1])
+    if lo == hi:
+        return (lo,)
+    unit = 2 if lo < 4 else 4
+    lengths = tuple(range(-(-lo // unit) * unit, hi + 1, unit))
+    if not lengths:
+        scope.say(
+            "E042",
+            range_.span,
+            f"no length lies in {lo}..{hi} bars: a range is drawn in multiples of {unit} bars",
+            f"give one length, such as {lo} bars, or a wider range",
+        )
+        return None
+    return lengths
+
+
+def _line(
+    scope: Scope, line: LineStatement, section: Name | None, lengths: Sequence[int] | None, beats: int | None
+) -> Line | None:
+    """The line that a statement describes, or null if it names something unknown or is not sounded yet."""
+    said = _modifiers(scope, line, section, lengths, beats)
+    part, window = line.part.text, said.window()
+    match line.word:
+        case "play":
+            assert line.pool is not None
+            steps = steps_of(scope, line.pattern)
+            if not known_pool(scope, line.pool, line.word, "hits"):
+                return None
+            return Play(
+                part,
+                line.pool.text,
+                steps,
+                window,
+                said.gain,
+                said.pan,
+                line.text,
+                line.span,
+                said.effects,
+                said.swing,
+                said.humanise_seconds,
+                said.reverse,
+            )
+        case "bring":
+            assert line.pool is not None
+            if not known_pool(scope, line.pool, line.word, "loops"):
+                return None
+            return Bring(
+                part,
+                line.pool.text,
+                window,
+                said.over,
+                said.out_over,
+                said.gain,
+                said.pan,
+                line.text,
+                line.span,
+                said.effects,
+                said.time,
+                said.reverse,
+            )
+        case "vary":
+            assert line.every is not None
+            every = bars(scope, line.every, "every")
+            if not known_part(scope, line.part) or every is None:
+                return None
+            return Vary(part, every, window, line.text, line.span)
+    if not known_part(scope, line.part):
+        return None
+    return _PLAIN[line.word](part, window, line.text, line.span)
+
+
+_PLAIN: dict[str, type[Rest | Drop | Solo | Hold]] = {"rest": Rest, "drop": Drop, "solo": Solo, "hold": Hold}
+
+
+def _modifiers(
+    scope: Scope, line: LineStatement, section: Name | None, lengths: Sequence[int] | None, beats: int | None
+) -> _Modifiers:
+    said = _Modifiers()
+    seen: set[str] = set()
+    effects: list[SendClause | DuckClause | FilterClause] = []
+    for modifier in line.modifiers:
+        word = _word(modifier)
+        if word not in _FITTING[line.word]:
+            shown = modifier.kind.text if isinstance(modifier, FilterClause) else word
+            scope.say("E039", modifier.span, f"`{shown}` does not fit `{line.word}`: {_WHY_NOT[line.word]}")
+            continue
+        if isinstance(modifier, SendClause | DuckClause | FilterClause):
+            effects.append(modifier)
+            continue
+        if word in seen:
+            scope.say("E038", modifier.span, f"`{word}` stands twice in this line", "keep one of them")
+            continue
+        seen.add(word)
+        match modifier:
+            case At():
+                _at(scope, modifier, said, section, lengths, beats)
+            case Lasting(word="for"):
+                said.for_bars = bars(scope, modifier.length, "for")
+            case Lasting(word="over"):
+                said.over = length(scope, modifier.length, "over")
+            case Lasting():
+                said.out_over = length(scope, modifier.length, "out over")
+            case Mix(word="when"):
+                said.when = condition(scope, modifier.term, "when")
+            case Mix(word="gain"):
+                said.gain = amount(scope, modifier.term, "gain", "dB", (-96, 24), plain=False) or said.gain
+            case Mix():
+                said.pan = amount(scope, modifier.term, "pan", "", (-1, 1), plain=True) or said.pan
+            case Odds(word="chance"):
+                said.chance = chance_of(scope, modifier)
+            case Odds():
+                said.one_in = one_in_of(scope, modifier)
+            case Feel():
+                _feel(scope, modifier, said)
+            case Flag(word="reverse"):
+                said.reverse = True
+            case Flag(word=word):
+                if said.time != 1:
+                    scope.say("E038", modifier.span, "a loop is in half time or in double time, not both")
+                said.time = Fraction(1, 2) if word == "half time" else Fraction(2)
+    said.effects = effects_of(scope, effects)
+    if said.for_bars is not None and lengths is not None:
+        _warn_if_cut(scope, line, said, section, lengths[-1])
+    return said
+
+
+def _word(modifier: object) -> str:
+    """What a line may have once (effects: by kind)."""
+    match modifier:
+        case At():
+            return "at"
+        case SendClause():
+            return "to"
+        case DuckClause():
+            return "duck"
+        case FilterClause():
+            return "filter"
+        case Lasting() | Mix() | Odds() | Feel() | Flag():
+            return modifier.word
+    raise AssertionError(modifier)
+
+
+def _feel(scope: Scope, feel: Feel, said: _Modifiers) -> None:
+    if feel.word == "swing":
+        bounds = (_STRAIGHT, _HARDEST_SWING)
+        swing = number(scope, feel.amount, "swing", ("",), bounds=bounds, shown="50% (straight) to 75%")
+        said.swing = said.swing if swing is None else float(swing)
+    else:
+        late = number(
+            scope,
+            feel.amount,
+            "humanise",
+            ("s",),
+            bounds=(0, _MOST_HUMANISE_SECONDS),
+            shown="0 to 50 ms",
+        )
+        said.humanise_seconds = said.humanise_seconds if late is None else float(late)
+
+
+def _warn_if_cut(
+    scope: Scope, line: LineStatement, said: _Modifiers, section: Name | None, longest: int
+) -> None:
+    assert said.for_bars is not None
+    if said.at_bar <= longest < said.at_bar + said.for_bars - 1:
+        place = next(m.span for m in line.modifiers if isinstance(m, Lasting) and m.word == "for")
+        where = f"section {section.text}" if section else "its section"
+        since = f" from bar {said.at_bar} on" if said.at_bar > 1 else ""
+        scope.say(
+            "W006",
+            place,
+            f"{where} ends before these {said.for_bars} bars{since} are over (it has at most {longest})",
+            "shorten it, or leave `for` out: a line lasts to its section's end",
+        )
+
+
+def _at(
+    scope: Scope,
+    at: At,
+    said: _Modifiers,
+    section: Name | None,
+    lengths: Sequence[int] | None,
+    beats: int | None,
+) -> None:
+    if at.beat is not None:
+        beat = number(scope, at.beat, "beat", plain=True)
+        if beat is not None and (beat < 1 or (beats is not None and beat >= beats + 1)):
+            scope.say(
+                "E034", at.beat.span, f"beat {written(at.beat)} is outside the bar ({beats or 4} beats)"
+            )
+        elif beat is not None:
+            said.at_beat = beat
+    bar = number(scope, at.bar, "at bar", plain=True, whole=True)
+    if bar is None:
+        return
+    where = f"section {section.text}" if section else "its section"
+    if bar < 1:
+        scope.say("E034", at.bar.span, f"bar {bar} is outside {where}: bars count from 1")
+        return
+    said.at_bar = int(bar)
+    if lengths is None:
+        return
+    if bar > lengths[-1]:
+        shown = f"{lengths[0]}..{lengths[-1]}" if len(lengths) > 1 else str(lengths[0])
+        scope.say(
+            "E034", at.bar.span, f"bar {bar} is outside {where} ({shown} bar{'s' if shown != '1' else ''})"
+        )
+    elif bar > lengths[0]:
+        scope.say(
+            "W004",
+            at.bar.span,
+            f"bar {bar} is reached only when {where} is drawn long enough"
+            f" (it may have {counted(lengths[0], 'bar')})",
+        )

@@ -1,0 +1,82 @@
+"""Patterns: steps of a sixteenth, written out or spread evenly."""
+
+from __future__ import annotations
+
+from ..piece import Span, Step
+from ..text.tree import Euclid, Name
+from .scope import Scope
+from .units import number
+
+_MOST_STEPS = 1024
+_MOST_EUCLID = 64
+
+
+def steps_of(scope: Scope, pattern: Name | Euclid | None) -> tuple[Step, ...]:
+    """The steps that a pattern says; none, with a mistake noted, if it has one."""
+    if isinstance(pattern, Euclid):
+        return _spread(scope, pattern)
+    return () if pattern is None else _written(scope, pattern)
+
+
+def euclid(hits: int, steps: int, rotate: int = 0) -> tuple[bool, ...]:
+    """`hits` over `steps` as evenly as can be, the first on step 0, then moved `rotate` steps later.
+
+    Bjorklund's rhythm as Toussaint gives it ("The Euclidean Algorithm Generates Traditional Musical Rhythms",
+    2005), by Bresenham's rule, which gives the same necklaces.
+    """
+    return tuple((step - rotate) % steps * hits % steps < hits for step in range(steps))
+
+
+def _spread(scope: Scope, pattern: Euclid) -> tuple[Step, ...]:
+    hits = number(scope, pattern.hits, "euclid", plain=True, bounds=(1, _MOST_EUCLID), whole=True)
+    steps = number(scope, pattern.steps, "euclid in", plain=True, bounds=(1, _MOST_EUCLID), whole=True)
+    rotate = 0
+    if pattern.rotate is not None:
+        most = int(steps or _MOST_EUCLID) - 1
+        turned = number(scope, pattern.rotate, "rotate", plain=True, bounds=(0, most), whole=True)
+        if turned is None:
+            return ()
+        rotate = int(turned)
+    if hits is None or steps is None:
+        return ()
+    if hits > steps:
+        scope.say(
+            "E036",
+            pattern.span,
+            f"{hits} hits do not go into {steps} steps",
+            f"such as: euclid {steps} in {hits}",
+        )
+        return ()
+    return tuple(Step(float(hit), False) for hit in euclid(int(hits), int(steps), rotate))
+
+
+def _written(scope: Scope, pattern: Name) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    for index, character in enumerate(pattern.text):
+        if character == " ":
+            continue
+        if character in "xX":
+            steps.append(Step(1.0, character == "X"))
+        elif character == ".":
+            steps.append(Step(0.0, False))
+        elif character in "123456789":
+            steps.append(Step(int(character) / 10, False))
+        else:
+            column = pattern.span.column + 1 + index
+            line = pattern.span.line
+            scope.say(
+                "E036",
+                Span(line, column, line, column + 1),
+                f"`{character}` is no step",
+                "steps are x (hit), X (accent), . (rest) and 1 to 9 (chance in tenths)",
+            )
+            return ()
+    if not steps:
+        scope.say("E036", pattern.span, "this pattern has no steps", 'such as: "x... x.x."')
+    elif len(steps) > _MOST_STEPS:
+        scope.say(
+            "E036",
+            pattern.span,
+            f"this pattern has {len(steps):,} steps; at most {_MOST_STEPS:,} are taken",
+        )
+    return tuple(steps)

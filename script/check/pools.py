@@ -1,0 +1,288 @@
+"""Pools: queries over the vault, and what leaves one without a stem."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Literal
+
+from ..catalogue import Catalogue
+from ..piece import Clause, Key, Pool, Span, Weight
+from ..text.tree import (
+    Attribute,
+    MaxShift,
+    MaxStretch,
+    Name,
+    NeverTwice,
+    PoolStatement,
+    PreferFresh,
+    Range,
+    Weighted,
+)
+from ..words import ROLES, ROLES_BY_OTHER_NAMES, TONAL_ROLES
+from .header import HIGHEST_BPM, LOWEST_BPM, keys_of
+from .scope import Scope, needs_text
+from .units import bars, condition, ends, number
+
+_SHAPES = {"loops": ("loop", "sustained"), "hits": ("hit",)}
+_SINGLE = frozenset(("role", "holder", "set", "energy", "tempo"))
+"""Of what a stem has one."""
+_OF_LOOPS = {
+    "tempo": "they have none",
+    "max stretch": "they are never stretched",
+    "max shift": "they go to the nearest tone of the key",
+}
+"""What only loops can be asked for, and why."""
+_UNTUNED = frozenset(("beats", "tops"))
+"""Roles that are never shifted in pitch."""
+_USUAL_STRETCH = 0.12
+_USUAL_SHIFT_ST = 3
+
+
+def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None) -> Pool:
+    """The pool that a statement defines; a clause with a mistake, once noted, is left out."""
+    clauses = [Clause("shape", _SHAPES[statement.shape])]
+    key: Literal["fits", "any"] | tuple[Key, ...] | None = None
+    stretch: float | None = None
+    never: int | None = None
+    fresh = False
+    shift = _USUAL_SHIFT_ST
+    weights: list[tuple[Weight, Weighted]] = []
+    seen: set[str] = set()
+
+    def once(word: str, clause: Attribute | MaxStretch | MaxShift | NeverTwice | PreferFresh) -> None:
+        if word in seen:
+            hint = "join its values with `or`" if word in _SINGLE else "keep one of them"
+            scope.say("E038", clause.span, f"`{word}` stands twice in this pool", hint)
+        elif statement.shape == "hits" and word in _OF_LOOPS:
+            scope.say("E039", clause.span, f"`{word}` does not fit hits: {_OF_LOOPS[word]}")
+        seen.add(word)
+
+    for clause in statement.clauses:
+        match clause:
+            case Attribute(column="key"):
+                if not clause.negated:
+                    once("key", clause)
+                keys = _keys(scope, clause)
+                if keys is None:
+                    continue
+                if not clause.negated:
+                    key = keys
+                if not isinstance(keys, str):
+                    clauses.append(Clause("key", tuple(k.name for k in keys), clause.negated))
+            case Attribute():
+                if clause.column in _SINGLE and not clause.negated:
+                    once(clause.column, clause)
+                values = _values(scope, clause, catalogue)
+                if values:
+                    clauses.append(Clause(clause.column, values, clause.negated))
+            case NeverTwice(within=within):
+                once("never twice", clause)
+                never = bars(scope, within, "never twice in")
+            case PreferFresh():
+                once("prefer fresh", clause)
+                fresh = True
+            case MaxStretch(amount=amount):
+                once("max stretch", clause)
+                found = number(
+                    scope, amount, "max stretch", ("",), bounds=(0, Fraction(1, 2)), shown="0% to 50%"
+                )
+                stretch = None if found is None else float(found)
+            case MaxShift(amount=amount):
+                once("max shift", clause)
+                shifted = number(
+                    scope, amount, "max shift", ("st",), bounds=(0, 12), shown="0 to 12 st", whole=True
+                )
+                shift = shift if shifted is None else int(shifted)
+            case Weighted():
+                weight = _weight(scope, clause, catalogue)
+                if weight is not None:
+                    weights.append((weight, clause))
+    pool = Pool(
+        name=statement.name.text,
+        clauses=tuple(clauses),
+        key="any",
+        max_stretch=_USUAL_STRETCH if stretch is None else stretch,
+        never_twice_bars=never,
+        prefer_fresh=fresh,
+        span=statement.span,
+        max_shift_st=shift,
+        weights=tuple(weight for weight, _ in weights),
+    )
+    if key is None:
+        tonal = not pool.hits and (not pool.roles or bool(TONAL_ROLES & set(pool.roles)))
+        key = "fits" if tonal else "any"
+    pool = replace(pool, key=key)
+    tuned = not pool.roles or bool(set(pool.roles) - _UNTUNED)
+    for unheard in statement.clauses:
+        if isinstance(unheard, MaxShift) and not pool.hits and (pool.key != "fits" or not tuned):
+            hint = "say `key fits` as well" if tuned else None
+            scope.say("W008", unheard.span, "`max shift` changes nothing: stems are not shifted here", hint)
+    for weight, said in weights:
+        if weight.factor == 1:
+            scope.say("W008", said.span, "`weight 1` is what every stem has")
+        elif weight.clause in clauses:
+            scope.say(
+                "W008", said.span, "every stem of this pool has it: the weight lifts none above another"
+            )
+    return pool
+
+
+def _weight(scope: Scope, clause: Weighted, catalogue: Catalogue | None) -> Weight | None:
+    """What a `weight` clause says, or null with a mistake noted."""
+    factor = number(
+        scope, clause.factor, "weight", plain=True, bounds=(0, 1000), shown="more than 0, at most 1,000"
+    )
+    if factor == 0:
+        scope.say(
+            "E028", clause.factor.span, "`weight 0` is out of bounds: more than 0, at most 1,000",
+            "to leave stems out, write `not` before what they have",
+        )  # fmt: skip
+        return None
+    attribute = clause.attribute
+    if attribute.column == "key" and isinstance(attribute.values[0], Name):
+        scope.say("E039", attribute.span, f"`weight` takes named keys, not `key {attribute.values[0].text}`")
+        return None
+    if attribute.column == "key":
+        named = keys_of(scope, attribute.values)
+        values: tuple[str | tuple[float, float], ...] = tuple(k.name for k in named)
+    else:
+        values = _values(scope, attribute, catalogue)
+    when = None if clause.when is None else condition(scope, clause.when, "when")
+    if factor is None or not values or (clause.when is not None and when is None):
+        return None
+    return Weight(float(factor), Clause(attribute.column, values), when)
+
+
+def _keys(scope: Scope, clause: Attribute) -> Literal["fits", "any"] | tuple[Key, ...] | None:
+    first = clause.values[0]
+    if isinstance(first, Name):
+        if clause.negated:
+            scope.say(
+                "E039", clause.span, f"`not key {first.text}` says nothing", "name the keys to leave out"
+            )
+            return None
+        return "fits" if first.text == "fits" else "any"
+    return keys_of(scope, clause.values) or None
+
+
+def _values(
+    scope: Scope, clause: Attribute, catalogue: Catalogue | None
+) -> tuple[str | tuple[float, float], ...]:
+    values: list[str | tuple[float, float]] = []
+    seen: set[object] = set()
+    for value in clause.values:
+        found: str | tuple[float, float] | None
+        if isinstance(value, Range):
+            found = _range(scope, value, clause.column)
+        else:
+            assert isinstance(value, Name)
+            needs_text(scope, value, clause.column)
+            found = value.text
+        if found is None:
+            continue
+        told = found.casefold() if isinstance(found, str) else found
+        if told in seen:
+            scope.say("E038", value.span, "this stands twice here", "keep one of them")
+            continue
+        seen.add(told)
+        values.append(found)
+        if isinstance(value, Name):
+            if clause.column == "role":
+                roles = {*ROLES, *(catalogue.roles if catalogue else ())}
+                _known(scope, "W001", "role", value, roles, ROLES_BY_OTHER_NAMES.get(value.text))
+            elif clause.column == "holder" and catalogue is not None:
+                _known(scope, "W005", "holder", value, catalogue.holders)
+    return tuple(values)
+
+
+def _known(
+    scope: Scope, code: str, kind: str, name: Name, known: Collection[str], meant: str | None = None
+) -> None:
+    if name.text not in known:
+        hint = f'that role is called "{meant}" here' if meant in known else None
+        scope.unknown(code, kind, name, sorted(known), hint)
+
+
+def _range(scope: Scope, value: Range, column: str) -> tuple[float, float] | None:
+    if column == "energy":
+        found = ends(scope, value, "energy", ("",), plain=True, bounds=(0, 1))
+    else:
+        limits = f"{LOWEST_BPM} to {HIGHEST_BPM} bpm"
+        found = ends(
+            scope, value, "tempo", ("bpm",), plain=True, bounds=(LOWEST_BPM, HIGHEST_BPM), shown=limits
+        )
+    return None if found is None else (float(found[0]), float(found[1]))
+
+
+def warn_if_empty(scope: Scope, pool: Pool, name: Name, catalogue: Catalogue, uses: Sequence[str]) -> None:
+    """Note what leaves a pool without a stem that is cleared for each of `uses`, if anything does."""
+    what = _what(pool)
+    count = catalogue.count(pool.clauses)
+    if count == 0:
+        reason = _emptied_by(pool, catalogue, what)
+        hint = "its lines rest until the vault has such stems; ask for less, or add some"
+    else:
+        missing = [use for use in uses if not catalogue.count(pool.clauses, use)]
+        if not missing:
+            return
+        hint = "its lines rest there until a holder consents"
+        said = " or ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))
+        if count == 1:
+            reason = f"1 {what[:-1]} matches, it is not cleared for {said}"
+        else:
+            reason = f"{count} {what} match, none is cleared for {said}"
+    scope.say("W003", name.span, f"pool {pool.name} is empty: {reason}", hint)
+
+
+def warn_if_few_holders(
+    scope: Scope, place: Span, cap: float, pools: Sequence[Pool], catalogue: Catalogue, uses: Sequence[str]
+) -> None:
+    """Note a share cap that so few holders cannot keep to: half each is the least that two can have."""
+    needed = math.ceil(1 / cap - 1e-9)
+    for use in uses:
+        found: set[str] = set()
+        for holder in sorted(catalogue.holders):
+            if any(catalogue.count((*pool.clauses, Clause("holder", (holder,))), use) for pool in pools):
+                found.add(catalogue.holder_id(holder))
+            if len(found) >= needed:
+                break
+        if 0 < len(found) < needed:
+            scope.say(
+                "W007",
+                place,
+                f"a share cap of {cap:.0%} takes {needed} holders, and the pools have {len(found)} for {use}",
+                "the cap skips a holder only while another has a stem to offer",
+            )
+            return
+
+
+def _what(pool: Pool) -> str:
+    shape = "hits" if pool.hits else "loops"
+    return f"{' or '.join(pool.roles)} {shape}" if pool.roles else shape
+
+
+def _emptied_by(pool: Pool, catalogue: Catalogue, what: str) -> str:
+    """The first clause that leaves nothing, the shape and the roles taken as one."""
+    first = [c for c in pool.clauses if c.column == "shape" or (c.column == "role" and not c.negated)]
+    rest = [c for c in pool.clauses if c not in first]
+    left = catalogue.count(first)
+    if left == 0:
+        return f"the vault has no {what}"
+    taken = list(first)
+    for clause in rest:
+        taken.append(clause)
+        now = catalogue.count(taken)
+        if now == 0:
+            if left == 1:
+                return f"1 {what[:-1]} matches, but not {_said(clause)}"
+            return f"{left} {what} match, none with {_said(clause)}"
+        left = now
+    return f"no {what} match"
+
+
+def _said(clause: Clause) -> str:
+    values = [v if isinstance(v, str) else f"{v[0]:g}..{v[1]:g}" for v in clause.values]
+    return f"{'not ' if clause.negated else ''}{clause.column} {' or '.join(values)}"

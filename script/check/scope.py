@@ -1,0 +1,183 @@
+"""What a script's names stand for while it is checked, and the mistakes found so far."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ..piece import Span
+from ..problems import Problem, did_you_mean, problem, short
+from ..text.tree import (
+    Broken,
+    BusStatement,
+    DialStatement,
+    LineStatement,
+    Name,
+    PoolStatement,
+    Script,
+    SectionStatement,
+    StingStatement,
+)
+from ..words import MOST_PROBLEMS, UNITS
+
+_MOST_LISTED = 8
+_ALPHABETS = ("LATIN", "GREEK", "CYRILLIC")
+"""Those with letters that look like each other's."""
+
+
+@dataclass
+class Scope:
+    """Names by kind. A null value: its statement could not be read, so the name is known and no more."""
+
+    pools: dict[str, PoolStatement | None] = field(default_factory=dict)
+    dials: dict[str, DialStatement | None] = field(default_factory=dict)
+    buses: dict[str, BusStatement | None] = field(default_factory=dict)
+    stings: dict[str, StingStatement | None] = field(default_factory=dict)
+    sections: dict[str, SectionStatement] = field(default_factory=dict)
+    parts: set[str] = field(default_factory=set)
+    guessed: set[str] = field(default_factory=set)
+    """Names that statements of no known kind may introduce."""
+    unsure: set[str] = field(default_factory=set)
+    """Kinds of which some statement's name could not be read."""
+    dial_kinds: frozenset[str] = frozenset()
+    """The base units of the dials; all there are, if a dial could not be read."""
+    used: set[tuple[str, str]] = field(default_factory=set)
+    """Kind and name of the dials, buses and stings that something uses."""
+    problems: list[Problem] = field(default_factory=list)
+
+    def say(self, code: str, span: Span, message: str, hint: str | None = None) -> None:
+        self.problems.append(problem(code, span, message, hint))
+
+    def unknown(
+        self, code: str, kind: str, name: Name, known: Iterable[str], hint: str | None = None
+    ) -> None:
+        if kind in self.unsure or name.text in self.guessed:
+            return
+        if hint is None and len(self.problems) < MOST_PROBLEMS:
+            hint = _hint(kind, name.text, list(known))
+        self.say(code, name.span, f'unknown {kind} "{short(name.text)}"', hint)
+
+    def dial_unit(self, name: str) -> str | None:
+        """The base unit of a dial, empty for a plain number; null if its statement could not be read."""
+        dial = self.dials.get(name)
+        if dial is None:
+            return None
+        return UNITS[dial.range.hi.unit][0] if dial.range.hi.unit else ""
+
+    @cached_property
+    def dial_ranges(self) -> Mapping[str, tuple[float, float]]:
+        """From where to where each dial turns, in its base unit; not those that have a mistake there."""
+        found = {}
+        for name, dial in self.dials.items():
+            if dial is None:
+                continue
+            lo, hi = (q.value * (UNITS[q.unit][1] if q.unit else 1) for q in (dial.range.lo, dial.range.hi))
+            if lo <= hi:
+                found[name] = float(lo), float(hi)
+        return found
+
+
+def needs_text(scope: Scope, name: Name, what: str) -> None:
+    """Note a name or text in which nothing stands. `what`: it names."""
+    if not name.text.strip():
+        scope.say("E046", name.span, f"the name after `{what}` is empty", "write one between the quotes")
+
+
+def _hint(kind: str, name: str, known: list[str]) -> str | None:
+    if not known:
+        return f"there is no {kind} yet"
+    near = did_you_mean(name, known)
+    if near is None and len(known) <= _MOST_LISTED:
+        kinds = "buses" if kind == "bus" else f"{kind}s"
+        return f"{kinds} are {', '.join(map(short, sorted(known)))}"
+    return near
+
+
+def scope_of(script: Script) -> Scope:
+    """The names that a script introduces; those that it introduces twice are mistakes."""
+    scope = Scope()
+    for statement in script.statements:
+        match statement:
+            case PoolStatement(name=name):
+                if _new(scope, "pool", name, scope.pools):
+                    scope.pools[name.text] = statement
+            case DialStatement(name=name):
+                if _new(scope, "dial", name, scope.dials):
+                    scope.dials[name.text] = statement
+            case BusStatement(name=name):
+                if _new(scope, "bus", name, scope.buses):
+                    scope.buses[name.text] = statement
+            case StingStatement(name=name):
+                if _new(scope, "sting", name, scope.stings):
+                    scope.stings[name.text] = statement
+            case Broken():
+                _guess(scope, statement)
+            case SectionStatement(name=section_name, lines=lines):
+                if section_name is None:
+                    scope.unsure.add("section")
+                elif _new(scope, "section", section_name, scope.sections):
+                    scope.sections[section_name.text] = statement
+                for line in lines:
+                    match line:
+                        case LineStatement(word="bring" | "play", part=part):
+                            if part.text not in scope.parts:
+                                _doubt_letters(scope, part)
+                            scope.parts.add(part.text)
+                        case Broken():
+                            _guess(scope, line)
+                        case _:
+                            pass
+            case _:
+                pass
+    scope.dial_kinds = _dial_kinds(scope)
+    return scope
+
+
+def _dial_kinds(scope: Scope) -> frozenset[str]:
+    if None in scope.dials.values() or "dial" in scope.unsure or scope.guessed:
+        return frozenset(kind for kind, _ in UNITS.values())
+    units = {dial.range.hi.unit for dial in scope.dials.values() if dial is not None}
+    return frozenset(UNITS[unit][0] for unit in units if unit)
+
+
+def _guess(scope: Scope, broken: Broken) -> None:
+    """Take what cannot be told for granted, so that one broken statement is one mistake."""
+    scope.guessed.update(name.text for name in broken.names)
+    match broken:
+        case Broken("pool", Name(text=name)):
+            scope.pools.setdefault(name, None)
+        case Broken("dial", Name(text=name)):
+            scope.dials.setdefault(name, None)
+        case Broken("bus", Name(text=name)):
+            scope.buses.setdefault(name, None)
+        case Broken("sting", Name(text=name)):
+            scope.stings.setdefault(name, None)
+        case Broken("bring" | "play", Name(text=name)):
+            scope.parts.add(name)
+        case Broken("pool" | "dial" | "bus" | "sting" as kind):
+            scope.unsure.add(kind)
+        case Broken("bring" | "play"):
+            scope.unsure.add("part")
+
+
+def _doubt_letters(scope: Scope, name: Name) -> None:
+    """Note a name with letters of several alphabets: some of them may only look like those that are meant."""
+    if name.text.isascii():
+        return
+    of = {letter: unicodedata.name(letter, "").split(" ")[0] for letter in name.text if letter.isalpha()}
+    found = [alphabet for alphabet in _ALPHABETS if alphabet in of.values()]
+    if len(found) > 1:
+        odd = next(letter for letter, alphabet in of.items() if alphabet in found[1:])
+        message = f'"{short(name.text)}" mixes {" and ".join(each.capitalize() for each in found)} letters'
+        hint = f"type it anew, if the {of[odd].capitalize()} {odd} is not meant"
+        scope.say("W012", name.span, message, hint)
+
+
+def _new(scope: Scope, kind: str, name: Name, known: Iterable[str]) -> bool:
+    if name.text not in known:
+        _doubt_letters(scope, name)
+        return True
+    scope.say("E023", name.span, f'{kind} "{short(name.text)}" is there already', "give each its own name")
+    return False

@@ -1,0 +1,1 @@
+"""Turns text into a tree, with all mistakes at once, and a tree back into canonical text."""

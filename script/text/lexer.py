@@ -1,0 +1,128 @@
+"""A Pygments lexer of the language: a word is what the parser takes it for where it stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import takewhile
+from typing import Any
+
+from pygments.lexer import Lexer
+from pygments.token import (
+    Comment,
+    Error,
+    Keyword,
+    Name,
+    Number,
+    Operator,
+    Punctuation,
+    String,
+    Whitespace,
+)
+
+from ..words import MOST_STATEMENT_TOKENS, UNITS
+from .lalr import Misfit, read, words_of_grammar
+from .logical_lines import Raw, group
+from .tokens import Token, scan
+
+Piece = tuple[int, Any, str]
+"""Where it starts in the text, its Pygments token type, and its text."""
+
+_BETWEEN = re.compile(r"#[^\n]*|[^#]+")
+
+_STEPS = re.compile(r'(")|(x+)|(X+)|(\.+)|([1-9]+)|( +)|[^"xX.1-9 ]+')
+_STEP_KINDS = (Error, String.Delimiter, String.Symbol, String.Escape, Punctuation, Number.Integer, Whitespace)
+"""The type of each group in `_STEPS`, and first that of what is no step."""
+
+_JOINING = frozenset(("and", "or", "not"))
+_PUNCTUATION = frozenset("(),:")
+
+
+class LoomLexer(Lexer):  # type: ignore[misc]
+    """Colours scripts in whatever uses Pygments; found there as `loom` or by `*.loom`.
+
+    A word that is free as a name is a keyword only where the grammar has it. From the first word on that
+    makes no sense in its statement, all words of the grammar are keywords. Statements of either kind are
+    known anywhere, so that lines of a section can be shown without their head.
+    """
+
+    name = "Loom"
+    aliases = ("loom",)
+    filenames = ("*.loom",)
+    mimetypes = ("text/x-loom",)
+
+    def get_tokens_unprocessed(self, text: str) -> Iterator[Piece]:
+        """The pieces of `text`, which joined give `text` again, whatever stands in it. Never raises.
+
+        The time it takes grows with the length of the text, not faster.
+        """
+        keywords = frozenset(words_of_grammar().values())
+        done = 0
+        for raw in group(scan(text).lines):
+            _set_types(raw, keywords)
+            steps = raw.word == "play"
+            before: Token | None = None
+            for token in raw.tokens:
+                yield from _between(text, done, token.start_pos)
+                if steps and token.kind == "string":
+                    yield from _pattern(token)
+                else:
+                    kind = _kind(token, before, keywords)
+                    first = before is None and kind is Keyword
+                    yield token.start_pos, Keyword.Declaration if first else kind, token.text
+                done = token.end_pos
+                before = token
+        yield from _between(text, done, len(text))
+
+
+def _set_types(raw: Raw, keywords: frozenset[str]) -> None:
+    """Let the parser type the tokens of a statement, as far as it makes sense.
+
+    Only as many are read as a statement may have, since deep nesting makes the parser slow.
+    """
+    tokens = list(takewhile(lambda token: token.fault is None, raw.tokens[:MOST_STATEMENT_TOKENS]))
+    if not tokens or tokens[0].text not in keywords:
+        return
+    for start in ("line", "statement") if raw.in_section else ("statement", "line"):
+        misfit = read(tokens, start, explain=False)
+        if not isinstance(misfit, Misfit) or misfit.token is None:
+            return
+        misfit.token.type = ""
+        if misfit.token is not tokens[0]:
+            return
+
+
+def _kind(token: Token, before: Token | None, keywords: frozenset[str]) -> Any:
+    """The Pygments type of a token that the parser has typed, or that by its text if it has not."""
+    if token.kind == "bad":
+        return Error
+    if token.kind == "string":
+        return String.Double
+    if token.kind == "number":
+        return Number.Float if "." in token.text else Number.Integer
+    counted = before is not None and before.kind == "number"
+    if token.type == "UNIT" or (not token.type and counted and token.text in UNITS):
+        return Keyword.Type
+    if token.kind == "symbol":
+        return Punctuation if token.text in _PUNCTUATION else Operator
+    if token.type == "NAME" or token.text not in keywords:
+        return Name
+    return Operator.Word if token.text in _JOINING else Keyword
+
+
+def _pattern(token: Token) -> Iterator[Piece]:
+    """A step string: its hits, accents, rests and chances."""
+    for match in _STEPS.finditer(token.text):
+        yield token.start_pos + match.start(), _STEP_KINDS[match.lastindex or 0], match.group()
+
+
+def _between(text: str, start: int, end: int) -> Iterator[Piece]:
+    """What stands between two tokens: blanks, line ends and comments."""
+    for match in _BETWEEN.finditer(text, start, end):
+        position, found = match.start(), match.group()
+        if found[0] == "#":
+            comment = found.rstrip()
+            yield position, Comment.Single, comment
+            position, found = position + len(comment), found[len(comment) :]
+        if found:
+            yield position, Whitespace, found

@@ -1,0 +1,138 @@
+"""`stemloom royalty` for the accountant: payouts, corrections, and all of it as beancount."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import AmountCommand, engine
+from .output import Door, checked_output, table, write_whole
+from .people import holder_of, people_of
+
+if TYPE_CHECKING:
+    from ..ledger.royalties.engines import Engine
+
+_OUT = click.Path(path_type=Path)
+
+
+def register(royalty: click.Group) -> None:
+    """Add the commands of this module to their group."""
+    for command in (pay, correct, beancount):
+        royalty.add_command(command)
+
+
+@click.command(cls=AmountCommand, short_help="Write down that holders were paid.")
+@click.argument("holder", required=False)
+@click.argument("amount", required=False)
+@click.option("--all", "everybody", is_flag=True, help="Everybody who is due, what is due.")
+@click.option("--currency", metavar="CODE", required=True, help="ISO 4217, such as EUR.")
+@click.option("--reference", required=True, metavar="TEXT", help="Such as the number of a transfer.")
+@click.option("--below-threshold", is_flag=True, help="Though less is due than the terms pay out.")
+@engine
+@click.pass_obj
+def pay(
+    door: Door,
+    holder: str | None,
+    amount: str | None,
+    everybody: bool,
+    currency: str,
+    reference: str,
+    below_threshold: bool,
+    engine: Engine | None,
+) -> None:
+    """Write down that HOLDER (id or name) was paid AMOUNT, or all that is due.
+
+    No money moves: this is the entry that says it did. A mistake is mended with 'royalty correct'.
+    """
+    from ..ledger.division.money import decimal_text, money_text, parse_amount
+    from ..ledger.royalties.record import record_payouts
+
+    if everybody == (holder is not None):
+        raise click.UsageError("name a holder, or --all")
+    people = people_of(door)
+    names = {each.holder: each.name for each in people}
+    with door.log() as log:
+        paid = record_payouts(
+            log,
+            currency.upper(),
+            reference,
+            holder=None if holder is None else holder_of(people, holder),
+            amount=None if amount is None else parse_amount(amount, "a payout"),
+            below_threshold=below_threshold,
+            engine=engine,
+        )
+    rows = [
+        (
+            names.get(each.entry.holder, each.entry.holder),
+            decimal_text(each.entry.amount, 2),
+            decimal_text(each.before.closing - each.entry.amount, 6),
+            each.index,
+        )
+        for each in paid
+    ]
+    whole = money_text(sum(each.entry.amount for each in paid), currency.upper())
+    door.emit(
+        {
+            "currency": currency.upper(),
+            "reference": reference,
+            "payouts": [
+                {
+                    "index": each.index,
+                    "holder": each.entry.holder,
+                    "amount": each.entry.amount,
+                    "closing": each.before.closing - each.entry.amount,
+                }
+                for each in paid
+            ],
+        },
+        f"{whole} paid\n\n{table(('holder', 'paid', 'balance now', 'entry'), rows, right=(1, 2, 3))}",
+    )
+
+
+@click.command(short_help="Mend an income or a payout that was entered wrongly.")
+@click.argument("index", type=click.IntRange(0))
+@click.option("--to", "amount", metavar="AMOUNT", required=True, help="What it should have been, or 0.")
+@click.option("--reason", required=True, metavar="TEXT")
+@click.option("--overpaid", is_flag=True, help="Though a payout was of more than the balance.")
+@click.pass_obj
+def correct(door: Door, index: int, amount: str, reason: str, overpaid: bool) -> None:
+    """Write that the income or payout of entry INDEX should have been another amount.
+
+    The entry stays as it is. What was settled stays, too: the next settlement has the difference.
+    """
+    from ..ledger.division.money import decimal_text, parse_amount
+    from ..ledger.royalties.record import record_correction
+
+    to = parse_amount(amount, "an amount", zero=True)
+    with door.log() as log:
+        at, entry, before = record_correction(log, index, to, reason, overpaid=overpaid)
+    door.emit(
+        {"index": at, "corrects": index, "by": entry.amount, "amount": to, "reason": reason},
+        f"entry {index} was {decimal_text(before)} and is {decimal_text(to)} now, by entry {at}",
+    )
+
+
+@click.command(short_help="All money of the ledger as beancount text.")
+@click.option("--out", type=_OUT, required=True, help="The file to write, such as royalties.beancount.")
+@engine
+@click.pass_obj
+def beancount(door: Door, out: Path, engine: Engine | None) -> None:
+    """Write income, settlements, payouts and corrections as double-entry bookkeeping, for 'bean-check'."""
+    from ..ledger.division.division import rederive
+    from ..ledger.royalties.accounting_formats import beancount_text
+    from ..ledger.royalties.balance import balances
+    from ..ledger.royalties.engines import usage_of
+    from ..ledger.royalties.money_lock import sealed
+
+    checked_output(out)
+    with door.log() as log:
+        seal = sealed(log)
+        with usage_of(log, seal, engine) as usage:
+            books = usage.books
+            divisions = rederive(usage, [(period, entry) for _, period, entry in books.settlements])
+            owed = balances(usage, seal.size, log.clock.now()[:10])
+    numbered = [(index, made) for (index, _, _), made in zip(books.settlements, divisions, strict=True)]
+    write_whole(out, beancount_text(books, numbered, owed, seal.size).encode())
+    door.emit({"out": str(out), "settlements": len(numbered)}, f"wrote {out}")

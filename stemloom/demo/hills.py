@@ -1,0 +1,182 @@
+"""The hills' sounds: slow weather in E minor, in three at 72 bpm, and textures without any bars."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..vault.records import ENGINE_RATE
+from . import drums, low, voices
+from .grid import Grid, Sound, lay, turning
+from .harmony import Progression, hertz
+from .keys import late
+from .melodies import echoed
+from .pads import melting
+from .spectrum import HALL, QUAY, Room, bell, filtered, finish, high
+from .spectrum import low as lowpass
+
+Noise = np.random.Generator
+VALLEY = Room(3.6, 0.04, 2400, 15)
+BEATS_A_CHORD = 3
+
+
+def held_breath(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """Low strings, bowed so slowly that the bow is not heard to turn."""
+    opening = 0.35 + 0.3 * turning(grid.frames, 2, 0.75)
+    loop = melting(grid, noise, chords, cents=13, slope=1.3, cutoff=1400, opening=opening)
+    return finish(loop, high(85), bell(260, -3, 0.7), room=HALL, wet=0.4, wide=1.3)
+
+
+def glass_field(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """The same chords, thin and an octave up, with light moving through them."""
+    opening = 0.5 + 0.35 * turning(grid.frames, 3, 0.1)
+    loop = melting(grid, noise, chords, cents=9, slope=1.25, cutoff=5200, opening=opening, up=12)
+    loop *= 0.82 + 0.18 * turning(grid.frames, 12, 0.0)
+    return finish(loop, high(260), bell(500, -2, 0.8), bell(3200, 5, 0.6), room=VALLEY, wet=0.5, wide=1.3)
+
+
+def felt_hammers(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """A felted piano in three: the low note, then two and three, each time a little otherwise."""
+    loop = grid.silence()
+    for number, chord in enumerate(chords):
+        start = BEATS_A_CHORD * number
+        low_note = chord.root + (12 if chord.root < 43 else 0)
+        for beat, note, beats, velocity in (
+            (0.0, low_note, 2.8, 0.7), (1.0, chord.keys[1], 1.4, 0.5), (1.0, chord.keys[2], 1.4, 0.4),
+            (1.5, chord.keys[3], 1.3, 0.5), (2.0, chord.keys[2], 0.9, 0.4), (2.5, chord.top[0], 0.9, 0.4),
+        ):  # fmt: skip
+            sound = voices.felt(note, grid.seconds(beats), velocity)
+            lay(loop, sound, grid.frame(start + beat) + late(noise, 7), 0.4, (note - 62) / 34)
+    return finish(loop, high(70), bell(260, -2.5, 0.8), bell(3000, 8, 0.5), room=HALL, wet=0.3, wide=1.1)
+
+
+def slow_harp(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """Strings that are let ring: up one chord and down the next."""
+    loop = grid.silence()
+    for number, chord in enumerate(chords):
+        notes = (chord.root + 12, *chord.keys, *chord.top)
+        order = (0, 1, 2, 3, 4, 5, 6) if number % 2 == 0 else (0, 6, 5, 4, 3, 2, 1)
+        for step, place in enumerate(order):
+            beat = BEATS_A_CHORD * number + (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5)[step]
+            string = voices.pluck(notes[place], 0.8 if step == 0 else 0.6, 2.6, 0.7, 45)
+            lay(loop, string, grid.frame(beat) + late(noise, 8), 0.5, 0.16 * (place - 3))
+    return finish(
+        loop,
+        high(80),
+        bell(240, -2, 0.8),
+        bell(3500, 4, 0.6),
+        lowpass(11_000),
+        room=HALL,
+        wet=0.34,
+        wide=1.15,
+    )
+
+
+_ONE_LINE = (
+    (0.0, 71, 1.7, 0.6), (2.0, 74, 0.8, 0.55), (3.0, 76, 1.7, 0.7), (5.0, 79, 0.8, 0.65), (6.0, 74, 2.3, 0.7),
+    (8.5, 71, 0.4, 0.5), (9.0, 72, 1.3, 0.6), (10.5, 76, 1.3, 0.6),
+)  # fmt: skip
+
+
+def one_line(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """One player, one breath a phrase."""
+    sung = [
+        (grid.seconds(beat), note - 12, grid.seconds(beats), velocity)
+        for beat, note, beats, velocity in _ONE_LINE
+    ]
+    loop = grid.silence()
+    lay(loop, voices.whistle(sung, noise, 0.4), 0, 0.6)
+    return finish(
+        echoed(loop, grid, 2, 0.25, 2), high(180), bell(2200, 5, 0.6), lowpass(8000), room=VALLEY, wet=0.45
+    )
+
+
+def sleeping_celesta(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """Few small bells: one says, one answers."""
+    loop = grid.silence()
+    for number, chord in enumerate(chords):
+        for count, (beat, note) in enumerate(
+            zip((0.0, 1.0, 2.0), (chord.top[1], chord.top[0], chord.keys[2] + 12), strict=True)
+        ):
+            at = grid.frame(BEATS_A_CHORD * number + beat) + late(noise, 9)
+            lay(
+                loop,
+                voices.chime(note, 0.6 - 0.1 * count, 2.8, 0.8),
+                at,
+                0.4,
+                0.4 * (-1) ** (count + number),
+            )
+    return finish(echoed(loop, grid, 0.75, 0.3, 2), high(260), bell(4500, 4, 0.6), room=VALLEY, wet=0.42)
+
+
+def root_of_the_hill(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """Long low notes that swell and sink."""
+    line = []
+    for number, chord in enumerate(chords):
+        start = float(BEATS_A_CHORD * number)
+        line += [(start, chord.root, 1.9, 0.8), (start + 2.0, chord.root, 0.9, 0.6)]
+    sung = low.rounded(grid, noise, tuple(line))
+    swell = (0.75 + 0.25 * turning(grid.frames, 4, 0.0))[None]
+    return finish(sung * swell, bell(240, -1.5, 0.9), lowpass(1800))
+
+
+def wind_in_wires(grid: Grid, noise: Noise) -> Sound:
+    """Telegraph wires on E and B, which all four chords can bear, and the wind that plays them."""
+    frames = grid.frames
+    tones, light = voices.ensemble(
+        (52, 59, 64, 71, 76), frames / ENGINE_RATE, noise, cents=8, slope=1.3, cutoff=2600
+    )
+    gusts = 0.55 + 0.3 * turning(frames, 2, 0.6) + 0.15 * turning(frames, 5, 0.2)
+    wires = tones[:, :frames] + (light - tones)[:, :frames] * (0.5 + 0.4 * turning(frames, 3, 0.4))
+    wind = filtered(noise.standard_normal((2, frames), dtype=np.float32), lowpass(2600, 0.6), high(220))
+    return finish(
+        wires * gusts * 0.5 + wind * gusts**2 * 0.14,
+        high(110),
+        bell(300, -2, 0.7),
+        room=HALL,
+        wet=0.4,
+        wide=1.2,
+    )
+
+
+def under_ice(grid: Grid, noise: Noise) -> Sound:
+    """A low E that shifts its weight, and small cracks far away."""
+    frames = grid.frames
+    tone, light = voices.ensemble(
+        (40, 47, 52, 59), frames / ENGINE_RATE, noise, cents=10, slope=1.1, cutoff=1100
+    )
+    slow = 0.6 + 0.4 * turning(frames, 2, 0.7)
+    bed = tone[:, :frames] * (1.3 - slow) + light[:, :frames] * slow
+    for _ in range(7):
+        note = (64, 71, 76, 83)[int(noise.integers(4))]
+        side = 1.6 * float(noise.random()) - 0.8
+        lay(bed, voices.chime(note, 0.4, 1.5, 1.2), int(noise.integers(frames)), 0.16, side)
+    return finish(bed, high(60), bell(220, -2, 0.8), lowpass(5000), room=VALLEY, wet=0.45, wide=1.2)
+
+
+def rain_far_off(grid: Grid, noise: Noise) -> Sound:
+    """Rain on the next hill: a soft hiss that comes and goes, with drops that are near."""
+    frames = grid.frames
+    hiss = filtered(
+        noise.standard_normal((2, frames), dtype=np.float32), high(1400), lowpass(6000), bell(2600, 3, 0.6)
+    )
+    bed = hiss * (0.05 + 0.02 * turning(frames, 2) + 0.015 * turning(frames, 5, 0.4))
+    for _ in range(int(6 * frames / ENGINE_RATE)):
+        loud = 0.02 + 0.2 * float(noise.random()) ** 5
+        drop = drums.drop(noise)
+        lay(bed, drop, int(noise.integers(frames)), loud, 1.8 * float(noise.random()) - 0.9)
+    return finish(bed, high(300), room=QUAY, wet=0.3, wide=1.3)
+
+
+def gust(grid: Grid, noise: Noise) -> Sound:
+    """A gust that swells over two bars of three and falls in a breath."""
+    frames = grid.frame(6) + ENGINE_RATE
+    time = np.arange(frames, dtype=np.float32) / np.float32(grid.frame(6))
+    rise = np.clip(time, 0, 1)
+    wind = filtered(noise.standard_normal((2, frames), dtype=np.float32), lowpass(1800, 0.9), high(200))
+    sound = wind * rise**1.8
+    after = np.maximum(time - 1, 0) * np.float32(grid.frame(6) / ENGINE_RATE)
+    sound *= np.exp(-after * np.float32(5))
+    pitch = hertz(64)
+    tone = voices.sine(pitch, frames) + voices.sine(pitch * 1.5, frames) * np.float32(0.7)
+    sound += 0.12 * tone * rise**2.5 * np.exp(-after * np.float32(4))
+    return drums.closing(finish(sound, high(150), room=HALL, wet=0.4, loop=False), 0.6)

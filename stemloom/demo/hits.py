@@ -1,0 +1,147 @@
+"""The one-shots: effects tuned to the key, drums for patterns, and the last chord. All end in silence."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..vault.records import ENGINE_RATE
+from . import drums, pads, voices
+from .drums import clock, closing, decay
+from .grid import Grid, Sound, lay, sine_of
+from .harmony import PROGRESSION, hertz
+from .spectrum import CLOSET, HALL, QUAY, Filter, Room, band, bell, filtered, finish, high, low, swept
+
+Noise = np.random.Generator
+
+
+def placed(
+    parts: list[tuple[Sound, float, float, float]], seconds: float, room: Room, wet: float, *filters: Filter
+) -> Sound:
+    """Parts (sound, second, gain, pan) in a room, with a tail that fades to nothing."""
+    stage = np.zeros((2, int(seconds * ENGINE_RATE)), np.float32)
+    for sound, at, gain, pan in parts:
+        room_left = stage.shape[1] - int(at * ENGINE_RATE)
+        lay(stage, sound[..., :room_left], int(at * ENGINE_RATE), gain, pan)
+    return closing(finish(stage, *filters, room=room, wet=wet, loop=False), 0.45 * seconds)
+
+
+def gathering(grid: Grid, noise: Noise) -> Sound:
+    """A bar that rises: wind, and a fifth that climbs with it. It peaks at the next bar line."""
+    peak = grid.frames
+    time = clock(grid.seconds(grid.beats) + 0.25)
+    rise = np.clip(time * np.float32(ENGINE_RATE / peak), 0, 1)
+    wind = noise.standard_normal((2, len(time)), dtype=np.float32)
+    sound = swept(wind, 6.5 * rise)
+    pitch = 293.66 * 2 ** (rise.astype(np.float64) ** 2)
+    tone = sum(
+        (
+            voices.saw(voices.turns(pitch * ratio, len(time)), 0.1 + 0.4 * rise, 900, 6000)
+            for ratio in (0.998, 1.5, 1.003)
+        ),
+        np.zeros_like(time),
+    )
+    sound = sound * rise**1.7 + 0.16 * tone * rise**2.2
+    sound[:, peak:] *= decay(time[peak:] - time[peak], 0.2)
+    return closing(finish(sound, high(250), bell(3800, -3, 0.7), room=QUAY, wet=0.3, loop=False), 0.12)
+
+
+def hull(grid: Grid, noise: Noise) -> Sound:
+    """A deep knock on steel, and the harbour's answer."""
+    time = clock(2.2)
+    boom = sine_of(36.7 * time + 70 * 0.05 * (1 - np.exp(-time / np.float32(0.05)))) * decay(time, 1.9)
+    steel = sum(
+        (
+            voices.sine(hz, len(time)) * decay(time, life)
+            for hz, life in ((146.8, 1.3), (391.0, 0.7), (643.0, 0.5))
+        ),
+        np.zeros_like(time),
+    )
+    slap = filtered(
+        noise.standard_normal(len(time), dtype=np.float32) * decay(time, 0.25), low(2600), high(120)
+    )
+    sound = np.tanh(1.6 * boom) + 0.14 * steel + 0.5 * slap
+    return placed(
+        [(closing(sound * np.minimum(time / np.float32(0.001), 1), 0.4), 0, 1.0, 0.0)], 3.6, HALL, 0.35
+    )
+
+
+def ebb(grid: Grid, noise: Noise) -> Sound:
+    """Air that falls away over two bars: for the start of a section."""
+    time = clock(grid.seconds(8))
+    fall = time / time[-1]
+    wind = noise.standard_normal((2, len(time)), dtype=np.float32)
+    sound = np.zeros((2, len(time)), np.float32)
+    for place, centre in enumerate(np.geomspace(9000, 350, 7)):
+        sound += filtered(wind, band(float(centre), 1.2)) * np.exp(-((6.0 * fall**0.6 - place) ** 2) / 1.2)
+    sound *= (1 - fall) ** 2.2 * np.minimum(time / np.float32(0.004), 1)
+    return closing(finish(sound, high(200), bell(3800, -3, 0.7), room=QUAY, wet=0.4, loop=False), 0.6)
+
+
+def bell_buoy(grid: Grid, noise: Noise) -> Sound:
+    """A buoy's bell on D and A."""
+    parts = [
+        (voices.chime(74, 0.9, 3.4, 1.1), 0.0, 0.7, -0.15),
+        (voices.chime(81, 0.6, 3.0, 0.8), 0.012, 0.4, 0.25),
+    ]
+    return placed(parts, 4.4, HALL, 0.35, high(220), low(9000))
+
+
+def lantern(grid: Grid, noise: Noise) -> Sound:
+    """A run of small bells up the ninth chord of D minor."""
+    notes = (74, 77, 81, 84, 88, 86, 89, 93)
+    parts = [
+        (voices.chime(note, 0.4 + 0.05 * i, 1.6, 0.4), 0.075 * i, 0.5, -0.7 + 0.2 * i)
+        for i, note in enumerate(notes)
+    ]
+    return placed(parts, 3.4, HALL, 0.4, high(400), low(9500))
+
+
+def foghorn(grid: Grid, noise: Noise) -> Sound:
+    """A ship's horn on D, out beyond the mole."""
+    time = clock(2.6)
+    opening = 0.42 * np.minimum(time / np.float32(0.35), 1) * np.ones_like(time)
+    horn = np.zeros_like(time)
+    for note, gain in ((38, 1.0), (50, 0.5), (57, 0.4)):
+        horn += gain * voices.saw(voices.turns(hertz(note), len(time)), opening, hertz(note), 1500)
+    horn *= voices.held(time, 1.9, 0.3, 0.6)
+    return placed([(horn, 0.0, 0.7, -0.1)], 4.8, HALL, 0.7, high(70), low(1400), bell(250, -3, 0.8))
+
+
+def last_light(grid: Grid, noise: Noise) -> Sound:
+    """The last chord: strings, tine piano and a bell, over a low D that stays to the end."""
+    time = clock(6.0)
+    root = (
+        (voices.sine(73.416, len(time)) + 0.4 * voices.sine(146.83, len(time)))
+        * decay(time, 6.5)
+        * np.minimum(time / np.float32(0.02), 1)
+    )
+    parts = [(pads.swell(noise), 0.0, 0.16, 0.0), (closing(root, 1.0), 0.0, 0.3, 0.0)]
+    for place, note in enumerate((*PROGRESSION[0].keys, *PROGRESSION[0].top)):
+        parts.append((voices.electric_piano(note, 3.2, 0.7), 0.028 * place, 0.28, (place - 2.5) * 0.16))
+    parts.append((voices.chime(86, 0.6, 3.4, 0.5), 0.2, 0.16, 0.3))
+    return placed(parts, 7.5, HALL, 0.4, bell(300, -2.5, 0.8))
+
+
+def dry(sound: Sound, *filters: Filter) -> Sound:
+    return placed([(sound, 0.0, 1.0, 0.0)], len(sound) / ENGINE_RATE + 0.25, CLOSET, 0.12, *filters)
+
+
+def tight_hat(grid: Grid, noise: Noise) -> Sound:
+    return dry(drums.hat(noise, 0.05))
+
+
+def dry_rim(grid: Grid, noise: Noise) -> Sound:
+    return dry(drums.rim(noise))
+
+
+def grain(grid: Grid, noise: Noise) -> Sound:
+    """A shaker's single stroke, made to begin at once."""
+    return dry(drums.shaker(noise, 0.08))
+
+
+def small_clap(grid: Grid, noise: Noise) -> Sound:
+    return dry(drums.clap(noise))
+
+
+def block_in_d(grid: Grid, noise: Noise) -> Sound:
+    return dry(drums.wood(587.33))

@@ -1,0 +1,229 @@
+"""The late train's loops: house at 126 bpm in F minor, over two progressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..vault.records import ENGINE_RATE
+from . import drums, low, voices
+from .beats import loose, tight
+from .grid import Grid, Sound, lay, turning
+from .harmony import Progression
+from .keys import handful, late, let_go
+from .melodies import echoed
+from .pads import melting
+from .spectrum import CLUB, HALL, QUAY, bell, finish, high, swept
+from .spectrum import low as lowpass
+
+Noise = np.random.Generator
+Voice = Callable[[int, float, float], Sound]
+"""From a note, seconds held and velocity, its sound."""
+
+
+def rolling_stock(grid: Grid, noise: Noise) -> Sound:
+    """Four on the floor, clap on two and four, the hat between."""
+    return tight(grid, noise, {
+        "kick": (lambda n: drums.kick(n, 48, 0.3, 1.1, 2.2), 0.9, 0.0, "X... X... X... X..."),
+        "clap": (lambda n: drums.clap(n, 0.24), 0.44, 0.06, ".... X... .... X... .... X... .... X..o"),
+        "open": (lambda n: drums.hat(n, 0.16), 0.3, 0.18, "..X. ..X. ..X. ..X."),
+        "rim": (drums.rim, 0.16, -0.3, "...x .... .x.. .... ...x ..x. .... ...."),
+    }, wet=0.26, drive=1.1)  # fmt: skip
+
+
+def turnstile(grid: Grid, noise: Noise) -> Sound:
+    """The kick steps aside: two to a bar and a skip, rim for the clap."""
+    return tight(grid, noise, {
+        "kick": (lambda n: drums.kick(n, 49, 0.28, 1.0, 1.8), 0.88, 0.0,
+                 "X... .... ..X. .... X... ...x ..X. ...."),
+        "rim": (lambda n: drums.rim(n, 1560), 0.4, 0.05, ".... X... .... X... .... X... .... X..o"),
+        "clap": (lambda n: drums.clap(n, 0.16), 0.24, -0.05, ".... X... .... X... .... X... .... X..."),
+        "hat": (lambda n: drums.hat(n, 0.05), 0.26, 0.2, "..x. ..x. ..xo ..x. ..x. ..x. ..xo ..xo"),
+    }, wet=0.28, tilt=-0.5, drive=0.9)  # fmt: skip
+
+
+def express(grid: Grid, noise: Noise) -> Sound:
+    """Everything at once: kick, clap over snare, a ride that does not let go."""
+    return tight(grid, noise, {
+        "kick": (lambda n: drums.kick(n, 48, 0.3, 1.2, 2.6), 0.92, 0.0, "X... X... X... X..."),
+        "clap": (lambda n: drums.clap(n, 0.28), 0.46, 0.08, ".... X... .... X... .... X... .... X..."),
+        "snare": (lambda n: drums.snare(n, 208, 0.14), 0.26, -0.04,
+                  ".... X... .... X..o .... X... ..o. X.oo"),
+        "open": (lambda n: drums.hat(n, 0.2), 0.32, 0.2, "..X. ..X. ..X. ..X."),
+        "hat": (drums.hat, 0.18, -0.22, "x.oo x.oo x.oo x.oo"),
+        "ride": (drums.ride, 0.16, -0.3, "x.x. x.x. x.x. x.x."),
+    }, wet=0.24, tilt=0.5, drive=1.3)  # fmt: skip
+
+
+def ticket_punch(grid: Grid, noise: Noise) -> Sound:
+    """Sixteenths of a shaker, and a wood block that punches holes in them."""
+    return loose(grid, noise, {
+        "shaker": (drums.shaker, 0.55, 0.28, "xoXo xoXo xoXo xoXo"),
+        "wood": (lambda n: drums.wood(870), 0.24, -0.35, "...x ..x. ...x .... ...x ..x. ..x. ...."),
+        "jingle": (drums.tambourine, 0.3, -0.15, ".... x... .... x... .... x... .... x.o."),
+    }, tilt=-1.0)  # fmt: skip
+
+
+def rail_joints(grid: Grid, noise: Noise) -> Sound:
+    """Closed hats in a run, with the stress where the wheels meet the gaps."""
+    return loose(grid, noise, {
+        "hat": (lambda n: drums.hat(n, 0.05), 0.55, -0.2, "Xoxo xoXo xoXo xoxo Xoxo xoXo xoXo xxoo"),
+        "ride": (drums.ride, 0.3, 0.3, "..x. ..x. ..x. ..x."),
+        "rim": (lambda n: drums.rim(n, 2300), 0.14, 0.45, "...x .... ..x. .x.. ...x .... ..x. .xx."),
+    }, tilt=-0.5)  # fmt: skip
+
+
+def _octaves(chords: Progression) -> low.Line:
+    """Between the kicks: the root, its octave, and a push into the next bar."""
+    line = []
+    for bar, chord in enumerate(chords):
+        root = chord.root if chord.root < 36 else chord.root - 12
+        for beat, up, beats, velocity in (
+            (0.5, 0, 0.35, 0.95), (0.75, 12, 0.18, 0.6), (1.5, 0, 0.35, 0.9), (1.75, 12, 0.18, 0.65),
+            (2.5, 0, 0.35, 0.95), (2.75, 12, 0.18, 0.6), (3.25, 12, 0.18, 0.55), (3.5, 0, 0.35, 0.85),
+            (3.75, 12, 0.18, 0.7),
+        ):  # fmt: skip
+            line.append((4 * bar + beat, root + up + (12 if root < 30 and up == 0 else 0), beats, velocity))
+    return tuple(line)
+
+
+def third_rail(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """Octaves off the beat, rough at the edges."""
+    line = _octaves(chords)
+    both = 0.5 * low.sung(grid, noise, line, 0.6) + 0.7 * low.rounded(grid, noise, line)
+    return finish(both, bell(240, -1.5, 0.9), lowpass(4200))
+
+
+def ballast(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """Long round notes that start after the kick and lean on the fifth."""
+    line = []
+    for bar, chord in enumerate(chords):
+        root = chord.root if chord.root > 32 else chord.root + 12
+        fifth = root + 7 if root < 38 else root - 5
+        for beat, note, beats, velocity in (
+            (0.5, root, 1.0, 0.9), (1.75, root, 0.6, 0.75), (2.75, root, 0.6, 0.85), (3.5, fifth, 0.4, 0.6),
+        ):  # fmt: skip
+            line.append((4 * bar + beat, note, beats, velocity))
+    return finish(low.rounded(grid, noise, tuple(line)), bell(270, -1.5, 0.9), lowpass(2600))
+
+
+def _stabbed(grid: Grid, noise: Noise, chords: Progression, voice: Voice) -> Sound:
+    loop = grid.silence()
+    for bar, chord in enumerate(chords):
+        notes = (*chord.keys, 60 + chord.root % 12)
+        hand = handful(
+            [
+                (voice(note, grid.seconds(0.55), round(0.85 * chord.touch(note), 2)), (place - 2) * 0.15)
+                for place, note in enumerate(notes)
+            ],
+            0.5,
+        )
+        beats = (0.0, 0.75, 1.5, 2.5, 3.25) if bar % 2 == 0 else (0.0, 0.75, 1.5, 2.75, 3.5)
+        for count, beat in enumerate(beats):
+            at = grid.frame(grid.swung(4 * bar + beat)) + late(noise, 1.5)
+            short = let_go(hand, grid.seconds(0.55 if count == 2 else 0.3), 0.06)
+            lay(loop, short, at, 0.3 if count in (0, 2) else 0.23)
+    return loop
+
+
+def _brassy(note: int, seconds: float, velocity: float) -> Sound:
+    """A tine piano with a brass stab on its edge."""
+    piano, edge = voices.electric_piano(note, seconds, velocity), voices.brass(note, seconds, velocity)
+    frames = min(piano.shape[1], edge.shape[1])
+    return piano[:, :frames] + 0.35 * edge[:, :frames]
+
+
+def ticket_stabs(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """Chords cut short: a tine piano with brass on its edge."""
+    loop = echoed(_stabbed(grid, noise, chords, _brassy), grid, 0.75, 0.2, 2)
+    return finish(
+        loop,
+        high(150),
+        bell(350, -2.5, 0.9),
+        bell(2600, 3, 0.6),
+        lowpass(9000),
+        room=CLUB,
+        wet=0.26,
+        wide=1.25,
+    )
+
+
+def station_organ(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """An organ that skips, as in the old houses."""
+    loop = _stabbed(grid, noise, chords, voices.organ)
+    return finish(loop, high(140), bell(420, -2, 0.9), lowpass(6500), room=CLUB, wet=0.24, wide=1.2)
+
+
+def carriage_light(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """Strings that pump with the beat and open over four bars."""
+    pulse = 0.72 + 0.28 * turning(grid.frames, grid.beats, 0.75)
+    opening = 0.45 + 0.35 * turning(grid.frames, 1, 0.75)
+    loop = melting(grid, noise, chords, cents=17, slope=1.1, cutoff=2800, opening=opening) * pulse
+    return finish(loop, high(180), bell(330, -4, 0.7), room=QUAY, wet=0.32, wide=1.3)
+
+
+def timetable(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """Plucked sixteenths that climb through the chord, in threes."""
+    loop = grid.silence()
+    for bar, chord in enumerate(chords):
+        notes = sorted(
+            {note + 12 for note in chord.keys if chord.leans(note)} | set(chord.top) | {chord.keys[1] + 12}
+        )
+        for count, step in enumerate((0, 3, 6, 8, 11, 14)):
+            note = notes[(count * 2) % len(notes)]
+            velocity = 0.9 if count in (0, 3) else 0.65
+            at = grid.frame(grid.swung(4 * bar + step / 4)) + late(noise, 1.5)
+            lay(loop, voices.pluck(note, velocity, 1.0, 0.7, 33), at, 0.5, 0.2 * (count % 5 - 2))
+    loop = echoed(loop, grid, 0.75, 0.34, 3)
+    return finish(loop, high(240), bell(3200, 1.5, 0.8), lowpass(9500), room=CLUB, wet=0.26, wide=1.2)
+
+
+_UP = (
+    (0.0, 72, 0.9, 0.75), (1.0, 75, 0.4, 0.6), (1.5, 77, 1.9, 0.8), (4.5, 75, 0.4, 0.6), (5.0, 79, 0.4, 0.65),
+    (5.5, 72, 2.0, 0.7), (8.0, 68, 0.9, 0.7), (9.0, 72, 0.4, 0.6), (9.5, 77, 1.9, 0.8), (12.5, 75, 0.4, 0.6),
+    (13.0, 79, 0.4, 0.65), (13.5, 70, 1.9, 0.7),
+)  # fmt: skip
+_DOWN = (
+    (0.0, 77, 0.9, 0.75), (1.0, 73, 0.4, 0.6), (1.5, 70, 1.9, 0.75), (4.0, 70, 0.4, 0.6),
+    (4.5, 73, 0.4, 0.65), (5.0, 75, 0.4, 0.7), (5.5, 78, 1.9, 0.8), (8.0, 79, 0.9, 0.75),
+    (9.0, 76, 0.4, 0.65), (9.5, 72, 1.9, 0.75), (12.0, 72, 0.9, 0.7), (13.0, 75, 0.4, 0.6),
+    (13.5, 77, 1.9, 0.75),
+)  # fmt: skip
+
+
+def _whistled(grid: Grid, noise: Noise, line: tuple[tuple[float, int, float, float], ...]) -> Sound:
+    sung = [(grid.seconds(beat), note, grid.seconds(beats), velocity) for beat, note, beats, velocity in line]
+    loop = grid.silence()
+    lay(loop, voices.whistle(sung, noise), 0, 0.6)
+    return finish(
+        echoed(loop, grid, 0.75, 0.3, 3), high(230), bell(2400, 3, 0.7), lowpass(8000), room=HALL, wet=0.34
+    )
+
+
+def last_whistle(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """A whistle from the far platform, over the up line."""
+    return _whistled(grid, noise, _UP)
+
+
+def down_signal(grid: Grid, noise: Noise, chords: Progression) -> Sound:
+    """It answers, over the down line."""
+    return _whistled(grid, noise, _DOWN)
+
+
+def rising(grid: Grid, noise: Noise) -> Sound:
+    """A bar of steam that rises to the bar line, with a snare's roll inside."""
+    peak, length = grid.frames, grid.seconds(grid.beats) + 0.25
+    time = drums.clock(length)
+    rise = np.clip(time * np.float32(ENGINE_RATE / peak), 0, 1)
+    wind = noise.standard_normal((2, len(time)), dtype=np.float32)
+    sound = swept(wind, 6.5 * rise) * rise**1.5
+    roll = np.zeros((1, len(time)), np.float32)
+    takes = [drums.snare(noise, tune, 0.1, 1.0) for tune in (206, 224, 242)]
+    for step in range(4, 16 * grid.bars):
+        at = grid.frame(step / 4)
+        hit = takes[3 * step // (16 * grid.bars)][: len(time) - at]
+        lay(roll, hit, at, 0.12 + 0.25 * (step / (16 * grid.bars)) ** 2)
+    sound = sound + roll * np.float32(0.8)
+    sound[:, peak:] *= drums.decay(time[peak:] - time[peak], 0.2)
+    return drums.closing(finish(sound, high(260), bell(3800, -3, 0.7), room=QUAY, wet=0.3, loop=False), 0.12)

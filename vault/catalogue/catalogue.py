@@ -1,0 +1,542 @@
+"""The catalogue: a projection of the ledger in SQLite, and the private text and measurements beside it.
+
+Order of every change: what only we know is committed here first, then the entry is sequenced in the ledger,
+then `apply` projects it. Whatever falls between is made up for by the next `apply` from where the last ended.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from ...ledger.entries import entries
+from ..errors import CatalogueTrouble
+from ..records import Chroma, Clearance, Holder
+from ..sound.heard import Heard
+from ..sound.measure import Measured
+from .projection import project
+from .schema import PROJECTED, VERSION, migrate
+from .sqlite_trouble import BUSY_SECONDS, worded
+from .stems import Clearances, Facts, Stems
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which stems: each column that is given must hold, its values are alternatives.
+
+    `energy`, `bpm`: both ends included. `use`: cleared for it at the time `at`. `text`: part of the title.
+    """
+
+    roles: tuple[str, ...] = ()
+    shapes: tuple[str, ...] = ()
+    moods: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    holders: tuple[str, ...] = ()
+    sets: tuple[str, ...] = ()
+    energy: tuple[float, float] | None = None
+    bpm: tuple[Fraction, Fraction] | None = None
+    use: str | None = None
+    at: str | None = None
+    text: str | None = None
+
+
+MeasuredRow = tuple[str, str, int, int, Measured, Heard]
+"""Stem, SHA-256 of its original, frames, channels, and what was measured and heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One consent statement on a stem, as the ledger has it at index `entry`."""
+
+    entry: int
+    stem: str
+    holder: str
+    uses: tuple[str, ...]
+    action: str
+    until: str | None
+    time: str
+
+
+class Catalogue:
+    """An open catalogue. Safe to use from several threads; a thread's transaction excludes the others.
+
+    Where the file or its folder cannot be written, it is a copy in memory: the ledger is projected there, and
+    whatever only the vault knows can be read but not changed.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, kept: bool = True) -> None:
+        self._path = path
+        self._connection = connection
+        self._kept = kept
+        self._inode = path.stat().st_ino
+        self._turn = threading.RLock()
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = False) -> Catalogue:
+        """Open the file, and bring its tables to today's form. `create`: make it when it is missing.
+
+        Raises `CatalogueTrouble`, `OSError`.
+        """
+        if not path.exists():
+            if not create:
+                raise CatalogueTrouble(f"there is no catalogue at {path}")
+            # SQLite would make it readable by all.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        kept = create or _writable(path)
+        with worded(path):
+            connection = _connected(path) if kept else _copied(path)
+            try:
+                version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+                if version > VERSION:
+                    raise CatalogueTrouble(
+                        f"the catalogue at {path} was written by a newer Stemloom (its version is {version}, "
+                        f"this one knows {VERSION}); use that one"
+                    )
+                migrate(connection)
+            except BaseException:
+                connection.close()
+                raise
+        return cls(path, connection, kept=kept)
+
+    def check_kept(self) -> None:
+        """That what is changed here is kept. Raises `OSError` where the disk gave no leave to write."""
+        if not self._kept:
+            raise OSError(errno.EACCES, "no permission to write", str(self._path))
+        if not self._path.exists() or self._path.stat().st_ino != self._inode:
+            raise CatalogueTrouble(f"the catalogue at {self._path} was replaced: open the vault again")
+
+    def close(self) -> None:
+        with self._turn:
+            self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """A write transaction: all of it, durable, or nothing."""
+        with self._turn, worded(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Several reads of one and the same state."""
+        with self._turn, worded(self._path):
+            if self._connection.in_transaction:
+                yield self._connection
+                return
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                self._connection.execute("ROLLBACK")
+
+    # The ledger it follows.
+
+    def follow(self, origin: str) -> None:
+        """Tie the catalogue to a ledger; refuse one that is tied to another."""
+        with self.transaction() as db:
+            db.execute("INSERT OR IGNORE INTO ledger VALUES (1, ?, 0, 0, 0)", (origin,))
+            mine = str(db.execute("SELECT origin FROM ledger").fetchone()[0])
+        if mine != origin:
+            raise CatalogueTrouble(
+                f"the catalogue at {self._path} belongs to the ledger '{mine}', and the one beside it is "
+                f"'{origin}'; put both back from the same backup"
+            )
+
+    def applied(self) -> int:
+        """How many entries of the ledger are projected."""
+        with self.reading() as db:
+            return int(db.execute("SELECT applied FROM ledger").fetchone()[0])
+
+    def touched(self) -> tuple[int, int]:
+        """Sizes of the ledger after the last entry that changed the projection, and which stems there are."""
+        with self.reading() as db:
+            touched, peopled = db.execute("SELECT touched, peopled FROM ledger").fetchone()
+        return int(touched), int(peopled)
+
+    def apply(self, numbered: Iterable[tuple[int, entries.Entry]], size: int) -> None:
+        """Project entries, by index, up to the ledger's `size`; those projected already are left out."""
+        with self.transaction() as db:
+            applied, touched, peopled = db.execute("SELECT applied, touched, peopled FROM ledger").fetchone()
+            for index, entry in numbered:
+                if index >= applied and project(db, index, entry):
+                    touched = index + 1
+                    if isinstance(entry, entries.Stem | entries.Removal):
+                        peopled = index + 1
+            db.execute(
+                "UPDATE ledger SET applied = max(applied, ?), touched = ?, peopled = ?",
+                (size, touched, peopled),
+            )
+
+    def forget_projection(self) -> None:
+        """Empty the projected tables, so that the whole ledger is applied again."""
+        with self.transaction() as db:
+            for table in PROJECTED:
+                db.execute(f"DELETE FROM {table}")
+            db.execute("UPDATE ledger SET applied = 0, touched = 0, peopled = 0")
+
+    # What only the vault knows.
+
+    def name_holder(self, holder: str, name: str, salt: str) -> None:
+        self.check_kept()
+        with self.transaction() as db:
+            db.execute("INSERT INTO named VALUES (?, ?, ?)", (holder, name, salt))
+
+    def erase_name(self, holder: str) -> None:
+        """Have the holder's id in the place of their name, whose bytes are overwritten."""
+        self.check_kept()
+        with self.transaction() as db:
+            # Of this table alone: overwriting costs time.
+            db.execute("PRAGMA secure_delete = ON")
+            db.execute("UPDATE named SET name = holder, salt = '' WHERE holder = ?", (holder,))
+        with self._turn, worded(self._path):
+            self._connection.execute("VACUUM")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def keep_measured(self, rows: Sequence[MeasuredRow]) -> None:
+        """Keep what only we know of stems that are about to enter."""
+        self.check_kept()
+        with self.transaction() as db:
+            db.executemany(
+                "INSERT INTO measured VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (stem, digest, frames, channels, m.lufs, m.true_peak_dbtp, m.sounding_frames,
+                     np.ascontiguousarray(m.chroma, dtype="<f4").tobytes(),
+                     msgspec.json.encode(heard).decode())
+                    for stem, digest, frames, channels, m, heard in rows
+                ],
+            )  # fmt: skip
+
+    def abandoned(self) -> tuple[list[str], list[tuple[str, str | None]]]:
+        """Holders, and stems with their files, that were begun and never came into the ledger.
+
+        The file is null where another stem has the same.
+        """
+        with self.reading() as db:
+            holders = db.execute("SELECT holder FROM named WHERE holder NOT IN (SELECT holder FROM holder)")
+            named = [str(row[0]) for row in holders]
+            stems = db.execute(
+                "SELECT stem, CASE WHEN file_sha256 IN (SELECT file_sha256 FROM stem) THEN NULL"
+                " ELSE file_sha256 END FROM measured WHERE stem NOT IN (SELECT stem FROM stem)"
+            ).fetchall()
+        return named, stems
+
+    def forget_abandoned(self, holders: Sequence[str], stems: Sequence[str]) -> None:
+        self.check_kept()
+        with self.transaction() as db:
+            db.executemany("DELETE FROM named WHERE holder = ?", [(holder,) for holder in holders])
+            db.executemany("DELETE FROM measured WHERE stem = ?", [(stem,) for stem in stems])
+
+    # Questions.
+
+    def holders(self) -> tuple[Holder, ...]:
+        """All holders, by name."""
+        with self.reading() as db:
+            rows = db.execute(
+                "SELECT h.holder, n.name, n.salt, h.public_key, h.custody FROM holder h"
+                " LEFT JOIN named n USING (holder) ORDER BY n.name, h.holder"
+            ).fetchall()
+        for row in rows:
+            if row[1] is None:
+                raise self._incomplete(f"the name of holder {row[0]}")
+        return tuple(Holder(*row) for row in rows)
+
+    def stems(self, chosen: Filter | None = None, ids: Sequence[str] | None = None) -> Stems:
+        """The stems that `chosen` and `ids` (whole ids) leave, by id."""
+        where, values = _where(chosen or Filter())
+        if ids is not None:
+            where.append(f"s.stem IN ({_marks(ids)})")
+            values += ids
+        text = f" WHERE {' AND '.join(where)}" if where else ""
+        # The parts of this text are constants of this module and question marks; all values are bound.
+        question = (
+            "SELECT s.stem, s.pcm_sha256, s.title, s.holder, s.role, s.shape, m.frames, m.channels,"
+            " s.bpm_milli, s.beats, s.key, s.energy_milli, s.set_name, m.lufs, m.true_peak_dbtp,"
+            " m.sounding_frames, m.chroma"
+            f" FROM stem s LEFT JOIN measured m USING (stem){text} ORDER BY s.stem"
+        )
+        with without_collector(), self.reading() as db:
+            rows = db.execute(question, values).fetchall()
+            only = f" WHERE stem IN ({_marks(rows)})" if len(rows) <= 500 else ""
+            of_rows = [row[0] for row in rows] if only else []
+            moods: dict[str, tuple[str, ...]] = {}
+            for stem, mood in db.execute(f"SELECT stem, mood FROM mood{only} ORDER BY stem, mood", of_rows):
+                moods[stem] = (*moods.get(stem, ()), mood)
+            cleared = db.execute(
+                f"SELECT stem, use, entry, since, until FROM clearance{only} ORDER BY stem, use", of_rows
+            ).fetchall()
+            return Stems(self._facts(rows, moods), Clearances(cleared))
+
+    def _facts(self, rows: Sequence[Any], moods: Mapping[str, tuple[str, ...]]) -> Facts:
+        # As SQLite gives them, and the tables allow no other kinds: there may be a hundred thousand.
+        (stem, pcm, title, holder, role, shape, frames, channels, bpm_milli, beats, key, energy_milli,
+         set_name, lufs, peak, sounding, chroma) = zip(*rows, strict=True) if rows else [()] * 17  # fmt: skip
+        if None in chroma:
+            raise self._incomplete(f"the measurements of stem {stem[chroma.index(None)]}")
+        return Facts(
+            {
+                "stem": stem,
+                "pcm_sha256": pcm,
+                "title": title,
+                "holder": holder,
+                "role": role,
+                "shape": shape,
+                "frames": frames,
+                "channels": channels,
+                "bpm": [_bpm(milli) for milli in bpm_milli],
+                "beats": beats,
+                "key": key,
+                "mood": [moods.get(each, ()) for each in stem],
+                "energy": [milli / 1000 for milli in energy_milli],
+                "set": set_name,
+                "lufs": lufs,
+                "true_peak_dbtp": peak,
+                "sounding_frames": sounding,
+                "chroma": [Chroma(data) for data in chroma],
+            }
+        )
+
+    def restated(self, since: int) -> dict[str, dict[str, Clearance]]:
+        """By use, what is cleared now of the stems on which something was stated from entry `since` on."""
+        with self.reading() as db:
+            found: dict[str, dict[str, Clearance]] = {
+                str(stem): {}
+                for (stem,) in db.execute(
+                    "SELECT DISTINCT s.stem FROM statement t JOIN stem s USING (stem) WHERE t.entry >= ?",
+                    (since,),
+                )
+            }
+            for part in parts_of(list(found)):
+                for stem, use, *grant in db.execute(
+                    "SELECT stem, use, entry, since, until FROM clearance"
+                    f" WHERE stem IN ({_marks(part)}) ORDER BY stem, use",
+                    part,
+                ):
+                    found[stem][use] = Clearance(*grant)
+        return found
+
+    def heard(self, stem: str) -> Heard:
+        """What was heard of a stem when it came in; nothing of those that came before there were ears."""
+        with self.reading() as db:
+            row = db.execute("SELECT heard FROM measured WHERE stem = ?", (stem,)).fetchone()
+        return msgspec.json.decode("{}" if row is None else row[0], type=Heard)
+
+    def stem_ids(self, like: str, *, exact_title: bool = False) -> list[str]:
+        """Ids of the stems whose id starts with `like`, or whose title it is (any case)."""
+        with self.reading() as db:
+            if exact_title:
+                rows = db.execute(
+                    "SELECT stem FROM stem WHERE title = ? COLLATE NOCASE ORDER BY stem", (like,)
+                )
+            else:
+                # A range, not LIKE: it uses the primary key, and the id may hold no wildcard.
+                rows = db.execute("SELECT stem FROM stem WHERE stem >= ? AND stem < ? ORDER BY stem",
+                                  (like, like + "~"))  # fmt: skip
+            return [str(row[0]) for row in rows]
+
+    def titles(self) -> list[str]:
+        with self.reading() as db:
+            return [str(row[0]) for row in db.execute("SELECT DISTINCT title FROM stem ORDER BY title")]
+
+    def title_and_holder(self, stem: str) -> tuple[str, str] | None:
+        """Title and holder's id of a stem, if it is there."""
+        with self.reading() as db:
+            row = db.execute("SELECT title, holder FROM stem WHERE stem = ?", (stem,)).fetchone()
+        return None if row is None else (str(row[0]), str(row[1]))
+
+    def digests(self, stem: str) -> tuple[str, str]:
+        """SHA-256 of the stem's original file, and of its sound."""
+        with self.reading() as db:
+            row = db.execute("SELECT file_sha256, pcm_sha256 FROM stem WHERE stem = ?", (stem,)).fetchone()
+        return str(row[0]), str(row[1])
+
+    def statements(self, stem: str | None = None) -> tuple[Statement, ...]:
+        """Consent statements in the ledger's order, of one stem or of all."""
+        with self.reading() as db:
+            rows = db.execute(
+                "SELECT entry, stem, holder, uses, action, until, time FROM statement"
+                " WHERE ?1 IS NULL OR stem = ?1 ORDER BY entry",
+                (stem,),
+            ).fetchall()
+        return tuple(Statement(r[0], r[1], r[2], tuple(r[3].split(",")), *r[4:]) for r in rows)
+
+    def last_statement(self, stem: str, holder: str) -> int | None:
+        """Index of the holder's last consent entry on the stem."""
+        with self.reading() as db:
+            row = db.execute(
+                "SELECT max(entry) FROM statement WHERE stem = ? AND holder = ?", (stem, holder)
+            ).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def removed(self) -> dict[str, tuple[str, str]]:
+        """Title, and time of removal, of each stem that was removed."""
+        with self.reading() as db:
+            return {str(s): (str(title), str(time)) for s, title, time in db.execute("SELECT * FROM removed")}
+
+    def all_stems(self) -> list[tuple[str, str]]:
+        """Id and original's SHA-256 of each stem, also where its measurements are missing."""
+        with self.reading() as db:
+            return [
+                (str(s), str(d)) for s, d in db.execute("SELECT stem, file_sha256 FROM stem ORDER BY stem")
+            ]
+
+    def terms_of(self, stem: str) -> tuple[str, Fraction | None, int | None, str, str]:
+        """Role, tempo, beats, shape and PCM SHA-256 that a stem has in the ledger."""
+        with self.reading() as db:
+            role, bpm, beats, shape, pcm = db.execute(
+                "SELECT role, bpm_milli, beats, shape, pcm_sha256 FROM stem WHERE stem = ?", (stem,)
+            ).fetchone()
+        return _text(role), None if bpm is None else Fraction(bpm, 1000), beats, _text(shape), _text(pcm)
+
+    def last_standing(self, holder: str) -> int | None:
+        """Index of the holder's last standing entry."""
+        with self.reading() as db:
+            row = db.execute("SELECT max(entry) FROM standing WHERE holder = ?", (holder,)).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def stands(self, holder: str) -> dict[str, Clearance]:
+        """By use, a holder's consent for stems to come, as it stands."""
+        with self.reading() as db:
+            rows = db.execute(
+                "SELECT use, entry, since, until FROM stands WHERE holder = ? ORDER BY use", (holder,)
+            )
+            return {str(use): Clearance(*grant) for use, *grant in rows}
+
+    def has_signature(self, signature: str) -> bool:
+        """Whether a consent with that signature is in the ledger."""
+        with self.reading() as db:
+            return db.execute("SELECT 1 FROM made WHERE signature = ?", (signature,)).fetchone() is not None
+
+    def shares(self, stem: str) -> dict[str, dict[str, int]]:
+        """Parts per million by side (`master`, `publishing`) and holder."""
+        sides: dict[str, dict[str, int]] = {"master": {}, "publishing": {}}
+        with self.reading() as db:
+            for side, holder, ppm in db.execute(
+                "SELECT side, holder, ppm FROM share WHERE stem = ? ORDER BY side, holder", (stem,)
+            ):
+                sides[side][holder] = ppm
+        return sides
+
+    def _incomplete(self, what: str) -> CatalogueTrouble:
+        return CatalogueTrouble(
+            f"the catalogue at {self._path} has lost {what}, which the ledger does not hold; "
+            "put the catalogue back from a backup"
+        )
+
+
+@cache
+def _bpm(milli: int | None) -> Fraction | None:
+    return None if milli is None else Fraction(milli, 1000)
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Have no cycles looked for: a hundred thousand new objects that have none cost a second otherwise."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def _writable(path: Path) -> bool:
+    # SQLite writes beside the file as well. A disk that is mounted read-only gives no leave to root either.
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _copied(path: Path) -> sqlite3.Connection:
+    """The catalogue copied to memory, without a byte written to the disk."""
+    # Without a log of its own writes beside it nobody has the file open, and SQLite cannot make one here.
+    try:
+        logged = path.with_name(path.name + "-wal").stat().st_size > 0
+    except FileNotFoundError:
+        logged = False
+    how = "mode=ro" if logged else "mode=ro&immutable=1"
+    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    try:
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=BUSY_SECONDS)
+        ) as source:
+            source.backup(copy)
+    except BaseException:
+        copy.close()
+        raise
+    return copy
+
+
+def _where(chosen: Filter) -> tuple[list[str], list[object]]:
+    conditions: list[str] = []
+    values: list[object] = []
+    for column, words in (
+        ("s.role", chosen.roles),
+        ("s.shape", chosen.shapes),
+        ("s.key", chosen.keys),
+        ("s.holder", chosen.holders),
+        ("s.set_name COLLATE NOCASE", chosen.sets),
+    ):
+        if words:
+            conditions.append(f"{column} IN ({_marks(words)})")
+            values += words
+    if chosen.moods:
+        conditions.append(f"s.stem IN (SELECT stem FROM mood WHERE mood IN ({_marks(chosen.moods)}))")
+        values += chosen.moods
+    if chosen.energy is not None:
+        conditions.append("s.energy_milli BETWEEN ? AND ?")
+        values += [round(1000 * end) for end in chosen.energy]
+    if chosen.bpm is not None:
+        conditions.append("s.bpm_milli BETWEEN ? AND ?")
+        values += [round(1000 * end) for end in chosen.bpm]
+    if chosen.use is not None:
+        conditions.append(
+            "EXISTS (SELECT 1 FROM clearance c WHERE c.stem = s.stem AND c.use = ?"
+            " AND (c.until IS NULL OR c.until > ?))"
+        )
+        values += [chosen.use, chosen.at or ""]
+    if chosen.text is not None:
+        conditions.append("instr(lower(s.title), lower(?)) > 0")
+        values.append(chosen.text)
+    return conditions, values
+
+
+def parts_of(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """A few hundred at a time: SQLite binds no more than some thousand values."""
+    return (ids[first : first + 500] for first in range(0, len(ids), 500))
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ", ".join("?" * len(values))
+
+
+def _text(value: object) -> str:
+    assert isinstance(value, str)
+    return value

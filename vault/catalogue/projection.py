@@ -1,0 +1,101 @@
+"""What each entry of the ledger changes in the catalogue's tables."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from ...ledger.entries import entries
+
+
+def project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
+    """Bring the tables up to date with one entry; whether it is of a kind that they hold."""
+    match entry:
+        case entries.Holder():
+            db.execute(
+                "INSERT INTO holder VALUES (?, ?, ?, ?)",
+                (entry.holder, entry.public_key, entry.custody, index),
+            )
+        case entries.Stem():
+            db.execute(
+                "INSERT INTO stem VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (entry.stem, entry.pcm_sha256, entry.file_sha256, entry.holder, entry.title, entry.role,
+                 entry.shape, entry.bpm_milli, entry.beats, entry.key, entry.energy_milli, entry.set,
+                 entry.isrc, index),
+            )  # fmt: skip
+            db.executemany("INSERT INTO mood VALUES (?, ?)", [(entry.stem, mood) for mood in entry.mood])
+            _project_shares(db, entry.stem, entry.master, entry.publishing)
+            db.execute(
+                "INSERT INTO clearance SELECT ?1, use, entry, max(since, ?2), until FROM stands"
+                " WHERE holder = ?3 AND (until IS NULL OR until > ?2)",
+                (entry.stem, entry.time, entry.holder),
+            )
+            db.execute("DELETE FROM removed WHERE stem = ?", (entry.stem,))
+        case entries.Removal():
+            db.execute(
+                "INSERT OR REPLACE INTO removed SELECT stem, title, ? FROM stem WHERE stem = ?",
+                (entry.time, entry.stem),
+            )
+            for table in ("stem", "mood", "clearance", "share"):
+                db.execute(f"DELETE FROM {table} WHERE stem = ?", (entry.stem,))
+        case entries.Key():
+            db.execute(
+                "UPDATE holder SET public_key = ?, custody = ? WHERE holder = ?",
+                (entry.public_key, entry.custody, entry.holder),
+            )
+        case entries.Standing():
+            uses = ",".join(entry.uses)
+            db.execute(
+                "INSERT INTO standing VALUES (?, ?, ?, ?, ?, ?)",
+                (index, entry.holder, uses, entry.action, entry.until, entry.since),
+            )
+            db.execute("INSERT OR IGNORE INTO made VALUES (?, ?)", (entry.signature, index))
+            _project_uses(db, "stands", "holder", entry.holder, index, entry)
+        case entries.Splits():
+            _project_shares(db, entry.stem, entry.master, entry.publishing)
+        case entries.Consent():
+            db.execute(
+                "INSERT INTO statement VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    index,
+                    entry.stem,
+                    entry.holder,
+                    ",".join(entry.uses),
+                    entry.action,
+                    entry.until,
+                    entry.since,
+                ),
+            )
+            db.execute("INSERT OR IGNORE INTO made VALUES (?, ?)", (entry.signature, index))
+            _project_uses(db, "clearance", "stem", entry.stem, index, entry)
+        case _:
+            return False
+    return True
+
+
+def _project_shares(
+    db: sqlite3.Connection, stem: str, master: Sequence[entries.Share], publishing: Sequence[entries.Share]
+) -> None:
+    db.execute("DELETE FROM share WHERE stem = ?", (stem,))
+    db.executemany(
+        "INSERT INTO share VALUES (?, ?, ?, ?)",
+        [(stem, side, share.holder, share.ppm)
+         for side, shares in (("master", master), ("publishing", publishing)) for share in shares],
+    )  # fmt: skip
+
+
+def _project_uses(
+    db: sqlite3.Connection,
+    table: str,
+    column: str,
+    of: str,
+    index: int,
+    said: entries.Consent | entries.Standing,
+) -> None:
+    """What is granted of a stem, or by a holder for stems to come. `table`, `column`: constants of above."""
+    for use in said.uses:
+        db.execute(f"DELETE FROM {table} WHERE {column} = ? AND use = ?", (of, use))
+        if said.action == "grant":
+            db.execute(
+                f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?)", (of, use, index, said.since, said.until)
+            )

@@ -1,0 +1,154 @@
+"""All stems at one moment, resident as columns, so that composing never touches the catalogue."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Container, Mapping, Sequence
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..records import ROLES, USES, Clearance, Holder, Stem
+from ..sound.tonality import canonical_key
+from .stems import Stems, digits
+
+
+class Clause(Protocol):
+    """One condition on a stem; the script's `Clause` is one.
+
+    `column`: `shape`, `role`, `mood`, `energy`, `tempo`, `key`, `holder` or `set`. `values`: alternatives;
+    words, or pairs of numbers (both ends included) for `energy` and `tempo`.
+    """
+
+    @property
+    def column(self) -> str: ...
+    @property
+    def values(self) -> Sequence[str | tuple[float, float]]: ...
+    @property
+    def negated(self) -> bool: ...
+
+
+class Snapshot:
+    """The vault at one moment; it never changes, and may be used from any thread.
+
+    `stems`: by id. `size`: of the ledger it was made of. `time`: when it was made, RFC 3339 UTC. Words are
+    compared without regard to case; a holder by id or name.
+    """
+
+    def __init__(self, stems: Sequence[Stem], holders: Sequence[Holder], size: int, time: str) -> None:
+        self.stems = stems if isinstance(stems, Stems) else Stems.of(stems)
+        self.size = size
+        self.time = time
+        self._holders = tuple(holders)
+        self._names = {holder.holder: holder.name for holder in holders}
+
+    def __len__(self) -> int:
+        return len(self.stems)
+
+    def __repr__(self) -> str:
+        return f"Snapshot({len(self.stems)} stems of {len(self._holders)} holders, ledger size {self.size})"
+
+    def at_size(self, size: int, time: str) -> Snapshot:
+        """The same stems at a later size of the ledger, when no entry between has changed any."""
+        later = copy.copy(self)
+        later.size, later.time = size, time
+        return later
+
+    def with_clearances(
+        self,
+        changed: Mapping[str, Mapping[str, Clearance]],
+        holders: Sequence[Holder],
+        size: int,
+        time: str,
+    ) -> Snapshot:
+        """The same stems at a later size, after some consents changed: what is cleared of each now."""
+        return Snapshot(self.stems.with_clearances(changed), holders, size, time)
+
+    def only(self, stems: Container[str]) -> Snapshot:
+        """The same, as if the vault held these stems alone."""
+        kept = [place for place, stem in enumerate(self.stems.facts["stem"]) if stem in stems]
+        return Snapshot(self.stems.only(kept), self._holders, self.size, self.time)
+
+    def match(
+        self, clauses: Sequence[Clause], use: str | None = None, at: str | None = None
+    ) -> NDArray[np.intp]:
+        """Places in `stems` of those that hold to all `clauses`, and are cleared for `use`.
+
+        `at`: the RFC 3339 time that counts for consents that end; the snapshot's own when left out. Raises
+        `ValueError` for a column or use that does not exist.
+        """
+        held = np.ones(len(self.stems), dtype=np.bool_)
+        for clause in clauses:
+            held &= self._any_of(clause) ^ clause.negated
+        if use is not None:
+            if use not in USES:
+                raise ValueError(f"'{use}' is not a use; there are {', '.join(USES)}")
+            held &= self.stems.ends(use) > digits(at or self.time)
+        return np.flatnonzero(held)
+
+    def count(self, clauses: Sequence[Clause], use: str | None = None) -> int:
+        """How many stems hold to all `clauses` (and are cleared for `use` when the snapshot was made)."""
+        return int(self.match(clauses, use).size)
+
+    def stem(self, stem: str) -> Stem:
+        """The stem of that whole id. Raises `KeyError`."""
+        return self.stems.find(stem)
+
+    def name(self, holder: str) -> str:
+        """A holder's name by id. Raises `KeyError`."""
+        return self._names[holder]
+
+    @cached_property
+    def roles(self) -> Collection[str]:
+        """Roles that the engine balances, and those that some stem has."""
+        return frozenset(ROLES) | set(self.stems.facts["role"])
+
+    @cached_property
+    def holders(self) -> Collection[str]:
+        """Ids and names of the rights-holders."""
+        return frozenset(self._names) | frozenset(self._names.values())
+
+    def holder_id(self, holder: str) -> str:
+        """The id of a holder by id or name. Raises `KeyError`."""
+        return self._ids[holder]
+
+    @cached_property
+    def _ids(self) -> dict[str, str]:
+        return {word: id for id, name in self._names.items() for word in (name, id)}
+
+    @property
+    def state_hash(self) -> str:
+        """SHA-256 (hex) of all that choosing among the stems depends on; see `Stems.state_hash`."""
+        return self.stems.state_hash
+
+    def _any_of(self, clause: Clause) -> NDArray[np.bool_]:
+        held = np.zeros(len(self.stems), dtype=np.bool_)
+        facts = self.stems.facts
+        if clause.column in _WORDS:
+            words = facts.words(clause.column)
+            for value in clause.values:
+                for word in self._searched(clause.column, str(value)):
+                    held |= words.has(word)
+            return held
+        if clause.column not in _NUMBERS:
+            raise ValueError(f"'{clause.column}' is not a column of a stem")
+        numbers = facts.numbers(_NUMBERS[clause.column])
+        for value in clause.values:
+            if isinstance(value, str):
+                raise ValueError(f"{clause.column} is compared with numbers, not with '{value}'")
+            held |= (numbers >= value[0]) & (numbers <= value[1])
+        return held
+
+    def _searched(self, column: str, value: str) -> Collection[str]:
+        """The words of a column that a clause's word means."""
+        if column == "holder":
+            said = value.casefold()
+            return [id for id, name in self._names.items() if said in (id.casefold(), name.casefold())]
+        return [canonical_key(value) if column == "key" else value]
+
+
+_WORDS = ("shape", "role", "mood", "key", "holder", "set")
+_NUMBERS = {"energy": "energy", "tempo": "bpm"}
+"""By a clause's word for it, a field of a stem."""

@@ -1,0 +1,238 @@
+"""The vault's folder: what is written where, and what makes it durable.
+
+    HOME/vault/            0700
+      catalogue.db         see catalogue.py
+      landmarks.db         what each recording is known by; a cache
+      names/<holder>.json  a holder's name and the salt of its commitment, which the ledger does not have
+      lock                 held by whoever changes holders, stems, splits or consents
+      audio/<sha256>       the holder's original bytes, never altered
+      conformed/<stem>.<v>.npy   float32 (channels, frames) at 48 kHz; a cache, made again when it is missing
+      conformed/<stem>.<v>/*.npy the same at other lengths, as the engine needs them; a cache as well
+      incoming/<random>/   files on their way in; the folder is locked while its process lives
+
+A file enters by a rename from `incoming`, after its catalogue row is durable and before its ledger entry is.
+If we crash in between, the row without a stem names what the next intake clears away.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from ..home import check_home, keep_out_of_git
+
+CONFORM_VERSION = 1
+"""Part of the cache's file names: raise it when `engine_format.py` gives other samples."""
+
+
+class Store:
+    """The files of one vault."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home / "vault"
+        self.catalogue = self.folder / "catalogue.db"
+        self.landmarks = self.folder / "landmarks.db"
+        self._audio = self.folder / "audio"
+        self._conformed = self.folder / "conformed"
+        self._incoming = self.folder / "incoming"
+        self._names = self.folder / "names"
+
+    def create(self) -> None:
+        """Make the folders; HOME too, open to its owner only.
+
+        Raises `NotAHome`, before anything is written, for a folder that holds other things.
+        """
+        home = self.folder.parent
+        check_home(home)
+        if not home.exists():
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not self.catalogue.exists():
+            keep_out_of_git(home)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        for folder in (self._audio, self._conformed, self._incoming, self._names):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        for folder in (self.folder, home, home.parent):
+            sync_folder(folder)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the vault against other writers, in this process and in others. Not reentrant."""
+        handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def keep_name(self, holder: str, name: str, salt: str) -> None:
+        """Keep a name where a catalogue that is lost can be made again from; durable when this returns."""
+        self._keep(holder, {"name": name, "salt": salt})
+
+    def _keep(self, holder: str, record: dict[str, str]) -> None:
+        self._names.mkdir(mode=0o700, exist_ok=True)
+        target = self._names / f"{holder}.json"
+        partial = target.with_suffix(f".{secrets.token_hex(4)}")
+        with open(partial, "xb", opener=_private) as file:
+            file.write(msgspec.json.encode(record))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+        sync_folder(self._names)
+
+    def keep_identifiers(self, holder: str, name: str, salt: str, isni: str | None, ipi: str | None) -> None:
+        """Keep a name with identifiers of its holder; durable when this returns."""
+        known = {"isni": isni, "ipi": ipi}
+        self._keep(holder, {"name": name, "salt": salt, **{key: text for key, text in known.items() if text}})
+
+    def identifiers(self, holder: str) -> tuple[str | None, str | None]:
+        """ISNI and IPI of a holder."""
+        path = self._names / f"{holder}.json"
+        kept = msgspec.json.decode(path.read_bytes(), type=dict[str, str]) if path.exists() else {}
+        return kept.get("isni"), kept.get("ipi")
+
+    def erase_name(self, holder: str) -> None:
+        """Keep the holder's id in the place of their name, and no older catalogue that still has it."""
+        path = self._names / f"{holder}.json"
+        if path.exists():
+            # The file's own bytes first: what is only unlinked stays on the disk.
+            with open(path, "r+b") as file:
+                file.write(bytes(path.stat().st_size))
+                file.flush()
+                os.fsync(file.fileno())
+        self.keep_name(holder, holder, "")
+        for old in self.folder.glob("catalogue.db.old*"):
+            old.unlink()
+        sync_folder(self.folder)
+
+    def forget_name(self, holder: str) -> None:
+        (self._names / f"{holder}.json").unlink(missing_ok=True)
+
+    def names(self) -> dict[str, tuple[str, str]]:
+        """Name and salt by holder's id."""
+        found = {}
+        for path in sorted(self._names.glob("h*.json")):
+            kept = msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+            found[path.stem] = kept["name"], kept["salt"]
+        return found
+
+    def traces(self, stem: str, file_sha256: str) -> list[Path]:
+        """The files of the vault that hold sound of a stem."""
+        return sorted(
+            path
+            for path in self.folder.rglob("*")
+            if path.is_file() and (path.name == file_sha256 or stem in str(path.relative_to(self.folder)))
+        )
+
+    def original(self, file_sha256: str) -> Path:
+        """Where the original with that digest is kept."""
+        return self._audio / file_sha256
+
+    def conformed(self, stem: str) -> Path:
+        """Where the stem's ready samples are kept."""
+        return self._conformed / f"{stem}.{CONFORM_VERSION}.npy"
+
+    def variant(self, stem: str, name: str) -> Path:
+        """Where a derived form of the stem's samples is kept."""
+        return self._variants(stem) / f"{name}.npy"
+
+    def _variants(self, stem: str) -> Path:
+        # With the version, or a variant of samples that are conformed in another way now would be found.
+        return self._conformed / f"{stem}.{CONFORM_VERSION}"
+
+    @contextmanager
+    def incoming(self) -> Iterator[Path]:
+        """A folder of this process's own, cleared at the end."""
+        folder = self._incoming / secrets.token_hex(8)
+        # Under the lock, or another process could take the new folder for an abandoned one.
+        with self.lock():
+            folder.mkdir(mode=0o700)
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(handle)
+
+    def clear_abandoned(self) -> None:
+        """Remove the incoming folders of processes that died. Call it under `lock`."""
+        for folder in self._incoming.iterdir():
+            try:
+                handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                # Its process has just ended, and cleared it itself.
+                continue
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(handle)
+
+    def take_in(self, moves: Iterable[tuple[Path, Path]]) -> None:
+        """Rename files, durable already, into the store; durable when this returns."""
+        for source, target in moves:
+            os.replace(source, target)
+        sync_folder(self._audio)
+        sync_folder(self._conformed)
+
+    def forget(self, file_sha256: str | None, stem: str) -> None:
+        """Remove what is kept of a stem. `file_sha256` null: the original stays."""
+        if file_sha256 is not None:
+            self.original(file_sha256).unlink(missing_ok=True)
+        self.conformed(stem).unlink(missing_ok=True)
+        if self._variants(stem).exists():
+            shutil.rmtree(self._variants(stem))
+
+    def write_conformed(self, samples: NDArray[np.float32], target: Path) -> None:
+        """Write samples ready to be mapped; durable when this returns, and never half under its name."""
+        partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
+        if target.parent == self._conformed:
+            # A cache, so somebody may have removed the whole of it.
+            target.parent.mkdir(mode=0o700, exist_ok=True)
+        try:
+            with open(partial, "xb") as file:
+                ready = np.ascontiguousarray(samples, dtype="<f4")
+                np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(ready))
+                # Not np.save: on a full disk it raises an OSError that has no number.
+                file.write(ready.data.cast("B"))
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def map_conformed(self, stem: str, channels: int, frames: int) -> NDArray[np.float32] | None:
+        """The stem's samples mapped read-only, or `None` when the cache has not got them whole."""
+        try:
+            samples = np.load(self.conformed(stem), mmap_mode="r", allow_pickle=False)
+        except (FileNotFoundError, ValueError, EOFError):
+            # Missing or cut short: a cache, so the caller makes it again from the original.
+            return None
+        if samples.shape != (channels, frames) or samples.dtype != np.dtype("<f4"):
+            return None
+        return np.asarray(samples)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,284 @@
+"""The vault's door: recordings are prepared side by side, compared with those that are here, and let in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from msgspec import UNSET
+from numpy.typing import NDArray
+
+from ...ledger.clock import Clock
+from ...ledger.entries import entries
+from ..catalogue.catalogue import Catalogue, MeasuredRow
+from ..catalogue.find_by_name import find_holder
+from ..catalogue.store import Store
+from ..errors import BadDeclaration, Refused
+from ..records import Holder
+from ..rights.changes import Before, Changes
+from ..sound.declared import Declared, Terms, settle
+from ..sound.decode import copy_file, write_file
+from ..sound.wave import wave_bytes
+from .fingerprint_index import Index
+from .index_refresh import Knowing, Progress
+from .intake import Added, Held, Here, Intake, Refusal, Would
+from .preparation import HeldForReview, Offer, Prepared
+from .worker_pool import Workers
+
+_BATCH = 64
+"""Files that enter under one signature of the log. A kill loses at most these, and only from the vault."""
+
+Made = tuple[NDArray[np.float32], int]
+"""A sound that was made here, float32 (channels, frames), and its rate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A recording that is ready, and what is declared of it. `holder`: its id.
+
+    `original`, `conformed`: its files on their way in. `file_sha256`: of the original.
+    """
+
+    declared: Declared
+    holder: str
+    terms: Terms
+    original: Path
+    conformed: Path
+    file_sha256: str
+    ready: Prepared
+
+    @property
+    def energy_milli(self) -> int:
+        declared = self.terms.energy_milli
+        return round(self.ready.measured.energy * 1000) if declared is None else declared
+
+    @property
+    def row(self) -> MeasuredRow:
+        """What the catalogue keeps of it."""
+        found = self.ready
+        return found.stem, self.file_sha256, found.frames, found.channels, found.measured, found.heard
+
+    @property
+    def would(self) -> Would:
+        """What would be added, if this is a trial."""
+        found = self.ready
+        return Would(self.declared.path, found.shape, found.bpm, found.beats, found.notes, found.heard)
+
+
+class Door:
+    """Takes recordings in."""
+
+    def __init__(
+        self, home: Path, store: Store, catalogue: Catalogue, changes: Changes, knowing: Knowing, clock: Clock
+    ) -> None:
+        self._home = home
+        self._store = store
+        self._catalogue = catalogue
+        self._changes = changes
+        self._knowing = knowing
+        self._clock = clock
+
+    def take_in(
+        self,
+        offers: Sequence[tuple[Declared, Made | None]],
+        progress: Progress | None,
+        learning: Progress | None = None,
+        *,
+        trial: bool = False,
+    ) -> Intake:
+        """Take in files, or sounds that were made; in a `trial` see what would become of them.
+
+        `learning` is told of stems that are here and not known by their sound yet.
+        """
+        self._catalogue.check_kept()
+        holders = self._catalogue.holders()
+        owners = [find_holder(holders, declared.holder).holder for declared, _ in offers]
+        told: list[Intake] = []
+        with self._store.incoming() as folder, closing(Workers(self._home)) as workers:
+
+            def prepared(number: int) -> Newcomer | Held | Refusal:
+                (declared, made), owner = offers[number], owners[number]
+                return _prepared(declared, owner, made, folder, workers)
+
+            for first in range(0, len(offers), _BATCH):
+                batch = range(first, min(first + _BATCH, len(offers)))
+                ready: list[Newcomer] = []
+                held: list[Held] = []
+                refused: list[Refusal] = []
+                for number, outcome in zip(batch, workers.each(prepared, batch), strict=True):
+                    match outcome:
+                        case Newcomer():
+                            ready.append(outcome)
+                        case Held():
+                            held.append(outcome)
+                        case Refusal():
+                            refused.append(outcome)
+                    if progress is not None:
+                        progress(number + 1, len(offers))
+                told.append(Intake(held=tuple(held), refused=tuple(refused)))
+                if ready:
+                    told.append(self._enter(ready, workers, learning, trial=trial))
+        return Intake.of(told)
+
+    def _enter(
+        self, newcomers: Sequence[Newcomer], workers: Workers, learning: Progress | None, *, trial: bool
+    ) -> Intake:
+        """Make stems of recordings that are ready, or in a `trial` see which would be made.
+
+        Those whose sound is here already are refused, and those that sound like another holder's are held.
+        """
+        doubles: list[Refusal] = []
+        alike: list[Held] = []
+        here: list[Here] = []
+        fresh: dict[str, Newcomer] = {}
+        with self._changes.alone():
+            index = self._knowing.index(workers, learning)
+            before = self._changes.before(new.ready.stem for new in newcomers)
+            for new in newcomers:
+                was = before.get(new.ready.stem)
+                if was is not None and was.holder != new.holder:
+                    reason = (
+                        f"this sound was in the vault before, as {new.ready.stem} of "
+                        f"{self._holder(was.holder).name}: it can come back as theirs alone"
+                    )
+                    doubles.append(Refusal(new.declared.path, reason))
+                    continue
+                twin = self._catalogue.title_and_holder(new.ready.stem)
+                if twin is None and new.ready.stem in fresh:
+                    twin = fresh[new.ready.stem].terms.title, fresh[new.ready.stem].holder
+                if twin is None:
+                    owners = {stem: each.holder for stem, each in fresh.items()}
+                    like = self._like_anothers(index, new, owners)
+                    if like is not None:
+                        alike.append(like)
+                        continue
+                    if not trial:
+                        index.add(new.ready.stem, new.ready.marks)
+                    fresh[new.ready.stem] = new
+                elif self._brought_before(new):
+                    here.append(Here(new.declared.path, new.ready.stem))
+                else:
+                    title, owner = twin
+                    reason = _twin_reason(new, title, self._holder(owner))
+                    doubles.append(Refusal(new.declared.path, reason))
+            if fresh and not trial:
+                # First the rows that tell the next writer what to clear if we crash, then the files, then the
+                # entries that make stems of them.
+                self._catalogue.keep_measured([new.row for new in fresh.values()])
+                self._store.take_in(
+                    [(new.original, self._store.original(new.file_sha256)) for new in fresh.values()]
+                    + [(new.conformed, self._store.conformed(stem)) for stem, new in fresh.items()]
+                )
+                time = self._clock.now()
+                self._changes.sequence(
+                    [_stem_entry(new, time, before.get(stem)) for stem, new in fresh.items()]
+                )
+        if trial:
+            would = tuple(new.would for new in fresh.values())
+            return Intake(held=tuple(alike), refused=tuple(doubles), here=tuple(here), would=would)
+        stems = {stem.stem: stem for stem in self._catalogue.stems(ids=list(fresh))}
+        added = tuple(
+            Added(new.declared.path, stems[stem], new.ready.notes, new.ready.heard)
+            for stem, new in fresh.items()
+        )
+        return Intake(added, tuple(alike), tuple(doubles), tuple(here))
+
+    def _brought_before(self, new: Newcomer) -> bool:
+        """Whether this very file of this very holder is in the vault, and declared as it is now."""
+        known = self._catalogue.stems(ids=[new.ready.stem])
+        if not known or self._catalogue.digests(new.ready.stem)[0] != new.file_sha256:
+            return False
+        stem, terms = known[0], new.terms
+        return (stem.holder, stem.role, stem.title, stem.key, stem.mood, stem.bpm) == (
+            new.holder,
+            terms.role,
+            terms.title,
+            terms.key,
+            terms.mood,
+            new.ready.bpm,
+        )
+
+    def _like_anothers(self, index: Index, newcomer: Newcomer, fresh: Mapping[str, str]) -> Held | None:
+        """Why a newcomer is held back, if it sounds like another holder's. `fresh`: owners besides."""
+        if newcomer.declared.accept_likeness:
+            return None
+        for each in index.identify(newcomer.ready.marks):
+            if not each.same:
+                return None
+            known = self._catalogue.title_and_holder(each.stem)
+            owner = fresh.get(each.stem) if known is None else known[1]
+            if owner is not None and owner != newcomer.holder:
+                title = each.stem if known is None else f"'{known[0]}' ({each.stem})"
+                reason = (
+                    f"it sounds like {title} of {self._holder(owner).name}, by {100 * each.score:.0f} %; "
+                    "if somebody has looked, and it is another recording, add --accept-likeness"
+                )
+                return Held(newcomer.declared.path, reason, each.stem)
+        return None
+
+    def _holder(self, holder: str) -> Holder:
+        return find_holder(self._catalogue.holders(), holder)
+
+
+def _prepared(
+    declared: Declared, holder: str, made: Made | None, folder: Path, workers: Workers
+) -> Newcomer | Held | Refusal:
+    try:
+        # Before it is sent to a worker: a name that is no text cannot be.
+        terms = settle(declared)
+        place = folder / os.urandom(8).hex()
+        original, conformed = place.with_suffix(".original"), place.with_suffix(".npy")
+        if made is None:
+            digest = copy_file(declared.path, original)
+        else:
+            digest = write_file(wave_bytes(*made), original)
+        # Where its files are is for us to say, and not for whatever a file makes of its decoder.
+        offer = Offer(original, conformed, terms, declared.accept_silence, declared.accept_tempo)
+        found = workers.prepare(offer)
+        return Newcomer(declared, holder, terms, original, conformed, digest, found)
+    except HeldForReview as error:
+        return Held(declared.path, str(error), None)
+    except (Refused, BadDeclaration) as error:
+        return Refusal(declared.path, str(error))
+
+
+def _twin_reason(newcomer: Newcomer, title: str, owner: Holder) -> str:
+    way_on = (
+        "what is declared of a stem cannot be changed yet"
+        if newcomer.holder == owner.holder
+        else f"a sound is one stem, of which {owner.name} can give a share with 'stemloom vault split'"
+    )
+    return (
+        f"the same sound is in the vault already as {newcomer.ready.stem} '{title}' of {owner.name}; {way_on}"
+    )
+
+
+def _stem_entry(new: Newcomer, time: str, before: Before | None) -> entries.Stem:
+    """`before`: the shares it had when it was here before, which only its parties can change."""
+    terms = new.terms
+    whole = (entries.Share(holder=new.holder, ppm=entries.WHOLE_PPM),)
+    master, publishing = (before.master, before.publishing) if before else (whole, whole)
+    return entries.Stem(
+        time=time,
+        stem=new.ready.stem,
+        holder=new.holder,
+        pcm_sha256=new.ready.pcm_sha256,
+        file_sha256=new.file_sha256,
+        title=terms.title,
+        role=terms.role,
+        shape=new.ready.shape,
+        bpm_milli=None if new.ready.bpm is None else int(new.ready.bpm * 1000),
+        beats=new.ready.beats,
+        key=terms.key,
+        mood=terms.mood,
+        energy_milli=new.energy_milli,
+        set=terms.set,
+        isrc=terms.isrc,
+        master=master,
+        publishing=publishing,
+        iswc=UNSET if terms.iswc is None else terms.iswc,
+    )

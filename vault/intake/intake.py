@@ -1,0 +1,81 @@
+"""What became of the recordings that were brought to the vault."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from ..records import Stem
+from ..sound.declared import Shape
+from ..sound.heard import Heard
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A stem that is now in the vault. `notes`: what its holder may want to know, in sentences."""
+
+    path: Path
+    stem: Stem
+    notes: tuple[str, ...]
+    heard: Heard
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A recording that was kept out until somebody has looked at it. `stem`: the one it resembles."""
+
+    path: Path
+    reason: str
+    stem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A recording that the vault does not take."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """A file that its holder has brought before: nothing was left to do. `stem`: its id."""
+
+    path: Path
+    stem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Would:
+    """What would be added, if this were not a trial. `notes`, `heard`: as of what is added."""
+
+    path: Path
+    shape: Shape
+    bpm: Fraction | None
+    beats: int | None
+    notes: tuple[str, ...]
+    heard: Heard
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What became of a batch, each in the order given. `would`: of a trial, in the place of `added`."""
+
+    added: tuple[Added, ...] = ()
+    held: tuple[Held, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    here: tuple[Here, ...] = ()
+    would: tuple[Would, ...] = ()
+
+    @classmethod
+    def of(cls, parts: Sequence[Intake]) -> Intake:
+        """What became of several batches, one after the other."""
+        return cls(
+            added=tuple(each for part in parts for each in part.added),
+            held=tuple(each for part in parts for each in part.held),
+            refused=tuple(each for part in parts for each in part.refused),
+            here=tuple(each for part in parts for each in part.here),
+            would=tuple(each for part in parts for each in part.would),
+        )

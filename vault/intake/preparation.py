@@ -1,0 +1,178 @@
+"""What is done to one recording by itself: decoded, fitted, measured; nothing written for good.
+
+All of it runs in worker processes: see `worker_process.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from ..catalogue.store import Store
+from ..errors import Refused
+from ..sound.declared import Shape, Terms, canonical_shape
+from ..sound.decode import decode
+from ..sound.engine_format import fit, loop_frames
+from ..sound.heard import Ear, Heard, OtherTempo, settled
+from ..sound.measure import Measured, measure
+from .fingerprint_index import Marks, marks_of
+
+BEATS_IN_A_BAR = 4
+"""The vault knows no meter: its bars, for chroma and lengths, are of four beats."""
+
+_MOST_SILENT = 0.5
+
+
+class HeldForReview(Refused):
+    """Decodes and measures, but should not earn without a second look."""
+
+
+Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A file to prepare. `original`: a copy of our own; `conformed`: where its ready samples go.
+
+    `terms`: what is declared of it.
+    """
+
+    original: Path
+    conformed: Path
+    terms: Terms
+    accept_silence: bool
+    accept_tempo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A recording that is ready to enter: what was found of it."""
+
+    pcm_sha256: Digest
+    shape: Shape
+    bpm: Fraction | None
+    beats: int | None
+    frames: int
+    channels: int
+    measured: Measured
+    heard: Heard
+    doubts: tuple[str, ...]
+    marks: Marks
+
+    @property
+    def stem(self) -> str:
+        """The id that its sound gives it."""
+        return "s" + self.pcm_sha256[:20]
+
+    @property
+    def mostly_silent(self) -> bool:
+        """Whether it is a loop that silence would earn with."""
+        return self.shape == "loop" and self.measured.silent > _MOST_SILENT
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is odd about the sound, though it was taken."""
+        found = list(self.doubts)
+        if self.measured.clipped:
+            found.append(f"it is clipped in {self.measured.clipped} places")
+        if self.mostly_silent:
+            found.append(f"{_silence(self.measured)}, taken at its holder's word")
+        if self.measured.dc > 0.01:
+            found.append(f"its zero line is off by {100 * self.measured.dc:.1f} % of full scale")
+        if self.measured.true_peak_dbtp > 0.05:
+            found.append(f"its true peak is {self.measured.true_peak_dbtp:+.1f} dBTP")
+        return tuple(found)
+
+
+def prepare(offer: Offer, store: Store) -> Prepared:
+    """Make a recording ready to enter. Raises `Refused`, `HeldForReview`, `OSError`."""
+    sound = decode(offer.original)
+    ear = Ear(sound)
+    try:
+        found = settled(offer.terms, ear, accept_tempo=offer.accept_tempo)
+    except OtherTempo as error:
+        raise HeldForReview(str(error)) from error
+    bpm, beats = found.grid or (None, None)
+    samples = fit(sound, None if bpm is None or beats is None else loop_frames(bpm, beats))
+    measured = measure(samples, bars=1 if beats is None else -(-beats // BEATS_IN_A_BAR))
+    prepared = Prepared(
+        pcm_sha256=sound.pcm_sha256,
+        shape=found.shape,
+        bpm=bpm,
+        beats=beats,
+        frames=int(samples.shape[1]),
+        channels=sound.channels,
+        measured=measured,
+        heard=ear.hear(found.shape, offer.terms.role, samples),
+        doubts=found.notes,
+        marks=marks_of(samples),
+    )
+    if prepared.mostly_silent and not offer.accept_silence:
+        raise HeldForReview(
+            f"{_silence(measured)}, which must not earn; trim it, add it as a hit, "
+            "or take it in all the same with --accept-silence"
+        )
+    store.write_conformed(samples, offer.conformed)
+    return prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A recording that is in the vault: its files, and what the ledger has of it."""
+
+    original: Path
+    conformed: Path
+    role: str
+    bpm: Fraction | None
+    beats: int | None
+    shape: str
+    pcm_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What is measured once more of an original that is kept."""
+
+    frames: int
+    channels: int
+    measured: Measured
+    heard: Heard
+
+
+def measure_again(kept: Kept, store: Store) -> Again | None:
+    """Measure a recording that is in the vault, and make its conformed sound anew. Null for another sound.
+
+    Raises `Refused`, `OSError`.
+    """
+    sound = decode(kept.original)
+    if sound.pcm_sha256 != kept.pcm_sha256:
+        return None
+    samples = fit(
+        sound, None if kept.bpm is None or kept.beats is None else loop_frames(kept.bpm, kept.beats)
+    )
+    store.write_conformed(samples, kept.conformed)
+    return Again(
+        frames=int(samples.shape[1]),
+        channels=sound.channels,
+        measured=measure(samples, bars=1 if kept.beats is None else -(-kept.beats // BEATS_IN_A_BAR)),
+        heard=Ear(sound).hear(canonical_shape(kept.shape), kept.role, samples),
+    )
+
+
+def marks_of_file(path: Path) -> Marks:
+    """What a recording of any form is known by. Raises `Refused`."""
+    return marks_of(fit(decode(path), None))
+
+
+def marks_of_conformed(path: Path) -> Marks:
+    """What a sound that the vault has made ready, `.npy` at 48 kHz, is known by. Raises `OSError`."""
+    return marks_of(np.load(path, mmap_mode="r", allow_pickle=False))
+
+
+def _silence(measured: Measured) -> str:
+    return f"{100 * measured.silent:.0f} % of the loop is silence (below -60 dBFS)"

@@ -1,0 +1,105 @@
+"""The vault's worker processes, as the vault asks them."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from ...ground.processes import Crew, WorkerDied, cores
+from ..errors import Refused
+from .fingerprint_index import Marks
+from .preparation import Again, HeldForReview, Kept, Offer, Prepared
+from .worker_process import Answer, Request, answer_of, encoded
+
+_Job = TypeVar("_Job")
+_Made = TypeVar("_Made")
+
+_MOST = 4
+"""Workers side by side: a recording of twenty minutes takes some two gigabytes."""
+_PROGRAM = "import sys; sys.path.append(sys.argv[1]); from {} import serve; serve()"
+
+
+class Workers:
+    """Side by side, at most one a core and four; started when they are needed, ended by `close`.
+
+    Each method answers as the function of its name in `preparation.py`, and may be called from any thread. A
+    recording over which two workers crash is refused.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        # -P: nothing is imported from the folder that the user happens to be in.
+        module, package = __package__ + ".worker_process", __package__.partition(".")[0]
+        root = Path(str(sys.modules[package].__file__)).parents[1]
+        self._crew = Crew([sys.executable, "-P", "-c", _PROGRAM.format(module), str(root)])
+
+    def prepare(self, offer: Offer) -> Prepared:
+        return _given(self._ask(Request(self._home, offer=offer)).prepared)
+
+    def measure_again(self, kept: Kept) -> Again | None:
+        return self._ask(Request(self._home, kept=kept)).again
+
+    def marks_of_file(self, path: Path) -> Marks:
+        return _given(self._ask(Request(self._home, file=path)).marks)
+
+    def marks_of_conformed(self, path: Path) -> Marks:
+        return _given(self._ask(Request(self._home, conformed=path)).marks)
+
+    def each(self, do: Callable[[_Job], _Made], jobs: Sequence[_Job]) -> Iterator[_Made]:
+        """What `do` gives for each, in order, as they are done side by side.
+
+        When the reader stops, with an error or without, what has not begun never does.
+        """
+        with ThreadPoolExecutor(max(1, min(cores(), _MOST, len(jobs)))) as pool:
+            try:
+                yield from pool.map(do, jobs)
+            except BaseException:
+                # Nobody should wait for what is not wanted any more.
+                pool.shutdown(wait=False, cancel_futures=True)
+                self._crew.close()
+                raise
+
+    def close(self) -> None:
+        """End the processes."""
+        self._crew.close()
+
+    def _ask(self, request: Request) -> Answer:
+        try:
+            answer = answer_of(self._crew.ask(encoded(request)))
+        except WorkerDied as died:
+            raise Refused(f"it cannot be decoded: the decoder {_end_of(died.code)} over it, twice") from died
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise _strange() from error
+        if answer.held is not None:
+            raise HeldForReview(answer.held)
+        if answer.refused is not None:
+            raise Refused(answer.refused)
+        if answer.number is not None:
+            raise OSError(answer.number, answer.text, answer.path or None)
+        return answer
+
+
+def _given(found: _Made | None) -> _Made:
+    if found is None:
+        raise _strange()
+    return found
+
+
+def _strange() -> Refused:
+    # What a file that took over its decoder may have it say.
+    return Refused("it cannot be decoded: the decoder gave an answer of no known form")
+
+
+def _end_of(code: int) -> str:
+    if code >= 0:
+        return f"ended with code {code}"
+    try:
+        return f"ended with {signal.Signals(-code).name}"
+    except ValueError:
+        return f"ended with signal {-code}"

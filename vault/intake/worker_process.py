@@ -1,0 +1,150 @@
+"""The worker process of the vault: decodes and measures, one recording at a time.
+
+A line in is a request, a line out its answer, both JSON; it ends when its input does. Whatever a hostile file
+makes of the decoder ends here, and what comes back is data that is checked for its form.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import queue
+import sys
+import threading
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from ..catalogue.store import Store
+from ..errors import Refused
+from .fingerprint_index import Marks
+from .preparation import (
+    Again,
+    HeldForReview,
+    Kept,
+    Offer,
+    Prepared,
+    marks_of_conformed,
+    marks_of_file,
+    measure_again,
+    prepare,
+)
+
+
+class Request(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is asked of a worker: one of the others. `home`: of the vault."""
+
+    home: Path
+    offer: Offer | None = None
+    kept: Kept | None = None
+    file: Path | None = None
+    conformed: Path | None = None
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What came of it. `refused`, `held`: why. `number`, `text`, `path`: of an error of the system."""
+
+    prepared: Prepared | None = None
+    again: Again | None = None
+    marks: Marks | None = None
+    refused: str | None = None
+    held: str | None = None
+    number: int | None = None
+    text: str = ""
+    path: str = ""
+
+
+def encoded(message: Request | Answer) -> bytes:
+    """As one line, without its end."""
+    return msgspec.json.encode(message, enc_hook=_plain)
+
+
+def request_of(line: bytes) -> Request:
+    return msgspec.json.decode(line, type=Request, dec_hook=_typed)
+
+
+def answer_of(line: bytes) -> Answer:
+    """Raises `msgspec.ValidationError`, `ValueError`."""
+    return msgspec.json.decode(line, type=Answer, dec_hook=_typed)
+
+
+def answered(request: Request) -> Answer:
+    """Do what is asked."""
+    store = Store(request.home)
+    try:
+        if request.offer is not None:
+            return Answer(prepared=prepare(request.offer, store))
+        if request.kept is not None:
+            return Answer(again=measure_again(request.kept, store))
+        if request.file is not None:
+            return Answer(marks=marks_of_file(request.file))
+        assert request.conformed is not None
+        return Answer(marks=marks_of_conformed(request.conformed))
+    except HeldForReview as error:
+        return Answer(held=str(error))
+    except Refused as error:
+        return Answer(refused=str(error))
+    except OSError as error:
+        return Answer(number=error.errno or 0, text=error.strerror or str(error), path=_said(error.filename))
+
+
+def serve() -> None:
+    """Answer requests until standard input ends. An error that nobody foresaw ends the process as well."""
+    # Decoders in C write to standard output as they please: the answers go elsewhere.
+    with os.fdopen(os.dup(1), "wb", buffering=0) as answers:
+        os.dup2(2, 1)
+        requests = _requests()
+        while True:
+            line = requests.get()
+            left = memoryview(encoded(answered(request_of(line))) + b"\n")
+            try:
+                while left:
+                    left = left[answers.write(left) :]
+            except BrokenPipeError:
+                # Nobody waits for it: whoever asked was killed.
+                return
+
+
+def _requests() -> queue.SimpleQueue[bytes]:
+    """The requests as they come. When there will be no more, the process ends, whatever it is at."""
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in sys.stdin.buffer:
+            lines.put(line)
+        # Whoever asked has closed us, or was killed: then nobody waits, and its folder is cleared away.
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [value.dtype.str, value.shape, base64.b64encode(value.tobytes()).decode()]
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Fraction):
+        return str(value)
+    if isinstance(value, Path):
+        # A name need not be text.
+        return base64.b64encode(os.fsencode(value)).decode()
+    raise NotImplementedError(type(value))
+
+
+def _typed(kind: Any, value: Any) -> Any:
+    if kind is Path:
+        return Path(os.fsdecode(base64.b64decode(value, validate=True)))
+    if kind is Fraction:
+        return Fraction(value)
+    form, shape, data = value
+    if form not in ("<f4", "<i8"):
+        raise ValueError(f"an array of {form}")
+    return np.frombuffer(base64.b64decode(data, validate=True), form).reshape(shape)
+
+
+def _said(name: object) -> str:
+    return os.fsdecode(name).encode(errors="replace").decode() if isinstance(name, str | bytes) else ""

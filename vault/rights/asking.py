@@ -1,0 +1,252 @@
+"""Which statements may be made of what is in the vault: what is asked of whom, and what is taken in.
+
+The same rules hold for a statement that is signed here and for one that comes back from its holder; they are
+those of `ledger/verify/audit.py`, asked before an entry is written and not after.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from ...ledger.clock import Clock, milliseconds_of
+from ...ledger.entries import entries, signing
+from ..catalogue.catalogue import Catalogue
+from ..errors import BadDeclaration, BadRequest
+from ..records import Holder, Stem
+from .requests import UNSIGNED, Asked, Request, Slot, Statement, asked, filled
+from .shares import checked_shares, falls, percent
+
+Action = Literal["grant", "withdraw"]
+MOST_AHEAD_MS = 5 * 60_000
+"""By how much the clock of whoever made a request may be ahead of ours."""
+
+
+class Asking:
+    """Makes statements to be signed, and checks those that were. `origin`: the log's."""
+
+    def __init__(self, origin: str, catalogue: Catalogue, clock: Clock) -> None:
+        self._origin, self._catalogue, self._clock = origin, catalogue, clock
+
+    def holder(self, name: str, public_key: str, custody: Literal["self", "operator"]) -> Request:
+        """That somebody joins, with a key of theirs, base64."""
+        public = _public(public_key)
+        salt = signing.new_salt()
+        entry = entries.Holder(
+            time=self._clock.now(),
+            holder=signing.holder_id(public),
+            name=signing.commitment(name, salt),
+            public_key=public_key,
+            custody=custody,
+            proof=UNSIGNED,
+        )
+        self._checked_new(entry.holder, name)
+        each = asked(
+            entry, f"{name} joins with this key", self._origin, [("proof", entry.holder, public_key)]
+        )
+        return Request(origin=self._origin, asked=(each,), name=name, name_salt=salt)
+
+    def key(self, holder: Holder, public_key: str, custody: Literal["self", "operator"]) -> Request:
+        """That another key takes the place of a holder's."""
+        _public(public_key)
+        entry = entries.Key(
+            time=self._clock.now(),
+            holder=holder.holder,
+            public_key=public_key,
+            custody=custody,
+            replaced=holder.public_key,
+            signature=UNSIGNED,
+            proof=UNSIGNED,
+        )
+        signers: list[tuple[Slot, str, str]] = [
+            ("signature", holder.holder, holder.public_key),
+            ("proof", holder.holder, public_key),
+        ]
+        says = f"this key takes the place of {holder.name}'s, and is kept by {custody}"
+        return Request(origin=self._origin, asked=(asked(entry, says, self._origin, signers),))
+
+    def consent(
+        self,
+        stems: Sequence[Stem],
+        by: Holder | None,
+        uses: Sequence[entries.Use],
+        action: Action,
+        until: str | None,
+    ) -> Request:
+        """That stems are granted or withdrawn, by their holders, or by one who has a master share."""
+        holders = {each.holder: each for each in self._catalogue.holders()}
+        time = self._clock.now()
+        made = []
+        for stem in stems:
+            signer = holders[stem.holder] if by is None else by
+            self._may_say(stem.stem, stem.title, stem.holder, signer.holder, action)
+            entry = entries.Consent(
+                time=time,
+                origin=self._origin,
+                holder=signer.holder,
+                stem=stem.stem,
+                uses=tuple(sorted(set(uses))),
+                action=action,
+                until=until,
+                previous=self._catalogue.last_statement(stem.stem, signer.holder),
+                signature=UNSIGNED,
+            )
+            says = f"{signer.name} {action}s '{stem.title}' for {', '.join(entry.uses)}" + _end(until)
+            made.append(self._asked(entry, says, signer))
+        return Request(origin=self._origin, asked=tuple(made))
+
+    def standing(
+        self, holder: Holder, uses: Sequence[entries.Use], action: Action, until: str | None
+    ) -> Request:
+        """That a holder consents for stems to come, or no longer does."""
+        entry = entries.Standing(
+            time=self._clock.now(),
+            origin=self._origin,
+            holder=holder.holder,
+            uses=tuple(sorted(set(uses))),
+            action=action,
+            until=until,
+            previous=self._catalogue.last_standing(holder.holder),
+            signature=UNSIGNED,
+        )
+        says = f"{holder.name} {action}s stems to come for {', '.join(entry.uses)}" + _end(until)
+        return Request(origin=self._origin, asked=(self._asked(entry, says, holder),))
+
+    def splits(self, stem: Stem, after: Mapping[str, Mapping[str, int]]) -> Request:
+        """Who owns a stem from now on: by side, holder and parts per million; asks all whose share falls."""
+        holders = {each.holder: each for each in self._catalogue.holders()}
+        sides = {side: checked_shares(side, after[side]) for side in ("master", "publishing")}
+        before = self._catalogue.shares(stem.stem)
+        losing = falls(list(before.values()), [after[side] for side in before]) - {stem.holder}
+        entry = entries.Splits(
+            time=self._clock.now(),
+            stem=stem.stem,
+            holder=stem.holder,
+            master=sides["master"],
+            publishing=sides["publishing"],
+            signature=UNSIGNED,
+        )
+        signers: list[tuple[Slot, str, str]] = [
+            ("signature", stem.holder, holders[stem.holder].public_key),
+            *(("approval", party, holders[party].public_key) for party in sorted(losing)),
+        ]
+        shares = "; ".join(
+            f"{side} " + ", ".join(f"{holders[share.holder].name} {percent(share.ppm)}" for share in parts)
+            for side, parts in sides.items()
+        )
+        says = f"'{stem.title}' belongs to: {shares}"
+        return Request(origin=self._origin, asked=(asked(entry, says, self._origin, signers),))
+
+    def checked(self, request: Request, *, received: bool) -> list[Statement]:
+        """The entries as they may be written. Raises `BadRequest`, `BadDeclaration`, `BadStatement`.
+
+        `received`: they come from elsewhere, and hold from now on, not from when they were signed.
+        """
+        keys = {each.holder: base64.b64decode(each.public_key) for each in self._catalogue.holders()}
+        made = [self._checked(filled(each), request, keys, received) for each in request.asked]
+        if len({(type(entry), getattr(entry, "stem", None)) for entry in made}) != len(made):
+            raise BadRequest("the request says two things of one stem")
+        return made
+
+    def _checked(
+        self, entry: Statement, request: Request, keys: Mapping[str, bytes], received: bool
+    ) -> Statement:
+        now = self._clock.now()
+        if milliseconds_of(entry.time) > milliseconds_of(now) + MOST_AHEAD_MS:
+            raise BadRequest(f"the statement is of {entry.time}, which lies ahead: look at the clocks")
+        if received and isinstance(entry, entries.Consent | entries.Standing):
+            entry = msgspec.structs.replace(entry, received=max(now, entry.time))
+        match entry:
+            case entries.Holder():
+                signing.check_holder(entry, self._origin)
+                name, salt = request.name, request.name_salt
+                if name is None or salt is None or signing.commitment(name, salt) != entry.name:
+                    raise BadRequest("the name in the request is not the one that is signed")
+                self._checked_new(entry.holder, name)
+            case entries.Key():
+                signing.check_key(entry, _key_of(keys, entry.holder), self._origin)
+            case entries.Consent():
+                self._checked_consent(entry, keys, now)
+            case entries.Standing():
+                signing.check_standing(entry, _key_of(keys, entry.holder), self._origin)
+                last = self._catalogue.last_standing(entry.holder)
+                self._checked_order(entry, last, now)
+            case entries.Splits():
+                self._checked_splits(entry, keys)
+        return entry
+
+    def _checked_consent(self, entry: entries.Consent, keys: Mapping[str, bytes], now: str) -> None:
+        found = self._catalogue.title_and_holder(entry.stem)
+        if found is None:
+            raise BadRequest(f"there is no stem {entry.stem} here")
+        signing.check_consent(entry, _key_of(keys, entry.holder), self._origin)
+        self._may_say(entry.stem, found[0], found[1], entry.holder, entry.action)
+        self._checked_order(entry, self._catalogue.last_statement(entry.stem, entry.holder), now)
+
+    def _checked_order(self, entry: entries.Consent | entries.Standing, last: int | None, now: str) -> None:
+        if self._catalogue.has_signature(entry.signature):
+            raise BadRequest("this very statement is in the ledger already; a new one needs a new signature")
+        if entry.action == "grant":
+            if entry.previous != last:
+                raise BadRequest(
+                    "the statement is stale: its holder has said something else since; ask for a new one"
+                )
+            if entry.until is not None and entry.until <= now:
+                raise BadRequest(f"the consent ended at {entry.until}, before it came in")
+
+    def _checked_splits(self, entry: entries.Splits, keys: Mapping[str, bytes]) -> None:
+        found = self._catalogue.title_and_holder(entry.stem)
+        if found is None or found[1] != entry.holder:
+            raise BadRequest(f"the splits of {entry.stem} are not {entry.holder}'s to set")
+        signing.check_splits(entry, _key_of(keys, entry.holder), self._origin)
+        after = {"master": _by_holder(entry.master), "publishing": _by_holder(entry.publishing)}
+        before = self._catalogue.shares(entry.stem)
+        for party in after["master"].keys() | after["publishing"].keys():
+            _key_of(keys, party)
+        for party in sorted(falls(list(before.values()), [after[side] for side in before]) - {entry.holder}):
+            signing.check_approval(entry, party, _key_of(keys, party), self._origin)
+
+    def _may_say(self, stem: str, title: str, owner: str, signer: str, action: str) -> None:
+        if signer == owner:
+            return
+        if action == "grant":
+            raise BadDeclaration(f"only its holder may grant '{title}'")
+        if not self._catalogue.shares(stem)["master"].get(signer):
+            raise BadDeclaration(
+                f"'{title}' may be withdrawn by its holder and by those who have a master share in it"
+            )
+
+    def _checked_new(self, holder: str, name: str) -> None:
+        for each in self._catalogue.holders():
+            if each.name.casefold() == name.casefold() or each.holder == holder:
+                raise BadDeclaration(f"there is a holder '{each.name}' already: {each.holder}")
+
+    def _asked(self, entry: Statement, says: str, signer: Holder) -> Asked:
+        return asked(entry, says, self._origin, [("signature", signer.holder, signer.public_key)])
+
+
+def _public(text: str) -> bytes:
+    try:
+        public = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise BadDeclaration("a public key is 32 bytes in base64") from error
+    if len(public) != 32:
+        raise BadDeclaration("a public key is 32 bytes in base64")
+    return public
+
+
+def _key_of(keys: Mapping[str, bytes], holder: str) -> bytes:
+    if holder not in keys:
+        raise BadRequest(f"there is no holder {holder} here")
+    return keys[holder]
+
+
+def _by_holder(shares: Sequence[entries.Share]) -> dict[str, int]:
+    return {share.holder: share.ppm for share in shares}
+
+
+def _end(until: str | None) -> str:
+    return f" until {until}" if until else ""

@@ -1,0 +1,97 @@
+"""How the vault is changed: alone among writers, in the ledger first, and then in the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from ...ledger.entries import entries
+from ...ledger.errors import LedgerError
+from ...ledger.log.log import Log
+from ..catalogue.catalogue import Catalogue
+from ..catalogue.store import Store
+from ..errors import CatalogueTrouble
+
+
+class Before(NamedTuple):
+    """Whose a stem was, and who had what part of it."""
+
+    holder: str
+    master: tuple[entries.Share, ...]
+    publishing: tuple[entries.Share, ...]
+
+
+class Changes:
+    """Makes changes that are whole or not at all, at whatever instant the process is killed."""
+
+    def __init__(self, home: Path, log: Log, store: Store, catalogue: Catalogue) -> None:
+        self._keys = home / "keys"
+        self._log = log
+        self._store = store
+        self._catalogue = catalogue
+
+    def refresh(self) -> None:
+        """Project what the ledger has taken in since, by this or another process."""
+        size, applied = self._log.size, self._catalogue.applied()
+        if size < applied:
+            raise CatalogueTrouble(
+                f"the catalogue at {self._store.catalogue} knows {applied} entries of the ledger, "
+                f"which has {size}: one of them is of an older time; put both back from the same backup"
+            )
+        if size > applied:
+            self._catalogue.apply(self._log.entries(applied, size), size)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Alone among writers, up to date, and rid of what a killed writer left."""
+        self._catalogue.check_kept()
+        with self._store.lock():
+            self.clear_abandoned()
+            try:
+                yield
+            except (OSError, LedgerError):
+                # A full disk should not stay full of what never entered; what cannot go now goes next time.
+                with suppress(OSError, LedgerError):
+                    self.clear_abandoned()
+                raise
+
+    def sequence(self, new: Sequence[entries.Entry]) -> list[int]:
+        """Give entries to the ledger and project them; their indices. Call it `alone`."""
+        indices = self._log.append(new)
+        # A crash here leaves entries that the next `refresh` projects.
+        self.refresh()
+        return indices
+
+    def before(self, stems: Iterable[str]) -> dict[str, Before]:
+        """Of stems that were here and were taken out: they come back to their holder, with those shares."""
+        gone = self._catalogue.removed().keys() & set(stems)
+        found: dict[str, Before] = {}
+        if gone:
+            for _, entry in self._log.entries():
+                if isinstance(entry, entries.Stem | entries.Splits) and entry.stem in gone:
+                    found[entry.stem] = Before(entry.holder, entry.master, entry.publishing)
+        return found
+
+    def clear_abandoned(self) -> None:
+        """Remove what was begun and never came into the ledger. Call it `alone`."""
+        # A writer killed at its last step has signed entries that nobody sees before the next append. Without
+        # an empty one, they would be taken for abandoned, and come into the ledger afterwards.
+        self._log.append([])
+        self.refresh()
+        self._store.clear_abandoned()
+        holders, stems = self._catalogue.abandoned()
+        for stem, digest in stems:
+            self._store.forget(digest, stem)
+        for holder in holders:
+            self.key_path(holder).unlink(missing_ok=True)
+            self._store.forget_name(holder)
+        for begun in self._keys.glob(".h*.key.*"):
+            begun.unlink()
+        if holders or stems:
+            self._catalogue.forget_abandoned(holders, [stem for stem, _ in stems])
+
+    def key_path(self, name: str) -> Path:
+        """Where a holder's private key is kept."""
+        return self._keys / f"{name}.key"

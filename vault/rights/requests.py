@@ -1,0 +1,154 @@
+"""Statements that are signed elsewhere: what is asked for, in a file that goes to the holder and comes back.
+
+A request holds the entry as it would stand in the ledger, without signatures, and for each signature the
+exact bytes that are signed, so that any tool for Ed25519 can make it. Who takes it in checks everything anew:
+nothing in the file is believed but the signatures.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from ...ledger.entries import entries
+from ...ledger.entries.signing import message_of
+from ...ledger.tlog.keys import PrivateKey, verify
+from ..errors import BadRequest
+
+Statement = entries.Holder | entries.Key | entries.Consent | entries.Standing | entries.Splits
+Slot = Literal["signature", "proof", "approval"]
+MOST_BYTES = 256 << 20
+UNSIGNED = base64.b64encode(bytes(64)).decode()
+
+
+class ToSign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One signature that is needed. `public_key`: whose; `message`: over what, both base64."""
+
+    slot: Slot
+    holder: str
+    public_key: str
+    message: str
+    signature: str | None = None
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One entry, and the signatures that it needs. `says`: in words, for whoever signs."""
+
+    says: str
+    entry: Statement
+    signatures: tuple[ToSign, ...]
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file of statements to be signed. `name`, `name_salt`: of a holder who joins."""
+
+    stemloom: Literal["request v1"] = "request v1"
+    origin: str
+    asked: tuple[Asked, ...]
+    name: str | None = None
+    name_salt: str | None = None
+
+    def encoded(self) -> bytes:
+        """As a file."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+    @property
+    def missing(self) -> tuple[ToSign, ...]:
+        """The signatures that are still needed."""
+        return tuple(each for asked in self.asked for each in asked.signatures if each.signature is None)
+
+    def signed(self, key: PrivateKey) -> Request:
+        """With every signature that this key can give. Raises `BadRequest` if it can give none."""
+        public = base64.b64encode(key.public).decode()
+        if all(each.public_key != public for asked in self.asked for each in asked.signatures):
+            raise BadRequest("this key is none of those that the request asks for")
+
+        def sign(asked: Asked, each: ToSign) -> ToSign:
+            if each.public_key != public:
+                return each
+            # Of the entry, not of what the file says is to be signed.
+            signature = base64.b64encode(key.sign(message_of(asked.entry, self.origin))).decode()
+            return msgspec.structs.replace(each, signature=signature)
+
+        return self._with(sign)
+
+    def with_signature(self, signature: str) -> Request:
+        """With a signature, base64, that another tool made, where it belongs. Raises `BadRequest`."""
+        try:
+            data = base64.b64decode(signature.strip(), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise BadRequest("a signature is 64 bytes in base64") from error
+        found = 0
+
+        def take(asked: Asked, each: ToSign) -> ToSign:
+            nonlocal found
+            message = message_of(asked.entry, self.origin)
+            if each.signature is None and verify(base64.b64decode(each.public_key), message, data):
+                found += 1
+                return msgspec.structs.replace(each, signature=signature.strip())
+            return each
+
+        request = self._with(take)
+        if not found:
+            raise BadRequest("the signature fits none of the statements and keys of the request")
+        return request
+
+    def _with(self, change: object) -> Request:
+        assert callable(change)
+        asked = tuple(
+            msgspec.structs.replace(each, signatures=tuple(change(each, one) for one in each.signatures))
+            for each in self.asked
+        )
+        return msgspec.structs.replace(self, asked=asked)
+
+
+def asked(entry: Statement, says: str, origin: str, signers: Sequence[tuple[Slot, str, str]]) -> Asked:
+    """A statement to be signed by `signers`: slot, holder's id, public key in base64."""
+    message = base64.b64encode(message_of(entry, origin)).decode()
+    return Asked(
+        says=says,
+        entry=entry,
+        signatures=tuple(
+            ToSign(slot=slot, holder=holder, public_key=public, message=message)
+            for slot, holder, public in signers
+        ),
+    )
+
+
+def read_request(data: bytes) -> Request:
+    """The request in a file. Raises `BadRequest`."""
+    if len(data) > MOST_BYTES:
+        raise BadRequest(f"a request has at most {MOST_BYTES >> 20} MB")
+    try:
+        return msgspec.json.decode(data, type=Request)
+    except msgspec.MsgspecError as error:
+        raise BadRequest(f"this is no request for signatures: {error}") from error
+
+
+def filled(each: Asked) -> Statement:
+    """The entry with its signatures. Raises `BadRequest` while one is missing."""
+    given: dict[Slot, list[tuple[str, str]]] = {"signature": [], "proof": [], "approval": []}
+    for one in each.signatures:
+        if one.signature is None:
+            raise BadRequest(f"the signature of {one.holder} is missing: {each.says}")
+        given[one.slot].append((one.holder, one.signature))
+    signature = given["signature"][0][1] if given["signature"] else UNSIGNED
+    proof = given["proof"][0][1] if given["proof"] else UNSIGNED
+    match each.entry:
+        case entries.Holder() as entry:
+            return msgspec.structs.replace(entry, proof=proof)
+        case entries.Key() as entry:
+            return msgspec.structs.replace(entry, signature=signature, proof=proof)
+        case entries.Splits() as entry:
+            approvals = tuple(
+                entries.Approval(holder=holder, signature=one) for holder, one in sorted(given["approval"])
+            )
+            return msgspec.structs.replace(
+                entry, signature=signature, approvals=approvals if approvals else msgspec.UNSET
+            )
+        case entry:
+            return msgspec.structs.replace(entry, signature=signature, received=msgspec.UNSET)

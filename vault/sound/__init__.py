@@ -1,0 +1,1 @@
+"""Decodes one recording and measures it: loudness, tempo, key, kind and fingerprint."""

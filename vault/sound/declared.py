@@ -1,0 +1,186 @@
+"""What an uploader says of a recording, and the checks that need no audio."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+from ...ground.typo import nearest
+from ..errors import BadDeclaration
+from ..records import ROLES
+from . import identifiers
+from .tonality import canonical_key
+
+LEAST_BPM, MOST_BPM = 20, 400
+MOST_BEATS = 4096
+Shape = Literal["loop", "sustained", "hit"]
+_SHAPE_WORDS: dict[str, Shape] = {
+    "one-shot": "hit",
+    "oneshot": "hit",
+    "one shot": "hit",
+    "texture": "sustained",
+    "loop": "loop",
+    "sustained": "sustained",
+    "hit": "hit",
+}
+_MOST_LETTERS = 200
+MOST_MOODS = 16
+"""Of one recording. An entry of the ledger has room for some eighty of the longest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A file to take in, and what is declared of it.
+
+    `holder`: id, start of an id, or name. `role`: any word; `records.ROLES` are those the engine balances.
+    `bpm`: kept to a thousandth. `bars`: of four beats; say `beats` where they are not. `shape`: `loop`,
+    `sustained` or `hit`; left out, a tempo makes it a loop, and without one it is heard (`heard.py`).
+    `mood`: at most 16 words. `energy`: 0 to 1, measured when left out. `title`: the file's name without its
+    ending when left out.
+    `new_role`: the role is meant, though it looks like a slip of a known one. `accept_silence`: a loop that
+    is more than half silent is taken in all the same, at the holder's word. `accept_tempo`: the tempo is
+    meant, though the rhythm sounds like another's. `accept_likeness`: somebody has looked at it, and it is
+    another recording than the one of another holder that it sounds like.
+    """
+
+    path: Path
+    holder: str
+    role: str
+    title: str | None = None
+    bpm: Fraction | None = None
+    bars: int | None = None
+    beats: int | None = None
+    key: str | None = None
+    shape: str | None = None
+    mood: tuple[str, ...] = ()
+    energy: float | None = None
+    set: str | None = None
+    isrc: str | None = None
+    iswc: str | None = None
+    new_role: bool = False
+    accept_silence: bool = False
+    accept_tempo: bool = False
+    accept_likeness: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """A declaration in the form the ledger keeps."""
+
+    title: str
+    role: str
+    shape: Shape | None
+    bpm: Fraction | None
+    beats: int | None
+    key: str | None
+    mood: tuple[str, ...]
+    energy_milli: int | None
+    set: str | None
+    isrc: str | None
+    iswc: str | None
+
+
+def settle(declared: Declared) -> Terms:
+    """The checked, canonical form of a declaration. Raises `BadDeclaration`."""
+    bpm = None if declared.bpm is None else checked_bpm(declared.bpm)
+    beats = checked_beats(declared.bars, declared.beats)
+    shape = None if declared.shape is None else canonical_shape(declared.shape)
+    if shape in ("hit", "sustained") and (bpm is not None or beats is not None):
+        raise BadDeclaration(f"a {shape} sound has no tempo and no bars; leave them out, or declare a loop")
+    if declared.energy is not None and not 0 <= declared.energy <= 1:
+        raise BadDeclaration(f"energy is from 0 to 1, not {declared.energy:g}")
+    return Terms(
+        title=word("title", declared.title if declared.title is not None else _title_of(declared.path)),
+        role=_checked_role(declared.role, declared.new_role),
+        shape=shape,
+        bpm=bpm,
+        beats=beats,
+        key=None if declared.key is None else canonical_key(declared.key),
+        mood=_checked_moods(declared.mood),
+        energy_milli=None if declared.energy is None else round(declared.energy * 1000),
+        set=None if declared.set is None else word("set", declared.set),
+        isrc=None if declared.isrc is None else identifiers.isrc(declared.isrc),
+        iswc=None if declared.iswc is None else identifiers.iswc(declared.iswc),
+    )
+
+
+def canonical_shape(text: str) -> Shape:
+    """`loop`, `sustained` or `hit`; sample libraries' `one-shot` and `texture` are known."""
+    shape = _SHAPE_WORDS.get(text.strip().lower())
+    if shape is None:
+        raise BadDeclaration(f"'{text}' is not a shape; there are loop, sustained and hit")
+    return shape
+
+
+def checked_bpm(bpm: Fraction) -> Fraction:
+    """A tempo to the thousandth that the ledger keeps."""
+    if not LEAST_BPM <= bpm <= MOST_BPM:
+        raise BadDeclaration(f"{float(bpm):g} bpm is outside {LEAST_BPM} to {MOST_BPM}")
+    return Fraction(round(bpm * 1000), 1000)
+
+
+def checked_beats(bars: int | None, beats: int | None) -> int | None:
+    """Beats from what was said of bars (of four beats) and beats."""
+    if bars is not None:
+        if beats is not None and beats != 4 * bars:
+            raise BadDeclaration(f"{bars} bars are {4 * bars} beats, and {beats} were declared; say only one")
+        beats = 4 * bars
+    if beats is not None and not 1 <= beats <= MOST_BEATS:
+        raise BadDeclaration(f"a loop has 1 to {MOST_BEATS} beats, not {beats}")
+    return beats
+
+
+def word(what: str, text: str) -> str:
+    """A word for the ledger: white space made single, 1 to 200 characters, all of them printable.
+
+    In Unicode's form NFC (UAX 15), so that what looks the same is the same.
+    """
+    clean = unicodedata.normalize("NFC", " ".join(text.split()))
+    if not clean:
+        raise BadDeclaration(f"the {what} is empty")
+    if len(clean) > _MOST_LETTERS:
+        raise BadDeclaration(f"the {what} has {len(clean)} characters; {_MOST_LETTERS} are the most")
+    if not clean.isprintable():
+        raise BadDeclaration(f"the {what} holds characters that do not print")
+    return clean
+
+
+def holder_name(text: str) -> str:
+    """A holder's name: a word that is not like an id, for holders are looked up by either."""
+    name = word("name", text)
+    if re.fullmatch(r"[hsx][0-9a-f]{3,}", name.casefold()):
+        raise BadDeclaration(f"'{name}' is like an id of the ledger, and no name")
+    return name
+
+
+def _lower_word(what: str, text: str) -> str:
+    # Checked again: a letter may be two in lower case.
+    return word(what, word(what, text).lower())
+
+
+def _checked_moods(declared: tuple[str, ...]) -> tuple[str, ...]:
+    moods = {_lower_word("mood", mood) for mood in declared}
+    if len(moods) > MOST_MOODS:
+        raise BadDeclaration(f"{len(moods)} moods are declared; {MOST_MOODS} are the most")
+    return tuple(sorted(moods))
+
+
+def _checked_role(text: str, new: bool) -> str:
+    role = _lower_word("role", text)
+    meant = None if new else nearest(role, ROLES)
+    if meant is not None:
+        raise BadDeclaration(
+            f"'{role}' is not a role that the engine balances; did you mean \"{meant}\"? "
+            f"If '{role}' is meant, add --new-role"
+        )
+    return role
+
+
+def _title_of(path: Path) -> str:
+    # A name that is not valid UTF-8 comes with surrogates, which no JSON can carry.
+    stem = path.stem.encode("utf-8", "replace").decode("utf-8")
+    return "".join(c if c.isprintable() else " " for c in stem)[:_MOST_LETTERS]
