@@ -1,6 +1,6 @@
 """Journals: what one session means to play and has played, durable before it is sequenced into the log.
 
-A session's journal is a row of files, `<name>-<number>.journal`; see `journal_format.py` for what they hold. Each is
+A session's journal is a row of files, `<name>-<number>.journal`, in the form of `journal_format.py`. Each is
 locked (flock) while its owner lives. `seal` begins the next file and hands what the last one holds to the
 log, so that a long session is in the log a second behind. When the owner dies, the next process that writes
 to the log adopts the files: what was acknowledged in them is sequenced, once, and what sounded is closed at

@@ -26,10 +26,10 @@ from stemloom.ledger.entries import entries
 from stemloom.ledger.verify.verify import verify
 from stemloom.script.check.check import accepted
 
+from ..engine import jack
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "examples" / "harbour_night.loom"
-sys.path.insert(0, str(ROOT / "tests" / "engine"))
-import jack  # noqa: E402
 
 
 @pytest.fixture(scope="module")

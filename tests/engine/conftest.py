@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from pieces import HEAD, NOW, snapshot
 
 from stemloom.engine.compose.compose import next_bar
 from stemloom.engine.compose.score import score
@@ -13,6 +12,8 @@ from stemloom.engine.compose.state import first_state
 from stemloom.engine.plan import Bar
 from stemloom.script.check.check import accepted
 from stemloom.vault.records import Stem
+
+from .pieces import HEAD, NOW, snapshot
 
 Compose = Callable[..., list[Bar]]
 

@@ -22,8 +22,6 @@ from fractions import Fraction
 from itertools import groupby
 from pathlib import Path
 
-from pieces import NOW, stem
-
 from stemloom.engine.compose.compose import next_bar
 from stemloom.engine.compose.events import Input
 from stemloom.engine.compose.score import score
@@ -33,6 +31,8 @@ from stemloom.script.check.check import accepted, check
 from stemloom.script.problems import render
 from stemloom.vault.catalogue.snapshot import Snapshot
 from stemloom.vault.records import Holder
+
+from .pieces import NOW, stem
 
 FOLDER = Path(__file__).parent / "constructs"
 HEAD = 'piece "P" for stream\ntempo 120\nkey D minor\nseed 7\n'

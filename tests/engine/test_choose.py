@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pieces import snapshot, stem
 
 from stemloom.engine.clock import BarClock
 from stemloom.engine.compose import choose as choosing
@@ -22,6 +21,8 @@ from stemloom.engine.compose.tempo_and_key import fit_tempo, fit_tempos, shift_o
 from stemloom.engine.plan import Candidate
 from stemloom.script.piece import Binary, Clause, DialValue, Key, Number, Pool, Span, Weight
 from stemloom.vault.records import Stem
+
+from .pieces import snapshot, stem
 
 CLOCK = BarClock(Fraction(120), (4, 4), 48_000)
 D_MINOR, F_MAJOR, C_MAJOR = Key(2, "minor"), Key(5, "major"), Key(0, "major")

@@ -9,7 +9,6 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pieces import HEAD, NOW, snapshot, stem
 
 from stemloom.engine.compose.compose import next_bar
 from stemloom.engine.compose.score import score
@@ -18,6 +17,8 @@ from stemloom.engine.errors import NothingCleared, UseRefused
 from stemloom.engine.plan import Bar, Placement
 from stemloom.script.check.check import accepted
 from stemloom.vault.records import Clearance
+
+from .pieces import HEAD, NOW, snapshot, stem
 
 BEATS = [stem(i) for i in range(1, 9)]
 BASS = [stem(i, "bass", key="D minor") for i in range(11, 15)]

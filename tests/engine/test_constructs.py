@@ -5,7 +5,6 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from pieces import HEAD, NOW, snapshot, stem
 
 from stemloom.engine.compose.compose import next_bar
 from stemloom.engine.compose.events import Input
@@ -15,6 +14,8 @@ from stemloom.engine.effects import PlacedDuck, PlacedFilter, PlacedSend
 from stemloom.engine.plan import Bar, Placement
 from stemloom.script.check.check import accepted
 from stemloom.script.check.pattern import euclid
+
+from .pieces import HEAD, NOW, snapshot, stem
 
 BAR = 96_000
 STEP = 6_000

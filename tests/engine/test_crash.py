@@ -18,13 +18,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import alsa
 import numpy as np
 import pytest
 import soundfile
-from crash_driver import sizes
 from msgspec import UNSET, structs
-from test_session import home as sounds
 
 from stemloom import Vault
 from stemloom.engine.clock import QUANTUM
@@ -44,6 +41,10 @@ from stemloom.ledger.tlog.note import parse_vkey
 from stemloom.ledger.tlog.reader import TileReader
 from stemloom.ledger.verify.verify import verify
 from stemloom.script.check.check import accepted
+
+from . import alsa
+from .crash_driver import sizes
+from .test_session import home as sounds
 
 __all__ = ["sounds"]
 

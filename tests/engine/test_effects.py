@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import fx_twin
 import numpy as np
 import pytest
 from scipy.signal import butter, lfilter
-from test_mixer import SOUND, placement
-from test_session import RATE, read_all
-from test_session import home as home
 
 from stemloom import Vault
 from stemloom.engine.effects import PlacedBus, PlacedDuck, PlacedEffects, PlacedFilter, PlacedSend
@@ -23,6 +19,11 @@ from stemloom.engine.play.replay import replay
 from stemloom.engine.play.session import Session
 from stemloom.ledger.verify.verify import verify
 from stemloom.script.check.check import accepted
+
+from . import fx_twin
+from .test_mixer import SOUND, placement
+from .test_session import RATE, read_all
+from .test_session import home as home
 
 bus_quantum, filter_quantum = outer(effects_kernel.bus_quantum), outer(effects_kernel.filter_quantum)
 frequency = outer(effects_kernel.frequency)

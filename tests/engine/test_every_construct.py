@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from constructs import FOLDER, Case, cases, planned, said_of, whole, written
 
 from stemloom.script.check.check import check
 from stemloom.script.text.format import format_text
 from stemloom.script.text.lalr import words_of_grammar
 from stemloom.script.text.tokens import scan
+
+from .constructs import FOLDER, Case, cases, planned, said_of, whole, written
 
 FILES = sorted(FOLDER.glob("*.txt"))
 CASES = [case for path in FILES for case in cases(path)]

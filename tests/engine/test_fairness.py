@@ -7,7 +7,6 @@ from collections import Counter
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pieces import HEAD, NOW, snapshot, stem
 
 from stemloom.engine.compose.compose import next_bar
 from stemloom.engine.compose.placed import CAP_SECONDS, Placed
@@ -16,6 +15,8 @@ from stemloom.engine.compose.state import first_state
 from stemloom.engine.plan import Placement
 from stemloom.script.check.check import accepted
 from stemloom.vault.records import Stem
+
+from .pieces import HEAD, NOW, snapshot, stem
 
 BAR_SECONDS = 2
 HOURS = 10

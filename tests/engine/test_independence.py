@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pieces import HEAD, NOW, snapshot, stem
 
 from stemloom.engine.compose.compose import next_bar
 from stemloom.engine.compose.score import score
 from stemloom.engine.compose.state import first_state
 from stemloom.engine.plan import Choice
 from stemloom.script.check.check import accepted
+
+from .pieces import HEAD, NOW, snapshot, stem
 
 ROW = [tuple(1.0 if (n + k) % 12 in (0, 4, 7) else 0.02 for n in range(12)) for k in range(12)]
 STEMS = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import twin
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -12,6 +11,8 @@ from stemloom.engine.mix import kernel
 from stemloom.engine.mix.kernel import MOST_STEP, no_effects
 from stemloom.engine.mix.machine import outer
 from stemloom.engine.mix.rack import BUS, DONE, PLAYING, SPAN, SPAN_QUANTA, VOICE
+
+from . import twin
 
 mix_span, longest_span = outer(kernel.mix_span), outer(kernel.longest_span)
 power_curve = outer(kernel.power_curve)

@@ -8,11 +8,8 @@ import sys
 import threading
 from pathlib import Path
 
-import alsa
 import numpy as np
 import pytest
-from test_session import RATE, SCRIPT
-from test_session import home as home
 
 from stemloom import Vault
 from stemloom.demo import build
@@ -28,6 +25,10 @@ from stemloom.engine.play.replay import replay
 from stemloom.engine.play.session import Session
 from stemloom.ledger.verify.verify import verify
 from stemloom.script.check.check import accepted
+
+from . import alsa
+from .test_session import RATE, SCRIPT
+from .test_session import home as home
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PLAY = Path(__file__).with_name("play_on_alsa.py")

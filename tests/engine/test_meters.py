@@ -8,15 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_mixer import placement
-from test_session import RATE
-from test_session import home as home
 
 from stemloom import Player
 from stemloom.engine.effects import PlacedBus, PlacedEffects, PlacedSend
 from stemloom.engine.mix.mixer import Mixer
 from stemloom.engine.plan import Variant
 from stemloom.vault.sound.loudness import integrated_lufs
+
+from .test_mixer import placement
+from .test_session import RATE
+from .test_session import home as home
 
 LOOP = 48_000
 ROOM = PlacedBus("room", 0.0, 0.0, 0, 0.0, 0.0, (), 1.0, -6.0)

@@ -6,13 +6,14 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
-from pieces import HEAD, NOW, snapshot, stem
 
 from stemloom.engine.compose import rehearsal
 from stemloom.engine.compose.rehearsal import MOST_BARS, rehearse
 from stemloom.script.check.check import accepted
 from stemloom.script.problems import render
 from stemloom.vault.records import Clearance, Stem
+
+from .pieces import HEAD, NOW, snapshot, stem
 
 BEATS = [stem(1), stem(2)]
 

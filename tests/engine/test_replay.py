@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_gestures import REACTING, script
-from test_gestures import home as home
 
 from stemloom import Vault
 from stemloom.engine.errors import EngineError, NothingToUndo, SwapRefused, TakeRefused, UnknownCue
@@ -22,6 +20,9 @@ from stemloom.engine.play.take import Gesture
 from stemloom.ledger.verify.verify import verify
 from stemloom.script.check.check import accepted
 from stemloom.script.problems import ScriptRejected
+
+from .test_gestures import REACTING, script
+from .test_gestures import home as home
 
 OTHER = (
     script(REACTING).replace("section a", "section other").replace("move a", "move other")

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import twin
 
 from stemloom.engine.clock import QUANTUM
 from stemloom.engine.fades import LINEAR_FADE_FRAMES, POWER_FADE_FRAMES
@@ -16,6 +15,8 @@ from stemloom.engine.mix.rack import PLAYING
 from stemloom.engine.mix.trial import endless
 from stemloom.engine.plan import Fade, Placement
 from stemloom.engine.play.stage import WINDOW_FRAMES, Stage
+
+from . import twin
 
 SOUND = np.full((2, 64), 0.1, np.float32)
 

@@ -6,9 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_gestures import BAR, BEAT, RATE, script
-from test_gestures import home as home
-from test_gestures import vault as vault
 
 from stemloom import Player, Vault
 from stemloom.engine.errors import NothingToUndo, SwapRefused, UseRefused
@@ -18,6 +15,10 @@ from stemloom.engine.play.session import Session
 from stemloom.ledger.verify.verify import verify
 from stemloom.script.check.check import accepted
 from stemloom.script.problems import ScriptRejected
+
+from .test_gestures import BAR, BEAT, RATE, script
+from .test_gestures import home as home
+from .test_gestures import vault as vault
 
 ONE = script("dial level -12..6 dB = 0 dB now\nsection a 8 bars\n    bring one from beats\n")
 TWO = script(

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 
-import jack
+from . import jack
 
 
 def test_at_most_a_twentieth_of_the_gaps_of_a_python_callback() -> None:

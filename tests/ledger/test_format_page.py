@@ -12,13 +12,14 @@ from typing import Any, get_args
 
 import jsonschema
 import pytest
-import stranger
 
 from stemloom.ledger.entries.canonical import decode, encode
 from stemloom.ledger.entries.entries import Entry
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.log.receipt import check_receipt
 from stemloom.ledger.tlog import merkle
+
+from . import stranger
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "ledger-format.md").read_text("utf-8")

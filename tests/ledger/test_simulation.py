@@ -16,7 +16,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from simulated import Died, Faults, Machine, SimulatedDisk
 
 from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.entries.canonical import encode
@@ -33,6 +32,8 @@ from stemloom.ledger.tlog.keys import PrivateKey
 from stemloom.ledger.tlog.reader import TileReader
 from stemloom.ledger.tlog.tiles import files_of
 from stemloom.ledger.verify.verify import verify
+
+from .simulated import Died, Faults, Machine, SimulatedDisk
 
 SEEDS = 2000
 MORE = int(os.environ.get("STEMLOOM_SEEDS", "20000"))

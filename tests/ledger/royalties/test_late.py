@@ -7,7 +7,6 @@ from random import Random
 from typing import Any
 
 import pytest
-import second_settlement
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,6 +22,8 @@ from stemloom.ledger.royalties.balance import balances, heard_since
 from stemloom.ledger.royalties.settle import settlement_entry
 from stemloom.ledger.royalties.statement import Statements
 from stemloom.ledger.royalties.statement_schema import Statement
+
+from . import second_settlement
 
 PEOPLE = ("ada", "ben", "cleo")
 MONTHS = tuple(f"2026-{month:02d}" for month in range(1, 7))

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from settled_home import NOW, Home
 
 from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.division.division import rederive
@@ -26,6 +25,8 @@ from stemloom.ledger.royalties.record import record_correction, record_income, r
 from stemloom.ledger.royalties.settle import settle
 from stemloom.ledger.royalties.statement import statement
 from stemloom.ledger.verify.verify import verify
+
+from .settled_home import NOW, Home
 
 LATER = FixedClock("2025-04-02T12:00:00.000Z")
 

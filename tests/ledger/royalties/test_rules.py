@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from outline import Outline
 
 from stemloom.ledger.division.errors import BadRule
 from stemloom.ledger.division.periods import Period
 from stemloom.ledger.royalties.fairness import fairness, gini, lorenz
 from stemloom.ledger.royalties.fairness_page import fairness_page
 from stemloom.ledger.royalties.simulate import Simulated, simulate
+
+from .outline import Outline
 
 NOVEMBER = Period.parse("2026-11")
 NASTY = "<script>alert(1)</script> & {{ 7*7 }}"

@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from settled_home import LAST_MOMENT, NOW, Home
 
 from stemloom.cli import run
 from stemloom.ledger.clock import FixedClock, SystemClock
@@ -36,6 +35,8 @@ from stemloom.ledger.royalties.settle import settle
 from stemloom.ledger.royalties.statement import statement
 from stemloom.ledger.verify.verify import verify
 from stemloom.vault.vault import Vault
+
+from .settled_home import LAST_MOMENT, NOW, Home
 
 BOGUS: dict[Any, int] = {"gifts": 5}
 

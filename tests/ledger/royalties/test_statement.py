@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from outline import Outline
 
 from stemloom.ledger.division.errors import NotAHolder, NotSettled, SeveralCurrencies
 from stemloom.ledger.division.periods import Period
@@ -18,6 +17,8 @@ from stemloom.ledger.royalties.statement import Statements
 from stemloom.ledger.royalties.statement_page import page
 from stemloom.ledger.royalties.statement_schema import Named, Statement, Used
 from stemloom.ledger.royalties.words import duration_text, period_text
+
+from .outline import Outline
 
 NASTY = '<script>alert(1)</script> & "Söns" {{ 7*7 }}'
 
