@@ -1,8 +1,8 @@
 """What the session of a process that died comes to: its open placements end where they were last heard.
 
 From the page that the mixer worked in (`session_page.py`), where the machine went on: to within one block.
-Where it did not, from what the journal says was heard so far: to within the last second. The entries say which of
-the two it was. The session is closed; it has no take.
+Where it did not, from what the journal says was heard so far: to within the last second. The entries say
+which of the two it was. The session is closed; it has no take.
 """
 
 from __future__ import annotations
