@@ -20,7 +20,7 @@ from dataclasses import astuple, dataclass, fields
 __all__ = [
     "ANCHOR_AT",
     "TABLES_AT",
-    "Heard",
+    "HeardFrames",
     "Layout",
     "Page",
     "read_page",
@@ -73,9 +73,12 @@ TABLES_AT = ANCHOR_AT + 64 + 64
 """Where a page's own tables may begin, a multiple of 64."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What was heard of a placement, by its number in the session, up to `end_frame`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeardFrames:
+    """How many frames of a placement, by its number in the session, were in play.
+
+    They lie from `start_frame` to `end_frame` (exclusive), as mixed. A placement that never began has none.
+    """
 
     id: int
     start_frame: int
@@ -88,7 +91,7 @@ class Page:
     """A page as it was read: `heard` holds what sounded or had just ended."""
 
     rate: int
-    heard: tuple[Heard, ...]
+    heard: tuple[HeardFrames, ...]
     anchor: tuple[int, int] | None
     """A frame, and its ms since 1970."""
 
@@ -119,13 +122,14 @@ def read_page(data: bytes, boot: str) -> Page | None:
         return None
     layout = Layout(*_HEADER.unpack_from(data)[1:])
     now = _int(data, layout.frame_at)
-    found: dict[int, Heard] = {}
+    found: dict[int, HeardFrames] = {}
     for n in range(layout.voices):
         at = layout.voices_at + n * layout.voice_size
         if _int(data, at + layout.voice_phase) != layout.free:
             id = _int(data, at + layout.voice_id)
             start, end = _int(data, at + layout.voice_start), _int(data, at + layout.voice_end)
-            found[id] = Heard(id, start, min(end, now), _int(data, at + layout.voice_heard))
+            frames = _int(data, at + layout.voice_heard)
+            found[id] = HeardFrames(id=id, start_frame=start, end_frame=min(end, now), frames=frames)
     for n in range(layout.reports):
         at = layout.reports_at + n * layout.report_size
         number = _int(data, at + layout.report_number)
@@ -134,7 +138,8 @@ def read_page(data: bytes, boot: str) -> Page | None:
         if _int(data, at + layout.report_kind) == layout.ended:
             id = _int(data, at + layout.report_id)
             start, end = _int(data, at + layout.report_start), _int(data, at + layout.report_end)
-            found[id] = Heard(id, start, end, _int(data, at + layout.report_heard))
+            frames = _int(data, at + layout.report_heard)
+            found[id] = HeardFrames(id=id, start_frame=start, end_frame=end, frames=frames)
     which, *pairs = struct.unpack_from("<5q", data, ANCHOR_AT)
     anchor = (pairs[2 * (which - 1)], pairs[2 * which - 1]) if which in (1, 2) else None
     return Page(layout.rate, tuple(found.values()), anchor)
