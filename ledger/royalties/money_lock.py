@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +11,7 @@ from ..division.books import Entries, Read
 from ..entries.canonical import encode
 from ..errors import VerificationFailed
 from ..tlog.checkpoint import read_body
+from ..tlog.disk import locked
 from ..tlog.merkle import leaf_hash, root_from_leaves
 from ..tlog.tiles import TILE
 
@@ -87,18 +85,11 @@ def _hashed(entries: Entries, root: bytes) -> Entries:
         )
 
 
-@contextmanager
-def turn(home: Path) -> Iterator[None]:
+def money_lock(home: Path) -> AbstractContextManager[object]:
     """Hold the right to write money into the ledger of HOME, among all processes; waits for it.
 
     Without it two processes that settle one period at once could both find it not settled. The log has a
     lock of its own for each append; this one spans reading, dividing and appending. Freed by the system if
     the process dies.
     """
-    path = home / "ledger" / "royalties.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+    return locked(home / "ledger" / "royalties.lock", 0o644)

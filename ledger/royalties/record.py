@@ -19,7 +19,7 @@ from ..entries.entries import WHOLE_PPM, Correction, Entry, Income, Payout, Sour
 from ..errors import NoSuchEntry
 from .balance import Balance, balances, payable
 from .engines import Engine, books_of, usage_of
-from .money_lock import sealed, turn
+from .money_lock import money_lock, sealed
 
 if TYPE_CHECKING:
     from ..log.log import Log
@@ -61,7 +61,7 @@ def record_income(
         raise BadAmount(f"income is more than 0 and at most {money_text(LARGEST, currency)}")
     _check_text(reference, "the reference of an income", "an invoice number")
     refuse_future(period, clock.now())
-    with turn(log.home):
+    with money_lock(log.home):
         books = books_of(log, sealed(log))
         late = late_of(books, period, currency)
         if late is None:
@@ -114,7 +114,7 @@ def record_terms(
         raise BadTerms(f"a threshold is 0 to {decimal_text(LARGEST)}")
     if strange := set(pool_ppm or {}) - set(SOURCES):
         raise BadTerms(f"there is no source {', '.join(sorted(strange))}; there are {', '.join(SOURCES)}")
-    with turn(log.home):
+    with money_lock(log.home):
         now = clock.now()
         if effective < now:
             raise BadTerms(
@@ -175,7 +175,7 @@ def record_payouts(
             f"{money_text(coin(currency), currency)}"
         )
     today = clock.now()[:10]
-    with turn(log.home):
+    with money_lock(log.home):
         seal = sealed(log)
         with usage_of(log, seal, engine) as usage:
             if holder is not None and holder not in usage.books.holders:
@@ -233,7 +233,7 @@ def record_correction(
     _check_text(reason, "the reason of a correction", "what was mistaken")
     if not 0 <= to <= LARGEST:
         raise BadAmount(f"an amount is 0 to {decimal_text(LARGEST)}")
-    with turn(log.home):
+    with money_lock(log.home):
         seal = sealed(log)
         books = books_of(log, seal)
         entry = _money_at(books, corrects)

@@ -18,7 +18,7 @@ from ..entries import canonical
 from ..entries.entries import Settlement
 from ..errors import VerificationFailed
 from .engines import Engine, usage_of
-from .money_lock import sealed, turn
+from .money_lock import money_lock, sealed
 
 if TYPE_CHECKING:
     from ..log.log import Log
@@ -95,7 +95,7 @@ def settle(
     refuse_future(period, clock.now())
     if not early:
         refuse_unfinished(period, clock.now())
-    with turn(log.home):
+    with money_lock(log.home):
         report = verify(log.home, progress=progress)
         if not report.ok:
             raise VerificationFailed(

@@ -22,10 +22,37 @@ from typing import Protocol
 
 from .file_view import read_regular
 
-__all__ = ["Disk", "OpenFile", "RealDisk"]
+__all__ = ["Disk", "OpenFile", "RealDisk", "locked", "open_locked"]
 
 _SHARED = Path("/dev/shm")
 """Where Linux keeps files in memory alone."""
+
+
+def open_locked(path: Path, flags: int, mode: int = 0o600, *, shared: bool = False, wait: bool = True) -> int:
+    """Open a file or folder and lock it among all processes and threads; gives the descriptor.
+
+    The lock is free once the descriptor is closed or the process dies. Raises OSError; without `wait`
+    BlockingIOError where another has the lock.
+    """
+    descriptor = os.open(path, flags | os.O_CLOEXEC, mode)
+    try:
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(descriptor, kind if wait else kind | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+@contextmanager
+def locked(path: Path, mode: int | None = None, *, shared: bool = False, wait: bool = True) -> Iterator[int]:
+    """Hold the lock of `open_locked`. `mode`: open for writing, and make a file that is not there."""
+    flags = os.O_RDONLY if mode is None else os.O_RDWR | os.O_CREAT
+    descriptor = open_locked(path, flags, mode or 0, shared=shared, wait=wait)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 class OpenFile(Protocol):
@@ -152,22 +179,14 @@ class RealDisk:
 
     @contextmanager
     def lock(self, path: Path) -> Iterator[None]:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with locked(path, 0o644):
             yield
-        finally:
-            os.close(descriptor)
 
     def own(self, path: Path) -> OpenFile | None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
-        with ExitStack() as stack:
-            stack.callback(os.close, descriptor)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return None
-            stack.pop_all()
+        try:
+            descriptor = open_locked(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW, wait=False)
+        except BlockingIOError:
+            return None
         return _RealFile(descriptor, path)
 
     def write(self, path: Path, data: bytes) -> None:
@@ -219,12 +238,8 @@ class RealDisk:
         os.rmdir(path)
 
     def create_owned(self, path: Path) -> OpenFile:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        with ExitStack() as stack:
-            stack.callback(os.close, descriptor)
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            stack.pop_all()
-        return _RealFile(descriptor, path)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        return _RealFile(open_locked(path, flags, wait=False), path)
 
     def link(self, source: Path, target: Path) -> None:
         os.link(source, target)

@@ -12,11 +12,8 @@ has forgotten what it cosigned since. Make a new witness rather than that.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +22,7 @@ from ..errors import BadKey, BadNote, BadVkey, NoWitness, VerificationFailed
 from . import merkle
 from .checkpoint import Checkpoint, open_checkpoint
 from .cosignature import add_cosignatures, cosign, cosignatures_of, parse_witness_vkey, witness_key
-from .disk import Disk, RealDisk
+from .disk import Disk, RealDisk, locked
 from .keys import PrivateKey
 from .note import Verifier, may_be_name, open_note
 from .reader import TileReader
@@ -136,7 +133,7 @@ class Witness:
             raise VerificationFailed(
                 f"the checkpoint of {new.origin} has no entries, and not the root of none"
             )
-        with _lock(self._path(new.origin).with_suffix(".lock")):
+        with locked(self._path(new.origin).with_suffix(".lock"), 0o600):
             last = self.last(log)
             if last is not None:
                 self._continues(last, new, prove)
@@ -197,7 +194,7 @@ def _make(folder: Path, name: str, disk: Disk) -> None:
     if not folder.parent.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
     disk.make_folder(folder, 0o700)
-    with _lock(folder / "lock"):
+    with locked(folder / "lock", 0o600):
         path, private, logs = folder / "witness.vkey", folder / "witness.key", folder / "logs"
         if path.exists():
             return
@@ -218,17 +215,6 @@ def _replace(path: Path, data: bytes, disk: Disk) -> None:
     disk.sync(new)
     disk.replace(new, path)
     disk.sync(path.parent)
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold `path` among all processes and threads; waits for it. Freed if we die."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _tree(checkpoint: Checkpoint) -> str:

@@ -6,7 +6,6 @@ and so has a web server, which moreover cannot say which files it has.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from ..errors import BadNote, VerificationFailed
 from ..log.pending import Pending
 from ..places import Places
 from ..tlog.checkpoint import Checkpoint, open_checkpoint
+from ..tlog.disk import locked
 from ..tlog.file_view import View, kind_of, read_regular
 from ..tlog.note import LARGEST_NOTE, Verifier
 from ..tlog.report import Problem
@@ -51,12 +51,8 @@ def _held_still(home: Places | None) -> Iterator[None]:
     if home is None or not home.lock.exists():
         yield
         return
-    descriptor = os.open(home.lock, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    with locked(home.lock, shared=True):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def look_at(log: Path, home: Places | None, verifier: Verifier) -> Still:
@@ -169,11 +165,8 @@ def _journals(home: Places) -> Iterator[Problem]:
 
 def _owned(journal: Path) -> bool:
     """Whether a living process has the journal."""
-    descriptor = os.open(journal, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with locked(journal, shared=True, wait=False):
+            return False
     except BlockingIOError:
         return True
-    finally:
-        os.close(descriptor)
-    return False
