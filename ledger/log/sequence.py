@@ -31,7 +31,7 @@ from ..tlog.disk import Disk
 from ..tlog.keys import PrivateKey
 from ..tlog.note import Verifier
 from ..tlog.reader import TileReader
-from ..tlog.right_edge import Edge
+from ..tlog.right_edge import RightEdge
 from ..tlog.tiles import ENTRIES, TILE, File, bundle, files_of, in_bundle, levels_of, partial_files, width_at
 from .journal_format import read_journal
 from .pending import Pending
@@ -86,7 +86,7 @@ class Sequencer:
                     "missing: signing could make two histories of one log; put back the whole home from one "
                     "backup"
                 )
-            signed = self._sign(Edge(0, ()))
+            signed = self._sign(RightEdge(0, ()))
             # A crash here leaves a signed checkpoint that is not published: the case below.
             published = self._publish(signed)
         elif published is None or signed.size > published.size:
@@ -183,7 +183,7 @@ class Sequencer:
         return folder
 
     def _retire(self, path: Path, *, read: bool) -> None:
-        """Take a journal's file that is sequenced out of the way. What could not be read is kept beside."""
+        """Remove a journal's file that is sequenced; one that could not be read is renamed instead."""
         if not read:
             try:
                 found = read_journal(self._disk.read(path))
@@ -274,7 +274,7 @@ class Sequencer:
         self._disk.sync(self._places.pending)
         self._disk.sync(self._places.ledger)
         try:
-            with _beside(len(bundles) >= MANY_BUNDLES, self._write_files, bundles):
+            with _in_background(len(bundles) >= MANY_BUNDLES, self._write_files, bundles):
                 grown, tiles = edge.grow(merkle.leaf_hashes(entries))
                 self._write_files(tiles)
             # A crash here leaves files beyond the checkpoint, which `begin` clears away.
@@ -293,7 +293,7 @@ class Sequencer:
             self._tidy(published, read)
         return list(range(current.size, grown.size))
 
-    def _edge(self, size: int) -> Edge:
+    def _edge(self, size: int) -> RightEdge:
         """The right edge as the tiles have it. Raises VerificationFailed for a missing or short tile."""
         rows: list[tuple[bytes, ...]] = []
         for level in levels_of(size):
@@ -303,9 +303,9 @@ class Sequencer:
             if len(data) != 32 * width:
                 raise VerificationFailed(f"{self._places.log / File(level, number, width).path} is cut short")
             rows.append(tuple(data[i : i + 32] for i in range(0, len(data), 32)))
-        return Edge(size, tuple(rows))
+        return RightEdge(size, tuple(rows))
 
-    def _open_bundle(self, edge: Edge) -> list[bytes]:
+    def _open_bundle(self, edge: RightEdge) -> list[bytes]:
         """The entries of the partial bundle, held against their hashes before they are copied on."""
         number, width = divmod(edge.size, TILE)
         if not width:
@@ -346,7 +346,7 @@ class Sequencer:
         self._disk.make_folder(folder, 0o755)
         touched[folder.parent] = None
 
-    def _sign(self, edge: Edge) -> Checkpoint:
+    def _sign(self, edge: RightEdge) -> Checkpoint:
         """Sign and keep the copy outside `log/`. When it returns, the tree of `edge` is the log."""
         checkpoint = Checkpoint(self._verifier.name, edge.size, edge.root)
         note = sign_checkpoint(checkpoint, self._key)
@@ -376,7 +376,7 @@ class Sequencer:
 
 
 @contextmanager
-def _beside(
+def _in_background(
     really: bool, work: Callable[[dict[File, bytes]], None], files: dict[File, bytes]
 ) -> Iterator[None]:
     """Write files on another thread while something else is done, or, if it is not worth it, before."""

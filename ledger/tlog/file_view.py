@@ -16,7 +16,7 @@ from pathlib import Path
 from ..errors import VerificationFailed
 from .tiles import File
 
-__all__ = ["View", "kind_of", "read_regular"]
+__all__ = ["FileView", "kind_of", "read_regular"]
 
 
 def kind_of(mode: int) -> str | None:
@@ -58,7 +58,7 @@ def _refuse(path: Path, found: os.stat_result, largest: int) -> None:
         )
 
 
-class View:
+class FileView:
     """The folder `log` as it was found when this was made. Paths are relative to it, with forward slashes.
 
     Make it, and `keep` what may be replaced, while no writer is at work; read when you like.
