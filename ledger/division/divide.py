@@ -16,7 +16,7 @@ ROUNDING = (
     "was heard of it under the same shares, that into master and publishing by the terms (an equal remainder "
     "goes to master), each side over its shares."
 )
-"""The rule in words, as statements carry it."""
+"""The rule in words, for statements."""
 
 
 def largest_remainder(total: int, weights: Sequence[int], ids: Sequence[str]) -> list[int]:

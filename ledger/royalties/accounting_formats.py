@@ -135,13 +135,14 @@ def beancount_text(
             (_holder(each.holder), -each.master - each.publishing, currency)
             for each in division.settled_holders
         ]
+        funds = division.funds
         kept = [
-            ("Equity:KeptBack", sum(line.pool - line.gross for line in division.funds.income), currency),
-            ("Equity:CarriedOver", division.funds.carried_out - division.funds.carried_in, currency),
-            ("Equity:Unallocated", division.funds.not_given - division.unallocated, currency),
+            ("Equity:KeptBack", sum(line.for_holders - line.gross for line in funds.income), currency),
+            ("Equity:CarriedOver", funds.carried_out - funds.carried_in, currency),
+            ("Equity:Unallocated", funds.not_given - division.unallocated, currency),
         ]
         time = next(entry.time for at, _, entry in books.settlements if at == index)
-        shared = ("Equity:Shared", sum(line.gross for line in division.funds.income), currency)
+        shared = ("Equity:Shared", sum(line.gross for line in funds.income), currency)
         post(time, index, f"settlement of {division.period.text}", [shared, *owed, *kept])
     for index, payout in books.payouts:
         if index < size:

@@ -33,7 +33,7 @@ class Payment:
     index: int
     time: str
     amount: int
-    text: str
+    reference: str
     corrects: int | None = None
 
 
@@ -80,7 +80,7 @@ def heard_since(usage: Usage, size: int) -> tuple[HeardSince, ...]:
     questions = [[treasury.uncounted(of, entry.currency, size - 1)] for _, of, entry in settlements]
     return tuple(
         HeardSince(entry.period, entry.currency, index, sum(each.ms for each in heard))
-        for (index, _, entry), heard in zip(settlements, usage.heard(questions), strict=True)
+        for (index, _, entry), heard in zip(settlements, usage.time_in_play(questions), strict=True)
     )
 
 

@@ -13,7 +13,7 @@ from ..log.export import export_parquet
 from ..tlog.disk import RealDisk
 from ..tlog.note import parse_vkey
 from ..tlog.reader import TileReader
-from .money_lock import ReadableLog, Sealed
+from .money_lock import CheckpointedLog, ReadableLog
 
 Engine = Literal["python", "duckdb", "spark"]
 ENGINES: tuple[Engine, ...] = get_args(Engine)
@@ -24,7 +24,7 @@ FEW = 200_000
 @contextmanager
 def usage_of(
     log: ReadableLog,
-    seal: Sealed,
+    seal: CheckpointedLog,
     engine: Engine | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Usage]:
@@ -38,13 +38,13 @@ def usage_of(
     if chosen == "python":
         yield EntriesUsage(seal.read)
         return
-    from .table import opened
+    from .table import table_usage
 
-    with _parquet(log.home, log.vkey, seal, progress) as files, opened(chosen, files) as usage:
+    with _parquet(log.home, log.vkey, seal, progress) as files, table_usage(chosen, files) as usage:
         yield usage
 
 
-def books_of(log: ReadableLog, seal: Sealed) -> Books:
+def books_of(log: ReadableLog, seal: CheckpointedLog) -> Books:
     """All entries of a log but the placements, by the engine that its size asks for."""
     with usage_of(log, seal) as usage:
         return usage.books
@@ -52,7 +52,7 @@ def books_of(log: ReadableLog, seal: Sealed) -> Books:
 
 @contextmanager
 def _parquet(
-    home: Path, vkey: str, seal: Sealed, progress: Callable[[int, int], None] | None
+    home: Path, vkey: str, seal: CheckpointedLog, progress: Callable[[int, int], None] | None
 ) -> Iterator[list[Path]]:
     """The files of a home's Parquet copy, which stays as it is while they are in use."""
     folder = home / "ledger" / "parquet"

@@ -85,9 +85,8 @@ class Fairness:
 def fairness(books: Books, division: Division) -> Fairness:
     """How a division lies over holders, roles and stems."""
     own = division.period.text
-    placements = {
-        each.stem: sum(line.placements for line in each.lines if line.pool == own) for each in division.stems
-    }
+    own_lines = {each.stem: [line for line in each.lines if line.income_of == own] for each in division.stems}
+    placements = {stem: sum(line.placements for line in lines) for stem, lines in own_lines.items()}
     stems = {
         stem: Member(stem, 0, 0, 0) for stem, (index, _) in books.stems.items() if index <= division.last
     }
@@ -97,14 +96,13 @@ def fairness(books: Books, division: Division) -> Fairness:
     shape_of = {stem: books.stems[stem][1].shape for stem in stems}
     # What a placement earns is asked of those that the settlement counts, so without income that came late.
     counted = [
-        replace(stems[each.stem], amount=sum(line.amount for line in each.lines if line.pool == own))
-        for each in division.stems
+        replace(stems[stem], amount=sum(line.amount for line in lines)) for stem, lines in own_lines.items()
     ]
     roles = _grouped(stems.values(), role_of)
     return Fairness(
         division.period.text,
         division.currency,
-        division.pool,
+        division.for_holders,
         division.total_ms,
         _spread(_holders(books, division)),
         _spread(roles),
@@ -178,7 +176,7 @@ def _holders(books: Books, division: Division) -> list[Member]:
                 parts[part.holder] = parts.get(part.holder, 0) + part.amount
             for holder, amount in parts.items():
                 earned[holder] = earned.get(holder, 0) + amount
-                if line.pool != division.period.text:
+                if line.income_of != division.period.text:
                     continue  # income that came late: its placements counted before
                 if line.amount:
                     ms[holder] = ms.get(holder, Fraction(0)) + Fraction(line.ms * amount, line.amount)

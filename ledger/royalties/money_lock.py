@@ -34,7 +34,7 @@ class ReadableLog(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class CheckpointedLog:
     """A log as one of its signed checkpoints has it."""
 
     size: int
@@ -45,7 +45,7 @@ class Sealed:
     """Starts a pass over the entries under the checkpoint."""
 
 
-def sealed(log: ReadableLog) -> Sealed:
+def at_checkpoint(log: ReadableLog) -> CheckpointedLog:
     """The log as of now: what is appended later is not in it.
 
     The first pass over it hashes what it reads, and raises VerificationFailed where the entries are not those
@@ -63,7 +63,7 @@ def sealed(log: ReadableLog) -> Sealed:
         else:
             yield from log.entries(0, body.size)
 
-    return Sealed(size=body.size, root=body.root.hex(), checkpoint=note, read=read)
+    return CheckpointedLog(size=body.size, root=body.root.hex(), checkpoint=note, read=read)
 
 
 def _hashed(entries: Entries, root: bytes) -> Entries:

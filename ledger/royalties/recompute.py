@@ -22,7 +22,7 @@ from ..tlog.note import parse_vkey
 from ..tlog.reader import TileReader
 from ..tlog.source import source_of
 from ..verify.verify import verify
-from .money_lock import Sealed
+from .money_lock import CheckpointedLog
 from .statement import Statements
 from .statement_schema import Named, Names, Statement, to_bytes
 
@@ -93,7 +93,7 @@ def recompute(
             yield index, decode(entry)
 
     progress("deriving the statement", 0, None)
-    seal = Sealed(size=under.size, root=under.root.hex(), checkpoint=said.checkpoint, read=read)
+    seal = CheckpointedLog(size=under.size, root=under.root.hex(), checkpoint=said.checkpoint, read=read)
     usage, names, who = EntriesUsage(read), _names(said), said.holder
     try:
         made = Statements(usage, seal, log.name, log.vkey, said.period, names, said.currency, who).of(who)

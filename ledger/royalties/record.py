@@ -19,14 +19,14 @@ from ..entries.entries import WHOLE_PPM, Correction, Entry, Income, Payout, Sour
 from ..errors import NoSuchEntry
 from .balance import Balance, balances, payable
 from .engines import Engine, books_of, usage_of
-from .money_lock import money_lock, sealed
+from .money_lock import at_checkpoint, money_lock
 
 if TYPE_CHECKING:
     from ..log.log import Log
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedIncome:
     """Income that was written.
 
     `late_of`: the period settled before, whose late income it is; None if it was in time. `like`: the entry
@@ -47,7 +47,7 @@ def record_income(
     period: Period | str,
     reference: str,
     clock: Clock | None = None,
-) -> Recorded:
+) -> RecordedIncome:
     """Append income of `amount` micro-units for `period`.
 
     Income of a period that was settled is late: the next settlement in its currency divides it. Raises
@@ -62,7 +62,7 @@ def record_income(
     _check_text(reference, "the reference of an income", "an invoice number")
     refuse_future(period, clock.now())
     with money_lock(log.home):
-        books = books_of(log, sealed(log))
+        books = books_of(log, at_checkpoint(log))
         late = late_of(books, period, currency)
         if late is None:
             refuse_settled(books, period, currency)
@@ -82,7 +82,7 @@ def record_income(
         for at, of, each in books.income
         if (each.reference, each.source, each.currency) == wanted and of.same_days(period)
     ]
-    return Recorded(index, entry, late, like[-1] if like else None)
+    return RecordedIncome(index, entry, late, like[-1] if like else None)
 
 
 def record_terms(
@@ -121,14 +121,14 @@ def record_terms(
                 f"terms cannot take effect before they are written, and today is {now[:10]}: what was heard "
                 "and came in before went by those that held then"
             )
-        books = books_of(log, sealed(log))
+        books = books_of(log, at_checkpoint(log))
         _refuse_reaching_back(books, effective)
         before = in_force(books, day, books.size - 1)
         given = pool_ppm or {}
         entry = Terms(
             time=now,
             effective=effective,
-            pool_ppm=tuple((source, given.get(source, before.pool_ppm(source))) for source in SOURCES),
+            pool_ppm=tuple((source, given.get(source, before.holders_ppm(source))) for source in SOURCES),
             master_ppm=before.terms.master_ppm if master_ppm is None else master_ppm,
             threshold=before.terms.threshold if threshold is None else threshold,
         )
@@ -137,7 +137,7 @@ def record_terms(
 
 
 @dataclass(frozen=True, slots=True)
-class Paid:
+class RecordedPayout:
     """A payout that was written, and the holder's balance before it."""
 
     index: int
@@ -155,7 +155,7 @@ def record_payouts(
     below_threshold: bool = False,
     clock: Clock | None = None,
     engine: Engine | None = None,
-) -> tuple[Paid, ...]:
+) -> tuple[RecordedPayout, ...]:
     """Write down that `holder`, or everybody who is due, was paid; all or nobody.
 
     `amount`: micro-units, for one holder alone; without it what is payable (`balance.payable`). `reference`:
@@ -176,7 +176,7 @@ def record_payouts(
         )
     today = clock.now()[:10]
     with money_lock(log.home):
-        seal = sealed(log)
+        seal = at_checkpoint(log)
         with usage_of(log, seal, engine) as usage:
             if holder is not None and holder not in usage.books.holders:
                 raise NotAHolder(f"the ledger has no holder {holder}; see 'stemloom vault holder list'")
@@ -197,9 +197,8 @@ def record_payouts(
             for each, sum_ in due
         ]
         indices = log.append(entries)
-    return tuple(
-        Paid(index, entry, each) for index, entry, (each, _) in zip(indices, entries, due, strict=True)
-    )
+    written = zip(indices, entries, due, strict=True)
+    return tuple(RecordedPayout(index, entry, each) for index, entry, (each, _) in written)
 
 
 def _due(balance: Balance, amount: int | None, below_threshold: bool) -> int:
@@ -234,7 +233,7 @@ def record_correction(
     if not 0 <= to <= LARGEST:
         raise BadAmount(f"an amount is 0 to {decimal_text(LARGEST)}")
     with money_lock(log.home):
-        seal = sealed(log)
+        seal = at_checkpoint(log)
         books = books_of(log, seal)
         entry = _money_at(books, corrects)
         before = books.money(corrects, entry.amount, books.size)
@@ -293,7 +292,7 @@ def _refuse_flood(books: Books, amount: int, currency: str) -> None:
         for index, of, entry in books.income
         if entry.currency == currency and not any(done.covers(of) for done in settled)
     )
-    late = Treasury(books).waiting(books.size - 1)
+    late = Treasury(books).late_money(books.size - 1)
     unsettled += sum(each.gross for each in late if each.currency == currency)
     if unsettled + amount > LARGEST:
         raise BadAmount(

@@ -18,14 +18,14 @@ from ..entries import canonical
 from ..entries.entries import Settlement
 from ..errors import VerificationFailed
 from .engines import Engine, usage_of
-from .money_lock import money_lock, sealed
+from .money_lock import at_checkpoint, money_lock
 
 if TYPE_CHECKING:
     from ..log.log import Log
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledPeriod:
     """A division and the ledger entry that seals it."""
 
     index: int
@@ -76,7 +76,7 @@ def settle(
     unallocated: bool = False,
     progress: Callable[[int, int], None] | None = None,
     engine: Engine | None = None,
-) -> Settled:
+) -> SettledPeriod:
     """Divide the income of `period` by the milliseconds in play, and append the settlement.
 
     A settlement cannot be undone, so what is rarely meant has to be said. `early`: settle a period that has
@@ -103,7 +103,7 @@ def settle(
                 "see 'stemloom ledger verify'"
             )
         log.append(())  # what processes that died have heard and acknowledged is counted too
-        seal = sealed(log)
+        seal = at_checkpoint(log)
         with usage_of(log, seal, engine) as usage:
             books = usage.books
             if currency is None:
@@ -114,13 +114,13 @@ def settle(
             within = any(period.start < each.effective < period.end for _, each in books.terms)
         if division.unallocated and not unallocated:
             raise NothingHeard(
-                f"nothing was heard in {' or '.join(division.unheard)}, so "
+                f"nothing was heard in {' or '.join(division.unearned_periods)}, so "
                 f"{money_text(division.unallocated, currency)} would stay unallocated for good; nothing was "
                 "settled: if that is meant, add --unallocated"
             )
         entry = settlement_entry(division, seal.root, clock.now())
         (index,) = log.append((entry,))
-    return Settled(index, entry, division, within)
+    return SettledPeriod(index, entry, division, within)
 
 
 def settlement_entry(division: Division, root: str, time: str) -> Settlement:
@@ -133,7 +133,7 @@ def settlement_entry(division: Division, root: str, time: str) -> Settlement:
         last=division.last,
         root=root,
         gross=division.gross,
-        pool=division.pool,
+        pool=division.for_holders,
         total_ms=division.total_ms,
         unallocated=division.unallocated,
         stems=canonical.digest(division.settled_stems),

@@ -16,18 +16,18 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..division.divide import largest_remainder
-from ..division.division import Division, divide, heard_of
+from ..division.division import Division, divide, time_in_play_of
 from ..division.errors import BadRule
 from ..division.periods import Period
 from ..division.treasury import Treasury
-from ..division.usage import Heard, Played, Usage
+from ..division.usage import Played, TimeInPlay, Usage
 
 STRICT = "strict-ms"
 RULES = (STRICT, "per-session", "section-presence", "floor:N")
 LONGEST_FLOOR = 3_600_000
 """An hour, in ms."""
 
-_OfPool = Callable[[int], Mapping[str, int]]
+_OfIncome = Callable[[int], Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +58,24 @@ def simulate(
     NothingToSettle, VerificationFailed.
     """
     funds = Treasury(usage.books).funds(period, currency, last)
-    (heard,) = heard_of(usage, [funds])
+    (heard,) = time_in_play_of(usage, [funds])
     made = []
     for rule in rules:
         floor = _floor(rule)
-        parted = None
+        other = None
         if rule != STRICT:
             # A stem that is not in the books stops `divide` before its session could count.
             rules_ = [
-                _parted(rule, found, list(usage.played(pool.windows, floor)))
-                for pool, found in zip(funds.pools, heard, strict=True)
+                _parted(rule, found, list(usage.played(income.windows, floor)))
+                for income, found in zip(funds.divided_income, heard, strict=True)
             ]
-            parted = partial(_part, rules_)
-        made.append(Simulated(rule, divide(usage.books, funds, heard, parted)))
+            other = partial(_part, rules_)
+        made.append(Simulated(rule, divide(usage.books, funds, heard, other)))
     return tuple(made)
 
 
-def _part(pools: Sequence[_OfPool], number: int, amount: int) -> Mapping[str, int]:
-    return pools[number](amount)
+def _part(incomes: Sequence[_OfIncome], number: int, amount: int) -> Mapping[str, int]:
+    return incomes[number](amount)
 
 
 def check_rule(rule: str) -> str:
@@ -94,7 +94,7 @@ def _floor(rule: str) -> int:
     return 0
 
 
-def _parted(rule: str, heard: Sequence[Heard], played: Sequence[Played]) -> _OfPool:
+def _parted(rule: str, heard: Sequence[TimeInPlay], played: Sequence[Played]) -> _OfIncome:
     if rule == "per-session":
         return lambda amount: _per_session(amount, played)
     weights = dict.fromkeys((each.stem for each in heard), 0)

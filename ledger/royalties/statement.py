@@ -8,38 +8,36 @@ import msgspec
 
 from ..division.books import Books
 from ..division.divide import ROUNDING
-from ..division.division import Division, Line, Part, rederive, unheard
+from ..division.division import DividedLine, Division, ShareAmount, rederive, silent_stem
 from ..division.errors import NotAHolder, NotSettled, SeveralCurrencies
 from ..division.funds import IncomeLine
 from ..division.money import check_currency
 from ..division.periods import Period
 from ..division.treasury import Treasury
 from ..division.usage import Amount, StemUse, Usage
-from ..division.windows import Window
+from ..division.windows import PlacementWindow
 from ..entries.entries import Consent, Settlement, Standing
 from ..entries.signing import commitment
 from ..errors import VerificationFailed
 from .balance import payable, payments, still_frozen, withdrawn
 from .engines import Engine, usage_of
-from .money_lock import ReadableLog, Sealed, sealed
+from .money_lock import CheckpointedLog, ReadableLog, at_checkpoint
 from .statement_schema import (
     Cleared,
     Frozen,
-    Heard,
-    LineStatement,
     Names,
-    Paid,
     PartyShare,
     Payee,
-    Received,
     SettledAt,
     Side,
-    Since,
+    SinceSettlement,
     SourceIncome,
     Statement,
-    StemStatement,
+    StatementLine,
+    StatementStem,
     TermsUsed,
-    Used,
+    UsedAt,
+    UseTotal,
 )
 
 
@@ -52,7 +50,7 @@ def statement(
     engine: Engine | None = None,
 ) -> Statement:
     """The statement of one `holder` (full id) from a log as of now. Raises as `Statements` does."""
-    seal = sealed(log)
+    seal = at_checkpoint(log)
     with usage_of(log, seal, engine) as usage:
         return Statements(usage, seal, log.origin, log.vkey, period, names, currency, holder).of(holder)
 
@@ -63,7 +61,7 @@ class Statements:
     def __init__(
         self,
         usage: Usage,
-        seal: Sealed,
+        seal: CheckpointedLog,
         origin: str,
         vkey: str,
         period: Period | str,
@@ -88,7 +86,7 @@ class Statements:
         self._before = max((index for index, _, _ in earlier), default=-1)
         settled = [*((of, each) for _, of, each in earlier), (period, entry)]
         uncounted = Treasury(books).uncounted(period, entry.currency, seal.size - 1)
-        (late,) = usage.heard([[uncounted]])
+        (late,) = usage.time_in_play([[uncounted]])
         self._late: dict[str, int] = {}
         for each in late:
             self._late[each.stem] = self._late.get(each.stem, 0) + each.ms
@@ -98,7 +96,7 @@ class Statements:
         self._gone = self._earned_by_withdrawn()
         self._stems = self._stems_by_holder()
         wanted = None if only is None else set(self._stems.get(only, ()))
-        self._uses = usage.uses(Window(period, -1, entry.last), wanted)
+        self._uses = usage.uses(PlacementWindow(period, -1, entry.last), wanted)
         self._opening = self._earned(self._divisions[:-1])
         self._income = tuple(_source(line) for line in self._division.funds.income)
         self._late_ms = self._division.late_ms
@@ -157,12 +155,12 @@ class Statements:
             not_given=division.funds.not_given,
             carried_in=division.funds.carried_in,
             carried_out=division.funds.carried_out,
-            pool=division.pool,
+            pool=division.for_holders,
             unallocated=division.unallocated,
             total_ms=division.total_ms,
             late_ms=self._late_ms,
             ms=sum(each.ms for each in stems),
-            since=Since(
+            since=SinceSettlement(
                 ms=sum(self._late.get(stem, 0) for stem in ours),
                 total_ms=sum(self._late.values()),
                 paid=sum(each.amount for each in since),
@@ -173,16 +171,7 @@ class Statements:
             accrued=accrued,
             adjusted=adjusted,
             amount=accrued + adjusted,
-            payments=tuple(
-                Paid(
-                    index=each.index,
-                    time=each.time,
-                    amount=each.amount,
-                    reference=each.text,
-                    corrects=each.corrects,
-                )
-                for each in paid
-            ),
+            payments=tuple(paid),
             paid=out,
             closing=closing,
             payable=payable(closing, entry.currency, division.funds.terms.terms.threshold),
@@ -244,9 +233,9 @@ class Statements:
                 sums[each.holder] = sums.get(each.holder, 0) + each.master + each.publishing
         return sums
 
-    def _stem(self, holder: str, stem: str) -> StemStatement:
+    def _stem(self, holder: str, stem: str) -> StatementStem:
         books, entry, period = self._books, self._entry, self._division.period.text
-        divided = self._divided.get(stem) or unheard(books, stem, self._division)
+        divided = self._divided.get(stem) or silent_stem(books, stem, self._division)
         use = self._uses.get(stem) or StemUse()
         _, of = books.stems[stem]
         lines = tuple(_line(line, holder, period, self._names) for line in divided.lines)
@@ -256,7 +245,7 @@ class Statements:
                 f"{stem} was settled with {sum(line.ms for line in own)} ms, and its placements sum to "
                 f"{use.whole.ms} ms"
             )
-        return StemStatement(
+        return StatementStem(
             stem=stem,
             title=of.title,
             role=of.role,
@@ -272,8 +261,8 @@ class Statements:
             by_section=_used(use.by_section),
             by_role=_used(use.by_role),
             by_day=tuple(sorted(_used(use.by_day), key=lambda each: each.name)),
-            first_use=None if use.first is None else Heard(time=use.first[0], index=use.first[1]),
-            last_use=None if use.last is None else Heard(time=use.last[0], index=use.last[1]),
+            first_use=None if use.first is None else UsedAt(time=use.first[0], index=use.first[1]),
+            last_use=None if use.last is None else UsedAt(time=use.last[0], index=use.last[1]),
             late_ms=sum(line.ms for line in lines if line.late and line.pool == period),
             amount=divided.amount,
             lines=lines,
@@ -309,10 +298,10 @@ def _settlement(books: Books, period: Period, currency: str | None) -> tuple[int
     return found[0]
 
 
-def _line(line: Line, holder: str, period: str, names: Names) -> LineStatement:
-    master, publishing = line.of(holder)
-    return LineStatement(
-        pool=line.pool,
+def _line(line: DividedLine, holder: str, period: str, names: Names) -> StatementLine:
+    master, publishing = line.earned_by(holder)
+    return StatementLine(
+        pool=line.income_of,
         period=line.period,
         late=line.period != period,
         splits_entry=line.splits,
@@ -332,19 +321,10 @@ def _source(line: IncomeLine) -> SourceIncome:
         source=line.source,
         late_of=line.late_of,
         gross=line.gross,
-        deducted=line.gross - line.pool,
-        pool=line.pool,
-        pool_ppm=line.pool_ppm,
-        entries=tuple(
-            Received(
-                index=each.index,
-                period=each.period,
-                amount=each.amount,
-                reference=each.text,
-                corrects=each.corrects,
-            )
-            for each in line.items
-        ),
+        deducted=line.gross - line.for_holders,
+        pool=line.for_holders,
+        pool_ppm=line.holders_ppm,
+        entries=line.items,
     )
 
 
@@ -365,15 +345,15 @@ def consents_in_force(books: Books, stem: str, time: str, last: int) -> tuple[Cl
     )
 
 
-def _used(amounts: Mapping[str, Amount]) -> tuple[Used, ...]:
+def _used(amounts: Mapping[str, Amount]) -> tuple[UseTotal, ...]:
     """Longest first, then by name."""
     return tuple(
-        Used(name=name, ms=amount.ms, placements=amount.placements)
+        UseTotal(name=name, ms=amount.ms, placements=amount.placements)
         for name, amount in sorted(amounts.items(), key=lambda each: (-each[1].ms, each[0]))
     )
 
 
-def _side(parts: tuple[Part, ...], names: Names) -> Side:
+def _side(parts: tuple[ShareAmount, ...], names: Names) -> Side:
     return Side(
         amount=sum(part.amount for part in parts),
         shares=tuple(
@@ -419,7 +399,7 @@ def _terms(division: Division) -> TermsUsed:
     return TermsUsed(
         index=used.index,
         effective=None if used.index is None else used.terms.effective,
-        pool_ppm={line.source: line.pool_ppm for line in division.funds.income if line.late_of is None},
+        pool_ppm={line.source: line.holders_ppm for line in division.funds.income if line.late_of is None},
         master_ppm=used.terms.master_ppm,
         threshold=used.terms.threshold,
     )
@@ -430,12 +410,12 @@ def _how(entry: Settlement, index: int, division: Division) -> tuple[str, ...]:
     funds = division.funds
     start, end, late = division.period.start, division.period.end, division.late_ms
     too_late = f", and over those of periods settled before that no settlement has counted ({late} ms)"
-    own = funds.pools[0].amount
-    share = sum(line.pool for line in funds.income if line.late_of is None)
+    own = funds.divided_income[0].amount
+    share = sum(line.for_holders for line in funds.income if line.late_of is None)
     others = "".join(
         f" {each.amount} micro-units came late for {each.period.text} and are divided in the same way by all "
         "that was heard in that period."
-        for each in funds.pools[1:]
+        for each in funds.divided_income[1:]
     )
     for_others = (
         f", and with {own - share:+} for what other settled periods were given and are not worth any more, "

@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from ..division.funds import IncomeItem
 from ..entries.entries import Source
+from .balance import Payment
 
 
 class Named(NamedTuple):
@@ -50,7 +52,7 @@ class SettledAt(_Record, frozen=True, kw_only=True):
     time: str
 
 
-class Since(_Record, frozen=True, kw_only=True):
+class SinceSettlement(_Record, frozen=True, kw_only=True):
     """What entered the ledger after the settlement, up to `checkpoint`.
 
     Milliseconds heard in the period, which the next settlement counts as late: `ms` is of the statement's
@@ -72,16 +74,6 @@ class TermsUsed(_Record, frozen=True, kw_only=True):
     threshold: int
 
 
-class Received(_Record, frozen=True, kw_only=True):
-    """One income entry, or a correction of one (`corrects`); `reference` is what its recorder wrote."""
-
-    index: int
-    period: str
-    amount: int
-    reference: str
-    corrects: int | None
-
-
 class SourceIncome(_Record, frozen=True, kw_only=True):
     """Income from one source: `gross == deducted + pool`, and the amounts of `entries` sum to `gross`.
 
@@ -96,20 +88,10 @@ class SourceIncome(_Record, frozen=True, kw_only=True):
     deducted: int
     pool: int
     pool_ppm: int
-    entries: tuple[Received, ...]
+    entries: tuple[IncomeItem, ...]
 
 
-class Paid(_Record, frozen=True, kw_only=True):
-    """One payout since the settlement before, or a correction of one (`corrects`)."""
-
-    index: int
-    time: str
-    amount: int
-    reference: str
-    corrects: int | None
-
-
-class Used(_Record, frozen=True, kw_only=True):
+class UseTotal(_Record, frozen=True, kw_only=True):
     """Of one kind of use of a stem."""
 
     name: str
@@ -117,7 +99,7 @@ class Used(_Record, frozen=True, kw_only=True):
     placements: int
 
 
-class Heard(_Record, frozen=True, kw_only=True):
+class UsedAt(_Record, frozen=True, kw_only=True):
     """An instant of use and the ledger entry that shows it."""
 
     time: str
@@ -140,7 +122,7 @@ class Side(_Record, frozen=True, kw_only=True):
     shares: tuple[PartyShare, ...]
 
 
-class LineStatement(_Record, frozen=True, kw_only=True):
+class StatementLine(_Record, frozen=True, kw_only=True):
     """What was heard of a stem in `period` under one set of shares, and earned of the income of `pool`.
 
     `late`: it came too late for the settlement of its period, or the income did (then `pool` is that period),
@@ -178,7 +160,7 @@ class Frozen(_Record, frozen=True, kw_only=True):
     amount: int
 
 
-class StemStatement(_Record, frozen=True, kw_only=True):
+class StatementStem(_Record, frozen=True, kw_only=True):
     """One stem: how it was used, what it earned, and what of that is this holder's.
 
     How it was used is of the period alone; `late_ms` came too late for the settlement of earlier ones.
@@ -196,16 +178,16 @@ class StemStatement(_Record, frozen=True, kw_only=True):
     ms: int
     placements: int
     sessions: int
-    by_use: tuple[Used, ...]
-    by_tier: tuple[Used, ...]
-    by_section: tuple[Used, ...]
-    by_role: tuple[Used, ...]
-    by_day: tuple[Used, ...]
-    first_use: Heard | None
-    last_use: Heard | None
+    by_use: tuple[UseTotal, ...]
+    by_tier: tuple[UseTotal, ...]
+    by_section: tuple[UseTotal, ...]
+    by_role: tuple[UseTotal, ...]
+    by_day: tuple[UseTotal, ...]
+    first_use: UsedAt | None
+    last_use: UsedAt | None
     late_ms: int
     amount: int
-    lines: tuple[LineStatement, ...]
+    lines: tuple[StatementLine, ...]
     accrued: int
     adjusted: int
     consents: tuple[Cleared, ...]
@@ -257,19 +239,19 @@ class Statement(_Record, frozen=True, kw_only=True):
     total_ms: int
     late_ms: int
     ms: int
-    since: Since
+    since: SinceSettlement
     opening: int
     master: int
     publishing: int
     accrued: int
     adjusted: int
     amount: int
-    payments: tuple[Paid, ...]
+    payments: tuple[Payment, ...]
     paid: int
     closing: int
     payable: int
     frozen: int
-    stems: tuple[StemStatement, ...]
+    stems: tuple[StatementStem, ...]
     rounding: str
     recompute: tuple[str, ...]
 

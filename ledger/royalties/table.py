@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from ..clock import milliseconds_of, text_at
 from ..division.books import Books, gather
-from ..division.usage import Amount, Heard, Played, StemUse
-from ..division.windows import Window
+from ..division.usage import Amount, Played, StemUse, TimeInPlay
+from ..division.windows import PlacementWindow
 from ..entries.canonical import decode
 from ..entries.entries import Entry
 from .columns import Columns
@@ -62,9 +62,9 @@ class TableUsage:
         for index, text in self._database.run(_ENTRIES, {}):
             yield index, decode(text.encode())
 
-    def heard(self, questions: Sequence[Sequence[Window]]) -> list[list[Heard]]:
+    def time_in_play(self, questions: Sequence[Sequence[PlacementWindow]]) -> list[list[TimeInPlay]]:
         books = self.books
-        answers: list[list[Heard]] = [[] for _ in questions]
+        answers: list[list[TimeInPlay]] = [[] for _ in questions]
         tables = {
             "windows": _windows(questions),
             "segments": _segments(questions),
@@ -77,10 +77,10 @@ class TableUsage:
                 # Its owners never changed.
                 known = books.splits_of(stem, questions[question][0].last)
                 splits = known[0].index if known else -1
-            answers[question].append(Heard(stem, period, splits, int(ms), int(placements)))
+            answers[question].append(TimeInPlay(stem, period, splits, int(ms), int(placements)))
         return [sorted(each, key=lambda heard: (heard.stem, heard.period, heard.splits)) for each in answers]
 
-    def uses(self, window: Window, stems: Collection[str] | None = None) -> dict[str, StemUse]:
+    def uses(self, window: PlacementWindow, stems: Collection[str] | None = None) -> dict[str, StemUse]:
         tables = {"windows": _windows([[window]])}
         found: dict[str, StemUse] = {}
         for stem, use, tier, role, section, day_ms, ms, placements, first, last in self._database.run(
@@ -104,7 +104,7 @@ class TableUsage:
             found[stem].sessions = sessions
         return found
 
-    def played(self, windows: Sequence[Window], floor_ms: int = 0) -> Iterator[Played]:
+    def played(self, windows: Sequence[PlacementWindow], floor_ms: int = 0) -> Iterator[Played]:
         rows = self._database.run(_text("played"), {"windows": _windows([windows], floor_ms)})
         for session, stem, ms, floored, placements, sections in sorted(rows):
             yield Played(session, stem, int(ms), int(floored), placements, sections)
@@ -115,7 +115,7 @@ def _text(name: str) -> str:
     return (Path(__file__).with_name(f"{name}.sql")).read_text("utf-8")
 
 
-def _windows(questions: Sequence[Sequence[Window]], floor_ms: int = 0) -> Columns:
+def _windows(questions: Sequence[Sequence[PlacementWindow]], floor_ms: int = 0) -> Columns:
     types = {"question": "INT", "period": "STRING"}
     types |= dict.fromkeys(("start_ms", "end_ms", "above", "last", "floor_ms"), "BIGINT")
     rows = [
@@ -134,12 +134,12 @@ def _windows(questions: Sequence[Sequence[Window]], floor_ms: int = 0) -> Column
     return Columns(types, rows)
 
 
-def _segments(questions: Sequence[Sequence[Window]]) -> Columns:
+def _segments(questions: Sequence[Sequence[PlacementWindow]]) -> Columns:
     ends = sorted({end for windows in questions for each in windows for end in (each.above, each.last)})
     return Columns(dict.fromkeys(("above", "last"), "BIGINT"), list(pairwise(ends)))
 
 
-def _periods(questions: Sequence[Sequence[Window]]) -> Columns:
+def _periods(questions: Sequence[Sequence[PlacementWindow]]) -> Columns:
     every = dict.fromkeys(each.period for windows in questions for each in windows)
     types = {"period": "STRING", **dict.fromkeys(("start_ms", "end_ms"), "BIGINT")}
     return Columns(
@@ -157,7 +157,7 @@ def _edges(books: Books) -> Columns:
     return Columns(types, rows)
 
 
-def _owners(books: Books, questions: Sequence[Sequence[Window]]) -> Columns:
+def _owners(books: Books, questions: Sequence[Sequence[PlacementWindow]]) -> Columns:
     types = {"question": "INT", "stem": "STRING", "splits": "BIGINT"}
     types |= dict.fromkeys(("start_ms", "end_ms"), "BIGINT")
     rows = []
@@ -183,7 +183,7 @@ def _day(ms: int) -> str:
 
 
 @contextmanager
-def opened(engine: str, files: Sequence[Path], scratch: Path | None = None) -> Iterator[TableUsage]:
+def table_usage(engine: str, files: Sequence[Path], scratch: Path | None = None) -> Iterator[TableUsage]:
     """The usage of Parquet files by `duckdb` or `spark`. `scratch`: where what does not fit into memory goes.
 
     Raises LedgerError where the engine is not installed.

@@ -189,7 +189,7 @@ def _pay(vault: Vault, rendered: Rendered, folder: Path) -> Paid:
     from ..ledger.royalties.record import record_income
     from ..ledger.royalties.settle import settle
     from ..ledger.royalties.statement import statement
-    from ..ledger.royalties.statement_page import page
+    from ..ledger.royalties.statement_page import statement_page
     from ..ledger.royalties.statement_schema import Named, to_bytes
 
     period = vault.log.clock.now()[:7]
@@ -203,7 +203,7 @@ def _pay(vault: Vault, rendered: Rendered, folder: Path) -> Paid:
     made = statement(vault.log, most, period, holders)
     html, record = (folder / name for name in STATEMENTS)
     record.write_bytes(to_bytes(made))
-    html.write_text(page(made), encoding="utf-8")
+    html.write_text(statement_page(made), encoding="utf-8")
     return Paid(record, html, holders[most].name, made.accrued, period)
 
 

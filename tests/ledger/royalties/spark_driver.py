@@ -23,7 +23,7 @@ for files, questions, stems in pickle.load(sys.stdin.buffer):
         told.append(
             (
                 usage.books,
-                usage.heard(questions),
+                usage.time_in_play(questions),
                 usage.uses(window),
                 usage.uses(window, stems),
                 list(usage.played(questions[-2], 500)),

@@ -257,7 +257,7 @@ def test_what_was_settled_stays_given_whatever_is_corrected(home: Home) -> None:
     index = next(at for at, entry in home.log.entries() if isinstance(entry, Income))
     before = [owed(home, who) for who in (home.ada, home.ben)]
     record_correction(home.log, index, 1_000_000, "inv-1 was of 1.00", LATER)
-    (found,) = Treasury(home.usage.books).waiting(home.log.size - 1)
+    (found,) = Treasury(home.usage.books).late_money(home.log.size - 1)
     assert (found.currency, found.late, found.taken_back) == ("EUR", 0, 999_000_003)
     assert [owed(home, who) for who in (home.ada, home.ben)] == before
     assert len(record_payouts(home.log, "EUR", "run", clock=LATER)) == 2
