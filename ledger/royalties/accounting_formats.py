@@ -1,4 +1,4 @@
-"""The money of a ledger in the formats of others: CSV for spreadsheets, beancount for accountants."""
+"""The money of a ledger as CSV for spreadsheets and as beancount text for accountants."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .balance import Balance
 from .statement_schema import Statement
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet may take for the beginning of a formula."""
+"""Spreadsheets may take these for the beginning of a formula."""
 
 
 def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -103,8 +103,8 @@ def beancount_text(
 ) -> str:
     """Income, settlements, payouts and corrections as double-entry bookkeeping (beancount 3).
 
-    `divisions`: each with the index of its settlement. `closing`: every holder's balance, which is asserted
-    at the end, with a tolerance of nothing. Amounts are exact decimals, and each transaction balances.
+    `divisions`: each with the index of its settlement. `closing`: every holder's balance, which the text
+    asserts at its end, with a tolerance of 0. Amounts are exact decimals, and each transaction balances.
     """
     found: list[tuple[str, int, list[str]]] = []
     accounts: set[str] = set()

@@ -16,7 +16,7 @@ from ..errors import LedgerError
 from .columns import Columns
 
 MEMORY = os.environ.get("STEMLOOM_DUCKDB_MEMORY", "2GB")
-"""What DuckDB may use before it writes to disk."""
+"""The memory that DuckDB may use before it writes to disk."""
 _ROWS = 10_000
 
 

@@ -1,11 +1,11 @@
-"""What adds up milliseconds: plain Python over the entries, or SQL on DuckDB or Spark over their Parquet."""
+"""The engines that add up milliseconds: Python over the entries, DuckDB or Spark over their Parquet."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from ..division.books import Books
 from ..division.usage import EntriesUsage, Usage
@@ -16,9 +16,8 @@ from ..tlog.reader import TileReader
 from .money_lock import CheckpointedLog, ReadableLog
 
 Engine = Literal["python", "duckdb", "spark"]
-ENGINES: tuple[Engine, ...] = get_args(Engine)
 FEW = 200_000
-"""Up to how many entries they are read as they are; beyond, a Parquet copy is kept beside the log."""
+"""The most entries that are read as they are; for more a Parquet copy is kept beside the log."""
 
 
 @contextmanager
@@ -28,7 +27,7 @@ def usage_of(
     engine: Engine | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Usage]:
-    """The usage of a log under a checkpoint; without `engine`, by how many entries there are.
+    """The usage of a log under a checkpoint; without `engine` the number of entries chooses one.
 
     SQL engines read `HOME/ledger/parquet`, which is brought up to the checkpoint first: `progress(done,
     total)` counts its entries. Raises VerificationFailed, OSError, LedgerError where an engine is not
@@ -45,7 +44,7 @@ def usage_of(
 
 
 def books_of(log: ReadableLog, seal: CheckpointedLog) -> Books:
-    """All entries of a log but the placements, by the engine that its size asks for."""
+    """All entries of a log but the placements, read by the engine for its size."""
     with usage_of(log, seal) as usage:
         return usage.books
 

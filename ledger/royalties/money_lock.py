@@ -17,7 +17,7 @@ from ..tlog.tiles import TILE
 
 
 class ReadableLog(Protocol):
-    """What royalties read of a `ledger.log.Log`."""
+    """The part of `ledger.log.Log` that royalties read."""
 
     @property
     def home(self) -> Path: ...
@@ -35,7 +35,7 @@ class ReadableLog(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CheckpointedLog:
-    """A log as one of its signed checkpoints has it."""
+    """A log as of one of its signed checkpoints."""
 
     size: int
     root: str
@@ -46,7 +46,7 @@ class CheckpointedLog:
 
 
 def at_checkpoint(log: ReadableLog) -> CheckpointedLog:
-    """The log as of now: what is appended later is not in it.
+    """The log as of now, without later entries.
 
     The first pass over it hashes what it reads, and raises VerificationFailed where the entries are not those
     that the checkpoint was signed for. Later passes do not.

@@ -1,4 +1,4 @@
-"""Entries of money that a person writes: income, terms, payouts, and corrections of mistakes in them."""
+"""The entries of money that a person writes: income, terms, payouts, and corrections of mistakes in them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..clock import Clock, milliseconds_of
 from ..division.books import Books
-from ..division.errors import BadAmount, BadPeriod, BadTerms, NotAHolder, NotPayable
+from ..division.errors import BadAmount, BadPeriod, BadTerms, NotPayable
 from ..division.money import LARGEST, check_currency, coin, decimal_text, money_text
 from ..division.periods import Period
 from ..division.settlements import refuse_future, refuse_settled
@@ -17,7 +17,7 @@ from ..division.treasury import Treasury
 from ..division.usage import Usage
 from ..entries.entries import WHOLE_PPM, Correction, Entry, Income, Payout, Source, Terms
 from ..errors import NoSuchEntry
-from .balance import Balance, balances, payable
+from .balance import Balance, balances, check_holder, payable
 from .engines import Engine, books_of, usage_of
 from .money_lock import at_checkpoint, money_lock
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class RecordedIncome:
     """Income that was written.
 
-    `late_of`: the period settled before, whose late income it is; None if it was in time. `like`: the entry
-    before it of the same reference, period, source and currency, if there is one.
+    `late_of`: the settled period for which it came too late; None if it was in time. `like`: an earlier entry
+    of the same reference, period, source and currency, if there is one.
     """
 
     index: int
@@ -96,9 +96,8 @@ def record_terms(
 ) -> tuple[int, Terms]:
     """Append terms for periods that start at or after `effective`; gives their index and entry.
 
-    What is left out stays as it is in the terms in force at that time. Raises BadTerms for shares beyond
-    the whole, and for terms that reach back: to before they are written, or to the start of a period that was
-    settled.
+    Arguments left out are taken from the terms in force at that time. Raises BadTerms for shares beyond the
+    whole, and for terms that reach back: to before they are written, or to the start of a settled period.
     """
     clock = clock or log.clock
     try:
@@ -158,9 +157,9 @@ def record_payouts(
 ) -> tuple[RecordedPayout, ...]:
     """Write down that `holder`, or everybody who is due, was paid; all or nobody.
 
-    `amount`: micro-units, for one holder alone; without it what is payable (`balance.payable`). `reference`:
-    what the payment can be found by, such as a bank's. `below_threshold`: pay one holder though less is due
-    than the terms' threshold.
+    `amount`: micro-units, for one holder alone; without it all that is payable (`balance.payable`).
+    `reference`: a text by which the payment can be found, such as a bank's. `below_threshold`: pay one holder
+    though less is due than the terms' threshold.
     Raises NotAHolder, NotPayable for more than the balance or less than the threshold, BadAmount,
     UnknownCurrency, VerificationFailed if a settlement does not follow from the ledger.
     """
@@ -178,8 +177,8 @@ def record_payouts(
     with money_lock(log.home):
         seal = at_checkpoint(log)
         with usage_of(log, seal, engine) as usage:
-            if holder is not None and holder not in usage.books.holders:
-                raise NotAHolder(f"the ledger has no holder {holder}; see 'stemloom vault holder list'")
+            if holder is not None:
+                check_holder(usage.books, holder)
             found = [each for each in balances(usage, seal.size, today, holder) if each.currency == currency]
         due: list[tuple[Balance, int]]
         if holder is None:
@@ -188,7 +187,7 @@ def record_payouts(
             due = [(each, _due(each, amount, below_threshold)) for each in found]
         if not due:
             raise NotPayable(
-                f"nobody is due anything in {currency}, as far as the terms pay it out"
+                f"nobody has a balance in {currency} that the terms pay out"
                 if holder is None
                 else f"this holder has no balance in {currency}"
             )
@@ -202,18 +201,18 @@ def record_payouts(
 
 
 def _due(balance: Balance, amount: int | None, below_threshold: bool) -> int:
-    """What one holder is paid."""
+    """The amount that one holder is paid."""
     closing, currency = balance.closing, balance.currency
     wanted = amount if amount is not None else balance.payable or payable(closing, currency, 0)
     if wanted > closing or not wanted:
         raise NotPayable(
             f"the balance is {money_text(closing, currency)}"
-            + (f", and {money_text(wanted, currency)} is more" if wanted else ": nothing can be paid of it")
+            + (f", and {money_text(wanted, currency)} is more" if wanted else ": nothing can be paid")
         )
     if not balance.payable and not below_threshold:
         raise NotPayable(
-            f"the balance of {money_text(closing, currency)} is below what the terms pay out; if it is to be "
-            "paid all the same, add --below-threshold"
+            f"the balance of {money_text(closing, currency)} is below the least amount that the terms pay "
+            "out; add --below-threshold to pay it all the same"
         )
     return wanted
 
@@ -223,10 +222,10 @@ def record_correction(
 ) -> tuple[int, Correction, int]:
     """Write that the income or payout at an index should have been `to` micro-units; 0 for nothing.
 
-    What was settled already stays; the next settlement in the currency has the difference. `overpaid`: a
-    payout was of more than the holder's balance, which is below nothing then. Gives the index and the entry,
-    and what it was until now. Raises NoSuchEntry, BadAmount where it is that already, AlreadySettled for
-    income of a period of which a part was settled without it, NotPayable.
+    A settlement stays as it is; the next one in the currency takes in the difference. `overpaid`: a payout
+    was of more than the holder's balance, which falls below 0. Gives the index, the entry and the amount
+    until now. Raises NoSuchEntry, BadAmount where the amount is `to` already, AlreadySettled for income of a
+    period of which a part was settled without it, NotPayable.
     """
     clock = clock or log.clock
     _check_text(reason, "the reason of a correction", "what was mistaken")
@@ -238,7 +237,7 @@ def record_correction(
         entry = _money_at(books, corrects)
         before = books.money(corrects, entry.amount, books.size)
         if to == before:
-            raise BadAmount(f"entry {corrects} is of {money_text(before, entry.currency)} already")
+            raise BadAmount(f"the amount of entry {corrects} is {money_text(before, entry.currency)} already")
         if isinstance(entry, Income) and to > before:
             period = Period.parse(entry.period)
             if not late_of(books, period, entry.currency):
@@ -257,9 +256,8 @@ def _refuse_overpaid(usage: Usage, size: int, today: str, entry: Payout, more: i
     closing = sum(each.closing for each in found if each.currency == entry.currency)
     if more > closing:
         raise NotPayable(
-            f"the balance is {money_text(closing, entry.currency)}, less than the "
-            f"{money_text(more, entry.currency)} that this takes of it; if so much was paid all the same, "
-            "add --overpaid"
+            f"the balance is {money_text(closing, entry.currency)}, and this correction takes "
+            f"{money_text(more, entry.currency)} of it; if that much was paid, add --overpaid"
         )
 
 
@@ -268,11 +266,13 @@ def _money_at(books: Books, index: int) -> Income | Payout:
     for at, entry in (*money, *books.payouts):
         if at == index and isinstance(entry, Income | Payout):
             return entry
-    raise NoSuchEntry(f"entry {index} is no income and no payout; see 'stemloom ledger show --kind income'")
+    raise NoSuchEntry(
+        f"entry {index} is neither income nor a payout; see 'stemloom ledger show --kind income'"
+    )
 
 
 def late_of(books: Books, period: Period, currency: str) -> str | None:
-    """The settled period that income of `period` comes too late for, if all of it lies in one."""
+    """The settled period for which income of `period` comes too late, if one contains all of it."""
     for _, settled, entry in books.settlements:
         if entry.currency == currency and settled.covers(period):
             return entry.period
@@ -285,7 +285,7 @@ def _check_text(text: str, what: str, such_as: str) -> None:
 
 
 def _refuse_flood(books: Books, amount: int, currency: str) -> None:
-    """Income that no settlement could hold would be stuck: refuse what makes the unsettled sum too large."""
+    """Raise BadAmount for income that makes the unsettled sum larger than one settlement can hold."""
     settled = [period for _, period, entry in books.settlements if entry.currency == currency]
     unsettled = sum(
         books.money(index, entry.amount, books.size)

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..clock import Clock
 from ..division.division import Division, divide_period
-from ..division.errors import (
-    NothingHeard,
-)
+from ..division.errors import NothingHeard
 from ..division.money import check_currency, money_text
 from ..division.periods import Period
 from ..division.settlements import only_currency, refuse_future, refuse_settled, refuse_unfinished
@@ -79,12 +77,12 @@ def settle(
 ) -> SettledPeriod:
     """Divide the income of `period` by the milliseconds in play, and append the settlement.
 
-    A settlement cannot be undone, so what is rarely meant has to be said. `early`: settle a period that has
-    begun and is not over; what is logged in it after that counts in the next settlement. `unallocated`:
-    settle a period in which nothing was heard; its whole pool stays nobody's. `currency` may be left out if
-    the period has income in one alone. `engine`: what adds up the milliseconds (`engines.py`). Nothing is
-    appended unless the whole ledger verifies. Raises BadPeriod, NotOver, UnknownCurrency,
-    SeveralCurrencies, AlreadySettled, NothingToSettle, NothingHeard, VerificationFailed, LedgerError.
+    A settlement cannot be undone, so an unusual one must be asked for. `early`: settle a period that has
+    begun and is not over; later placements in it count in the next settlement. `unallocated`: settle a period
+    in which nothing was heard; all its income stays unallocated. `currency` may be left out if the period has
+    income in one alone. `engine`: adds up the milliseconds (`engines.py`). Nothing is appended unless the
+    whole ledger verifies. Raises BadPeriod, NotOver, UnknownCurrency, SeveralCurrencies, AlreadySettled,
+    NothingToSettle, NothingHeard, VerificationFailed, LedgerError.
     """
     from ..verify.verify import verify
 
@@ -102,7 +100,7 @@ def settle(
                 f"the ledger does not verify, so nothing was settled: {report.problems[0].detail}; "
                 "see 'stemloom ledger verify'"
             )
-        log.append(())  # what processes that died have heard and acknowledged is counted too
+        log.append(())  # the placements of processes that died count too
         seal = at_checkpoint(log)
         with usage_of(log, seal, engine) as usage:
             books = usage.books

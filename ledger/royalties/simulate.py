@@ -1,10 +1,9 @@
-"""What other rules would do to a period's income: numbers for each holder and role, before anybody votes.
+"""A period's income divided by other rules: numbers for each holder and role, before anybody votes.
 
 - strict-ms: the rule of the settlement; a stem earns by its milliseconds in play
 - per-session: each listener pays for what they heard; every session has an equal part of the pool, divided by
   milliseconds within it
-- section-presence: a stem earns by the sections it was heard in, however long it sounded there; one for each
-  section of a session
+- section-presence: a stem earns by the number of sections, counted session by session, in which it was heard
 - floor:N: as strict-ms, but a placement counts for N milliseconds at the least
 """
 
@@ -42,7 +41,7 @@ class Simulated:
         return {each.holder: each.master + each.publishing for each in self.division.settled_holders}
 
     def by_role(self, roles: Mapping[str, str]) -> dict[str, int]:
-        """Micro-units by role. `roles`: of each stem."""
+        """Micro-units by role. `roles`: the role of each stem."""
         sums: dict[str, int] = {}
         for each in self.division.stems:
             sums[roles[each.stem]] = sums.get(roles[each.stem], 0) + each.amount
@@ -54,7 +53,7 @@ def simulate(
 ) -> tuple[Simulated, ...]:
     """Divide the income of `period` by each of `rules`, from entries 0 to `last`; nothing is written.
 
-    Where the period was settled, `last` is the settlement's for the numbers that it gave. Raises BadRule,
+    For the numbers of a settled period, give the `last` of its settlement. Raises BadRule,
     NothingToSettle, VerificationFailed.
     """
     funds = Treasury(usage.books).funds(period, currency, last)

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from ..division.books import Books
-from ..division.divide import ROUNDING
 from ..division.division import DividedLine, Division, ShareAmount, rederive, silent_stem
-from ..division.errors import NotAHolder, NotSettled, SeveralCurrencies
+from ..division.errors import NotSettled, SeveralCurrencies
 from ..division.funds import IncomeLine
 from ..division.money import check_currency
 from ..division.periods import Period
@@ -19,9 +18,10 @@ from ..division.windows import PlacementWindow
 from ..entries.entries import Consent, Settlement, Standing
 from ..entries.signing import commitment
 from ..errors import VerificationFailed
-from .balance import payable, payments, still_frozen, withdrawn
+from .balance import check_holder, frozen_part, payable, payments, withdrawn
 from .engines import Engine, usage_of
 from .money_lock import CheckpointedLog, ReadableLog, at_checkpoint
+from .recompute_steps import ROUNDING, recompute_steps
 from .statement_schema import (
     Cleared,
     Frozen,
@@ -79,7 +79,7 @@ class Statements:
         self._books = books = usage.books
         self._seal, self._origin, self._vkey, self._names = seal, origin, vkey, names
         if only is not None:
-            self._refuse_stranger(only)
+            check_holder(books, only)
         self._index, period, self._entry = _settlement(books, period, currency)
         entry = self._entry
         earlier = books.settled_before(entry.currency, self._index - 1)
@@ -100,21 +100,21 @@ class Statements:
         self._opening = self._earned(self._divisions[:-1])
         self._income = tuple(_source(line) for line in self._division.funds.income)
         self._late_ms = self._division.late_ms
-        self._how = _how(entry, self._index, self._division)
+        self._steps = recompute_steps(entry, self._index, self._division)
 
     @property
     def holders(self) -> list[str]:
-        """Whoever has a part in a stem, or was given something before; by id."""
+        """The ids of those who have a share of a stem, or earned something before."""
         return sorted({*self._stems, *self._opening})
 
     @property
     def currency(self) -> str:
-        """Of the settlement."""
+        """The currency of the settlement."""
         return self._entry.currency
 
     def of(self, holder: str) -> Statement:
         """The statement of a holder (full id). Raises NotAHolder, VerificationFailed."""
-        self._refuse_stranger(holder)
+        check_holder(self._books, holder)
         books, division, entry = self._books, self._division, self._entry
         ours = self._stems.get(holder, ())
         stems = [self._stem(holder, stem) for stem in ours]
@@ -175,20 +175,16 @@ class Statements:
             paid=out,
             closing=closing,
             payable=payable(closing, entry.currency, division.funds.terms.terms.threshold),
-            frozen=still_frozen(frozen, closing),
+            frozen=frozen_part(frozen, closing),
             stems=tuple(stems),
             rounding=ROUNDING,
-            recompute=self._how,
+            recompute=self._steps,
         )
 
-    def _refuse_stranger(self, holder: str) -> None:
-        if holder not in self._books.holders:
-            raise NotAHolder(f"the ledger has no holder {holder}; see 'stemloom vault holder list'")
-
     def _stems_by_holder(self) -> dict[str, list[str]]:
-        """Stems that each brought in or has a share of, by the splits that the settlement went by.
+        """By holder, the stems that each brought in or has a share of, under the splits of the settlement.
 
-        And those that are withdrawn and had earned them something before.
+        Withdrawn stems that earned a holder something before are among them.
         """
         books, division = self._books, self._division
         found: dict[str, set[str]] = {}
@@ -210,7 +206,7 @@ class Statements:
         return {holder: sorted(stems) for holder, stems in found.items()}
 
     def _earned_by_withdrawn(self) -> dict[str, dict[str, int]]:
-        """What each stem that is withdrawn has earned, up to this settlement, by holder."""
+        """By withdrawn stem and holder, the earnings up to this settlement."""
         found: dict[str, dict[str, int]] = {
             stem: {}
             for stem in self._books.stems
@@ -226,7 +222,7 @@ class Statements:
 
     @staticmethod
     def _earned(divisions: Sequence[Division]) -> dict[str, int]:
-        """What divisions gave, by holder."""
+        """The amounts of divisions, by holder."""
         sums: dict[str, int] = {}
         for division in divisions:
             for each in division.settled_holders:
@@ -402,38 +398,4 @@ def _terms(division: Division) -> TermsUsed:
         pool_ppm={line.source: line.holders_ppm for line in division.funds.income if line.late_of is None},
         master_ppm=used.terms.master_ppm,
         threshold=used.terms.threshold,
-    )
-
-
-def _how(entry: Settlement, index: int, division: Division) -> tuple[str, ...]:
-    """Steps that lead from the log to the numbers, for a person or a program that trusts nothing else."""
-    funds = division.funds
-    start, end, late = division.period.start, division.period.end, division.late_ms
-    too_late = f", and over those of periods settled before that no settlement has counted ({late} ms)"
-    own = funds.divided_income[0].amount
-    share = sum(line.for_holders for line in funds.income if line.late_of is None)
-    others = "".join(
-        f" {each.amount} micro-units came late for {each.period.text} and are divided in the same way by all "
-        "that was heard in that period."
-        for each in funds.divided_income[1:]
-    )
-    for_others = (
-        f", and with {own - share:+} for what other settled periods were given and are not worth any more, "
-        f"or are worth again, it is {own} micro-units"
-    )
-    return (
-        "With the JSON file of this statement and a copy of the ledger's folder log/, or the address where "
-        "it is published: 'stemloom royalty recompute STATEMENT.json --log LOG --vkey KEY' hashes every "
-        f"entry again, derives the settlement at entry {index} and every number of this statement anew, and "
-        "fails on a difference of one micro-unit. KEY is your own copy of the ledger's key; --kept "
-        "CHECKPOINT shows that the log goes on from a checkpoint that you kept.",
-        f"By hand: in entries {entry.first} to {entry.last}, add up the ms of each stem over the placements "
-        f"that start at {start} or later and before {end}{too_late if late else ''}. Together they are "
-        f"{entry.total_ms} ms.",
-        f"Add up the income in {entry.currency} for periods within {entry.period}, with its corrections. Of "
-        "each source the terms' share goes to the pool; what is kept back is rounded down. That is "
-        f"{share} micro-units{for_others if own != share else ''}.",
-        "Divide the pool over the stems by their ms; a stem's amount over its lines by their ms, a line "
-        "being what was heard in one period under the same shares; each line's amount into master and "
-        f"publishing by the terms, and each side over its shares, by the rounding rule.{others}",
     )

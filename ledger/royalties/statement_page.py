@@ -34,7 +34,7 @@ def statement_page(statement: Statement) -> str:
 
 
 class _Drawn(NamedTuple):
-    """The bars of a chart as SVG, what one of them stands for, and the ms of the tallest."""
+    """The bars of a chart as SVG, the unit that one of them stands for, and the ms of the tallest."""
 
     shapes: Markup
     each: str

@@ -1,7 +1,7 @@
 """Usage by SQL over the log's Parquet (`ledger/log/export.py`): one text each, for DuckDB and for Spark.
 
-The texts, which are the `.sql` files beside this, add up integers and count; money is divided in
-`division.py` alone. A database here is what runs a text over the tables that it names.
+The texts, in the `.sql` files beside this, add up integers and count; money is divided in `division.py`
+alone. A database here runs a text over the tables that the text names.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .columns import Columns
 _ENTRIES = "SELECT e.index, e.json FROM entries AS e WHERE e.kind <> 'placement' ORDER BY e.index"
 _LAST = "SELECT MAX(e.index) FROM entries AS e"
 _INDEX = 10**16
-"""What `uses.sql` multiplies a time by, to have an index below it."""
+"""`uses.sql` multiplies a time by this, to put an index below it."""
 _EVER, _NEVER = -(2**53), 2**53
 
 
@@ -184,7 +184,7 @@ def _day(ms: int) -> str:
 
 @contextmanager
 def table_usage(engine: str, files: Sequence[Path], scratch: Path | None = None) -> Iterator[TableUsage]:
-    """The usage of Parquet files by `duckdb` or `spark`. `scratch`: where what does not fit into memory goes.
+    """The usage of Parquet files by `duckdb` or `spark`. `scratch`: a folder for what memory cannot hold.
 
     Raises LedgerError where the engine is not installed.
     """
