@@ -1,4 +1,4 @@
-"""The right edge of a tree: the hashes of its partial tiles, from which it grows and which give its root."""
+"""The right edge of a tree: the hashes of its partial tiles, which give its root and from which it grows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RightEdge:
         return root
 
     def grow(self, leaves: Sequence[bytes]) -> tuple[RightEdge, dict[File, bytes]]:
-        """The edge with `leaves` (leaf hashes) appended, and the tile files that come of it."""
+        """The edge with `leaves` (leaf hashes) appended, and the tile files to write."""
         size = self.size + len(leaves)
         files: dict[File, bytes] = {}
         rows: list[tuple[bytes, ...]] = []

@@ -1,13 +1,13 @@
-"""A witness: cosigns checkpoints of others' logs, never two that do not continue each other.
+"""A witness: cosigns checkpoints of logs, never two of one log of which neither extends the other.
 
     DIR/witness.key        its private key
-    DIR/witness.vkey       its verifier key, with the name that was chosen for it
+    DIR/witness.vkey       its verifier key, with its name
     DIR/lock               held while the two above are made
     DIR/logs/<H>           the last checkpoint it cosigned of a log, with that log's signature
-    DIR/logs/<H>.lock      held while a checkpoint of that log is looked at
+    DIR/logs/<H>.lock      held while a checkpoint of that log is checked
 
-H is the SHA-256 of the log's origin. The folder is the witness's memory: one that is put back from a backup
-has forgotten what it cosigned since. Make a new witness rather than that.
+H is the SHA-256 of the log's origin. The folder is the witness's memory. One that is restored from a backup
+has forgotten the checkpoints that it cosigned since: make a new witness instead.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Prove = Callable[[int, int], Sequence[bytes]]
 def prover(tiles: TileReader, checkpoint: Callable[[], bytes], log: Verifier) -> Prove:
     """Proofs from a log's tiles, wherever they are read from.
 
-    `checkpoint`: reads what the log publishes as of now, which may have grown while it is read.
+    `checkpoint`: reads the published checkpoint as of now; the log may grow meanwhile.
     """
 
     def latest() -> int:
@@ -51,13 +51,13 @@ class Cosigned:
 
     checkpoint: Checkpoint
     before: Checkpoint | None
-    """The one that it continues; None at first sight of the log: nothing but its signature was checked."""
+    """The one that it extends; None for the first of its log, of which only the signature was checked."""
     time: int
     """Unix seconds."""
     line: str
     """The witness's line."""
     note: bytes
-    """The note as it came, with that line."""
+    """The note as received, with that line."""
 
 
 class Witness:
@@ -79,8 +79,8 @@ class Witness:
     ) -> Witness:
         """The witness in `folder`. `name`: make one of that name, with a new key, if there is none.
 
-        Raises NoWitness; BadVkey for a name that no key can have, or that is not this witness's; BadKey if
-        its key is gone or is not the one of its verifier key; OSError.
+        Raises NoWitness; BadVkey for an invalid name, or one that is not this witness's; BadKey if its key is
+        missing or does not belong to its verifier key; OSError.
         """
         disk = disk or RealDisk()
         if name is not None:
@@ -120,14 +120,14 @@ class Witness:
         return self._verifier.vkey
 
     def cosign(self, note: bytes, log: Verifier, prove: Prove) -> Cosigned:
-        """Cosign the checkpoint in `note` of the log whose key is `log`, if it continues the last one.
+        """Cosign the checkpoint in `note` of the log whose key is `log`, if it extends the last one.
 
-        It is durable before it is signed. Raises BadNote if the log did not sign it, VerificationFailed if it
-        is older than the last one or forks from it, and what `prove` raises; OSError.
+        The checkpoint is durable before it is cosigned. Raises BadNote if the log did not sign it,
+        VerificationFailed if it is older than the last one or forks from it, the errors of `prove`, OSError.
         """
         opened = open_note(note, [log])
         new = open_checkpoint(note, log)
-        # A cosignature of this witness that the note brings with it must hold as well.
+        # A cosignature of this witness that is already in the note must be valid as well.
         cosignatures_of(note, [self._verifier])
         if new.size == 0 and new.root != merkle.EMPTY_ROOT:
             raise VerificationFailed(
@@ -140,15 +140,15 @@ class Witness:
             # Also where it is the last one: a crash may have left it in the page cache alone.
             kept = f"{opened.text}\n{opened.signatures[0].line}\n"
             _replace(self._path(new.origin), kept.encode(), self._disk)
-            # A crash here leaves a checkpoint that is kept and was not cosigned. The other way about, another
-            # one of its size could be cosigned after it. Signed while the lock is held, so that no larger
-            # one is cosigned at an earlier time.
+            # A crash here leaves a checkpoint that is kept and was not cosigned. In the other order, a crash
+            # would let another one of its size be cosigned. The lock is still held, so that no larger one is
+            # cosigned at an earlier time.
             time = milliseconds_of(self._clock.now()) // 1000
             line = cosign(opened.text, self.name, self._key, time)
         return Cosigned(new, last, time, line, add_cosignatures(note, [line]))
 
     def last(self, log: Verifier) -> Checkpoint | None:
-        """The last checkpoint that it cosigned of a log; None if it never did. Raises BadNote, OSError."""
+        """The last checkpoint of a log that it cosigned; None if there is none. Raises BadNote, OSError."""
         path = self._path(log.name)
         try:
             data = self._disk.read(path)
@@ -163,7 +163,7 @@ class Witness:
             ) from error
 
     def _continues(self, last: Checkpoint, new: Checkpoint, prove: Prove) -> None:
-        """Raises VerificationFailed unless `new` continues `last`."""
+        """Raise VerificationFailed unless `new` extends `last`."""
         both = (
             f"the checkpoint of {new.origin} has {_tree(new)}, and the one that {self.name} cosigned last "
             f"has {_tree(last)}"
@@ -185,7 +185,7 @@ class Witness:
             )
 
     def _path(self, origin: str) -> Path:
-        # An origin may hold whatever a file's name may not.
+        # An origin may contain characters that a file's name may not.
         return self._folder / "logs" / hashlib.sha256(origin.encode()).hexdigest()
 
 
@@ -202,14 +202,14 @@ def _make(folder: Path, name: str, disk: Disk) -> None:
             raise BadKey(f"{path} is missing, though the witness has cosigned; put it back from a copy of it")
         if not private.exists():
             PrivateKey.generate().save(private, disk)
-        # A crash here leaves a key whose verifier key nobody has seen: it is given its name then.
+        # A crash here leaves a key whose verifier key nobody has seen; the next call gives it its name.
         public = PrivateKey.load(private).public
         _replace(path, f"{witness_key(name, public).vkey}\n".encode(), disk)
         disk.sync(folder.parent)
 
 
 def _replace(path: Path, data: bytes, disk: Disk) -> None:
-    """Put `data` in the place of what `path` holds: at one instant, and durable when it returns."""
+    """Replace the bytes of `path` by `data` atomically; durable when it returns."""
     new = path.with_suffix(".new")
     disk.write(new, data)
     disk.sync(new)

@@ -89,7 +89,7 @@ PAYLOAD = base64.b64decode(cosigned(BODY, 0).split(" ")[2])
         (signed(BODY) + coded(PAYLOAD[:-1]), "not a time and"),
         (signed(BODY) + coded(PAYLOAD + b"\0"), "not a time and"),
         (signed(BODY) + coded(PAYLOAD[:4] + PAYLOAD[12:]), "not a time and"),
-        (signed(BODY) + cosigned(BODY, 0, 2**63), "a time that cannot be"),
+        (signed(BODY) + cosigned(BODY, 0, 2**63), "an invalid time"),
         (signed(BODY) + cosigned(BODY, 0) + cosigned(BODY, 0, TIME + 1), "two signatures"),
         # A plain signature of the witness's key over the text is none of a witness.
         (signed(BODY) + coded(PAYLOAD[:12] + KEYS[0].sign(BODY.encode())), "does not fit"),
@@ -179,8 +179,8 @@ def test_adding_again_adds_nothing(chosen: list[tuple[int, int]]) -> None:
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (lines_of(signed(BODY))[0], "alone can be added"),
-        (lines_of(signed(BODY, "other"))[0], "alone can be added"),
+        (lines_of(signed(BODY))[0], "nothing else can be added"),
+        (lines_of(signed(BODY, "other"))[0], "nothing else can be added"),
         (cosigned(BODY, 0), "form|base64"),
         ("", "form"),
         ("— w0.example.com", "form"),
