@@ -21,7 +21,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from ..entries.canonical import PLACEMENT, decode
 from ..entries.entries import Entry
 from ..errors import BadEntry, LedgerError, VerificationFailed
 from ..tlog import merkle
-from ..tlog.checkpoint import open_checkpoint
+from ..tlog.checkpoint import Checkpoint, open_checkpoint
 from ..tlog.disk import RealDisk
 from ..tlog.note import Verifier
 from ..tlog.reader import TileReader
@@ -137,25 +137,10 @@ def export_parquet(
         for path, file in made:
             path.replace(folder / file.name)
             disk.sync(folder / file.name)
-        files = [*kept]
-        for _, file in made:
-            files.append(
-                ExportedFile(
-                    file.name, file.first, file.last, file.rows, file.sha256, tree.root(file.last + 1).hex()
-                )
-            )
-        manifest = {
-            "version": 1,
-            "origin": log.name,
-            "vkey": log.vkey,
-            "size": current.size,
-            "root": current.root.hex(),
-            "checkpoint": checkpoint.decode(),
-            "files": [asdict(file) for file in files],
-        }
+        files = [*kept, *(replace(file, root=tree.root(file.last + 1).hex()) for _, file in made)]
         new = folder / f"{_TEMPORARY}{secrets.token_hex(8)}.json"
         stack.callback(new.unlink, missing_ok=True)
-        disk.write(new, json.dumps(manifest, indent=1, ensure_ascii=False).encode() + b"\n")
+        disk.write(new, _manifest(log, current, checkpoint, files))
         disk.sync(new)
         disk.replace(new, folder / "manifest.json")
         disk.sync(folder)
@@ -171,6 +156,19 @@ def export_parquet(
         tuple(file.name for _, file in made),
         tuple(file.name for file in kept),
     )
+
+
+def _manifest(log: Verifier, current: Checkpoint, checkpoint: bytes, files: list[ExportedFile]) -> bytes:
+    manifest = {
+        "version": 1,
+        "origin": log.name,
+        "vkey": log.vkey,
+        "size": current.size,
+        "root": current.root.hex(),
+        "checkpoint": checkpoint.decode(),
+        "files": [asdict(file) for file in files],
+    }
+    return json.dumps(manifest, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
 def _kept(folder: Path, origin: str, tiles: TileReader, size: int, rows: int) -> list[ExportedFile]:

@@ -27,13 +27,13 @@ from ..tlog.cosignature import Cosignature
 from ..tlog.note import decode_base64, parse_vkey
 from ..tlog.policy import Policy
 
-__all__ = ["Receipt", "check_receipt", "make_receipt"]
+__all__ = ["VerifiedReceipt", "check_receipt", "make_receipt"]
 
 _HEAD = "c2sp.org/tlog-proof@v1"
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class VerifiedReceipt:
     """A verified receipt: `entry` is at `index` in the tree of `size` entries of the log `origin`."""
 
     index: int
@@ -53,7 +53,7 @@ def make_receipt(index: int, proof: Sequence[bytes], checkpoint: bytes, entry: b
 
 def check_receipt(
     data: bytes, vkey: str, entry: bytes | None = None, policy: Policy | None = None
-) -> Receipt:
+) -> VerifiedReceipt:
     """Verify a receipt under the verifier key `vkey`.
 
     `entry`: the canonical bytes of the entry that it must prove; needed if it carries none. `policy`: the
@@ -97,7 +97,7 @@ def check_receipt(
         read = decode(proved)
     except BadEntry as error:
         raise BadReceipt(f"the receipt proves something that is not an entry: {error}") from error
-    return Receipt(index, checkpoint.origin, checkpoint.size, checkpoint.root, read, cosignatures)
+    return VerifiedReceipt(index, checkpoint.origin, checkpoint.size, checkpoint.root, read, cosignatures)
 
 
 def _coded(data: bytes) -> str:

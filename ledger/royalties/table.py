@@ -20,7 +20,7 @@ from ..division.usage import Amount, Played, StemUse, TimeInPlay
 from ..division.windows import PlacementWindow
 from ..entries.canonical import decode
 from ..entries.entries import Entry
-from .columns import Columns
+from .sql_table import SqlTable
 
 _ENTRIES = "SELECT e.index, e.json FROM entries AS e WHERE e.kind <> 'placement' ORDER BY e.index"
 _LAST = "SELECT MAX(e.index) FROM entries AS e"
@@ -33,7 +33,7 @@ class Database(Protocol):
     """Runs a text over `entries`, narrowed to some stems or not, and the small tables that go along."""
 
     def run(
-        self, text: str, tables: Mapping[str, Columns], stems: Collection[str] | None = None
+        self, text: str, tables: Mapping[str, SqlTable], stems: Collection[str] | None = None
     ) -> Iterator[tuple[Any, ...]]:
         """The rows. Raises LedgerError."""
         ...
@@ -115,7 +115,7 @@ def _text(name: str) -> str:
     return (Path(__file__).with_name(f"{name}.sql")).read_text("utf-8")
 
 
-def _windows(questions: Sequence[Sequence[PlacementWindow]], floor_ms: int = 0) -> Columns:
+def _windows(questions: Sequence[Sequence[PlacementWindow]], floor_ms: int = 0) -> SqlTable:
     types = {"question": "INT", "period": "STRING"}
     types |= dict.fromkeys(("start_ms", "end_ms", "above", "last", "floor_ms"), "BIGINT")
     rows = [
@@ -131,33 +131,33 @@ def _windows(questions: Sequence[Sequence[PlacementWindow]], floor_ms: int = 0) 
         for at, windows in enumerate(questions)
         for window in windows
     ]
-    return Columns(types, rows)
+    return SqlTable(types, rows)
 
 
-def _segments(questions: Sequence[Sequence[PlacementWindow]]) -> Columns:
+def _segments(questions: Sequence[Sequence[PlacementWindow]]) -> SqlTable:
     ends = sorted({end for windows in questions for each in windows for end in (each.above, each.last)})
-    return Columns(dict.fromkeys(("above", "last"), "BIGINT"), list(pairwise(ends)))
+    return SqlTable(dict.fromkeys(("above", "last"), "BIGINT"), list(pairwise(ends)))
 
 
-def _periods(questions: Sequence[Sequence[PlacementWindow]]) -> Columns:
+def _periods(questions: Sequence[Sequence[PlacementWindow]]) -> SqlTable:
     every = dict.fromkeys(each.period for windows in questions for each in windows)
     types = {"period": "STRING", **dict.fromkeys(("start_ms", "end_ms"), "BIGINT")}
-    return Columns(
+    return SqlTable(
         types, [(each.text, milliseconds_of(each.start), milliseconds_of(each.end)) for each in every]
     )
 
 
-def _edges(books: Books) -> Columns:
+def _edges(books: Books) -> SqlTable:
     types = {"stem": "STRING", **dict.fromkeys(("start_ms", "end_ms"), "BIGINT")}
     rows = []
     for stem, known in books.splits.items():
         if len(known) > 1:
             times = sorted({milliseconds_of(each.time) for each in known})
             rows += [(stem, start, end) for start, end in pairwise([_EVER, *times, _NEVER])]
-    return Columns(types, rows)
+    return SqlTable(types, rows)
 
 
-def _owners(books: Books, questions: Sequence[Sequence[PlacementWindow]]) -> Columns:
+def _owners(books: Books, questions: Sequence[Sequence[PlacementWindow]]) -> SqlTable:
     types = {"question": "INT", "stem": "STRING", "splits": "BIGINT"}
     types |= dict.fromkeys(("start_ms", "end_ms"), "BIGINT")
     rows = []
@@ -170,7 +170,7 @@ def _owners(books: Books, questions: Sequence[Sequence[PlacementWindow]]) -> Col
                 (at, stem, each.index, start, end)
                 for each, start, end in zip(splits, edges[:-1], edges[1:], strict=False)
             ]
-    return Columns(types, rows)
+    return SqlTable(types, rows)
 
 
 def _at(packed: Any) -> tuple[str, int]:
