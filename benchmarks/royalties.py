@@ -27,10 +27,10 @@ from stemloom.ledger.royalties.accounting_formats import statement_csv
 from stemloom.ledger.royalties.duck import Duck
 from stemloom.ledger.royalties.money_lock import CheckpointedLog
 from stemloom.ledger.royalties.settle import settlement_entry
+from stemloom.ledger.royalties.sql_usage import SqlUsage
 from stemloom.ledger.royalties.statement import Statements
 from stemloom.ledger.royalties.statement_page import statement_page
 from stemloom.ledger.royalties.statement_schema import Named, to_bytes
-from stemloom.ledger.royalties.table import TableUsage
 
 from .harness import Figure
 from .ledger import _resident
@@ -154,11 +154,11 @@ def settling(place: Path) -> dict[str, float]:
     """Add up and divide, once; seconds and the largest memory."""
     begun = time.perf_counter()
     with Duck(sorted(place.glob("*.parquet"))) as duck:
-        _divide(TableUsage(duck))
+        _divide(SqlUsage(duck))
     return {"seconds": time.perf_counter() - begun, "mb": _resident() / 1e6}
 
 
-def _divide(usage: TableUsage):  # type: ignore[no-untyped-def]
+def _divide(usage: SqlUsage):  # type: ignore[no-untyped-def]
     division = divide_period(usage, PERIOD, "EUR", usage.books.size - 1)
     assert sum(each.amount for each in division.stems) == division.for_holders
     assert len(division.stems) == STEMS
@@ -168,7 +168,7 @@ def _divide(usage: TableUsage):  # type: ignore[no-untyped-def]
 def stating(place: Path) -> dict[str, float]:
     """The statements of all holders, written; seconds."""
     with Duck(sorted(place.glob("*.parquet"))) as duck:
-        usage = TableUsage(duck)
+        usage = SqlUsage(duck)
         entry = _divide(usage)
         size = usage.books.size + 1
         usage.books.settlements.append((size - 1, PERIOD, entry))

@@ -16,7 +16,7 @@ from stemloom.ledger.division.divide import largest_remainder
 from stemloom.ledger.division.money import decimal_text, parse_amount
 from stemloom.ledger.division.periods import Period
 from stemloom.ledger.division.windows import PlacementWindow
-from stemloom.ledger.royalties.table import table_usage
+from stemloom.ledger.royalties.sql_usage import sql_usage
 from stemloom.ledger.tlog.checkpoint import open_checkpoint
 from stemloom.ledger.tlog.note import parse_vkey
 
@@ -29,7 +29,7 @@ def heard(folder: Path, period: Period, engine: str) -> tuple[str, int]:
     if (checkpoint.size, checkpoint.root.hex()) != (manifest["size"], manifest["root"]):
         raise SystemExit(f"{folder}: the manifest is not of the checkpoint in it")
     files = [folder / each["name"] for each in manifest["files"]]
-    with table_usage(engine, files) as usage:
+    with sql_usage(engine, files) as usage:
         (lines,) = usage.time_in_play([[PlacementWindow(period, -1, checkpoint.size - 1)]])
     return log.vkey, sum(each.ms for each in lines)
 

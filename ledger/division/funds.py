@@ -15,7 +15,7 @@ from .windows import PlacementWindow
 
 @dataclass(frozen=True, slots=True)
 class IncomeItem:
-    """Income, or a correction of the entry `corrects`. Micro-units."""
+    """Income, or a correction of the entry `corrects`, in micro-units, as a statement's file has it."""
 
     index: int
     period: str

@@ -1,7 +1,7 @@
 """How stems were used: sums over the placements of a ledger, here from its entries themselves.
 
-Royalties ask a `Usage`. `EntriesUsage` answers in one pass over the entries; `table.py` answers with SQL over
-their Parquet, for ledgers of millions of placements. Both give the same numbers.
+Royalties ask a `Usage`. `EntriesUsage` answers in one pass over the entries; `sql_usage.py` answers with SQL
+over their Parquet, for ledgers of millions of placements. Both give the same numbers.
 """
 
 from __future__ import annotations

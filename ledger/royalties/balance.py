@@ -28,7 +28,7 @@ class Withdrawn:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A payout to a holder, or a correction of the payout `corrects`. Micro-units."""
+    """A payout, or a correction of the payout `corrects`, in micro-units, as a statement's file has it."""
 
     index: int
     time: str

@@ -1,4 +1,4 @@
-"""DuckDB, for `table.py`: in the process, out of core beyond its memory limit."""
+"""DuckDB, for `sql_usage.py`: in the process, out of core beyond its memory limit."""
 
 from __future__ import annotations
 

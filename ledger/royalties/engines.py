@@ -37,9 +37,9 @@ def usage_of(
     if chosen == "python":
         yield EntriesUsage(seal.read)
         return
-    from .table import table_usage
+    from .sql_usage import sql_usage
 
-    with _parquet(log.home, log.vkey, seal, progress) as files, table_usage(chosen, files) as usage:
+    with _parquet(log.home, log.vkey, seal, progress) as files, sql_usage(chosen, files) as usage:
         yield usage
 
 

@@ -1,4 +1,4 @@
-"""Spark, for `table.py`: on a cluster where one is set up, else on all cores of this machine."""
+"""Spark, for `sql_usage.py`: on a cluster where one is set up, else on all cores of this machine."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ from stemloom.ledger.entries.canonical import encode
 from stemloom.ledger.errors import LedgerError, VerificationFailed
 from stemloom.ledger.log.export import _write
 from stemloom.ledger.royalties.duck import Duck
+from stemloom.ledger.royalties.sql_usage import SqlUsage
 from stemloom.ledger.royalties.statement import Statements
-from stemloom.ledger.royalties.table import TableUsage
 
 PEOPLE = ("ada", "ben", "cleo", "dov")
 TITLES = ("Pad", "Bass", "Tick", "Ünïcode 🎹", "O'Hara; DROP TABLE entries; --")
@@ -116,7 +116,7 @@ def parquet_of(told: Any, folder: Path) -> list[Path]:
 def test_duckdb_says_what_python_says(story: Any, tmp_path: Path, seed: int) -> None:
     told = told_at_random(story, Random(seed))
     with Duck(parquet_of(told, tmp_path / "parquet")) as duck:
-        assert_same(told.usage, TableUsage(duck), len(told.entries))
+        assert_same(told.usage, SqlUsage(duck), len(told.entries))
 
 
 def test_statements_are_the_same_from_both(story: Any, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_statements_are_the_same_from_both(story: Any, tmp_path: Path) -> None:
         for of, currency in settled:
             by_python, by_duckdb = (
                 Statements(usage, told.seal, "example.org/log", "key", of, told.names, currency)
-                for usage in (told.usage, TableUsage(duck))
+                for usage in (told.usage, SqlUsage(duck))
             )
             assert by_python.holders == by_duckdb.holders
             for holder in by_python.holders:
@@ -144,7 +144,7 @@ def test_sums_beyond_64_bits_are_exact(story: Any, tmp_path: Path) -> None:
     assert whole > 2**63
     windows = [[PlacementWindow(Period.parse("2026-11"), -1, len(told.entries))]]
     with Duck(parquet_of(told, tmp_path / "parquet")) as duck:
-        for usage in (told.usage, TableUsage(duck)):
+        for usage in (told.usage, SqlUsage(duck)):
             assert [each.ms for each in usage.time_in_play(windows)[0]] == [whole]
 
 
@@ -156,7 +156,7 @@ def test_a_stem_that_never_entered_is_no_line_that_is_lost(story: Any, tmp_path:
     told.income(10)
     windows = [[PlacementWindow(Period.parse("2026-11"), -1, 9)]]
     with Duck(parquet_of(told, tmp_path / "parquet")) as duck:
-        usage = TableUsage(duck)
+        usage = SqlUsage(duck)
         assert usage.time_in_play(windows) == told.usage.time_in_play(windows)
         assert [each.splits for each in usage.time_in_play(windows)[0]] == [-1]
     with pytest.raises(VerificationFailed, match="was placed, but no entry"):
@@ -167,7 +167,7 @@ def test_files_that_are_no_parquet_are_told(tmp_path: Path) -> None:
     path = tmp_path / "entries.parquet"
     path.write_bytes(b"PAR1 not really")
     with pytest.raises(LedgerError, match="cannot be added up"), Duck([path]) as duck:
-        TableUsage(duck).time_in_play([])
+        SqlUsage(duck).time_in_play([])
 
 
 def test_spark_says_what_python_says(story: Any, tmp_path: Path) -> None:

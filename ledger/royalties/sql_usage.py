@@ -39,8 +39,8 @@ class Database(Protocol):
         ...
 
 
-class TableUsage:
-    """`usage.Usage` of a database."""
+class SqlUsage:
+    """The `usage.Usage` of a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -183,7 +183,7 @@ def _day(ms: int) -> str:
 
 
 @contextmanager
-def table_usage(engine: str, files: Sequence[Path], scratch: Path | None = None) -> Iterator[TableUsage]:
+def sql_usage(engine: str, files: Sequence[Path], scratch: Path | None = None) -> Iterator[SqlUsage]:
     """The usage of Parquet files by `duckdb` or `spark`. `scratch`: a folder for what memory cannot hold.
 
     Raises LedgerError where the engine is not installed.
@@ -192,9 +192,9 @@ def table_usage(engine: str, files: Sequence[Path], scratch: Path | None = None)
         from .spark import Spark
 
         with Spark(files) as spark:
-            yield TableUsage(spark)
+            yield SqlUsage(spark)
     else:
         from .duck import Duck
 
         with Duck(files, scratch) as duck:
-            yield TableUsage(duck)
+            yield SqlUsage(duck)
