@@ -32,7 +32,7 @@ from ..entries.entries import Entry
 from ..errors import BadEntry, LedgerError, VerificationFailed
 from ..tlog import merkle
 from ..tlog.checkpoint import Checkpoint, open_checkpoint
-from ..tlog.disk import RealDisk
+from ..tlog.disk import RealDisk, replace_durably
 from ..tlog.note import Verifier
 from ..tlog.reader import TileReader
 from ..tlog.tiles import TILE
@@ -140,10 +140,7 @@ def export_parquet(
         files = [*kept, *(replace(file, root=tree.root(file.last + 1).hex()) for _, file in made)]
         new = folder / f"{_TEMPORARY}{secrets.token_hex(8)}.json"
         stack.callback(new.unlink, missing_ok=True)
-        disk.write(new, _manifest(log, current, checkpoint, files))
-        disk.sync(new)
-        disk.replace(new, folder / "manifest.json")
-        disk.sync(folder)
+        replace_durably(disk, folder / "manifest.json", _manifest(log, current, checkpoint, files), new)
         for path in folder.glob("entries-*.parquet"):
             if path.name not in {file.name for file in files}:
                 path.unlink()

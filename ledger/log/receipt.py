@@ -83,7 +83,7 @@ def check_receipt(
         checkpoint = open_checkpoint(note, verifier)
         cosignatures = policy.cosignatures(note) if policy else ()
     except BadNote as error:
-        raise BadReceipt(f"the receipt's checkpoint does not hold: {error}") from error
+        raise BadReceipt(f"the receipt's checkpoint is invalid: {error}") from error
     if entry is not None and carried is not None and carried != entry:
         raise BadReceipt("the receipt is for another entry")
     proved = entry if entry is not None else carried

@@ -27,7 +27,7 @@ from ..errors import BadNote, RefusesToSign, VerificationFailed
 from ..places import Places, journal_number, page_file
 from ..tlog import merkle
 from ..tlog.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from ..tlog.disk import Disk
+from ..tlog.disk import Disk, replace_durably
 from ..tlog.keys import PrivateKey
 from ..tlog.note import Verifier
 from ..tlog.reader import TileReader
@@ -66,7 +66,7 @@ class Sequencer:
     def begin(self) -> Checkpoint:
         """Finish or remove an append that a crash interrupted; the checkpoint that the next append extends.
 
-        Raises RefusesToSign if `log/` does not continue what was signed last, BadNote.
+        Raises RefusesToSign if `log/` does not extend the last signed checkpoint, BadNote.
         """
         published = self._open(self._places.checkpoint)
         signed = self._open(self._places.signed)
@@ -135,7 +135,7 @@ class Sequencer:
     def _refusal(self, signed: Checkpoint, published: Checkpoint | None) -> RefusesToSign:
         has = "no checkpoint" if published is None else f"a checkpoint of {published.size} entries"
         return RefusesToSign(
-            f"{self._places.log} has {has}, which does not continue the {signed.size} entries that were "
+            f"{self._places.log} has {has}, which does not extend the {signed.size} entries that were "
             "signed last: was an older copy put back? Signing now would make two histories of one log; "
             "put back the newest copy"
         )
@@ -314,7 +314,7 @@ class Sequencer:
         entries, whole = in_bundle(self._read(file))
         if not whole or tuple(merkle.leaf_hash(entry) for entry in entries) != edge.rows[0]:
             raise RefusesToSign(
-                f"{self._places.log / file.path} does not hold what was signed; see 'stemloom ledger verify'"
+                f"{self._places.log / file.path} is not what was signed; see 'stemloom ledger verify'"
             )
         return entries
 
@@ -369,10 +369,7 @@ class Sequencer:
         new = self._places.ledger / f"{path.name}.new"
         # After a crash, that name may be a second name of the file at `path`.
         self._disk.remove(new)
-        self._disk.write(new, data)
-        self._disk.sync(new)
-        self._disk.replace(new, path)
-        self._disk.sync(path.parent)
+        replace_durably(self._disk, path, data, new)
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def check_continues(kept: bytes, current: bytes, log: Verifier, tiles: TileReade
         proof = []
     if not merkle.check_consistency(proof, old.size, new.size, old.root, new.root):
         raise VerificationFailed(
-            f"the log of {new.size} entries (root {new.root.hex()}) does not go on from the checkpoint of "
+            f"the log of {new.size} entries (root {new.root.hex()}) does not extend the checkpoint of "
             f"{old.size} (root {old.root.hex()}): it was rewritten, or its tiles are damaged; keep both "
             "checkpoints, and see 'stemloom ledger verify'"
         )

@@ -22,7 +22,7 @@ from typing import Protocol
 
 from .file_view import read_regular
 
-__all__ = ["Disk", "OpenFile", "RealDisk", "locked", "open_locked"]
+__all__ = ["Disk", "OpenFile", "RealDisk", "locked", "open_locked", "replace_durably"]
 
 _SHARED = Path("/dev/shm")
 """Linux keeps files here in memory alone."""
@@ -151,6 +151,14 @@ class Disk(Protocol):
     def fresh_name(self) -> str:
         """A unique name that contains this process's id."""
         ...
+
+
+def replace_durably(disk: Disk, path: Path, data: bytes, new: Path) -> None:
+    """Replace the bytes of `path` by `data`, written to `new` first; atomic, and durable when it returns."""
+    disk.write(new, data)
+    disk.sync(new)
+    disk.replace(new, path)
+    disk.sync(path.parent)
 
 
 class RealDisk:

@@ -102,10 +102,6 @@ class Note:
     unknown: int
     """The number of signatures of unknown keys in the note."""
 
-    @property
-    def signers(self) -> tuple[Verifier, ...]:
-        return tuple(each.signer for each in self.signatures)
-
 
 def parse_vkey(text: str, type: int = ED25519) -> Verifier:
     """The key of a verifier key's text, which must be of `type`. Raises BadVkey."""
@@ -203,7 +199,7 @@ def split_line(line: str) -> tuple[str, bytes, bytes]:
     except ValueError as error:
         raise BadNote(f"the signature of {parts[1]} cannot be read: {error}") from error
     if len(signature) < 5:
-        raise BadNote(f"the signature of {parts[1]} is too short to be one")
+        raise BadNote(f"the signature of {parts[1]} is too short")
     return parts[1], signature[:4], signature[4:]
 
 

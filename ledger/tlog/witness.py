@@ -22,7 +22,7 @@ from ..errors import BadKey, BadNote, BadVkey, NoWitness, VerificationFailed
 from . import merkle
 from .checkpoint import Checkpoint, open_checkpoint
 from .cosignature import add_cosignatures, cosign, cosignatures_of, parse_witness_vkey, witness_key
-from .disk import Disk, RealDisk, locked
+from .disk import Disk, RealDisk, locked, replace_durably
 from .keys import PrivateKey
 from .note import Verifier, may_be_name, open_note
 from .reader import TileReader
@@ -139,7 +139,8 @@ class Witness:
                 self._continues(last, new, prove)
             # Also where it is the last one: a crash may have left it in the page cache alone.
             kept = f"{opened.text}\n{opened.signatures[0].line}\n"
-            _replace(self._path(new.origin), kept.encode(), self._disk)
+            path = self._path(new.origin)
+            replace_durably(self._disk, path, kept.encode(), path.with_suffix(".new"))
             # A crash here leaves a checkpoint that is kept and was not cosigned. In the other order, a crash
             # would let another one of its size be cosigned. The lock is still held, so that no larger one is
             # cosigned at an earlier time.
@@ -180,7 +181,7 @@ class Witness:
         proof = prove(last.size, new.size) if last.size else ()
         if not merkle.check_consistency(proof, last.size, new.size, last.root, new.root):
             raise VerificationFailed(
-                f"{both}, and there is no proof that the one continues the other: the log was rewritten, or "
+                f"{both}, and there is no proof that the one extends the other: the log was rewritten, or "
                 f"this copy of it is damaged; {kept}"
             )
 
@@ -204,17 +205,9 @@ def _make(folder: Path, name: str, disk: Disk) -> None:
             PrivateKey.generate().save(private, disk)
         # A crash here leaves a key whose verifier key nobody has seen; the next call gives it its name.
         public = PrivateKey.load(private).public
-        _replace(path, f"{witness_key(name, public).vkey}\n".encode(), disk)
+        vkey = f"{witness_key(name, public).vkey}\n"
+        replace_durably(disk, path, vkey.encode(), path.with_suffix(".new"))
         disk.sync(folder.parent)
-
-
-def _replace(path: Path, data: bytes, disk: Disk) -> None:
-    """Replace the bytes of `path` by `data` atomically; durable when it returns."""
-    new = path.with_suffix(".new")
-    disk.write(new, data)
-    disk.sync(new)
-    disk.replace(new, path)
-    disk.sync(path.parent)
 
 
 def _tree(checkpoint: Checkpoint) -> str:

@@ -39,7 +39,7 @@ from .by_hand import (
 
 def test_a_cosignature_made_by_hand_holds() -> None:
     note = open_note((signed(BODY) + cosigned(BODY, 0)).encode(), [VERIFIER, WITNESSES[0]])
-    assert note.signers == (VERIFIER, WITNESSES[0])
+    assert [each.signer for each in note.signatures] == [VERIFIER, WITNESSES[0]]
     assert [each.time for each in note.signatures] == [None, TIME]
     assert (note.text, note.unknown) == (BODY, 0)
 

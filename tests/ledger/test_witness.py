@@ -102,7 +102,7 @@ def test_no_changed_proof_passes(witness: Witness) -> None:
         [*proof, bytes(32)],
         *([*proof[:n], bytes(32), *proof[n + 1 :]] for n in range(len(proof))),
     ):
-        with pytest.raises(VerificationFailed, match="no proof that the one continues the other"):
+        with pytest.raises(VerificationFailed, match="no proof that the one extends the other"):
             witness.cosign(note, VERIFIER, lambda old, new, wrong=wrong: wrong)  # type: ignore[misc]
     assert witness.cosign(note, VERIFIER, lambda old, new: proof).checkpoint.size == 13
 
