@@ -25,12 +25,12 @@ from stemloom.ledger.entries.signing import commitment
 from stemloom.ledger.log.export import _write
 from stemloom.ledger.royalties.accounting_formats import statement_csv
 from stemloom.ledger.royalties.duck import Duck
-from stemloom.ledger.royalties.money_lock import Sealed
+from stemloom.ledger.royalties.money_lock import CheckpointedLog
 from stemloom.ledger.royalties.settle import settlement_entry
+from stemloom.ledger.royalties.sql_usage import SqlUsage
 from stemloom.ledger.royalties.statement import Statements
-from stemloom.ledger.royalties.statement_page import page
+from stemloom.ledger.royalties.statement_page import statement_page
 from stemloom.ledger.royalties.statement_schema import Named, to_bytes
-from stemloom.ledger.royalties.table import TableUsage
 
 from .harness import Figure
 from .ledger import _resident
@@ -154,13 +154,13 @@ def settling(place: Path) -> dict[str, float]:
     """Add up and divide, once; seconds and the largest memory."""
     begun = time.perf_counter()
     with Duck(sorted(place.glob("*.parquet"))) as duck:
-        _divide(TableUsage(duck))
+        _divide(SqlUsage(duck))
     return {"seconds": time.perf_counter() - begun, "mb": _resident() / 1e6}
 
 
-def _divide(usage: TableUsage):  # type: ignore[no-untyped-def]
+def _divide(usage: SqlUsage):  # type: ignore[no-untyped-def]
     division = divide_period(usage, PERIOD, "EUR", usage.books.size - 1)
-    assert sum(each.amount for each in division.stems) == division.pool
+    assert sum(each.amount for each in division.stems) == division.for_holders
     assert len(division.stems) == STEMS
     return settlement_entry(division, "0" * 64, "2026-12-01T08:00:00.000Z")
 
@@ -168,13 +168,13 @@ def _divide(usage: TableUsage):  # type: ignore[no-untyped-def]
 def stating(place: Path) -> dict[str, float]:
     """The statements of all holders, written; seconds."""
     with Duck(sorted(place.glob("*.parquet"))) as duck:
-        usage = TableUsage(duck)
+        usage = SqlUsage(duck)
         entry = _divide(usage)
         size = usage.books.size + 1
         usage.books.settlements.append((size - 1, PERIOD, entry))
         usage.books.size = size
         names = {f"h{number:020x}": Named(f"Holder {number}", SALT) for number in range(HOLDERS)}
-        seal = Sealed(size, "0" * 64, "a checkpoint\n", lambda: iter(()))
+        seal = CheckpointedLog(size, "0" * 64, "a checkpoint\n", lambda: iter(()))
         begun = time.perf_counter()
         made = Statements(usage, seal, "example.org/log", "key", PERIOD, names)
         adding = time.perf_counter() - begun
@@ -182,7 +182,7 @@ def stating(place: Path) -> dict[str, float]:
             each = made.of(holder)
             (place / f"{holder}.json").write_bytes(to_bytes(each))
             (place / f"{holder}.csv").write_text(statement_csv(each))
-            (place / f"{holder}.html").write_text(page(each))
+            (place / f"{holder}.html").write_text(statement_page(each))
         assert len(made.holders) == HOLDERS
     return {"seconds": time.perf_counter() - begun, "adding": adding}
 

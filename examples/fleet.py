@@ -15,8 +15,8 @@ from pathlib import Path
 from stemloom.ledger.division.divide import largest_remainder
 from stemloom.ledger.division.money import decimal_text, parse_amount
 from stemloom.ledger.division.periods import Period
-from stemloom.ledger.division.windows import Window
-from stemloom.ledger.royalties.table import opened
+from stemloom.ledger.division.windows import PlacementWindow
+from stemloom.ledger.royalties.sql_usage import sql_usage
 from stemloom.ledger.tlog.checkpoint import open_checkpoint
 from stemloom.ledger.tlog.note import parse_vkey
 
@@ -29,8 +29,8 @@ def heard(folder: Path, period: Period, engine: str) -> tuple[str, int]:
     if (checkpoint.size, checkpoint.root.hex()) != (manifest["size"], manifest["root"]):
         raise SystemExit(f"{folder}: the manifest is not of the checkpoint in it")
     files = [folder / each["name"] for each in manifest["files"]]
-    with opened(engine, files) as usage:
-        (lines,) = usage.heard([[Window(period, -1, checkpoint.size - 1)]])
+    with sql_usage(engine, files) as usage:
+        (lines,) = usage.time_in_play([[PlacementWindow(period, -1, checkpoint.size - 1)]])
     return log.vkey, sum(each.ms for each in lines)
 
 

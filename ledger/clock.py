@@ -11,7 +11,7 @@ __all__ = ["Clock", "FixedClock", "SteadyClock", "SystemClock", "milliseconds_of
 
 
 class Clock(Protocol):
-    """Says what time it is."""
+    """Gives the time."""
 
     def now(self) -> str:
         """RFC 3339 UTC with milliseconds, 24 characters: `2026-11-21T06:16:00.250Z`."""
@@ -26,15 +26,15 @@ class SystemClock:
 
 
 def _seconds() -> float:
-    """Seconds since the machine began, those of a suspend included where the system counts them."""
+    """Seconds since the machine started, with those of a suspend where the system counts them."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class SteadyClock:
-    """The wall clock as it stood when this was made, moved on by a counter that nobody sets.
+    """The wall clock at the time of making, moved on by a counter that nobody can set.
 
-    A session's entries keep their order in time though the machine's clock is set meanwhile. `anchor`: now by
-    the wall clock; `seconds`: the counter.
+    A session's entries keep their order in time even if the machine's clock is set meanwhile. `anchor`: now
+    by the wall clock; `seconds`: the counter.
     """
 
     def __init__(self, anchor: datetime | None = None, seconds: Callable[[], float] = _seconds) -> None:
@@ -47,7 +47,7 @@ class SteadyClock:
 
 
 class FixedClock:
-    """A clock that always says `text`: for tests, and to repeat a run exactly."""
+    """A clock that always gives `text`: for tests, and to repeat a run exactly."""
 
     def __init__(self, text: str) -> None:
         milliseconds_of(text)
@@ -64,14 +64,14 @@ def text_of(moment: datetime) -> str:
 
 
 def text_at(milliseconds: int) -> str:
-    """The time so many milliseconds since 1970, as an entry writes it."""
+    """The time `milliseconds` after the start of 1970, as an entry writes it."""
     return text_of(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds))
 
 
 def milliseconds_of(text: str) -> int:
     """Milliseconds since 1970 of a time as entries write it. ValueError if it is not one.
 
-    The pattern of the record lets `2026-02-30` pass; the calendar decides here.
+    The pattern of the record accepts `2026-02-30`; this function does not.
     """
     if len(text) != 24 or not text.isascii() or text[23] != "Z" or text[19] != "." or text[10] != "T":
         raise ValueError(f"{text!r} is not a time like 2026-11-21T06:16:00.250Z")

@@ -1,16 +1,16 @@
-"""What can go wrong in the ledger, one class a mistake that a caller can act on.
+"""The errors of the ledger, one class for each mistake that a caller can act on.
 
 LedgerError                 exit code 1
 +- NoLedger                 exit code 4: there is no ledger at that place
 +- NoWitness                exit code 4: there is no witness in that folder
-+- LogUnreachable           the server that publishes a log does not give its files out
++- LogUnreachable           the server that publishes a log does not answer, or not with its files
 +- NoSuchEntry              the log has no entry of that index
 +- BadEntry                 an entry, a message or a file is not in its one canonical form
 +- BadKey                   a key file that is missing or cannot be read
    +- BadVkey               exit code 2: a verifier key that cannot be read, or that is missing
 +- RefusesToSign            signing could make two histories of one log
-+- JournalFailed            the disk failed a journal: it acknowledges nothing more
-+- VerificationFailed       exit code 5: bytes, signatures or rules do not hold
++- JournalFailed            the disk failed under a journal, which acknowledges nothing more
++- VerificationFailed       exit code 5: invalid bytes or signatures, or a broken rule
    +- BadNote               a signed note or checkpoint
    +- BadStatement          a holder's signed statement
    +- BadReceipt            a receipt
@@ -55,7 +55,7 @@ class NoWitness(LedgerError):
 
 
 class LogUnreachable(LedgerError):
-    """The server that publishes a log does not answer, or does not give its files out."""
+    """The server that publishes a log does not answer, or not with its files."""
 
 
 class NoSuchEntry(LedgerError):
@@ -71,31 +71,31 @@ class BadKey(LedgerError):
 
 
 class BadVkey(BadKey):
-    """A verifier key that cannot be read, or that was needed and not named."""
+    """A verifier key that cannot be read, or a missing one."""
 
     exit_code = 2
 
 
 class RefusesToSign(LedgerError):
-    """The log's folder does not continue what was signed last: signing would fork the log."""
+    """The log's folder does not extend the last signed checkpoint: signing would fork the log."""
 
 
 class JournalFailed(LedgerError):
-    """The disk failed under a journal, or it is closed: it acknowledges nothing more."""
+    """The disk failed under a journal, or the journal is closed: it acknowledges nothing more."""
 
 
 class VerificationFailed(LedgerError):
-    """Bytes, signatures or rules of a ledger do not hold."""
+    """A ledger has invalid bytes or signatures, or breaks a rule."""
 
     exit_code = 5
 
 
 class BadNote(VerificationFailed):
-    """A signed note or checkpoint that is not well formed, or whose signature fails."""
+    """A signed note or checkpoint that is malformed, or whose signature is invalid."""
 
 
 class BadStatement(VerificationFailed):
-    """A statement of a holder whose signature or content fails."""
+    """A statement of a holder whose signature or content is invalid."""
 
 
 class BadReceipt(VerificationFailed):

@@ -1,9 +1,9 @@
-"""Where a home keeps its ledger.
+"""The places of a home's ledger.
 
     HOME/keys/log.key                  the log's private key
     HOME/ledger/lock                   held while entries are sequenced
-    HOME/ledger/journals/*.journal     what is durable and not yet sequenced, a row of files a session
-    HOME/ledger/pending                which sizes the newest append leads from and to
+    HOME/ledger/journals/*.journal     durable entries not yet sequenced, a row of files for each session
+    HOME/ledger/pending                the sizes before and after the newest append
     HOME/ledger/signed                 the last checkpoint that was signed
     HOME/ledger/log/checkpoint         the published one
     HOME/ledger/log/tile/...           tiles and entry bundles
@@ -22,12 +22,12 @@ _DIGITS = 8
 
 
 def journal_file(folder: Path, name: str, number: int) -> Path:
-    """A file of the journal of that name; by name they are in their order."""
+    """A file of the journal of that name; the files sort by name in their order."""
     return folder / f"{name}-{number:0{_DIGITS}d}.journal"
 
 
 def journal_number(path: Path) -> tuple[str, int]:
-    """The inverse: the journal's name and the file's number. What is called otherwise is file 0 of itself."""
+    """The inverse: the journal's name and the file's number. Any other name is file 0 of its own journal."""
     name, dash, number = path.stem.rpartition("-")
     if dash and len(number) == _DIGITS and number.isdecimal():
         return name, int(number)
@@ -35,7 +35,7 @@ def journal_number(path: Path) -> tuple[str, int]:
 
 
 def page_file(folder: Path, name: str) -> Path:
-    """Where the page of that journal is asked for."""
+    """The name under which the page of that journal is shared."""
     return folder / f"{name}.page"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...ledger.log.session_page import TABLES_AT, Layout, write_header
+from ...ledger.log.session_page import TABLES_AT, HeardFrames, Layout, write_header
 from ...vault.records import ENGINE_RATE
 from ..clock import QUANTUM
 from ..effects import NO_EFFECTS, PlacedBus, PlacedEffects, PlacedFilter
@@ -139,19 +139,6 @@ KINDS = {"lowpass": LOWPASS, "highpass": HIGHPASS, "bandpass": BANDPASS}
 LONGEST_SOUND_FRAMES = 120 * ENGINE_RATE
 """For how long what was placed under one script may go on under the next, and send to its buses."""
 CURVES = {"linear": LINEAR, "smooth": SMOOTH, "exponential": EXPONENTIAL}
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """A placement that ended: its frames in play, and its first and last frame (exclusive) as it was mixed.
-
-    One that never began has no frames.
-    """
-
-    id: int
-    frames: int
-    start_frame: int
-    end_frame: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -464,13 +451,13 @@ class Mixer:
         if not self._backlog:
             tell(self.rack.status, COMMITTED, frame)
 
-    def reports(self) -> list[Heard | Late]:
+    def reports(self) -> list[HeardFrames | Late]:
         """What ended and what came late since the last call, in the mixer's order."""
-        found: list[Heard | Late] = []
+        found: list[HeardFrames | Late] = []
         while count := pull(self.rack.status, self.rack.reports, self._reports):
             for _, kind, id, start, end, heard in self._reports[:count].tolist():
                 if kind == ENDED:
-                    found.append(Heard(id, heard, start, end))
+                    found.append(HeardFrames(id=id, start_frame=start, end_frame=end, frames=heard))
                     del self._sounds[id]
                     if id in self._rows:
                         self._free_rows.append(self._rows.pop(id))
@@ -479,31 +466,36 @@ class Mixer:
                     found.append(Late(id, start))
         return found
 
-    def sounding(self) -> list[Heard]:
+    def sounding(self) -> list[HeardFrames]:
         """What sounds, as heard so far; the mixer may go on meanwhile."""
         voices = self.rack.voices
         frame = self.frame
         found = voices[["id", "start", "end", "heard"]][voices["phase"] == PLAYING].tolist()
-        return [Heard(id, heard, start, min(end, frame)) for id, start, end, heard in found]
+        return [
+            HeardFrames(id=id, start_frame=start, end_frame=min(end, frame), frames=heard)
+            for id, start, end, heard in found
+        ]
 
-    def close(self) -> list[Heard]:
+    def close(self) -> list[HeardFrames]:
         """Let go of every voice, as heard so far: those that ended, and those that are cut. Nothing mixes.
 
         A shared page stays as it is: until the account holds what is cut, nothing else tells of it.
         """
         self.rack = self.rack._replace(voices=self.rack.voices.copy())
         self._addresses = rack_addresses(self.rack)
-        ended = [each for each in self.reports() if isinstance(each, Heard)]
+        ended = [each for each in self.reports() if isinstance(each, HeardFrames)]
         frame, cut = self.frame, []
         for voice in self.rack.voices[self.rack.voices["phase"] == PLAYING]:
             end = min(int(voice["end"]), frame)
-            cut.append(Heard(int(voice["id"]), int(voice["heard"]), int(voice["start"]), end))
+            id, start, frames = int(voice["id"]), int(voice["start"]), int(voice["heard"])
+            cut.append(HeardFrames(id=id, start_frame=start, end_frame=end, frames=frames))
         never = sorted(set(self._sounds) - {each.id for each in cut})
         self.rack.voices["phase"] = FREE
         self.rack.status[WAITS], self.rack.status[NEXT_START] = 0, NEVER
         self._sounds.clear()
         cut.sort(key=lambda each: each.end_frame)
-        return [*ended, *cut, *(Heard(id, 0, frame, frame) for id in never)]
+        unheard = [HeardFrames(id=id, start_frame=frame, end_frame=frame, frames=0) for id in never]
+        return [*ended, *cut, *unheard]
 
     def levels(self) -> tuple[dict[str, Level], dict[str, Level], Level] | None:
         """How loud each role's bus, each bus of effects and the output are, the last as it is given out.

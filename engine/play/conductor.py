@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from ...ledger.clock import Clock
+from ...ledger.log.session_page import HeardFrames
 from ...script.piece import Piece
 from ...vault.records import ENGINE_RATE, Clearance, Stem
 from ...vault.vault import Vault
@@ -29,7 +30,7 @@ from ..compose.state import State, first_state
 from ..compose.swap import carried, carried_events, in_reach, rescored
 from ..errors import TakeRefused
 from ..fades import LINEAR_FADE_FRAMES
-from ..mix.mixer import Heard, Late, Mixer
+from ..mix.mixer import Late, Mixer
 from ..plan import Bar, Fade, Placement, Rested, Stop, Variant
 from . import take as takes
 from .conform import Conformer
@@ -205,7 +206,7 @@ class Conductor:
     def collect(self) -> None:
         """Take what the mixer reports into the account."""
         reports = self._mixer.reports()
-        ended = [each for each in reports if isinstance(each, Heard)]
+        ended = [each for each in reports if isinstance(each, HeardFrames)]
         self.late += [takes.CameLate(each.number, each.frame) for each in reports if isinstance(each, Late)]
         self.last_end = max((self.last_end, *(each.end_frame for each in ended if each.frames)))
         for sounded in self._account.heard(ended):

@@ -21,8 +21,7 @@ from ...ledger.entries.entries import Session as SessionEntry
 from ...ledger.entries.signing import commitment, new_salt
 from ...ledger.log.journal_format import Intention, Sounding
 from ...ledger.log.log import Log
-from ...ledger.log.session_page import set_anchor
-from ..mix.mixer import Heard
+from ...ledger.log.session_page import HeardFrames, set_anchor
 from ..plan import Placement
 from .scribe import SEAL_SECONDS, Scribe
 
@@ -93,7 +92,7 @@ class Account:
         *,
         keep_back: bool,
         history: bool = True,
-        sounding: Callable[[], Sequence[Heard]] = list,
+        sounding: Callable[[], Sequence[HeardFrames]] = list,
         page_size: int = 0,
         salt: Callable[[str, str], str] = lambda session, user: new_salt(),
     ) -> None:
@@ -148,7 +147,7 @@ class Account:
         if self.page is not None:
             set_anchor(self.page, placement.start_frame, milliseconds_of(time))
 
-    def heard(self, ended: Iterable[Heard]) -> list[Sounded]:
+    def heard(self, ended: Iterable[HeardFrames]) -> list[Sounded]:
         """Take what ended into the account, in the order given; what was never in play leaves no entry.
 
         Gives what was in play.

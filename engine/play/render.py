@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import shutil
@@ -21,6 +20,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from ...ledger.clock import Clock
+from ...ledger.tlog.disk import locked, open_locked
 from ...script.piece import Piece
 from ...vault.records import ENGINE_RATE
 from ...vault.vault import Vault
@@ -249,8 +249,7 @@ class _Sink:
     def __enter__(self) -> Self:
         try:
             self._clear_abandoned()
-            self._lock = os.open(self._part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            self._lock = open_locked(self._part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
             self._file = soundfile.SoundFile(
                 self._part, "w", samplerate=ENGINE_RATE, channels=2, format=self._format, subtype="PCM_24"
             )
@@ -302,14 +301,8 @@ class _Sink:
     def _clear_abandoned(self) -> None:
         """Remove the working files of killed renders to this name."""
         for left in self._out.parent.glob(f".{escape(self._out.name)}.*.part"):
-            descriptor = os.open(left, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(BlockingIOError), locked(left, wait=False):
                 left.unlink(missing_ok=True)
-            except BlockingIOError:
-                continue
-            finally:
-                os.close(descriptor)
 
     def _failed(self, error: soundfile.LibsndfileError | OSError) -> OutputFailed:
         """The library says only that the system failed; a full disk is the usual reason."""

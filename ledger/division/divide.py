@@ -9,15 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-ROUNDING = (
-    "Every division is in exact integers, by the largest remainder: each share is first rounded down, and "
-    "the micro-units left over go one by one to the shares with the largest remainders; equal remainders go "
-    "by id, smallest first. A pool is divided over stems by their milliseconds, a stem's amount over what "
-    "was heard of it under the same shares, that into master and publishing by the terms (an equal remainder "
-    "goes to master), each side over its shares."
-)
-"""The rule in words, as statements carry it."""
-
 
 def largest_remainder(total: int, weights: Sequence[int], ids: Sequence[str]) -> list[int]:
     """Parts of `total` in proportion to `weights`, in their order; the parts sum to `total`.

@@ -1,12 +1,12 @@
 """The division of a period's income: from the books and the milliseconds to each holder's amount. Pure.
 
-1. What there is to divide, and by which placements, is in the funds (`funds.py`): pools, each an amount.
-2. A pool is divided over the stems by the ms of its placements, all tiers and uses alike. If it has none, all
-   of it stays unallocated.
-3. A stem's amount of a pool is parted over its lines by their ms: a line is what was heard in one period
-   under the same splits. A placement goes by the splits that were in force when it started.
-4. A line's amount is parted into master and publishing by the pool's terms, and each side over its shares. A
-   side without shares belongs to the holder who brought the stem in.
+1. The funds (`funds.py`) hold the amounts to divide, each with the placements that it is divided by.
+2. An amount is divided over the stems by the ms of its placements, all tiers and uses alike. Without
+   placements all of it stays unallocated.
+3. A stem's part is divided over its lines by their ms. A line is the time in play of one period under the
+   same splits: a placement goes by the splits that were in force when it started.
+4. A line's amount is divided into master and publishing by the terms, and each side over its shares. A side
+   without shares belongs to the holder who brought the stem in.
 
 Each division is by `divide.largest_remainder`.
 """
@@ -22,18 +22,18 @@ from ..errors import VerificationFailed
 from .books import Books
 from .divide import largest_remainder
 from .errors import NothingToSettle
-from .funds import Funds, Pool
+from .funds import DividedIncome, Funds
 from .periods import Period
 from .treasury import Treasury
-from .usage import Heard, Usage
+from .usage import TimeInPlay, Usage
 
-Parted = Callable[[int, int], Mapping[str, int]]
-"""Another rule: how it parts an amount of the pool of this number over stems."""
+Rule = Callable[[int, int], Mapping[str, int]]
+"""Another rule: an income's number in `divided_income` and an amount of it, to each stem's part."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What one party's share of one side of a stem comes to, in micro-units."""
+class ShareAmount:
+    """One party's share of one side of a stem, and its amount in micro-units."""
 
     holder: str
     ppm: int
@@ -41,30 +41,30 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """What a stem earned of a pool with what was heard in `period` under the splits of the entry `splits`.
+class DividedLine:
+    """What a stem earned of the income of one period, by its time in play under one set of splits.
 
-    `period` is another one than the settlement's where the placements came late, or the income did. `pool`
-    is the period that the income is of; where it is not the settlement's, the line's placements were counted
-    before, or are in another line. `master` and `publishing` sum to `amount`.
+    `splits`: the entry that set them. `period`: of the placements; not the settlement's where the placements
+    came late, or the income did. `income_of`: the period of the income; where it is not the settlement's, the
+    placements were counted before, or are in another line. `master` and `publishing` sum to `amount`.
     """
 
-    pool: str
+    income_of: str
     period: str
     splits: int
     ms: int
     placements: int
     amount: int
-    master: tuple[Part, ...]
-    publishing: tuple[Part, ...]
+    master: tuple[ShareAmount, ...]
+    publishing: tuple[ShareAmount, ...]
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[ShareAmount, ...]:
         """Of both sides."""
         return *self.master, *self.publishing
 
-    def of(self, holder: str) -> tuple[int, int]:
-        """What of it is a holder's: master, publishing."""
+    def earned_by(self, holder: str) -> tuple[int, int]:
+        """A holder's amounts of its master and of its publishing."""
         return (
             sum(part.amount for part in self.master if part.holder == holder),
             sum(part.amount for part in self.publishing if part.holder == holder),
@@ -73,24 +73,24 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class DividedStem:
-    """One stem's part: `lines` sum to `amount`, and those of the settlement's own pool to `ms`."""
+    """One stem's part: `lines` sum to `amount`, and those of the settlement's own income to `ms`."""
 
     stem: str
     ms: int
     amount: int
-    lines: tuple[Line, ...]
+    lines: tuple[DividedLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Division:
     """A period divided. Stems are sorted by id; every sum is exact.
 
-    `sum(stem.amount) + unallocated == pool`, and the holders' amounts sum to the stems'.
+    `sum(stem.amount) + unallocated == for_holders`, and the holders' amounts sum to the stems'.
     """
 
     funds: Funds
     total_ms: int
-    """What the settlement counts: of its own period, and of earlier ones what came late."""
+    """Of the placements that the settlement counts: of its own period, and late ones of earlier periods."""
     unallocated: int
     stems: tuple[DividedStem, ...]
 
@@ -108,28 +108,26 @@ class Division:
         return self.funds.last
 
     @property
-    def pool(self) -> int:
-        return self.funds.pool
+    def for_holders(self) -> int:
+        return self.funds.for_holders
 
     @property
     def gross(self) -> int:
         return self.funds.gross
 
     @property
-    def unheard(self) -> list[str]:
-        """The periods of pools that nobody earned, for nothing was heard in them."""
-        heard = {line.pool for each in self.stems for line in each.lines if line.ms}
-        return [
-            pool.period.text for pool in self.funds.pools if pool.amount and pool.period.text not in heard
-        ]
+    def unearned_periods(self) -> list[str]:
+        """The periods whose income nobody earned, because nothing was heard in them."""
+        heard = {line.income_of for each in self.stems for line in each.lines if line.ms}
+        divided = self.funds.divided_income
+        return [each.period.text for each in divided if each.amount and each.period.text not in heard]
 
     @property
     def late_ms(self) -> int:
-        """What of `total_ms` came too late for the settlement of its own period."""
+        """The part of `total_ms` that came too late for the settlement of its own period."""
         own = self.period.text
-        return sum(
-            line.ms for each in self.stems for line in each.lines if line.pool == own and line.period != own
-        )
+        lines = [line for each in self.stems for line in each.lines if line.income_of == own]
+        return sum(line.ms for line in lines if line.period != own)
 
     @property
     def settled_stems(self) -> list[SettledStem]:
@@ -152,13 +150,13 @@ class Division:
 
     def of(self, holder: str) -> int:
         """What the division gives to `holder`, master and publishing together."""
-        return sum(sum(line.of(holder)) for stem in self.stems for line in stem.lines)
+        return sum(sum(line.earned_by(holder)) for stem in self.stems for line in stem.lines)
 
     def differences(self, entry: Settlement) -> list[str]:
         """What `entry` says otherwise than this division, one sentence each."""
         sums = (
             ("gross", self.gross, entry.gross),
-            ("pool", self.pool, entry.pool),
+            ("pool", self.for_holders, entry.pool),
             ("total_ms", self.total_ms, entry.total_ms),
             ("unallocated", self.unallocated, entry.unallocated),
         )
@@ -183,33 +181,33 @@ def divide_period(usage: Usage, period: Period, currency: str, last: int) -> Div
     Raises as `Treasury.funds` and `divide` do.
     """
     funds = Treasury(usage.books).funds(period, currency, last)
-    return divide(usage.books, funds, usage.heard([pool.windows for pool in funds.pools]))
+    return divide(usage.books, funds, usage.time_in_play([each.windows for each in funds.divided_income]))
 
 
 def divide(
-    books: Books, funds: Funds, heard: Sequence[Sequence[Heard]], parted: Parted | None = None
+    books: Books, funds: Funds, heard: Sequence[Sequence[TimeInPlay]], rule: Rule | None = None
 ) -> Division:
-    """Divide each pool of `funds` by what its windows hold, which is `heard`, pool by pool.
+    """Divide each income of `funds` by its time in play; `heard` has the same order.
 
-    `parted`: another rule than that of milliseconds, to see what it would do (`simulate.py`). Raises
-    VerificationFailed for a stem that is not in the ledger or whose shares are not whole.
+    `rule`: another one than that of milliseconds, for `simulate.py`. Raises VerificationFailed for a stem
+    that is not in the ledger or whose shares do not sum to the whole.
     """
-    lines: dict[str, list[Line]] = {}
+    lines: dict[str, list[DividedLine]] = {}
     ms: dict[str, int] = {}
     unallocated = 0
-    for number, (pool, found) in enumerate(zip(funds.pools, heard, strict=True)):
+    for number, (income, found) in enumerate(zip(funds.divided_income, heard, strict=True)):
         stems = _by_stem(found)
         weights = [sum(each.ms for each in of_stem) for of_stem in stems.values()]
-        amount = pool.amount if any(weights) else 0
-        unallocated += pool.amount - amount
-        if parted is None:
+        amount = income.amount if any(weights) else 0
+        unallocated += income.amount - amount
+        if rule is None:
             amounts = largest_remainder(amount, weights, list(stems))
         else:
-            given = parted(number, amount)
+            given = rule(number, amount)
             amounts = [given.get(stem, 0) for stem in stems]
             assert sum(amounts) == amount
         for (stem, of_stem), part in zip(stems.items(), amounts, strict=True):
-            lines.setdefault(stem, []).extend(_lines(books, pool, of_stem, part))
+            lines.setdefault(stem, []).extend(_lines(books, income, of_stem, part))
         if number == 0:
             ms = dict(zip(stems, weights, strict=True))
     return Division(
@@ -223,30 +221,32 @@ def divide(
     )
 
 
-def _by_stem(heard: Sequence[Heard]) -> dict[str, list[Heard]]:
+def _by_stem(heard: Sequence[TimeInPlay]) -> dict[str, list[TimeInPlay]]:
     """By id, in its order."""
-    stems: dict[str, list[Heard]] = {}
+    stems: dict[str, list[TimeInPlay]] = {}
     for each in sorted(heard, key=lambda each: each.stem):
         stems.setdefault(each.stem, []).append(each)
     return stems
 
 
-def _lines(books: Books, pool: Pool, heard: Sequence[Heard], amount: int) -> list[Line]:
-    """A stem's amount of a pool over what was heard of it."""
+def _lines(
+    books: Books, income: DividedIncome, heard: Sequence[TimeInPlay], amount: int
+) -> list[DividedLine]:
+    """Divide a stem's amount of an income over the stem's time in play."""
     keys = [f"{Period.parse(each.period).start} {each.splits:020d}" for each in heard]
     # By another rule a stem may earn with no whole millisecond heard.
     weights = [each.ms for each in heard] if any(each.ms for each in heard) else [1] * len(heard)
     parts = largest_remainder(amount, weights, keys)
     return [
-        _line(books, pool, each, part)
+        _line(books, income, each, part)
         for _, each, part in sorted(zip(keys, heard, parts, strict=True), key=lambda line: line[0])
     ]
 
 
-def _line(books: Books, pool: Pool, heard: Heard, amount: int) -> Line:
+def _line(books: Books, income: DividedIncome, heard: TimeInPlay, amount: int) -> DividedLine:
     splits = books.splits_entry(heard.stem, heard.splits)
     owner = books.stems[heard.stem][1].holder
-    master_ppm = pool.terms.terms.master_ppm
+    master_ppm = income.terms.terms.master_ppm
     sides = largest_remainder(amount, (master_ppm, WHOLE_PPM - master_ppm), ("master", "publishing"))
     master, publishing = (
         _divide_side(heard.stem, side, splits.index, of_side, shares, owner)
@@ -254,22 +254,22 @@ def _line(books: Books, pool: Pool, heard: Heard, amount: int) -> Line:
             ("master", "publishing"), sides, (splits.master, splits.publishing), strict=True
         )
     )
-    return Line(
-        pool.period.text, heard.period, splits.index, heard.ms, heard.placements, amount, master, publishing
+    return DividedLine(
+        income.period.text, heard.period, splits.index, heard.ms, heard.placements, amount, master, publishing
     )
 
 
-def unheard(books: Books, stem: str, division: Division) -> DividedStem:
-    """A stem that was not heard in the period: its shares at the period's end, each of nothing."""
+def silent_stem(books: Books, stem: str, division: Division) -> DividedStem:
+    """A stem that was not heard in the period: its shares at the period's end, all with an amount of 0."""
     splits = books.splits_before(stem, division.period.end, division.last)
-    nothing = Heard(stem, division.period.text, splits.index, 0, 0)
-    return DividedStem(stem, 0, 0, (_line(books, division.funds.pools[0], nothing, 0),))
+    nothing = TimeInPlay(stem, division.period.text, splits.index, 0, 0)
+    return DividedStem(stem, 0, 0, (_line(books, division.funds.divided_income[0], nothing, 0),))
 
 
 def _divide_side(
     stem: str, side: str, index: int, amount: int, shares: Sequence[Share], owner: str
-) -> tuple[Part, ...]:
-    """One side of a stem over its shares; without shares it is its holder's alone."""
+) -> tuple[ShareAmount, ...]:
+    """Divide one side of a stem over its shares; without shares it belongs to `owner` alone."""
     ppm: dict[str, int] = {}
     for share in shares:
         ppm[share.holder] = ppm.get(share.holder, 0) + share.ppm
@@ -282,11 +282,11 @@ def _divide_side(
         )
     holders = sorted(ppm)
     parts = largest_remainder(amount, [ppm[holder] for holder in holders], holders)
-    return tuple(Part(holder, ppm[holder], part) for holder, part in zip(holders, parts, strict=True))
+    return tuple(ShareAmount(holder, ppm[holder], part) for holder, part in zip(holders, parts, strict=True))
 
 
 def rederive(usage: Usage, settlements: Sequence[tuple[Period, Settlement]]) -> list[Division]:
-    """Divide settled periods again, each as of its own `last`.
+    """Divide settled periods again, each by the entries up to its own `last`.
 
     Raises VerificationFailed if a division is not, to the last micro-unit, what was settled.
     """
@@ -299,7 +299,7 @@ def rederive(usage: Usage, settlements: Sequence[tuple[Period, Settlement]]) -> 
         except NothingToSettle as error:
             raise _does_not_follow(entry, str(error)) from error
     divisions = []
-    for (_, entry), each, heard in zip(settlements, funds, heard_of(usage, funds), strict=True):
+    for (_, entry), each, heard in zip(settlements, funds, time_in_play_of(usage, funds), strict=True):
         division = divide(books, each, heard)
         if problems := division.differences(entry):
             raise _does_not_follow(entry, problems[0])
@@ -307,11 +307,12 @@ def rederive(usage: Usage, settlements: Sequence[tuple[Period, Settlement]]) -> 
     return divisions
 
 
-def heard_of(usage: Usage, funds: Sequence[Funds]) -> Iterator[list[list[Heard]]]:
-    """What the pools of each hold, asked for all at once."""
-    answers = iter(usage.heard([pool.windows for each in funds for pool in each.pools]) if funds else ())
+def time_in_play_of(usage: Usage, funds: Sequence[Funds]) -> Iterator[list[list[TimeInPlay]]]:
+    """For each of `funds` the time in play of each of its incomes; the usage is asked once."""
+    questions = [one.windows for each in funds for one in each.divided_income]
+    answers = iter(usage.time_in_play(questions) if funds else ())
     for each in funds:
-        yield [next(answers) for _ in each.pools]
+        yield [next(answers) for _ in each.divided_income]
 
 
 def _does_not_follow(entry: Settlement, why: str) -> VerificationFailed:

@@ -4,14 +4,17 @@
       BadAmount          2  an amount that is not a positive decimal with at most six places, or too large
       UnknownCurrency    2  not a currency of ISO 4217
       BadPeriod          2  a period that cannot be read, or has not begun
-      NotOver            2  a period that has begun and is not over, settled without meaning it
-      BadTerms           2  terms that cannot be meant, or that reach back behind a settlement
+      NotOver            2  a period that has begun and is not over, settled without --early
+      BadTerms           2  invalid terms, or terms that reach back behind a settlement
       AlreadySettled     1  the period, or a part of it, was settled before
       NotSettled         1  the period was never settled
       NothingToSettle    1  there is no income for the period, or it does not fit the period
-      NothingHeard       1  money for a period in which nothing was heard, settled without meaning it
+      NothingHeard       1  nothing was heard in the period, settled without --unallocated
       SeveralCurrencies  2  the period has income or settlements in several currencies and none was named
       NotAHolder         4  the ledger has no such holder, or several
+      NotPayable         1  more than a balance, less than the terms' threshold, or nothing at all
+      NotAsStated        5  a statement differs from what the ledger gives
+      BadRule            2  no rule of division has that name
 
 A ledger that does not verify is refused with `ledger.errors.VerificationFailed`, exit code 5.
 """
@@ -22,7 +25,7 @@ from ..errors import LedgerError
 
 
 class BadAmount(LedgerError):
-    """An amount of money that cannot be meant."""
+    """An invalid amount of money."""
 
     exit_code = 2
 
@@ -40,11 +43,11 @@ class BadPeriod(LedgerError):
 
 
 class NotOver(BadPeriod):
-    """A period that is not over: what is heard in the rest of it counts in the next settlement."""
+    """A period that is not over: placements in the rest of it count in the next settlement."""
 
 
 class BadTerms(LedgerError):
-    """Terms that cannot be meant, or that reach back behind a settlement."""
+    """Invalid terms, or terms that reach back behind a settlement."""
 
     exit_code = 2
 
@@ -62,7 +65,7 @@ class NothingToSettle(LedgerError):
 
 
 class NothingHeard(LedgerError):
-    """There is money for the period and nothing was heard in it: all of it would be nobody's."""
+    """There is money for the period and nothing was heard in it: all of it would stay unallocated."""
 
 
 class SeveralCurrencies(LedgerError):
@@ -78,11 +81,11 @@ class NotAHolder(LedgerError):
 
 
 class NotPayable(LedgerError):
-    """More than a balance, less than the terms' threshold, or nothing at all."""
+    """A payout of more than a balance, of less than the terms' threshold, or of nothing at all."""
 
 
 class NotAsStated(LedgerError):
-    """A statement says something else than the ledger gives."""
+    """A statement differs from what the ledger gives."""
 
     exit_code = 5
 

@@ -1,6 +1,6 @@
-"""The money that a settlement divides: what came in, what is taken back, and the pools it goes into.
+"""The money of a settlement: its income, what it takes back, and the amounts that it divides.
 
-How it comes about is in `treasury.py`.
+`treasury.py` derives it.
 """
 
 from __future__ import annotations
@@ -10,58 +10,58 @@ from dataclasses import dataclass
 from ..entries.entries import Source
 from .periods import Period
 from .terms import InForce
-from .windows import Window
+from .windows import PlacementWindow
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """Money that an entry says came in, or that it was to be more or less (`corrects`). Micro-units."""
+class IncomeItem:
+    """Income, or a correction of the entry `corrects`, in micro-units, as a statement's file has it."""
 
     index: int
     period: str
     amount: int
-    text: str
-    """The income's reference, or why it is corrected."""
+    reference: str
+    """What the income's recorder wrote, or why it is corrected."""
     corrects: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IncomeLine:
-    """Income from a source: what came in, and what of it goes to holders at `pool_ppm`. Micro-units.
+    """Income from one source: `gross` came in, and `for_holders` of it goes to holders. Micro-units.
 
     `late_of`: the period that had been settled when it came, None for the settlement's own income. Late
-    income may be negative, where an earlier entry was too high. `pool` is by how much the holders' share of
-    all income of the period and source grew, so it does not depend on how often it was corrected.
+    income may be negative, where an earlier entry was too high. `for_holders` is the growth of the holders'
+    share of all income of the period and source, so the number of corrections does not change it.
     """
 
     source: Source
     late_of: str | None
     gross: int
-    pool: int
-    pool_ppm: int
-    items: tuple[Item, ...]
+    for_holders: int
+    holders_ppm: int
+    items: tuple[IncomeItem, ...]
     """They sum to `gross`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
-    """An amount in micro-units, the period that it is income of, and the placements that it is divided by.
+class DividedIncome:
+    """An amount in micro-units, the period of its income, and the placements by which it is divided.
 
-    `terms`: of that period; they part what each stem gets into master and publishing.
+    `terms`: of that period; they divide each stem's amount into master and publishing.
     """
 
     period: Period
     terms: InForce
     amount: int
-    windows: tuple[Window, ...]
+    windows: tuple[PlacementWindow, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Funds:
     """What a settlement that reads entries 0 to `last` divides. Micro-units; none is negative.
 
-    `gross - deducted - taken_back + not_given - carried_in + carried_out == pool`. `pools`: the settlement's
-    own, then those of settled periods, in the order of their settlements.
+    `gross - deducted - taken_back + not_given - carried_in + carried_out == for_holders`. `divided_income`:
+    the settlement's own, then that of settled periods, in the order of their settlements.
     """
 
     period: Period
@@ -70,42 +70,42 @@ class Funds:
     terms: InForce
     income: tuple[IncomeLine, ...]
     not_given: int
-    """What of `taken_back` nobody had been given."""
+    """The part of `taken_back` that had stayed unallocated."""
     carried_in: int
-    """What earlier settlements could not take back."""
+    """Left over from earlier settlements, which could not take it back."""
     carried_out: int
-    """What this one could not take back either."""
-    pools: tuple[Pool, ...]
+    """Left over to the next settlement, for this one cannot take it back either."""
+    divided_income: tuple[DividedIncome, ...]
 
     @property
-    def pool(self) -> int:
-        """What holders are given."""
-        return sum(each.amount for each in self.pools)
+    def for_holders(self) -> int:
+        """The sum that is divided."""
+        return sum(each.amount for each in self.divided_income)
 
     @property
     def gross(self) -> int:
-        """What came in."""
+        """All income above 0."""
         return sum(line.gross for line in self.income if line.gross > 0)
 
     @property
     def deducted(self) -> int:
-        """What the terms keep back of it."""
-        return sum(line.gross - line.pool for line in self.income if line.gross > 0)
+        """The part of `gross` that the terms keep back."""
+        return sum(line.gross - line.for_holders for line in self.income if line.gross > 0)
 
     @property
     def taken_back(self) -> int:
-        """What the shares of sources fell by in periods that were settled before."""
-        return -sum(line.pool for line in self.income if line.gross < 0)
+        """By how much corrections lowered the holders' share of periods that were settled before."""
+        return -sum(line.for_holders for line in self.income if line.gross < 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """Late money that the next settlement in a currency will have, in micro-units."""
+class LateMoney:
+    """Late money that waits for the next settlement in a currency, in micro-units."""
 
     currency: str
     gross: int
-    """What came in for settled periods, before what the terms keep back."""
+    """The late income, before the terms keep a part of it back."""
     late: int
-    """What of it goes to holders."""
+    """The part of it that goes to holders."""
     taken_back: int
-    """What it will lack: what was given for settled periods and they are not worth, so far as it is due."""
+    """What the next settlement must take back, because settled periods are worth less than was given."""

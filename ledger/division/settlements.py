@@ -8,7 +8,7 @@ from typing import Any
 from ..entries.entries import Settlement
 from ..errors import LedgerError, VerificationFailed
 from .books import Books, Entries, Read, gather
-from .division import divide, heard_of
+from .division import divide, time_in_play_of
 from .errors import AlreadySettled, BadPeriod, NothingToSettle, NotOver, SeveralCurrencies
 from .funds import Funds
 from .money import check_currency
@@ -18,10 +18,9 @@ from .usage import EntriesUsage
 
 
 def check_settlements(settlements: Sequence[tuple[int, Settlement]], read: Read) -> dict[int, list[str]]:
-    """What is wrong with settlements, derived again from the log's entries: by index, of those that are
-    wrong.
+    """The problems of settlements that do not follow from the log's entries, by index.
 
-    Each is as of the entries before it. The `root` is for the verifier to check, which has the hashes.
+    Each is derived again from the entries before it. The verifier, which has the hashes, checks the `root`.
     """
     found: dict[int, list[str]] = {}
     asked: list[tuple[int, Settlement, Funds]] = []
@@ -41,11 +40,11 @@ def check_settlements(settlements: Sequence[tuple[int, Settlement]], read: Read)
             period = Period.parse(entry.period)
             check_currency(entry.currency)
             refuse_settled(books, period, entry.currency, before=index)
-            _refuse_blind(books, index, entry)
+            _refuse_unread_settlement(books, index, entry)
             asked.append((index, entry, treasury.funds(period, entry.currency, entry.last)))
         except LedgerError as error:
             found[index] = [str(error)]
-    answers = heard_of(EntriesUsage(read, books), [funds for _, _, funds in asked])
+    answers = time_in_play_of(EntriesUsage(read, books), [funds for _, _, funds in asked])
     for (index, entry, funds), heard in zip(asked, answers, strict=True):
         try:
             problems = divide(books, funds, heard).differences(entry)
@@ -56,10 +55,10 @@ def check_settlements(settlements: Sequence[tuple[int, Settlement]], read: Read)
     return found
 
 
-def _refuse_blind(books: Books, index: int, entry: Settlement) -> None:
-    """Raise VerificationFailed if the settlement at `index` did not read one before it in its currency.
+def _refuse_unread_settlement(books: Books, index: int, entry: Settlement) -> None:
+    """Raise VerificationFailed if the settlement at `index` did not read an earlier one in its currency.
 
-    It would count again what that one has counted.
+    It would count again what the earlier one has counted.
     """
     for before, _, each in books.settlements:
         if entry.last < before < index and each.currency == entry.currency:
@@ -106,15 +105,15 @@ def refuse_settled(books: Books, period: Period, currency: str, before: int | No
 
 
 def only_currency(books: Books, period: Period) -> str:
-    """The one currency that `period` has income in and was not settled in.
+    """The one currency in which `period` has income and is not settled.
 
-    If all were settled it is the one currency there is, and if there is none the one that late money waits
-    in. Raises NothingToSettle, SeveralCurrencies.
+    If every currency of its income is settled, it must have one alone; without income, the currency of the
+    late money that waits. Raises NothingToSettle, SeveralCurrencies.
     """
     every = sorted({entry.currency for _, of, entry in books.income if period.overlaps(of)})
     done = {entry.currency for _, of, entry in books.settlements if period.overlaps(of)}
     choice = [currency for currency in every if currency not in done] or every
-    choice = choice or [each.currency for each in Treasury(books).waiting(books.size - 1)]
+    choice = choice or [each.currency for each in Treasury(books).late_money(books.size - 1)]
     if not choice:
         raise NothingToSettle(
             f"there is no income for {period.text}; record it with 'stemloom royalty income'"

@@ -1,4 +1,4 @@
-"""Terms: what share of income goes to holders, and how a stem's amount parts into master and publishing."""
+"""Terms: the holders' share of income, and the division of a stem's amount into master and publishing."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ DEFAULT = Terms(
     threshold=0,
 )
 """In force while the ledger holds no terms: nothing is kept back, master and publishing are halves, and
-every amount is payable. Whoever wants another division must write it into the ledger for all to see."""
+every amount is payable. Another division must be written into the ledger, for all to see."""
 
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """The terms of a period; `index` is their ledger entry, null for the default."""
+    """The terms of a period; `index` is their ledger entry, None for the default."""
 
     index: int | None
     terms: Terms
 
-    def pool_ppm(self, source: Source) -> int:
-        """The share of a source's income that goes to holders; all of it where the terms are silent."""
+    def holders_ppm(self, source: Source) -> int:
+        """The share of a source's income that goes to holders: the whole if the terms do not name it."""
         return dict(self.terms.pool_ppm).get(source, WHOLE_PPM)
 
 
 def in_force(books: Books, period: Period, last: int) -> InForce:
-    """The terms for `period`, of entries 0 to `last`: of those in effect by its start, the newest.
+    """The terms for `period` by entries 0 to `last`: of those in effect at its start, the newest.
 
-    Those do not count that entered the log after something was heard in the period: whatever clock wrote
-    them, nobody is heard under terms that were not there yet.
+    Terms that entered the log after something was heard in the period do not count, whatever their time says:
+    a clock can be set back.
     """
     first = books.first_heard(period, last)
     by = last if first is None else first

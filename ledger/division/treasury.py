@@ -1,16 +1,16 @@
-"""The funds of settlements, one after another, and what each is divided by: from the books alone.
+"""The funds of each settlement, one after another, derived from the books alone.
 
-1. Income counts whose currency is the settlement's and whose own period lies inside the period, as corrected.
-   Income and corrections that came too late for the settlement of their period count as well, once.
-2. Of each source, what the terms keep back is rounded down; the rest goes to holders. The terms are those of
-   the period that the income is settled with (`terms.in_force`; without any, `terms.DEFAULT`).
-3. What came in goes into pools. The settlement's own pool is divided by what was heard in its period, and by
-   what came too late for the settlements of others (`windows.py`). For each settled period that more has come
-   in for than its holders were ever given there is another, divided by all that was heard in that period.
-4. What is less than they were given comes out of the settlement's own pool; if it is more again later, it
-   goes back there. What was given to nobody, for nothing was heard, is taken from nobody. What the own pool
-   cannot bear is carried over to the next settlement. An own pool of nothing counts no late placements: they
-   wait.
+1. A settlement counts the income, as corrected, of its currency whose own period lies inside the settled one.
+   It also counts, once, income and corrections that came too late for the settlement of their period.
+2. Of each source the terms keep back a part, rounded down; the rest goes to holders. The terms are those of
+   the period with which the income is settled (`terms.in_force`; without any, `terms.DEFAULT`).
+3. The settlement's own income is divided by the placements of its period, and by those that came too late
+   for the settlement of theirs (`windows.py`). For each settled period that became worth more than its
+   holders were ever given, the difference is divided by all placements of that period.
+4. If a settled period became worth less than its holders were given, the difference comes out of the own
+   income; if it is worth more again later, the difference goes back there. What had stayed unallocated,
+   because nothing was heard, is not taken back. What the own income cannot bear is carried over to the next
+   settlement. A settlement without own income counts no late placements: they wait.
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ from typing import NamedTuple
 from ..entries.entries import WHOLE_PPM, Income, Settlement, Source
 from .books import Books
 from .errors import NothingToSettle
-from .funds import Funds, IncomeLine, Item, Pool, Waiting
+from .funds import DividedIncome, Funds, IncomeItem, IncomeLine, LateMoney
 from .money import LARGEST, decimal_text
 from .periods import Period
 from .terms import InForce, in_force
-from .windows import Window
+from .windows import PlacementWindow
 
 
 class Treasury:
-    """The money of a ledger: of each of its settlements, and of one to come."""
+    """The money of each settlement of a ledger, and of one to come."""
 
     def __init__(self, books: Books) -> None:
         self._books = books
         self._currencies: dict[str, _Currency] = {}
 
     def funds(self, period: Period, currency: str, last: int) -> Funds:
-        """What a settlement of `period` divides, as entries 0 to `last` have it.
+        """The funds of a settlement of `period`, by entries 0 to `last`.
 
-        Raises NothingToSettle if there is nothing, some reaches beyond the period, or it is more than one
+        Raises NothingToSettle if there is no income, some reaches beyond the period, or it is more than one
         settlement can hold.
         """
         return self._of(currency).funds(period, last)
 
-    def waiting(self, last: int) -> tuple[Waiting, ...]:
-        """By currency, of entries 0 to `last`; only where there is any."""
+    def late_money(self, last: int) -> tuple[LateMoney, ...]:
+        """The late money of each currency that has any, by entries 0 to `last`."""
         settled = sorted({entry.currency for _, _, entry in self._books.settlements})
-        every = (self._of(currency).waiting(last) for currency in settled)
+        every = (self._of(currency).late_money(last) for currency in settled)
         return tuple(each for each in every if each.gross or each.late or each.taken_back)
 
-    def uncounted(self, period: Period, currency: str, last: int) -> Window:
+    def uncounted(self, period: Period, currency: str, last: int) -> PlacementWindow:
         """The placements of a settled period, up to `last`, that no settlement in a currency has counted."""
-        return Window(period, self._of(currency).counted(period, last), last)
+        return PlacementWindow(period, self._of(currency).counted(period, last), last)
 
     def _of(self, currency: str) -> _Currency:
         if currency not in self._currencies:
@@ -63,25 +63,25 @@ class Treasury:
 
 @dataclass(frozen=True, slots=True)
 class _Account:
-    """What came in for a settled period, and what became of it.
+    """The income of a settled period.
 
-    The holders' share of `gross` is what they were given, and `nobody`, less `back`.
+    The holders' share of `gross` is what they were given, plus `unallocated`, less `back`.
     """
 
     period: Period
     terms: InForce
     gross: Mapping[Source, int]
-    nobody: int
-    """What of it was divided when nothing was heard."""
+    unallocated: int
+    """The part that was divided when nothing had been heard."""
     back: int
-    """What corrections took of what was given, and have not brought back since."""
+    """What corrections took of what was given, less what came back since."""
     counted: int
     """The last entry up to which the period's placements were counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """Of a currency, after some of its settlements."""
+    """A currency after some of its settlements."""
 
     read: int = -1
     """The last entry up to which money was read."""
@@ -91,14 +91,14 @@ class _State:
 
 
 class _Change(NamedTuple):
-    """What late money does to an account."""
+    """The effect of late money on an account."""
 
     account: _Account
     lines: list[IncomeLine]
     late: int
     """For the holders of its own period."""
     taken: int
-    """From the settlement's own pool; below zero what goes back there."""
+    """From the settlement's own income; below zero it goes back there."""
     not_given: int
 
 
@@ -108,7 +108,7 @@ class _Event(NamedTuple):
     at: int
     income: Income
     of: Period
-    item: Item
+    item: IncomeItem
 
 
 class _Currency:
@@ -121,10 +121,10 @@ class _Currency:
         self._events: list[_Event] = []
         for index, of, entry in books.income:
             if entry.currency == currency:
-                item = Item(index, entry.period, entry.amount, entry.reference)
+                item = IncomeItem(index, entry.period, entry.amount, entry.reference)
                 self._events.append(_Event(index, entry, of, item))
                 for at, each in books.corrections.get(index, ()):
-                    item = Item(at, entry.period, each.amount, each.reason, index)
+                    item = IncomeItem(at, entry.period, each.amount, each.reason, index)
                     self._events.append(_Event(at, entry, of, item))
         self._events.sort(key=lambda event: event.at)
         self._order = [event.at for event in self._events]
@@ -135,19 +135,19 @@ class _Currency:
     def funds(self, period: Period, last: int) -> Funds:
         return self._funds(self._state(last), period, last)[0]
 
-    def waiting(self, last: int) -> Waiting:
+    def late_money(self, last: int) -> LateMoney:
         state = self._state(last)
         changes = self._changes(state, last)
         gross = sum(line.gross for each in changes for line in each.lines if line.gross > 0)
         taken = sum(each.taken for each in changes) + state.carried
         late = sum(each.late for each in changes)
-        return Waiting(self._currency, gross, late + max(0, -taken), max(0, taken))
+        return LateMoney(self._currency, gross, late + max(0, -taken), max(0, taken))
 
     def counted(self, period: Period, last: int) -> int:
         return self._state(last).accounts[period.text].counted
 
     def _state(self, last: int) -> _State:
-        """After the settlements among entries 0 to `last`."""
+        """The state after the settlements among entries 0 to `last`."""
         count = bisect_right(self._settlements, last, key=lambda each: each[0])
         while len(self._states) <= count:
             _, period, entry = self._settlements[len(self._states) - 1]
@@ -157,21 +157,21 @@ class _Currency:
     def _after(self, state: _State, period: Period, entry: Settlement) -> _State:
         """The state that a settlement leaves behind."""
         funds, changes = self._funds(state, period, entry.last)
-        own = funds.pools[0]
+        own = funds.divided_income[0]
         accounts = {**state.accounts, **{each.account.period.text: each.account for each in changes}}
         if own.amount:
             accounts = {of: replace(each, counted=entry.last) for of, each in accounts.items()}
-        nobody = 0 if entry.total_ms else own.amount
+        unallocated = 0 if entry.total_ms else own.amount
         for each in changes:
-            # What was to be brought back to an own pool that nobody earned has come back to nobody.
-            lost = min(nobody, max(0, -each.taken))
+            # What goes back to an own income that nobody earns stays unallocated.
+            lost = min(unallocated, max(0, -each.taken))
             account = accounts[each.account.period.text]
             accounts[account.period.text] = replace(
-                account, nobody=account.nobody + lost, back=account.back + lost
+                account, unallocated=account.unallocated + lost, back=account.back + lost
             )
-            nobody -= lost
+            unallocated -= lost
         gross = {line.source: line.gross for line in funds.income if line.late_of is None}
-        accounts[period.text] = _Account(period, own.terms, gross, nobody, 0, entry.last)
+        accounts[period.text] = _Account(period, own.terms, gross, unallocated, 0, entry.last)
         return _State(entry.last, funds.carried_out, accounts)
 
     def _funds(self, state: _State, period: Period, last: int) -> tuple[Funds, list[_Change]]:
@@ -183,16 +183,16 @@ class _Currency:
                 f"there is no income in {self._currency} for {period.text}; record it with 'stemloom royalty "
                 "income'"
             )
-        left = sum(line.pool for line in own) - sum(each.taken for each in changes) - state.carried
-        windows = [Window(period, -1, last)]
+        left = sum(line.for_holders for line in own) - sum(each.taken for each in changes) - state.carried
+        windows = [PlacementWindow(period, -1, last)]
         if left > 0:
-            windows += [Window(each.period, each.counted, last) for each in state.accounts.values()]
-        pools = [Pool(period, terms, max(0, left), tuple(windows))]
-        pools += [
-            Pool(each.account.period, each.account.terms, each.late, (Window(each.account.period, -1, last),))
-            for each in changes
-            if each.late
-        ]
+            windows += [PlacementWindow(each.period, each.counted, last) for each in state.accounts.values()]
+        divided = [DividedIncome(period, terms, max(0, left), tuple(windows))]
+        for each in changes:
+            if each.late:
+                of = each.account.period
+                whole = PlacementWindow(of, -1, last)
+                divided.append(DividedIncome(of, each.account.terms, each.late, (whole,)))
         funds = Funds(
             period=period,
             currency=self._currency,
@@ -202,7 +202,7 @@ class _Currency:
             not_given=sum(each.not_given for each in changes),
             carried_in=state.carried,
             carried_out=max(0, -left),
-            pools=tuple(pools),
+            divided_income=tuple(divided),
         )
         if funds.gross > LARGEST:
             raise NothingToSettle(
@@ -220,14 +220,14 @@ class _Currency:
                 own += known
             elif period.overlaps(of):
                 _refuse_reaching(period, known)
-        sources: dict[Source, list[Item]] = {}
+        sources: dict[Source, list[IncomeItem]] = {}
         for event in sorted(own, key=lambda event: event.at):
             sources.setdefault(event.income.source, []).append(event.item)
         return [_line(source, None, items, terms, 0) for source, items in sorted(sources.items())]
 
     def _changes(self, state: _State, last: int) -> list[_Change]:
-        """What came of settled periods since money was read, in the order of their settlements."""
-        new: dict[str, dict[Source, list[Item]]] = {}
+        """The changes of settled periods since money was read last, in the order of their settlements."""
+        new: dict[str, dict[Source, list[IncomeItem]]] = {}
         first, end = bisect_right(self._order, state.read), bisect_right(self._order, last)
         covering: dict[Period, str | None] = {}
         for event in self._events[first:end]:
@@ -245,7 +245,7 @@ class _Currency:
 
 
 def _refuse_reaching(period: Period, events: Iterable[_Event]) -> None:
-    """Raise NothingToSettle if income that is not of `period` alone came to anything."""
+    """Raise NothingToSettle for income, not 0 as corrected, that reaches beyond `period`."""
     sums, named = dict[int, int](), dict[int, str]()
     for event in events:
         index = event.at if event.item.corrects is None else event.item.corrects
@@ -261,14 +261,14 @@ def _refuse_reaching(period: Period, events: Iterable[_Event]) -> None:
             )
 
 
-def _changed(account: _Account, sources: Mapping[Source, Sequence[Item]], *, heard: bool) -> _Change:
+def _changed(account: _Account, sources: Mapping[Source, Sequence[IncomeItem]], *, heard: bool) -> _Change:
     gross = dict(account.gross)
     lines = []
     for source, items in sorted(sources.items()):
         line = _line(source, account.period.text, items, account.terms, gross.get(source, 0))
         gross[source] = gross.get(source, 0) + line.gross
         lines.append(line)
-    more = sum(line.pool for line in lines)
+    more = sum(line.for_holders for line in lines)
     if more >= 0:
         restored = min(account.back, more)
         late, not_given = more - restored, 0
@@ -276,25 +276,26 @@ def _changed(account: _Account, sources: Mapping[Source, Sequence[Item]], *, hea
             account,
             gross=gross,
             back=account.back - restored,
-            nobody=account.nobody + (0 if heard else late),
+            unallocated=account.unallocated + (0 if heard else late),
         )
         return _Change(after, lines, late, -restored, not_given)
-    not_given = min(account.nobody, -more)
+    not_given = min(account.unallocated, -more)
     taken = -more - not_given
-    after = replace(account, gross=gross, nobody=account.nobody - not_given, back=account.back + taken)
+    left = account.unallocated - not_given
+    after = replace(account, gross=gross, unallocated=left, back=account.back + taken)
     return _Change(after, lines, 0, taken, not_given)
 
 
 def _line(
-    source: Source, late_of: str | None, items: Iterable[Item], terms: InForce, before: int
+    source: Source, late_of: str | None, items: Iterable[IncomeItem], terms: InForce, before: int
 ) -> IncomeLine:
-    """`before`: what had come in of the source and period when it was read last."""
-    found, ppm = tuple(items), terms.pool_ppm(source)
+    """`before`: the income of the source and period when it was read last."""
+    found, ppm = tuple(items), terms.holders_ppm(source)
     gross = sum(item.amount for item in found)
-    pool = _shared(before + gross, ppm) - _shared(before, ppm)
-    return IncomeLine(source, late_of, gross, pool, ppm, found)
+    share = _for_holders(before + gross, ppm) - _for_holders(before, ppm)
+    return IncomeLine(source, late_of, gross, share, ppm, found)
 
 
-def _shared(gross: int, ppm: int) -> int:
-    """What of income goes to holders: what is kept back is rounded down."""
+def _for_holders(gross: int, ppm: int) -> int:
+    """The holders' share of income: the part kept back is rounded down."""
     return gross - gross * (WHOLE_PPM - ppm) // WHOLE_PPM

@@ -1,7 +1,7 @@
 """How stems were used: sums over the placements of a ledger, here from its entries themselves.
 
-`Usage` is what royalties ask. `EntriesUsage` answers in one pass over the entries; `table.py` answers with
-SQL over their Parquet, for ledgers of millions of placements. Both give the same numbers.
+Royalties ask a `Usage`. `EntriesUsage` answers in one pass over the entries; `sql_usage.py` answers with SQL
+over their Parquet, for ledgers of millions of placements. Both give the same numbers.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Protocol
 from ..entries.entries import Placement
 from .books import Books, Read, gather
 from .periods import Period
-from .windows import Window
+from .windows import PlacementWindow
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """Of one stem: what was heard in a window while the same people owned it.
+class TimeInPlay:
+    """The time in play of one stem in a window, under one set of splits.
 
-    `period`: the window's, as it is written. `splits`: the entry that said who owns what; -1 for a stem that
-    no entry brought into the vault.
+    `period`: the window's, as it is written. `splits`: the entry that set the splits; -1 for a stem that no
+    entry brought into the vault.
     """
 
     stem: str
@@ -34,7 +34,7 @@ class Heard:
 
 @dataclass(slots=True)
 class Amount:
-    """Of one kind of use: milliseconds in play and number of placements."""
+    """Milliseconds in play and number of placements."""
 
     ms: int = 0
     placements: int = 0
@@ -64,28 +64,28 @@ class Usage(Protocol):
         """All other entries."""
         ...
 
-    def heard(self, questions: Sequence[Sequence[Window]]) -> list[list[Heard]]:
-        """For each question what its windows hold, sorted by stem, period and splits.
+    def time_in_play(self, questions: Sequence[Sequence[PlacementWindow]]) -> list[list[TimeInPlay]]:
+        """For each question the time in play in its windows, sorted by stem, period and splits.
 
         The windows of one question do not overlap. Raises VerificationFailed, LedgerError.
         """
         ...
 
-    def uses(self, window: Window, stems: Collection[str] | None = None) -> dict[str, StemUse]:
-        """How stems, or all that were heard, were used in a window."""
+    def uses(self, window: PlacementWindow, stems: Collection[str] | None = None) -> dict[str, StemUse]:
+        """How `stems`, or without them all that were heard, were used in a window."""
         ...
 
-    def played(self, windows: Sequence[Window], floor_ms: int = 0) -> Iterator[Played]:
+    def played(self, windows: Sequence[PlacementWindow], floor_ms: int = 0) -> Iterator[Played]:
         """Every stem of every session in the windows of one question, by session, then stem."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """Of one stem in one session.
+    """One stem in one session.
 
-    `floored`: its ms if each placement counts for `floor_ms` at the least. `sections`: in how many of the
-    session's sections it was heard.
+    `floored`: its ms if each placement counts for at least `floor_ms`. `sections`: in how many of
+    the session's sections it was heard.
     """
 
     session: str
@@ -97,7 +97,7 @@ class Played:
 
 
 class EntriesUsage:
-    """The answers of a ledger's entries, in one pass each."""
+    """Answers from a ledger's entries, with one pass over them for each question."""
 
     def __init__(self, read: Read, books: Books | None = None) -> None:
         self._read = read
@@ -109,7 +109,7 @@ class EntriesUsage:
             self._books = gather(self._read())
         return self._books
 
-    def heard(self, questions: Sequence[Sequence[Window]]) -> list[list[Heard]]:
+    def time_in_play(self, questions: Sequence[Sequence[PlacementWindow]]) -> list[list[TimeInPlay]]:
         books = self.books
         sums: list[dict[tuple[str, str, int], Amount]] = [{} for _ in questions]
         owners = [_Owners(books, windows[0].last) for windows in questions]
@@ -125,11 +125,11 @@ class EntriesUsage:
                     amount.ms += placement.ms
                     amount.placements += 1
         return [
-            [Heard(*key, amount.ms, amount.placements) for key, amount in sorted(each.items())]
+            [TimeInPlay(*key, amount.ms, amount.placements) for key, amount in sorted(each.items())]
             for each in sums
         ]
 
-    def uses(self, window: Window, stems: Collection[str] | None = None) -> dict[str, StemUse]:
+    def uses(self, window: PlacementWindow, stems: Collection[str] | None = None) -> dict[str, StemUse]:
         found: dict[str, StemUse] = {}
         sessions: dict[str, set[str]] = {}
         for index, placement in self._within(window):
@@ -144,7 +144,7 @@ class EntriesUsage:
             use.sessions = len(sessions[stem])
         return found
 
-    def played(self, windows: Sequence[Window], floor_ms: int = 0) -> Iterator[Played]:
+    def played(self, windows: Sequence[PlacementWindow], floor_ms: int = 0) -> Iterator[Played]:
         sums: dict[tuple[str, str], list[int]] = {}
         sections: dict[tuple[str, str], set[str]] = {}
         for window in windows:
@@ -163,7 +163,7 @@ class EntriesUsage:
             if type(entry) is Placement:
                 yield index, entry
 
-    def _within(self, window: Window) -> Iterator[tuple[int, Placement]]:
+    def _within(self, window: PlacementWindow) -> Iterator[tuple[int, Placement]]:
         start, end = window.period.start, window.period.end
         for index, placement in self._placements():
             if window.above < index <= window.last and start <= placement.start < end:
@@ -171,7 +171,7 @@ class EntriesUsage:
 
 
 class _Owners:
-    """Which splits a placement goes by, as entries 0 to `last` have it."""
+    """Finds the splits by which a placement goes, by entries 0 to `last`."""
 
     def __init__(self, books: Books, last: int) -> None:
         self._books, self._last = books, last
@@ -181,20 +181,22 @@ class _Owners:
         known = self._known.get(stem)
         if known is None:
             splits = self._books.splits_of(stem, self._last)
-            # Those that the stem came with hold from its beginning.
+            # The splits with which the stem entered hold from its beginning.
             known = self._known[stem] = [each.time for each in splits[1:]], [each.index for each in splits]
         times, indices = known
         return indices[bisect_right(times, start)] if indices else -1
 
 
-def _by_day(windows: Iterable[tuple[int, Window]]) -> Callable[[str], Sequence[tuple[int, Window]]]:
+def _by_day(
+    windows: Iterable[tuple[int, PlacementWindow]],
+) -> Callable[[str], Sequence[tuple[int, PlacementWindow]]]:
     """The windows that a day, `YYYY-MM-DD`, lies in: periods are whole days."""
-    by_period: dict[Period, list[tuple[int, Window]]] = {}
+    by_period: dict[Period, list[tuple[int, PlacementWindow]]] = {}
     for each in windows:
         by_period.setdefault(each[1].period, []).append(each)
-    days: dict[str, list[tuple[int, Window]]] = {}
+    days: dict[str, list[tuple[int, PlacementWindow]]] = {}
 
-    def chosen(day: str) -> Sequence[tuple[int, Window]]:
+    def chosen(day: str) -> Sequence[tuple[int, PlacementWindow]]:
         found = days.get(day)
         if found is None:
             noon = f"{day}T12:00:00.000Z"

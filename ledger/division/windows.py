@@ -1,7 +1,7 @@
-"""Which placements a settlement counts: of its own period, and what came too late for the settlements before.
+"""Which placements a settlement counts: those of its own period, and those that came too late for theirs.
 
-An entry is late that starts in a period of the same currency that was settled before the entry was in the
-log. Each placement counts in one settlement; which, `treasury.py` says.
+A placement is late if the period in which it starts was settled, in the same currency, before the placement
+was in the log. Each placement counts in one settlement, which `treasury.py` determines.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .periods import Period
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class PlacementWindow:
     """The placements that start in `period`, of the entries after `above` up to `last`."""
 
     period: Period

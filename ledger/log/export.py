@@ -6,11 +6,11 @@
                                     and the root of the log up to its last entry
 
 Columns: `index`, `kind`, `time_ms` (ms since 1970, UTC: of a placement its start), the fields of a placement
-by their names (null where an entry has no such field), and `json`, the canonical text of every entry that is
-no placement. What is exported is hashed first: the files are put in place only if all of it, with what was
-exported before, has the root that the checkpoint says.
+by their names (NULL where an entry has no such field), and `json`, the canonical text of every entry that is
+no placement. The exported entries are hashed: the files are put in place only if they, with those exported
+before, have the root of the checkpoint.
 
-An export that is done again keeps whole files whose bytes and whose root still hold; it writes the rest anew.
+A later export keeps whole files whose bytes and whose root are still right; it writes the rest anew.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ from ..entries.canonical import PLACEMENT, decode
 from ..entries.entries import Entry
 from ..errors import BadEntry, LedgerError, VerificationFailed
 from ..tlog import merkle
-from ..tlog.checkpoint import open_checkpoint
-from ..tlog.disk import RealDisk
+from ..tlog.checkpoint import Checkpoint, open_checkpoint
+from ..tlog.disk import RealDisk, replace_durably
 from ..tlog.note import Verifier
 from ..tlog.reader import TileReader
 from ..tlog.tiles import TILE
@@ -80,7 +80,7 @@ class ExportedFile:
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What an export holds. `written` and `kept`: names of files."""
+    """An export. `written` and `kept`: names of files."""
 
     folder: Path
     origin: str
@@ -107,8 +107,8 @@ def export_parquet(
     """Export the log of a signed `checkpoint` into `folder`, which is made if it is not there.
 
     `rows`: of a whole file, a multiple of 256. Raises BadNote, VerificationFailed where the entries do not
-    hash to the checkpoint's root, LedgerError for a folder that holds another log's export, OSError: the
-    export of before is then still whole.
+    hash to the checkpoint's root, LedgerError for a folder that holds another log's export, OSError; the
+    previous export is then still whole.
     """
     assert rows % TILE == 0
     current = open_checkpoint(checkpoint, log)
@@ -137,28 +137,10 @@ def export_parquet(
         for path, file in made:
             path.replace(folder / file.name)
             disk.sync(folder / file.name)
-        files = [*kept]
-        for _, file in made:
-            files.append(
-                ExportedFile(
-                    file.name, file.first, file.last, file.rows, file.sha256, tree.root(file.last + 1).hex()
-                )
-            )
-        manifest = {
-            "version": 1,
-            "origin": log.name,
-            "vkey": log.vkey,
-            "size": current.size,
-            "root": current.root.hex(),
-            "checkpoint": checkpoint.decode(),
-            "files": [asdict(file) for file in files],
-        }
+        files = [*kept, *(replace(file, root=tree.root(file.last + 1).hex()) for _, file in made)]
         new = folder / f"{_TEMPORARY}{secrets.token_hex(8)}.json"
         stack.callback(new.unlink, missing_ok=True)
-        disk.write(new, json.dumps(manifest, indent=1, ensure_ascii=False).encode() + b"\n")
-        disk.sync(new)
-        disk.replace(new, folder / "manifest.json")
-        disk.sync(folder)
+        replace_durably(disk, folder / "manifest.json", _manifest(log, current, checkpoint, files), new)
         for path in folder.glob("entries-*.parquet"):
             if path.name not in {file.name for file in files}:
                 path.unlink()
@@ -173,8 +155,21 @@ def export_parquet(
     )
 
 
+def _manifest(log: Verifier, current: Checkpoint, checkpoint: bytes, files: list[ExportedFile]) -> bytes:
+    manifest = {
+        "version": 1,
+        "origin": log.name,
+        "vkey": log.vkey,
+        "size": current.size,
+        "root": current.root.hex(),
+        "checkpoint": checkpoint.decode(),
+        "files": [asdict(file) for file in files],
+    }
+    return json.dumps(manifest, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
 def _kept(folder: Path, origin: str, tiles: TileReader, size: int, rows: int) -> list[ExportedFile]:
-    """The whole files of the export of before that still hold."""
+    """The whole files of the previous export that are still right."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         files = [ExportedFile(**each) for each in manifest["files"]]
@@ -183,7 +178,7 @@ def _kept(folder: Path, origin: str, tiles: TileReader, size: int, rows: int) ->
         return []
     except (ValueError, TypeError, KeyError) as error:
         path = folder / "manifest.json"
-        raise LedgerError(f"{path} is not that of an export: remove it, or export elsewhere") from error
+        raise LedgerError(f"{path} is not of an export: remove it, or export elsewhere") from error
     if of != origin:
         raise LedgerError(f"{folder} holds an export of the log {of}, not of {origin}: export elsewhere")
     kept: list[ExportedFile] = []
@@ -200,7 +195,7 @@ def _kept(folder: Path, origin: str, tiles: TileReader, size: int, rows: int) ->
 
 
 class _Tree:
-    """Hashes of a log of `size` entries: before the entry `first` as stored, then as entries give them."""
+    """Hashes of a log of `size` entries: stored ones before the entry `first`, then those of its entries."""
 
     def __init__(self, tiles: TileReader, size: int, first: int) -> None:
         self.first = first
@@ -209,7 +204,7 @@ class _Tree:
         self._open: list[bytes] = []
 
     def entries(self, start: int, stop: int) -> Iterator[tuple[int, bytes]]:
-        """Entries to export, in order from `first` on; their hashes are kept."""
+        """The entries to export, in order from `first` on; remembers their hashes."""
         for index, data in self._tiles.entries(start, stop, lambda: self._size):
             self._open.append(merkle.leaf_hash(data))
             if len(self._open) == TILE:
@@ -238,7 +233,7 @@ class _Tree:
 
 
 def _files_of(folder: Path) -> list[dict[str, Any]]:
-    """The files as the manifest has them."""
+    """The files in the manifest."""
     found: list[dict[str, Any]] = json.loads((folder / "manifest.json").read_text("utf-8"))["files"]
     return found
 
@@ -271,7 +266,7 @@ def _write(path: Path, entries: Iterator[tuple[int, bytes]], folder: Path) -> No
             )
     except duckdb.InvalidInputException as error:
         raise VerificationFailed(
-            f"an entry of the log is not what was logged, and no JSON: {error}; see 'stemloom ledger verify'"
+            f"an entry of the log is damaged, and not JSON: {error}; see 'stemloom ledger verify'"
         ) from error
     except duckdb.Error as error:
         if "space" in str(error).lower():
@@ -295,7 +290,7 @@ def _line(index: int, data: bytes) -> bytes:
 
 
 def _row(entry: Entry, data: bytes) -> dict[str, Any]:
-    """What of an entry that is no placement has a column."""
+    """The columns of an entry that is no placement."""
     row: dict[str, Any] = {"kind": str(entry.__struct_config__.tag), "start": getattr(entry, "time", None)}
     for name in ("session", "stem", "use", "tier", "recovered"):
         value = getattr(entry, name, None)

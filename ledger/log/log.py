@@ -28,13 +28,13 @@ from .sequence import Sequencer
 __all__ = ["Log"]
 
 _LARGEST_JOURNAL = 4 << 30
-"""Of one session: some ten million placements."""
+"""Bytes of one session: some ten million placements."""
 
 
 class Log:
     """An open log. Any number of processes and threads may have the same one open, and write to it.
 
-    Nothing is held open between calls: what one process appends, the others see with their next call.
+    Nothing is held open between calls: the others see what one process appends with their next call.
     """
 
     def __init__(self, places: Places, key: PrivateKey, clock: Clock, disk: Disk) -> None:
@@ -44,7 +44,7 @@ class Log:
         self._verifier = Verifier(origin_of(key.public), key.public)
         self._sequencer = Sequencer(places, key, self._verifier, disk)
         self._tiles = TileReader(places.log, self._fetch)
-        # The last checkpoint that was read, and its bytes. Replaced as one, so threads need no lock for it.
+        # The last checkpoint that was read, and its bytes, replaced together, so threads need no lock for it.
         self._seen: tuple[bytes, Checkpoint] | None = None
 
     @classmethod
@@ -81,7 +81,7 @@ class Log:
         return log
 
     def close(self) -> None:
-        """Nothing is left to do: every method that writes is durable when it returns."""
+        """Do nothing: whatever a method wrote is durable when it returns."""
 
     def __enter__(self) -> Self:
         return self
@@ -111,10 +111,10 @@ class Log:
 
     @property
     def boot(self) -> str:
-        """What tells this run of the machine from others."""
+        """An id of this run of the machine."""
         return self._disk.boot()
 
-    # Reading: everything is under the checkpoint of the moment, which is read anew by each call.
+    # Reading: each call reads the checkpoint anew, and everything under it.
 
     def checkpoint(self) -> bytes:
         """The signed checkpoint, as it is published. Raises NoLedger, VerificationFailed if it is lost."""
@@ -130,7 +130,7 @@ class Log:
             ) from error
 
     def _known_size(self) -> int:
-        """How many entries the copy of the last signed checkpoint has; 0 without one."""
+        """The size of the copy of the last signed checkpoint; 0 without one."""
         try:
             return open_checkpoint(self._disk.read(self._places.signed, LARGEST_NOTE), self._verifier).size
         except FileNotFoundError:
@@ -147,7 +147,7 @@ class Log:
 
     @property
     def size(self) -> int:
-        """How many entries the log has."""
+        """The number of entries."""
         return self.signed().size
 
     @property
@@ -179,7 +179,7 @@ class Log:
                 ) from error
 
     def waiting(self) -> Iterator[Entry]:
-        """What processes that are at work have acknowledged and not handed in yet. It is in no order."""
+        """Entries that running processes have acknowledged and not sequenced yet, in no order."""
         for path in self._disk.files(self._places.journals):
             if path.suffix == ".journal":
                 with suppress(FileNotFoundError):
@@ -223,7 +223,7 @@ class Log:
         """Sequence `entries`, all or none, and sign the new checkpoint. Gives their indices.
 
         Everything is durable when it returns. Journals of processes that died are taken in first. Raises
-        BadEntry, RefusesToSign, OSError; after an error nothing of `entries` is in the log, unless the disk
+        BadEntry, RefusesToSign, OSError. After an error none of `entries` are in the log, unless the disk
         failed in the last steps, when all was durable and only the new checkpoint could not be put in place:
         then they are in the log as soon as somebody writes to it again.
         """
@@ -233,10 +233,10 @@ class Log:
     def cosigned(self, notes: Sequence[bytes], witnesses: Sequence[Verifier]) -> bytes:
         """Publish the current checkpoint with the cosignatures of `witnesses` that `notes` carry; gives it.
 
-        `notes` are copies of the current checkpoint that witnesses have cosigned; what others have signed of
-        them is left out. All are taken or none; durable when it returns. They belong to this checkpoint: the
-        next append puts a fresh one in its place, without them. Raises BadNote for a cosignature that fails
-        or a note without any, VerificationFailed for one of another checkpoint, RefusesToSign, OSError.
+        `notes` are copies of the current checkpoint that witnesses have cosigned; signatures of others are
+        left out. All are taken or none; durable when it returns. They belong to this checkpoint: the next
+        append puts a fresh one in its place, without them. Raises BadNote for an invalid cosignature or a
+        note without any, VerificationFailed for one of another checkpoint, RefusesToSign, OSError.
         """
         with self._disk.lock(self._places.lock):
             current = self._sequencer.begin()
@@ -266,7 +266,7 @@ class Log:
 
     def journal(self, page_size: int = 0) -> Journal:
         """A new journal for one session of this process, with a page of shared memory if that has a size."""
-        # Under the lock, so that nobody takes the file for an orphan before it is locked itself.
+        # Under the lock, so that nobody adopts the file before it is locked itself.
         with self._disk.lock(self._places.lock):
             # An empty folder is easily lost when a home is copied.
             if self._disk.make_folder(self._places.journals, 0o700):

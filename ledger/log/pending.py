@@ -1,4 +1,4 @@
-"""The note that a writer leaves beside the log before it touches it: from which size to which it goes.
+"""The note that a writer leaves beside the log before it changes it: the sizes before and after.
 
     stemloom append v2
     <size before> <size after>
@@ -7,8 +7,8 @@
     ...
     <CRC-32 of the lines above, 8 hex digits>
 
-Whoever takes the lock next reads it to finish or to clear away what a crash left. With a root it is finished:
-its checkpoint may have been signed already, and there may never be another one of that size.
+The next writer that takes the lock reads it, and finishes or removes an append that a crash interrupted. An
+append with a root is finished: its checkpoint may be signed already, and there must be no other of that size.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _HEAD = "stemloom append v2"
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An append from `before` to `after` entries, which takes in the whole journals named.
+    """An append from `before` to `after` entries, which takes in all of the journals named.
 
-    `root`: 32 bytes, of the tree of `after`; none as long as its files are not all durable.
+    `root`: 32 bytes, of the tree of `after`; None until all its files are durable.
     """
 
     before: int
@@ -43,7 +43,7 @@ class Pending:
 
     @classmethod
     def decode(cls, data: bytes) -> Pending | None:
-        """The inverse of `encode`. None for a note that was cut short: then nothing came after it either."""
+        """The inverse of `encode`. None for a note that was cut short: nothing was written after it."""
         text, crc = data[:-9], data[-9:]
         if crc != b"%08x\n" % zlib.crc32(text):
             return None

@@ -1,4 +1,4 @@
-"""Receipts (C2SP tlog-proof): proof that an entry is in a log, to be checked without the log.
+"""Receipts (C2SP tlog-proof): proof that an entry is in a log, which can be checked without the log.
 
     c2sp.org/tlog-proof@v1
     extra <base64 of the entry>
@@ -8,7 +8,7 @@
     <empty line>
     the signed checkpoint, verbatim
 
-The format leaves `extra` to the application: ours carries the entry, so that one file says everything.
+The format leaves `extra` to the application: ours carries the entry, so that one file is enough.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from ..tlog.cosignature import Cosignature
 from ..tlog.note import decode_base64, parse_vkey
 from ..tlog.policy import Policy
 
-__all__ = ["Receipt", "check_receipt", "make_receipt"]
+__all__ = ["VerifiedReceipt", "check_receipt", "make_receipt"]
 
 _HEAD = "c2sp.org/tlog-proof@v1"
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """What a receipt has proved: `entry` is the entry at `index` of the log `origin`, when it had `size`."""
+class VerifiedReceipt:
+    """A verified receipt: `entry` is at `index` in the tree of `size` entries of the log `origin`."""
 
     index: int
     origin: str
@@ -42,7 +42,7 @@ class Receipt:
     root: bytes
     entry: Entry
     cosignatures: tuple[Cosignature, ...] = ()
-    """Those of the policy's witnesses."""
+    """The cosignatures of the policy's witnesses."""
 
 
 def make_receipt(index: int, proof: Sequence[bytes], checkpoint: bytes, entry: bytes) -> bytes:
@@ -53,11 +53,11 @@ def make_receipt(index: int, proof: Sequence[bytes], checkpoint: bytes, entry: b
 
 def check_receipt(
     data: bytes, vkey: str, entry: bytes | None = None, policy: Policy | None = None
-) -> Receipt:
-    """What the receipt proves under the verifier key `vkey`.
+) -> VerifiedReceipt:
+    """Verify a receipt under the verifier key `vkey`.
 
-    `entry`: canonical bytes that the receipt must be for; needed if it carries none. `policy`: which
-    witnesses must have cosigned its checkpoint. Raises BadVkey for `vkey`, BadReceipt.
+    `entry`: the canonical bytes of the entry that it must prove; needed if it carries none. `policy`: the
+    witnesses that must have cosigned its checkpoint. Raises BadVkey for `vkey`, BadReceipt.
     """
     verifier = parse_vkey(vkey)
     head, blank, note = data.partition(b"\n\n")
@@ -83,7 +83,7 @@ def check_receipt(
         checkpoint = open_checkpoint(note, verifier)
         cosignatures = policy.cosignatures(note) if policy else ()
     except BadNote as error:
-        raise BadReceipt(f"the receipt's checkpoint does not hold: {error}") from error
+        raise BadReceipt(f"the receipt's checkpoint is invalid: {error}") from error
     if entry is not None and carried is not None and carried != entry:
         raise BadReceipt("the receipt is for another entry")
     proved = entry if entry is not None else carried
@@ -97,7 +97,7 @@ def check_receipt(
         read = decode(proved)
     except BadEntry as error:
         raise BadReceipt(f"the receipt proves something that is not an entry: {error}") from error
-    return Receipt(index, checkpoint.origin, checkpoint.size, checkpoint.root, read, cosignatures)
+    return VerifiedReceipt(index, checkpoint.origin, checkpoint.size, checkpoint.root, read, cosignatures)
 
 
 def _coded(data: bytes) -> str:

@@ -16,7 +16,7 @@ from ..entries.canonical import decode, encode
 from ..entries.entries import Entry, Gap, Placement, Recovered, Session, ms_of
 from ..errors import BadEntry
 from .journal_format import Found, Intention
-from .session_page import Heard, read_page
+from .session_page import HeardFrames, read_page
 
 __all__ = ["Orphan", "first_bad"]
 
@@ -99,7 +99,9 @@ class Orphan:
             heard = self._page.heard
         else:
             heard = tuple(
-                Heard(each.id, each.start_frame, each.end_frame, each.frames)
+                HeardFrames(
+                    id=each.id, start_frame=each.start_frame, end_frame=each.end_frame, frames=each.frames
+                )
                 for each in self._files[-1].sounding
             )
         found = []
@@ -116,7 +118,7 @@ class Orphan:
         return found
 
 
-def _placement(intention: Intention, heard: Heard, start: str, how: Recovered) -> Placement:
+def _placement(intention: Intention, heard: HeardFrames, start: str, how: Recovered) -> Placement:
     return Placement(
         session=intention.session,
         seq=0,

@@ -1,16 +1,16 @@
-"""The one way into the log's files: what a writer does while it holds the lock.
+"""The one way into the log's files: the steps of a writer that holds the lock.
 
-    pending            durable: says from which size to which we go
+    pending            durable: the sizes before and after
     entries, tiles     durable: new files only; no byte of a published file is ever written again
     pending            replaced, durable, with the new root: from here on the append has happened
     signed             replaced, durable
-    log/checkpoint     replaced, durable: from here on everybody sees it
+    log/checkpoint     replaced, durable: from here on everybody sees the append
     partial files      of the size before: removed
     journals           that were taken in: removed
 
-A writer that dies leaves one of these states, and the next one to take the lock (`begin`) finishes it or
-clears it away before it does anything else. So an entry of a journal is taken in once: the journal goes
-before anyone can look for orphans again.
+A writer that dies leaves one of these states, and the next one to take the lock (`begin`) first finishes the
+append or removes its traces. So an entry of a journal is taken in once: the journal is removed before anybody
+can look for journals of the dead again.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from ..errors import BadNote, RefusesToSign, VerificationFailed
 from ..places import Places, journal_number, page_file
 from ..tlog import merkle
 from ..tlog.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from ..tlog.disk import Disk
+from ..tlog.disk import Disk, replace_durably
 from ..tlog.keys import PrivateKey
 from ..tlog.note import Verifier
 from ..tlog.reader import TileReader
-from ..tlog.right_edge import Edge
+from ..tlog.right_edge import RightEdge
 from ..tlog.tiles import ENTRIES, TILE, File, bundle, files_of, in_bundle, levels_of, partial_files, width_at
 from .journal_format import read_journal
 from .pending import Pending
@@ -40,7 +40,7 @@ from .recovery import Orphan, first_bad
 __all__ = ["Sequencer"]
 
 MANY_BUNDLES = 64
-"""From how many bundles on they are written while hashes are made and written."""
+"""From this many bundles on, they are written while hashes are made and written."""
 _NOTHING: Mapping[Path, Sequence[bytes]] = {}
 
 
@@ -61,12 +61,12 @@ class Sequencer:
         self._verifier = verifier
         self._disk = disk
 
-    # What a crash left.
+    # After a crash.
 
     def begin(self) -> Checkpoint:
-        """Finish or clear away what a crash left; the checkpoint that the next append continues.
+        """Finish or remove an append that a crash interrupted; the checkpoint that the next append extends.
 
-        Raises RefusesToSign if `log/` does not continue what was signed last, BadNote.
+        Raises RefusesToSign if `log/` does not extend the last signed checkpoint, BadNote.
         """
         published = self._open(self._places.checkpoint)
         signed = self._open(self._places.signed)
@@ -86,7 +86,7 @@ class Sequencer:
                     "missing: signing could make two histories of one log; put back the whole home from one "
                     "backup"
                 )
-            signed = self._sign(Edge(0, ()))
+            signed = self._sign(RightEdge(0, ()))
             # A crash here leaves a signed checkpoint that is not published: the case below.
             published = self._publish(signed)
         elif published is None or signed.size > published.size:
@@ -135,15 +135,15 @@ class Sequencer:
     def _refusal(self, signed: Checkpoint, published: Checkpoint | None) -> RefusesToSign:
         has = "no checkpoint" if published is None else f"a checkpoint of {published.size} entries"
         return RefusesToSign(
-            f"{self._places.log} has {has}, which does not continue the {signed.size} entries that were "
+            f"{self._places.log} has {has}, which does not extend the {signed.size} entries that were "
             "signed last: was an older copy put back? Signing now would make two histories of one log; "
             "put back the newest copy"
         )
 
     def _tidy(self, current: Checkpoint, read: Container[str] = ()) -> None:
-        """Remove what the newest append made needless, or what it left when it did not come about.
+        """Remove the files that the newest append made obsolete, or its own files if it did not happen.
 
-        `read`: the names of journal files of which it is known that all of them could be read.
+        `read`: the names of journal files that are known to be readable to their end.
         """
         pending = self._pending()
         if pending is None or current.size not in (pending.before, pending.after):
@@ -158,16 +158,16 @@ class Sequencer:
                 self._retire(self._places.journals / name, read=name in read)
             if pending.journals:
                 touched[self._places.journals] = None
-        # What is removed must stay removed before the note goes that knows of it: a journal that came back
+        # The removals must be durable before the note that lists them is removed: a journal that came back
         # after a power loss would be taken in again.
         for folder in touched:
             if self._disk.exists(folder):
                 self._disk.sync(folder)
-        # Not synced: a note that comes back after a power loss says nothing that is not so.
+        # Not synced: a note that comes back after a power loss is still true.
         self._disk.remove(self._places.pending)
 
     def _clear(self, file: File) -> Path:
-        """Remove a file and the folders that it leaves empty; the folder in which a name has gone."""
+        """Remove a file and the folders that it leaves empty; gives the folder that lost a name."""
         path = self._places.log / file.path
         self._disk.remove(path)
         folder = path.parent
@@ -183,7 +183,7 @@ class Sequencer:
         return folder
 
     def _retire(self, path: Path, *, read: bool) -> None:
-        """Take a journal's file that is sequenced out of the way. What could not be read is kept beside."""
+        """Remove a journal's file that is sequenced; one that could not be read is renamed instead."""
         if not read:
             try:
                 found = read_journal(self._disk.read(path))
@@ -192,7 +192,7 @@ class Sequencer:
             read = not found.damaged and first_bad(found.entries) is None
         name = journal_number(path)[0]
         if all(each == path or journal_number(each)[0] != name for each in self._journals()):
-            # First, as nobody would know of it without its journal.
+            # First, because without its journal nobody would know of it.
             self._disk.unshare(page_file(self._places.journals, name))
         if read:
             self._disk.remove(path)
@@ -207,11 +207,11 @@ class Sequencer:
     def adopt(
         self, now: str, then: Sequence[bytes] = (), own: Mapping[Path, Sequence[bytes]] = _NOTHING
     ) -> list[int]:
-        """Take in the journals whose owners died, then the caller's own entries; the indices of these.
+        """Take in the journals whose owners died, then the caller's own entries; gives the indices of these.
 
-        They are `then` and those of whole files of the caller's journal, `own`. A file that is gone was taken
-        in by an append that broke off and that `begin` has finished. `now`: when sessions are closed that
-        nobody closed.
+        The caller's entries are `then` and those of whole files of its journal, `own`. A missing file was
+        taken in by an interrupted append that `begin` has finished. `now`: the time at which open sessions
+        are closed.
         """
         there = [path for path in own if self._disk.exists(path)]
         then = [*then, *(entry for path in there for entry in own[path])]
@@ -232,9 +232,9 @@ class Sequencer:
         return indices[len(taken) :]
 
     def _orphan(self, name: str, files: Sequence[Path], held: ExitStack) -> _Orphaned | None:
-        """A dead owner's journal, its files locked until `held` is left; None if the owner lives.
+        """A dead owner's journal, its files locked until `held` is closed; None if the owner lives.
 
-        An owner locks a file before it lets go of the one before, so one that lives has one at least.
+        An owner locks a file before it releases the previous one, so a living owner holds at least one.
         """
         for path in files:
             try:
@@ -251,9 +251,9 @@ class Sequencer:
     def append(
         self, entries: Sequence[bytes], journals: Sequence[Path] = (), read: Container[str] = ()
     ) -> list[int]:
-        """Sequence canonical entries, which are the whole of `journals` and perhaps more; their indices.
+        """Sequence canonical entries, among them all of `journals`; gives their indices.
 
-        `read`: the names of journals of which it is known that all of them could be read.
+        `read`: the names of journals that are known to be readable to their end.
         """
         current = self._open(self._places.checkpoint)
         assert current is not None, "begin() has made one"
@@ -274,27 +274,27 @@ class Sequencer:
         self._disk.sync(self._places.pending)
         self._disk.sync(self._places.ledger)
         try:
-            with _beside(len(bundles) >= MANY_BUNDLES, self._write_files, bundles):
+            with _in_background(len(bundles) >= MANY_BUNDLES, self._write_files, bundles):
                 grown, tiles = edge.grow(merkle.leaf_hashes(entries))
                 self._write_files(tiles)
-            # A crash here leaves files beyond the checkpoint, which `begin` clears away.
+            # A crash here leaves files beyond the checkpoint, which `begin` removes.
             self._replace(self._places.pending, replace(pending, root=grown.root).encode())
         except OSError:
-            # The disk is full or broken. What cannot be cleared away now, the next writer clears. If the
-            # note was replaced and only its folder could not be synced, the append stands.
+            # The disk is full or broken. The next writer removes what cannot be removed now. If the note was
+            # replaced and only its folder could not be synced, the append has happened.
             with suppress(OSError):
                 if self._pending() == pending:
                     self._tidy(current)
             raise
-        # From here on the append has happened: whoever begins next signs it, the very same, and publishes it.
+        # From here on the append has happened: the next writer would sign the same root and publish it.
         published = self._publish(self._sign(grown))
         with suppress(OSError):
             # A crash here leaves partial files and journals that `begin` removes.
             self._tidy(published, read)
         return list(range(current.size, grown.size))
 
-    def _edge(self, size: int) -> Edge:
-        """The right edge as the tiles have it. Raises VerificationFailed for a missing or short tile."""
+    def _edge(self, size: int) -> RightEdge:
+        """The right edge in the tiles. Raises VerificationFailed for a missing or short tile."""
         rows: list[tuple[bytes, ...]] = []
         for level in levels_of(size):
             number = (size >> (8 * level)) // TILE
@@ -303,10 +303,10 @@ class Sequencer:
             if len(data) != 32 * width:
                 raise VerificationFailed(f"{self._places.log / File(level, number, width).path} is cut short")
             rows.append(tuple(data[i : i + 32] for i in range(0, len(data), 32)))
-        return Edge(size, tuple(rows))
+        return RightEdge(size, tuple(rows))
 
-    def _open_bundle(self, edge: Edge) -> list[bytes]:
-        """The entries of the partial bundle, held against their hashes before they are copied on."""
+    def _open_bundle(self, edge: RightEdge) -> list[bytes]:
+        """The entries of the partial bundle, checked against their hashes before they are copied."""
         number, width = divmod(edge.size, TILE)
         if not width:
             return []
@@ -314,7 +314,7 @@ class Sequencer:
         entries, whole = in_bundle(self._read(file))
         if not whole or tuple(merkle.leaf_hash(entry) for entry in entries) != edge.rows[0]:
             raise RefusesToSign(
-                f"{self._places.log / file.path} does not hold what was signed; see 'stemloom ledger verify'"
+                f"{self._places.log / file.path} is not what was signed; see 'stemloom ledger verify'"
             )
         return entries
 
@@ -329,7 +329,7 @@ class Sequencer:
             raise VerificationFailed(f"{path} is missing; see 'stemloom ledger verify'") from error
 
     def _write_files(self, files: dict[File, bytes]) -> None:
-        """Files durable, with their folders."""
+        """Write files and their folders; durable when it returns."""
         named = {self._places.log / file.path: data for file, data in files.items()}
         touched: dict[Path, None] = {}
         for folder in dict.fromkeys(path.parent for path in named):
@@ -339,15 +339,15 @@ class Sequencer:
             self._disk.sync(folder)
 
     def _make_folders(self, folder: Path, touched: dict[Path, None]) -> None:
-        """Make `folder` and the folders above it; `touched` gathers those that got a new name in them."""
+        """Make `folder` and the folders above it; adds to `touched` those that got a new name."""
         if self._disk.exists(folder):
             return
         self._make_folders(folder.parent, touched)
         self._disk.make_folder(folder, 0o755)
         touched[folder.parent] = None
 
-    def _sign(self, edge: Edge) -> Checkpoint:
-        """Sign and keep the copy outside `log/`. When it returns, the tree of `edge` is the log."""
+    def _sign(self, edge: RightEdge) -> Checkpoint:
+        """Sign a checkpoint and keep it outside `log/`. When it returns, the tree of `edge` is the log."""
         checkpoint = Checkpoint(self._verifier.name, edge.size, edge.root)
         note = sign_checkpoint(checkpoint, self._key)
         self._replace(self._places.signed, note)
@@ -356,7 +356,7 @@ class Sequencer:
     def republish(self, note: bytes) -> None:
         """Publish `note`, the current checkpoint with more signatures below it; durable when it returns.
 
-        `signed` stays as it is: it is held against what is published by size and root alone.
+        `signed` stays as it is: only its size and root are compared with the published checkpoint.
         """
         self._replace(self._places.checkpoint, note)
 
@@ -365,21 +365,18 @@ class Sequencer:
         return signed
 
     def _replace(self, path: Path, data: bytes) -> None:
-        # The new file waits outside log/, which never holds anything but the log.
+        # The new file is written outside log/, which holds nothing but the log.
         new = self._places.ledger / f"{path.name}.new"
-        # What a crash left under that name may be the very file that has taken its place.
+        # After a crash, that name may be a second name of the file at `path`.
         self._disk.remove(new)
-        self._disk.write(new, data)
-        self._disk.sync(new)
-        self._disk.replace(new, path)
-        self._disk.sync(path.parent)
+        replace_durably(self._disk, path, data, new)
 
 
 @contextmanager
-def _beside(
+def _in_background(
     really: bool, work: Callable[[dict[File, bytes]], None], files: dict[File, bytes]
 ) -> Iterator[None]:
-    """Write files on another thread while something else is done, or, if it is not worth it, before."""
+    """Write files on another thread during the block, or, unless `really`, before it."""
     if not really:
         work(files)
         yield

@@ -1,14 +1,14 @@
-"""The page of a session: what sounds in it and for how long already, in memory that outlives the process.
+"""The page of a session: its sounding placements and their frames heard, in memory that outlives the process.
 
     magic               8 bytes
-    header              int64 little-endian, by `Layout`: where the tables below are and how they are laid out
+    header              int64 little-endian, by `Layout`: the places and forms of the tables below
     CRC-32 of both      int64
-    anchor              int64: which of the two pairs below holds; frame and ms since 1970, twice
+    anchor              int64: the number of the valid pair of two; frame and ms since 1970, twice
     ...                 the mixer's own tables of voices and of reports, at the places that the header says
 
-The mixer works in these tables, so that nothing has to be copied while it mixes; a process that is killed
-leaves them as they were at most one block later than the last sound that it gave out. Whoever adopts the
-session's journal reads them. A report that was being written has another number than its place asks for.
+The mixer works in these tables, so that nothing has to be copied while it mixes. A process that is killed
+leaves them as they were at most one block after its last output. The process that adopts the session's
+journal reads them. A report that was being written has another number than its place asks for.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import astuple, dataclass, fields
 __all__ = [
     "ANCHOR_AT",
     "TABLES_AT",
-    "Heard",
+    "HeardFrames",
     "Layout",
     "Page",
     "read_page",
@@ -35,10 +35,10 @@ _BOOT = struct.Struct("<36s4x")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where in a page what lies, in bytes from its beginning, each number an int64.
+    """The places in a page, in bytes from its beginning, each number an int64.
 
-    Of a voice: `free` is the phase in which it is nobody's. Of a report: its `number` is one more than how
-    many came before it, and it lies at that place modulo `reports`; `ended` is the kind that counts.
+    `free` is the phase of a voice without a placement. A report's `number` counts from 1, and the report lies
+    at that place, less one, modulo `reports`; `ended` is the kind that counts.
     """
 
     rate: int
@@ -68,14 +68,17 @@ class Layout:
 _HEADER = struct.Struct(f"<8s{len(fields(Layout))}q")
 _CRC_AT = _HEADER.size + _BOOT.size
 ANCHOR_AT = -(-(_CRC_AT + _INT.size) // 64) * 64
-"""Where the anchor lies: five int64."""
+"""The place of the anchor: five int64."""
 TABLES_AT = ANCHOR_AT + 64 + 64
-"""Where a page's own tables may begin, a multiple of 64."""
+"""The first place for a page's own tables, a multiple of 64."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What was heard of a placement, by its number in the session, up to `end_frame`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeardFrames:
+    """How many frames of a placement, by its number in the session, were in play.
+
+    They lie from `start_frame` to `end_frame` (exclusive), as mixed. A placement that never began has none.
+    """
 
     id: int
     start_frame: int
@@ -85,10 +88,10 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page as it was read: `heard` holds what sounded or had just ended."""
+    """The contents of a page: `heard` holds placements that sounded or had just ended."""
 
     rate: int
-    heard: tuple[Heard, ...]
+    heard: tuple[HeardFrames, ...]
     anchor: tuple[int, int] | None
     """A frame, and its ms since 1970."""
 
@@ -101,9 +104,9 @@ class Page:
 
 
 def write_header(page: memoryview, layout: Layout, boot: str) -> None:
-    """Make a page of zeros one that can be read. To be called when all tables are in place.
+    """Make a page of zeros readable. To be called when all tables are in place.
 
-    `boot`: of this run of the machine, as the disk tells it.
+    `boot`: the id of this run of the machine (`Disk.boot`).
     """
     head = _HEADER.pack(_MAGIC, *astuple(layout)) + _BOOT.pack(boot.encode())
     page[: len(head)] = head
@@ -111,7 +114,7 @@ def write_header(page: memoryview, layout: Layout, boot: str) -> None:
 
 
 def read_page(data: bytes, boot: str) -> Page | None:
-    """What a page holds; None for one that was not finished, or is of another run of the machine."""
+    """The contents of a page; None for an unfinished one, or one of another run of the machine."""
     if len(data) < TABLES_AT or data[:8] != _MAGIC:
         return None
     head = data[:_CRC_AT]
@@ -119,13 +122,14 @@ def read_page(data: bytes, boot: str) -> Page | None:
         return None
     layout = Layout(*_HEADER.unpack_from(data)[1:])
     now = _int(data, layout.frame_at)
-    found: dict[int, Heard] = {}
+    found: dict[int, HeardFrames] = {}
     for n in range(layout.voices):
         at = layout.voices_at + n * layout.voice_size
         if _int(data, at + layout.voice_phase) != layout.free:
             id = _int(data, at + layout.voice_id)
             start, end = _int(data, at + layout.voice_start), _int(data, at + layout.voice_end)
-            found[id] = Heard(id, start, min(end, now), _int(data, at + layout.voice_heard))
+            frames = _int(data, at + layout.voice_heard)
+            found[id] = HeardFrames(id=id, start_frame=start, end_frame=min(end, now), frames=frames)
     for n in range(layout.reports):
         at = layout.reports_at + n * layout.report_size
         number = _int(data, at + layout.report_number)
@@ -134,14 +138,15 @@ def read_page(data: bytes, boot: str) -> Page | None:
         if _int(data, at + layout.report_kind) == layout.ended:
             id = _int(data, at + layout.report_id)
             start, end = _int(data, at + layout.report_start), _int(data, at + layout.report_end)
-            found[id] = Heard(id, start, end, _int(data, at + layout.report_heard))
+            frames = _int(data, at + layout.report_heard)
+            found[id] = HeardFrames(id=id, start_frame=start, end_frame=end, frames=frames)
     which, *pairs = struct.unpack_from("<5q", data, ANCHOR_AT)
     anchor = (pairs[2 * (which - 1)], pairs[2 * which - 1]) if which in (1, 2) else None
     return Page(layout.rate, tuple(found.values()), anchor)
 
 
 def set_anchor(page: memoryview, frame: int, ms: int) -> None:
-    """Say when a frame was mixed: the other pair first, then which one holds."""
+    """Write the time at which a frame was mixed: into the other pair first, then its number."""
     (which,) = _INT.unpack_from(page, ANCHOR_AT)
     other = 2 if which == 1 else 1
     struct.pack_into("<2q", page, ANCHOR_AT + 8 + 16 * (other - 1), frame, ms)

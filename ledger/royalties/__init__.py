@@ -1,1 +1,1 @@
-"""Settles periods, states what each holder earned, and reports on it."""
+"""Settles periods, states each holder's earnings, and reports on them."""

@@ -1,21 +1,25 @@
-"""The money of a ledger in the formats of others: CSV for spreadsheets, beancount for accountants."""
+"""The money of a ledger as CSV for spreadsheets and as beancount text for accountants."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from operator import itemgetter
 
 from ..division.books import Books
 from ..division.division import Division
 from ..division.money import decimal_text
+from ..entries.entries import Income, Payout
 from .balance import Balance
 from .statement_schema import Statement
 
+_Posting = tuple[str, int, str]
+"""An account, an amount in micro-units, a currency."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet may take for the beginning of a formula."""
+"""Spreadsheets may take these for the beginning of a formula."""
 
 
 def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -103,81 +107,69 @@ def beancount_text(
 ) -> str:
     """Income, settlements, payouts and corrections as double-entry bookkeeping (beancount 3).
 
-    `divisions`: each with the index of its settlement. `closing`: every holder's balance, which is asserted
-    at the end, with a tolerance of nothing. Amounts are exact decimals, and each transaction balances.
+    `divisions`: each with the index of its settlement. `closing`: every holder's balance, which the text
+    asserts at its end, with a tolerance of 0. Amounts are exact decimals, and each transaction balances.
     """
-    found: list[tuple[str, int, list[str]]] = []
     accounts: set[str] = set()
-    first = "1970-01-01"
-
-    def post(time: str, index: int, text: str, postings: Sequence[tuple[str, int, str]]) -> None:
-        lines = [f'{time[:10]} * "{_quoted(text)}"', f"  entry: {index}"]
+    first = latest = "1970-01-01"
+    lines: list[str] = []
+    for time, index, text, postings in sorted(_transactions(books, divisions, size), key=itemgetter(0, 1)):
+        latest = time[:10]
+        lines += ["", f'{latest} * "{_quoted(text)}"', f"  entry: {index}"]
         for account, amount, currency in postings:
             if amount:
                 accounts.add(account)
                 lines.append(f"  {account}  {_decimal(amount)} {currency}")
-        found.append((time, index, lines))
-
-    for index, _, entry in books.income:
-        if index < size:
-            source = f"Income:{entry.source.capitalize()}"
-            post(
-                entry.time,
-                index,
-                f"income for {entry.period}: {entry.reference}",
-                [("Assets:Received", entry.amount, entry.currency), (source, -entry.amount, entry.currency)],
-            )
-    income = {index: entry for index, _, entry in books.income}
-    paid = dict(books.payouts)
-    for index, division in divisions:
-        currency = division.currency
-        owed = [
-            (_holder(each.holder), -each.master - each.publishing, currency)
-            for each in division.settled_holders
-        ]
-        kept = [
-            ("Equity:KeptBack", sum(line.pool - line.gross for line in division.funds.income), currency),
-            ("Equity:CarriedOver", division.funds.carried_out - division.funds.carried_in, currency),
-            ("Equity:Unallocated", division.funds.not_given - division.unallocated, currency),
-        ]
-        time = next(entry.time for at, _, entry in books.settlements if at == index)
-        shared = ("Equity:Shared", sum(line.gross for line in division.funds.income), currency)
-        post(time, index, f"settlement of {division.period.text}", [shared, *owed, *kept])
-    for index, payout in books.payouts:
-        if index < size:
-            post(
-                payout.time,
-                index,
-                f"payout: {payout.reference}",
-                [
-                    (_holder(payout.holder), payout.amount, payout.currency),
-                    ("Assets:Received", -payout.amount, payout.currency),
-                ],
-            )
-    for corrects, corrections in books.corrections.items():
-        for index, each in corrections:
-            if index >= size:
-                continue
-            if corrects in income:
-                of = income[corrects]
-                source = f"Income:{of.source.capitalize()}"
-                sides = [("Assets:Received", each.amount, of.currency), (source, -each.amount, of.currency)]
-            else:
-                out = paid[corrects]
-                sides = [
-                    (_holder(out.holder), each.amount, out.currency),
-                    ("Assets:Received", -each.amount, out.currency),
-                ]
-            post(each.time, index, f"correction of entry {corrects}: {each.reason}", sides)
-    after = date.fromisoformat(max((time[:10] for time, _, _ in found), default=first)) + timedelta(days=1)
+    after = date.fromisoformat(latest) + timedelta(days=1)
     asserted = [
         f"{after} balance {account}  {_decimal(-each.closing)} ~ 0 {each.currency}"
         for each in closing
         if (account := _holder(each.holder)) in accounts
     ]
     opened = [f"{first} open {account}" for account in sorted(accounts)]
-    ordered = [line for _, _, lines in sorted(found, key=lambda each: each[:2]) for line in ["", *lines]]
-    return "\n".join(['option "title" "Stemloom royalties"', "", *opened, *ordered, "", *asserted, ""])
+    return "\n".join(['option "title" "Stemloom royalties"', "", *opened, *lines, "", *asserted, ""])
+
+
+def _transactions(
+    books: Books, divisions: Sequence[tuple[int, Division]], size: int
+) -> Iterator[tuple[str, int, str, list[_Posting]]]:
+    """Of each entry its time, its index, a text and its postings."""
+    money: dict[int, Income | Payout] = {index: income for index, _, income in books.income}
+    money.update(books.payouts)
+    for index, of in money.items():
+        if index < size:
+            what = f"income for {of.period}" if isinstance(of, Income) else "payout"
+            yield of.time, index, f"{what}: {of.reference}", _sides(of, of.amount)
+    times = {index: entry.time for index, _, entry in books.settlements}
+    for index, division in divisions:
+        yield times[index], index, f"settlement of {division.period.text}", _shared(division)
+    for corrects, corrections in books.corrections.items():
+        for index, each in corrections:
+            if index < size:
+                text = f"correction of entry {corrects}: {each.reason}"
+                yield each.time, index, text, _sides(money[corrects], each.amount)
+
+
+def _sides(of: Income | Payout, amount: int) -> list[_Posting]:
+    if isinstance(of, Income):
+        to, source = "Assets:Received", f"Income:{of.source.capitalize()}"
+    else:
+        to, source = _holder(of.holder), "Assets:Received"
+    return [(to, amount, of.currency), (source, -amount, of.currency)]
+
+
+def _shared(division: Division) -> list[_Posting]:
+    funds, currency = division.funds, division.currency
+    return [
+        ("Equity:Shared", sum(line.gross for line in funds.income), currency),
+        *(
+            (_holder(each.holder), -each.master - each.publishing, currency)
+            for each in division.settled_holders
+        ),
+        ("Equity:KeptBack", sum(line.for_holders - line.gross for line in funds.income), currency),
+        ("Equity:CarriedOver", funds.carried_out - funds.carried_in, currency),
+        ("Equity:Unallocated", funds.not_given - division.unallocated, currency),
+    ]
 
 
 def _holder(holder: str) -> str:

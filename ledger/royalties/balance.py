@@ -1,6 +1,6 @@
-"""What each holder is owed, per currency: what settlements gave, less what was paid.
+"""Each holder's balance in each currency: the amounts of settlements, less payouts.
 
-And what no settlement gives them yet: what was heard in a settled period after it was settled.
+Also the time in play of settled periods that no settlement counts yet.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Withdrawn:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """Money paid to a holder, or what such an entry was to be more or less (`corrects`). Micro-units."""
+    """A payout, or a correction of the payout `corrects`, in micro-units, as a statement's file has it."""
 
     index: int
     time: str
     amount: int
-    text: str
+    reference: str
     corrects: int | None = None
 
 
@@ -41,10 +41,10 @@ class Payment:
 class Balance:
     """A holder's account in one currency, in micro-units.
 
-    `accrued + adjusted == master + publishing`, and less `paid` that is `closing`. `adjusted`: earned by what
-    came too late for the settlement of its period. `frozen`: what of `closing` was earned by stems that are
-    withdrawn now; what is paid is taken from the rest first.
-    `payable`: what of `closing` can be paid out in the currency's coins, 0 below the threshold.
+    `accrued + adjusted == master + publishing`, and less `paid` that is `closing`. `adjusted`: earned by
+    entries that came too late for the settlement of their period. `frozen`: the part of `closing` that stems
+    earned which are withdrawn now; payouts take the rest first. `payable`: the part of `closing` that can be
+    paid out in the currency's coins, 0 below the threshold.
     """
 
     holder: str
@@ -63,7 +63,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class HeardSince:
-    """What was heard in a settled period and is in no settlement yet. `settlement`: the entry's index."""
+    """Time in play of a settled period that is in no settlement yet. `settlement`: the entry's index."""
 
     period: str
     currency: str
@@ -72,7 +72,7 @@ class HeardSince:
 
 
 def heard_since(usage: Usage, size: int) -> tuple[HeardSince, ...]:
-    """For each settlement, in the ledger's order, the milliseconds that the next one will count as late.
+    """For each settlement, in the ledger's order, the ms that the next one will count as late.
 
     `size`: of the ledger.
     """
@@ -80,7 +80,7 @@ def heard_since(usage: Usage, size: int) -> tuple[HeardSince, ...]:
     questions = [[treasury.uncounted(of, entry.currency, size - 1)] for _, of, entry in settlements]
     return tuple(
         HeardSince(entry.period, entry.currency, index, sum(each.ms for each in heard))
-        for (index, _, entry), heard in zip(settlements, usage.heard(questions), strict=True)
+        for (index, _, entry), heard in zip(settlements, usage.time_in_play(questions), strict=True)
     )
 
 
@@ -92,8 +92,8 @@ def balances(usage: Usage, size: int, today: str, holder: str | None = None) -> 
     ledger, and VerificationFailed if a settlement does not follow from its entries.
     """
     books = usage.books
-    if holder is not None and holder not in books.holders:
-        raise NotAHolder(f"the ledger has no holder {holder}; see 'stemloom vault holder list'")
+    if holder is not None:
+        check_holder(books, holder)
     divisions = rederive(usage, [(period, entry) for _, period, entry in books.settlements])
     currencies = sorted({division.currency for division in divisions})
     gone = {stem for stem in books.stems if withdrawn(books, stem, size - 1) is not None}
@@ -121,6 +121,12 @@ def balances(usage: Usage, size: int, today: str, holder: str | None = None) -> 
     )
 
 
+def check_holder(books: Books, holder: str) -> None:
+    """Raise NotAHolder for an id that is not in the ledger."""
+    if holder not in books.holders:
+        raise NotAHolder(f"the ledger has no holder {holder}; see 'stemloom vault holder list'")
+
+
 class _Sums:
     def __init__(self) -> None:
         self.sides = [0, 0]
@@ -139,14 +145,14 @@ def _balance(books: Books, who: str, currency: str, account: _Sums, size: int, l
         earned - account.adjusted,
         account.adjusted,
         paid,
-        still_frozen(account.frozen, earned - paid),
+        frozen_part(account.frozen, earned - paid),
         earned - paid,
         payable(earned - paid, currency, least),
     )
 
 
 def payments(books: Books, holder: str, currency: str, above: int, last: int) -> list[Payment]:
-    """What a holder was paid, and what of it was corrected, by the entries after `above` up to `last`."""
+    """A holder's payouts and corrections of them, among the entries after `above` up to `last`."""
     found = []
     for index, entry in books.payouts:
         if entry.holder != holder or entry.currency != currency:
@@ -165,14 +171,14 @@ def threshold(books: Books, today: str, size: int) -> int:
 
 
 def payable(closing: int, currency: str, least: int) -> int:
-    """What of a balance can be paid out: whole coins, from the threshold on, at most what an entry holds."""
+    """The part of a balance that can be paid out: whole coins, from the threshold on, at most `LARGEST`."""
     some = min(max(closing, 0), LARGEST)
     whole = some - some % coin(currency)
     return whole if closing >= least else 0
 
 
-def still_frozen(frozen: int, closing: int) -> int:
-    """What of a balance is frozen, where withdrawn stems earned `frozen`: the rest is paid first."""
+def frozen_part(frozen: int, closing: int) -> int:
+    """The frozen part of a balance, where withdrawn stems earned `frozen`: the rest is paid first."""
     return max(0, min(frozen, closing))
 
 

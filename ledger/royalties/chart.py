@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from ..division.periods import Period
-from .statement_schema import Used
+from .statement_schema import UseTotal
 
 MOST_BARS = 31
 WIDTH, HEIGHT = 620, 64
@@ -14,7 +14,7 @@ WIDTH, HEIGHT = 620, 64
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class ChartBar:
     """Time in play of the days `first` to `last`; geometry in the drawing's units, y downward."""
 
     first: str
@@ -26,7 +26,7 @@ class Bar:
     height: float
 
 
-def bars(by_day: tuple[Used, ...], period: Period) -> tuple[Bar, ...]:
+def chart_bars(by_day: tuple[UseTotal, ...], period: Period) -> tuple[ChartBar, ...]:
     """One bar a day, or a run of days in a period of more than `MOST_BARS`; the tallest fills the chart.
 
     A bar with any time in play is at least two units high, so that it can be seen.
@@ -43,7 +43,7 @@ def bars(by_day: tuple[Used, ...], period: Period) -> tuple[Bar, ...]:
         first = period.first_day + timedelta(days=at * step)
         height = max(2.0, ms / tallest * HEIGHT) if ms else 0.0
         drawn.append(
-            Bar(
+            ChartBar(
                 first=first.isoformat(),
                 last=min(first + timedelta(days=step - 1), period.last_day).isoformat(),
                 ms=ms,

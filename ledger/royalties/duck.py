@@ -1,4 +1,4 @@
-"""DuckDB, for `table.py`: in the process, out of core beyond its memory limit."""
+"""DuckDB, for `sql_usage.py`: in the process, out of core beyond its memory limit."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Any, Self
 import duckdb
 
 from ..errors import LedgerError
-from .columns import Columns
+from .sql_table import SqlTable
 
 MEMORY = os.environ.get("STEMLOOM_DUCKDB_MEMORY", "2GB")
-"""What DuckDB may use before it writes to disk."""
+"""The memory that DuckDB may use before it writes to disk."""
 _ROWS = 10_000
 
 
@@ -52,14 +52,14 @@ class Duck:
         self._stack.close()
 
     def run(
-        self, text: str, tables: Mapping[str, Columns], stems: Collection[str] | None = None
+        self, text: str, tables: Mapping[str, SqlTable], stems: Collection[str] | None = None
     ) -> Iterator[tuple[Any, ...]]:
         try:
             for name, columns in tables.items():
                 self._make(name, columns)
             narrowed = ""
             if stems is not None:
-                self._make("wanted", Columns({"stem": "STRING"}, [(stem,) for stem in stems]))
+                self._make("wanted", SqlTable({"stem": "STRING"}, [(stem,) for stem in stems]))
                 narrowed = " WHERE stem IN (SELECT stem FROM wanted)"
             self._database.execute(
                 f"CREATE OR REPLACE TEMP VIEW entries AS SELECT * FROM every_entry{narrowed}"
@@ -70,7 +70,7 @@ class Duck:
         except duckdb.Error as error:
             raise _trouble(error) from error
 
-    def _make(self, name: str, columns: Columns) -> None:
+    def _make(self, name: str, columns: SqlTable) -> None:
         made = ", ".join(f'"{column}" {kind}' for column, kind in columns.types.items())
         self._database.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({made})")
         if columns.rows:

@@ -1,11 +1,11 @@
-"""What adds up milliseconds: plain Python over the entries, or SQL on DuckDB or Spark over their Parquet."""
+"""The engines that add up milliseconds: Python over the entries, DuckDB or Spark over their Parquet."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from ..division.books import Books
 from ..division.usage import EntriesUsage, Usage
@@ -13,22 +13,21 @@ from ..log.export import export_parquet
 from ..tlog.disk import RealDisk
 from ..tlog.note import parse_vkey
 from ..tlog.reader import TileReader
-from .money_lock import ReadableLog, Sealed
+from .money_lock import CheckpointedLog, ReadableLog
 
 Engine = Literal["python", "duckdb", "spark"]
-ENGINES: tuple[Engine, ...] = get_args(Engine)
 FEW = 200_000
-"""Up to how many entries they are read as they are; beyond, a Parquet copy is kept beside the log."""
+"""The most entries that are read as they are; for more a Parquet copy is kept beside the log."""
 
 
 @contextmanager
 def usage_of(
     log: ReadableLog,
-    seal: Sealed,
+    seal: CheckpointedLog,
     engine: Engine | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Usage]:
-    """The usage of a log under a checkpoint; without `engine`, by how many entries there are.
+    """The usage of a log under a checkpoint; without `engine` the number of entries chooses one.
 
     SQL engines read `HOME/ledger/parquet`, which is brought up to the checkpoint first: `progress(done,
     total)` counts its entries. Raises VerificationFailed, OSError, LedgerError where an engine is not
@@ -38,21 +37,21 @@ def usage_of(
     if chosen == "python":
         yield EntriesUsage(seal.read)
         return
-    from .table import opened
+    from .sql_usage import sql_usage
 
-    with _parquet(log.home, log.vkey, seal, progress) as files, opened(chosen, files) as usage:
+    with _parquet(log.home, log.vkey, seal, progress) as files, sql_usage(chosen, files) as usage:
         yield usage
 
 
-def books_of(log: ReadableLog, seal: Sealed) -> Books:
-    """All entries of a log but the placements, by the engine that its size asks for."""
+def books_of(log: ReadableLog, seal: CheckpointedLog) -> Books:
+    """All entries of a log but the placements, read by the engine for its size."""
     with usage_of(log, seal) as usage:
         return usage.books
 
 
 @contextmanager
 def _parquet(
-    home: Path, vkey: str, seal: Sealed, progress: Callable[[int, int], None] | None
+    home: Path, vkey: str, seal: CheckpointedLog, progress: Callable[[int, int], None] | None
 ) -> Iterator[list[Path]]:
     """The files of a home's Parquet copy, which stays as it is while they are in use."""
     folder = home / "ledger" / "parquet"

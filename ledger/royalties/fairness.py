@@ -1,9 +1,9 @@
 """How evenly a period's time and income lie over holders, roles and stems, and what the rule itself favours.
 
-Time in play is a measure with a known bias: what sounds long earns more than what sounds short, whatever
-either did for the music. It is shown here, not hidden: what a placement earns, by the shape and the role of
-its stem. The Gini coefficient is that of C. Gini (1912) in the form of Sen (1973): 0 where all have the
-same, close to 1 where one has all. Whoever was in the vault and was not heard counts, with nothing.
+Time in play is a measure with a known bias: a long sound earns more than a short one, whatever either did for
+the music. The report shows it: the earnings of a placement, by the shape and the role of its stem. The Gini
+coefficient is that of C. Gini (1912) in the form of Sen (1973): 0 where all have the same, close to 1 where
+one has all. Whoever was in the vault and was not heard counts, with nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..division.division import Division
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A holder, a role or a stem. Of a holder `ms` is of stems by their part in the money of each."""
+    """A holder, a role or a stem. A holder's `ms` are those of stems, by the holder's part of their money."""
 
     id: str
     ms: int
@@ -30,8 +30,8 @@ class Member:
 class Spread:
     """How time and income lie over some members, which come by descending income, then id.
 
-    Ginis and shares are parts of one, rounded to six places. `top_tenth`: what of the income the tenth of the
-    members that earned most has, of ten members one.
+    Ginis and shares are parts of one, rounded to six places. `top_tenth`: the share of the income that went
+    to the tenth of the members that earned most, of ten members one.
     """
 
     members: tuple[Member, ...]
@@ -43,7 +43,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What one placement comes to, on average, of stems of a shape or a role. Micro-units and ms, exact."""
+    """The placements of stems of one shape or role, with exact averages. Micro-units and ms."""
 
     name: str
     placements: int
@@ -61,7 +61,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Fairness:
-    """Of one division. `shapes` and `roles_each` by descending earnings of a placement."""
+    """The report on one division. `shapes` and `roles_each` by descending earnings of a placement."""
 
     period: str
     currency: str
@@ -75,7 +75,7 @@ class Fairness:
 
     @property
     def bias(self) -> Fraction | None:
-        """How many times what a placement of a hit earns one of the longest-sounding shape does."""
+        """The earnings of a placement of the best-paid shape, as a multiple of those of a hit."""
         hit = next((each for each in self.shapes if each.name == "hit"), None)
         if hit is None or not hit.amount_each:
             return None
@@ -83,11 +83,10 @@ class Fairness:
 
 
 def fairness(books: Books, division: Division) -> Fairness:
-    """How a division lies over holders, roles and stems."""
+    """The report on a division."""
     own = division.period.text
-    placements = {
-        each.stem: sum(line.placements for line in each.lines if line.pool == own) for each in division.stems
-    }
+    own_lines = {each.stem: [line for line in each.lines if line.income_of == own] for each in division.stems}
+    placements = {stem: sum(line.placements for line in lines) for stem, lines in own_lines.items()}
     stems = {
         stem: Member(stem, 0, 0, 0) for stem, (index, _) in books.stems.items() if index <= division.last
     }
@@ -95,16 +94,15 @@ def fairness(books: Books, division: Division) -> Fairness:
         stems[each.stem] = Member(each.stem, each.ms, placements[each.stem], each.amount)
     role_of = {stem: books.stems[stem][1].role for stem in stems}
     shape_of = {stem: books.stems[stem][1].shape for stem in stems}
-    # What a placement earns is asked of those that the settlement counts, so without income that came late.
+    # Averages are over the placements that the settlement counts, so without income that came late.
     counted = [
-        replace(stems[each.stem], amount=sum(line.amount for line in each.lines if line.pool == own))
-        for each in division.stems
+        replace(stems[stem], amount=sum(line.amount for line in lines)) for stem, lines in own_lines.items()
     ]
     roles = _grouped(stems.values(), role_of)
     return Fairness(
         division.period.text,
         division.currency,
-        division.pool,
+        division.for_holders,
         division.total_ms,
         _spread(_holders(books, division)),
         _spread(roles),
@@ -125,7 +123,7 @@ def gini(values: Iterable[int]) -> Fraction:
 
 
 def lorenz(values: Iterable[int]) -> list[tuple[float, float]]:
-    """The points of the Lorenz curve: what part of the members, least first, has what part of it all."""
+    """The points of the Lorenz curve: a part of the members, least first, and their part of the whole."""
     ordered = sorted(values)
     whole, so_far = sum(ordered), 0
     points = [(0.0, 0.0)]
@@ -168,7 +166,7 @@ def _kinds(members: Sequence[Member]) -> tuple[Kind, ...]:
 
 
 def _holders(books: Books, division: Division) -> list[Member]:
-    """Time of a stem counts for its parties by their part of its money; rounded down."""
+    """A stem's time counts for each party by the party's part of the stem's money; rounded down."""
     ms = dict.fromkeys(books.holders, Fraction(0))
     placements, earned = dict.fromkeys(books.holders, 0), dict.fromkeys(books.holders, 0)
     for stem in division.stems:
@@ -178,7 +176,7 @@ def _holders(books: Books, division: Division) -> list[Member]:
                 parts[part.holder] = parts.get(part.holder, 0) + part.amount
             for holder, amount in parts.items():
                 earned[holder] = earned.get(holder, 0) + amount
-                if line.pool != division.period.text:
+                if line.income_of != division.period.text:
                     continue  # income that came late: its placements counted before
                 if line.amount:
                     ms[holder] = ms.get(holder, Fraction(0)) + Fraction(line.ms * amount, line.amount)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,12 +11,13 @@ from ..division.books import Entries, Read
 from ..entries.canonical import encode
 from ..errors import VerificationFailed
 from ..tlog.checkpoint import read_body
+from ..tlog.disk import locked
 from ..tlog.merkle import leaf_hash, root_from_leaves
 from ..tlog.tiles import TILE
 
 
 class ReadableLog(Protocol):
-    """What royalties read of a `ledger.log.Log`."""
+    """The part of `ledger.log.Log` that royalties read."""
 
     @property
     def home(self) -> Path: ...
@@ -36,8 +34,8 @@ class ReadableLog(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
-    """A log as one of its signed checkpoints has it."""
+class CheckpointedLog:
+    """A log as of one of its signed checkpoints."""
 
     size: int
     root: str
@@ -47,8 +45,8 @@ class Sealed:
     """Starts a pass over the entries under the checkpoint."""
 
 
-def sealed(log: ReadableLog) -> Sealed:
-    """The log as of now: what is appended later is not in it.
+def at_checkpoint(log: ReadableLog) -> CheckpointedLog:
+    """The log as of now, without later entries.
 
     The first pass over it hashes what it reads, and raises VerificationFailed where the entries are not those
     that the checkpoint was signed for. Later passes do not.
@@ -65,7 +63,7 @@ def sealed(log: ReadableLog) -> Sealed:
         else:
             yield from log.entries(0, body.size)
 
-    return Sealed(size=body.size, root=body.root.hex(), checkpoint=note, read=read)
+    return CheckpointedLog(size=body.size, root=body.root.hex(), checkpoint=note, read=read)
 
 
 def _hashed(entries: Entries, root: bytes) -> Entries:
@@ -87,18 +85,11 @@ def _hashed(entries: Entries, root: bytes) -> Entries:
         )
 
 
-@contextmanager
-def turn(home: Path) -> Iterator[None]:
+def money_lock(home: Path) -> AbstractContextManager[object]:
     """Hold the right to write money into the ledger of HOME, among all processes; waits for it.
 
     Without it two processes that settle one period at once could both find it not settled. The log has a
     lock of its own for each append; this one spans reading, dividing and appending. Freed by the system if
     the process dies.
     """
-    path = home / "ledger" / "royalties.lock"
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+    return locked(home / "ledger" / "royalties.lock", 0o644)

@@ -1,6 +1,6 @@
--- Every stem of every session in the windows, with the number of the session's sections it was heard in.
+-- Every stem of every session in the windows, with the number of the session's sections in which it was heard.
 --
--- entries, windows   as in usage.sql, with the words of placements; floor_ms: what a placement counts at the least
+-- entries, windows   as in usage.sql, with the words of placements; floor_ms: the least that a placement counts
 SELECT
     e.session,
     e.stem,

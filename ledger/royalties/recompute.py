@@ -22,7 +22,7 @@ from ..tlog.note import parse_vkey
 from ..tlog.reader import TileReader
 from ..tlog.source import source_of
 from ..verify.verify import verify
-from .money_lock import Sealed
+from .money_lock import CheckpointedLog
 from .statement import Statements
 from .statement_schema import Named, Names, Statement, to_bytes
 
@@ -54,8 +54,8 @@ def recompute(
 
     `place`: a copy of the log's folder `log/`, or of what it lies in, or a web address. `vkey`: the log's
     key as the caller knows it; without it the statement's own is believed. `kept`: a checkpoint that the log
-    must continue. What the ledger does not know is taken from the statement: names of others than the payee,
-    identifiers. `progress` hears of what is being done, how much of it is done, and of how much if known.
+    must continue. The statement itself gives what the ledger does not know: names of others than the payee,
+    identifiers. `progress` is told the step, how much of it is done, and of how much if known.
 
     Raises NotAsStated with the differences, VerificationFailed for a log that does not verify or does not
     continue a checkpoint, BadVkey, BadNote, NoLedger, LogUnreachable, OSError.
@@ -93,7 +93,7 @@ def recompute(
             yield index, decode(entry)
 
     progress("deriving the statement", 0, None)
-    seal = Sealed(size=under.size, root=under.root.hex(), checkpoint=said.checkpoint, read=read)
+    seal = CheckpointedLog(size=under.size, root=under.root.hex(), checkpoint=said.checkpoint, read=read)
     usage, names, who = EntriesUsage(read), _names(said), said.holder
     try:
         made = Statements(usage, seal, log.name, log.vkey, said.period, names, said.currency, who).of(who)
@@ -114,7 +114,7 @@ def _read(path: Path) -> bytes:
     with path.open("rb") as file:
         data = file.read(_LARGEST + 1)
     if len(data) > _LARGEST:
-        raise NotAsStated(f"{path} is no statement: it has more than {_LARGEST} bytes")
+        raise NotAsStated(f"{path} is not a statement: it has more than {_LARGEST} bytes")
     return data
 
 
@@ -123,7 +123,7 @@ def _parse(data: bytes, path: Path) -> Statement:
         said = msgspec.json.decode(data, type=Statement)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise NotAsStated(
-            f"{path} is no statement as 'stemloom royalty statement --out' writes it: {error}"
+            f"{path} is not a statement of 'stemloom royalty statement --out': {error}"
         ) from error
     if said.v != 2:
         raise NotAsStated(f"{path} is a statement of version {said.v}, and this version derives version 2")
@@ -160,7 +160,7 @@ def _names(said: Statement) -> Names:
 
 
 def _differences(said: Any, made: Any, at: str) -> Iterator[str]:
-    """Where a statement is another one than the ledger gives, a phrase each."""
+    """The differences between a statement and the one that the ledger gives, a phrase each."""
     if isinstance(said, dict) and isinstance(made, dict):
         for name in {**said, **made}:
             yield from _differences(said.get(name), made.get(name), f"{at}.{name}" if at else name)

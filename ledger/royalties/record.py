@@ -1,4 +1,4 @@
-"""Entries of money that a person writes: income, terms, payouts, and corrections of mistakes in them."""
+"""The entries of money that a person writes: income, terms, payouts, and corrections of mistakes in them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..clock import Clock, milliseconds_of
 from ..division.books import Books
-from ..division.errors import BadAmount, BadPeriod, BadTerms, NotAHolder, NotPayable
+from ..division.errors import BadAmount, BadPeriod, BadTerms, NotPayable
 from ..division.money import LARGEST, check_currency, coin, decimal_text, money_text
 from ..division.periods import Period
 from ..division.settlements import refuse_future, refuse_settled
@@ -17,20 +17,20 @@ from ..division.treasury import Treasury
 from ..division.usage import Usage
 from ..entries.entries import WHOLE_PPM, Correction, Entry, Income, Payout, Source, Terms
 from ..errors import NoSuchEntry
-from .balance import Balance, balances, payable
+from .balance import Balance, balances, check_holder, payable
 from .engines import Engine, books_of, usage_of
-from .money_lock import sealed, turn
+from .money_lock import at_checkpoint, money_lock
 
 if TYPE_CHECKING:
     from ..log.log import Log
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedIncome:
     """Income that was written.
 
-    `late_of`: the period settled before, whose late income it is; None if it was in time. `like`: the entry
-    before it of the same reference, period, source and currency, if there is one.
+    `late_of`: the settled period for which it came too late; None if it was in time. `like`: an earlier entry
+    of the same reference, period, source and currency, if there is one.
     """
 
     index: int
@@ -47,7 +47,7 @@ def record_income(
     period: Period | str,
     reference: str,
     clock: Clock | None = None,
-) -> Recorded:
+) -> RecordedIncome:
     """Append income of `amount` micro-units for `period`.
 
     Income of a period that was settled is late: the next settlement in its currency divides it. Raises
@@ -61,8 +61,8 @@ def record_income(
         raise BadAmount(f"income is more than 0 and at most {money_text(LARGEST, currency)}")
     _check_text(reference, "the reference of an income", "an invoice number")
     refuse_future(period, clock.now())
-    with turn(log.home):
-        books = books_of(log, sealed(log))
+    with money_lock(log.home):
+        books = books_of(log, at_checkpoint(log))
         late = late_of(books, period, currency)
         if late is None:
             refuse_settled(books, period, currency)
@@ -82,7 +82,7 @@ def record_income(
         for at, of, each in books.income
         if (each.reference, each.source, each.currency) == wanted and of.same_days(period)
     ]
-    return Recorded(index, entry, late, like[-1] if like else None)
+    return RecordedIncome(index, entry, late, like[-1] if like else None)
 
 
 def record_terms(
@@ -96,9 +96,8 @@ def record_terms(
 ) -> tuple[int, Terms]:
     """Append terms for periods that start at or after `effective`; gives their index and entry.
 
-    What is left out stays as it is in the terms in force at that time. Raises BadTerms for shares beyond
-    the whole, and for terms that reach back: to before they are written, or to the start of a period that was
-    settled.
+    Arguments left out are taken from the terms in force at that time. Raises BadTerms for shares beyond the
+    whole, and for terms that reach back: to before they are written, or to the start of a settled period.
     """
     clock = clock or log.clock
     try:
@@ -114,21 +113,21 @@ def record_terms(
         raise BadTerms(f"a threshold is 0 to {decimal_text(LARGEST)}")
     if strange := set(pool_ppm or {}) - set(SOURCES):
         raise BadTerms(f"there is no source {', '.join(sorted(strange))}; there are {', '.join(SOURCES)}")
-    with turn(log.home):
+    with money_lock(log.home):
         now = clock.now()
         if effective < now:
             raise BadTerms(
                 f"terms cannot take effect before they are written, and today is {now[:10]}: what was heard "
                 "and came in before went by those that held then"
             )
-        books = books_of(log, sealed(log))
+        books = books_of(log, at_checkpoint(log))
         _refuse_reaching_back(books, effective)
         before = in_force(books, day, books.size - 1)
         given = pool_ppm or {}
         entry = Terms(
             time=now,
             effective=effective,
-            pool_ppm=tuple((source, given.get(source, before.pool_ppm(source))) for source in SOURCES),
+            pool_ppm=tuple((source, given.get(source, before.holders_ppm(source))) for source in SOURCES),
             master_ppm=before.terms.master_ppm if master_ppm is None else master_ppm,
             threshold=before.terms.threshold if threshold is None else threshold,
         )
@@ -137,7 +136,7 @@ def record_terms(
 
 
 @dataclass(frozen=True, slots=True)
-class Paid:
+class RecordedPayout:
     """A payout that was written, and the holder's balance before it."""
 
     index: int
@@ -155,12 +154,12 @@ def record_payouts(
     below_threshold: bool = False,
     clock: Clock | None = None,
     engine: Engine | None = None,
-) -> tuple[Paid, ...]:
+) -> tuple[RecordedPayout, ...]:
     """Write down that `holder`, or everybody who is due, was paid; all or nobody.
 
-    `amount`: micro-units, for one holder alone; without it what is payable (`balance.payable`). `reference`:
-    what the payment can be found by, such as a bank's. `below_threshold`: pay one holder though less is due
-    than the terms' threshold.
+    `amount`: micro-units, for one holder alone; without it all that is payable (`balance.payable`).
+    `reference`: a text by which the payment can be found, such as a bank's. `below_threshold`: pay one holder
+    though less is due than the terms' threshold.
     Raises NotAHolder, NotPayable for more than the balance or less than the threshold, BadAmount,
     UnknownCurrency, VerificationFailed if a settlement does not follow from the ledger.
     """
@@ -175,11 +174,11 @@ def record_payouts(
             f"{money_text(coin(currency), currency)}"
         )
     today = clock.now()[:10]
-    with turn(log.home):
-        seal = sealed(log)
+    with money_lock(log.home):
+        seal = at_checkpoint(log)
         with usage_of(log, seal, engine) as usage:
-            if holder is not None and holder not in usage.books.holders:
-                raise NotAHolder(f"the ledger has no holder {holder}; see 'stemloom vault holder list'")
+            if holder is not None:
+                check_holder(usage.books, holder)
             found = [each for each in balances(usage, seal.size, today, holder) if each.currency == currency]
         due: list[tuple[Balance, int]]
         if holder is None:
@@ -188,7 +187,7 @@ def record_payouts(
             due = [(each, _due(each, amount, below_threshold)) for each in found]
         if not due:
             raise NotPayable(
-                f"nobody is due anything in {currency}, as far as the terms pay it out"
+                f"nobody has a balance in {currency} that the terms pay out"
                 if holder is None
                 else f"this holder has no balance in {currency}"
             )
@@ -197,24 +196,23 @@ def record_payouts(
             for each, sum_ in due
         ]
         indices = log.append(entries)
-    return tuple(
-        Paid(index, entry, each) for index, entry, (each, _) in zip(indices, entries, due, strict=True)
-    )
+    written = zip(indices, entries, due, strict=True)
+    return tuple(RecordedPayout(index, entry, each) for index, entry, (each, _) in written)
 
 
 def _due(balance: Balance, amount: int | None, below_threshold: bool) -> int:
-    """What one holder is paid."""
+    """The amount that one holder is paid."""
     closing, currency = balance.closing, balance.currency
     wanted = amount if amount is not None else balance.payable or payable(closing, currency, 0)
     if wanted > closing or not wanted:
         raise NotPayable(
             f"the balance is {money_text(closing, currency)}"
-            + (f", and {money_text(wanted, currency)} is more" if wanted else ": nothing can be paid of it")
+            + (f", and {money_text(wanted, currency)} is more" if wanted else ": nothing can be paid")
         )
     if not balance.payable and not below_threshold:
         raise NotPayable(
-            f"the balance of {money_text(closing, currency)} is below what the terms pay out; if it is to be "
-            "paid all the same, add --below-threshold"
+            f"the balance of {money_text(closing, currency)} is below the least amount that the terms pay "
+            "out; add --below-threshold to pay it all the same"
         )
     return wanted
 
@@ -224,22 +222,22 @@ def record_correction(
 ) -> tuple[int, Correction, int]:
     """Write that the income or payout at an index should have been `to` micro-units; 0 for nothing.
 
-    What was settled already stays; the next settlement in the currency has the difference. `overpaid`: a
-    payout was of more than the holder's balance, which is below nothing then. Gives the index and the entry,
-    and what it was until now. Raises NoSuchEntry, BadAmount where it is that already, AlreadySettled for
-    income of a period of which a part was settled without it, NotPayable.
+    A settlement stays as it is; the next one in the currency takes in the difference. `overpaid`: a payout
+    was of more than the holder's balance, which falls below 0. Gives the index, the entry and the amount
+    until now. Raises NoSuchEntry, BadAmount where the amount is `to` already, AlreadySettled for income of a
+    period of which a part was settled without it, NotPayable.
     """
     clock = clock or log.clock
     _check_text(reason, "the reason of a correction", "what was mistaken")
     if not 0 <= to <= LARGEST:
         raise BadAmount(f"an amount is 0 to {decimal_text(LARGEST)}")
-    with turn(log.home):
-        seal = sealed(log)
+    with money_lock(log.home):
+        seal = at_checkpoint(log)
         books = books_of(log, seal)
         entry = _money_at(books, corrects)
         before = books.money(corrects, entry.amount, books.size)
         if to == before:
-            raise BadAmount(f"entry {corrects} is of {money_text(before, entry.currency)} already")
+            raise BadAmount(f"the amount of entry {corrects} is {money_text(before, entry.currency)} already")
         if isinstance(entry, Income) and to > before:
             period = Period.parse(entry.period)
             if not late_of(books, period, entry.currency):
@@ -258,9 +256,8 @@ def _refuse_overpaid(usage: Usage, size: int, today: str, entry: Payout, more: i
     closing = sum(each.closing for each in found if each.currency == entry.currency)
     if more > closing:
         raise NotPayable(
-            f"the balance is {money_text(closing, entry.currency)}, less than the "
-            f"{money_text(more, entry.currency)} that this takes of it; if so much was paid all the same, "
-            "add --overpaid"
+            f"the balance is {money_text(closing, entry.currency)}, and this correction takes "
+            f"{money_text(more, entry.currency)} of it; if that much was paid, add --overpaid"
         )
 
 
@@ -269,11 +266,13 @@ def _money_at(books: Books, index: int) -> Income | Payout:
     for at, entry in (*money, *books.payouts):
         if at == index and isinstance(entry, Income | Payout):
             return entry
-    raise NoSuchEntry(f"entry {index} is no income and no payout; see 'stemloom ledger show --kind income'")
+    raise NoSuchEntry(
+        f"entry {index} is neither income nor a payout; see 'stemloom ledger show --kind income'"
+    )
 
 
 def late_of(books: Books, period: Period, currency: str) -> str | None:
-    """The settled period that income of `period` comes too late for, if all of it lies in one."""
+    """The settled period for which income of `period` comes too late, if one contains all of it."""
     for _, settled, entry in books.settlements:
         if entry.currency == currency and settled.covers(period):
             return entry.period
@@ -286,14 +285,14 @@ def _check_text(text: str, what: str, such_as: str) -> None:
 
 
 def _refuse_flood(books: Books, amount: int, currency: str) -> None:
-    """Income that no settlement could hold would be stuck: refuse what makes the unsettled sum too large."""
+    """Raise BadAmount for income that makes the unsettled sum larger than one settlement can hold."""
     settled = [period for _, period, entry in books.settlements if entry.currency == currency]
     unsettled = sum(
         books.money(index, entry.amount, books.size)
         for index, of, entry in books.income
         if entry.currency == currency and not any(done.covers(of) for done in settled)
     )
-    late = Treasury(books).waiting(books.size - 1)
+    late = Treasury(books).late_money(books.size - 1)
     unsettled += sum(each.gross for each in late if each.currency == currency)
     if unsettled + amount > LARGEST:
         raise BadAmount(

@@ -1,4 +1,4 @@
--- In how many sessions each stem was heard.
+-- The number of sessions in which each stem was heard.
 --
 -- entries, windows   as in usage.sql
 SELECT

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..clock import Clock
 from ..division.division import Division, divide_period
-from ..division.errors import (
-    NothingHeard,
-)
+from ..division.errors import NothingHeard
 from ..division.money import check_currency, money_text
 from ..division.periods import Period
 from ..division.settlements import only_currency, refuse_future, refuse_settled, refuse_unfinished
@@ -18,14 +16,14 @@ from ..entries import canonical
 from ..entries.entries import Settlement
 from ..errors import VerificationFailed
 from .engines import Engine, usage_of
-from .money_lock import sealed, turn
+from .money_lock import at_checkpoint, money_lock
 
 if TYPE_CHECKING:
     from ..log.log import Log
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class SettledPeriod:
     """A division and the ledger entry that seals it."""
 
     index: int
@@ -76,15 +74,15 @@ def settle(
     unallocated: bool = False,
     progress: Callable[[int, int], None] | None = None,
     engine: Engine | None = None,
-) -> Settled:
+) -> SettledPeriod:
     """Divide the income of `period` by the milliseconds in play, and append the settlement.
 
-    A settlement cannot be undone, so what is rarely meant has to be said. `early`: settle a period that has
-    begun and is not over; what is logged in it after that counts in the next settlement. `unallocated`:
-    settle a period in which nothing was heard; its whole pool stays nobody's. `currency` may be left out if
-    the period has income in one alone. `engine`: what adds up the milliseconds (`engines.py`). Nothing is
-    appended unless the whole ledger verifies. Raises BadPeriod, NotOver, UnknownCurrency,
-    SeveralCurrencies, AlreadySettled, NothingToSettle, NothingHeard, VerificationFailed, LedgerError.
+    A settlement cannot be undone, so an unusual one must be asked for. `early`: settle a period that has
+    begun and is not over; later placements in it count in the next settlement. `unallocated`: settle a period
+    in which nothing was heard; all its income stays unallocated. `currency` may be left out if the period has
+    income in one alone. `engine`: adds up the milliseconds (`engines.py`). Nothing is appended unless the
+    whole ledger verifies. Raises BadPeriod, NotOver, UnknownCurrency, SeveralCurrencies, AlreadySettled,
+    NothingToSettle, NothingHeard, VerificationFailed, LedgerError.
     """
     from ..verify.verify import verify
 
@@ -95,15 +93,15 @@ def settle(
     refuse_future(period, clock.now())
     if not early:
         refuse_unfinished(period, clock.now())
-    with turn(log.home):
+    with money_lock(log.home):
         report = verify(log.home, progress=progress)
         if not report.ok:
             raise VerificationFailed(
                 f"the ledger does not verify, so nothing was settled: {report.problems[0].detail}; "
                 "see 'stemloom ledger verify'"
             )
-        log.append(())  # what processes that died have heard and acknowledged is counted too
-        seal = sealed(log)
+        log.append(())  # the placements of processes that died count too
+        seal = at_checkpoint(log)
         with usage_of(log, seal, engine) as usage:
             books = usage.books
             if currency is None:
@@ -114,13 +112,13 @@ def settle(
             within = any(period.start < each.effective < period.end for _, each in books.terms)
         if division.unallocated and not unallocated:
             raise NothingHeard(
-                f"nothing was heard in {' or '.join(division.unheard)}, so "
+                f"nothing was heard in {' or '.join(division.unearned_periods)}, so "
                 f"{money_text(division.unallocated, currency)} would stay unallocated for good; nothing was "
                 "settled: if that is meant, add --unallocated"
             )
         entry = settlement_entry(division, seal.root, clock.now())
         (index,) = log.append((entry,))
-    return Settled(index, entry, division, within)
+    return SettledPeriod(index, entry, division, within)
 
 
 def settlement_entry(division: Division, root: str, time: str) -> Settlement:
@@ -133,7 +131,7 @@ def settlement_entry(division: Division, root: str, time: str) -> Settlement:
         last=division.last,
         root=root,
         gross=division.gross,
-        pool=division.pool,
+        pool=division.for_holders,
         total_ms=division.total_ms,
         unallocated=division.unallocated,
         stems=canonical.digest(division.settled_stems),

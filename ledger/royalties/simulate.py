@@ -1,10 +1,9 @@
-"""What other rules would do to a period's income: numbers for each holder and role, before anybody votes.
+"""A period's income divided by other rules: numbers for each holder and role, before anybody votes.
 
 - strict-ms: the rule of the settlement; a stem earns by its milliseconds in play
 - per-session: each listener pays for what they heard; every session has an equal part of the pool, divided by
   milliseconds within it
-- section-presence: a stem earns by the sections it was heard in, however long it sounded there; one for each
-  section of a session
+- section-presence: a stem earns by the number of sections, counted session by session, in which it was heard
 - floor:N: as strict-ms, but a placement counts for N milliseconds at the least
 """
 
@@ -16,18 +15,18 @@ from dataclasses import dataclass
 from functools import partial
 
 from ..division.divide import largest_remainder
-from ..division.division import Division, divide, heard_of
+from ..division.division import Division, divide, time_in_play_of
 from ..division.errors import BadRule
 from ..division.periods import Period
 from ..division.treasury import Treasury
-from ..division.usage import Heard, Played, Usage
+from ..division.usage import Played, TimeInPlay, Usage
 
 STRICT = "strict-ms"
 RULES = (STRICT, "per-session", "section-presence", "floor:N")
 LONGEST_FLOOR = 3_600_000
 """An hour, in ms."""
 
-_OfPool = Callable[[int], Mapping[str, int]]
+_OfIncome = Callable[[int], Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Simulated:
         return {each.holder: each.master + each.publishing for each in self.division.settled_holders}
 
     def by_role(self, roles: Mapping[str, str]) -> dict[str, int]:
-        """Micro-units by role. `roles`: of each stem."""
+        """Micro-units by role. `roles`: the role of each stem."""
         sums: dict[str, int] = {}
         for each in self.division.stems:
             sums[roles[each.stem]] = sums.get(roles[each.stem], 0) + each.amount
@@ -54,28 +53,28 @@ def simulate(
 ) -> tuple[Simulated, ...]:
     """Divide the income of `period` by each of `rules`, from entries 0 to `last`; nothing is written.
 
-    Where the period was settled, `last` is the settlement's for the numbers that it gave. Raises BadRule,
+    For the numbers of a settled period, give the `last` of its settlement. Raises BadRule,
     NothingToSettle, VerificationFailed.
     """
     funds = Treasury(usage.books).funds(period, currency, last)
-    (heard,) = heard_of(usage, [funds])
+    (heard,) = time_in_play_of(usage, [funds])
     made = []
     for rule in rules:
         floor = _floor(rule)
-        parted = None
+        other = None
         if rule != STRICT:
             # A stem that is not in the books stops `divide` before its session could count.
             rules_ = [
-                _parted(rule, found, list(usage.played(pool.windows, floor)))
-                for pool, found in zip(funds.pools, heard, strict=True)
+                _parted(rule, found, list(usage.played(income.windows, floor)))
+                for income, found in zip(funds.divided_income, heard, strict=True)
             ]
-            parted = partial(_part, rules_)
-        made.append(Simulated(rule, divide(usage.books, funds, heard, parted)))
+            other = partial(_part, rules_)
+        made.append(Simulated(rule, divide(usage.books, funds, heard, other)))
     return tuple(made)
 
 
-def _part(pools: Sequence[_OfPool], number: int, amount: int) -> Mapping[str, int]:
-    return pools[number](amount)
+def _part(incomes: Sequence[_OfIncome], number: int, amount: int) -> Mapping[str, int]:
+    return incomes[number](amount)
 
 
 def check_rule(rule: str) -> str:
@@ -94,7 +93,7 @@ def _floor(rule: str) -> int:
     return 0
 
 
-def _parted(rule: str, heard: Sequence[Heard], played: Sequence[Played]) -> _OfPool:
+def _parted(rule: str, heard: Sequence[TimeInPlay], played: Sequence[Played]) -> _OfIncome:
     if rule == "per-session":
         return lambda amount: _per_session(amount, played)
     weights = dict.fromkeys((each.stem for each in heard), 0)

@@ -1,4 +1,4 @@
-"""Spark, for `table.py`: on a cluster where one is set up, else on all cores of this machine."""
+"""Spark, for `sql_usage.py`: on a cluster where one is set up, else on all cores of this machine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from ..errors import LedgerError
-from .columns import Columns
+from .sql_table import SqlTable
 
 
 class Spark:
@@ -53,14 +53,14 @@ class Spark:
             self._session.stop()
 
     def run(
-        self, text: str, tables: Mapping[str, Columns], stems: Collection[str] | None = None
+        self, text: str, tables: Mapping[str, SqlTable], stems: Collection[str] | None = None
     ) -> Iterator[tuple[Any, ...]]:
         narrowed = ""
         try:
             for name, columns in tables.items():
                 self._make(name, columns)
             if stems is not None:
-                self._make("wanted", Columns({"stem": "STRING"}, [(stem,) for stem in stems]))
+                self._make("wanted", SqlTable({"stem": "STRING"}, [(stem,) for stem in stems]))
                 narrowed = " WHERE stem IN (SELECT stem FROM wanted)"
             self._session.sql(f"CREATE OR REPLACE TEMP VIEW entries AS SELECT * FROM every_entry{narrowed}")
             for row in self._session.sql(text).toLocalIterator():
@@ -68,7 +68,7 @@ class Spark:
         except Exception as error:
             raise LedgerError(f"Spark cannot add up the ledger's Parquet: {_first_line(error)}") from error
 
-    def _make(self, name: str, columns: Columns) -> None:
+    def _make(self, name: str, columns: SqlTable) -> None:
         schema = ", ".join(f"`{column}` {kind}" for column, kind in columns.types.items())
         self._session.createDataFrame(list(columns.rows), schema).createOrReplaceTempView(name)
 

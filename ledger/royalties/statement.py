@@ -7,39 +7,37 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from ..division.books import Books
-from ..division.divide import ROUNDING
-from ..division.division import Division, Line, Part, rederive, unheard
-from ..division.errors import NotAHolder, NotSettled, SeveralCurrencies
+from ..division.division import DividedLine, Division, ShareAmount, rederive, silent_stem
+from ..division.errors import NotSettled, SeveralCurrencies
 from ..division.funds import IncomeLine
 from ..division.money import check_currency
 from ..division.periods import Period
 from ..division.treasury import Treasury
 from ..division.usage import Amount, StemUse, Usage
-from ..division.windows import Window
+from ..division.windows import PlacementWindow
 from ..entries.entries import Consent, Settlement, Standing
 from ..entries.signing import commitment
 from ..errors import VerificationFailed
-from .balance import payable, payments, still_frozen, withdrawn
+from .balance import check_holder, frozen_part, payable, payments, withdrawn
 from .engines import Engine, usage_of
-from .money_lock import ReadableLog, Sealed, sealed
+from .money_lock import CheckpointedLog, ReadableLog, at_checkpoint
+from .recompute_steps import ROUNDING, recompute_steps
 from .statement_schema import (
     Cleared,
     Frozen,
-    Heard,
-    LineStatement,
     Names,
-    Paid,
     PartyShare,
     Payee,
-    Received,
     SettledAt,
     Side,
-    Since,
+    SinceSettlement,
     SourceIncome,
     Statement,
-    StemStatement,
+    StatementLine,
+    StatementStem,
     TermsUsed,
-    Used,
+    UsedAt,
+    UseTotal,
 )
 
 
@@ -52,7 +50,7 @@ def statement(
     engine: Engine | None = None,
 ) -> Statement:
     """The statement of one `holder` (full id) from a log as of now. Raises as `Statements` does."""
-    seal = sealed(log)
+    seal = at_checkpoint(log)
     with usage_of(log, seal, engine) as usage:
         return Statements(usage, seal, log.origin, log.vkey, period, names, currency, holder).of(holder)
 
@@ -63,7 +61,7 @@ class Statements:
     def __init__(
         self,
         usage: Usage,
-        seal: Sealed,
+        seal: CheckpointedLog,
         origin: str,
         vkey: str,
         period: Period | str,
@@ -81,14 +79,14 @@ class Statements:
         self._books = books = usage.books
         self._seal, self._origin, self._vkey, self._names = seal, origin, vkey, names
         if only is not None:
-            self._refuse_stranger(only)
+            check_holder(books, only)
         self._index, period, self._entry = _settlement(books, period, currency)
         entry = self._entry
         earlier = books.settled_before(entry.currency, self._index - 1)
         self._before = max((index for index, _, _ in earlier), default=-1)
         settled = [*((of, each) for _, of, each in earlier), (period, entry)]
         uncounted = Treasury(books).uncounted(period, entry.currency, seal.size - 1)
-        (late,) = usage.heard([[uncounted]])
+        (late,) = usage.time_in_play([[uncounted]])
         self._late: dict[str, int] = {}
         for each in late:
             self._late[each.stem] = self._late.get(each.stem, 0) + each.ms
@@ -98,25 +96,25 @@ class Statements:
         self._gone = self._earned_by_withdrawn()
         self._stems = self._stems_by_holder()
         wanted = None if only is None else set(self._stems.get(only, ()))
-        self._uses = usage.uses(Window(period, -1, entry.last), wanted)
+        self._uses = usage.uses(PlacementWindow(period, -1, entry.last), wanted)
         self._opening = self._earned(self._divisions[:-1])
         self._income = tuple(_source(line) for line in self._division.funds.income)
         self._late_ms = self._division.late_ms
-        self._how = _how(entry, self._index, self._division)
+        self._steps = recompute_steps(entry, self._index, self._division)
 
     @property
     def holders(self) -> list[str]:
-        """Whoever has a part in a stem, or was given something before; by id."""
+        """The ids of those who have a share of a stem, or earned something before."""
         return sorted({*self._stems, *self._opening})
 
     @property
     def currency(self) -> str:
-        """Of the settlement."""
+        """The currency of the settlement."""
         return self._entry.currency
 
     def of(self, holder: str) -> Statement:
         """The statement of a holder (full id). Raises NotAHolder, VerificationFailed."""
-        self._refuse_stranger(holder)
+        check_holder(self._books, holder)
         books, division, entry = self._books, self._division, self._entry
         ours = self._stems.get(holder, ())
         stems = [self._stem(holder, stem) for stem in ours]
@@ -157,12 +155,12 @@ class Statements:
             not_given=division.funds.not_given,
             carried_in=division.funds.carried_in,
             carried_out=division.funds.carried_out,
-            pool=division.pool,
+            pool=division.for_holders,
             unallocated=division.unallocated,
             total_ms=division.total_ms,
             late_ms=self._late_ms,
             ms=sum(each.ms for each in stems),
-            since=Since(
+            since=SinceSettlement(
                 ms=sum(self._late.get(stem, 0) for stem in ours),
                 total_ms=sum(self._late.values()),
                 paid=sum(each.amount for each in since),
@@ -173,33 +171,20 @@ class Statements:
             accrued=accrued,
             adjusted=adjusted,
             amount=accrued + adjusted,
-            payments=tuple(
-                Paid(
-                    index=each.index,
-                    time=each.time,
-                    amount=each.amount,
-                    reference=each.text,
-                    corrects=each.corrects,
-                )
-                for each in paid
-            ),
+            payments=tuple(paid),
             paid=out,
             closing=closing,
             payable=payable(closing, entry.currency, division.funds.terms.terms.threshold),
-            frozen=still_frozen(frozen, closing),
+            frozen=frozen_part(frozen, closing),
             stems=tuple(stems),
             rounding=ROUNDING,
-            recompute=self._how,
+            recompute=self._steps,
         )
 
-    def _refuse_stranger(self, holder: str) -> None:
-        if holder not in self._books.holders:
-            raise NotAHolder(f"the ledger has no holder {holder}; see 'stemloom vault holder list'")
-
     def _stems_by_holder(self) -> dict[str, list[str]]:
-        """Stems that each brought in or has a share of, by the splits that the settlement went by.
+        """By holder, the stems that each brought in or has a share of, under the splits of the settlement.
 
-        And those that are withdrawn and had earned them something before.
+        Withdrawn stems that earned a holder something before are among them.
         """
         books, division = self._books, self._division
         found: dict[str, set[str]] = {}
@@ -221,7 +206,7 @@ class Statements:
         return {holder: sorted(stems) for holder, stems in found.items()}
 
     def _earned_by_withdrawn(self) -> dict[str, dict[str, int]]:
-        """What each stem that is withdrawn has earned, up to this settlement, by holder."""
+        """By withdrawn stem and holder, the earnings up to this settlement."""
         found: dict[str, dict[str, int]] = {
             stem: {}
             for stem in self._books.stems
@@ -237,16 +222,16 @@ class Statements:
 
     @staticmethod
     def _earned(divisions: Sequence[Division]) -> dict[str, int]:
-        """What divisions gave, by holder."""
+        """The amounts of divisions, by holder."""
         sums: dict[str, int] = {}
         for division in divisions:
             for each in division.settled_holders:
                 sums[each.holder] = sums.get(each.holder, 0) + each.master + each.publishing
         return sums
 
-    def _stem(self, holder: str, stem: str) -> StemStatement:
+    def _stem(self, holder: str, stem: str) -> StatementStem:
         books, entry, period = self._books, self._entry, self._division.period.text
-        divided = self._divided.get(stem) or unheard(books, stem, self._division)
+        divided = self._divided.get(stem) or silent_stem(books, stem, self._division)
         use = self._uses.get(stem) or StemUse()
         _, of = books.stems[stem]
         lines = tuple(_line(line, holder, period, self._names) for line in divided.lines)
@@ -256,7 +241,7 @@ class Statements:
                 f"{stem} was settled with {sum(line.ms for line in own)} ms, and its placements sum to "
                 f"{use.whole.ms} ms"
             )
-        return StemStatement(
+        return StatementStem(
             stem=stem,
             title=of.title,
             role=of.role,
@@ -272,8 +257,8 @@ class Statements:
             by_section=_used(use.by_section),
             by_role=_used(use.by_role),
             by_day=tuple(sorted(_used(use.by_day), key=lambda each: each.name)),
-            first_use=None if use.first is None else Heard(time=use.first[0], index=use.first[1]),
-            last_use=None if use.last is None else Heard(time=use.last[0], index=use.last[1]),
+            first_use=None if use.first is None else UsedAt(time=use.first[0], index=use.first[1]),
+            last_use=None if use.last is None else UsedAt(time=use.last[0], index=use.last[1]),
             late_ms=sum(line.ms for line in lines if line.late and line.pool == period),
             amount=divided.amount,
             lines=lines,
@@ -309,10 +294,10 @@ def _settlement(books: Books, period: Period, currency: str | None) -> tuple[int
     return found[0]
 
 
-def _line(line: Line, holder: str, period: str, names: Names) -> LineStatement:
-    master, publishing = line.of(holder)
-    return LineStatement(
-        pool=line.pool,
+def _line(line: DividedLine, holder: str, period: str, names: Names) -> StatementLine:
+    master, publishing = line.earned_by(holder)
+    return StatementLine(
+        pool=line.income_of,
         period=line.period,
         late=line.period != period,
         splits_entry=line.splits,
@@ -332,19 +317,10 @@ def _source(line: IncomeLine) -> SourceIncome:
         source=line.source,
         late_of=line.late_of,
         gross=line.gross,
-        deducted=line.gross - line.pool,
-        pool=line.pool,
-        pool_ppm=line.pool_ppm,
-        entries=tuple(
-            Received(
-                index=each.index,
-                period=each.period,
-                amount=each.amount,
-                reference=each.text,
-                corrects=each.corrects,
-            )
-            for each in line.items
-        ),
+        deducted=line.gross - line.for_holders,
+        pool=line.for_holders,
+        pool_ppm=line.holders_ppm,
+        entries=line.items,
     )
 
 
@@ -365,15 +341,15 @@ def consents_in_force(books: Books, stem: str, time: str, last: int) -> tuple[Cl
     )
 
 
-def _used(amounts: Mapping[str, Amount]) -> tuple[Used, ...]:
+def _used(amounts: Mapping[str, Amount]) -> tuple[UseTotal, ...]:
     """Longest first, then by name."""
     return tuple(
-        Used(name=name, ms=amount.ms, placements=amount.placements)
+        UseTotal(name=name, ms=amount.ms, placements=amount.placements)
         for name, amount in sorted(amounts.items(), key=lambda each: (-each[1].ms, each[0]))
     )
 
 
-def _side(parts: tuple[Part, ...], names: Names) -> Side:
+def _side(parts: tuple[ShareAmount, ...], names: Names) -> Side:
     return Side(
         amount=sum(part.amount for part in parts),
         shares=tuple(
@@ -419,41 +395,7 @@ def _terms(division: Division) -> TermsUsed:
     return TermsUsed(
         index=used.index,
         effective=None if used.index is None else used.terms.effective,
-        pool_ppm={line.source: line.pool_ppm for line in division.funds.income if line.late_of is None},
+        pool_ppm={line.source: line.holders_ppm for line in division.funds.income if line.late_of is None},
         master_ppm=used.terms.master_ppm,
         threshold=used.terms.threshold,
-    )
-
-
-def _how(entry: Settlement, index: int, division: Division) -> tuple[str, ...]:
-    """Steps that lead from the log to the numbers, for a person or a program that trusts nothing else."""
-    funds = division.funds
-    start, end, late = division.period.start, division.period.end, division.late_ms
-    too_late = f", and over those of periods settled before that no settlement has counted ({late} ms)"
-    own = funds.pools[0].amount
-    share = sum(line.pool for line in funds.income if line.late_of is None)
-    others = "".join(
-        f" {each.amount} micro-units came late for {each.period.text} and are divided in the same way by all "
-        "that was heard in that period."
-        for each in funds.pools[1:]
-    )
-    for_others = (
-        f", and with {own - share:+} for what other settled periods were given and are not worth any more, "
-        f"or are worth again, it is {own} micro-units"
-    )
-    return (
-        "With the JSON file of this statement and a copy of the ledger's folder log/, or the address where "
-        "it is published: 'stemloom royalty recompute STATEMENT.json --log LOG --vkey KEY' hashes every "
-        f"entry again, derives the settlement at entry {index} and every number of this statement anew, and "
-        "fails on a difference of one micro-unit. KEY is your own copy of the ledger's key; --kept "
-        "CHECKPOINT shows that the log goes on from a checkpoint that you kept.",
-        f"By hand: in entries {entry.first} to {entry.last}, add up the ms of each stem over the placements "
-        f"that start at {start} or later and before {end}{too_late if late else ''}. Together they are "
-        f"{entry.total_ms} ms.",
-        f"Add up the income in {entry.currency} for periods within {entry.period}, with its corrections. Of "
-        "each source the terms' share goes to the pool; what is kept back is rounded down. That is "
-        f"{share} micro-units{for_others if own != share else ''}.",
-        "Divide the pool over the stems by their ms; a stem's amount over its lines by their ms, a line "
-        "being what was heard in one period under the same shares; each line's amount into master and "
-        f"publishing by the terms, and each side over its shares, by the rounding rule.{others}",
     )

@@ -1,4 +1,4 @@
-"""A holder's statement for a period as a file: its fields, and what each of them means."""
+"""A holder's statement for a period as a file: its fields and their meaning."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import msgspec
 
+from ..division.funds import IncomeItem
 from ..entries.entries import Source
+from .balance import Payment
 
 
 class Named(NamedTuple):
@@ -30,7 +32,7 @@ class _Record(msgspec.Struct, frozen=True, kw_only=True):
 class Payee(_Record, frozen=True, kw_only=True):
     """Who is paid. The ledger holds SHA-256 commitments of names; `name_salt` opens this one.
 
-    ISNI and IPI are what the operator knows of the holder; the ledger says nothing of them.
+    The operator knows ISNI and IPI; they are not in the ledger.
     """
 
     holder: str
@@ -50,11 +52,11 @@ class SettledAt(_Record, frozen=True, kw_only=True):
     time: str
 
 
-class Since(_Record, frozen=True, kw_only=True):
-    """What entered the ledger after the settlement, up to `checkpoint`.
+class SinceSettlement(_Record, frozen=True, kw_only=True):
+    """Entries after the settlement, up to `checkpoint`.
 
-    Milliseconds heard in the period, which the next settlement counts as late: `ms` is of the statement's
-    stems, `total_ms` of all. `paid`: to the holder, in micro-units.
+    Milliseconds in play in the period, which the next settlement counts as late: `ms` of the statement's
+    stems, `total_ms` of all stems. `paid`: to the holder, in micro-units.
     """
 
     ms: int
@@ -63,7 +65,7 @@ class Since(_Record, frozen=True, kw_only=True):
 
 
 class TermsUsed(_Record, frozen=True, kw_only=True):
-    """Terms of the period; `index` is null where the ledger held none and the default applied."""
+    """Terms of the period; `index` is None where the ledger held none and the default applied."""
 
     index: int | None
     effective: str | None
@@ -72,22 +74,11 @@ class TermsUsed(_Record, frozen=True, kw_only=True):
     threshold: int
 
 
-class Received(_Record, frozen=True, kw_only=True):
-    """One income entry, or a correction of one (`corrects`); `reference` is what its recorder wrote."""
-
-    index: int
-    period: str
-    amount: int
-    reference: str
-    corrects: int | None
-
-
 class SourceIncome(_Record, frozen=True, kw_only=True):
     """Income from one source: `gross == deducted + pool`, and the amounts of `entries` sum to `gross`.
 
-    Where it is negative, more was settled before than came in.
-
-    `late_of`: the settled period it is of, where it came too late for that; null for income of the period.
+    It is negative where more was settled before than came in. `late_of`: the settled period for which it came
+    too late; None for income of the statement's own period.
     """
 
     source: Source
@@ -96,28 +87,18 @@ class SourceIncome(_Record, frozen=True, kw_only=True):
     deducted: int
     pool: int
     pool_ppm: int
-    entries: tuple[Received, ...]
+    entries: tuple[IncomeItem, ...]
 
 
-class Paid(_Record, frozen=True, kw_only=True):
-    """One payout since the settlement before, or a correction of one (`corrects`)."""
-
-    index: int
-    time: str
-    amount: int
-    reference: str
-    corrects: int | None
-
-
-class Used(_Record, frozen=True, kw_only=True):
-    """Of one kind of use of a stem."""
+class UseTotal(_Record, frozen=True, kw_only=True):
+    """Milliseconds and placements of one kind of use of a stem."""
 
     name: str
     ms: int
     placements: int
 
 
-class Heard(_Record, frozen=True, kw_only=True):
+class UsedAt(_Record, frozen=True, kw_only=True):
     """An instant of use and the ledger entry that shows it."""
 
     time: str
@@ -140,11 +121,11 @@ class Side(_Record, frozen=True, kw_only=True):
     shares: tuple[PartyShare, ...]
 
 
-class LineStatement(_Record, frozen=True, kw_only=True):
-    """What was heard of a stem in `period` under one set of shares, and earned of the income of `pool`.
+class StatementLine(_Record, frozen=True, kw_only=True):
+    """A stem's time in play in `period` under one set of shares, and its earnings from the income of `pool`.
 
-    `late`: it came too late for the settlement of its period, or the income did (then `pool` is that period),
-    and is an adjustment in this one. `amount` is the whole line's, `earned` the holder's part of it.
+    `late`: the placements came too late for the settlement of their period, or the income did (then `pool` is
+    that period); the line is an adjustment. `amount` is the whole line's, `earned` the holder's part of it.
     """
 
     pool: str
@@ -162,7 +143,7 @@ class LineStatement(_Record, frozen=True, kw_only=True):
 
 
 class Cleared(_Record, frozen=True, kw_only=True):
-    """A consent in force when the period was settled; `index` is its grant, `until` null for no end."""
+    """A consent in force when the period was settled; `index` is its grant, `until` None for no end."""
 
     use: str
     index: int
@@ -171,19 +152,19 @@ class Cleared(_Record, frozen=True, kw_only=True):
 
 
 class Frozen(_Record, frozen=True, kw_only=True):
-    """The stem may not be used any more: since when, by which entry, what it has earned the holder."""
+    """The stem may not be used any more, since `time`, by the entry `index`; `amount` is the holder's."""
 
     index: int
     time: str
     amount: int
 
 
-class StemStatement(_Record, frozen=True, kw_only=True):
-    """One stem: how it was used, what it earned, and what of that is this holder's.
+class StatementStem(_Record, frozen=True, kw_only=True):
+    """One stem: its use, its earnings, and this holder's part of them.
 
-    How it was used is of the period alone; `late_ms` came too late for the settlement of earlier ones.
+    Its use is that of the period alone; `late_ms` came too late for the settlement of earlier periods.
     `amount` is the whole stem's, of all `lines`; `accrued` is the holder's part for the period and `adjusted`
-    for what was late. `frozen` is null for a stem that may be used.
+    the part for late entries. `frozen` is None for a stem that may be used.
     """
 
     stem: str
@@ -196,16 +177,16 @@ class StemStatement(_Record, frozen=True, kw_only=True):
     ms: int
     placements: int
     sessions: int
-    by_use: tuple[Used, ...]
-    by_tier: tuple[Used, ...]
-    by_section: tuple[Used, ...]
-    by_role: tuple[Used, ...]
-    by_day: tuple[Used, ...]
-    first_use: Heard | None
-    last_use: Heard | None
+    by_use: tuple[UseTotal, ...]
+    by_tier: tuple[UseTotal, ...]
+    by_section: tuple[UseTotal, ...]
+    by_role: tuple[UseTotal, ...]
+    by_day: tuple[UseTotal, ...]
+    first_use: UsedAt | None
+    last_use: UsedAt | None
     late_ms: int
     amount: int
-    lines: tuple[LineStatement, ...]
+    lines: tuple[StatementLine, ...]
     accrued: int
     adjusted: int
     consents: tuple[Cleared, ...]
@@ -215,18 +196,19 @@ class StemStatement(_Record, frozen=True, kw_only=True):
 class Statement(_Record, frozen=True, kw_only=True):
     """All money is in micro-units of `currency`.
 
-    `gross - deducted - taken_back + not_given - carried_in + carried_out == pool`: what came in, what the
-    terms keep back of it, what corrections of settled income take back, what of that nobody had been given,
-    what earlier settlements could not take back, and what this one could not.
-    `opening + accrued + adjusted - paid == closing`.
+    `gross - deducted - taken_back + not_given - carried_in + carried_out == pool`. `gross`: the income;
+    `deducted`: the part that the terms keep back; `taken_back`: by corrections of settled income;
+    `not_given`: the part of that which had stayed unallocated; `carried_in`: not taken back by earlier
+    settlements; `carried_out`: nor by this one. `opening + accrued + adjusted - paid == closing`.
 
-    `accrued` is what the period earned, `adjusted` what came too late for earlier settlements did, `amount`
-    both. `paid` is since the settlement before. `frozen`: what of `closing` was earned by stems that may not
-    be used any more; it moves no more but for late entries, and is paid last. `payable`: what of `closing`
-    can be paid out under the terms. `stems` are those that the holder has a share in or brought in, used or
-    not, by descending earnings, then time, then id. `total_ms` and `pool` are over all holders; `late_ms` of
-    it was late. `first` to `last` are the ledger entries the settlement read, `root` (hex) their Merkle root;
-    `checkpoint` is the log's newest signed one, under which the settlement entry lies too.
+    `accrued`: earned in the period; `adjusted`: earned by entries that came too late for earlier settlements;
+    `amount`: both. `paid`: since the settlement before. `frozen`: the part of `closing` that stems earned
+    which may not be used any more; it changes by late entries alone, and is paid last. `payable`: the part of
+    `closing` that can be paid out under the terms. `stems` are those that the holder has a share in or
+    brought in, used or not, by descending earnings, then time, then id. `total_ms` and `pool` are over all
+    holders; `late_ms` of it was late. `first` to `last` are the ledger entries the settlement read, `root`
+    (hex) their Merkle root; `checkpoint` is the log's newest signed one, under which the settlement entry
+    lies too.
     """
 
     v: int
@@ -257,23 +239,23 @@ class Statement(_Record, frozen=True, kw_only=True):
     total_ms: int
     late_ms: int
     ms: int
-    since: Since
+    since: SinceSettlement
     opening: int
     master: int
     publishing: int
     accrued: int
     adjusted: int
     amount: int
-    payments: tuple[Paid, ...]
+    payments: tuple[Payment, ...]
     paid: int
     closing: int
     payable: int
     frozen: int
-    stems: tuple[StemStatement, ...]
+    stems: tuple[StatementStem, ...]
     rounding: str
     recompute: tuple[str, ...]
 
 
 def to_bytes(made: Statement) -> bytes:
-    """The statement as a file: JSON that `recompute.py` has again byte for byte."""
+    """The statement as a file: JSON that `recompute.py` derives again byte for byte."""
     return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"

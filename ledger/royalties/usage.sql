@@ -1,13 +1,13 @@
--- Milliseconds in play by stem, by the period in which they count, and by the entry that says who owned the stem.
+-- Milliseconds in play by stem, by the period in which they count, and by the entry that set the splits.
 --
 -- entries   the ledger: index, kind, stem, time_ms (a placement's start, ms since 1970), ms
--- windows   what is asked for: question, period, above, last (indices)
--- segments  the ledger between the indices that windows begin or end at: above, last
+-- windows   of the questions: question, period, above, last (indices)
+-- segments  the ledger between the indices at which windows begin or end: above, last
 -- periods   those of windows: period, start_ms, end_ms (first ms after it)
 -- edges     of stems whose owners changed, the times between changes: stem, start_ms, end_ms
--- owners    of those stems, by what a question knows: question, stem, splits (index), start_ms, end_ms
+-- owners    of those stems, by the entries of a question: question, stem, splits (index), start_ms, end_ms
 --
--- Placements are added up once, by segment; windows, of which there may be thousands, are put together of
+-- Placements are added up once, by segment; windows, of which there may be thousands, are summed from
 -- those sums. Plain SQL, the same on DuckDB and on Spark. Sums are of DECIMAL(38, 0): Spark's BIGINT wraps
 -- around in silence.
 SELECT

@@ -1,4 +1,4 @@
--- How stems were used in the windows: by use, by tier, by role, by section and by day, each summed for itself.
+-- How stems were used in the windows: by use, by tier, by role, by section and by day, each summed on its own.
 --
 -- entries, windows   as in usage.sql, with the words of placements
 --

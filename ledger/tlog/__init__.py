@@ -1,1 +1,1 @@
-"""The transparency log of RFC 6962 and the C2SP specifications: what a stranger's tool does too."""
+"""The transparency log of RFC 6962 and the C2SP specifications, which tools of others read too."""

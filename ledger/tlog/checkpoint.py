@@ -21,7 +21,7 @@ __all__ = ["Checkpoint", "open_checkpoint", "origin_of", "read_body", "sign_chec
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a log says of itself: that its first `size` entries hash to `root` (32 bytes)."""
+    """A log's statement that its first `size` entries hash to `root` (32 bytes)."""
 
     origin: str
     size: int
@@ -43,7 +43,7 @@ def origin_of(public: bytes) -> str:
 def read_body(text: str) -> Checkpoint:
     """The checkpoint of a note's text. Raises BadNote.
 
-    Extension lines below the root, which the format allows, are passed over.
+    Extension lines below the root, which the format allows, are ignored.
     """
     lines = text.split("\n")
     if len(lines) < 4 or lines[-1] or not all(lines[:-1]):
@@ -68,5 +68,5 @@ def open_checkpoint(data: bytes, verifier: Verifier) -> Checkpoint:
     """The checkpoint in `data`, signed by `verifier`, whose name is the origin. Raises BadNote."""
     checkpoint = read_body(open_note(data, [verifier]).text)
     if checkpoint.origin != verifier.name:
-        raise BadNote(f"the checkpoint is of the log {checkpoint.origin}, its key is of {verifier.name}")
+        raise BadNote(f"the checkpoint is of the log {checkpoint.origin}, and the key is of {verifier.name}")
     return checkpoint

@@ -1,4 +1,4 @@
-"""Whether the log of today goes on from a checkpoint that somebody kept (RFC 6962, section 2.1.2)."""
+"""Checks that the log of today extends a checkpoint that somebody kept (RFC 6962, section 2.1.2)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Consistency", "check_continues"]
 
 @dataclass(frozen=True, slots=True)
 class Consistency:
-    """That the tree of `old` is the beginning of the tree of `new`; `proof`: the hashes that show it."""
+    """The tree of `new` extends the tree of `old`; `proof`: the hashes that show it."""
 
     old: Checkpoint
     new: Checkpoint
@@ -23,9 +23,9 @@ class Consistency:
 
 
 def check_continues(kept: bytes, current: bytes, log: Verifier, tiles: TileReader) -> Consistency:
-    """Show that the log of the signed checkpoint `current` goes on from the signed checkpoint `kept`.
+    """Show that the log of the signed checkpoint `current` extends the signed checkpoint `kept`.
 
-    `tiles` are where the log's hashes are read, of which none is trusted. Raises BadNote for a checkpoint
+    The log's hashes are read from `tiles`, and none is trusted. Raises BadNote for a checkpoint
     that `log` did not sign, VerificationFailed where the log is older or another one.
     """
     old, new = open_checkpoint(kept, log), open_checkpoint(current, log)
@@ -42,7 +42,7 @@ def check_continues(kept: bytes, current: bytes, log: Verifier, tiles: TileReade
         proof = []
     if not merkle.check_consistency(proof, old.size, new.size, old.root, new.root):
         raise VerificationFailed(
-            f"the log of {new.size} entries (root {new.root.hex()}) does not go on from the checkpoint of "
+            f"the log of {new.size} entries (root {new.root.hex()}) does not extend the checkpoint of "
             f"{old.size} (root {old.root.hex()}): it was rewritten, or its tiles are damaged; keep both "
             "checkpoints, and see 'stemloom ledger verify'"
         )

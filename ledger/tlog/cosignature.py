@@ -4,9 +4,9 @@
     — <witness> base64(key id || uint64 big-endian time || Ed25519 signature)
     ...
 
-One says that at that time the checkpoint's tree was the largest of the log that the witness had seen, and
-that it continued all that the witness had seen before. `note.py` verifies them; here they are made and
-gathered.
+A cosignature says that at its time the checkpoint's tree was the largest of the log that the witness had
+seen, and that it extended all trees that the witness had seen before. This module makes and merges
+cosignatures; `note.py` verifies them.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ _LENGTH = 8 + 64
 
 @dataclass(frozen=True, slots=True)
 class Cosignature:
-    """A cosignature that holds."""
+    """A verified cosignature."""
 
     witness: Verifier
     time: int
-    """Unix seconds at which the witness says that it signed."""
+    """Unix seconds, by the witness's own clock."""
     line: str
     """Its line in the note."""
 
@@ -71,8 +71,8 @@ def cosign(text: str, name: str, key: PrivateKey, time: int) -> str:
 def cosignatures_of(note: bytes, witnesses: Sequence[Verifier]) -> tuple[Cosignature, ...]:
     """The cosignatures of `witnesses` in the order of the note, perhaps none. Raises BadNote.
 
-    Signatures of others, the log's among them, are passed over. One failing cosignature of `witnesses`
-    refuses the whole note.
+    Signatures of others, the log's among them, are ignored. One invalid cosignature of `witnesses` refuses
+    the whole note.
     """
     return tuple(
         Cosignature(each.signer, each.time, each.line)
@@ -84,15 +84,15 @@ def cosignatures_of(note: bytes, witnesses: Sequence[Verifier]) -> tuple[Cosigna
 def add_cosignatures(note: bytes, lines: Sequence[str]) -> bytes:
     """The note with cosignature `lines` below its own. Raises BadNote.
 
-    A key has one line: the one of the latest time, in the place of the first. No signature is verified.
+    A key keeps one line, that of the latest time, in the place of its first. No signature is verified.
     """
     text, kept = split_note(note)
-    # The key that each line is of, and its place.
+    # The place of each key's line.
     places = {split_line(line)[:2]: place for place, line in enumerate(kept)}
     for line in lines:
         name, key_id, signature = split_line(line)
         if len(signature) != _LENGTH:
-            raise BadNote(f"the signature of {name} is not a cosignature, which alone can be added")
+            raise BadNote(f"the signature of {name} is not a cosignature, and nothing else can be added")
         place = places.setdefault((name, key_id), len(kept))
         if place == len(kept):
             kept.append(line)
@@ -104,6 +104,6 @@ def add_cosignatures(note: bytes, lines: Sequence[str]) -> bytes:
 
 
 def _time_of(line: str) -> int:
-    """The time in a cosignature's line; of a line that is none, later than any."""
+    """The time in a cosignature's line; for any other line a time later than all."""
     signature = split_line(line)[2]
     return int.from_bytes(signature[:8], "big") if len(signature) == _LENGTH else 2**64

@@ -1,8 +1,8 @@
 """The disk under the log and the journals: one seam, so that faults can be put into each step.
 
-What `write` and `append` have done is in the page cache: it survives the death of the process. Only after
-`sync` does it survive a power loss; a name survives one only after `sync` of its folder. Shared memory
-survives the process and no power loss; nothing that is written to it ever waits for a disk.
+Bytes that `write` and `append` wrote are in the page cache: they survive the death of the process, and a
+power loss only after `sync`. A name survives a power loss only after `sync` of its folder. Shared memory
+survives the process but no power loss; writing to it never waits for a disk.
 """
 
 from __future__ import annotations
@@ -22,10 +22,37 @@ from typing import Protocol
 
 from .file_view import read_regular
 
-__all__ = ["Disk", "OpenFile", "RealDisk"]
+__all__ = ["Disk", "OpenFile", "RealDisk", "locked", "open_locked", "replace_durably"]
 
 _SHARED = Path("/dev/shm")
-"""Where Linux keeps files in memory alone."""
+"""Linux keeps files here in memory alone."""
+
+
+def open_locked(path: Path, flags: int, mode: int = 0o600, *, shared: bool = False, wait: bool = True) -> int:
+    """Open a file or folder and lock it among all processes and threads; gives the descriptor.
+
+    The lock is free once the descriptor is closed or the process dies. Raises OSError; without `wait`
+    BlockingIOError where another has the lock.
+    """
+    descriptor = os.open(path, flags | os.O_CLOEXEC, mode)
+    try:
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(descriptor, kind if wait else kind | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+@contextmanager
+def locked(path: Path, mode: int | None = None, *, shared: bool = False, wait: bool = True) -> Iterator[int]:
+    """Hold the lock of `open_locked`. `mode`: open for writing, and make a file that is not there."""
+    flags = os.O_RDONLY if mode is None else os.O_RDWR | os.O_CREAT
+    descriptor = open_locked(path, flags, mode or 0, shared=shared, wait=wait)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 class OpenFile(Protocol):
@@ -44,12 +71,12 @@ class OpenFile(Protocol):
         ...
 
     def close(self) -> None:
-        """Close the file and so free its lock."""
+        """Close the file, which frees its lock."""
         ...
 
 
 class Disk(Protocol):
-    """What the ledger asks of a file system. Every method raises OSError with the path in it."""
+    """The file system as the ledger uses it. Every method raises OSError with the path in it."""
 
     def read(self, path: Path, largest: int | None = None) -> bytes:
         """The bytes of a file; with `largest`, of a regular file that is no larger, as `read_regular`."""
@@ -62,7 +89,7 @@ class Disk(Protocol):
         ...
 
     def lock(self, path: Path) -> AbstractContextManager[None]:
-        """Hold a lock among all processes and threads, for which it waits. Freed if the process dies."""
+        """Wait for a lock among all processes and threads, and hold it. It is free if the process dies."""
         ...
 
     def own(self, path: Path) -> OpenFile | None:
@@ -82,7 +109,7 @@ class Disk(Protocol):
         ...
 
     def replace(self, source: Path, target: Path) -> None:
-        """Put `source` in the place of `target` at one instant; durable after `sync` of the folder."""
+        """Put `source` in the place of `target` atomically; durable after `sync` of the folder."""
         ...
 
     def remove(self, path: Path) -> None:
@@ -110,20 +137,28 @@ class Disk(Protocol):
         ...
 
     def shared(self, path: Path) -> bytes | None:
-        """What is in the memory of that name; None if there is none of ours."""
+        """The bytes in the memory of that name; None if this user has none."""
         ...
 
     def unshare(self, path: Path) -> None:
-        """Forget the memory of that name; there need not be any. Who has it mapped keeps it."""
+        """Remove the memory of that name, if there is any. Processes that have it mapped keep it."""
         ...
 
     def boot(self) -> str:
-        """What tells this run of the machine from others, as far as it says: at most 36 characters."""
+        """An id of this run of the machine, at most 36 characters; empty where the system has none."""
         ...
 
     def fresh_name(self) -> str:
-        """A name that nobody else has, and that says which process it is of."""
+        """A unique name that contains this process's id."""
         ...
+
+
+def replace_durably(disk: Disk, path: Path, data: bytes, new: Path) -> None:
+    """Replace the bytes of `path` by `data`, written to `new` first; atomic, and durable when it returns."""
+    disk.write(new, data)
+    disk.sync(new)
+    disk.replace(new, path)
+    disk.sync(path.parent)
 
 
 class RealDisk:
@@ -135,7 +170,7 @@ class RealDisk:
         with path.open("rb", buffering=0) as file:
             data = file.readall()
             if len(data) >= _LARGE and hasattr(os, "posix_fadvise"):
-                # Journals are read once and go: what memory they had is wanted for what is made of them.
+                # Journals are read once and removed: their memory is needed for the entries made of them.
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         return data
 
@@ -145,29 +180,21 @@ class RealDisk:
     def files(self, folder: Path) -> list[Path]:
         try:
             with os.scandir(folder) as found:
-                # What is no file is nobody's, and must not keep anybody from writing.
+                # Anything but a file is ignored, so that it cannot stop writers.
                 return sorted(folder / each.name for each in found if each.is_file(follow_symlinks=False))
         except FileNotFoundError:
             return []
 
     @contextmanager
     def lock(self, path: Path) -> Iterator[None]:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with locked(path, 0o644):
             yield
-        finally:
-            os.close(descriptor)
 
     def own(self, path: Path) -> OpenFile | None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
-        with ExitStack() as stack:
-            stack.callback(os.close, descriptor)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return None
-            stack.pop_all()
+        try:
+            descriptor = open_locked(path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW, wait=False)
+        except BlockingIOError:
+            return None
         return _RealFile(descriptor, path)
 
     def write(self, path: Path, data: bytes) -> None:
@@ -188,7 +215,7 @@ class RealDisk:
         with ExitStack() as stack:
             system: int | None = None
             if len(files) >= _MANY and _syncfs is not None:
-                # Open before anything is written: an error of these writes is then told to us, too.
+                # Open before anything is written, so that it also reports errors of these writes.
                 system = os.open(next(iter(files)).parent, os.O_RDONLY | os.O_CLOEXEC)
                 stack.callback(os.close, system)
             for path, data in files.items():
@@ -219,22 +246,18 @@ class RealDisk:
         os.rmdir(path)
 
     def create_owned(self, path: Path) -> OpenFile:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        with ExitStack() as stack:
-            stack.callback(os.close, descriptor)
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            stack.pop_all()
-        return _RealFile(descriptor, path)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+        return _RealFile(open_locked(path, flags, wait=False), path)
 
     def link(self, source: Path, target: Path) -> None:
         os.link(source, target)
 
     def share(self, path: Path, size: int) -> memoryview:
-        # Beside the journal, a page that was written back would have to be faulted in again: see /dev/shm.
+        # In a file beside the journal, a page that was written back would fault in the audio callback.
         place = _memory(path)
         descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            # Written, so that it is there: a page that memory runs out for later would kill the process.
+            # Written now: if memory ran out at a later first write, the process would be killed.
             _write_all(descriptor, bytes(size), place)
             return memoryview(mmap.mmap(descriptor, size))
         except BaseException:
@@ -247,7 +270,7 @@ class RealDisk:
     def shared(self, path: Path) -> bytes | None:
         place = _memory(path)
         try:
-            # Anybody may make a name there: what is not ours says nothing.
+            # Anybody may make a name there, so memory of another user is ignored.
             if os.lstat(place).st_uid != os.geteuid():
                 return None
             return read_regular(place, _LARGEST_SHARED)
@@ -271,14 +294,14 @@ class RealDisk:
 _LARGEST_SHARED = 1 << 26
 _LARGE = 1 << 24
 _MANY = 64
-"""From how many files on it is quicker to sync the whole file system than each of them."""
+"""From this many files on, a sync of the whole file system is quicker than one for each."""
 _syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None) if sys.platform == "linux" else None
 
 
 def _sync_file_system(descriptor: int) -> bool:
     """Make everything on the file system of an open folder durable; False where the kernel cannot. OSError.
 
-    Linux tells errors of writing back since 5.8; before that this is not used.
+    Linux reports errors of writing back since 5.8; before that this is not used.
     """
     if _syncfs is None or _kernel() < (5, 8):
         return False
@@ -294,7 +317,7 @@ def _kernel() -> tuple[int, int]:
 
 
 def _memory(path: Path) -> Path:
-    """Where the shared memory of a name is: in memory where the system has such a place, else the file."""
+    """The place of the shared memory of a name: in /dev/shm where the system has it, else the file itself."""
     return _SHARED / f"stemloom-{path.name}" if os.access(_SHARED, os.W_OK | os.X_OK) else path
 
 
@@ -324,7 +347,7 @@ def _write_all(descriptor: int, data: bytes, path: Path) -> None:
         while view:
             view = view[os.write(descriptor, view) :]
     except OSError as error:
-        # write(2) knows no path; a person needs one.
+        # write(2) does not name the path.
         error.filename = os.fspath(path)
         raise
 

@@ -1,9 +1,9 @@
-"""A log's files as they lie at one moment: which there are, of which kind and how large; and their bytes.
+"""A log's files at one moment: their names, kinds, sizes and bytes.
 
-A full tile or bundle never changes, and no entry is ever taken back. What a writer does replace, the partial
-files and the checkpoint, is read while no writer is at work; so a view stays true while others write on.
-Nothing is opened that is not a regular file, and nothing is read beyond what a file of its kind can hold:
-a pipe that nobody writes to would hold the reader for ever, and a device would never end.
+A full tile or bundle never changes, and no entry is ever removed. Writers replace partial files and the
+checkpoint, so these are read while no writer is at work; a view stays true while others write on. Only
+regular files are opened, and no more is read than a file of its kind can hold: a pipe to which nobody writes
+would block the reader for ever, and a device would never end.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pathlib import Path
 from ..errors import VerificationFailed
 from .tiles import File
 
-__all__ = ["View", "kind_of", "read_regular"]
+__all__ = ["FileView", "kind_of", "read_regular"]
 
 
 def kind_of(mode: int) -> str | None:
-    """What `mode` (st_mode) is of, in words; None for a regular file."""
+    """The kind of file of `mode` (st_mode), in words; None for a regular file."""
     kinds = {
         stat.S_IFDIR: "a folder",
         stat.S_IFLNK: "a link",
@@ -35,9 +35,9 @@ def kind_of(mode: int) -> str | None:
 def read_regular(path: Path, largest: int) -> bytes:
     """The bytes of a regular file of at most `largest` bytes.
 
-    Raises FileNotFoundError; VerificationFailed for anything that is not such a file, unread; OSError.
+    Raises FileNotFoundError; VerificationFailed for anything else, which is not read; OSError.
     """
-    # Looked at before it is opened, because to open a device may set it going ...
+    # Checked before it is opened, because opening a device may start it ...
     _refuse(path, os.lstat(path), largest)
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     with open(descriptor, "rb", buffering=0) as file:
@@ -58,19 +58,19 @@ def _refuse(path: Path, found: os.stat_result, largest: int) -> None:
         )
 
 
-class View:
-    """The folder `log` as it was found when this was made. Paths are relative to it, with forward slashes.
+class FileView:
+    """The folder `log` at the time of making. Paths are relative to it, with forward slashes.
 
-    Make it, and `keep` what may be replaced, while no writer is at work; read when you like.
+    Make it, and `keep` the files that may be replaced, while no writer is at work; read at any time.
     """
 
     def __init__(self, log: Path) -> None:
         self._log = log
         self._kept: dict[File, bytes] = {}
         self.sizes: dict[str, int] = {}
-        """The regular files, and their bytes."""
+        """The size in bytes of each regular file."""
         self.odd: dict[str, str] = {}
-        """What is neither a file nor a folder, and what it is; and folders that hold nothing."""
+        """The kind of each thing that is neither a file nor a folder, and of each empty folder."""
         self.folders: set[str] = set()
         self.lost: dict[str, str] = {}
         """Files that were there and could not be read later, and why."""
@@ -97,7 +97,7 @@ class View:
                     self.odd[path] = kind
 
     def unreadable(self, path: str, largest: int) -> str | None:
-        """Why what lies at `path` is no file of at most `largest` bytes; None if it is one or is missing."""
+        """Why `path` is not a file of at most `largest` bytes; None if it is one or is missing."""
         kind = "a folder" if path in self.folders else self.odd.get(path)
         if kind is not None:
             return f"is {kind}, not a file of the log; it was not read"

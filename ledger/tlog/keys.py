@@ -1,6 +1,6 @@
-"""Ed25519 keys (RFC 8032): made, kept in a file of their owner alone, used to sign and to verify.
+"""Ed25519 keys (RFC 8032): made, kept in a file that their owner alone can read, used to sign and verify.
 
-A key file is unencrypted PKCS #8 PEM, so that other tools read it.
+A key file is unencrypted PKCS #8 PEM, which other tools read.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@
      /     \\            /     \\                   place * 2^level up to (place + 1) * 2^level
   (1, 0) (1, 1)     (0, 4) (0, 5)
 
-Proofs read complete subtrees only, through a function `read(level, place) -> hash`: whoever keeps the hashes
-decides how. `check_inclusion(inclusion_proof(...))` and `check_consistency(consistency_proof(...))` hold for
-every tree, and for no tree with one hash changed.
+Proofs read complete subtrees only, through a function `read(level, place) -> hash` of whoever keeps the
+hashes. `check_inclusion(inclusion_proof(...))` and `check_consistency(consistency_proof(...))` hold for every
+tree, and for no tree with one hash changed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def leaf_hash(entry: bytes) -> bytes:
 
 
 def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
-    """Of many at once. Spelled out, because writing and verifying a log spend their time here."""
+    """The leaf hashes of many entries. Spelled out: writing and verifying a log spend their time here."""
     return [sha256(b"\x00" + entry).digest() for entry in entries]
 
 
@@ -127,7 +127,7 @@ def check_inclusion(proof: Sequence[bytes], index: int, size: int, leaf: bytes, 
 
 
 def consistency_proof(read: ReadHash, old: int, new: int) -> list[bytes]:
-    """What shows that the tree of `old` leaves is the beginning of the tree of `new`; 0 < old <= new."""
+    """The hashes that show that the tree of `new` leaves extends the tree of `old`; 0 < old <= new."""
     if not 0 < old <= new:
         raise ValueError(f"there is no consistency proof from {old} to {new} leaves")
     proof: list[bytes] = []
@@ -149,9 +149,9 @@ def consistency_proof(read: ReadHash, old: int, new: int) -> list[bytes]:
 
 
 def check_consistency(proof: Sequence[bytes], old: int, new: int, old_root: bytes, new_root: bytes) -> bool:
-    """Whether `proof` shows that the tree of `old` leaves is the beginning of the tree of `new`.
+    """Whether `proof` shows that the tree of `new` leaves extends the tree of `old`.
 
-    From an empty tree everything grows: `old` 0 needs an empty proof and the empty root.
+    Every tree extends the empty one: `old` 0 needs an empty proof and the empty root.
     """
     if not 0 <= old <= new:
         return False

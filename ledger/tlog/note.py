@@ -45,7 +45,6 @@ __all__ = [
     "sign_note",
     "split_line",
     "split_note",
-    "vkey_of",
 ]
 
 ED25519 = 0x01
@@ -55,7 +54,7 @@ COSIGNATURE = 0x04
 MOST_SIGNATURES = 100
 """In a note."""
 LARGEST_NOTE = 1_000_000
-"""Bytes. What is larger is no note that anybody signs."""
+"""Bytes. Nobody signs a larger note."""
 _LATEST = 2**63 - 1
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _OWNERS = {ED25519: "a log", COSIGNATURE: "a witness"}
@@ -63,7 +62,7 @@ _OWNERS = {ED25519: "a log", COSIGNATURE: "a witness"}
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """A public key under the name it signs with."""
+    """A public key and the name under which it signs."""
 
     name: str
     public: bytes
@@ -71,7 +70,7 @@ class Verifier:
 
     @property
     def key_id(self) -> bytes:
-        """Four bytes that tell a signature's key; not a proof of anything."""
+        """Four bytes that identify a signature's key; they prove nothing."""
         return hashlib.sha256(self.name.encode() + b"\n" + self._typed).digest()[:4]
 
     @property
@@ -85,32 +84,23 @@ class Verifier:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A signature that holds, of a known key."""
+    """A verified signature of a known key."""
 
     signer: Verifier
     time: int | None
-    """Unix seconds at which a witness says that it signed; None for a log's signature."""
+    """Unix seconds, by a witness's own clock; None for a log's signature."""
     line: str
-    """As it stands in the note."""
+    """The line in the note."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A note, and those of its signatures whose keys are known. All of them hold."""
+    """A note and its signatures of known keys, all of them verified."""
 
     text: str
     signatures: tuple[Signature, ...]
     unknown: int
-    """How many signatures of unknown keys the note carries besides."""
-
-    @property
-    def signers(self) -> tuple[Verifier, ...]:
-        return tuple(each.signer for each in self.signatures)
-
-
-def vkey_of(name: str, public: bytes) -> str:
-    """The verifier key of `public` under `name`."""
-    return Verifier(name, public).vkey
+    """The number of signatures of unknown keys in the note."""
 
 
 def parse_vkey(text: str, type: int = ED25519) -> Verifier:
@@ -141,7 +131,7 @@ def parse_vkey(text: str, type: int = ED25519) -> Verifier:
 
 
 def sign_note(text: str, name: str, key: keys.PrivateKey) -> bytes:
-    """The note of `text` with one signature. ValueError for a text or a name that no note can have."""
+    """The note of `text` with one signature. ValueError for an invalid text or name."""
     if not text.endswith("\n") or _CONTROL.search(text):
         raise ValueError("the text of a note ends with a newline and has no other control character")
     if not may_be_name(name):
@@ -153,7 +143,7 @@ def sign_note(text: str, name: str, key: keys.PrivateKey) -> bytes:
 def open_note(data: bytes, known: Sequence[Verifier]) -> Note:
     """The note in `data`, if a key of `known` signed it. Raises BadNote.
 
-    Signatures of unknown keys are passed over. One failing signature of a known key refuses the whole note.
+    Signatures of unknown keys are ignored. One invalid signature of a known key refuses the whole note.
     """
     note = read_note(data, known)
     if not note.signatures:
@@ -162,7 +152,7 @@ def open_note(data: bytes, known: Sequence[Verifier]) -> Note:
 
 
 def read_note(data: bytes, known: Sequence[Verifier]) -> Note:
-    """As `open_note`, but for a note that perhaps no key of `known` signed."""
+    """As `open_note`, but the note may lack a signature of `known`."""
     text, lines = split_note(data)
     signatures: list[Signature] = []
     unknown = 0
@@ -180,9 +170,9 @@ def read_note(data: bytes, known: Sequence[Verifier]) -> Note:
 
 
 def split_note(data: bytes) -> tuple[str, list[str]]:
-    """The text of a note and its signature lines, none of them looked at. Raises BadNote."""
+    """The text of a note and its signature lines, unverified. Raises BadNote."""
     if len(data) > LARGEST_NOTE:
-        raise BadNote("the note is too large to be one")
+        raise BadNote("the note is too large")
     try:
         whole = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -209,17 +199,17 @@ def split_line(line: str) -> tuple[str, bytes, bytes]:
     except ValueError as error:
         raise BadNote(f"the signature of {parts[1]} cannot be read: {error}") from error
     if len(signature) < 5:
-        raise BadNote(f"the signature of {parts[1]} is too short to be one")
+        raise BadNote(f"the signature of {parts[1]} is too short")
     return parts[1], signature[:4], signature[4:]
 
 
 def cosigned_message(time: int, text: str) -> bytes:
-    """What a witness signs of a note's `text` at `time` (Unix seconds)."""
+    """The message that a witness signs for a note's `text` at `time` (Unix seconds)."""
     return f"cosignature/v1\ntime {time}\n{text}".encode()
 
 
 def _time_of(signer: Verifier, text: str, signature: bytes) -> int | None:
-    """When a witness signed, None for another key. Raises BadNote if the signature does not hold."""
+    """A witness's time of signing, None for another key. Raises BadNote for an invalid signature."""
     time: int | None = None
     message = text.encode()
     if signer.type == COSIGNATURE:
@@ -227,7 +217,7 @@ def _time_of(signer: Verifier, text: str, signature: bytes) -> int | None:
             raise BadNote(f"the cosignature of {signer.name} is not a time and an Ed25519 signature")
         time = int.from_bytes(signature[:8], "big")
         if time > _LATEST:
-            raise BadNote(f"the cosignature of {signer.name} is of a time that cannot be")
+            raise BadNote(f"the cosignature of {signer.name} has an invalid time")
         message, signature = cosigned_message(time, text), signature[8:]
     if not keys.verify(signer.public, message, signature):
         raise BadNote(f"the signature of {signer.name} does not fit the text above it")

@@ -1,4 +1,4 @@
-"""Whom a reader of checkpoints trusts to have looked: k of n witnesses."""
+"""The witnesses whose cosignatures a reader of checkpoints requires: k of n."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["Policy", "witnessed"]
 class Policy:
     """A checkpoint needs cosignatures of at least `required` of `witnesses`.
 
-    BadVkey if two of them are one (the same key, or the same name), or one is no witness; ValueError if
-    `required` is not from 1 to their number.
+    BadVkey if two of them share a key or a name, or one is not a witness; ValueError if `required` is not
+    from 1 to their number.
     """
 
     witnesses: tuple[Verifier, ...]
@@ -39,13 +39,13 @@ class Policy:
     def check(self, note: bytes) -> tuple[str, ...]:
         """The names of the witnesses that cosigned `note`. Raises BadNote if they are too few.
 
-        One failing cosignature of `witnesses` refuses the note, however many others hold. The log's own
-        signature is not looked at.
+        One invalid cosignature of `witnesses` refuses the note, however many others are valid. The log's own
+        signature is not checked.
         """
         return tuple(each.witness.name for each in self.cosignatures(note))
 
     def cosignatures(self, note: bytes) -> tuple[Cosignature, ...]:
-        """As `check`, with the time of each cosignature. How old one may be is for the caller to say."""
+        """As `check`, with the time of each cosignature. The caller decides how old one may be."""
         found = cosignatures_of(note, self.witnesses)
         if len(found) < self.required:
             names = ", ".join(each.witness.name for each in found) or "none of those named"
@@ -59,7 +59,7 @@ class Policy:
 def witnessed(
     checkpoint: bytes | None, policy: Policy | None
 ) -> tuple[list[Problem], tuple[Cosignature, ...]]:
-    """What is wrong with a checkpoint by `policy`, and who cosigned it; nothing without either of them."""
+    """The problems of a checkpoint under `policy`, and its cosignatures; nothing without either of them."""
     if checkpoint is None or policy is None:
         return [], ()
     try:

@@ -20,9 +20,9 @@ Fetch = Callable[[File], bytes]
 
 
 class TileReader:
-    """The files of the folder `log`. It keeps nothing: each call reads what it needs.
+    """Reads the files of the folder `log`; each call reads its files anew.
 
-    `fetch`: where to have the files from, if not from the folder as it is now.
+    `fetch`: reads a file instead of taking it from the folder as it is now.
     """
 
     def __init__(self, log: Path, fetch: Fetch | None = None) -> None:
@@ -35,7 +35,7 @@ class TileReader:
     def read(self, level: int, number: int, latest: Size) -> tuple[bytes, int]:
         """A tile or bundle at the width of the log as of now, and that width.
 
-        A partial file goes when its successor is under a checkpoint, so a file that is gone is looked for
+        A partial file is removed once its successor is under a checkpoint, so a missing file is looked for
         again at the new size: the log only grows, and the wider file begins with the same bytes.
         """
         size = latest()

@@ -1,4 +1,4 @@
-"""What a verification found."""
+"""The results of a verification."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Problem", "Report"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong: in which file, at which entry if it is one entry's, and what."""
+    """One fault: its file, the index of its entry if it is in one, and a sentence."""
 
     index: int | None
     what: str
@@ -34,9 +34,9 @@ class Report:
     """Lower-case hex."""
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
-    """What a reader should know and is no fault of the log: an unclosed session, an unfinished append."""
+    """Facts worth knowing that are no fault of the log: an unclosed session, an unfinished append."""
     witnesses: tuple[Cosignature, ...] = ()
-    """Of those that the caller trusts, who cosigned the checkpoint, and when."""
+    """The checkpoint's cosignatures of the witnesses that the caller trusts."""
 
     @property
     def ok(self) -> bool:

@@ -1,4 +1,4 @@
-"""The right edge of a tree: the hashes of its partial tiles, from which it grows and which give its root."""
+"""The right edge of a tree: the hashes of its partial tiles, which give its root and from which it grows."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from . import merkle
 from .tiles import TILE, File
 
-__all__ = ["Edge"]
+__all__ = ["RightEdge"]
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class RightEdge:
     """`rows[level]` holds the hashes of that level's partial tile, none where its width is 0."""
 
     size: int
@@ -36,8 +36,8 @@ class Edge:
             root = merkle.node_hash(hashes.pop(), root)
         return root
 
-    def grow(self, leaves: Sequence[bytes]) -> tuple[Edge, dict[File, bytes]]:
-        """The edge with `leaves` (leaf hashes) appended, and the tile files that come of it."""
+    def grow(self, leaves: Sequence[bytes]) -> tuple[RightEdge, dict[File, bytes]]:
+        """The edge with `leaves` (leaf hashes) appended, and the tile files to write."""
         size = self.size + len(leaves)
         files: dict[File, bytes] = {}
         rows: list[tuple[bytes, ...]] = []
@@ -58,4 +58,4 @@ class Edge:
                 files[File(level, first + full, len(rest))] = b"".join(rest)
             rows.append(tuple(rest))
             new, level, count = above, level + 1, count // TILE
-        return Edge(size, tuple(rows)), files
+        return RightEdge(size, tuple(rows)), files

@@ -1,4 +1,4 @@
-"""Where the files of a log come from: a folder, or a web server that gives them out as they lie there.
+"""The source of a log's files: a folder, or a web server that publishes it.
 
 A source is small and can be sent to another process; each reads by itself.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["FolderSource", "Source", "WebSource", "source_of"]
 
 _SECONDS = 20.0
-"""How long a server may take to begin or to go on with an answer."""
+"""The time that a server has to begin or to continue an answer."""
 _TRIES = 4
 
 
@@ -28,7 +28,7 @@ class Source(Protocol):
     """The files of one log."""
 
     def read(self, file: File) -> bytes:
-        """A file's bytes. Raises FileNotFoundError, OSError, VerificationFailed if it is no such file."""
+        """A file's bytes. Raises FileNotFoundError, OSError, VerificationFailed for another kind of file."""
         ...
 
     def checkpoint(self) -> bytes:
@@ -54,10 +54,10 @@ class FolderSource:
 
 @dataclass(slots=True)
 class WebSource:
-    """A log that a static web server publishes: `url` is where its `checkpoint` and `tile/` are.
+    """A log that a static web server publishes; its `checkpoint` and `tile/` are below `url`.
 
-    Raises LogUnreachable where the server does not answer or answers with an error; what it refuses to find
-    is missing (FileNotFoundError). Nothing is read beyond what a file of its kind can hold.
+    Raises LogUnreachable where the server does not answer or answers with an error, FileNotFoundError where
+    it answers that a file is missing or forbidden. No more is read than a file of its kind can hold.
     """
 
     url: str
@@ -100,7 +100,7 @@ class WebSource:
                     raise LogUnreachable(f"{address} cannot be read: the server answers {answer.status}")
                 data: bytes = answer.read(largest + 1)
                 if len(data) <= largest:
-                    # What comes in parts may be read short.
+                    # An answer in chunks may be read short.
                     while more := answer.read(largest + 1 - len(data)):
                         data += more
             finally:
@@ -113,7 +113,7 @@ class WebSource:
 
 
 def _reason(error: Exception) -> str:
-    """The innermost reason that the library gives."""
+    """The innermost reason in the library's error."""
     reason = getattr(error, "reason", None)
     return _reason(reason) if isinstance(reason, Exception) else str(error)
 
@@ -130,7 +130,7 @@ def source_of(place: str | Path) -> Source:
 
 
 def log_folder(place: Path) -> Path:
-    """The folder of the tiles: `place`, or what lies in it if it is a home or a home's folder `ledger`."""
+    """The folder of the tiles: `place`, or the one inside it if it is a home or a home's folder `ledger`."""
     for within in (place / "ledger" / "log", place / "log"):
         if within.is_dir():
             return within

@@ -1,4 +1,4 @@
-"""The files of a log (C2SP tlog-tiles): where each tile lies, which ones a size has, and entry bundles.
+"""The files of a log (C2SP tlog-tiles): the path of each tile, the tiles of a size, and entry bundles.
 
 tile/<level>/<N>[.p/<W>]     hashes, 32 bytes each: 256 in a full tile, W in a partial one
 tile/entries/<N>[.p/<W>]     repeated (length of the entry, uint16 big-endian || entry)
@@ -71,17 +71,17 @@ def _number(number: int) -> str:
 
 
 def _count(level: int, size: int) -> int:
-    """How many hashes (or entries) the level has in all its tiles."""
+    """The number of hashes (or entries) of the level in all its tiles."""
     return size if level == ENTRIES else size >> (8 * level)
 
 
 def width_at(level: int, number: int, size: int) -> int:
-    """How many hashes or entries the file `number` of a level has in a log of `size` entries; 0: no file."""
+    """The number of hashes or entries in the file `number` of a level, in a log of `size`; 0: no file."""
     return max(0, min(TILE, _count(level, size) - number * TILE))
 
 
 def levels_of(size: int) -> range:
-    """The levels that a log of `size` entries has hashes of."""
+    """The levels of hashes of a log of `size` entries."""
     return range((size.bit_length() + 7) // 8)
 
 
@@ -108,7 +108,7 @@ def partial_files(size: int) -> list[File]:
 
 
 def bundle(entries: Iterable[bytes]) -> bytes:
-    """Entries as a bundle holds them."""
+    """The bundle of `entries`."""
     parts: list[bytes] = []
     for entry in entries:
         parts.append(_LENGTH.pack(len(entry)))

@@ -1,22 +1,19 @@
-"""A witness: cosigns checkpoints of others' logs, never two that do not continue each other.
+"""A witness: cosigns checkpoints of logs, never two of one log of which neither extends the other.
 
     DIR/witness.key        its private key
-    DIR/witness.vkey       its verifier key, with the name that was chosen for it
+    DIR/witness.vkey       its verifier key, with its name
     DIR/lock               held while the two above are made
     DIR/logs/<H>           the last checkpoint it cosigned of a log, with that log's signature
-    DIR/logs/<H>.lock      held while a checkpoint of that log is looked at
+    DIR/logs/<H>.lock      held while a checkpoint of that log is checked
 
-H is the SHA-256 of the log's origin. The folder is the witness's memory: one that is put back from a backup
-has forgotten what it cosigned since. Make a new witness rather than that.
+H is the SHA-256 of the log's origin. The folder is the witness's memory. One that is restored from a backup
+has forgotten the checkpoints that it cosigned since: make a new witness instead.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +22,7 @@ from ..errors import BadKey, BadNote, BadVkey, NoWitness, VerificationFailed
 from . import merkle
 from .checkpoint import Checkpoint, open_checkpoint
 from .cosignature import add_cosignatures, cosign, cosignatures_of, parse_witness_vkey, witness_key
-from .disk import Disk, RealDisk
+from .disk import Disk, RealDisk, locked, replace_durably
 from .keys import PrivateKey
 from .note import Verifier, may_be_name, open_note
 from .reader import TileReader
@@ -39,7 +36,7 @@ Prove = Callable[[int, int], Sequence[bytes]]
 def prover(tiles: TileReader, checkpoint: Callable[[], bytes], log: Verifier) -> Prove:
     """Proofs from a log's tiles, wherever they are read from.
 
-    `checkpoint`: reads what the log publishes as of now, which may have grown while it is read.
+    `checkpoint`: reads the published checkpoint as of now; the log may grow meanwhile.
     """
 
     def latest() -> int:
@@ -54,13 +51,13 @@ class Cosigned:
 
     checkpoint: Checkpoint
     before: Checkpoint | None
-    """The one that it continues; None at first sight of the log: nothing but its signature was checked."""
+    """The one that it extends; None for the first of its log, of which only the signature was checked."""
     time: int
     """Unix seconds."""
     line: str
     """The witness's line."""
     note: bytes
-    """The note as it came, with that line."""
+    """The note as received, with that line."""
 
 
 class Witness:
@@ -82,8 +79,8 @@ class Witness:
     ) -> Witness:
         """The witness in `folder`. `name`: make one of that name, with a new key, if there is none.
 
-        Raises NoWitness; BadVkey for a name that no key can have, or that is not this witness's; BadKey if
-        its key is gone or is not the one of its verifier key; OSError.
+        Raises NoWitness; BadVkey for an invalid name, or one that is not this witness's; BadKey if its key is
+        missing or does not belong to its verifier key; OSError.
         """
         disk = disk or RealDisk()
         if name is not None:
@@ -123,35 +120,36 @@ class Witness:
         return self._verifier.vkey
 
     def cosign(self, note: bytes, log: Verifier, prove: Prove) -> Cosigned:
-        """Cosign the checkpoint in `note` of the log whose key is `log`, if it continues the last one.
+        """Cosign the checkpoint in `note` of the log whose key is `log`, if it extends the last one.
 
-        It is durable before it is signed. Raises BadNote if the log did not sign it, VerificationFailed if it
-        is older than the last one or forks from it, and what `prove` raises; OSError.
+        The checkpoint is durable before it is cosigned. Raises BadNote if the log did not sign it,
+        VerificationFailed if it is older than the last one or forks from it, the errors of `prove`, OSError.
         """
         opened = open_note(note, [log])
         new = open_checkpoint(note, log)
-        # A cosignature of this witness that the note brings with it must hold as well.
+        # A cosignature of this witness that is already in the note must be valid as well.
         cosignatures_of(note, [self._verifier])
         if new.size == 0 and new.root != merkle.EMPTY_ROOT:
             raise VerificationFailed(
                 f"the checkpoint of {new.origin} has no entries, and not the root of none"
             )
-        with _lock(self._path(new.origin).with_suffix(".lock")):
+        with locked(self._path(new.origin).with_suffix(".lock"), 0o600):
             last = self.last(log)
             if last is not None:
                 self._continues(last, new, prove)
             # Also where it is the last one: a crash may have left it in the page cache alone.
             kept = f"{opened.text}\n{opened.signatures[0].line}\n"
-            _replace(self._path(new.origin), kept.encode(), self._disk)
-            # A crash here leaves a checkpoint that is kept and was not cosigned. The other way about, another
-            # one of its size could be cosigned after it. Signed while the lock is held, so that no larger
-            # one is cosigned at an earlier time.
+            path = self._path(new.origin)
+            replace_durably(self._disk, path, kept.encode(), path.with_suffix(".new"))
+            # A crash here leaves a checkpoint that is kept and was not cosigned. In the other order, a crash
+            # would let another one of its size be cosigned. The lock is still held, so that no larger one is
+            # cosigned at an earlier time.
             time = milliseconds_of(self._clock.now()) // 1000
             line = cosign(opened.text, self.name, self._key, time)
         return Cosigned(new, last, time, line, add_cosignatures(note, [line]))
 
     def last(self, log: Verifier) -> Checkpoint | None:
-        """The last checkpoint that it cosigned of a log; None if it never did. Raises BadNote, OSError."""
+        """The last checkpoint of a log that it cosigned; None if there is none. Raises BadNote, OSError."""
         path = self._path(log.name)
         try:
             data = self._disk.read(path)
@@ -166,7 +164,7 @@ class Witness:
             ) from error
 
     def _continues(self, last: Checkpoint, new: Checkpoint, prove: Prove) -> None:
-        """Raises VerificationFailed unless `new` continues `last`."""
+        """Raise VerificationFailed unless `new` extends `last`."""
         both = (
             f"the checkpoint of {new.origin} has {_tree(new)}, and the one that {self.name} cosigned last "
             f"has {_tree(last)}"
@@ -183,12 +181,12 @@ class Witness:
         proof = prove(last.size, new.size) if last.size else ()
         if not merkle.check_consistency(proof, last.size, new.size, last.root, new.root):
             raise VerificationFailed(
-                f"{both}, and there is no proof that the one continues the other: the log was rewritten, or "
+                f"{both}, and there is no proof that the one extends the other: the log was rewritten, or "
                 f"this copy of it is damaged; {kept}"
             )
 
     def _path(self, origin: str) -> Path:
-        # An origin may hold whatever a file's name may not.
+        # An origin may contain characters that a file's name may not.
         return self._folder / "logs" / hashlib.sha256(origin.encode()).hexdigest()
 
 
@@ -197,7 +195,7 @@ def _make(folder: Path, name: str, disk: Disk) -> None:
     if not folder.parent.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
     disk.make_folder(folder, 0o700)
-    with _lock(folder / "lock"):
+    with locked(folder / "lock", 0o600):
         path, private, logs = folder / "witness.vkey", folder / "witness.key", folder / "logs"
         if path.exists():
             return
@@ -205,30 +203,11 @@ def _make(folder: Path, name: str, disk: Disk) -> None:
             raise BadKey(f"{path} is missing, though the witness has cosigned; put it back from a copy of it")
         if not private.exists():
             PrivateKey.generate().save(private, disk)
-        # A crash here leaves a key whose verifier key nobody has seen: it is given its name then.
+        # A crash here leaves a key whose verifier key nobody has seen; the next call gives it its name.
         public = PrivateKey.load(private).public
-        _replace(path, f"{witness_key(name, public).vkey}\n".encode(), disk)
+        vkey = f"{witness_key(name, public).vkey}\n"
+        replace_durably(disk, path, vkey.encode(), path.with_suffix(".new"))
         disk.sync(folder.parent)
-
-
-def _replace(path: Path, data: bytes, disk: Disk) -> None:
-    """Put `data` in the place of what `path` holds: at one instant, and durable when it returns."""
-    new = path.with_suffix(".new")
-    disk.write(new, data)
-    disk.sync(new)
-    disk.replace(new, path)
-    disk.sync(path.parent)
-
-
-@contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Hold `path` among all processes and threads; waits for it. Freed if we die."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _tree(checkpoint: Checkpoint) -> str:

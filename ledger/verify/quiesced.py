@@ -6,7 +6,6 @@ and so has a web server, which moreover cannot say which files it has.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,13 +16,14 @@ from ..errors import BadNote, VerificationFailed
 from ..log.pending import Pending
 from ..places import Places
 from ..tlog.checkpoint import Checkpoint, open_checkpoint
-from ..tlog.file_view import View, kind_of, read_regular
+from ..tlog.disk import locked
+from ..tlog.file_view import FileView, kind_of, read_regular
 from ..tlog.note import LARGEST_NOTE, Verifier
 from ..tlog.report import Problem
 from ..tlog.source import FolderSource, Source
 from ..tlog.tiles import File, partial_files
 
-__all__ = ["Still", "WebView", "beside", "look_at", "look_at_web", "opened"]
+__all__ = ["Quiesced", "WebView", "read_quiesced", "read_quiesced_web", "readable_checkpoint", "small_file"]
 
 _LARGEST_PENDING = 1 << 24
 """Bytes: an append that takes in hundreds of thousands of journals."""
@@ -31,13 +31,13 @@ _TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Still:
+class Quiesced:
     """What was read while no writer was at work: all that a writer may change or remove."""
 
     checkpoint: bytes | None
     signed: bytes | None
     pending: Pending | None
-    view: View | WebView
+    view: FileView | WebView
     """The files under `log/`; the partial ones are read."""
     source: Source
     """Where the whole tiles and bundles come from, which never change."""
@@ -46,26 +46,22 @@ class Still:
 
 
 @contextmanager
-def _held_still(home: Places | None) -> Iterator[None]:
+def _without_writers(home: Places | None) -> Iterator[None]:
     """Keep writers out for as long as it takes to list the files and read those that may go."""
     if home is None or not home.lock.exists():
         yield
         return
-    descriptor = os.open(home.lock, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    with locked(home.lock, shared=True):
         yield
-    finally:
-        os.close(descriptor)
 
 
-def look_at(log: Path, home: Places | None, verifier: Verifier) -> Still:
+def read_quiesced(log: Path, home: Places | None, verifier: Verifier) -> Quiesced:
     """A home's log, or a copy in a folder."""
-    with _held_still(home):
-        return _look(log, home, verifier)
+    with _without_writers(home):
+        return _read_quiesced(log, home, verifier)
 
 
-def look_at_web(source: Source, verifier: Verifier) -> Still:
+def read_quiesced_web(source: Source, verifier: Verifier) -> Quiesced:
     """A log that a web server publishes. Raises LogUnreachable."""
     view = WebView(source)
     for _ in range(_TRIES):
@@ -74,16 +70,16 @@ def look_at_web(source: Source, verifier: Verifier) -> Still:
             checkpoint: bytes | None = source.checkpoint()
         except FileNotFoundError:
             checkpoint = None
-        reference = opened(checkpoint, verifier)
+        reference = readable_checkpoint(checkpoint, verifier)
         view.keep(partial_files(reference.size if reference is not None else 0))
         # A log that grew meanwhile has other partial files than its checkpoint of before.
         if not view.lost:
             break
-    return Still(checkpoint=checkpoint, signed=None, pending=None, view=view, source=source, journals=())
+    return Quiesced(checkpoint=checkpoint, signed=None, pending=None, view=view, source=source, journals=())
 
 
 class WebView:
-    """The files of a log that a web server publishes, as far as they were asked for; as a `View`."""
+    """The files of a log that a web server publishes, as far as they were asked for; as a `FileView`."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -112,18 +108,18 @@ class WebView:
             raise FileNotFoundError(file.path) from error
 
 
-def _look(log: Path, home: Places | None, verifier: Verifier) -> Still:
-    view = View(log)
+def _read_quiesced(log: Path, home: Places | None, verifier: Verifier) -> Quiesced:
+    view = FileView(log)
     checkpoint = (
-        beside(log / "checkpoint", LARGEST_NOTE)
+        small_file(log / "checkpoint", LARGEST_NOTE)
         if view.unreadable("checkpoint", LARGEST_NOTE) is None
         else None
     )
-    signed = beside(home.signed, LARGEST_NOTE) if home else None
-    noted = beside(home.pending, _LARGEST_PENDING) if home else None
-    reference = opened(checkpoint, verifier) or opened(signed, verifier)
+    signed = small_file(home.signed, LARGEST_NOTE) if home else None
+    noted = small_file(home.pending, _LARGEST_PENDING) if home else None
+    reference = readable_checkpoint(checkpoint, verifier) or readable_checkpoint(signed, verifier)
     view.keep(partial_files(reference.size if reference is not None else 0))
-    return Still(
+    return Quiesced(
         checkpoint=checkpoint,
         signed=signed,
         pending=Pending.decode(noted) if noted is not None else None,
@@ -133,7 +129,7 @@ def _look(log: Path, home: Places | None, verifier: Verifier) -> Still:
     )
 
 
-def beside(path: Path, largest: int) -> bytes | None:
+def small_file(path: Path, largest: int) -> bytes | None:
     """The bytes of a small file; None if it is missing. What is no such file is empty: it says nothing."""
     try:
         return read_regular(path, largest)
@@ -143,7 +139,7 @@ def beside(path: Path, largest: int) -> bytes | None:
         return b""
 
 
-def opened(data: bytes | None, verifier: Verifier) -> Checkpoint | None:
+def readable_checkpoint(data: bytes | None, verifier: Verifier) -> Checkpoint | None:
     if data is None:
         return None
     try:
@@ -169,11 +165,8 @@ def _journals(home: Places) -> Iterator[Problem]:
 
 def _owned(journal: Path) -> bool:
     """Whether a living process has the journal."""
-    descriptor = os.open(journal, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        with locked(journal, shared=True, wait=False):
+            return False
     except BlockingIOError:
         return True
-    finally:
-        os.close(descriptor)
-    return False

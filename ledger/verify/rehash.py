@@ -12,7 +12,7 @@ from itertools import product
 
 from ..tlog import merkle
 from ..tlog.report import Problem
-from ..tlog.right_edge import Edge
+from ..tlog.right_edge import RightEdge
 from ..tlog.tiles import ENTRIES, TILE, File, in_bundle, levels_of, width_at
 
 __all__ = ["Rehash"]
@@ -195,11 +195,11 @@ class Rehash:
         # One form a level where entries and tiles agree; at most a few where they do not.
         chosen: tuple[_Row, ...] | None = None
         for rows in product(*choices):
-            if Edge(self._size, rows).root == self._root:
+            if RightEdge(self._size, rows).root == self._root:
                 chosen = rows
                 break
         if chosen is None and all(len(choice) == 1 for choice in choices) and not self.problems:
-            found = Edge(self._size, tuple(choice[0] for choice in choices)).root
+            found = RightEdge(self._size, tuple(choice[0] for choice in choices)).root
             self.problems.append(
                 Problem(
                     None,

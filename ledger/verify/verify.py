@@ -19,17 +19,17 @@ from ..errors import BadEntry, BadNote, BadVkey, NoLedger
 from ..places import Places
 from ..tlog import merkle
 from ..tlog.checkpoint import Checkpoint, open_checkpoint, origin_of
-from ..tlog.file_view import View
+from ..tlog.file_view import FileView
 from ..tlog.keys import PrivateKey
 from ..tlog.note import LARGEST_NOTE, Verifier, parse_vkey
 from ..tlog.policy import Policy, witnessed
 from ..tlog.reader import TileReader
 from ..tlog.report import Problem, Report
-from ..tlog.right_edge import Edge
+from ..tlog.right_edge import RightEdge
 from ..tlog.source import WebSource, log_folder
 from ..tlog.tiles import ENTRIES, TILE, File, files_of, in_bundle, partial_files, width_at
 from .audit import Audit
-from .quiesced import Still, beside, look_at, look_at_web, opened
+from .quiesced import Quiesced, read_quiesced, read_quiesced_web, readable_checkpoint, small_file
 from .rehash import Rehash
 from .sweep import Run, bundle_part, sweep
 
@@ -94,13 +94,13 @@ def verify(
     return Report(current.size, current.root.hex(), tuple(problems), tuple(warnings), witnesses)
 
 
-def _whole(place: Path | str, vkey: str | None) -> tuple[Still | Report, Verifier, Places | None]:
+def _whole(place: Path | str, vkey: str | None) -> tuple[Quiesced | Report, Verifier, Places | None]:
     """What there is at a place, the key to trust, and the home if it is one."""
     if str(place).startswith(("http://", "https://")):
         if vkey is None:
             raise BadVkey(f"to verify a copy of a log, such as {place}, name its verifier key (--vkey)")
         verifier = parse_vkey(vkey)
-        still = look_at_web(WebSource(str(place)), verifier)
+        still = read_quiesced_web(WebSource(str(place)), verifier)
         if still.checkpoint is None:
             raise NoLedger(f"there is no ledger at {place}: the server has no checkpoint there")
         return still, verifier, None
@@ -112,8 +112,12 @@ def _whole(place: Path | str, vkey: str | None) -> tuple[Still | Report, Verifie
         raise NoLedger(f"there is no ledger in {place}")
     verifier = parse_vkey(vkey) if vkey is not None else _own_key(home, place)
     if not here:
-        return _without_log(opened(beside(Places(place).signed, LARGEST_NOTE), verifier)), verifier, home
-    return look_at(log, home, verifier), verifier, home
+        return (
+            _without_log(readable_checkpoint(small_file(Places(place).signed, LARGEST_NOTE), verifier)),
+            verifier,
+            home,
+        )
+    return read_quiesced(log, home, verifier), verifier, home
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ class _Read:
 
 
 def _quick(
-    still: Still,
+    still: Quiesced,
     current: Checkpoint,
     rules: Audit,
     workers: int,
@@ -168,7 +172,7 @@ def _quick(
             hashes, level = above, level + 1
     except (FileNotFoundError, BadEntry):
         return None
-    if Edge(current.size, tuple(rows)).root != current.root:
+    if RightEdge(current.size, tuple(rows)).root != current.root:
         return None
     if progress is not None:
         progress(current.size, current.size)
@@ -197,7 +201,7 @@ def _take(
 
 
 def _slow(
-    still: Still, current: Checkpoint, rules: Audit, progress: Callable[[int, int], None] | None
+    still: Quiesced, current: Checkpoint, rules: Audit, progress: Callable[[int, int], None] | None
 ) -> _Read:
     """Read a log entry by entry, and name all that is wrong."""
     rehash = Rehash(current.size, current.root, still.view.read)
@@ -256,16 +260,23 @@ def _own_key(home: Places | None, place: Path) -> Verifier:
 
 
 def _checkpoint(
-    still: Still, verifier: Verifier, problems: list[Problem], warnings: list[Problem]
+    still: Quiesced, verifier: Verifier, problems: list[Problem], warnings: list[Problem]
 ) -> Checkpoint | None:
     """The checkpoint to check against: the published one, or where that is wrong the copy of it."""
     published: Checkpoint | None = None
-    signed = opened(still.signed, verifier)
-    unreadable = still.view.unreadable("checkpoint", LARGEST_NOTE) if isinstance(still.view, View) else None
+    signed = readable_checkpoint(still.signed, verifier)
+    unreadable = (
+        still.view.unreadable("checkpoint", LARGEST_NOTE) if isinstance(still.view, FileView) else None
+    )
     if unreadable is not None:
         problems.append(Problem(None, "checkpoint", f"the checkpoint {unreadable}"))
     elif still.checkpoint is None:
-        if signed is not None and signed.size == 0 and isinstance(still.view, View) and not still.view.sizes:
+        if (
+            signed is not None
+            and signed.size == 0
+            and isinstance(still.view, FileView)
+            and not still.view.sizes
+        ):
             warnings.append(
                 Problem(None, "checkpoint", "the log is new, and its first checkpoint not published")
             )
@@ -304,7 +315,7 @@ def _checkpoint(
     return published
 
 
-def _check_files(still: Still, size: int, problems: list[Problem], warnings: list[Problem]) -> None:
+def _check_files(still: Quiesced, size: int, problems: list[Problem], warnings: list[Problem]) -> None:
     wanted = {file.path: file for file in files_of(size)}
     passing: set[str] = set()
     if still.pending is not None:
@@ -313,7 +324,7 @@ def _check_files(still: Still, size: int, problems: list[Problem], warnings: lis
         elif size == still.pending.after:
             passing = {file.path for file in partial_files(still.pending.before)}
     view = still.view
-    if not isinstance(view, View):
+    if not isinstance(view, FileView):
         return
     for path in sorted(view.sizes.keys() - wanted.keys() - {"checkpoint"}):
         if path in passing:

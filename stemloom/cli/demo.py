@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,6 +119,8 @@ def _fresh(home: Path, written: Sequence[str]) -> Iterator[None]:
     `written`: names that the demo itself puts there. Anything else there, and whatever was added to the
     earlier demo's vault, is somebody's own: NotADemo is raised and nothing is touched.
     """
+    from ..ledger.tlog.disk import locked
+
     if home.exists() and not home.is_dir():
         raise NotADemo(f"{str(home)!r} is a file; name a new or empty folder with --home")
     marker = home / MARKER
@@ -129,10 +130,9 @@ def _fresh(home: Path, written: Sequence[str]) -> Iterator[None]:
             "name a new or empty folder with --home"
         )
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = os.open(marker, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = stack.enter_context(locked(marker, 0o600, wait=False))
         except BlockingIOError as error:
             raise NotADemo(f"another demo is at work in {str(home)!r}") from error
         _refuse_others(home, written)
@@ -144,8 +144,6 @@ def _fresh(home: Path, written: Sequence[str]) -> Iterator[None]:
         # From here on until it is done, a demo that is killed may be cleared away whole.
         os.ftruncate(lock, 0)
         yield
-    finally:
-        os.close(lock)
 
 
 def _refuse_others(home: Path, written: Sequence[str]) -> None:
@@ -191,7 +189,7 @@ def _pay(vault: Vault, rendered: Rendered, folder: Path) -> Paid:
     from ..ledger.royalties.record import record_income
     from ..ledger.royalties.settle import settle
     from ..ledger.royalties.statement import statement
-    from ..ledger.royalties.statement_page import page
+    from ..ledger.royalties.statement_page import statement_page
     from ..ledger.royalties.statement_schema import Named, to_bytes
 
     period = vault.log.clock.now()[:7]
@@ -205,7 +203,7 @@ def _pay(vault: Vault, rendered: Rendered, folder: Path) -> Paid:
     made = statement(vault.log, most, period, holders)
     html, record = (folder / name for name in STATEMENTS)
     record.write_bytes(to_bytes(made))
-    html.write_text(page(made), encoding="utf-8")
+    html.write_text(statement_page(made), encoding="utf-8")
     return Paid(record, html, holders[most].name, made.accrued, period)
 
 

@@ -124,11 +124,11 @@ def beancount(door: Door, out: Path, engine: Engine | None) -> None:
     from ..ledger.royalties.accounting_formats import beancount_text
     from ..ledger.royalties.balance import balances
     from ..ledger.royalties.engines import usage_of
-    from ..ledger.royalties.money_lock import sealed
+    from ..ledger.royalties.money_lock import at_checkpoint
 
     checked_output(out)
     with door.log() as log:
-        seal = sealed(log)
+        seal = at_checkpoint(log)
         with usage_of(log, seal, engine) as usage:
             books = usage.books
             divisions = rederive(usage, [(period, entry) for _, period, entry in books.settlements])

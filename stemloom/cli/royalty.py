@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..ledger.division.terms import InForce
     from ..ledger.entries.entries import Source
     from ..ledger.royalties.engines import Engine
-    from ..ledger.royalties.settle import Settled
+    from ..ledger.royalties.settle import SettledPeriod
 
 _SOURCES = ("subscription", "enterprise", "export", "sync")
 
@@ -94,12 +94,12 @@ def show(door: Door, period: str | None = None) -> None:
     from ..ledger.division.periods import Period
     from ..ledger.division.terms import in_force
     from ..ledger.royalties.engines import books_of
-    from ..ledger.royalties.money_lock import sealed
+    from ..ledger.royalties.money_lock import at_checkpoint
 
     today = SystemClock().now()[:10]
     of = Period.parse(period or f"{today}..{today}")
     with door.log() as log:
-        books = books_of(log, sealed(log))
+        books = books_of(log, at_checkpoint(log))
     _emit_terms(door, in_force(books, of, books.size - 1))
 
 
@@ -195,7 +195,7 @@ def _pool_share(text: str) -> tuple[Source, int]:
 
 def _emit_terms(door: Door, used: InForce) -> None:
     from ..ledger.division.money import decimal_text
-    from ..ledger.royalties.words import ppm_text
+    from ..ledger.royalties.display_text import ppm_text
 
     each = used.terms
     rows = [(f"shared of {source} income", ppm_text(ppm)) for source, ppm in each.pool_ppm]
@@ -218,9 +218,9 @@ def _emit_terms(door: Door, used: InForce) -> None:
     )
 
 
-def _settled_text(settled: Settled, names: dict[str, str]) -> str:
+def _settled_text(settled: SettledPeriod, names: dict[str, str]) -> str:
     from ..ledger.division.money import decimal_text, money_text
-    from ..ledger.royalties.words import duration_text, percent_text
+    from ..ledger.royalties.display_text import duration_text, percent_text
 
     entry = settled.entry
     text = (
@@ -228,7 +228,7 @@ def _settled_text(settled: Settled, names: dict[str, str]) -> str:
         f"{money_text(entry.gross, entry.currency)}, divided by {duration_text(entry.total_ms)} heard"
     )
     funds = settled.division.funds
-    for late in funds.pools[1:]:
+    for late in funds.divided_income[1:]:
         text += (
             f"\nof it {money_text(late.amount, entry.currency)} came late for {late.period.text}, divided by "
             "what was heard then"
@@ -240,7 +240,7 @@ def _settled_text(settled: Settled, names: dict[str, str]) -> str:
         text += f", {money_text(funds.carried_out, entry.currency)} of it in the next settlement"
     if entry.unallocated:
         text += (
-            f"\nnothing was heard in {' or '.join(settled.division.unheard)}: "
+            f"\nnothing was heard in {' or '.join(settled.division.unearned_periods)}: "
             f"{money_text(entry.unallocated, entry.currency)} stays unallocated"
         )
     if not settled.division.settled_holders:

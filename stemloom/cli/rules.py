@@ -72,14 +72,14 @@ def simulate(
         {
             "period": period,
             "currency": code,
-            "pool": found[0].division.pool,
+            "pool": found[0].division.for_holders,
             "rules": [
                 {"rule": rule, "holders": of_holders[rule], "roles": of_roles[rule]} for rule in wanted
             ],
         },
         "\n\n".join(
             [
-                f"{decimal_text(found[0].division.pool)} {code} of {period}, divided by other rules; "
+                f"{decimal_text(found[0].division.for_holders)} {code} of {period}, divided by other rules; "
                 "nothing is written",
                 _side_by_side("holder", of_holders, wanted, names),
                 _side_by_side("role", of_roles, wanted, {}),
@@ -100,9 +100,9 @@ def _divided(
     from ..ledger.division.periods import Period
     from ..ledger.division.settlements import only_currency, refuse_future, refuse_settled
     from ..ledger.royalties.engines import usage_of
-    from ..ledger.royalties.money_lock import sealed
+    from ..ledger.royalties.money_lock import at_checkpoint
 
-    of, seal = Period.parse(period), sealed(log)
+    of, seal = Period.parse(period), at_checkpoint(log)
     with usage_of(log, seal, engine) as usage:
         books = usage.books
         done = {entry.currency: entry.last for _, each, entry in books.settlements if each.same_days(of)}
@@ -176,7 +176,7 @@ def fairness(door: Door, period: str, currency: str | None, html: Path | None, e
 
 def _fairness_text(made: Fairness, names: dict[str, str]) -> str:
     from ..ledger.division.money import decimal_text
-    from ..ledger.royalties.words import duration_text, percent_text
+    from ..ledger.royalties.display_text import duration_text, percent_text
 
     spreads = (("holders", made.holders), ("roles", made.roles), ("stems", made.stems))
     rows = [
@@ -226,7 +226,7 @@ def _fairness_text(made: Fairness, names: dict[str, str]) -> str:
 
 def _members(what: str, spread: Spread, made: Fairness, names: dict[str, str]) -> str:
     from ..ledger.division.money import decimal_text
-    from ..ledger.royalties.words import duration_text, percent_text
+    from ..ledger.royalties.display_text import duration_text, percent_text
 
     rows = [
         (

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
-    from ..ledger.division.funds import Waiting
+    from ..ledger.division.funds import LateMoney
     from ..ledger.royalties.engines import Engine
     from ..ledger.royalties.statement_schema import Statement
 
@@ -67,9 +67,9 @@ def statement(
     if out is not None:
         write_whole(out, to_bytes(made))
     if html is not None:
-        from ..ledger.royalties.statement_page import page
+        from ..ledger.royalties.statement_page import statement_page
 
-        write_whole(html, page(made).encode())
+        write_whole(html, statement_page(made).encode())
     if sheet is not None:
         write_whole(sheet, statement_csv(made).encode())
     door.emit(msgspec.to_builtins(made), _statement_text(made))
@@ -88,15 +88,15 @@ def statements(door: Door, period: str, currency: str | None, out: Path, engine:
     """Write everybody's statement for a settled PERIOD: as HTML, JSON and CSV, by holder id."""
     from ..ledger.royalties.accounting_formats import statement_csv
     from ..ledger.royalties.engines import usage_of
-    from ..ledger.royalties.money_lock import sealed
+    from ..ledger.royalties.money_lock import at_checkpoint
     from ..ledger.royalties.statement import Statements
-    from ..ledger.royalties.statement_page import page
+    from ..ledger.royalties.statement_page import statement_page
     from ..ledger.royalties.statement_schema import to_bytes
 
     people = people_of(door)
     written: list[str] = []
     with door.log() as log, door.progress() as progress:
-        seal = sealed(log)
+        seal = at_checkpoint(log)
         task = progress.add_task("adding up", total=None)
         with usage_of(log, seal, engine) as usage:
             made = Statements(
@@ -115,7 +115,7 @@ def statements(door: Door, period: str, currency: str | None, out: Path, engine:
             name = f"{holder}-{period}-{made.currency}"
             write_whole(out / f"{name}.json", to_bytes(each))
             write_whole(out / f"{name}.csv", statement_csv(each).encode())
-            write_whole(out / f"{name}.html", page(each).encode())
+            write_whole(out / f"{name}.html", statement_page(each).encode())
             written.append(name)
             progress.advance(task)
     door.emit(
@@ -139,18 +139,18 @@ def balance(door: Door, holder: str | None, sheet: Path | None, engine: Engine |
     from ..ledger.royalties.accounting_formats import balances_csv
     from ..ledger.royalties.balance import balances, heard_since
     from ..ledger.royalties.engines import usage_of
-    from ..ledger.royalties.money_lock import sealed
+    from ..ledger.royalties.money_lock import at_checkpoint
 
     checked_output(sheet)
     people = people_of(door)
     names = {each.holder: each.name for each in people}
     who = None if holder is None else holder_of(people, holder)
     with door.log() as log:
-        seal = sealed(log)
+        seal = at_checkpoint(log)
         with usage_of(log, seal, engine) as usage:
             found = balances(usage, seal.size, SystemClock().now()[:10], who)
             since = heard_since(usage, seal.size)
-            late = Treasury(usage.books).waiting(seal.size - 1)
+            late = Treasury(usage.books).late_money(seal.size - 1)
     rows = [
         (
             names.get(each.holder, each.holder),
@@ -248,7 +248,7 @@ def recompute(
     )
 
 
-def _waiting_text(found: tuple[Waiting, ...]) -> Iterator[str]:
+def _waiting_text(found: tuple[LateMoney, ...]) -> Iterator[str]:
     from ..ledger.division.money import money_text
 
     for each in found:
@@ -265,14 +265,14 @@ def _waiting_text(found: tuple[Waiting, ...]) -> Iterator[str]:
 
 
 def _since_text(ms: int) -> str:
-    from ..ledger.royalties.words import duration_text
+    from ..ledger.royalties.display_text import duration_text
 
     return f"{duration_text(ms)} heard since; the next settlement counts it"
 
 
 def _statement_text(made: Statement) -> str:
     from ..ledger.division.money import decimal_text, money_text
-    from ..ledger.royalties.words import duration_text, percent_text, period_text
+    from ..ledger.royalties.display_text import duration_text, percent_text, period_text
 
     rows = [
         (

@@ -91,9 +91,9 @@ def _earned(log: Log, stems: list[str]) -> dict[str, dict[str, str]]:
     from ..ledger.division.division import rederive
     from ..ledger.division.money import money_text
     from ..ledger.royalties.engines import usage_of
-    from ..ledger.royalties.money_lock import sealed
+    from ..ledger.royalties.money_lock import at_checkpoint
 
-    with usage_of(log, sealed(log)) as usage:
+    with usage_of(log, at_checkpoint(log)) as usage:
         settlements = [(period, entry) for _, period, entry in usage.books.settlements]
         divisions = rederive(usage, settlements)
     earned = dict[str, dict[str, str]]()

@@ -14,9 +14,10 @@ from stemloom.engine.effects import PlacedBus, PlacedDuck, PlacedEffects, Placed
 from stemloom.engine.mix import effects_kernel
 from stemloom.engine.mix.effects_kernel import AIM_HZ, AIM_TO_HZ, AIMS, FILTER_COLUMNS, GAINS, HZ, TO_HZ
 from stemloom.engine.mix.machine import outer
-from stemloom.engine.mix.mixer import Heard, Mixer, _fill
+from stemloom.engine.mix.mixer import Mixer, _fill
 from stemloom.engine.play.replay import replay
 from stemloom.engine.play.session import Session
+from stemloom.ledger.log.session_page import HeardFrames
 from stemloom.ledger.verify.verify import verify
 from stemloom.script.check.check import accepted
 
@@ -119,7 +120,7 @@ def test_ducking_makes_room_and_comes_back() -> None:
     assert rows[row, 2] == pytest.approx(10 ** (-12 / 20))
     mixer.advance(300)
     assert rows[row, 2] == 1.0
-    assert [each.id for each in mixer.reports() if isinstance(each, Heard)] == [2, 3]
+    assert [each.id for each in mixer.reports() if isinstance(each, HeardFrames)] == [2, 3]
 
 
 def test_what_is_ducked_to_nothing_is_not_in_play() -> None:
@@ -128,7 +129,7 @@ def test_what_is_ducked_to_nothing_is_not_in_play() -> None:
     mixer.place(replace(placement(1, 0, 64_000), effects=ducked, role="pads"), SOUND, at=0)
     mixer.place(replace(placement(2, 0, 64_000), part="kick"), SOUND, at=0)
     mixer.advance(1001)
-    heard = {each.id: each.frames for each in mixer.reports() if isinstance(each, Heard)}
+    heard = {each.id: each.frames for each in mixer.reports() if isinstance(each, HeardFrames)}
     assert heard[2] == 64_000
     # One quantum before the key is known, and sixteen to come down.
     assert heard[1] == pytest.approx(17 * 64, abs=64)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stemloom.engine.mix.mixer import PAGE_SIZE, Heard, Late, Mixer, pan_gains
+from stemloom.engine.mix.mixer import PAGE_SIZE, Late, Mixer, pan_gains
 from stemloom.engine.mix.trial import endless
 from stemloom.engine.plan import MOST_SOUNDING, Fade, Placement, Variant
-from stemloom.ledger.log.session_page import read_page
+from stemloom.ledger.log.session_page import HeardFrames, read_page
 
 SOUND = np.full((2, 64), 0.1, np.float32)
 
@@ -23,7 +23,9 @@ def placement(id: int, start: int, end: int, hit: bool = False) -> Placement:
 
 
 def ends(mixer: Mixer) -> list[tuple[int, int, int]]:
-    return [(each.id, each.frames, each.end_frame) for each in mixer.reports() if isinstance(each, Heard)]
+    return [
+        (each.id, each.frames, each.end_frame) for each in mixer.reports() if isinstance(each, HeardFrames)
+    ]
 
 
 def test_ended_placements_come_in_order_of_their_ends() -> None:
@@ -124,7 +126,8 @@ def test_what_comes_late_enters_inside_its_sound_and_is_reported() -> None:
     mixer.place(placement(2, 100, 3_000, hit=True), ramp, at=0)
     sound = mixer.advance(100)
     said = mixer.reports()
-    assert said == [Late(0, 3_200), Heard(2, 0, 100, 3_000), Late(1, 3_200)]
+    unheard = HeardFrames(id=2, start_frame=100, end_frame=3_000, frames=0)
+    assert said == [Late(0, 3_200), unheard, Late(1, 3_200)]
     assert mixer.came_late == 2
     # It is where it would have been, after a fade of 1 000 frames; the master is 256 frames late.
     np.testing.assert_allclose(sound[0, 2_000], ramp[0, 3_200 - 100 + 2_000 - 256] * np.sqrt(0.5), rtol=1e-2)

@@ -10,11 +10,12 @@ import pytest
 
 from stemloom.engine.clock import QUANTUM
 from stemloom.engine.fades import LINEAR_FADE_FRAMES, POWER_FADE_FRAMES
-from stemloom.engine.mix.mixer import Heard, Mixer
+from stemloom.engine.mix.mixer import Mixer
 from stemloom.engine.mix.rack import PLAYING
 from stemloom.engine.mix.trial import endless
 from stemloom.engine.plan import Fade, Placement
 from stemloom.engine.play.stage import WINDOW_FRAMES, Stage
+from stemloom.ledger.log.session_page import HeardFrames
 
 from . import twin
 
@@ -91,5 +92,5 @@ def test_the_books_and_the_mixer_agree_on_every_end_and_no_fade_jumps(seed: int)
             if frame > begin:
                 assert np.abs(np.diff([before, *shape])).max() <= 0.001 + 2e-6
             before = shape[-1]
-        ended |= {each.id: each.end_frame for each in mixer.reports() if isinstance(each, Heard)}
+        ended |= {each.id: each.end_frame for each in mixer.reports() if isinstance(each, HeardFrames)}
     assert ended == {1: expected}

@@ -25,6 +25,7 @@ from stemloom.ledger.log.journal_format import Intention
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.tlog.disk import RealDisk
 from stemloom.ledger.tlog.keys import PrivateKey
+from stemloom.ledger.tlog.witness import Witness
 
 TIME = "2026-11-21T06:16:00.250Z"
 
@@ -229,3 +230,8 @@ def story(log: Log) -> Story:
 @pytest.fixture(scope="session")
 def tell() -> Callable[[str], Story]:
     return Story
+
+
+@pytest.fixture
+def witness(tmp_path: Path) -> Witness:
+    return Witness.open(tmp_path / "w", name="w.example.com", clock=FixedClock(TIME))

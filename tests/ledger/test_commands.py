@@ -17,7 +17,7 @@ from stemloom.cli import run
 from stemloom.cli.ledger import _KINDS
 from stemloom.ledger.entries.entries import Entry
 from stemloom.ledger.log.log import Log
-from stemloom.ledger.tlog.note import vkey_of
+from stemloom.ledger.tlog.note import Verifier
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -143,7 +143,7 @@ def test_check_receipt_needs_no_ledger(call: Call, told: Any, log: Log, home: Pa
     assert "does not prove" in err
 
 
-VKEY = vkey_of("other", bytes(32))
+VKEY = Verifier("other", bytes(32)).vkey
 
 
 @pytest.mark.parametrize(

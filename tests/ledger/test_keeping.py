@@ -327,6 +327,6 @@ def test_export_at_the_command_line(call: Call, log: Log, home: Path, story: Any
     (folder / "manifest.json").write_text("{")
     code, _, err = call("export", "--parquet", str(folder))
     assert code == 1
-    assert "is not that of an export" in err
+    assert "is not of an export" in err
     assert call("export")[0] == 2
     assert call("export", "--parquet", str(home / "ledger" / "lock"))[0] == 2

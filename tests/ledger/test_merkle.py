@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stemloom.ledger.tlog import merkle
-from stemloom.ledger.tlog.right_edge import Edge
+from stemloom.ledger.tlog.right_edge import RightEdge
 from stemloom.ledger.tlog.tiles import TILE, files_of
 
 INPUTS = (
@@ -114,7 +114,7 @@ def test_consistency_from_nothing() -> None:
 )
 def test_an_edge_grows_like_the_tree(steps: tuple[int, ...]) -> None:
     leaves: list[bytes] = []
-    edge, held = Edge(0, ()), {}
+    edge, held = RightEdge(0, ()), {}
     for step in steps:
         new = [merkle.leaf_hash(b"%d" % i) for i in range(len(leaves), len(leaves) + step)]
         before = edge.size

@@ -17,7 +17,7 @@ from stemloom.ledger.entries.entries import Income
 from stemloom.ledger.errors import VerificationFailed
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.royalties.settle import settle
-from stemloom.ledger.tlog.file_view import View, read_regular
+from stemloom.ledger.tlog.file_view import FileView, read_regular
 from stemloom.ledger.tlog.reader import TileReader
 from stemloom.ledger.tlog.tiles import ENTRIES, File
 from stemloom.ledger.verify.verify import Report, verify
@@ -107,7 +107,7 @@ def test_a_file_that_goes_while_it_is_verified_is_a_problem(log: Log, home: Path
     # What a writer may take away was read at first.
     assert verify(home, progress=progress).problems == ()
     assert {"tile/entries/004.p/76", "tile/1/000.p/4"} <= {each.what for each in verify(home).problems}
-    view = View(home / "ledger" / "log")
+    view = FileView(home / "ledger" / "log")
     full.unlink()
     with pytest.raises(FileNotFoundError):
         view.read(File(ENTRIES, 3))

@@ -16,18 +16,18 @@ If we crash in between, the row without a stem names what the next intake clears
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from ...ledger.tlog.disk import locked
 from ..home import check_home, keep_out_of_git
 
 CONFORM_VERSION = 1
@@ -66,12 +66,8 @@ class Store:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the vault against other writers, in this process and in others. Not reentrant."""
-        handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        with locked(self.folder / "lock", 0o600):
             yield
-        finally:
-            os.close(handle)
 
     def keep_name(self, holder: str, name: str, salt: str) -> None:
         """Keep a name where a catalogue that is lost can be made again from; durable when this returns."""
@@ -152,33 +148,20 @@ class Store:
     def incoming(self) -> Iterator[Path]:
         """A folder of this process's own, cleared at the end."""
         folder = self._incoming / secrets.token_hex(8)
-        # Under the lock, or another process could take the new folder for an abandoned one.
-        with self.lock():
-            folder.mkdir(mode=0o700)
-            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        try:
+        with ExitStack() as stack:
+            # Under the lock, or another process could take the new folder for an abandoned one.
+            with self.lock():
+                folder.mkdir(mode=0o700)
+                stack.enter_context(locked(folder))
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
             yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(handle)
 
     def clear_abandoned(self) -> None:
         """Remove the incoming folders of processes that died. Call it under `lock`."""
         for folder in self._incoming.iterdir():
-            try:
-                handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                # Its process has just ended, and cleared it itself.
-                continue
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            else:
+            # One that is not found belonged to a process that has just ended, and cleared it itself.
+            with suppress(FileNotFoundError, BlockingIOError), locked(folder, wait=False):
                 shutil.rmtree(folder, ignore_errors=True)
-            finally:
-                os.close(handle)
 
     def take_in(self, moves: Iterable[tuple[Path, Path]]) -> None:
         """Rename files, durable already, into the store; durable when this returns."""

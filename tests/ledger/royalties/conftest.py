@@ -29,7 +29,7 @@ from stemloom.ledger.entries.entries import (
     Use,
 )
 from stemloom.ledger.entries.signing import commitment
-from stemloom.ledger.royalties.money_lock import Sealed
+from stemloom.ledger.royalties.money_lock import CheckpointedLog
 from stemloom.ledger.royalties.settle import settlement_entry
 from stemloom.ledger.royalties.statement_schema import Named
 
@@ -63,9 +63,9 @@ class Story:
         return iter(list(enumerate(self.entries)))
 
     @property
-    def seal(self) -> Sealed:
+    def seal(self) -> CheckpointedLog:
         root = hashlib.sha256(str(len(self.entries)).encode()).hexdigest()
-        return Sealed(size=len(self.entries), root=root, checkpoint="a checkpoint\n", read=self.read)
+        return CheckpointedLog(size=len(self.entries), root=root, checkpoint="a checkpoint\n", read=self.read)
 
     @property
     def usage(self) -> EntriesUsage:

@@ -10,7 +10,7 @@ import pickle
 import sys
 
 from stemloom.ledger.royalties.spark import Spark
-from stemloom.ledger.royalties.table import TableUsage
+from stemloom.ledger.royalties.sql_usage import SqlUsage
 
 # Java writes where it likes; only the answer goes to standard output.
 answer = os.dup(1)
@@ -18,12 +18,12 @@ os.dup2(2, 1)
 told = []
 for files, questions, stems in pickle.load(sys.stdin.buffer):
     with Spark(files) as spark:
-        usage = TableUsage(spark)
+        usage = SqlUsage(spark)
         window = questions[0][0]
         told.append(
             (
                 usage.books,
-                usage.heard(questions),
+                usage.time_in_play(questions),
                 usage.uses(window),
                 usage.uses(window, stems),
                 list(usage.played(questions[-2], 500)),

@@ -69,15 +69,15 @@ INCOMES = st.lists(
 
 
 def assert_exact(division: Division, heard: dict[str, int]) -> None:
-    assert sum(each.amount for each in division.stems) + division.unallocated == division.pool
+    assert sum(each.amount for each in division.stems) + division.unallocated == division.for_holders
     holders = division.settled_holders
     assert sum(each.master + each.publishing for each in holders) == sum(
         each.amount for each in division.stems
     )
     assert {each.stem: each.ms for each in division.stems} == heard
     assert sum(heard.values()) == division.total_ms
-    assert 0 <= division.pool <= division.gross
-    assert division.unallocated in (0, division.pool)
+    assert 0 <= division.for_holders <= division.gross
+    assert division.unallocated in (0, division.for_holders)
     for stem in division.stems:
         assert sum(line.amount for line in stem.lines) == stem.amount
         assert sum(line.ms for line in stem.lines) == stem.ms
@@ -122,7 +122,7 @@ def test_sums_are_exact_and_follow_from_the_log_again(
     assert check(told, index, entry) == []
     assert rederive(told.usage, [(NOVEMBER, entry)]) == [division]
     owed = balances(told.usage, len(told.entries), TODAY)
-    assert sum(each.closing for each in owed) + division.unallocated == division.pool
+    assert sum(each.closing for each in owed) + division.unallocated == division.for_holders
     assert {each.holder for each in owed} == {told.h(name) for name in PEOPLE}
 
 
@@ -176,7 +176,7 @@ def test_a_period_without_placements_leaves_the_pool_unallocated(story: Any) -> 
     told.place("Bass", 5000, "2026-10-31T23:59:59.999Z")
     told.income(1)
     index, entry, division = told.settle()
-    assert (division.pool, division.unallocated, division.stems) == (1, 1, ())
+    assert (division.for_holders, division.unallocated, division.stems) == (1, 1, ())
     assert check(told, index, entry) == []
 
 
@@ -210,7 +210,7 @@ def test_what_is_kept_back_is_rounded_down(story: Any) -> None:
     told.income(3)
     told.income(9, source="sync")
     division = told.divide()
-    assert [(line.source, line.gross, line.pool) for line in division.funds.income] == [
+    assert [(line.source, line.gross, line.for_holders) for line in division.funds.income] == [
         ("subscription", 4, 3),
         ("sync", 9, 0),
     ]
@@ -315,7 +315,7 @@ def test_currencies_stand_side_by_side(story: Any) -> None:
     told.settle(currency="EUR")
     assert only_currency(gather(told.read()), NOVEMBER) == "USD"
     index, entry, division = told.settle(currency="USD")
-    assert division.pool == 7
+    assert division.for_holders == 7
     assert check(told, index, entry) == []
     assert [
         (each.currency, each.closing)

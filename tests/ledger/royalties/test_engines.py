@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from stemloom.ledger.division.periods import Period
 from stemloom.ledger.division.treasury import Treasury
 from stemloom.ledger.division.usage import Usage
-from stemloom.ledger.division.windows import Window
+from stemloom.ledger.division.windows import PlacementWindow
 from stemloom.ledger.entries.canonical import encode
 from stemloom.ledger.errors import LedgerError, VerificationFailed
 from stemloom.ledger.log.export import _write
 from stemloom.ledger.royalties.duck import Duck
+from stemloom.ledger.royalties.sql_usage import SqlUsage
 from stemloom.ledger.royalties.statement import Statements
-from stemloom.ledger.royalties.table import TableUsage
 
 PEOPLE = ("ada", "ben", "cleo", "dov")
 TITLES = ("Pad", "Bass", "Tick", "Ünïcode 🎹", "O'Hara; DROP TABLE entries; --")
@@ -74,17 +74,17 @@ def settle_some(told: Any, chance: Random) -> None:
         told.settle(period, currency)
 
 
-def questions_of(usage: Usage, last: int) -> list[tuple[Window, ...]]:
+def questions_of(usage: Usage, last: int) -> list[tuple[PlacementWindow, ...]]:
     books = usage.books
     treasury = Treasury(books)
     return [
         *(
-            pool.windows
+            income.windows
             for _, of, entry in books.settlements
-            for pool in treasury.funds(of, entry.currency, entry.last).pools
+            for income in treasury.funds(of, entry.currency, entry.last).divided_income
         ),
-        *((Window(of, -1, last),) for _, of, _ in books.settlements),
-        *((Window(Period.parse(period), -1, last),) for period in (*PERIODS, "2026", "2025")),
+        *((PlacementWindow(of, -1, last),) for _, of, _ in books.settlements),
+        *((PlacementWindow(Period.parse(period), -1, last),) for period in (*PERIODS, "2026", "2025")),
     ]
 
 
@@ -92,7 +92,7 @@ def assert_same(one: Usage, other: Usage, size: int) -> None:
     """Row by row."""
     assert one.books == other.books
     questions = questions_of(one, size - 1)
-    assert one.heard(questions) == other.heard(questions)
+    assert one.time_in_play(questions) == other.time_in_play(questions)
     for windows in (questions[0], questions[-2]):
         assert one.uses(windows[0]) == other.uses(windows[0])
         some = sorted(one.books.stems)[:2]
@@ -116,7 +116,7 @@ def parquet_of(told: Any, folder: Path) -> list[Path]:
 def test_duckdb_says_what_python_says(story: Any, tmp_path: Path, seed: int) -> None:
     told = told_at_random(story, Random(seed))
     with Duck(parquet_of(told, tmp_path / "parquet")) as duck:
-        assert_same(told.usage, TableUsage(duck), len(told.entries))
+        assert_same(told.usage, SqlUsage(duck), len(told.entries))
 
 
 def test_statements_are_the_same_from_both(story: Any, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_statements_are_the_same_from_both(story: Any, tmp_path: Path) -> None:
         for of, currency in settled:
             by_python, by_duckdb = (
                 Statements(usage, told.seal, "example.org/log", "key", of, told.names, currency)
-                for usage in (told.usage, TableUsage(duck))
+                for usage in (told.usage, SqlUsage(duck))
             )
             assert by_python.holders == by_duckdb.holders
             for holder in by_python.holders:
@@ -142,10 +142,10 @@ def test_sums_beyond_64_bits_are_exact(story: Any, tmp_path: Path) -> None:
         told.add(msgspec.structs.replace(told.entries[told.place("Pad", 1)], ms=2**53 - 1, seq=0))
     whole = 1100 + 1100 * (2**53 - 1)
     assert whole > 2**63
-    windows = [[Window(Period.parse("2026-11"), -1, len(told.entries))]]
+    windows = [[PlacementWindow(Period.parse("2026-11"), -1, len(told.entries))]]
     with Duck(parquet_of(told, tmp_path / "parquet")) as duck:
-        for usage in (told.usage, TableUsage(duck)):
-            assert [each.ms for each in usage.heard(windows)[0]] == [whole]
+        for usage in (told.usage, SqlUsage(duck)):
+            assert [each.ms for each in usage.time_in_play(windows)[0]] == [whole]
 
 
 def test_a_stem_that_never_entered_is_no_line_that_is_lost(story: Any, tmp_path: Path) -> None:
@@ -154,11 +154,11 @@ def test_a_stem_that_never_entered_is_no_line_that_is_lost(story: Any, tmp_path:
     told.stem("Pad", "ada")
     told.place("Ghost", 10)
     told.income(10)
-    windows = [[Window(Period.parse("2026-11"), -1, 9)]]
+    windows = [[PlacementWindow(Period.parse("2026-11"), -1, 9)]]
     with Duck(parquet_of(told, tmp_path / "parquet")) as duck:
-        usage = TableUsage(duck)
-        assert usage.heard(windows) == told.usage.heard(windows)
-        assert [each.splits for each in usage.heard(windows)[0]] == [-1]
+        usage = SqlUsage(duck)
+        assert usage.time_in_play(windows) == told.usage.time_in_play(windows)
+        assert [each.splits for each in usage.time_in_play(windows)[0]] == [-1]
     with pytest.raises(VerificationFailed, match="was placed, but no entry"):
         told.divide()
 
@@ -167,7 +167,7 @@ def test_files_that_are_no_parquet_are_told(tmp_path: Path) -> None:
     path = tmp_path / "entries.parquet"
     path.write_bytes(b"PAR1 not really")
     with pytest.raises(LedgerError, match="cannot be added up"), Duck([path]) as duck:
-        TableUsage(duck).heard([])
+        SqlUsage(duck).time_in_play([])
 
 
 def test_spark_says_what_python_says(story: Any, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_spark_says_what_python_says(story: Any, tmp_path: Path) -> None:
         expected.append(
             (
                 usage.books,
-                usage.heard(questions),
+                usage.time_in_play(questions),
                 usage.uses(questions[0][0]),
                 usage.uses(questions[0][0], stems),
                 list(usage.played(questions[-2], 500)),

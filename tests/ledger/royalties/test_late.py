@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stemloom.ledger.division.divide import largest_remainder
 from stemloom.ledger.division.division import rederive
 from stemloom.ledger.division.errors import NothingToSettle
-from stemloom.ledger.division.funds import Waiting
+from stemloom.ledger.division.funds import LateMoney
 from stemloom.ledger.division.periods import Period
 from stemloom.ledger.division.settlements import check_settlements, only_currency
 from stemloom.ledger.division.treasury import Treasury
@@ -100,7 +100,7 @@ def test_late_income_goes_by_the_terms_of_its_own_period(story: Any) -> None:
     told.income(10, "2026-10")
     told.income(1000, "2026-11")
     division = told.settle("2026-11")[2]
-    assert [(line.late_of, line.gross, line.pool) for line in division.funds.income] == [
+    assert [(line.late_of, line.gross, line.for_holders) for line in division.funds.income] == [
         (None, 1000, 1000),
         ("2026-10", 10, 5),
     ]
@@ -122,7 +122,7 @@ def test_a_correction_of_settled_income_is_in_the_next_settlement(
     told.correct(of, by)
     told.income(1000, "2026-11")
     index, entry, division = told.settle("2026-11")
-    assert (division.gross, division.funds.taken_back, division.pool) == (gross, back, pool)
+    assert (division.gross, division.funds.taken_back, division.for_holders) == (gross, back, pool)
     assert check_settlements([(index, entry)], told.read) == {}
     told.income(5, "2026-12")
     told.place("Pad", 10, "2026-12-05T00:00:00.000Z")
@@ -140,7 +140,7 @@ def test_late_income_is_divided_by_what_was_heard_in_its_own_period(story: Any) 
     told.income(40, "2026-10")
     told.income(1000, "2026-11")
     index, entry, division = told.settle("2026-11")
-    assert [(each.period.text, each.amount) for each in division.funds.pools] == [
+    assert [(each.period.text, each.amount) for each in division.funds.divided_income] == [
         ("2026-11", 1000),
         ("2026-10", 40),
     ]
@@ -157,7 +157,7 @@ def test_late_income_is_divided_by_what_was_heard_in_its_own_period(story: Any) 
     assert (ben.stems[0].ms, ben.stems[0].late_ms, ada.stems[0].late_ms) == (90, 10, 0)
 
 
-def test_late_income_of_a_period_in_which_nothing_was_heard_is_nobodys(story: Any) -> None:
+def test_late_income_of_a_period_in_which_nothing_was_heard_stays_unallocated(story: Any) -> None:
     told = duo(story)
     told.income(100, "2026-10")
     assert told.settle("2026-10")[2].unallocated == 100
@@ -165,7 +165,8 @@ def test_late_income_of_a_period_in_which_nothing_was_heard_is_nobodys(story: An
     told.income(7, "2026-10")
     told.income(1000, "2026-11")
     division = told.settle("2026-11")[2]
-    assert (division.unallocated, division.unheard, division.of(told.h("ben"))) == (7, ["2026-10"], 1000)
+    assert (division.unallocated, division.unearned_periods) == (7, ["2026-10"])
+    assert division.of(told.h("ben")) == 1000
 
 
 def test_what_a_settlement_cannot_take_back_the_next_ones_do(story: Any) -> None:
@@ -177,16 +178,16 @@ def test_what_a_settlement_cannot_take_back_the_next_ones_do(story: Any) -> None
     told.settle("2026-10")
     told.correct(of, -500)
     told.income(3000, "2026-11")
-    assert Treasury(told.usage.books).waiting(len(told.entries) - 1) == (Waiting("EUR", 0, 0, 500),)
+    assert Treasury(told.usage.books).late_money(len(told.entries) - 1) == (LateMoney("EUR", 0, 0, 500),)
     settled = [told.settle("2026-11")]
-    assert Treasury(told.usage.books).waiting(len(told.entries) - 1) == (Waiting("EUR", 0, 0, 200),)
+    assert Treasury(told.usage.books).late_money(len(told.entries) - 1) == (LateMoney("EUR", 0, 0, 200),)
     told.income(1000, "2026-12")
     settled.append(told.settle("2026-12"))
     told.income(1500, "2027-01")
     settled.append(told.settle("2027-01"))
-    assert Treasury(told.usage.books).waiting(len(told.entries) - 1) == ()
+    assert Treasury(told.usage.books).late_money(len(told.entries) - 1) == ()
     funds = [each.funds for _, _, each in settled]
-    assert [(each.taken_back, each.carried_in, each.carried_out, each.pool) for each in funds] == [
+    assert [(each.taken_back, each.carried_in, each.carried_out, each.for_holders) for each in funds] == [
         (500, 0, 200, 0),
         (0, 200, 100, 0),
         (0, 100, 0, 50),
@@ -206,7 +207,7 @@ def test_terms_do_not_hold_for_what_was_heard_before_they_were_there(story: Any)
     told.place("Pad", 10, "2026-11-01T00:00:00.000Z")
     for month in ("2026-10", "2026-11"):
         told.income(100, month)
-    assert [told.divide(month).pool for month in ("2026-10", "2026-11")] == [100, 0]
+    assert [told.divide(month).for_holders for month in ("2026-10", "2026-11")] == [100, 0]
 
 
 def test_late_money_alone_names_its_currency(story: Any) -> None:
@@ -218,7 +219,7 @@ def test_late_money_alone_names_its_currency(story: Any) -> None:
         only_currency(told.usage.books, Period.parse("2026-11"))
     told.income(100, "2026-10", "USD")
     assert only_currency(told.usage.books, Period.parse("2026-11")) == "USD"
-    assert told.settle("2026-11", "USD")[2].pool == 100
+    assert told.settle("2026-11", "USD")[2].for_holders == 100
 
 
 def test_what_nobody_was_given_is_taken_from_nobody(story: Any) -> None:
@@ -229,7 +230,7 @@ def test_what_nobody_was_given_is_taken_from_nobody(story: Any) -> None:
     told.correct(of, -100)
     told.income(1000, "2026-11")
     funds = told.settle("2026-11")[2].funds
-    assert (funds.taken_back, funds.not_given, funds.pool) == (100, 100, 1000)
+    assert (funds.taken_back, funds.not_given, funds.for_holders) == (100, 100, 1000)
 
 
 def test_ten_small_corrections_take_back_what_one_does(story: Any) -> None:
@@ -272,13 +273,13 @@ def test_what_comes_back_to_nobody_is_taken_from_nobody_again(story: Any) -> Non
     told.settle("2026-09")
     told.correct(of, -100)
     told.income(100, "2026-10")
-    assert told.settle("2026-10")[2].pool == 0
+    assert told.settle("2026-10")[2].for_holders == 0
     told.correct(of, 100)
     assert told.settle("2026-11")[2].unallocated == 100
     told.correct(of, -100)
     told.income(100, "2026-12")
     funds = told.settle("2026-12")[2].funds
-    assert (funds.taken_back, funds.not_given, funds.pool) == (100, 100, 100)
+    assert (funds.taken_back, funds.not_given, funds.for_holders) == (100, 100, 100)
 
 
 def test_a_period_may_be_named_in_another_way(story: Any) -> None:
@@ -299,7 +300,7 @@ def test_a_settlement_with_nothing_to_give_counts_no_late_placements(story: Any)
     told.income(100, "2026-11")
     told.place("Bass", 10, "2026-11-05T00:00:00.000Z")
     division = told.settle("2026-11")[2]
-    assert (division.pool, division.total_ms, division.late_ms) == (0, 10, 0)
+    assert (division.for_holders, division.total_ms, division.late_ms) == (0, 10, 0)
     assert [each.ms for each in heard_since(told.usage, len(told.entries))] == [30, 0]
     told.income(100, "2026-12")
     assert told.settle("2026-12")[2].late_ms == 30
@@ -337,7 +338,7 @@ def test_what_is_taken_back_comes_out_of_no_late_income(story: Any) -> None:
     told.income(70, "2026-10")
     told.income(1, "2026-11")
     funds = told.settle("2026-11")[2].funds
-    assert ([each.amount for each in funds.pools], funds.carried_out) == ([0, 70], 499)
+    assert ([each.amount for each in funds.divided_income], funds.carried_out) == ([0, 70], 499)
 
 
 def test_income_corrected_to_nothing_stands_in_no_settlements_way(story: Any) -> None:
@@ -348,7 +349,7 @@ def test_income_corrected_to_nothing_stands_in_no_settlements_way(story: Any) ->
     with pytest.raises(NothingToSettle, match="is for 2026, which reaches beyond 2026-11"):
         told.divide()
     told.correct(of, -100)
-    assert told.divide().pool == 7
+    assert told.divide().for_holders == 7
 
 
 def test_a_correction_before_the_settlement_is_in_it(story: Any) -> None:
@@ -432,15 +433,15 @@ def test_everything_counts_once_and_balances_carry_on(story: Any, seed: int) -> 
     )
     out = sum(each.amount for division in divisions for each in division.stems)
     assert out + sum(each.unallocated for each in divisions) == (
-        sum(line.pool for line in lines)
+        sum(line.for_holders for line in lines)
         + sum(each.funds.not_given for each in divisions)
         + divisions[-1].funds.carried_out
     )
     for before, each in zip([None, *divisions[:-1]], divisions, strict=True):
         funds = each.funds
         assert funds.carried_in == (before.funds.carried_out if before else 0)
-        assert not funds.carried_out or funds.pools[0].amount == 0
-        assert funds.pool == (
+        assert not funds.carried_out or funds.divided_income[0].amount == 0
+        assert funds.for_holders == (
             funds.gross
             - funds.deducted
             - funds.taken_back
@@ -448,20 +449,20 @@ def test_everything_counts_once_and_balances_carry_on(story: Any, seed: int) -> 
             - funds.carried_in
             + funds.carried_out
         )
-        for pool in funds.pools[1:]:
+        for income in funds.divided_income[1:]:
             heard: dict[str, int] = {}
             for index, entry in told.read():
-                if index <= each.last and getattr(entry, "start", "") in pool.period:
+                if index <= each.last and getattr(entry, "start", "") in income.period:
                     heard[entry.stem] = heard.get(entry.stem, 0) + entry.ms
             ids = sorted(heard)
             if not any(heard.values()):
-                assert pool.period.text in each.unheard
+                assert income.period.text in each.unearned_periods
                 continue
-            expected = largest_remainder(pool.amount, [heard[stem] for stem in ids], ids)
+            expected = largest_remainder(income.amount, [heard[stem] for stem in ids], ids)
             found = {stem.stem: 0 for stem in each.stems}
             for stem in each.stems:
                 for line in stem.lines:
-                    found[stem.stem] += line.amount if line.pool == pool.period.text else 0
+                    found[stem.stem] += line.amount if line.income_of == income.period.text else 0
             assert {stem: amount for stem, amount in found.items() if amount} == {
                 stem: amount for stem, amount in zip(ids, expected, strict=True) if amount
             }

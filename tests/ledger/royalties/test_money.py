@@ -17,7 +17,7 @@ from stemloom.ledger.division.money import (
     money_text,
     parse_amount,
 )
-from stemloom.ledger.royalties.words import money_parts, percent_text
+from stemloom.ledger.royalties.display_text import money_parts, percent_text
 
 
 @pytest.mark.parametrize(

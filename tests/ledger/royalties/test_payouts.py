@@ -56,7 +56,7 @@ def test_everybody_is_paid_whole_cents_once(home: Home) -> None:
     for each in paid:
         assert each.entry.amount == before[each.entry.holder] // 10_000 * 10_000
         assert 0 <= owed(home, each.entry.holder) < 10_000
-    with pytest.raises(NotPayable, match="nobody is due anything in EUR"):
+    with pytest.raises(NotPayable, match="nobody has a balance in EUR"):
         record_payouts(home.log, "EUR", "run 2", clock=LATER)
     assert verify(home.path).problems == ()
 
@@ -107,7 +107,7 @@ def test_what_can_be_paid(closing: int, currency: str, least: int, amount: int) 
         ({"holder": "ada", "amount": 10**12}, NotPayable, "is more"),
         ({"holder": "ada", "amount": 0}, BadAmount, "more than 0"),
         ({"reference": "\n"}, BadAmount, "reference of a payout"),
-        ({"currency": "USD"}, NotPayable, "nobody is due anything in USD"),
+        ({"currency": "USD"}, NotPayable, "nobody has a balance in USD"),
     ],
 )
 def test_refused_payouts_leave_nothing(
@@ -141,8 +141,8 @@ def test_a_payout_is_corrected_and_statements_show_both(home: Home) -> None:
 @pytest.mark.parametrize(
     ("index", "to", "error", "message"),
     [
-        (0, 5, NoSuchEntry, "entry 0 is no income and no payout"),
-        (10**6, 5, NoSuchEntry, "is no income and no payout"),
+        (0, 5, NoSuchEntry, "entry 0 is neither income nor a payout"),
+        (10**6, 5, NoSuchEntry, "is neither income nor a payout"),
         (None, -1, BadAmount, "an amount is 0"),
         (None, 1_000_000_003, BadAmount, "already"),
         (None, 2**53, BadAmount, "an amount is 0"),
@@ -257,7 +257,7 @@ def test_what_was_settled_stays_given_whatever_is_corrected(home: Home) -> None:
     index = next(at for at, entry in home.log.entries() if isinstance(entry, Income))
     before = [owed(home, who) for who in (home.ada, home.ben)]
     record_correction(home.log, index, 1_000_000, "inv-1 was of 1.00", LATER)
-    (found,) = Treasury(home.usage.books).waiting(home.log.size - 1)
+    (found,) = Treasury(home.usage.books).late_money(home.log.size - 1)
     assert (found.currency, found.late, found.taken_back) == ("EUR", 0, 999_000_003)
     assert [owed(home, who) for who in (home.ada, home.ben)] == before
     assert len(record_payouts(home.log, "EUR", "run", clock=LATER)) == 2

@@ -204,13 +204,13 @@ def test_another_form_of_the_same_numbers_is_no_original(demo: Demo, recompute: 
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "is no statement"),
-        (b"[]", "is no statement"),
-        (b"[" * 100_000, "is no statement"),
-        (b"<!doctype html><p>Statement", "is no statement"),
-        (b'{"v": 2}', "is no statement"),
-        (b'{"v": ' + b"9" * 10_000 + b"}", "is no statement"),
-        (b"\xff\xfe\x00", "is no statement"),
+        (b"", "is not a statement"),
+        (b"[]", "is not a statement"),
+        (b"[" * 100_000, "is not a statement"),
+        (b"<!doctype html><p>Statement", "is not a statement"),
+        (b'{"v": 2}', "is not a statement"),
+        (b'{"v": ' + b"9" * 10_000 + b"}", "is not a statement"),
+        (b"\xff\xfe\x00", "is not a statement"),
     ],
 )
 def test_what_is_no_statement(recompute: Any, tmp_path: Path, data: bytes, message: str) -> None:

@@ -12,11 +12,11 @@ from stemloom.ledger.division.errors import NotAHolder, NotSettled, SeveralCurre
 from stemloom.ledger.division.periods import Period
 from stemloom.ledger.errors import VerificationFailed
 from stemloom.ledger.royalties.balance import heard_since
-from stemloom.ledger.royalties.chart import HEIGHT, MOST_BARS, WIDTH, bars
+from stemloom.ledger.royalties.chart import HEIGHT, MOST_BARS, WIDTH, chart_bars
+from stemloom.ledger.royalties.display_text import duration_text, period_text
 from stemloom.ledger.royalties.statement import Statements
-from stemloom.ledger.royalties.statement_page import page
-from stemloom.ledger.royalties.statement_schema import Named, Statement, Used
-from stemloom.ledger.royalties.words import duration_text, period_text
+from stemloom.ledger.royalties.statement_page import statement_page
+from stemloom.ledger.royalties.statement_schema import Named, Statement, UseTotal
 
 from .outline import Outline
 
@@ -119,7 +119,7 @@ def test_names_and_their_salts(story: Any) -> None:
     told.names = {}
     bare = state(told, "Ada Vale")
     assert (bare.payee.name, bare.payee.name_salt, bare.amount) == (None, None, made.amount)
-    assert told.h("Ada Vale") in page(bare)
+    assert told.h("Ada Vale") in statement_page(bare)
 
 
 def test_a_name_that_the_ledger_did_not_commit_to_is_refused(story: Any) -> None:
@@ -164,11 +164,11 @@ def test_what_came_after_the_settlement_is_told(story: Any) -> None:
     assert (later.since.ms, later.since.total_ms) == (9_999, 10_039)
     assert (later.ms, later.amount, later.closing) == (made.ms, made.amount, made.closing)
     assert "10.039 s heard since, which the next settlement counts; 9.999 s of it is your stems’" in (
-        Outline(page(later)).text.replace("\u00a0", " ")
+        Outline(statement_page(later)).text.replace("\u00a0", " ")
     )
     before = state(told, "Ben", "2026-10")
     assert (before.since.ms, before.since.total_ms) == (0, 0)
-    assert "heard since" not in page(before)
+    assert "heard since" not in statement_page(before)
     assert [(each.period, each.ms) for each in heard_since(told.usage, len(told.entries))] == [
         ("2026-10", 0),
         ("2026-11", 10_039),
@@ -190,7 +190,7 @@ def test_income_is_listed_with_its_references(story: Any) -> None:
     assert [(each.amount, each.reference) for each in line.entries] == [(30, "a sample"), (12, NASTY)]
     assert sum(each.amount for each in line.entries) == line.gross
     assert [told.entries[each.index].reference for each in line.entries] == ["a sample", NASTY]
-    text = page(made)
+    text = statement_page(made)
     assert "<script" not in text
     shown = Outline(text).text
     assert "“a sample”" in shown
@@ -214,7 +214,7 @@ def test_json_goes_there_and_back(story: Any) -> None:
 
 
 def test_the_page_is_one_well_formed_file_that_loads_and_runs_nothing(story: Any) -> None:
-    outline = Outline(page(state(concert(story), "Ada Vale")))
+    outline = Outline(statement_page(state(concert(story), "Ada Vale")))
     assert outline.open == []
     assert not {"script", "link", "img", "iframe", "object", "form"} & set(outline.tags)
     names = {name for name, _ in outline.attributes}
@@ -231,14 +231,14 @@ def test_a_page_says_if_its_period_was_settled_before_the_end(story: Any) -> Non
     early = msgspec.structs.replace(
         made, settlement=msgspec.structs.replace(made.settlement, time="2026-11-21T00:00:00.000Z")
     )
-    assert "before its end" not in page(made)
-    assert "settled on 21 November 2026, before its end" in page(early)
+    assert "before its end" not in statement_page(made)
+    assert "settled on 21 November 2026, before its end" in statement_page(early)
 
 
 def test_text_of_strangers_is_escaped(story: Any) -> None:
     told = concert(story, ada=NASTY)
     told.entries[2] = msgspec.structs.replace(told.entries[2], title=NASTY, role="<b>")
-    text = page(state(told, NASTY))
+    text = statement_page(state(told, NASTY))
     assert "<script" not in text
     assert "<b>" not in text
     outline = Outline(text)
@@ -248,7 +248,7 @@ def test_text_of_strangers_is_escaped(story: Any) -> None:
 
 def test_every_amount_of_the_statement_is_on_the_page_to_the_micro_unit(story: Any) -> None:
     made = state(concert(story), "Ben")
-    shown = re.sub(r"\s+", " ", Outline(page(made)).text.replace("\u00a0", ""))
+    shown = re.sub(r"\s+", " ", Outline(statement_page(made)).text.replace("\u00a0", ""))
     for amount in (
         made.amount,
         made.opening,
@@ -265,7 +265,7 @@ def test_a_page_without_any_use(story: Any) -> None:
     told.stem("Hush", "Ada")
     told.income(1)
     told.settle()
-    text = Outline(page(state(told, "Ada"))).text
+    text = Outline(statement_page(state(told, "Ada"))).text
     assert "Nothing was heard in this period" in text
     assert "earned by nobody" in text
 
@@ -277,10 +277,10 @@ def test_a_page_without_any_use(story: Any) -> None:
 def test_a_chart_has_a_bar_a_day_or_a_run_of_days(period: str, count: int) -> None:
     of = Period.parse(period)
     used = (
-        Used(name=of.first_day.isoformat(), ms=10, placements=1),
-        Used(name=of.last_day.isoformat(), ms=1_000_000, placements=1),
+        UseTotal(name=of.first_day.isoformat(), ms=10, placements=1),
+        UseTotal(name=of.last_day.isoformat(), ms=1_000_000, placements=1),
     )
-    drawn = bars(used, of)
+    drawn = chart_bars(used, of)
     assert len(drawn) == count <= MOST_BARS
     assert sum(bar.ms for bar in drawn) == 1_000_010
     assert (drawn[0].first, drawn[-1].last) == (of.first_day.isoformat(), of.last_day.isoformat())

@@ -1,4 +1,4 @@
-"""A small table that goes along with a SQL text, in the form that DuckDB and Spark both take in."""
+"""A small table beside a SQL text, in a form for both DuckDB and Spark."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
-    """A small table that goes along with a text: the SQL types of its columns by name, and its rows."""
+class SqlTable:
+    """The SQL types of the columns of a table, by name, and its rows."""
 
     types: Mapping[str, str]
     rows: Sequence[tuple[Any, ...]]

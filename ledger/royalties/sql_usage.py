@@ -1,7 +1,7 @@
 """Usage by SQL over the log's Parquet (`ledger/log/export.py`): one text each, for DuckDB and for Spark.
 
-The texts, which are the `.sql` files beside this, add up integers and count; money is divided in
-`division.py` alone. A database here is what runs a text over the tables that it names.
+The texts, in the `.sql` files beside this, add up integers and count; money is divided in `division.py`
+alone. A database here runs a text over the tables that the text names.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any, Protocol
 
 from ..clock import milliseconds_of, text_at
 from ..division.books import Books, gather
-from ..division.usage import Amount, Heard, Played, StemUse
-from ..division.windows import Window
+from ..division.usage import Amount, Played, StemUse, TimeInPlay
+from ..division.windows import PlacementWindow
 from ..entries.canonical import decode
 from ..entries.entries import Entry
-from .columns import Columns
+from .sql_table import SqlTable
 
 _ENTRIES = "SELECT e.index, e.json FROM entries AS e WHERE e.kind <> 'placement' ORDER BY e.index"
 _LAST = "SELECT MAX(e.index) FROM entries AS e"
 _INDEX = 10**16
-"""What `uses.sql` multiplies a time by, to have an index below it."""
+"""`uses.sql` multiplies a time by this, to put an index below it."""
 _EVER, _NEVER = -(2**53), 2**53
 
 
@@ -33,14 +33,14 @@ class Database(Protocol):
     """Runs a text over `entries`, narrowed to some stems or not, and the small tables that go along."""
 
     def run(
-        self, text: str, tables: Mapping[str, Columns], stems: Collection[str] | None = None
+        self, text: str, tables: Mapping[str, SqlTable], stems: Collection[str] | None = None
     ) -> Iterator[tuple[Any, ...]]:
         """The rows. Raises LedgerError."""
         ...
 
 
-class TableUsage:
-    """`usage.Usage` of a database."""
+class SqlUsage:
+    """The `usage.Usage` of a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -62,9 +62,9 @@ class TableUsage:
         for index, text in self._database.run(_ENTRIES, {}):
             yield index, decode(text.encode())
 
-    def heard(self, questions: Sequence[Sequence[Window]]) -> list[list[Heard]]:
+    def time_in_play(self, questions: Sequence[Sequence[PlacementWindow]]) -> list[list[TimeInPlay]]:
         books = self.books
-        answers: list[list[Heard]] = [[] for _ in questions]
+        answers: list[list[TimeInPlay]] = [[] for _ in questions]
         tables = {
             "windows": _windows(questions),
             "segments": _segments(questions),
@@ -77,10 +77,10 @@ class TableUsage:
                 # Its owners never changed.
                 known = books.splits_of(stem, questions[question][0].last)
                 splits = known[0].index if known else -1
-            answers[question].append(Heard(stem, period, splits, int(ms), int(placements)))
+            answers[question].append(TimeInPlay(stem, period, splits, int(ms), int(placements)))
         return [sorted(each, key=lambda heard: (heard.stem, heard.period, heard.splits)) for each in answers]
 
-    def uses(self, window: Window, stems: Collection[str] | None = None) -> dict[str, StemUse]:
+    def uses(self, window: PlacementWindow, stems: Collection[str] | None = None) -> dict[str, StemUse]:
         tables = {"windows": _windows([[window]])}
         found: dict[str, StemUse] = {}
         for stem, use, tier, role, section, day_ms, ms, placements, first, last in self._database.run(
@@ -104,7 +104,7 @@ class TableUsage:
             found[stem].sessions = sessions
         return found
 
-    def played(self, windows: Sequence[Window], floor_ms: int = 0) -> Iterator[Played]:
+    def played(self, windows: Sequence[PlacementWindow], floor_ms: int = 0) -> Iterator[Played]:
         rows = self._database.run(_text("played"), {"windows": _windows([windows], floor_ms)})
         for session, stem, ms, floored, placements, sections in sorted(rows):
             yield Played(session, stem, int(ms), int(floored), placements, sections)
@@ -115,7 +115,7 @@ def _text(name: str) -> str:
     return (Path(__file__).with_name(f"{name}.sql")).read_text("utf-8")
 
 
-def _windows(questions: Sequence[Sequence[Window]], floor_ms: int = 0) -> Columns:
+def _windows(questions: Sequence[Sequence[PlacementWindow]], floor_ms: int = 0) -> SqlTable:
     types = {"question": "INT", "period": "STRING"}
     types |= dict.fromkeys(("start_ms", "end_ms", "above", "last", "floor_ms"), "BIGINT")
     rows = [
@@ -131,33 +131,33 @@ def _windows(questions: Sequence[Sequence[Window]], floor_ms: int = 0) -> Column
         for at, windows in enumerate(questions)
         for window in windows
     ]
-    return Columns(types, rows)
+    return SqlTable(types, rows)
 
 
-def _segments(questions: Sequence[Sequence[Window]]) -> Columns:
+def _segments(questions: Sequence[Sequence[PlacementWindow]]) -> SqlTable:
     ends = sorted({end for windows in questions for each in windows for end in (each.above, each.last)})
-    return Columns(dict.fromkeys(("above", "last"), "BIGINT"), list(pairwise(ends)))
+    return SqlTable(dict.fromkeys(("above", "last"), "BIGINT"), list(pairwise(ends)))
 
 
-def _periods(questions: Sequence[Sequence[Window]]) -> Columns:
+def _periods(questions: Sequence[Sequence[PlacementWindow]]) -> SqlTable:
     every = dict.fromkeys(each.period for windows in questions for each in windows)
     types = {"period": "STRING", **dict.fromkeys(("start_ms", "end_ms"), "BIGINT")}
-    return Columns(
+    return SqlTable(
         types, [(each.text, milliseconds_of(each.start), milliseconds_of(each.end)) for each in every]
     )
 
 
-def _edges(books: Books) -> Columns:
+def _edges(books: Books) -> SqlTable:
     types = {"stem": "STRING", **dict.fromkeys(("start_ms", "end_ms"), "BIGINT")}
     rows = []
     for stem, known in books.splits.items():
         if len(known) > 1:
             times = sorted({milliseconds_of(each.time) for each in known})
             rows += [(stem, start, end) for start, end in pairwise([_EVER, *times, _NEVER])]
-    return Columns(types, rows)
+    return SqlTable(types, rows)
 
 
-def _owners(books: Books, questions: Sequence[Sequence[Window]]) -> Columns:
+def _owners(books: Books, questions: Sequence[Sequence[PlacementWindow]]) -> SqlTable:
     types = {"question": "INT", "stem": "STRING", "splits": "BIGINT"}
     types |= dict.fromkeys(("start_ms", "end_ms"), "BIGINT")
     rows = []
@@ -170,7 +170,7 @@ def _owners(books: Books, questions: Sequence[Sequence[Window]]) -> Columns:
                 (at, stem, each.index, start, end)
                 for each, start, end in zip(splits, edges[:-1], edges[1:], strict=False)
             ]
-    return Columns(types, rows)
+    return SqlTable(types, rows)
 
 
 def _at(packed: Any) -> tuple[str, int]:
@@ -183,8 +183,8 @@ def _day(ms: int) -> str:
 
 
 @contextmanager
-def opened(engine: str, files: Sequence[Path], scratch: Path | None = None) -> Iterator[TableUsage]:
-    """The usage of Parquet files by `duckdb` or `spark`. `scratch`: where what does not fit into memory goes.
+def sql_usage(engine: str, files: Sequence[Path], scratch: Path | None = None) -> Iterator[SqlUsage]:
+    """The usage of Parquet files by `duckdb` or `spark`. `scratch`: a folder for what memory cannot hold.
 
     Raises LedgerError where the engine is not installed.
     """
@@ -192,9 +192,9 @@ def opened(engine: str, files: Sequence[Path], scratch: Path | None = None) -> I
         from .spark import Spark
 
         with Spark(files) as spark:
-            yield TableUsage(spark)
+            yield SqlUsage(spark)
     else:
         from .duck import Duck
 
         with Duck(files, scratch) as duck:
-            yield TableUsage(duck)
+            yield SqlUsage(duck)

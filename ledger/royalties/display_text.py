@@ -1,4 +1,4 @@
-"""Numbers and times of a statement as a person reads them; nothing is rounded unless it says so.
+"""Numbers and times of a statement as text for people; nothing is rounded unless a docstring says so.
 
 A number and its unit are held together by a no-break space.
 """
@@ -21,7 +21,7 @@ SOURCE_TEXT = {
     "export": "Export licences",
     "sync": "Sync fees",
 }
-"""Sources of income, as a statement names them."""
+"""The names of sources of income in a statement."""
 
 
 def day_text(time: str) -> str:
@@ -86,7 +86,7 @@ def ppm_text(ppm: int) -> str:
 
 
 def money_parts(amount: int, currency: str) -> tuple[str, str]:
-    """An exact amount in two pieces: what the currency is paid in, and the finer digits after it.
+    """An exact amount in two pieces: in the currency's own places, and the finer digits after them.
 
     `("12.58", "3127")`, `("12.58", "3000")`, `("12.50", "")`; joined they are the amount.
     """
