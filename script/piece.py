@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
+from ..ground.pitch import TONICS
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -31,9 +33,6 @@ class Key:
     @property
     def name(self) -> str:
         return f"{TONICS[self.tonic]} {self.mode}"
-
-
-TONICS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import islice
 from typing import Literal
 
+from ..ground.typo import nearest
 from .piece import Span
 
 CODES = {
@@ -121,11 +121,8 @@ class ScriptRejected(Exception):
         super().__init__((said + render(self.problems, text, file)).rstrip())
 
 
-def did_you_mean(word: str, known: Iterable[str], quote: str = '"', *, cutoff: float = 0.6) -> str | None:
-    """A hint with the known word that looks most like `word`, or null if none does.
-
-    `cutoff`: how much alike they must be, as difflib's `ratio` has it.
-    """
+def did_you_mean(word: str, known: Iterable[str], quote: str = '"', *, least: float = 0.6) -> str | None:
+    """A hint with the known word that is most like `word`, or `None` without one. `least`: see `nearest`."""
     if len(word) > 40:
         return None
     plain = word if word.isascii() else unicodedata.normalize("NFKC", word).translate(_LOOKALIKES)
@@ -135,9 +132,8 @@ def did_you_mean(word: str, known: Iterable[str], quote: str = '"', *, cutoff: f
             return f"{quote}{word}{quote} only looks like {quote}{plain}{quote}: type it anew"
     # Names of another length are not near; the rest is cut, so that no script makes this slow.
     near_in_length = (name for name in known if abs(len(name) - len(word)) <= 3)
-    choices = {name.lower(): name for name in islice(near_in_length, _MOST_COMPARED)}
-    near = get_close_matches(word.lower(), choices, n=1, cutoff=cutoff)
-    return f"did you mean {quote}{choices[near[0]]}{quote}?" if near else None
+    near = nearest(word, islice(near_in_length, _MOST_COMPARED), least=least)
+    return f"did you mean {quote}{near}{quote}?" if near else None
 
 
 def short(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The words of the language: what is reserved, what begins a statement, units, uses, roles and limits."""
+"""The words of the language: what is reserved, what begins a statement, units and limits."""
 
 from __future__ import annotations
 
@@ -69,26 +69,11 @@ UNITS: dict[str, tuple[str, Fraction]] = {
 }
 """Unit: the base unit of its kind (empty for a plain fraction) and how many of that it is."""
 
-USES = ("stream", "live", "export", "sync")
-"""What a piece may be for."""
-
-ROLES = ("beats", "bass", "harmony", "pads", "tops", "melody", "voice", "fx")
-"""Roles known without a catalogue."""
-
 ROLES_BY_OTHER_NAMES = {
     "drums": "beats", "drum": "beats", "percussion": "tops", "hats": "tops", "chords": "harmony",
     "keys": "harmony", "piano": "harmony", "lead": "melody", "vocals": "voice", "vocal": "voice",
 }  # fmt: skip
-"""What else people call some of them."""
-
-TONAL_ROLES = frozenset(("bass", "harmony", "pads", "melody", "voice"))
-"""Roles whose pools say `key fits` unless they say otherwise."""
-
-TONICS = {
-    "C": 0, "C#": 1, "Db": 1, "D": 2, "D#": 3, "Eb": 3, "E": 4, "Fb": 4, "E#": 5, "F": 5, "F#": 6, "Gb": 6,
-    "G": 7, "G#": 8, "Ab": 8, "A": 9, "A#": 10, "Bb": 10, "B": 11, "Cb": 11, "B#": 0,
-}  # fmt: skip
-"""Semitones above C."""
+"""What else people call some of the roles."""
 
 MOST_BYTES = 256 * 1024
 MOST_STATEMENT_TOKENS = 500

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
+from ...ground.pitch import NOTES
+from ...ground.uses import USES
 from ..piece import Answer, Dial, Key, Span
 from ..problems import did_you_mean
 from ..text.tree import (
@@ -24,7 +26,7 @@ from ..text.tree import (
     Tempo,
     WithdrawnStatement,
 )
-from ..words import MOST_SECTIONS, TONICS, UNITS, USES
+from ..words import MOST_SECTIONS, UNITS
 from .events import answers_of, share_of
 from .scope import Scope, needs_text
 from .units import ends, number
@@ -223,9 +225,9 @@ def keys_of(scope: Scope, names: Iterable[object]) -> tuple[Key, ...]:
 
 def key_of(scope: Scope, name: KeyName) -> Key | None:
     """The key that is named, or null with a mistake noted."""
-    tonic = TONICS.get(name.tonic.text)
+    tonic = NOTES.get(name.tonic.text)
     if tonic is None:
-        hint = did_you_mean(name.tonic.text, TONICS) if len(name.tonic.text) < 3 else None
+        hint = did_you_mean(name.tonic.text, NOTES) if len(name.tonic.text) < 3 else None
         scope.say(
             "E035",
             name.tonic.span,

@@ -8,6 +8,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Literal
 
+from ...ground.roles import ROLES, TONAL_ROLES, UNPITCHED_ROLES
 from ..catalogue import Catalogue
 from ..piece import Clause, Key, Pool, Span, Weight
 from ..text.tree import (
@@ -21,7 +22,7 @@ from ..text.tree import (
     Range,
     Weighted,
 )
-from ..words import ROLES, ROLES_BY_OTHER_NAMES, TONAL_ROLES
+from ..words import ROLES_BY_OTHER_NAMES
 from .header import HIGHEST_BPM, LOWEST_BPM, keys_of
 from .scope import Scope, needs_text
 from .units import bars, condition, ends, number
@@ -35,8 +36,6 @@ _OF_LOOPS = {
     "max shift": "they go to the nearest tone of the key",
 }
 """What only loops can be asked for, and why."""
-_UNTUNED = frozenset(("beats", "tops"))
-"""Roles that are never shifted in pitch."""
 _USUAL_STRETCH = 0.12
 _USUAL_SHIFT_ST = 3
 
@@ -115,7 +114,7 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
         tonal = not pool.hits and (not pool.roles or bool(TONAL_ROLES & set(pool.roles)))
         key = "fits" if tonal else "any"
     pool = replace(pool, key=key)
-    tuned = not pool.roles or bool(set(pool.roles) - _UNTUNED)
+    tuned = not pool.roles or bool(set(pool.roles) - UNPITCHED_ROLES)
     for unheard in statement.clauses:
         if isinstance(unheard, MaxShift) and not pool.hits and (pool.key != "fits" or not tuned):
             hint = "say `key fits` as well" if tuned else None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from ...ground.roles import ROLES
 from ..piece import Clause
-from ..words import ROLES
 
 Value = str | float | Sequence[str] | None
 

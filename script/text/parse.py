@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
+from ...ground.typo import nearest
 from ..piece import Span
 from ..problems import Problem, problem
 from ..words import (
@@ -183,5 +183,5 @@ def _broken(raw: Raw, explain: bool) -> Broken:
     if raw.word in known:
         return Broken(raw.word, name, tuple(words), raw.span)
     spelt = explain and raw.tokens[0].fault is None and raw.tokens[0].kind == "word"
-    near = get_close_matches(raw.word[:40], known, n=1) if spelt else []
-    return Broken(near[0] if near else None, name if near else None, tuple(words), raw.span)
+    near = nearest(raw.word[:40], known) if spelt else None
+    return Broken(near, name if near else None, tuple(words), raw.span)

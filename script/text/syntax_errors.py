@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+from ...ground.pitch import NOTES
+from ...ground.uses import USES
 from ..piece import Span
 from ..problems import Problem, did_you_mean, problem, short
-from ..words import FORMS, LINE_WORDS, RESERVED, STATEMENT_WORDS, TONICS, UNITS, USES
+from ..words import FORMS, LINE_WORDS, RESERVED, STATEMENT_WORDS, UNITS
 from .lalr import Misfit, words_of_grammar
 from .logical_lines import Raw
 from .tokens import Token
@@ -35,7 +37,7 @@ def stray_first_word(raw: Raw, *, explain: bool) -> Problem | None:
     known = LINE_WORDS if raw.in_section else STATEMENT_WORDS
     hint = None
     if explain:
-        hint = _lost_first_word(raw) or did_you_mean(word, known, "`", cutoff=0.7)
+        hint = _lost_first_word(raw) or did_you_mean(word, known, "`", least=0.7)
     what = "a line of a section" if raw.in_section else "a statement"
     if hint is None:
         hint = f"{what} begins with " + listed([f"`{w}`" for w in known])
@@ -97,7 +99,7 @@ def _hint(raw: Raw, token: Token, expected: tuple[str, ...]) -> str | None:
         and before.text in ("loops", "hits")
         and token.kind == "word"
     ):
-        near_clause = did_you_mean(token.text, _CLAUSES, "`", cutoff=0.7)
+        near_clause = did_you_mean(token.text, _CLAUSES, "`", least=0.7)
         return near_clause or f"say what they have, such as: {before.text} mood {short(token.text)}"
     if raw.word == "piece" and "COMMA" in expected:
         return f"a piece is for uses, with commas between: {listed(list(USES))}"
@@ -115,7 +117,7 @@ def _hint(raw: Raw, token: Token, expected: tuple[str, ...]) -> str | None:
         and token.kind == "word"
     ):
         value = raw.tokens[index - 2].text
-        near_clause = did_you_mean(token.text, _CLAUSES, "`", cutoff=0.75)
+        near_clause = did_you_mean(token.text, _CLAUSES, "`", least=0.75)
         return near_clause or f"what may be this or that is joined by `or`: {value} or {short(token.text)}"
     if token.kind == "word":
         near = [words[name] for name in expected if name in words and words[name].isalpha()]
@@ -144,7 +146,7 @@ def _sharp_hint(raw: Raw) -> str | None:
     """`A # minor`: what follows the space and # is a comment."""
     last = raw.tokens[-1]
     comment = raw.lines[-1].comment
-    if comment and last.text in TONICS:
+    if comment and last.text in NOTES:
         sharp = re.match(r"#\s*(major|minor)\b", comment)
         if sharp:
             return f"# after a space begins a comment; write it close to its note: {last.text}# {sharp[1]}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..ground.uses import USES
 from .output import Door, in_colour, problem_record, said, shaded, shown
 
 if TYPE_CHECKING:
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file")
-@click.option(
-    "--use", type=click.Choice(["stream", "live", "export", "sync"]), help="Check for this use alone."
-)
+@click.option("--use", type=click.Choice(USES), help="Check for this use alone.")
 @click.option(
     "--editor",
     is_flag=True,

@@ -16,7 +16,7 @@ from stemloom.script.text import lalr
 from stemloom.script.text.parse import parse
 from stemloom.script.text.tokens import Token, scan
 from stemloom.script.text.tree import BinaryTerm, LineStatement, Mix, SectionStatement
-from stemloom.script.words import FORMS, LINE_WORDS, RESERVED, ROLES, USES
+from stemloom.script.words import FORMS, LINE_WORDS, RESERVED
 
 WHOLE = (Path(__file__).parent.parent / "scripts" / "right_language.loom").read_text(encoding="utf-8")
 
@@ -127,13 +127,6 @@ def test_places_are_exact() -> None:
     assert [
         (p.span.line, p.span.column, p.span.end_line, p.span.end_column) for p in places if p is not None
     ] == [(1, 10, 1, 11), (1, 12, 1, 22), (2, 2, 3, 11), (2, 8, 2, 9), (2, 17, 2, 23), (2, 24, 3, 11)]
-
-
-def test_the_words_of_other_rooms_are_the_same() -> None:
-    from stemloom.vault import records
-
-    assert records.ROLES == ROLES
-    assert records.USES == USES
 
 
 @pytest.mark.parametrize(
