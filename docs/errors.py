@@ -11,8 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from stemloom.engine.compose.rehearsal import rehearse
+from stemloom.script.catalogue import MemoryCatalogue
 from stemloom.script.check.check import accepted, check
-from stemloom.script.check.shelf import Shelf
 from stemloom.script.problems import CODES, Problem, ScriptRejected, render
 from stemloom.script.text.load import text_of
 from stemloom.vault.catalogue.snapshot import Snapshot
@@ -52,7 +52,7 @@ section sprint 8 bars
 section storm 1 bar
 """
 STORM = "".join(f'    play tick{n} from ticks "xxxxxxxxxxxxxxxx"\n' for n in range(30))
-STEMS = Shelf([{"shape": "loop", "role": "bass", "holder": "Ann", "uses": ["stream"]}])
+STEMS = MemoryCatalogue([{"shape": "loop", "role": "bass", "holder": "Ann", "uses": ["stream"]}])
 
 
 def stem(number: int, role: str, bpm: int | None) -> Stem:

@@ -134,7 +134,7 @@ Expression = Number | DialValue | RandomValue | Unary | Binary
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class LineWindow:
     """When in its section a line is at work, and on what condition.
 
     `at_bar`, `at_beat`: from 1. `for_bars`: null to the section's end. `when` is evaluated at each bar
@@ -194,7 +194,7 @@ class Bring:
 
     part: str
     pool: str
-    window: Window
+    window: LineWindow
     over: Length | None
     out_over: Length | None
     gain: Expression
@@ -222,7 +222,7 @@ class Play:
     part: str
     pool: str
     steps: tuple[Step, ...]
-    window: Window
+    window: LineWindow
     gain: Expression
     pan: Expression
     text: str
@@ -240,7 +240,7 @@ class Rest:
     """Silences a part within its window. Its loop goes on unheard, and joins in again where it would be."""
 
     part: str
-    window: Window
+    window: LineWindow
     text: str
     span: Span
 
@@ -251,7 +251,7 @@ class Vary:
 
     part: str
     every_bars: int
-    window: Window
+    window: LineWindow
     text: str
     span: Span
 
@@ -261,7 +261,7 @@ class Drop:
     """Takes a part out within its window. After it the part's loop begins anew, at its bar 1."""
 
     part: str
-    window: Window
+    window: LineWindow
     text: str
     span: Span
 
@@ -271,7 +271,7 @@ class Solo:
     """Silences all other parts within its window, as `Rest` does."""
 
     part: str
-    window: Window
+    window: LineWindow
     text: str
     span: Span
 
@@ -281,7 +281,7 @@ class Hold:
     """Lets the loop that a part brings from the section before go on within its window."""
 
     part: str
-    window: Window
+    window: LineWindow
     text: str
     span: Span
 

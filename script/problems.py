@@ -146,6 +146,11 @@ def counted(number: float, noun: str) -> str:
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
 
 
+def listed(words: Sequence[str]) -> str:
+    """`a, b or c`."""
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+
+
 def summary(problems: Sequence[Problem]) -> str:
     """The count in words: `2 mistakes, 1 warning`."""
     errors = sum(p.severity == "error" for p in problems)

@@ -10,7 +10,7 @@ from ..catalogue import Catalogue
 from ..piece import Bus, Dial, Event, Move, Piece, Pool, Section, Span, Sting
 from ..problems import Problem, ScriptRejected
 from ..text.parse import Reading, reading
-from ..text.spacing import canonical
+from ..text.tokens import canonical
 from ..text.tree import (
     Broken,
     BusStatement,
@@ -19,19 +19,19 @@ from ..text.tree import (
     MoveStatement,
     PoolStatement,
     SectionStatement,
-    ShareCap,
+    ShareCapStatement,
     StingStatement,
 )
 from ..words import MOST_PROBLEMS
 from .effects import bus_of
 from .events import event_of, sting_of
-from .form import move_of, warn_of_unreachable
-from .header import Head, dial_of, head_of
+from .form import move_of, warn_of_unreachable_sections
+from .header import Header, dial_of, header_of
 from .limits import refuse_large_sections, refuse_many
 from .lines import section_of
 from .pools import pool_of, warn_if_empty, warn_if_few_holders
 from .scope import Scope, scope_of
-from .unused import warn_of_vain
+from .unused import warn_of_unused
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def check(
     if read.parsed.problems and not script.statements:
         return Checked(None, read.parsed.problems, read.parsed.unlisted)
     scope = scope_of(script)
-    head = head_of(scope, script, use)
+    header = header_of(scope, script, use)
     pools: dict[str, Pool] = {}
     dials: dict[str, Dial] = {}
     sections: list[Section] = []
@@ -84,7 +84,7 @@ def check(
                 if dial is not None:
                     dials[dial.name] = dial
             case SectionStatement():
-                section = section_of(scope, statement, head.beats)
+                section = section_of(scope, statement, header.beats)
                 if section is not None:
                     sections.append(section)
             case MoveStatement():
@@ -112,13 +112,13 @@ def check(
             case _:
                 pass
     if not unread_move and "section" not in scope.unsure:
-        warn_of_unreachable(scope, moves, events)
-    refuse_large_sections(scope, sections, events, head.meter)
+        warn_of_unreachable_sections(scope, moves, events)
+    refuse_large_sections(scope, sections, events, header.meter)
     refuse_many(scope, pools.values(), tuple(buses.values()), moves, events, stings)
     piece: Piece | None = None
     if not any(p.severity == "error" for p in (*read.parsed.problems, *scope.problems)):
         piece = replace(
-            _piece(read, text, head, sections),
+            _piece(read, text, header, sections),
             pools=pools,
             dials=dials,
             moves=tuple(moves),
@@ -126,16 +126,16 @@ def check(
             stings=stings,
             events=tuple(events),
         )
-        warn_of_vain(scope, piece)
+        warn_of_unused(scope, piece)
     if catalogue is not None:
-        uses = (use,) if use in head.uses and use is not None else head.uses
+        uses = (use,) if use in header.uses and use is not None else header.uses
         for pool in pools.values():
             named = scope.pools[pool.name]
             assert named is not None
             warn_if_empty(scope, pool, named.name, catalogue, uses)
-        cap = next((s.amount.span for s in script.statements if isinstance(s, ShareCap)), None)
-        if cap is not None and head.share_cap:
-            warn_if_few_holders(scope, cap, head.share_cap, tuple(pools.values()), catalogue, uses)
+        cap = next((s.amount.span for s in script.statements if isinstance(s, ShareCapStatement)), None)
+        if cap is not None and header.share_cap:
+            warn_if_few_holders(scope, cap, header.share_cap, tuple(pools.values()), catalogue, uses)
     problems = sorted(
         (*read.parsed.problems, *scope.problems), key=lambda p: (p.span.line, p.span.column, p.code)
     )
@@ -175,32 +175,32 @@ def _once(scope: Scope, said: dict[str, Span], statement: MoveStatement | EventS
 def _piece(
     read: Reading,
     text: str,
-    head: Head,
+    header: Header,
     sections: Sequence[Section],
 ) -> Piece:
-    """The piece's head and sections; the rest is empty yet."""
-    seed = head.seed
+    """The piece's header and sections; the rest is empty yet."""
+    seed = header.seed
     if seed is None:
-        said = "\n".join(canonical(raw.tokens) for raw in read.raws)
+        said = "\n".join(canonical(logical.tokens) for logical in read.logical_lines)
         seed = int.from_bytes(sha256(said.encode()).digest()[:8], "big") >> 11
     return Piece(
-        name=head.name,
-        uses=head.uses,
-        tempo_bpm=head.tempo_bpm,
-        meter=head.meter,
-        keys=head.keys,
+        name=header.name,
+        uses=header.uses,
+        tempo_bpm=header.tempo_bpm,
+        meter=header.meter,
+        keys=header.keys,
         seed=seed,
-        loudness_lufs=head.loudness_lufs,
-        ceiling_dbtp=head.ceiling_dbtp,
-        author=head.author,
-        version=head.version,
+        loudness_lufs=header.loudness_lufs,
+        ceiling_dbtp=header.ceiling_dbtp,
+        author=header.author,
+        version=header.version,
         pools={},
         dials={},
         sections=tuple(sections),
         moves=(),
         text=text,
         sha256=sha256(text.encode()).hexdigest(),
-        if_withdrawn=head.if_withdrawn,
-        share_cap=head.share_cap,
-        credit=head.credit,
+        if_withdrawn=header.if_withdrawn,
+        share_cap=header.share_cap,
+        credit=header.credit,
     )

@@ -22,18 +22,18 @@ from ..piece import (
 )
 from ..text.tree import (
     ActionClause,
+    BoundaryClause,
     EventStatement,
     FilterClause,
-    Mix,
     Name,
     Odds,
     SendClause,
-    ShareCap,
+    ShareCapStatement,
     StingStatement,
+    TermClause,
     TriggerClause,
     WithdrawnStatement,
 )
-from ..text.tree import Boundary as BoundaryClause
 from ..words import UNITS
 from .effects import effects_of, known_part
 from .scope import Scope, needs_text
@@ -87,9 +87,9 @@ def sting_of(scope: Scope, statement: StingStatement) -> Sting | None:
         match modifier:
             case BoundaryClause():
                 at = boundary_of(scope, modifier, "a sting")
-            case Mix(word="gain"):
+            case TermClause(word="gain"):
                 gain = amount(scope, modifier.term, "gain", "dB", (-96, 24), plain=False)
-            case Mix():
+            case TermClause():
                 pan = amount(scope, modifier.term, "pan", "", (-1, 1), plain=True)
             case Odds(word="chance"):
                 chance = chance_of(scope, modifier)
@@ -251,7 +251,7 @@ def answers_of(scope: Scope, statement: WithdrawnStatement) -> tuple[Answer, ...
     return tuple(answers)
 
 
-def share_of(scope: Scope, statement: ShareCap) -> float | None:
+def share_of(scope: Scope, statement: ShareCapStatement) -> float | None:
     """The greatest share of one holder, 0 to 1, or null with a mistake noted."""
     found = number(scope, statement.amount, "share cap", ("",), bounds=(0, 1), shown="1% to 100%")
     if found is not None and found * 100 < 1:

@@ -7,8 +7,17 @@ from itertools import pairwise
 
 from ..expression import ALWAYS, extent
 from ..piece import Boundary, Event, Expression, Length, Move, MoveTo
-from ..text.tree import Boundary as BoundaryClause
-from ..text.tree import Lasting, Mix, MoveModifier, MoveStatement, Name, Odds, OnCue, Through
+from ..text.tree import (
+    BoundaryClause,
+    Lasting,
+    MoveModifier,
+    MoveStatement,
+    Name,
+    Odds,
+    OnCue,
+    TermClause,
+    Through,
+)
 from .effects import known_part
 from .events import NEXT_BAR, boundary_of
 from .scope import Scope, needs_text
@@ -40,7 +49,7 @@ def move_of(scope: Scope, statement: MoveStatement) -> Move | None:
             case BoundaryClause():
                 at = boundary_of(scope, modifier, "a move")
                 whole = whole and at is not None
-            case Mix():
+            case TermClause():
                 when = condition(scope, modifier.term, "when")
                 whole = whole and when is not None
             case Lasting():
@@ -102,7 +111,7 @@ def _known_section(scope: Scope, name: Name) -> bool:
     return False
 
 
-def warn_of_unreachable(scope: Scope, moves: Sequence[Move], events: Sequence[Event]) -> None:
+def warn_of_unreachable_sections(scope: Scope, moves: Sequence[Move], events: Sequence[Event]) -> None:
     """Note the sections that nothing leads to.
 
     From a section lead its moves and those of `any` and of events; unless one of these always happens at its

@@ -14,16 +14,16 @@ from ..text.tree import (
     Broken,
     DialStatement,
     KeyName,
-    Keys,
-    Meter,
+    KeysStatement,
+    MeterStatement,
     Name,
-    PieceHead,
-    Remark,
+    NumberStatement,
+    PieceStatement,
     Script,
     SectionStatement,
-    Setting,
-    ShareCap,
-    Tempo,
+    ShareCapStatement,
+    TempoStatement,
+    TextStatement,
     WithdrawnStatement,
 )
 from ..words import MOST_SECTIONS, UNITS
@@ -36,8 +36,8 @@ _NOTES = (1, 2, 4, 8, 16)
 
 
 @dataclass(slots=True)
-class Head:
-    """What stands in the head, with what holds where a statement is left out.
+class Header:
+    """What stands in the header, with what holds where a statement is left out.
 
     Without `tempo`, any from 60 to 180 bpm. Without `key`, none is named: the engine takes the one with most
     candidates. `seed` null: it derives from the text. `beats`: in a bar; null where the meter has a mistake.
@@ -59,19 +59,19 @@ class Head:
     if_withdrawn: tuple[Answer, ...] = ("rest",)
 
 
-def head_of(scope: Scope, script: Script, use: str | None) -> Head:
-    """The head, its mistakes noted. `use`: the piece must be for it, if given."""
-    head = Head()
+def header_of(scope: Scope, script: Script, use: str | None) -> Header:
+    """The header, its mistakes noted. `use`: the piece must be for it, if given."""
+    header = Header()
     seen: dict[str, Span] = {}
     unseen = False
     for statement in script.statements:
         match statement:
-            case PieceHead():
+            case PieceStatement():
                 if _first(scope, seen, "piece", statement.span):
                     needs_text(scope, statement.name, "piece")
-                    head.name = statement.name.text
-                    head.uses = _uses(scope, statement, use)
-            case Tempo():
+                    header.name = statement.name.text
+                    header.uses = _uses(scope, statement, use)
+            case TempoStatement():
                 if _first(scope, seen, "tempo", statement.span):
                     tempo = ends(
                         scope,
@@ -82,28 +82,28 @@ def head_of(scope: Scope, script: Script, use: str | None) -> Head:
                         bounds=(LOWEST_BPM, HIGHEST_BPM),
                         shown=f"{LOWEST_BPM} to {HIGHEST_BPM} bpm",
                     )
-                    head.tempo_bpm = tempo or head.tempo_bpm
-            case Meter():
+                    header.tempo_bpm = tempo or header.tempo_bpm
+            case MeterStatement():
                 if _first(scope, seen, "meter", statement.span):
                     meter = _meter(scope, statement)
-                    head.meter = meter or head.meter
-                    head.beats = meter[0] if meter else None
-            case Keys():
+                    header.meter = meter or header.meter
+                    header.beats = meter[0] if meter else None
+            case KeysStatement():
                 if _first(scope, seen, "key", statement.span):
-                    head.keys = keys_of(scope, statement.keys)
-            case Setting():
+                    header.keys = keys_of(scope, statement.keys)
+            case NumberStatement():
                 if _first(scope, seen, statement.word, statement.span):
-                    _setting(scope, statement, head)
-            case Remark(word=word, text=text):
+                    _setting(scope, statement, header)
+            case TextStatement(word=word, text=text):
                 needs_text(scope, Name(text, statement.span), word)
                 if _first(scope, seen, word, statement.span):
-                    setattr(head, word, text)
-            case ShareCap():
+                    setattr(header, word, text)
+            case ShareCapStatement():
                 if _first(scope, seen, "share", statement.span):
-                    head.share_cap = share_of(scope, statement)
+                    header.share_cap = share_of(scope, statement)
             case WithdrawnStatement():
                 if _first(scope, seen, "if", statement.span):
-                    head.if_withdrawn = answers_of(scope, statement)
+                    header.if_withdrawn = answers_of(scope, statement)
             case Broken(word=word, span=span):
                 # Where a word was lost, or a line went on, any statement may be in it.
                 lost = word is None or span.end_line > span.line
@@ -111,11 +111,11 @@ def head_of(scope: Scope, script: Script, use: str | None) -> Head:
                 if word == "piece":
                     seen.setdefault(word, span)
                 if lost or word == "meter":
-                    head.beats = None
+                    header.beats = None
             case _:
                 pass
     _required(scope, script, piece="piece" in seen, unseen=unseen)
-    return head
+    return header
 
 
 def _first(scope: Scope, seen: dict[str, Span], word: str, span: Span) -> bool:
@@ -141,7 +141,7 @@ def _required(scope: Scope, script: Script, *, piece: bool, unseen: bool) -> Non
         scope.say("E017", place, f"there are {len(sections):,} sections; at most {MOST_SECTIONS:,} are taken")
 
 
-def _uses(scope: Scope, statement: PieceHead, use: str | None) -> tuple[str, ...]:
+def _uses(scope: Scope, statement: PieceStatement, use: str | None) -> tuple[str, ...]:
     if not statement.uses:
         scope.say(
             "E021",
@@ -169,7 +169,7 @@ def _uses(scope: Scope, statement: PieceHead, use: str | None) -> tuple[str, ...
     return tuple(found)
 
 
-def _meter(scope: Scope, statement: Meter) -> tuple[int, int] | None:
+def _meter(scope: Scope, statement: MeterStatement) -> tuple[int, int] | None:
     beats = number(scope, statement.beats, "meter", plain=True, bounds=(1, 32), whole=True)
     note = number(scope, statement.note, "meter", plain=True, whole=True)
     if note is not None and note not in _NOTES:
@@ -183,7 +183,7 @@ def _meter(scope: Scope, statement: Meter) -> tuple[int, int] | None:
     return None if beats is None or note is None else (int(beats), int(note))
 
 
-def _setting(scope: Scope, statement: Setting, head: Head) -> None:
+def _setting(scope: Scope, statement: NumberStatement, header: Header) -> None:
     match statement.word:
         case "seed":
             seed = number(
@@ -195,17 +195,17 @@ def _setting(scope: Scope, statement: Setting, head: Head) -> None:
                 shown="0 to 2^53 - 1",
                 whole=True,
             )
-            head.seed = None if seed is None else int(seed)
+            header.seed = None if seed is None else int(seed)
         case "loudness":
             loudness = number(
                 scope, statement.amount, "loudness", ("LUFS",), bounds=(-36, -6), shown="-36 to -6 LUFS"
             )
-            head.loudness_lufs = head.loudness_lufs if loudness is None else float(loudness)
+            header.loudness_lufs = header.loudness_lufs if loudness is None else float(loudness)
         case "ceiling":
             ceiling = number(
                 scope, statement.amount, "ceiling", ("dB", "dBTP"), bounds=(-20, 0), shown="-20 to 0 dBTP"
             )
-            head.ceiling_dbtp = head.ceiling_dbtp if ceiling is None else float(ceiling)
+            header.ceiling_dbtp = header.ceiling_dbtp if ceiling is None else float(ceiling)
 
 
 def keys_of(scope: Scope, names: Iterable[object]) -> tuple[Key, ...]:

@@ -17,6 +17,7 @@ from ..piece import (
     FireSting,
     Hold,
     Line,
+    LineWindow,
     Move,
     Play,
     Pool,
@@ -26,7 +27,6 @@ from ..piece import (
     Solo,
     Step,
     Sting,
-    Window,
 )
 from ..problems import short
 from ..words import (
@@ -36,7 +36,7 @@ from ..words import (
     MOST_HITS,
     MOST_LINES,
     MOST_MOVES,
-    MOST_ONWARD,
+    MOST_MOVES_FROM,
     MOST_STEPS,
     MOST_WEIGHT_STEPS,
     MOST_WEIGHTS,
@@ -116,11 +116,11 @@ def refuse_many(
     for origin, own in chain([(None, [])], onward.items()):
         name = "any section" if origin is None else f"section {short(origin)}"
         leading = [*from_any, *own]
-        if len(leading) > MOST_ONWARD:
+        if len(leading) > MOST_MOVES_FROM:
             message = f"{len(leading):,} moves lead on from {name}"
             if own and from_any:
                 message += ", those of `any` among them"
-            scope.say("E048", leading[-1].span, f"{message}; at most {MOST_ONWARD} are taken")
+            scope.say("E048", leading[-1].span, f"{message}; at most {MOST_MOVES_FROM} are taken")
             if origin is None:
                 return
         else:
@@ -159,7 +159,7 @@ Changes = Counter[int]
 """By bar of a section, from 0: how many more there are from it on."""
 
 
-def _bars(window: Window, section: Section) -> tuple[int, int]:
+def _bars(window: LineWindow, section: Section) -> tuple[int, int]:
     """The bars of a section, from 0 and the last exclusive, in which a line may be at work."""
     longest = section.lengths[-1]
     first = window.at_bar - 1

@@ -14,13 +14,13 @@ from ..piece import (
     Hold,
     Length,
     Line,
+    LineWindow,
     Number,
     Play,
     Rest,
     Section,
     Solo,
     Vary,
-    Window,
 )
 from ..problems import counted
 from ..text.tree import (
@@ -31,12 +31,12 @@ from ..text.tree import (
     Flag,
     Lasting,
     LineStatement,
-    Mix,
     Name,
     Odds,
     Range,
     SectionStatement,
     SendClause,
+    TermClause,
 )
 from ..words import MOST_BARS
 from .effects import effects_of, known_part
@@ -92,8 +92,8 @@ class _Modifiers:
     time: Fraction = _ONE
     effects: Effects = _DRY
 
-    def window(self) -> Window:
-        return Window(self.at_bar, self.at_beat, self.for_bars, self.when, self.chance, self.one_in)
+    def window(self) -> LineWindow:
+        return LineWindow(self.at_bar, self.at_beat, self.for_bars, self.when, self.chance, self.one_in)
 
 
 def section_of(scope: Scope, statement: SectionStatement, beats: int | None) -> Section | None:
@@ -234,11 +234,11 @@ def _modifiers(
                 said.over = length(scope, modifier.length, "over")
             case Lasting():
                 said.out_over = length(scope, modifier.length, "out over")
-            case Mix(word="when"):
+            case TermClause(word="when"):
                 said.when = condition(scope, modifier.term, "when")
-            case Mix(word="gain"):
+            case TermClause(word="gain"):
                 said.gain = amount(scope, modifier.term, "gain", "dB", (-96, 24), plain=False) or said.gain
-            case Mix():
+            case TermClause():
                 said.pan = amount(scope, modifier.term, "pan", "", (-1, 1), plain=True) or said.pan
             case Odds(word="chance"):
                 said.chance = chance_of(scope, modifier)
@@ -269,7 +269,7 @@ def _word(modifier: object) -> str:
             return "duck"
         case FilterClause():
             return "filter"
-        case Lasting() | Mix() | Odds() | Feel() | Flag():
+        case Lasting() | TermClause() | Odds() | Feel() | Flag():
             return modifier.word
     raise AssertionError(modifier)
 

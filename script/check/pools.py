@@ -11,6 +11,7 @@ from typing import Literal
 from ...ground.roles import ROLES, TONAL_ROLES, UNPITCHED_ROLES
 from ..catalogue import Catalogue
 from ..piece import Clause, Key, Pool, Span, Weight
+from ..problems import listed
 from ..text.tree import (
     Attribute,
     MaxShift,
@@ -228,11 +229,10 @@ def warn_if_empty(scope: Scope, pool: Pool, name: Name, catalogue: Catalogue, us
         if not missing:
             return
         hint = "its lines rest there until a holder consents"
-        said = " or ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))
         if count == 1:
-            reason = f"1 {what[:-1]} matches, it is not cleared for {said}"
+            reason = f"1 {what[:-1]} matches, but is not cleared for {listed(missing)}"
         else:
-            reason = f"{count} {what} match, none is cleared for {said}"
+            reason = f"{count} {what} match, none is cleared for {listed(missing)}"
     scope.say("W003", name.span, f"pool {pool.name} is empty: {reason}", hint)
 
 

@@ -8,6 +8,7 @@ from typing import Literal, cast
 
 from ..expression import ALWAYS, NEVER, extent
 from ..piece import Binary, DialValue, Expression, Length, Number, RandomValue, Unary
+from ..problems import listed
 from ..text.tree import BinaryTerm, Name, Quantity, RandomRange, Range, Term, UnaryTerm
 from ..words import MOST_BARS, UNITS
 from .scope import Scope
@@ -331,4 +332,4 @@ def _units(kinds: Collection[str], *, plain: bool = False, named: bool = False) 
         return "a number without a unit"
     if plain:
         words.append("a number without a unit")
-    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+    return listed(words)

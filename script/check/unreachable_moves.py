@@ -17,7 +17,7 @@ _LAST: Rank = (False, False, False)
 
 
 @dataclass(frozen=True, slots=True)
-class _Ways:
+class _Exits:
     """How a section is left whatever the dials are, if nothing comes before.
 
     `bars`: after how many its first unconditional move on a grid leads on; infinite without one.
@@ -54,7 +54,7 @@ def _grid(move: Move) -> int:
     return move.at.every if move.at.at == "bars" else 1
 
 
-def warn_of_lost(scope: Scope, piece: Piece) -> None:
+def warn_of_unreachable_moves(scope: Scope, piece: Piece) -> None:
     """Note the moves that are never taken, and those whose `over` has nothing to ring on."""
     sure = [move for move in piece.moves if move.cue is None and always(scope, move.when)]
     from_any = [move for move in sure if move.origin is None]
@@ -62,7 +62,7 @@ def warn_of_lost(scope: Scope, piece: Piece) -> None:
     for move in sure:
         if move.origin is not None:
             own.setdefault(move.origin, []).append(move)
-    ways = {s.name: _ways(s, [*from_any, *own.get(s.name, ())]) for s in piece.sections}
+    ways = {s.name: _exits(s, [*from_any, *own.get(s.name, ())]) for s in piece.sections}
     rings = {s.name for s in piece.sections if any(isinstance(line, Bring | Hold) for line in s.lines)}
     for move in piece.moves:
         origins = list(ways) if move.origin is None else [move.origin]
@@ -79,17 +79,17 @@ def warn_of_lost(scope: Scope, piece: Piece) -> None:
             scope.say("W008", move.span, f"`over` lets loops ring on, and {which}")
 
 
-def _ways(section: Section, sure: Iterable[Move]) -> _Ways:
+def _exits(section: Section, sure: Iterable[Move]) -> _Exits:
     moves = list(sure)
     grids = {id(move): _grid(move) for move in moves if move.at.at != "end"}
     bars = min(grids.values(), default=inf)
     if bars > section.lengths[-1]:
         bars = inf
     then = [rank(move) for move in moves if bars != inf and bars % grids.get(id(move), inf) == 0]
-    return _Ways(section, bars, max(then, default=_LAST), max(map(rank, moves), default=_LAST))
+    return _Exits(section, bars, max(then, default=_LAST), max(map(rank, moves), default=_LAST))
 
 
-def _why(move: Move, ways: _Ways) -> tuple[str, str | None]:
+def _why(move: Move, ways: _Exits) -> tuple[str, str | None]:
     name, longest = short(ways.section.name), ways.section.lengths[-1]
     if move.origin is not None and move.at.at == "bars" and move.at.every > longest:
         return f"this move is never taken: section {name} has at most {counted(longest, 'bar')}", None

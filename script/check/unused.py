@@ -12,14 +12,14 @@ from fractions import Fraction
 from math import ceil
 
 from ..expression import draws
-from ..piece import Bring, Hold, HoldPart, Piece, Play, Section, Solo, Span, Vary, Window
+from ..piece import Bring, Hold, HoldPart, LineWindow, Piece, Play, Section, Solo, Span, Vary
 from ..problems import short
 from ..text.tree import FilterClause, Lasting, LineStatement, Quantity
 from ..words import UNITS
 from .form import always
 from .limits import steps_in_a_bar
 from .scope import Scope
-from .unreachable_moves import warn_of_lost
+from .unreachable_moves import warn_of_unreachable_moves
 
 _UNUSED = {
     "dial": ("nothing depends on dial", "let a line or a move depend on it, or leave it out"),
@@ -28,7 +28,7 @@ _UNUSED = {
 }
 
 
-def warn_of_vain(scope: Scope, piece: Piece) -> None:
+def warn_of_unused(scope: Scope, piece: Piece) -> None:
     """Note the doubts about a piece whose script has no mistake."""
     _unused(scope)
     brought = {line.part for section in piece.sections for line in section.lines if isinstance(line, Bring)}
@@ -49,7 +49,7 @@ def warn_of_vain(scope: Scope, piece: Piece) -> None:
         part = event.action.part if isinstance(event.action, HoldPart) else None
         if part is not None and part not in brought:
             _holds_nothing(scope, part, event.span)
-    warn_of_lost(scope, piece)
+    warn_of_unreachable_moves(scope, piece)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def _section(scope: Scope, whole: _Whole, section: Section) -> None:
     _covered(scope, [x for x in section.lines if isinstance(x, Bring) and x.part not in whole.fills])
 
 
-def _by_chance(window: Window) -> bool:
+def _by_chance(window: LineWindow) -> bool:
     """Whether two lines of the same text need not do the same."""
     drawn = window.when is not None and draws(window.when)
     return drawn or window.chance is not None or window.one_in is not None
@@ -151,7 +151,7 @@ def _fades(scope: Scope, line: Bring, section: Section, whole: _Whole) -> None:
             scope.say("W006", modifier.span, message)
 
 
-def _beats(window: Window, section: Section, beats: int) -> tuple[Fraction, Fraction]:
+def _beats(window: LineWindow, section: Section, beats: int) -> tuple[Fraction, Fraction]:
     """From where to where a line is at work in the longest draw of its section, in beats."""
     start = (window.at_bar - 1) * beats + window.at_beat - 1
     end = Fraction(section.lengths[-1] * beats)

@@ -22,7 +22,7 @@ from .tokens import Token
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
+class SyntaxMistake:
     """Where a statement stops to make sense. `token` null: at its end. `expected`: grammar names, sorted."""
 
     token: Token | None
@@ -127,9 +127,9 @@ def words_of_grammar() -> dict[str, str]:
 
 
 def read(tokens: Sequence[Token], start: str, *, explain: bool) -> Any:
-    """The node that one statement's tokens make, or the `Misfit`.
+    """The node that one statement's tokens make, or the `SyntaxMistake`.
 
-    `start`: `statement` or `line`. `explain`: whether a misfit says what was expected; that takes a trial
+    `start`: `statement` or `line`. `explain`: whether a mistake says what was expected; that takes a trial
     of every candidate, since a row of the table names more than what leads on.
     """
     try:
@@ -137,4 +137,4 @@ def read(tokens: Sequence[Token], start: str, *, explain: bool) -> Any:
     except UnexpectedToken as error:
         token = error.token if isinstance(error.token, Token) else None
         expected = error.interactive_parser.accepts() if explain else ()
-        return Misfit(token, tuple(sorted(expected)))
+        return SyntaxMistake(token, tuple(sorted(expected)))

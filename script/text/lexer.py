@@ -21,11 +21,11 @@ from pygments.token import (
 )
 
 from ..words import MOST_STATEMENT_TOKENS, UNITS
-from .lalr import Misfit, read, words_of_grammar
-from .logical_lines import Raw, group
+from .lalr import SyntaxMistake, read, words_of_grammar
+from .logical_lines import LogicalLine, group
 from .tokens import Token, scan
 
-Piece = tuple[int, Any, str]
+Fragment = tuple[int, Any, str]
 """Where it starts in the text, its Pygments token type, and its text."""
 
 _BETWEEN = re.compile(r"#[^\n]*|[^#]+")
@@ -51,18 +51,18 @@ class LoomLexer(Lexer):  # type: ignore[misc]
     filenames = ("*.loom",)
     mimetypes = ("text/x-loom",)
 
-    def get_tokens_unprocessed(self, text: str) -> Iterator[Piece]:
+    def get_tokens_unprocessed(self, text: str) -> Iterator[Fragment]:
         """The pieces of `text`, which joined give `text` again, whatever stands in it. Never raises.
 
         The time it takes grows with the length of the text, not faster.
         """
         keywords = frozenset(words_of_grammar().values())
         done = 0
-        for raw in group(scan(text).lines):
-            _set_types(raw, keywords)
-            steps = raw.word == "play"
+        for logical in group(scan(text).lines):
+            _set_types(logical, keywords)
+            steps = logical.word == "play"
             before: Token | None = None
-            for token in raw.tokens:
+            for token in logical.tokens:
                 yield from _between(text, done, token.start_pos)
                 if steps and token.kind == "string":
                     yield from _pattern(token)
@@ -75,20 +75,20 @@ class LoomLexer(Lexer):  # type: ignore[misc]
         yield from _between(text, done, len(text))
 
 
-def _set_types(raw: Raw, keywords: frozenset[str]) -> None:
+def _set_types(logical: LogicalLine, keywords: frozenset[str]) -> None:
     """Let the parser type the tokens of a statement, as far as it makes sense.
 
     Only as many are read as a statement may have, since deep nesting makes the parser slow.
     """
-    tokens = list(takewhile(lambda token: token.fault is None, raw.tokens[:MOST_STATEMENT_TOKENS]))
+    tokens = list(takewhile(lambda token: token.fault is None, logical.tokens[:MOST_STATEMENT_TOKENS]))
     if not tokens or tokens[0].text not in keywords:
         return
-    for start in ("line", "statement") if raw.in_section else ("statement", "line"):
-        misfit = read(tokens, start, explain=False)
-        if not isinstance(misfit, Misfit) or misfit.token is None:
+    for start in ("line", "statement") if logical.in_section else ("statement", "line"):
+        mistake = read(tokens, start, explain=False)
+        if not isinstance(mistake, SyntaxMistake) or mistake.token is None:
             return
-        misfit.token.type = ""
-        if misfit.token is not tokens[0]:
+        mistake.token.type = ""
+        if mistake.token is not tokens[0]:
             return
 
 
@@ -110,13 +110,13 @@ def _kind(token: Token, before: Token | None, keywords: frozenset[str]) -> Any:
     return Operator.Word if token.text in _JOINING else Keyword
 
 
-def _pattern(token: Token) -> Iterator[Piece]:
+def _pattern(token: Token) -> Iterator[Fragment]:
     """A step string: its hits, accents, rests and chances."""
     for match in _STEPS.finditer(token.text):
         yield token.start_pos + match.start(), _STEP_KINDS[match.lastindex or 0], match.group()
 
 
-def _between(text: str, start: int, end: int) -> Iterator[Piece]:
+def _between(text: str, start: int, end: int) -> Iterator[Fragment]:
     """What stands between two tokens: blanks, line ends and comments."""
     for match in _BETWEEN.finditer(text, start, end):
         position, found = match.start(), match.group()

@@ -1,4 +1,4 @@
-"""One scan of a text into tokens with exact places, line by line; comments beside them."""
+"""Tokens: one scan of a text gives them with exact places, line by line, and they give canonical text."""
 
 from __future__ import annotations
 
@@ -51,6 +51,9 @@ _PASTED = {
     **dict.fromkeys("\u200b\u200c\u200d\u2060\u00ad", "delete it: it cannot be seen"),
 }  # fmt: skip
 """Characters that word processors and web pages put in place of plain ones, and what to write."""
+
+_TIGHT_BEFORE = frozenset((",", ":", ")", "%", ".."))
+_TIGHT_AFTER = frozenset(("(", ".."))
 
 _MOST_DIGITS = 30
 
@@ -236,3 +239,21 @@ def _plainly(character: str) -> str | None:
     if unicodedata.combining(character):
         return "write the letter and its accent as one character"
     return None if character.isprintable() else f"delete it: U+{ord(character):04X} cannot be seen"
+
+
+def canonical(tokens: Sequence[Token]) -> str:
+    """Parsed tokens in one line: one space between them but where none is usual."""
+    written: list[str] = []
+    before: Token | None = None
+    for token in tokens:
+        if before is not None and _spaced(before, token):
+            written.append(" ")
+        written.append(token.text)
+        before = token
+    return "".join(written)
+
+
+def _spaced(before: Token, token: Token) -> bool:
+    if before.type == "SIGN" or token.type == "TIGHT" or before.type == "TIGHT":
+        return False
+    return token.text not in _TIGHT_BEFORE and before.text not in _TIGHT_AFTER

@@ -73,37 +73,37 @@ Term: TypeAlias = Quantity | Name | RandomRange | UnaryTerm | BinaryTerm
 """An expression as written; a `Name` in it is a dial's."""
 
 
-# Head
+# Header
 
 
 @dataclass(frozen=True, slots=True)
-class PieceHead:
+class PieceStatement:
     name: Name
     uses: tuple[Name, ...]
     span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Tempo:
+class TempoStatement:
     range: Range
     span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Meter:
+class MeterStatement:
     beats: Quantity
     note: Quantity
     span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class KeysStatement:
     keys: tuple[KeyName, ...]
     span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class NumberStatement:
     """A head statement of one number: `seed`, `loudness` or `ceiling`."""
 
     word: str
@@ -112,7 +112,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class TextStatement:
     """A head statement of one text: `author`, `version` or `credit`."""
 
     word: str
@@ -121,7 +121,7 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True)
-class ShareCap:
+class ShareCapStatement:
     amount: Quantity
     span: Span = field(compare=False)
 
@@ -250,7 +250,7 @@ class Lasting:
 
 
 @dataclass(frozen=True, slots=True)
-class Mix:
+class TermClause:
     """A modifier that is an expression: `gain`, `pan` or `when`."""
 
     word: str
@@ -308,7 +308,7 @@ class Euclid:
     span: Span = field(compare=False)
 
 
-Modifier: TypeAlias = At | Lasting | Mix | Odds | Feel | Flag | SendClause | DuckClause | FilterClause
+Modifier: TypeAlias = At | Lasting | TermClause | Odds | Feel | Flag | SendClause | DuckClause | FilterClause
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,7 +357,7 @@ class SectionStatement:
 
 
 @dataclass(frozen=True, slots=True)
-class Boundary:
+class BoundaryClause:
     """`at end`, or `at next` and what; `count` where a number stands before the unit."""
 
     word: str
@@ -377,7 +377,7 @@ class OnCue:
     span: Span = field(compare=False)
 
 
-MoveModifier: TypeAlias = Odds | Boundary | Mix | Lasting | Through | OnCue
+MoveModifier: TypeAlias = Odds | BoundaryClause | TermClause | Lasting | Through | OnCue
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,7 +400,7 @@ class StingStatement:
 
     name: Name
     pool: Name
-    modifiers: tuple[Boundary | Mix | SendClause | Odds | FilterClause, ...]
+    modifiers: tuple[BoundaryClause | TermClause | SendClause | Odds | FilterClause, ...]
     span: Span = field(compare=False)
     text: str = field(default="", compare=False)
 
@@ -427,7 +427,7 @@ class ActionClause:
     name: Name | None
     amount: Quantity | None
     term: Term | None
-    boundary: Boundary | None
+    boundary: BoundaryClause | None
     span: Span = field(compare=False)
 
 
@@ -442,17 +442,17 @@ class EventStatement:
 
 
 Statement: TypeAlias = (
-    PieceHead
-    | Tempo
-    | Meter
-    | Keys
-    | Setting
-    | Remark
+    PieceStatement
+    | TempoStatement
+    | MeterStatement
+    | KeysStatement
+    | NumberStatement
+    | TextStatement
     | PoolStatement
     | DialStatement
     | SectionStatement
     | MoveStatement
-    | ShareCap
+    | ShareCapStatement
     | WithdrawnStatement
     | BusStatement
     | StingStatement
