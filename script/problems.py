@@ -33,7 +33,7 @@ CODES = {
     "E021": "a piece that does not say what it is for",
     "E022": "no section",
     "E023": "a name that is used twice",
-    "E024": "a statement that stands twice",
+    "E024": "a statement that appears twice",
     "E025": "an unknown use",
     "E026": "a use that the piece is not for",
     "E027": "a range whose ends are reversed",
@@ -47,29 +47,29 @@ CODES = {
     "E035": "an unknown key",
     "E036": "a wrong step string",
     "E037": "loops where hits are needed, or hits where loops are",
-    "E038": "a modifier that stands twice",
+    "E038": "a modifier that appears twice",
     "E039": "a modifier that does not fit its line",
     "E040": "a dial that takes effect now, in a condition",
     "E041": "a number where a condition is needed, or a condition where a number is",
-    "E042": "a range of lengths that holds none",
+    "E042": "a range that contains no possible length",
     "E043": "a fraction where a whole number is needed",
     "E044": "an unknown bus",
     "E045": "an unknown sting",
-    "E046": "a name in which nothing stands",
+    "E046": "an empty name",
     "E047": "a section that has more in a bar than can be composed",
-    "E048": "more statements of a kind, or weights in a pool, than are taken",
+    "E048": "more statements of a kind, or weights in a pool, than are allowed",
     "E049": "a division by zero",
     "W001": "an unknown role",
     "W002": "a section that nothing leads to",
     "W003": "an empty pool",
-    "W004": "a line that a short draw of its section leaves out",
+    "W004": "a line that is not reached when its section is drawn short",
     "W005": "an unknown holder",
     "W006": "a line that its section cuts short",
     "W007": "a share cap that cannot be met",
     "W008": "words that change nothing",
     "W009": "a name that nothing uses",
-    "W010": "what can never happen",
-    "W011": "a division by what may be zero",
+    "W010": "something that can never happen",
+    "W011": "a division by a value that may be zero",
     "W012": "a name with letters of several alphabets",
     "W020": "a pool whose stems all fail the tempo or the key",
     "W021": "a line that rests, as the dry run finds",
@@ -129,7 +129,7 @@ def did_you_mean(word: str, known: Iterable[str], quote: str = '"', *, least: fl
     if plain != word:
         known = list(known)
         if plain in known:
-            return f"{quote}{word}{quote} only looks like {quote}{plain}{quote}: type it anew"
+            return f"{quote}{word}{quote} only looks like {quote}{plain}{quote}: retype it"
     # Names of another length are not near; the rest is cut, so that no script makes this slow.
     near_in_length = (name for name in known if abs(len(name) - len(word)) <= 3)
     near = nearest(word, islice(near_in_length, _MOST_COMPARED), least=least)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from ..catalogue import Catalogue
@@ -18,6 +18,7 @@ from ..text.tree import (
     EventStatement,
     MoveStatement,
     PoolStatement,
+    Script,
     SectionStatement,
     ShareCapStatement,
     StingStatement,
@@ -64,78 +65,26 @@ def check(
         return Checked(None, read.parsed.problems, read.parsed.unlisted)
     scope = scope_of(script)
     header = header_of(scope, script, use)
-    pools: dict[str, Pool] = {}
-    dials: dict[str, Dial] = {}
-    sections: list[Section] = []
-    moves: list[Move] = []
-    buses: dict[str, Bus] = {}
-    stings: dict[str, Sting] = {}
-    events: list[Event] = []
-    said: dict[str, Span] = {}
-    unread_move = False
-    for statement in script.statements:
-        match statement:
-            case PoolStatement():
-                pool = pool_of(scope, statement, catalogue)
-                if scope.pools[pool.name] is statement:
-                    pools[pool.name] = pool
-            case DialStatement():
-                dial = dial_of(scope, statement)
-                if dial is not None:
-                    dials[dial.name] = dial
-            case SectionStatement():
-                section = section_of(scope, statement, header.beats)
-                if section is not None:
-                    sections.append(section)
-            case MoveStatement():
-                _once(scope, said, statement)
-                move = move_of(scope, statement)
-                if move is not None:
-                    moves.append(move)
-                unread_move = unread_move or move is None
-            case BusStatement():
-                bus = bus_of(scope, statement)
-                if scope.buses[bus.name] is statement:
-                    buses[bus.name] = bus
-            case StingStatement():
-                sting = sting_of(scope, statement)
-                if sting is not None and scope.stings[sting.name] is statement:
-                    stings[sting.name] = sting
-            case EventStatement():
-                _once(scope, said, statement)
-                event = event_of(scope, statement)
-                if event is not None:
-                    events.append(event)
-                unread_move = unread_move or event is None
-            case Broken(word="move" | "on" | "after" | "every" | None):
-                unread_move = True
-            case _:
-                pass
-    if not unread_move and "section" not in scope.unsure:
-        warn_of_unreachable_sections(scope, moves, events)
-    refuse_large_sections(scope, sections, events, header.meter)
-    refuse_many(scope, pools.values(), tuple(buses.values()), moves, events, stings)
+    found = _defined(scope, script, header, catalogue)
+    if not found.unread_move and "section" not in scope.unsure:
+        warn_of_unreachable_sections(scope, found.moves, found.events)
+    refuse_large_sections(scope, found.sections, found.events, header.meter)
+    refuse_many(
+        scope, found.pools.values(), tuple(found.buses.values()), found.moves, found.events, found.stings
+    )
     piece: Piece | None = None
     if not any(p.severity == "error" for p in (*read.parsed.problems, *scope.problems)):
-        piece = replace(
-            _piece(read, text, header, sections),
-            pools=pools,
-            dials=dials,
-            moves=tuple(moves),
-            buses=buses,
-            stings=stings,
-            events=tuple(events),
-        )
+        piece = _piece(read, text, header, found)
         warn_of_unused(scope, piece)
     if catalogue is not None:
         uses = (use,) if use in header.uses and use is not None else header.uses
-        for pool in pools.values():
+        for pool in found.pools.values():
             named = scope.pools[pool.name]
             assert named is not None
             warn_if_empty(scope, pool, named.name, catalogue, uses)
         cap = next((s.amount.span for s in script.statements if isinstance(s, ShareCapStatement)), None)
         if cap is not None and header.share_cap:
-            warn_if_few_holders(scope, cap, header.share_cap, tuple(pools.values()), catalogue, uses)
+            warn_if_few_holders(scope, cap, header.share_cap, tuple(found.pools.values()), catalogue, uses)
     problems = sorted(
         (*read.parsed.problems, *scope.problems), key=lambda p: (p.span.line, p.span.column, p.code)
     )
@@ -161,6 +110,66 @@ def _listed(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], int]:
     return tuple(problems[i] for i in sorted(chosen)), len(problems) - MOST_PROBLEMS
 
 
+@dataclass(slots=True)
+class _Definitions:
+    """What the statements of a script define; `unread_move`: some move or event could not be read."""
+
+    pools: dict[str, Pool] = field(default_factory=dict)
+    dials: dict[str, Dial] = field(default_factory=dict)
+    sections: list[Section] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    buses: dict[str, Bus] = field(default_factory=dict)
+    stings: dict[str, Sting] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    unread_move: bool = False
+
+
+def _defined(scope: Scope, script: Script, header: Header, catalogue: Catalogue | None) -> _Definitions:
+    found = _Definitions()
+    said: dict[str, Span] = {}
+    for statement in script.statements:
+        match statement:
+            case PoolStatement():
+                pool = pool_of(scope, statement, catalogue)
+                if scope.pools[pool.name] is statement:
+                    found.pools[pool.name] = pool
+            case DialStatement():
+                dial = dial_of(scope, statement)
+                if dial is not None:
+                    found.dials[dial.name] = dial
+            case SectionStatement():
+                section = section_of(scope, statement, header.beats)
+                if section is not None:
+                    found.sections.append(section)
+            case MoveStatement():
+                _once(scope, said, statement)
+                move = move_of(scope, statement)
+                if move is None:
+                    found.unread_move = True
+                else:
+                    found.moves.append(move)
+            case BusStatement():
+                bus = bus_of(scope, statement)
+                if scope.buses[bus.name] is statement:
+                    found.buses[bus.name] = bus
+            case StingStatement():
+                sting = sting_of(scope, statement)
+                if sting is not None and scope.stings[sting.name] is statement:
+                    found.stings[sting.name] = sting
+            case EventStatement():
+                _once(scope, said, statement)
+                event = event_of(scope, statement)
+                if event is None:
+                    found.unread_move = True
+                else:
+                    found.events.append(event)
+            case Broken(word="move" | "on" | "after" | "every" | None):
+                found.unread_move = True
+            case _:
+                pass
+    return found
+
+
 def _once(scope: Scope, said: dict[str, Span], statement: MoveStatement | EventStatement) -> None:
     """Note a move or an event that says, word for word, what another does."""
     first = said.setdefault(statement.text, statement.span)
@@ -168,17 +177,11 @@ def _once(scope: Scope, said: dict[str, Span], statement: MoveStatement | EventS
         what = "move" if isinstance(statement, MoveStatement) else "event"
         hint = "keep one of them"
         scope.say(
-            "E024", statement.span, f"this {what} stands twice; the first is in line {first.line}", hint
+            "E024", statement.span, f"this {what} appears twice; the first is in line {first.line}", hint
         )
 
 
-def _piece(
-    read: Reading,
-    text: str,
-    header: Header,
-    sections: Sequence[Section],
-) -> Piece:
-    """The piece's header and sections; the rest is empty yet."""
+def _piece(read: Reading, text: str, header: Header, found: _Definitions) -> Piece:
     seed = header.seed
     if seed is None:
         said = "\n".join(canonical(logical.tokens) for logical in read.logical_lines)
@@ -194,12 +197,15 @@ def _piece(
         ceiling_dbtp=header.ceiling_dbtp,
         author=header.author,
         version=header.version,
-        pools={},
-        dials={},
-        sections=tuple(sections),
-        moves=(),
+        pools=found.pools,
+        dials=found.dials,
+        sections=tuple(found.sections),
+        moves=tuple(found.moves),
         text=text,
         sha256=sha256(text.encode()).hexdigest(),
+        buses=found.buses,
+        stings=found.stings,
+        events=tuple(found.events),
         if_withdrawn=header.if_withdrawn,
         share_cap=header.share_cap,
         credit=header.credit,

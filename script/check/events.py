@@ -81,7 +81,7 @@ def sting_of(scope: Scope, statement: StingStatement) -> Sting | None:
             continue
         word = "at" if isinstance(modifier, BoundaryClause) else modifier.word
         if word in seen:
-            scope.say("E038", modifier.span, f"`{word}` stands twice in this sting", "keep one of them")
+            scope.say("E038", modifier.span, f"`{word}` appears twice in this sting", "keep one of them")
             continue
         seen.add(word)
         match modifier:
@@ -238,12 +238,12 @@ def answers_of(scope: Scope, statement: WithdrawnStatement) -> tuple[Answer, ...
     answers: list[Answer] = []
     for name in statement.answers:
         if name.text in answers:
-            scope.say("E038", name.span, f"`{name.text}` stands twice here", "keep one of them")
+            scope.say("E038", name.span, f"`{name.text}` appears twice here", "keep one of them")
         elif answers and answers[-1] in ("rest", "stop"):
             scope.say(
                 "E039",
                 name.span,
-                f"`{name.text}` is never reached: `{answers[-1]}` can always be done",
+                f"`{name.text}` is never reached: `{answers[-1]}` always succeeds",
                 "put `swap` first, or leave this out",
             )
         else:
@@ -258,5 +258,5 @@ def share_of(scope: Scope, statement: ShareCapStatement) -> float | None:
         scope.say("E028", statement.amount.span, "`share cap` is out of bounds: 1% to 100%")
         return None
     if found == 1:
-        scope.say("W008", statement.amount.span, "a share cap of 100% holds nobody back", "such as: 30%")
+        scope.say("W008", statement.amount.span, "a share cap of 100% limits nobody", "such as: 30%")
     return None if found is None else float(found)

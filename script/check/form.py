@@ -40,7 +40,7 @@ def move_of(scope: Scope, statement: MoveStatement) -> Move | None:
     for modifier in statement.modifiers:
         word = _word(modifier)
         if word in seen:
-            scope.say("E038", modifier.span, f"`{word}` stands twice in this move", "keep one of them")
+            scope.say("E038", modifier.span, f"`{word}` appears twice in this move", "keep one of them")
             continue
         seen[word] = modifier
         match modifier:

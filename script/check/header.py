@@ -123,7 +123,7 @@ def _first(scope: Scope, seen: dict[str, Span], word: str, span: Span) -> bool:
         seen[word] = span
         return True
     scope.say(
-        "E024", span, f"`{word}` stands twice; the first is in line {seen[word].line}", "keep one of them"
+        "E024", span, f"`{word}` appears twice; the first is in line {seen[word].line}", "keep one of them"
     )
     return False
 
@@ -138,7 +138,9 @@ def _required(scope: Scope, script: Script, *, piece: bool, unseen: bool) -> Non
         scope.say("E022", start, "this script has no section", "add one, such as: section walk 8 bars")
     if len(sections) > MOST_SECTIONS:
         place = sections[MOST_SECTIONS].span
-        scope.say("E017", place, f"there are {len(sections):,} sections; at most {MOST_SECTIONS:,} are taken")
+        scope.say(
+            "E017", place, f"there are {len(sections):,} sections; at most {MOST_SECTIONS:,} are allowed"
+        )
 
 
 def _uses(scope: Scope, statement: PieceStatement, use: str | None) -> tuple[str, ...]:
@@ -156,7 +158,7 @@ def _uses(scope: Scope, statement: PieceStatement, use: str | None) -> tuple[str
             hint = did_you_mean(name.text, USES) or f"uses are {', '.join(USES)}"
             scope.say("E025", name.span, f'unknown use "{name.text}"', hint)
         elif name.text in found:
-            scope.say("E023", name.span, f'use "{name.text}" is there already', "name each use once")
+            scope.say("E023", name.span, f'use "{name.text}" is named already', "name each use once")
         else:
             found.append(name.text)
     if use is not None and use not in found:
@@ -217,7 +219,7 @@ def keys_of(scope: Scope, names: Iterable[object]) -> tuple[Key, ...]:
             continue
         assert isinstance(name, KeyName)
         if key in found:
-            scope.say("E038", name.span, f"{key.name} stands twice here", "keep one of them")
+            scope.say("E038", name.span, f"{key.name} appears twice here", "keep one of them")
         else:
             found.append(key)
     return tuple(found)
@@ -231,7 +233,7 @@ def key_of(scope: Scope, name: KeyName) -> Key | None:
         scope.say(
             "E035",
             name.tonic.span,
-            f'"{name.tonic.text}" is no note that a key can stand on',
+            f'"{name.tonic.text}" is not a note',
             hint or "such as: D minor, F# major, Bb minor",
         )
         return None
@@ -249,7 +251,7 @@ def dial_of(scope: Scope, statement: DialStatement) -> Dial | None:
         return None
     lo, hi = found
     if lo == hi:
-        scope.say("E027", statement.range.span, f"`{place}` has nowhere to turn: both ends are the same")
+        scope.say("E027", statement.range.span, f"`{place}` cannot turn: both ends of its range are the same")
         return None
     given = statement.default
     if given.unit is None and unit is not None:

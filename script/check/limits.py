@@ -46,7 +46,7 @@ from .scope import Scope
 _STEPS = "a number or a dial is one step, and a `random` is eight"
 _SOLO = 12
 """What a `solo` costs for each part that it may silence, in steps."""
-_PART_IT = "part it into several sections"
+_PART_IT = "split it into several sections"
 
 
 def refuse_large_sections(
@@ -57,7 +57,7 @@ def refuse_large_sections(
     for section in sections:
         name = f"section {short(section.name)}"
         if len(section.lines) > MOST_LINES:
-            message = f"{name} has {len(section.lines):,} lines; at most {MOST_LINES} are taken"
+            message = f"{name} has {len(section.lines):,} lines; at most {MOST_LINES} are allowed"
             scope.say("E047", section.span, message, _PART_IT)
             continue
         begin, bar = _most(_beginnings(section))
@@ -65,17 +65,17 @@ def refuse_large_sections(
         if begin > MOST_BEGINNINGS:
             what = "loops, patterns and stings" if stings else "loops and patterns"
             message = f"{begin:,} {what} may begin in bar {bar} of {name}"
-            hint = f"{_PART_IT}; a line that sets in within a bar counts for every part that it begins"
-            scope.say("E047", section.span, f"{message}; at most {MOST_BEGINNINGS} are taken", hint)
+            hint = f"{_PART_IT}; a line that starts within a bar counts for every part that it begins"
+            scope.say("E047", section.span, f"{message}; at most {MOST_BEGINNINGS} are allowed", hint)
         fall, bar = _most(_hits(section, meter))
         if fall > MOST_HITS:
-            message = f"{fall:,} hits may fall in bar {bar} of {name}; at most {MOST_HITS} are taken"
+            message = f"{fall:,} hits may fall in bar {bar} of {name}; at most {MOST_HITS} are allowed"
             scope.say("E047", section.span, message, "let fewer patterns play at a time")
         taken, bar = _most(_calculation(section, meter))
         if taken > MOST_STEPS:
             message = f"the lines of {name} take {taken:,} steps of calculation in bar {bar}"
             hint = f"{_STEPS}; those of a pattern count for each hit, and a `solo` for each part"
-            scope.say("E047", section.span, f"{message}; at most {MOST_STEPS:,} are taken", hint)
+            scope.say("E047", section.span, f"{message}; at most {MOST_STEPS:,} are allowed", hint)
 
 
 def refuse_many(
@@ -92,21 +92,21 @@ def refuse_many(
         count = len(pool.weights)
         taken = sum(steps(weight.when) for weight in pool.weights if weight.when is not None)
         if count > MOST_WEIGHTS:
-            message = f"{name} has {count} weights; at most {MOST_WEIGHTS} are taken"
+            message = f"{name} has {count} weights; at most {MOST_WEIGHTS} are allowed"
             scope.say("E048", pool.span, message, "make two pools of it")
         elif taken > MOST_WEIGHT_STEPS:
             message = f"the weights of {name} take {taken} steps of calculation"
-            scope.say("E048", pool.span, f"{message}; at most {MOST_WEIGHT_STEPS} are taken", _STEPS)
+            scope.say("E048", pool.span, f"{message}; at most {MOST_WEIGHT_STEPS} are allowed", _STEPS)
     if len(buses) > MOST_BUSES:
-        message = f"there are {len(buses)} buses; at most {MOST_BUSES} are taken"
+        message = f"there are {len(buses)} buses; at most {MOST_BUSES} are allowed"
         scope.say("E048", buses[MOST_BUSES].span, message)
     if len(events) > MOST_EVENTS:
-        message = f"there are {len(events):,} events; at most {MOST_EVENTS} are taken"
+        message = f"there are {len(events):,} events; at most {MOST_EVENTS} are allowed"
         scope.say("E048", events[MOST_EVENTS].span, message)
     else:
         _calculated(scope, "the events take", [(event, _event_steps(event, stings)) for event in events])
     if len(moves) > MOST_MOVES:
-        message = f"there are {len(moves):,} moves; at most {MOST_MOVES:,} are taken"
+        message = f"there are {len(moves):,} moves; at most {MOST_MOVES:,} are allowed"
         scope.say("E048", moves[MOST_MOVES].span, message)
         return
     onward: dict[str | None, list[Move]] = {}
@@ -119,8 +119,8 @@ def refuse_many(
         if len(leading) > MOST_MOVES_FROM:
             message = f"{len(leading):,} moves lead on from {name}"
             if own and from_any:
-                message += ", those of `any` among them"
-            scope.say("E048", leading[-1].span, f"{message}; at most {MOST_MOVES_FROM} are taken")
+                message += ", including those of `any`"
+            scope.say("E048", leading[-1].span, f"{message}; at most {MOST_MOVES_FROM} are allowed")
             if origin is None:
                 return
         else:
@@ -133,7 +133,7 @@ def _calculated(scope: Scope, what: str, taken: Sequence[tuple[Move | Event, int
     """Note the first of what calculates together beyond what is taken."""
     total = sum(steps for _, steps in taken)
     if total > MOST_STEPS:
-        message = f"{what} {total:,} steps of calculation in a bar; at most {MOST_STEPS:,} are taken"
+        message = f"{what} {total:,} steps of calculation in a bar; at most {MOST_STEPS:,} are allowed"
         scope.say("E048", taken[-1][0].span, message, _STEPS)
 
 

@@ -222,7 +222,7 @@ def _modifiers(
             effects.append(modifier)
             continue
         if word in seen:
-            scope.say("E038", modifier.span, f"`{word}` stands twice in this line", "keep one of them")
+            scope.say("E038", modifier.span, f"`{word}` appears twice in this line", "keep one of them")
             continue
         seen.add(word)
         match modifier:

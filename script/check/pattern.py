@@ -43,7 +43,7 @@ def _spread(scope: Scope, pattern: Euclid) -> tuple[Step, ...]:
         scope.say(
             "E036",
             pattern.span,
-            f"{hits} hits do not go into {steps} steps",
+            f"{hits} hits do not fit into {steps} steps",
             f"such as: euclid {steps} in {hits}",
         )
         return ()
@@ -67,7 +67,7 @@ def _written(scope: Scope, pattern: Name) -> tuple[Step, ...]:
             scope.say(
                 "E036",
                 Span(line, column, line, column + 1),
-                f"`{character}` is no step",
+                f"`{character}` is not a step",
                 "steps are x (hit), X (accent), . (rest) and 1 to 9 (chance in tenths)",
             )
             return ()
@@ -77,6 +77,6 @@ def _written(scope: Scope, pattern: Name) -> tuple[Step, ...]:
         scope.say(
             "E036",
             pattern.span,
-            f"this pattern has {len(steps):,} steps; at most {_MOST_STEPS:,} are taken",
+            f"this pattern has {len(steps):,} steps; at most {_MOST_STEPS:,} are allowed",
         )
     return tuple(steps)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import Literal
 
 from ...ground.roles import ROLES, TONAL_ROLES, UNPITCHED_ROLES
@@ -18,6 +19,7 @@ from ..text.tree import (
     MaxStretch,
     Name,
     NeverTwice,
+    PoolClause,
     PoolStatement,
     PreferFresh,
     Range,
@@ -50,16 +52,7 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
     fresh = False
     shift = _USUAL_SHIFT_ST
     weights: list[tuple[Weight, Weighted]] = []
-    seen: set[str] = set()
-
-    def once(word: str, clause: Attribute | MaxStretch | MaxShift | NeverTwice | PreferFresh) -> None:
-        if word in seen:
-            hint = "join its values with `or`" if word in _SINGLE else "keep one of them"
-            scope.say("E038", clause.span, f"`{word}` stands twice in this pool", hint)
-        elif statement.shape == "hits" and word in _OF_LOOPS:
-            scope.say("E039", clause.span, f"`{word}` does not fit hits: {_OF_LOOPS[word]}")
-        seen.add(word)
-
+    once = partial(_once, scope, statement, set())
     for clause in statement.clauses:
         match clause:
             case Attribute(column="key"):
@@ -115,19 +108,35 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
         tonal = not pool.hits and (not pool.roles or bool(TONAL_ROLES & set(pool.roles)))
         key = "fits" if tonal else "any"
     pool = replace(pool, key=key)
+    _warn_of_no_effect(scope, statement, pool, weights)
+    return pool
+
+
+def _once(scope: Scope, statement: PoolStatement, seen: set[str], word: str, clause: PoolClause) -> None:
+    """Note a clause that the pool has already, or that does not fit its hits; `seen` takes its `word`."""
+    if word in seen:
+        hint = "join its values with `or`" if word in _SINGLE else "keep one of them"
+        scope.say("E038", clause.span, f"`{word}` appears twice in this pool", hint)
+    elif statement.shape == "hits" and word in _OF_LOOPS:
+        scope.say("E039", clause.span, f"`{word}` does not fit hits: {_OF_LOOPS[word]}")
+    seen.add(word)
+
+
+def _warn_of_no_effect(
+    scope: Scope, statement: PoolStatement, pool: Pool, weights: Sequence[tuple[Weight, Weighted]]
+) -> None:
+    """Note a `max shift` and weights that change nothing."""
     tuned = not pool.roles or bool(set(pool.roles) - UNPITCHED_ROLES)
-    for unheard in statement.clauses:
-        if isinstance(unheard, MaxShift) and not pool.hits and (pool.key != "fits" or not tuned):
+    for clause in statement.clauses:
+        if isinstance(clause, MaxShift) and not pool.hits and (pool.key != "fits" or not tuned):
             hint = "say `key fits` as well" if tuned else None
-            scope.say("W008", unheard.span, "`max shift` changes nothing: stems are not shifted here", hint)
+            scope.say("W008", clause.span, "`max shift` changes nothing: stems are not shifted here", hint)
     for weight, said in weights:
         if weight.factor == 1:
             scope.say("W008", said.span, "`weight 1` is what every stem has")
-        elif weight.clause in clauses:
-            scope.say(
-                "W008", said.span, "every stem of this pool has it: the weight lifts none above another"
-            )
-    return pool
+        elif weight.clause in pool.clauses:
+            message = "every stem of this pool has it: the weight prefers none to another"
+            scope.say("W008", said.span, message)
 
 
 def _weight(scope: Scope, clause: Weighted, catalogue: Catalogue | None) -> Weight | None:
@@ -185,7 +194,7 @@ def _values(
             continue
         told = found.casefold() if isinstance(found, str) else found
         if told in seen:
-            scope.say("E038", value.span, "this stands twice here", "keep one of them")
+            scope.say("E038", value.span, "this appears twice here", "keep one of them")
             continue
         seen.add(told)
         values.append(found)
@@ -252,7 +261,7 @@ def warn_if_few_holders(
             scope.say(
                 "W007",
                 place,
-                f"a share cap of {cap:.0%} takes {needed} holders, and the pools have {len(found)} for {use}",
+                f"a share cap of {cap:.0%} needs {needed} holders, but the pools have {len(found)} for {use}",
                 "the cap skips a holder only while another has a stem to offer",
             )
             return

@@ -171,7 +171,7 @@ def _doubt_letters(scope: Scope, name: Name) -> None:
     if len(found) > 1:
         odd = next(letter for letter, alphabet in of.items() if alphabet in found[1:])
         message = f'"{short(name.text)}" mixes {" and ".join(each.capitalize() for each in found)} letters'
-        hint = f"type it anew, if the {of[odd].capitalize()} {odd} is not meant"
+        hint = f"retype it, unless the {of[odd].capitalize()} {odd} is intended"
         scope.say("W012", name.span, message, hint)
 
 
@@ -179,5 +179,5 @@ def _new(scope: Scope, kind: str, name: Name, known: Iterable[str]) -> bool:
     if name.text not in known:
         _doubt_letters(scope, name)
         return True
-    scope.say("E023", name.span, f'{kind} "{short(name.text)}" is there already', "give each its own name")
+    scope.say("E023", name.span, f'there is already a {kind} "{short(name.text)}"', "give each its own name")
     return False

@@ -285,8 +285,8 @@ def _divides(scope: Scope, term: BinaryTerm, by: Expression) -> None:
     if least == greatest == 0:
         scope.say("E049", term.span, "this divides by 0")
     elif least <= 0 <= greatest:
-        message = "this divides by what may be 0, and is 0 then"
-        scope.say("W011", term.span, message, "keep what divides above 0, such as: 1 / (1 + energy)")
+        message = "this divides by a value that may be 0; the result is 0 then"
+        scope.say("W011", term.span, message, "keep the divisor above 0, such as: 1 / (1 + energy)")
 
 
 def _dial(scope: Scope, name: Name, *, structural: bool) -> Expression | None:

@@ -76,7 +76,7 @@ def warn_of_unreachable_moves(scope: Scope, piece: Piece) -> None:
                 if move.origin is None
                 else f"section {short(move.origin)} brings none"
             )
-            scope.say("W008", move.span, f"`over` lets loops ring on, and {which}")
+            scope.say("W008", move.span, f"`over` lets loops ring on, but {which}")
 
 
 def _exits(section: Section, sure: Iterable[Move]) -> _Exits:
@@ -100,5 +100,5 @@ def _why(move: Move, ways: _Exits) -> tuple[str, str | None]:
         )
     return (
         "this move is never taken: another always comes before it",
-        "a named origin comes before `any`, then a cue before a condition, and that before none",
+        "a move from a named section comes first, then one on a cue, then one with a condition",
     )

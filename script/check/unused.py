@@ -78,7 +78,7 @@ def _section(scope: Scope, whole: _Whole, section: Section) -> None:
     for line in section.lines:
         before = first.setdefault(line.text, line.span.line)
         if before != line.span.line and not isinstance(line, Bring | Play) and not _by_chance(line.window):
-            scope.say("W008", line.span, f"line {before} says this already", "keep one of them")
+            scope.say("W008", line.span, f"line {before} already says this", "keep one of them")
             continue
         match line:
             case Vary() if line.part not in begun:
@@ -86,7 +86,7 @@ def _section(scope: Scope, whole: _Whole, section: Section) -> None:
             case Vary():
                 _vary(scope, line, section)
             case Solo() if line.part not in here:
-                message = f"all rests, and nothing is heard alone: {short(line.part)} {absent}"
+                message = f"everything rests: {short(line.part)}, which is to sound alone, {absent}"
                 scope.say("W010", line.span, message)
             case Hold() if line.part not in whole.brought:
                 _holds_nothing(scope, line.part, line.span)
@@ -112,7 +112,7 @@ def _by_chance(window: LineWindow) -> bool:
 
 
 def _holds_nothing(scope: Scope, part: str, place: Span) -> None:
-    scope.say("W008", place, f"`hold` keeps loops, and nothing brings {short(part)}: it is played")
+    scope.say("W008", place, f"`hold` keeps loops, but {short(part)} is played and nothing brings it")
 
 
 def _vary(scope: Scope, line: Vary, section: Section) -> None:
@@ -120,15 +120,9 @@ def _vary(scope: Scope, line: Vary, section: Section) -> None:
     last = longest if line.window.for_bars is None else min(longest, first + line.window.for_bars)
     after = max(first, 1)
     if -(-after // line.every_bars) * line.every_bars >= last:
-        message = (
-            f"{short(line.part)} is never varied: {line.every_bars} bars are never over while this is at work"
-        )
-        scope.say(
-            "W010",
-            line.span,
-            message,
-            "bars are counted from the section's start, and nothing changes at its end",
-        )
+        multiple = f"no multiple of {line.every_bars} bars falls while this is active"
+        hint = "bars are counted from the section's start, and nothing changes at its end"
+        scope.say("W010", line.span, f"{short(line.part)} is never varied: {multiple}", hint)
 
 
 def _fades(scope: Scope, line: Bring, section: Section, whole: _Whole) -> None:
@@ -167,7 +161,7 @@ def _pattern(scope: Scope, line: Play, section: Section, whole: _Whole) -> None:
     start, end = (ceil(beat * per_beat) for beat in _beats(line.window, section, whole.meter[0]))
     longest = section.lengths[-1] * steps_in_a_bar(whole.meter)
     if not any(line.steps[step % count].chance for step in range(start, min(end, start + count))):
-        scope.say("W010", place, "no hit of this pattern falls where its line is at work")
+        scope.say("W010", place, "no hit of this pattern falls while its line is active")
     elif any(step.chance for step in line.steps[longest:]):
         message = f"section {short(section.name)} ends before this pattern is over"
         scope.say("W006", place, f"{message} (it has at most {longest} sixteenths)")

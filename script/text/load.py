@@ -81,7 +81,7 @@ def text_of(data: bytes, size: int, name: str) -> str:
         refused = problem(
             "E007",
             Span(line, column, line, column + 1),
-            f"the file is not UTF-8 text: byte {data[error.start]:#04x} stands here",
+            f"the file is not UTF-8 text: byte {data[error.start]:#04x} is here",
             hint,
         )
         raise ScriptRejected([refused], data.decode("utf-8", "replace"), name) from None

@@ -64,7 +64,7 @@ def group(lines: Sequence[TextLine]) -> list[LogicalLine]:
             logical.fault = problem(
                 "E014",
                 _indent_span(line),
-                "this line is indented, and nothing stands above it",
+                "this line is indented, but there is nothing above it",
                 "start it in column 1",
             )
             head = logical
@@ -76,8 +76,8 @@ def group(lines: Sequence[TextLine]) -> list[LogicalLine]:
                 logical.fault = problem(
                     "E015",
                     line.tokens[0].span,
-                    f"`{word}` stands in no section",
-                    "head the block with a section, such as: section walk 8 bars",
+                    f"`{word}` is not in any section",
+                    "begin the block with a section, such as: section walk 8 bars",
                 )
                 head.opens = True
         elif block is not None and line.indent == block:

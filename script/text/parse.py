@@ -72,7 +72,7 @@ def too_large(size: int) -> Problem:
     return problem(
         "E006",
         Span(1, 1, 1, 1),
-        f"the script has {size / 1024:,.0f} KiB; at most {MOST_BYTES // 1024} KiB are taken",
+        f"the script has {size / 1024:,.0f} KiB; at most {MOST_BYTES // 1024} KiB are allowed",
         "a script names pools, never sounds: is this the right file?",
     )
 
@@ -85,7 +85,7 @@ def reading(text: str) -> Reading:
         return Reading(Parsed(nothing, (too_large(size),)), (), ())
     scanned = scan(text, MOST_TOKENS)
     if not scanned.whole:
-        message = f"the script has more words and signs than the {MOST_TOKENS:,} that are taken"
+        message = f"the script has more words and signs than the {MOST_TOKENS:,} that are allowed"
         return Reading(Parsed(nothing, (problem("E009", Span(1, 1, 1, 1), message),)), (), ())
     logical_lines = group(scanned.lines)
     problems = list(scanned.problems)
@@ -152,7 +152,7 @@ def _unreadable(logical: LogicalLine) -> Problem | None:
             return token.fault
         if index == MOST_STATEMENT_TOKENS:
             message = f"this statement has more than {MOST_STATEMENT_TOKENS} words and signs"
-            return problem("E008", token.span, message, "part it into several")
+            return problem("E008", token.span, message, "split it into several")
         # A number may be as long as its precision asks; its value is checked where it stands.
         most = MOST_LETTERS if token.kind == "word" else MOST_QUOTED
         if len(token.text) > most:

@@ -30,10 +30,10 @@ def stray_first_word(logical: LogicalLine, *, explain: bool) -> Problem | None:
         return None
     if logical.in_section and word in STATEMENT_WORDS:
         return problem(
-            "E015", first.span, f"`{word}` does not stand inside a section", "start this line in column 1"
+            "E015", first.span, f"`{word}` does not belong inside a section", "start this line in column 1"
         )
     if word in LINE_WORDS:
-        return problem("E015", first.span, f"`{word}` stands in no section", "indent it below its section")
+        return problem("E015", first.span, f"`{word}` is not in any section", "indent it below its section")
     known = LINE_WORDS if logical.in_section else STATEMENT_WORDS
     hint = None
     if explain:
@@ -50,8 +50,8 @@ def _lost_first_word(logical: LogicalLine) -> str | None:
     if logical.in_section or logical.tokens[0].kind != "word":
         return None
     if second == "->" or (second, third) == ("=", ">"):
-        return "a move begins with its word and has its arrow: move a -> b at end"
-    return f"a pool begins with its word: {FORMS['pool']}" if second == "=" else None
+        return "a move begins with `move` and has an arrow: move a -> b at end"
+    return f"a pool begins with `pool`: {FORMS['pool']}" if second == "=" else None
 
 
 def explained(logical: LogicalLine, mistake: SyntaxMistake) -> Problem:
@@ -146,7 +146,7 @@ def _sharp_hint(logical: LogicalLine) -> str | None:
     if comment and last.text in NOTES:
         sharp = re.match(r"#\s*(major|minor)\b", comment)
         if sharp:
-            return f"# after a space begins a comment; write it close to its note: {last.text}# {sharp[1]}"
+            return f"# after a space begins a comment; write it right after its note: {last.text}# {sharp[1]}"
     return None
 
 

@@ -45,10 +45,10 @@ _PASTED = {
     **dict.fromkeys("≥", "write >="),
     **dict.fromkeys("≠", "write !="),
     **dict.fromkeys("％", "write %"),
-    **dict.fromkeys("♯", "write a sharp as #, close to its note: F#"),
-    **dict.fromkeys("♭", "write a flat as b, close to its note: Bb"),
+    **dict.fromkeys("♯", "write a sharp as # right after its note: F#"),
+    **dict.fromkeys("♭", "write a flat as b right after its note: Bb"),
     **dict.fromkeys(["\u00a0", *map(chr, range(0x2000, 0x200B)), "\u202f", "\u3000"], "write a plain space"),
-    **dict.fromkeys("\u200b\u200c\u200d\u2060\u00ad", "delete it: it cannot be seen"),
+    **dict.fromkeys("\u200b\u200c\u200d\u2060\u00ad", "delete it: it is invisible"),
 }  # fmt: skip
 """Characters that word processors and web pages put in place of plain ones, and what to write."""
 
@@ -172,8 +172,8 @@ def _control(text: str, line: int, column: int) -> Problem | None:
     if character == "\r":
         hint = "a line ends with LF or CRLF"
     elif character > "\u2000" and character < "\u2070":
-        hint = "delete it: it turns the direction of the text, and what is read is not what is seen"
-    message = f"a control character (U+{ord(character):04X}) stands here"
+        hint = "delete it: it reverses the direction of the text, so that what is read is not what is seen"
+    message = f"there is a control character (U+{ord(character):04X}) here"
     return problem("E001", Span(line, start, line, start + 1), message, hint)
 
 
@@ -182,7 +182,7 @@ def _unseen(token: Token) -> Problem | None:
     if match is None:
         return None
     start = token.column + match.start()
-    message = f"a letter that cannot be seen (U+{ord(match.group()):04X}) stands here"
+    message = f"there is an invisible letter (U+{ord(match.group()):04X}) here"
     return problem("E002", Span(token.line, start, token.line, start + 1), message, "delete it")
 
 
@@ -216,7 +216,7 @@ def _fault(text: str, token: Token) -> Problem:
         )
     hint = _plainly(character)
     if character == "#":
-        hint = "a comment needs a space before its #; a sharp stands close to its note: F# minor"
+        hint = "a comment needs a space before its #; a sharp follows its note without one: F# minor"
     elif character == "'":
         hint = 'names are quoted with "'
     elif character == ";":
@@ -238,7 +238,7 @@ def _plainly(character: str) -> str | None:
         return f"write {digit}"
     if unicodedata.combining(character):
         return "write the letter and its accent as one character"
-    return None if character.isprintable() else f"delete it: U+{ord(character):04X} cannot be seen"
+    return None if character.isprintable() else f"delete it: U+{ord(character):04X} is invisible"
 
 
 def canonical(tokens: Sequence[Token]) -> str:
