@@ -11,11 +11,11 @@ from .piece import Clause
 
 
 class Catalogue(Protocol):
-    """The stems there are, at one moment."""
+    """The stems that there are at one moment."""
 
     @property
     def roles(self) -> Collection[str]:
-        """Roles that the engine knows, and those that some stem has."""
+        """The roles that the engine knows and those of the stems."""
 
     @property
     def holders(self) -> Collection[str]:

@@ -1,7 +1,7 @@
 """What a checked script means: the frozen records that the engine composes from.
 
-`check.py` makes a `Piece` of a parsed `Script`; nothing here refers to text but `Span`, `Line.text` and
-the piece's own `text`. Bars and beats count from 1. Fractions are exact.
+`check.py` makes a `Piece` of a parsed `Script`; only `Span`, `Line.text` and the piece's own `text` refer to
+the text. Bars and beats count from 1. Fractions are exact.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..ground.pitch import TONICS
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where something stands in the text: lines and columns from 1, the end exclusive."""
+    """A place in the text: lines and columns from 1, the end exclusive."""
 
     line: int
     column: int
@@ -50,7 +50,7 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """What multiplies the weight of the stems that hold to `clause`, while `when` holds."""
+    """A factor on the weight of the stems that meet `clause`, while `when` holds."""
 
     factor: float
     clause: Clause
@@ -61,8 +61,8 @@ class Weight:
 class Pool:
     """A query over the vault.
 
-    `key`: `fits` the session's key, `any`, or named keys. `max_stretch`: 0.12 for 12 %, `max_shift_st`: in
-    semitones; both on either side. `weights` multiply.
+    `key`: `fits` the session's key, `any`, or named keys. `max_stretch` (0.12 for 12 %) and `max_shift_st`
+    (semitones) hold in both directions. The factors of all `weights` that apply are multiplied.
     """
 
     name: str
@@ -77,12 +77,12 @@ class Pool:
 
     @property
     def hits(self) -> bool:
-        """Whether it holds one-shots rather than loops and sustained sounds."""
+        """Whether the pool holds one-shots rather than loops and sustained sounds."""
         return any(c.column == "shape" and "hit" in c.values and not c.negated for c in self.clauses)
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """The roles it asks for by name."""
+        """The roles that the pool names."""
         return tuple(str(v) for c in self.clauses if c.column == "role" and not c.negated for v in c.values)
 
 
@@ -135,9 +135,9 @@ Expression = Number | DialValue | RandomValue | Unary | Binary
 
 @dataclass(frozen=True, slots=True)
 class LineWindow:
-    """When in its section a line is at work, and on what condition.
+    """The time in its section at which a line is active, and the conditions on it.
 
-    `at_bar`, `at_beat`: from 1. `for_bars`: null to the section's end. `when` is evaluated at each bar
+    `at_bar`, `at_beat`: from 1. `for_bars`: `None` to the section's end. `when` is evaluated at each bar
     line; `chance` (0 to 1) and `one_in` once per section occurrence (for `play`: once per hit).
     """
 
@@ -200,7 +200,7 @@ class Bring:
     gain: Expression
     pan: Expression
     text: str
-    """The statement's canonical text: with its place among its like, the key of its random choices."""
+    """The statement's canonical text; with its number among equal lines it keys the line's random choices."""
     span: Span
     effects: Effects = Effects()
     time: Fraction = Fraction(1)
@@ -229,15 +229,15 @@ class Play:
     span: Span
     effects: Effects = Effects()
     swing: float = 0.5
-    """Where in each eighth its second sixteenth falls: 0.5 is straight, 2/3 a triplet."""
+    """The place in each eighth of its second sixteenth: 0.5 is straight, 2/3 a triplet."""
     humanise_seconds: float = 0.0
-    """How far a hit may fall after its step, drawn for each."""
+    """The greatest delay of a hit after its step; each hit draws its own."""
     reverse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Silences a part within its window. Its loop goes on unheard, and joins in again where it would be."""
+    """Silences a part within its window. Its loop runs on unheard and is heard again after it, in time."""
 
     part: str
     window: LineWindow
@@ -247,7 +247,7 @@ class Rest:
 
 @dataclass(frozen=True, slots=True)
 class Vary:
-    """Redraws a part's stem every so many bars of the section."""
+    """Draws another stem for a part every `every_bars` bars of the section."""
 
     part: str
     every_bars: int
@@ -278,7 +278,7 @@ class Solo:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Lets the loop that a part brings from the section before go on within its window."""
+    """Lets a part's loop from the section before continue within its window."""
 
     part: str
     window: LineWindow
@@ -312,10 +312,11 @@ class Boundary:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A way from a section to another. `origin` null: from any. `target` null: silence, the piece's end.
+    """A way from one section to another. `origin` is `None` for any section, `target` for the piece's end.
 
-    `over`: how long the parts of the old section ring into the new one. `through`: the part whose `bring` or
-    `play` line, which waits otherwise, fills the last bar before it. `cue`: the name that triggers it.
+    `over`: the time for which the old section's parts ring into the new one. `through`: the part whose
+    `bring` or `play` line fills the last bar before the move and does not sound otherwise. `cue`: the name
+    that triggers the move.
     """
 
     origin: str | None
@@ -351,7 +352,7 @@ class Bus:
 
 @dataclass(frozen=True, slots=True)
 class Sting:
-    """A hit of a pool that events fire, at the next boundary."""
+    """A hit of a pool that events fire at the next boundary."""
 
     name: str
     pool: str
@@ -380,7 +381,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class SwapPart:
-    """Another stem of the same line's pool. `part` null: that role."""
+    """Plays another stem of the same line's pool. `part` is `None` for `that role`."""
 
     part: str | None
     at: Boundary
@@ -388,7 +389,7 @@ class SwapPart:
 
 @dataclass(frozen=True, slots=True)
 class HoldPart:
-    """Keeps a part's stem. `part` null: that role. `for_bars` null: to the piece's end."""
+    """Keeps a part's stem. `part` is `None` for `that role`, `for_bars` for the rest of the piece."""
 
     part: str | None
     for_bars: int | None
@@ -401,7 +402,7 @@ class FireSting:
 
 @dataclass(frozen=True, slots=True)
 class MoveTo:
-    """`target` null: silence."""
+    """Moves to a section; `target` is `None` for silence."""
 
     target: str | None
     at: Boundary
@@ -428,12 +429,12 @@ class Event:
 
 
 Answer = Literal["swap", "rest", "stop"]
-"""What becomes of a part whose stem is withdrawn while it sounds."""
+"""What happens to a part whose stem is withdrawn while it sounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """A value from outside. `effect`: the boundary at which a gesture on it takes effect."""
+    """A number that gestures set. `effect`: the boundary at which a gesture takes effect."""
 
     name: str
     lo: float
@@ -447,8 +448,8 @@ class Dial:
 class Piece:
     """A whole checked script.
 
-    `tempo_bpm`: least and greatest. `meter`: beats in a bar and the beat's note value. `seed`: 0 to 2^53 - 1.
-    `sha256`: of `text` as UTF-8, lower-case hex.
+    `tempo_bpm`: the least and the greatest. `meter`: beats of a bar and note value of a beat. `seed`: 0 to
+    2^53 - 1. `sha256`: of `text` as UTF-8, lower-case hex.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What is wrong with a script: one record a mistake, its stable code, and how it is shown."""
+"""The mistakes and doubts in a script: their stable codes, one record for each, and how they are shown."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ CODES = {
     "W023": "more sounds at once than the engine plays, as the dry run finds",
     "W024": "a vary that changes nothing, as the dry run finds",
 }
-"""Every code and what it stands for. Codes are never given to another mistake."""
+"""Every code and its meaning. A code never changes its meaning."""
 
 _MOST_COMPARED = 500
 
@@ -85,7 +85,7 @@ _LOOKALIKES = str.maketrans(
     "аеорсухіјѕһԁԛԝӏАВЕКМНОРСТУХІЈЅοναΑΒΕΖΗΙΚΜΝΟΡΤΥΧıɡ",
     "aeopcyxijshdqwlABEKMHOPCTYXIJSovaABEZHIKMNOPTYXig",
 )
-"""Letters of other alphabets to the Latin ones that they look like."""
+"""Letters of other alphabets, mapped to the Latin ones that they look like."""
 
 _WIDEST = 120
 """Characters of a source line that are shown; of a longer one, those around the caret."""
@@ -93,7 +93,7 @@ _WIDEST = 120
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake (`error`: the script is refused) or doubt (`warning`), and where it stands."""
+    """One mistake (`error`: the script is refused) or doubt (`warning`), with its place."""
 
     code: str
     severity: Literal["error", "warning"]
@@ -130,14 +130,14 @@ def did_you_mean(word: str, known: Iterable[str], quote: str = '"', *, least: fl
         known = list(known)
         if plain in known:
             return f"{quote}{word}{quote} only looks like {quote}{plain}{quote}: retype it"
-    # Names of another length are not near; the rest is cut, so that no script makes this slow.
+    # Names of a very different length are never near. The limit is so that no script makes this slow.
     near_in_length = (name for name in known if abs(len(name) - len(word)) <= 3)
     near = nearest(word, islice(near_in_length, _MOST_COMPARED), least=least)
     return f"did you mean {quote}{near}{quote}?" if near else None
 
 
 def short(name: str) -> str:
-    """A name as a message holds it, cut where it is very long."""
+    """A name for a message, cut if it is very long."""
     return name if len(name) <= 40 else name[:39] + "…"
 
 
@@ -160,7 +160,7 @@ def summary(problems: Sequence[Problem]) -> str:
 
 
 def render(problems: Sequence[Problem], text: str, file: str) -> str:
-    """The problems for a person: place, code, message, source line, caret and hint of each."""
+    """The problems as text: for each its place, code, message, source line, caret and hint."""
     lines = text.split("\n") if text else []
     return "\n\n".join(_show(p, lines, file) for p in problems)
 

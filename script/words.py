@@ -11,7 +11,7 @@ RESERVED = frozenset(
 """Words that cannot be names. All others are free as names."""
 
 LINE_WORDS = ("bring", "play", "rest", "vary", "hold", "solo", "drop")
-"""What begins a line of a section."""
+"""The first words of a section's lines."""
 
 FORMS = {
     "piece": 'piece "Harbour, Night" for stream, export',
@@ -43,10 +43,10 @@ FORMS = {
     "solo": "solo pads for 4 bars",
     "drop": "drop beats for 4 bars",
 }
-"""A right example of each statement, by its first word."""
+"""A correct example of each statement, by its first word."""
 
 STATEMENT_WORDS = tuple(word for word in FORMS if word not in LINE_WORDS)
-"""What begins a statement outside of sections."""
+"""The first words of statements outside sections."""
 
 UNITS: dict[str, tuple[str, Fraction]] = {
     "bar": ("bars", Fraction(1)),
@@ -67,13 +67,13 @@ UNITS: dict[str, tuple[str, Fraction]] = {
     "LUFS": ("LUFS", Fraction(1)),
     "bpm": ("bpm", Fraction(1)),
 }
-"""Unit: the base unit of its kind (empty for a plain fraction) and how many of that it is."""
+"""For each unit the base unit of its kind (empty for a plain fraction) and its size in that."""
 
 ROLES_BY_OTHER_NAMES = {
     "drums": "beats", "drum": "beats", "percussion": "tops", "hats": "tops", "chords": "harmony",
     "keys": "harmony", "piano": "harmony", "lead": "melody", "vocals": "voice", "vocal": "voice",
 }  # fmt: skip
-"""What else people call some of the roles."""
+"""Other common names of roles."""
 
 MOST_BYTES = 256 * 1024
 MOST_STATEMENT_TOKENS = 500

@@ -1,4 +1,4 @@
-"""Text to checked piece: what a script means, or all that is wrong with it."""
+"""Text to checked piece: the meaning of a script, or all that is wrong with it."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ from .unused import warn_of_unused
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A piece and what is to be said about it; no piece if any problem is an error.
+    """A piece and the problems of its text; no piece if any problem is an error.
 
-    `problems`: in the order of their places. `unlisted`: how many there are beyond the 100 that are listed.
+    `problems`: in the order of their places. `unlisted`: the number of those beyond the first 100.
     """
 
     piece: Piece | None
@@ -54,7 +54,7 @@ class Checked:
 def check(
     text: str, catalogue: Catalogue | None = None, *, use: str | None = None, file: str = "script"
 ) -> Checked:
-    """The piece that `text` describes, with all mistakes and doubts; never raises for what stands in it.
+    """The piece that `text` describes, with all mistakes and doubts; no text makes it raise.
 
     With a `catalogue`, empty pools and unknown holders are noted as well, for `use`, or for every use of the
     script if none is given. A `use` that the piece is not for is a mistake. `file` names the text for people.
@@ -171,7 +171,7 @@ def _defined(scope: Scope, script: Script, header: Header, catalogue: Catalogue 
 
 
 def _once(scope: Scope, said: dict[str, Span], statement: MoveStatement | EventStatement) -> None:
-    """Note a move or an event that says, word for word, what another does."""
+    """Note a move or an event that repeats another word for word."""
     first = said.setdefault(statement.text, statement.span)
     if first is not statement.span:
         what = "move" if isinstance(statement, MoveStatement) else "event"

@@ -1,4 +1,4 @@
-"""Events: what makes them happen and what they do; stings; and what a withdrawal brings about."""
+"""Events with their triggers and actions, stings, and the answer to a withdrawal."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _MOST_COUNTED = 64
 
 
 def boundary_of(scope: Scope, clause: BoundaryClause, what: str) -> Boundary | None:
-    """When something happens, or null with a mistake noted. `what`: that something, as `a move`."""
+    """The boundary that a clause names, or `None` with a mistake noted. `what` waits for it, as `a move`."""
     if clause.word == "end":
         return Boundary("end")
     if clause.word not in ("bar", "bars", "beat", "beats"):
@@ -67,7 +67,7 @@ def boundary_of(scope: Scope, clause: BoundaryClause, what: str) -> Boundary | N
 
 
 def sting_of(scope: Scope, statement: StingStatement) -> Sting | None:
-    """The sting that a statement defines, or null with a mistake noted."""
+    """The sting that a statement defines, or `None` with a mistake noted."""
     at: Boundary | None = Boundary("beats", 1)
     gain: Expression | None = None
     pan: Expression | None = None
@@ -125,7 +125,7 @@ def one_in_of(scope: Scope, odds: Odds) -> int | None:
 
 
 def known_pool(scope: Scope, name: Name, word: str, wanted: str) -> bool:
-    """Whether there is a pool of that name that holds what `word` takes; a mistake is noted if not."""
+    """Whether a pool of that name holds the shape that `word` takes; a mistake is noted if not."""
     if name.text not in scope.pools:
         scope.unknown("E030", "pool", name, scope.pools)
         return False
@@ -143,7 +143,7 @@ def known_pool(scope: Scope, name: Name, word: str, wanted: str) -> bool:
 
 
 def event_of(scope: Scope, statement: EventStatement) -> Event | None:
-    """The event that a statement defines, or null with a mistake noted."""
+    """The event that a statement defines, or `None` with a mistake noted."""
     trigger = _trigger(scope, statement.trigger)
     action = _action(scope, statement.action)
     if trigger is None or action is None:
@@ -234,7 +234,7 @@ def _set_dial(scope: Scope, name: Name, clause: ActionClause, at: Boundary) -> S
 
 
 def answers_of(scope: Scope, statement: WithdrawnStatement) -> tuple[Answer, ...]:
-    """What is done about a withdrawal, in the order of the text."""
+    """The answers to a withdrawal, in the order in which they are tried."""
     answers: list[Answer] = []
     for name in statement.answers:
         if name.text in answers:
@@ -252,7 +252,7 @@ def answers_of(scope: Scope, statement: WithdrawnStatement) -> tuple[Answer, ...
 
 
 def share_of(scope: Scope, statement: ShareCapStatement) -> float | None:
-    """The greatest share of one holder, 0 to 1, or null with a mistake noted."""
+    """The greatest share of one holder, 0 to 1, or `None` with a mistake noted."""
     found = number(scope, statement.amount, "share cap", ("",), bounds=(0, 1), shown="1% to 100%")
     if found is not None and found * 100 < 1:
         scope.say("E028", statement.amount.span, "`share cap` is out of bounds: 1% to 100%")

@@ -1,4 +1,4 @@
-"""The form: moves between sections, and which sections they lead to."""
+"""The form: moves between sections, and the sections that they lead to."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _END = Boundary("end")
 
 
 def move_of(scope: Scope, statement: MoveStatement) -> Move | None:
-    """The move that a statement describes, or null with a mistake noted."""
+    """The move that a statement describes, or `None` with a mistake noted."""
     known = [_known_section(scope, name) for name in (statement.origin, statement.target) if name is not None]
     weight = 1.0
     at: Boundary | None = None
@@ -114,8 +114,8 @@ def _known_section(scope: Scope, name: Name) -> bool:
 def warn_of_unreachable_sections(scope: Scope, moves: Sequence[Move], events: Sequence[Event]) -> None:
     """Note the sections that nothing leads to.
 
-    From a section lead its moves and those of `any` and of events; unless one of these always happens at its
-    end, the next section in the text follows.
+    A section is left by its own moves, by those of `any` and by events; unless one of these always happens at
+    its end, the next section in the text follows.
     """
     names = list(scope.sections)
     followers = dict(pairwise(names))

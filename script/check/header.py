@@ -1,4 +1,4 @@
-"""The head of a script: what the piece is called, what it is for, and what holds for all of it."""
+"""The header of a script: the name of the piece, its uses, and the settings of the whole piece."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _NOTES = (1, 2, 4, 8, 16)
 
 @dataclass(slots=True)
 class Header:
-    """What stands in the header, with what holds where a statement is left out.
+    """The header's settings, with their defaults.
 
-    Without `tempo`, any from 60 to 180 bpm. Without `key`, none is named: the engine takes the one with most
-    candidates. `seed` null: it derives from the text. `beats`: in a bar; null where the meter has a mistake.
+    The default tempo is any from 60 to 180 bpm. Without `keys` the engine takes the key with most candidates.
+    A `seed` of `None` is derived from the text. `beats`: of a bar; `None` if the meter has a mistake.
     """
 
     name: str = ""
@@ -60,7 +60,7 @@ class Header:
 
 
 def header_of(scope: Scope, script: Script, use: str | None) -> Header:
-    """The header, its mistakes noted. `use`: the piece must be for it, if given."""
+    """The header, with its mistakes noted. If a `use` is given, the piece must be for it."""
     header = Header()
     seen: dict[str, Span] = {}
     unseen = False
@@ -105,7 +105,7 @@ def header_of(scope: Scope, script: Script, use: str | None) -> Header:
                 if _first(scope, seen, "if", statement.span):
                     header.if_withdrawn = answers_of(scope, statement)
             case Broken(word=word, span=span):
-                # Where a word was lost, or a line went on, any statement may be in it.
+                # If the first word is lost, or a line was continued, any statement may be hidden in it.
                 lost = word is None or span.end_line > span.line
                 unseen = unseen or lost
                 if word == "piece":
@@ -129,7 +129,7 @@ def _first(scope: Scope, seen: dict[str, Span], word: str, span: Span) -> bool:
 
 
 def _required(scope: Scope, script: Script, *, piece: bool, unseen: bool) -> None:
-    """Note what a script needs and has not. `unseen`: it may be in a statement that cannot be read."""
+    """Note what is missing. `unseen`: it may be in a statement that cannot be read."""
     start = Span(1, 1, 1, 1)
     if not piece and not unseen:
         scope.say("E020", start, "this script has no piece", 'begin with: piece "Name" for stream')
@@ -226,7 +226,7 @@ def keys_of(scope: Scope, names: Iterable[object]) -> tuple[Key, ...]:
 
 
 def key_of(scope: Scope, name: KeyName) -> Key | None:
-    """The key that is named, or null with a mistake noted."""
+    """The key that is named, or `None` with a mistake noted."""
     tonic = NOTES.get(name.tonic.text)
     if tonic is None:
         hint = did_you_mean(name.tonic.text, NOTES) if len(name.tonic.text) < 3 else None
@@ -241,7 +241,7 @@ def key_of(scope: Scope, name: KeyName) -> Key | None:
 
 
 def dial_of(scope: Scope, statement: DialStatement) -> Dial | None:
-    """The dial that a statement defines, or null with a mistake noted."""
+    """The dial that a statement defines, or `None` with a mistake noted."""
     name = statement.name.text
     place = f"dial {name}"
     unit = statement.range.hi.unit

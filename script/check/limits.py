@@ -1,4 +1,4 @@
-"""What one bar may ask of the composer, so that no script makes the music late."""
+"""Limits on the work of one bar, so that no script makes the music late."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ from .scope import Scope
 
 _STEPS = "a number or a dial is one step, and a `random` is eight"
 _SOLO = 12
-"""What a `solo` costs for each part that it may silence, in steps."""
+"""The cost of a `solo`, in steps, for each part that it may silence."""
 _PART_IT = "split it into several sections"
 
 
 def refuse_large_sections(
     scope: Scope, sections: Iterable[Section], events: Iterable[Event], meter: tuple[int, int]
 ) -> None:
-    """Note the sections that have more in some bar than can be composed before it is heard."""
+    """Note the sections with a bar that takes too long to compose."""
     stings = _stings(events)
     for section in sections:
         name = f"section {short(section.name)}"
@@ -86,7 +86,7 @@ def refuse_many(
     events: Sequence[Event],
     stings: dict[str, Sting],
 ) -> None:
-    """Note where there are more of a kind than can be looked at in a bar."""
+    """Note the kinds of statement of which there are too many to evaluate in a bar."""
     for pool in pools:
         name = f"pool {short(pool.name)}"
         count = len(pool.weights)
@@ -130,7 +130,7 @@ def refuse_many(
 
 
 def _calculated(scope: Scope, what: str, taken: Sequence[tuple[Move | Event, int]]) -> None:
-    """Note the first of what calculates together beyond what is taken."""
+    """Note the last of `taken` if all together take too many steps."""
     total = sum(steps for _, steps in taken)
     if total > MOST_STEPS:
         message = f"{what} {total:,} steps of calculation in a bar; at most {MOST_STEPS:,} are allowed"
@@ -138,7 +138,7 @@ def _calculated(scope: Scope, what: str, taken: Sequence[tuple[Move | Event, int
 
 
 def hits_in_a_bar(pattern: Sequence[Step], steps_in_a_bar: int) -> int:
-    """How many steps of a pattern may sound in one bar, at most: it repeats over the bar lines."""
+    """The greatest number of hits of a pattern in one bar: it repeats across the bar lines."""
     if not pattern:
         return 0
     sounding = [step.chance > 0 for step in pattern]
@@ -156,11 +156,11 @@ def steps_in_a_bar(meter: tuple[int, int]) -> int:
 
 
 Changes = Counter[int]
-"""By bar of a section, from 0: how many more there are from it on."""
+"""For each bar of a section, from 0, the change of a count at its start."""
 
 
 def _bars(window: LineWindow, section: Section) -> tuple[int, int]:
-    """The bars of a section, from 0 and the last exclusive, in which a line may be at work."""
+    """The bars of a section, from 0 and the last exclusive, in which a line may be active."""
     longest = section.lengths[-1]
     first = window.at_bar - 1
     if window.for_bars is None:
@@ -174,7 +174,7 @@ def _over(changes: Changes, first: int, last: int, count: int = 1) -> None:
 
 
 def _beginnings(section: Section) -> Changes:
-    """Sounds that may begin: a brought part does at each bar line and wherever a line cuts its bar."""
+    """Sounds that may begin: a brought part does so at each bar line and wherever a line divides its bar."""
     changes: Changes = Counter()
     at_work: dict[str, list[tuple[int, int]]] = {}
     cuts: set[tuple[str | None, int, object]] = set()
@@ -195,7 +195,7 @@ def _beginnings(section: Section) -> Changes:
                 _over(changes, max(first, done), last)
                 done = last
     for part, bar, _ in cuts:
-        # A solo cuts the bars of all that sounds.
+        # A solo divides the bars of everything that sounds.
         _over(changes, bar, bar + 1, len(at_work) if part is None else part in at_work)
     return changes
 
@@ -209,7 +209,7 @@ def _hits(section: Section, meter: tuple[int, int]) -> Changes:
 
 
 def _most(changes: Changes) -> tuple[int, int]:
-    """The greatest count, and the first bar that has it, from 1."""
+    """The greatest count and the first bar with it, from 1."""
     count, most, at = 0, 0, 0
     for bar in sorted(changes):
         count += changes[bar]
@@ -248,7 +248,7 @@ def _mix_steps(gain: Expression, pan: Expression, effects: Effects) -> int:
 
 
 def _stings(events: Iterable[Event]) -> int:
-    """How many stings may be fired in one bar: those of time and conditions, and those of one gesture."""
+    """The greatest number of stings in one bar: those of time and conditions, and those of one gesture."""
     by_gesture: Counter[tuple[str, str | None]] = Counter()
     timed = 0
     for event in events:

@@ -1,4 +1,4 @@
-"""Sections: their lengths, and the lines that say what sounds in them."""
+"""Sections: their lengths and their lines."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ _DRY = Effects()
 
 @dataclass(slots=True)
 class _Modifiers:
-    """What the modifiers of one line say."""
+    """The values that the modifiers of one line give, with their defaults."""
 
     at_bar: int = 1
     at_beat: Fraction = _ONE
@@ -97,9 +97,9 @@ class _Modifiers:
 
 
 def section_of(scope: Scope, statement: SectionStatement, beats: int | None) -> Section | None:
-    """The section that a statement describes, or null if its head has a mistake.
+    """The section that a statement describes, or `None` if its head has a mistake.
 
-    `beats`: in a bar; null if that is not known.
+    `beats`: of a bar; `None` if their number is not known.
     """
     lengths: tuple[int, ...] | None = None
     if statement.length is not None:
@@ -112,7 +112,7 @@ def section_of(scope: Scope, statement: SectionStatement, beats: int | None) -> 
             if made is not None:
                 lines.append(made)
         elif line.word is None:
-            # It may have headed a section of its own.
+            # It may have been the head of another section.
             within = None
     if statement.name is None or lengths is None:
         return None
@@ -120,7 +120,7 @@ def section_of(scope: Scope, statement: SectionStatement, beats: int | None) -> 
 
 
 def _lengths(scope: Scope, range_: Range, name: Name | None) -> tuple[int, ...] | None:
-    """What is drawn from: multiples of 4 bars in the range, of 2 if it begins below 4."""
+    """The lengths that a range allows: multiples of 4 bars, or of 2 if it begins below 4."""
     found = ends(
         scope,
         range_,
@@ -151,7 +151,7 @@ def _lengths(scope: Scope, range_: Range, name: Name | None) -> tuple[int, ...] 
 def _line(
     scope: Scope, line: LineStatement, section: Name | None, lengths: Sequence[int] | None, beats: int | None
 ) -> Line | None:
-    """The line that a statement describes, or null if it names something unknown or is not sounded yet."""
+    """The line that a statement describes, or `None` if it names something unknown."""
     said = _modifiers(scope, line, section, lengths, beats)
     part, window = line.part.text, said.window()
     match line.word:
@@ -259,7 +259,7 @@ def _modifiers(
 
 
 def _word(modifier: object) -> str:
-    """What a line may have once (effects: by kind)."""
+    """The word of which a line may have one (effects: their kind)."""
     match modifier:
         case At():
             return "at"

@@ -1,4 +1,4 @@
-"""Patterns: steps of a sixteenth, written out or spread evenly."""
+"""Patterns: steps of a sixteenth, written out or spread evenly over a number of steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_EUCLID = 64
 
 
 def steps_of(scope: Scope, pattern: Name | Euclid | None) -> tuple[Step, ...]:
-    """The steps that a pattern says; none, with a mistake noted, if it has one."""
+    """The steps of a pattern; none, with the mistake noted, if it has one."""
     if isinstance(pattern, Euclid):
         return _spread(scope, pattern)
     return () if pattern is None else _written(scope, pattern)

@@ -1,4 +1,4 @@
-"""Pools: queries over the vault, and what leaves one without a stem."""
+"""Pools: queries over the vault, and the reasons why one is empty."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from .units import bars, condition, ends, number
 
 _SHAPES = {"loops": ("loop", "sustained"), "hits": ("hit",)}
 _SINGLE = frozenset(("role", "holder", "set", "energy", "tempo"))
-"""Of what a stem has one."""
+"""Properties of which a stem has one value."""
 _OF_LOOPS = {
     "tempo": "they have none",
     "max stretch": "they are never stretched",
     "max shift": "they go to the nearest tone of the key",
 }
-"""What only loops can be asked for, and why."""
+"""Clauses for loops alone, and the reason."""
 _USUAL_STRETCH = 0.12
 _USUAL_SHIFT_ST = 3
 
@@ -140,7 +140,7 @@ def _warn_of_no_effect(
 
 
 def _weight(scope: Scope, clause: Weighted, catalogue: Catalogue | None) -> Weight | None:
-    """What a `weight` clause says, or null with a mistake noted."""
+    """The weight that a clause gives, or `None` with a mistake noted."""
     factor = number(
         scope, clause.factor, "weight", plain=True, bounds=(0, 1000), shown="more than 0, at most 1,000"
     )
@@ -227,7 +227,7 @@ def _range(scope: Scope, value: Range, column: str) -> tuple[float, float] | Non
 
 
 def warn_if_empty(scope: Scope, pool: Pool, name: Name, catalogue: Catalogue, uses: Sequence[str]) -> None:
-    """Note what leaves a pool without a stem that is cleared for each of `uses`, if anything does."""
+    """Note an empty pool, and one without a stem that is cleared for one of `uses`, with the reason."""
     what = _what(pool)
     count = catalogue.count(pool.clauses)
     if count == 0:
@@ -248,7 +248,7 @@ def warn_if_empty(scope: Scope, pool: Pool, name: Name, catalogue: Catalogue, us
 def warn_if_few_holders(
     scope: Scope, place: Span, cap: float, pools: Sequence[Pool], catalogue: Catalogue, uses: Sequence[str]
 ) -> None:
-    """Note a share cap that so few holders cannot keep to: half each is the least that two can have."""
+    """Note a share cap that the pools' holders are too few to keep: of two holders, one has at least half."""
     needed = math.ceil(1 / cap - 1e-9)
     for use in uses:
         found: set[str] = set()
@@ -273,7 +273,7 @@ def _what(pool: Pool) -> str:
 
 
 def _emptied_by(pool: Pool, catalogue: Catalogue, what: str) -> str:
-    """The first clause that leaves nothing, the shape and the roles taken as one."""
+    """The first clause that leaves no stem, with the shape and the roles counted as one clause."""
     first = [c for c in pool.clauses if c.column == "shape" or (c.column == "role" and not c.negated)]
     rest = [c for c in pool.clauses if c not in first]
     left = catalogue.count(first)

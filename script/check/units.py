@@ -1,4 +1,4 @@
-"""Numbers with units in their places: what each place takes, in its base unit."""
+"""Numbers with units: each place takes certain units, and gets its value in the base unit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST_SECONDS = 3600
 _LARGEST = Fraction(10**9)
 _EVERY_KIND = frozenset(kind for kind, _ in UNITS.values())
 _ANY_UNIT = "?"
-"""Of what holds a dial whose statement could not be read."""
+"""The unit of a term with a dial whose statement could not be read."""
 _SAMPLES = {"dB": "6 dB", "Hz": "5 kHz", "s": "2 s", "beats": "0.5 beats"}
 
 
@@ -34,11 +34,11 @@ def number(
     whole: bool = False,
     computed: bool = False,
 ) -> Fraction | None:
-    """The value of `quantity` in its base unit, or null with a mistake noted.
+    """The value of `quantity` in its base unit, or `None` with a mistake noted.
 
-    `kinds`: the base units that fit (empty text: %). `plain`: it may stand without a unit. `bounds`: both
-    ends included, in the base unit; `shown` is how to write them. `whole`: no fraction. `computed`: it
-    stands in an expression.
+    `kinds`: the base units that fit (empty text: %). `plain`: it may be without a unit. `bounds`: both ends
+    included, in the base unit; `shown`: their text. `whole`: it must be a whole number. `computed`: it is
+    part of an expression.
     """
     if quantity.unit is None:
         if not plain:
@@ -48,7 +48,7 @@ def number(
     else:
         kind, factor = UNITS[quantity.unit]
         if kind not in kinds:
-            # `lowpass 8 bars`: where a factor may be plain, what is wrong is still the unit.
+            # `lowpass 8 bars`: even where a factor may be plain, the mistake is the unit.
             takes = _units(kinds, plain=plain and not computed)
             scope.say("E029", quantity.span, f"`{place}` takes {takes}, not {quantity.unit}")
             return None
@@ -75,7 +75,7 @@ def ends(
     shown: str | None = None,
     whole: bool = False,
 ) -> tuple[Fraction, Fraction] | None:
-    """Both ends of a range in the base unit, or null with a mistake noted."""
+    """Both ends of a range in the base unit, or `None` with a mistake noted."""
     lo = number(scope, range_.lo, place, kinds, plain=plain, bounds=bounds, shown=shown, whole=whole)
     if lo is None:
         return None
@@ -125,7 +125,7 @@ def bars(scope: Scope, quantity: Quantity, place: str) -> int | None:
 
 
 def condition(scope: Scope, term: Term, place: str) -> Expression | None:
-    """The condition that `term` is, or null with a mistake noted; a doubt, if it never or always holds."""
+    """`term` as a condition, or `None` with a mistake noted; a doubt is noted if it never or always holds."""
     kinds = scope.dial_kinds | {""}
     compiled = _compiled(scope, term, place, kinds, wants_condition=True, structural=True)
     if compiled is None or unit_of(scope, term) is None:
@@ -139,7 +139,7 @@ def condition(scope: Scope, term: Term, place: str) -> Expression | None:
 
 
 def _turning(scope: Scope, term: Term) -> str | None:
-    """How far the dial turns that comes first in a condition; null if none is in it."""
+    """The range of the first dial in a condition, in words; `None` if it has no dial."""
     waiting = [term]
     while waiting:
         match waiting.pop():
@@ -159,9 +159,9 @@ def _turning(scope: Scope, term: Term) -> str | None:
 def amount(
     scope: Scope, term: Term, place: str, kind: str, bounds: tuple[float, float], *, plain: bool
 ) -> Expression | None:
-    """The number that `term` is, in the unit `kind`. It must be able to fall within `bounds`.
+    """`term` as a number in the unit `kind`, or `None` with a mistake noted.
 
-    `plain`: it may be without a unit.
+    Some of its values must lie within `bounds`. `plain`: it may be without a unit.
     """
     expression = _compiled(scope, term, place, {kind}, wants_condition=False, structural=False)
     if expression is None:
@@ -193,7 +193,7 @@ def amount(
 
 
 def unit_of(scope: Scope, term: Term) -> str | None:
-    """The base unit of a term, empty without one and for a condition; null with a mistake noted."""
+    """The base unit of a term, empty without one and for a condition; `None` with a mistake noted."""
     match term:
         case Quantity(unit=unit) | RandomRange(range=Range(hi=Quantity(unit=unit))):
             return UNITS[unit][0] if unit else ""
@@ -214,7 +214,7 @@ def unit_of(scope: Scope, term: Term) -> str | None:
         case "/":
             fits, unit = right in ("", left), "" if left == right else left
         case _:
-            # Nothing is the same in every unit.
+            # Zero is the same in every unit.
             fits, unit = left == right or _is_zero(term.left) or _is_zero(term.right), left or right
     if not fits:
         first, second = (_units((each,), named=True) for each in (left, right))
@@ -229,7 +229,7 @@ def _is_zero(term: Term) -> bool:
 
 
 def _bare(term: Term) -> Quantity | None:
-    """The number that a whole term is, if it has no unit."""
+    """The number without a unit that is the whole term, if it is one."""
     while isinstance(term, UnaryTerm):
         term = term.operand
     return term if isinstance(term, Quantity) and term.unit is None else None
@@ -254,7 +254,7 @@ def _compiled(
             scope.say("E041", term.span, "a number is needed here, and this is a condition")
         return None
     inner = operator in ("and", "or", "not")
-    # What is divided may have any unit: `unit_of` says whether it suits what divides it.
+    # A dividend may have any unit: `unit_of` decides whether it suits the divisor.
     within = _EVERY_KIND if operator == "/" else kinds
 
     def part(node: Term) -> Expression | None:
@@ -307,7 +307,7 @@ def _dial(scope: Scope, name: Name, *, structural: bool) -> Expression | None:
 
 
 def _signed(term: Term) -> str:
-    """A number as one writes it, with the signs before it."""
+    """A number as in the script, with its signs."""
     signs = ""
     while isinstance(term, UnaryTerm):
         signs, term = signs + term.operator, term.operand
@@ -316,7 +316,7 @@ def _signed(term: Term) -> str:
 
 
 def written(quantity: Quantity) -> str:
-    """A quantity as one writes it."""
+    """A quantity as in a script."""
     unit = quantity.unit or ""
     return _plain(quantity.value) + (unit if unit in ("%", "") else f" {unit}")
 
@@ -326,7 +326,7 @@ def _plain(value: Fraction) -> str:
 
 
 def _units(kinds: Collection[str], *, plain: bool = False, named: bool = False) -> str:
-    """Units as one says them; `plain`: or a number without one. `named`: that number rather than %."""
+    """Units in words; with `plain` also a number without one, which `named` says in place of %."""
     words = [kind or ("a number without a unit" if named else "%") for kind in sorted(kinds)]
     if not words:
         return "a number without a unit"

@@ -1,7 +1,6 @@
-"""Words in vain: what a right script says that nothing uses, that changes nothing, or that never happens.
+"""Doubts about a correct script: names that nothing uses, words that change nothing, and what never happens.
 
-All of it is doubt, and told only of scripts without a mistake: what a broken statement would have used is
-not known.
+They are noted only in scripts without a mistake, since nobody knows what a broken statement would have used.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ def warn_of_unused(scope: Scope, piece: Piece) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """What a section's lines are judged by. `fills`: parts that wait for a move to go through them."""
+    """What the lines of a section depend on. `fills`: the parts that moves go through."""
 
     meter: tuple[int, int]
     brought: Collection[str]
@@ -106,7 +105,7 @@ def _section(scope: Scope, whole: _Whole, section: Section) -> None:
 
 
 def _by_chance(window: LineWindow) -> bool:
-    """Whether two lines of the same text need not do the same."""
+    """Whether two lines of the same text may do different things."""
     drawn = window.when is not None and draws(window.when)
     return drawn or window.chance is not None or window.one_in is not None
 
@@ -146,14 +145,14 @@ def _fades(scope: Scope, line: Bring, section: Section, whole: _Whole) -> None:
 
 
 def _beats(window: LineWindow, section: Section, beats: int) -> tuple[Fraction, Fraction]:
-    """From where to where a line is at work in the longest draw of its section, in beats."""
+    """The first and last beat at which a line is active, if its section is drawn longest."""
     start = (window.at_bar - 1) * beats + window.at_beat - 1
     end = Fraction(section.lengths[-1] * beats)
     return start, end if window.for_bars is None else min(end, start + window.for_bars * beats)
 
 
 def _pattern(scope: Scope, line: Play, section: Section, whole: _Whole) -> None:
-    """Note patterns of which nothing, or not all, is ever heard, and swing that moves no hit."""
+    """Note patterns that are never heard, or never to their end."""
     statement = whole.statements[line.span]
     assert statement.pattern is not None
     place, count = statement.pattern.span, len(line.steps)
@@ -168,7 +167,7 @@ def _pattern(scope: Scope, line: Play, section: Section, whole: _Whole) -> None:
 
 
 def _covered(scope: Scope, lines: Sequence[Bring]) -> None:
-    """Note the brings that are never heard: of the lines of a part that are at work the last one sounds."""
+    """Note the brings that are never heard: of the active lines of a part only the last one sounds."""
     later: dict[str, list[tuple[tuple[int, Fraction], tuple[float, Fraction], int]]] = {}
     for line in reversed(lines):
         window = line.window

@@ -1,4 +1,4 @@
-"""Tree nodes from what the parser reduces: one method a grammar rule, named as the rule is."""
+"""Builds tree nodes for the parser: one method for each grammar rule, of the same name."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ from .tree import (
 )
 
 Parts = list[Any]
-"""What a rule was made of, in order: tokens (keywords too) and the nodes of the rules within."""
+"""The parts of a rule in order: tokens (keywords too) and the nodes of the rules within."""
 
 
 def _span(parts: Sequence[Any]) -> Span:
@@ -80,7 +80,7 @@ def _nodes(parts: Parts) -> list[Any]:
 
 
 class Build:
-    """The callbacks of the parser. They never refuse: whether what is said makes sense is for the check."""
+    """The callbacks of the parser. They never refuse: the check decides whether a statement makes sense."""
 
     # Names and numbers
 

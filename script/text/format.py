@@ -15,8 +15,8 @@ _LEVEL = "    "
 def format_text(text: str, file: str = "script") -> str:
     """`text` in canonical form; raises `ScriptRejected` if a statement in it cannot be read.
 
-    It says the same: parsing it gives an equal tree, and formatting it again changes nothing. A statement
-    stays broken into lines where it was. Runs of blank lines become one; lines end with LF.
+    Parsing the result gives an equal tree, and formatting it again changes nothing. A statement stays broken
+    into lines where it was. Runs of blank lines become one; lines end with LF.
     """
     read = reading(text)
     if read.parsed.problems:

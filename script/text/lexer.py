@@ -1,4 +1,4 @@
-"""A Pygments lexer of the language: a word is what the parser takes it for where it stands."""
+"""A Pygments lexer of the language, which types each word as the parser does at its place."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from .logical_lines import LogicalLine, group
 from .tokens import Token, scan
 
 Fragment = tuple[int, Any, str]
-"""Where it starts in the text, its Pygments token type, and its text."""
+"""Its start in the text, its Pygments token type, and its text."""
 
 _BETWEEN = re.compile(r"#[^\n]*|[^#]+")
 
 _STEPS = re.compile(r'(")|(x+)|(X+)|(\.+)|([1-9]+)|( +)|[^"xX.1-9 ]+')
 _STEP_KINDS = (Error, String.Delimiter, String.Symbol, String.Escape, Punctuation, Number.Integer, Whitespace)
-"""The type of each group in `_STEPS`, and first that of what is no step."""
+"""The type of each group in `_STEPS`; first the type of characters that are no steps."""
 
 _JOINING = frozenset(("and", "or", "not"))
 _PUNCTUATION = frozenset("(),:")
 
 
 class LoomLexer(Lexer):  # type: ignore[misc]
-    """Colours scripts in whatever uses Pygments; found there as `loom` or by `*.loom`.
+    """Colours scripts for programs that use Pygments, which find it as `loom` or by `*.loom`.
 
-    A word that is free as a name is a keyword only where the grammar has it. From the first word on that
-    makes no sense in its statement, all words of the grammar are keywords. Statements of either kind are
-    known anywhere, so that lines of a section can be shown without their head.
+    A word that may be a name is a keyword only where the grammar expects it. After the first word that does
+    not fit its statement, all words of the grammar are keywords. Lines of a section are known outside
+    sections too, so that they can be shown without their head.
     """
 
     name = "Loom"
@@ -52,9 +52,9 @@ class LoomLexer(Lexer):  # type: ignore[misc]
     mimetypes = ("text/x-loom",)
 
     def get_tokens_unprocessed(self, text: str) -> Iterator[Fragment]:
-        """The pieces of `text`, which joined give `text` again, whatever stands in it. Never raises.
+        """The fragments of any `text`, which joined give `text` again. Never raises.
 
-        The time it takes grows with the length of the text, not faster.
+        The time is linear in the length of the text.
         """
         keywords = frozenset(words_of_grammar().values())
         done = 0
@@ -76,9 +76,9 @@ class LoomLexer(Lexer):  # type: ignore[misc]
 
 
 def _set_types(logical: LogicalLine, keywords: frozenset[str]) -> None:
-    """Let the parser type the tokens of a statement, as far as it makes sense.
+    """Let the parser type the tokens of a statement, up to the first that does not fit.
 
-    Only as many are read as a statement may have, since deep nesting makes the parser slow.
+    No more tokens are read than a statement may have, since deep nesting makes the parser slow.
     """
     tokens = list(takewhile(lambda token: token.fault is None, logical.tokens[:MOST_STATEMENT_TOKENS]))
     if not tokens or tokens[0].text not in keywords:
@@ -93,7 +93,7 @@ def _set_types(logical: LogicalLine, keywords: frozenset[str]) -> None:
 
 
 def _kind(token: Token, before: Token | None, keywords: frozenset[str]) -> Any:
-    """The Pygments type of a token that the parser has typed, or that by its text if it has not."""
+    """The Pygments type of a token: by its parser type, or by its text if it has none."""
     if token.kind == "bad":
         return Error
     if token.kind == "string":
@@ -117,7 +117,7 @@ def _pattern(token: Token) -> Iterator[Fragment]:
 
 
 def _between(text: str, start: int, end: int) -> Iterator[Fragment]:
-    """What stands between two tokens: blanks, line ends and comments."""
+    """The blanks, line ends and comments between two tokens."""
     for match in _BETWEEN.finditer(text, start, end):
         position, found = match.start(), match.group()
         if found[0] == "#":

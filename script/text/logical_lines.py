@@ -19,8 +19,8 @@ _EVENTS = frozenset(("on", "after", "every", "if"))
 class LogicalLine:
     """One statement as lines of tokens: the first, and those that continue it.
 
-    `in_section`: it is a line of the section before it. `opens`: it heads a section, be it broken.
-    `lines` holds comment and blank lines between the others as well.
+    `in_section`: it is a line of the section before it. `opens`: it is the head of a section, even if broken.
+    `lines` includes the comment and blank lines between the others.
     """
 
     lines: list[TextLine]
@@ -31,7 +31,7 @@ class LogicalLine:
 
     @property
     def word(self) -> str:
-        """What it begins with."""
+        """Its first word."""
         return _first_word(self.tokens)
 
     @property
@@ -43,7 +43,7 @@ class LogicalLine:
 def group(lines: Sequence[TextLine]) -> list[LogicalLine]:
     """The statements of a text. A deeper line continues its statement, but opens the block of a section.
 
-    Indentation is compared as text, so that tabs and spaces are never taken for one another.
+    Indentation is compared as text, so that a tab never equals spaces.
     """
     found: list[LogicalLine] = []
     block: str | None = None
@@ -100,7 +100,7 @@ def group(lines: Sequence[TextLine]) -> list[LogicalLine]:
 
 
 def _first_is_odd(first: LogicalLine, second: TextLine, ahead: Mapping[int, str]) -> bool:
-    """Whether the first line of a block is too deep, rather than all that follow it too shallow."""
+    """Whether the first line of a block is too deep, rather than all later ones too shallow."""
     if not first.lines[0].indent.startswith(second.indent):
         return False
     return first.word not in _LINES or ahead.get(second.number) == second.indent
@@ -112,7 +112,7 @@ def _first_word(tokens: Sequence[Token]) -> str:
 
 
 def _indents_ahead(lines: Sequence[TextLine]) -> Mapping[int, str]:
-    """By a line's number, the indentation of the next that has tokens."""
+    """For each line's number, the indentation of the next line with tokens."""
     ahead: dict[int, str] = {}
     indent = ""
     for line in reversed(lines):

@@ -1,4 +1,4 @@
-"""Text to tree: every statement on its own, so that a broken one spoils no other."""
+"""Text to tree: every statement is parsed on its own, so that a broken one spoils no other."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ class Reading:
 
 
 def parse(text: str, file: str = "script") -> Parsed:
-    """The tree of `text`, and all that is wrong with its form.
+    """The tree of `text`, and all its syntax errors.
 
-    Never raises for what stands in `text`; the time it takes grows with its length, not faster. `file`
-    names the text for people and changes nothing else.
+    No text makes it raise; its time is linear in the text's length. `file` names the text for people and
+    changes nothing else.
     """
     return reading(text).parsed
 
@@ -78,7 +78,7 @@ def too_large(size: int) -> Problem:
 
 
 def reading(text: str) -> Reading:
-    """As `parse`, with the tokens of each statement and their types."""
+    """Like `parse`, with the typed tokens of each statement."""
     nothing = Script(())
     size = len(text) if len(text) > MOST_BYTES else len(text.encode("utf-8", "surrogatepass"))
     if size > MOST_BYTES:
@@ -110,7 +110,7 @@ def reading(text: str) -> Reading:
             lines.append(node)
             continue
         close()
-        # A broken statement of several lines may hold the head of the section whose lines come next.
+        # A broken statement of several lines may contain the head of the section whose lines come next.
         swallowed = isinstance(node, Broken) and len(logical.lines) > 1
         if isinstance(node, SectionStatement):
             section = node
@@ -131,7 +131,7 @@ def reading(text: str) -> Reading:
 
 
 def _statement(logical: LogicalLine, *, explain: bool) -> tuple[Statement | LineStatement, Problem | None]:
-    """One statement: its node, or a `Broken` one with the mistake, with hints if it is to `explain`."""
+    """The node of one statement, `Broken` with its mistake if it has one; `explain` gives hints too."""
     fault = logical.fault or _unreadable(logical) or stray_first_word(logical, explain=explain)
     if fault is not None:
         return _broken(logical, explain), fault
@@ -144,7 +144,7 @@ def _statement(logical: LogicalLine, *, explain: bool) -> tuple[Statement | Line
 
 
 def _unreadable(logical: LogicalLine) -> Problem | None:
-    """Faults of a statement's tokens, before its grammar is asked."""
+    """Faults of a statement's tokens, which come before those of its grammar."""
     depth = 0
     signs = 0
     for index, token in enumerate(logical.tokens):
@@ -153,7 +153,7 @@ def _unreadable(logical: LogicalLine) -> Problem | None:
         if index == MOST_STATEMENT_TOKENS:
             message = f"this statement has more than {MOST_STATEMENT_TOKENS} words and signs"
             return problem("E008", token.span, message, "split it into several")
-        # A number may be as long as its precision asks; its value is checked where it stands.
+        # A number may have as many digits as its precision needs; its value is checked later.
         most = MOST_LETTERS if token.kind == "word" else MOST_QUOTED
         if len(token.text) > most:
             return problem(
@@ -169,7 +169,7 @@ def _unreadable(logical: LogicalLine) -> Problem | None:
 
 
 def _broken(logical: LogicalLine, explain: bool) -> Broken:
-    """What is left of a statement: what it seems to introduce, so that uses of it are no mistakes."""
+    """What a broken statement seems to introduce, so that uses of it are no mistakes."""
     known = LINE_WORDS if logical.in_section else STATEMENT_WORDS
     tokens: list[Token] = [token for token in logical.tokens if token.fault is None]
     # A line whose first word was lost may have become more of the statement above it.

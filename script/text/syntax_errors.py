@@ -1,4 +1,4 @@
-"""Words for a statement that the grammar does not take."""
+"""Messages and hints for a statement that does not fit the grammar."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MODIFIERS = frozenset(("chance", "gain", "pan", "when", "reverse"))
 _CLAUSES = frozenset(
     ("role", "mood", "holder", "set", "energy", "tempo", "key", "never", "prefer", "max", "weight", "not")
 )
-"""What begins each thing that a pool asks for."""
+"""The first words of a pool's clauses."""
 _MOST_LISTED = 6
 
 
 def stray_first_word(logical: LogicalLine, *, explain: bool) -> Problem | None:
-    """The mistake of a statement whose first word begins none, or none that may stand there."""
+    """The mistake of a statement whose first word begins no statement, or none that belongs there."""
     first = logical.tokens[0]
     word = first.text
     if word in (LINE_WORDS if logical.in_section else STATEMENT_WORDS):
@@ -55,7 +55,7 @@ def _lost_first_word(logical: LogicalLine) -> str | None:
 
 
 def explained(logical: LogicalLine, mistake: SyntaxMistake) -> Problem:
-    """The mistake at the token (or at the end) where a statement stops to fit the grammar."""
+    """The mistake at the first token that does not fit the grammar, or at the end."""
     expected = _expectations(mistake.expected)
     form = FORMS[logical.word]
     if mistake.token is None:
@@ -134,7 +134,7 @@ def _word_hint(logical: LogicalLine, index: int, expected: tuple[str, ...]) -> s
 
 
 def _amount_hint(logical: LogicalLine) -> str | None:
-    """`to room`: how much of it is missing."""
+    """`to room`: the amount is missing."""
     before, last = [_NOTHING_BEFORE, *logical.tokens][-2:]
     return f"such as: to {short(last.text)} 30%" if before.text == "to" and last.kind == "word" else None
 

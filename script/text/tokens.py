@@ -26,12 +26,12 @@ _SCAN = re.compile(
 )
 
 _TURNS = r"\u202a-\u202e\u2066-\u2069"
-"""Characters that turn the direction of what follows, so that a text is not what it looks like."""
+"""Characters that reverse the direction of what follows, so that a text is not what it looks like."""
 
 _CONTROL = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ud800-\udfff{_TURNS}]|\r(?!\n)")
 
 _UNSEEN_LETTERS = re.compile("[\u115f\u1160\u3164\uffa0]")
-"""Letters by their kind, and blank."""
+"""Characters that Unicode counts as letters, but that are blank."""
 
 _PASTED = {
     **dict.fromkeys("“”„‟«»″", 'write a straight quote: "'),
@@ -50,7 +50,7 @@ _PASTED = {
     **dict.fromkeys(["\u00a0", *map(chr, range(0x2000, 0x200B)), "\u202f", "\u3000"], "write a plain space"),
     **dict.fromkeys("\u200b\u200c\u200d\u2060\u00ad", "delete it: it is invisible"),
 }  # fmt: skip
-"""Characters that word processors and web pages put in place of plain ones, and what to write."""
+"""Characters that word processors and web pages put in place of plain ones, with the advice."""
 
 _TIGHT_BEFORE = frozenset((",", ":", ")", "%", ".."))
 _TIGHT_AFTER = frozenset(("(", ".."))
@@ -96,7 +96,7 @@ class Token:
 
 @dataclass(slots=True)
 class TextLine:
-    """One line of the text. `comment` starts with its `#`; null if there is none."""
+    """One line of the text. `comment` starts with its `#`; `None` if there is none."""
 
     number: int
     indent: str = ""
@@ -108,15 +108,15 @@ class TextLine:
 class Scan:
     lines: Sequence[TextLine]
     problems: Sequence[Problem]
-    """Faults in comments; those between tokens are on their `bad` tokens."""
+    """Faults in comments; other faults are on their `bad` tokens."""
     whole: bool
     """Whether all of the text was read."""
 
 
 def scan(text: str, most: int | None = None) -> Scan:
-    """The lines of `text`, split at LF and CRLF only. A byte order mark at its start is passed over.
+    """The lines of `text`, split at LF and CRLF only. A byte order mark at its start is skipped.
 
-    `most`: the number of tokens after which reading ends, if there are more.
+    `most`: the number of tokens after which reading stops, if there are more.
     """
     lines = [TextLine(1)]
     problems: list[Problem] = []
@@ -187,7 +187,7 @@ def _unseen(token: Token) -> Problem | None:
 
 
 def _fault(text: str, token: Token) -> Problem:
-    """What is wrong with a character that begins no token."""
+    """The mistake of a character that begins no token."""
     character = token.text[0]
     control = _control(character, token.line, token.column)
     if control:
@@ -229,7 +229,7 @@ def _fault(text: str, token: Token) -> Problem:
 
 
 def _plainly(character: str) -> str | None:
-    """What to write for a character of Unicode, or null if there is nothing."""
+    """The advice for a character outside the language, or `None` if there is none."""
     plain = unicodedata.normalize("NFKC", character)
     if plain != character and plain.isascii() and plain.isprintable() and plain.strip():
         return f"write a plain {plain}"

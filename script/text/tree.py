@@ -1,6 +1,6 @@
-"""What a text says, as it stands there: the nodes of a parsed script, each with its place.
+"""The nodes of a parsed script, each with its place in the text.
 
-Two trees are equal when they say the same, wherever it stands.
+Places do not count when two trees are compared.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A number as written, with its unit as written."""
+    """A number with its unit, as written."""
 
     value: Fraction
     unit: str | None
@@ -128,7 +128,7 @@ class ShareCapStatement:
 
 @dataclass(frozen=True, slots=True)
 class WithdrawnStatement:
-    """What is done about a withdrawal: the first answer that can be."""
+    """The answers to a withdrawal; the first that is possible is taken."""
 
     answers: tuple[Name, ...]
     span: Span = field(compare=False)
@@ -313,7 +313,7 @@ Modifier: TypeAlias = At | Lasting | TermClause | Odds | Feel | Flag | SendClaus
 
 @dataclass(frozen=True, slots=True)
 class LineStatement:
-    """A line of a section. `pool` and `pattern` where the word has them; `every` with `vary`.
+    """A line of a section. `pool` and `pattern` belong to `bring` and `play`, `every` to `vary`.
 
     `text`: the statement in canonical form, in one line.
     """
@@ -332,8 +332,8 @@ class LineStatement:
 class Broken:
     """A statement that could not be read.
 
-    `word`: what it seems to be, null if that is not to be seen. `name`: what it seems to introduce. `names`:
-    what it may introduce.
+    `word`: its first word, as far as it can be guessed, else `None`. `name`: the name that it seems to
+    introduce. `names`: all names that it may introduce.
     """
 
     word: str | None
@@ -344,7 +344,7 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class SectionStatement:
-    """`name` and `length` are null where the head could not be read."""
+    """`name` and `length` are `None` where the head could not be read."""
 
     name: Name | None
     length: Range | None
@@ -358,7 +358,7 @@ class SectionStatement:
 
 @dataclass(frozen=True, slots=True)
 class BoundaryClause:
-    """`at end`, or `at next` and what; `count` where a number stands before the unit."""
+    """`at end`, or `at next` with a unit, and a `count` before it if there is one."""
 
     word: str
     count: Quantity | None
@@ -382,7 +382,7 @@ MoveModifier: TypeAlias = Odds | BoundaryClause | TermClause | Lasting | Through
 
 @dataclass(frozen=True, slots=True)
 class MoveStatement:
-    """`origin` null: any. `target` null: silence. `text`: canonical, in one line."""
+    """`origin`: `None` for any. `target`: `None` for silence. `text`: canonical, in one line."""
 
     origin: Name | None
     target: Name | None
@@ -420,7 +420,7 @@ class TriggerClause:
 class ActionClause:
     """`word`: `swap`, `hold`, `sting`, `move` or `set`.
 
-    `name`: the part, sting, section or dial; null for that role, or for silence.
+    `name`: the part, sting, section or dial; `None` for `that role` and for silence.
     """
 
     word: str
