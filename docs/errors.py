@@ -23,9 +23,9 @@ PAGE = ROOT / "docs" / "errors.md"
 HEAD = """# What the checker says
 
 Every mistake has a code that never changes its meaning. `E` is an error: the script is refused whole, and
-the music that plays goes on. `W` is a warning: the script plays. Each is shown here as `stemloom check` shows
-it: file, line and column, the mistake, the source line with the place marked, and after `=` a way out if there
-is one.
+the music that plays goes on. `W` is a warning: the script plays. Each is shown here as `stemloom check`
+shows it: file, line and column, the mistake, the source line with the place marked, and after `=` a way out
+if there is one.
 """
 NOW = "2026-06-01T00:00:00.000Z"
 POOLS = """piece "P" for stream, export
