@@ -236,13 +236,16 @@ class Play:
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
-    """Silences a part within its window. Its loop runs on unheard and is heard again after it, in time."""
-
+class _OfPart:
     part: str
     window: LineWindow
     text: str
     span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Rest(_OfPart):
+    """Silences a part within its window. Its loop runs on unheard and is heard again after it, in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,33 +260,18 @@ class Vary:
 
 
 @dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(_OfPart):
     """Takes a part out within its window. After it the part's loop begins anew, at its bar 1."""
 
-    part: str
-    window: LineWindow
-    text: str
-    span: Span
-
 
 @dataclass(frozen=True, slots=True)
-class Solo:
+class Solo(_OfPart):
     """Silences all other parts within its window, as `Rest` does."""
 
-    part: str
-    window: LineWindow
-    text: str
-    span: Span
-
 
 @dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(_OfPart):
     """Lets a part's loop from the section before continue within its window."""
-
-    part: str
-    window: LineWindow
-    text: str
-    span: Span
 
 
 Line = Bring | Play | Rest | Drop | Solo | Hold | Vary
@@ -432,6 +420,9 @@ Answer = Literal["swap", "rest", "stop"]
 """What happens to a part whose stem is withdrawn while it sounds."""
 
 
+DialEffect = Literal["now", "next beat", "next bar", "next section"]
+
+
 @dataclass(frozen=True, slots=True)
 class Dial:
     """A number that gestures set. `effect`: the boundary at which a gesture takes effect."""
@@ -440,7 +431,7 @@ class Dial:
     lo: float
     hi: float
     default: float
-    effect: Literal["now", "next beat", "next bar", "next section"]
+    effect: DialEffect
     span: Span
 
 

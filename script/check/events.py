@@ -35,7 +35,7 @@ from ..text.tree import (
     WithdrawnStatement,
 )
 from ..words import UNITS
-from .effects import effects_of, known_part
+from .effects import effects_of
 from .scope import Scope, needs_text
 from .units import amount, bars, condition, length, number
 
@@ -48,12 +48,8 @@ def boundary_of(scope: Scope, clause: BoundaryClause, what: str) -> Boundary | N
     if clause.word == "end":
         return Boundary("end")
     if clause.word not in ("bar", "bars", "beat", "beats"):
-        scope.say(
-            "E029",
-            clause.span,
-            f"{what} does not happen at the next {clause.word}",
-            "write `at next bar`, `at next 4 bars` or `at next beat`",
-        )
+        message = f"{what} does not happen at the next {clause.word}"
+        scope.say("E029", clause.span, message, "write `at next bar`, `at next 4 bars` or `at next beat`")
         return None
     count = 1
     if clause.count is not None:
@@ -126,19 +122,14 @@ def one_in_of(scope: Scope, odds: Odds) -> int | None:
 
 def known_pool(scope: Scope, name: Name, word: str, wanted: str) -> bool:
     """Whether a pool of that name holds the shape that `word` takes; a mistake is noted if not."""
-    if name.text not in scope.pools:
-        scope.unknown("E030", "pool", name, scope.pools)
+    if not scope.known("pool", name):
         return False
     pool = scope.pools[name.text]
     if pool is None or pool.shape == wanted:
         return True
     other = {"play": "use `bring`, or ", "bring": "use `play`, or "}.get(word, "name ")
-    scope.say(
-        "E037",
-        name.span,
-        f"`{word}` takes {wanted}, and pool {name.text} holds {pool.shape}",
-        f"{other}a pool of {wanted}",
-    )
+    message = f"`{word}` takes {wanted}, and pool {name.text} holds {pool.shape}"
+    scope.say("E037", name.span, message, f"{other}a pool of {wanted}")
     return False
 
 
@@ -182,25 +173,10 @@ def _action(scope: Scope, clause: ActionClause) -> Action | None:
     if clause.boundary is not None:
         boundary = boundary_of(scope, clause.boundary, f"`{clause.word}`")
     name = clause.name
-    known = True
-    match clause.word:
-        case "swap" | "hold" if name is not None:
-            known = known_part(scope, name)
-        case "sting" if name is not None:
-            known = name.text in scope.stings
-            scope.used.add(("sting", name.text))
-            if not known:
-                hint = None if scope.stings else "there is no sting yet; make one, such as: " + _A_STING
-                scope.unknown("E045", "sting", name, scope.stings, hint)
-        case "move" if name is not None:
-            known = name.text in scope.sections
-            if not known:
-                scope.unknown("E032", "section", name, scope.sections)
-        case "set" if name is not None:
-            known = name.text in scope.dials
-            if not known:
-                scope.unknown("E033", "dial", name, scope.dials)
-    if not known or boundary is None:
+    # A dial that is only set drives nothing, so it is not used.
+    if name is not None and not scope.known(_NAMES[clause.word], name, uses=clause.word != "set"):
+        return None
+    if boundary is None:
         return None
     match clause.word:
         case "swap":
@@ -219,7 +195,8 @@ def _action(scope: Scope, clause: ActionClause) -> Action | None:
     return _set_dial(scope, name, clause, boundary)
 
 
-_A_STING = "sting lift from spark at next beat"
+_NAMES = {"swap": "part", "hold": "part", "sting": "sting", "move": "section", "set": "dial"}
+"""The kind of name after each action's word."""
 
 
 def _set_dial(scope: Scope, name: Name, clause: ActionClause, at: Boundary) -> SetDial | None:
@@ -240,12 +217,8 @@ def answers_of(scope: Scope, statement: WithdrawnStatement) -> tuple[Answer, ...
         if name.text in answers:
             scope.say("E038", name.span, f"`{name.text}` appears twice here", "keep one of them")
         elif answers and answers[-1] in ("rest", "stop"):
-            scope.say(
-                "E039",
-                name.span,
-                f"`{name.text}` is never reached: `{answers[-1]}` always succeeds",
-                "put `swap` first, or leave this out",
-            )
+            message = f"`{name.text}` is never reached: `{answers[-1]}` always succeeds"
+            scope.say("E039", name.span, message, "put `swap` first, or leave this out")
         else:
             answers.append(cast(Answer, name.text))
     return tuple(answers)

@@ -12,13 +12,11 @@ from ..text.tree import (
     Lasting,
     MoveModifier,
     MoveStatement,
-    Name,
     Odds,
     OnCue,
     TermClause,
     Through,
 )
-from .effects import known_part
 from .events import NEXT_BAR, boundary_of
 from .scope import Scope, needs_text
 from .units import condition, length, number
@@ -28,7 +26,8 @@ _END = Boundary("end")
 
 def move_of(scope: Scope, statement: MoveStatement) -> Move | None:
     """The move that a statement describes, or `None` with a mistake noted."""
-    known = [_known_section(scope, name) for name in (statement.origin, statement.target) if name is not None]
+    named = (statement.origin, statement.target)
+    known = [scope.known("section", name) for name in named if name is not None]
     weight = 1.0
     at: Boundary | None = None
     when: Expression | None = None
@@ -55,18 +54,14 @@ def move_of(scope: Scope, statement: MoveStatement) -> Move | None:
             case Lasting():
                 over = length(scope, modifier.length, "over")
             case Through():
-                whole = known_part(scope, modifier.part) and whole
+                whole = scope.known("part", modifier.part) and whole
                 through = modifier.part.text
             case OnCue():
                 needs_text(scope, modifier.name, "on cue")
                 cue = modifier.name.text
     if cue is not None and at == _END:
-        scope.say(
-            "E039",
-            seen["at"].span,
-            "a move on a cue does not wait for the end",
-            "write `at next bar`, or `at next 4 bars`",
-        )
+        message = "a move on a cue does not wait for the end"
+        scope.say("E039", seen["at"].span, message, "write `at next bar`, or `at next 4 bars`")
         return None
     if not whole or not all(known):
         return None
@@ -104,13 +99,6 @@ def _weight(scope: Scope, odds: Odds) -> float:
     return float(found or 1)
 
 
-def _known_section(scope: Scope, name: Name) -> bool:
-    if name.text in scope.sections:
-        return True
-    scope.unknown("E032", "section", name, scope.sections)
-    return False
-
-
 def warn_of_unreachable_sections(scope: Scope, moves: Sequence[Move], events: Sequence[Event]) -> None:
     """Note the sections that nothing leads to.
 
@@ -143,12 +131,8 @@ def warn_of_unreachable_sections(scope: Scope, moves: Sequence[Move], events: Se
             waiting.append(followers[name])
     for name, section in scope.sections.items():
         if name not in reached and section.name is not None:
-            scope.say(
-                "W002",
-                section.name.span,
-                f"nothing leads to section {name}",
-                f"add a move, such as: move {names[0]} -> {name} at end",
-            )
+            hint = f"add a move, such as: move {names[0]} -> {name} at end"
+            scope.say("W002", section.name.span, f"nothing leads to section {name}", hint)
 
 
 def always(scope: Scope, when: Expression | None) -> bool:

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from ...ground.pitch import NOTES
 from ...ground.uses import USES
-from ..piece import Answer, Dial, Key, Span
+from ..piece import Answer, Dial, DialEffect, Key, Span
 from ..problems import did_you_mean
 from ..text.tree import (
     Broken,
@@ -175,12 +175,8 @@ def _meter(scope: Scope, statement: MeterStatement) -> tuple[int, int] | None:
     beats = number(scope, statement.beats, "meter", plain=True, bounds=(1, 32), whole=True)
     note = number(scope, statement.note, "meter", plain=True, whole=True)
     if note is not None and note not in _NOTES:
-        scope.say(
-            "E028",
-            statement.note.span,
-            f"`meter` has no note value 1/{note}",
-            f"one of {', '.join(map(str, _NOTES))}",
-        )
+        message = f"`meter` has no note value 1/{note}"
+        scope.say("E028", statement.note.span, message, f"one of {', '.join(map(str, _NOTES))}")
         return None
     return None if beats is None or note is None else (int(beats), int(note))
 
@@ -230,12 +226,8 @@ def key_of(scope: Scope, name: KeyName) -> Key | None:
     tonic = NOTES.get(name.tonic.text)
     if tonic is None:
         hint = did_you_mean(name.tonic.text, NOTES) if len(name.tonic.text) < 3 else None
-        scope.say(
-            "E035",
-            name.tonic.span,
-            f'"{name.tonic.text}" is not a note',
-            hint or "such as: D minor, F# major, Bb minor",
-        )
+        message = f'"{name.tonic.text}" is not a note'
+        scope.say("E035", name.tonic.span, message, hint or "such as: D minor, F# major, Bb minor")
         return None
     return Key(tonic, name.mode)
 
@@ -262,19 +254,17 @@ def dial_of(scope: Scope, statement: DialStatement) -> Dial | None:
     if not lo <= default <= hi:
         scope.say("E028", given.span, f"the default of `{place}` is outside its range")
         return None
-    match statement.effect.text:
-        case "now":
-            return Dial(name, float(lo), float(hi), float(default), "now", statement.span)
-        case "beat":
-            return Dial(name, float(lo), float(hi), float(default), "next beat", statement.span)
-        case "bar":
-            return Dial(name, float(lo), float(hi), float(default), "next bar", statement.span)
-        case "section":
-            return Dial(name, float(lo), float(hi), float(default), "next section", statement.span)
-    scope.say(
-        "E029",
-        statement.effect.span,
-        f"a dial does not take effect at the next {statement.effect.text}",
-        "write `now`, or `at next` beat, bar or section",
-    )
-    return None
+    effect = _EFFECTS.get(statement.effect.text)
+    if effect is None:
+        message = f"a dial does not take effect at the next {statement.effect.text}"
+        scope.say("E029", statement.effect.span, message, "write `now`, or `at next` beat, bar or section")
+        return None
+    return Dial(name, float(lo), float(hi), float(default), effect, statement.span)
+
+
+_EFFECTS: dict[str, DialEffect] = {
+    "now": "now",
+    "beat": "next beat",
+    "bar": "next bar",
+    "section": "next section",
+}

@@ -39,7 +39,7 @@ from ..text.tree import (
     TermClause,
 )
 from ..words import MOST_BARS
-from .effects import effects_of, known_part
+from .effects import effects_of
 from .events import chance_of, known_pool, one_in_of
 from .pattern import steps_of
 from .scope import Scope
@@ -138,12 +138,8 @@ def _lengths(scope: Scope, range_: Range, name: Name | None) -> tuple[int, ...] 
     unit = 2 if lo < 4 else 4
     lengths = tuple(range(-(-lo // unit) * unit, hi + 1, unit))
     if not lengths:
-        scope.say(
-            "E042",
-            range_.span,
-            f"no length lies in {lo}..{hi} bars: a range is drawn in multiples of {unit} bars",
-            f"give one length, such as {lo} bars, or a wider range",
-        )
+        message = f"no length lies in {lo}..{hi} bars: a range is drawn in multiples of {unit} bars"
+        scope.say("E042", range_.span, message, f"give one length, such as {lo} bars, or a wider range")
         return None
     return lengths
 
@@ -195,10 +191,10 @@ def _line(
         case "vary":
             assert line.every is not None
             every = bars(scope, line.every, "every")
-            if not known_part(scope, line.part) or every is None:
+            if not scope.known("part", line.part) or every is None:
                 return None
             return Vary(part, every, window, line.text, line.span)
-    if not known_part(scope, line.part):
+    if not scope.known("part", line.part):
         return None
     return _PLAIN[line.word](part, window, line.text, line.span)
 
@@ -299,12 +295,8 @@ def _warn_if_cut(
         place = next(m.span for m in line.modifiers if isinstance(m, Lasting) and m.word == "for")
         where = f"section {section.text}" if section else "its section"
         since = f" from bar {said.at_bar} on" if said.at_bar > 1 else ""
-        scope.say(
-            "W006",
-            place,
-            f"{where} ends before these {said.for_bars} bars{since} are over (it has at most {longest})",
-            "shorten it, or leave `for` out: a line lasts to its section's end",
-        )
+        message = f"{where} ends before these {said.for_bars} bars{since} are over (it has at most {longest})"
+        scope.say("W006", place, message, "shorten it, or leave `for` out: a line lasts to its section's end")
 
 
 def _at(

@@ -145,10 +145,8 @@ def _weight(scope: Scope, clause: Weighted, catalogue: Catalogue | None) -> Weig
         scope, clause.factor, "weight", plain=True, bounds=(0, 1000), shown="more than 0, at most 1,000"
     )
     if factor == 0:
-        scope.say(
-            "E028", clause.factor.span, "`weight 0` is out of bounds: more than 0, at most 1,000",
-            "to leave stems out, write `not` before what they have",
-        )  # fmt: skip
+        hint = "to leave stems out, write `not` before what they have"
+        scope.say("E028", clause.factor.span, "`weight 0` is out of bounds: more than 0, at most 1,000", hint)
         return None
     attribute = clause.attribute
     if attribute.column == "key" and isinstance(attribute.values[0], Name):

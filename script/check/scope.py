@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -20,9 +20,12 @@ from ..text.tree import (
     SectionStatement,
     StingStatement,
 )
-from ..words import MOST_PROBLEMS, UNITS
+from ..words import FORMS, MOST_PROBLEMS, UNITS
 
 _MOST_LISTED = 8
+_UNKNOWN = {"pool": "E030", "part": "E031", "section": "E032", "dial": "E033", "bus": "E044", "sting": "E045"}
+"""The code of an unknown name of each kind."""
+_EXAMPLES = {"bus": "bus room = reverb 2 s", "sting": FORMS["sting"]}
 _ALPHABETS = ("LATIN", "GREEK", "CYRILLIC")
 """Alphabets that share letters of the same look."""
 
@@ -44,7 +47,7 @@ class Scope:
     dial_kinds: frozenset[str] = frozenset()
     """The base units of the dials; all base units, if a dial could not be read."""
     used: set[tuple[str, str]] = field(default_factory=set)
-    """Kind and name of the dials, buses and stings that something uses."""
+    """Kind and name of all that something uses."""
     problems: list[Problem] = field(default_factory=list)
 
     def say(self, code: str, span: Span, message: str, hint: str | None = None) -> None:
@@ -58,6 +61,32 @@ class Scope:
         if hint is None and len(self.problems) < MOST_PROBLEMS:
             hint = _hint(kind, name.text, list(known))
         self.say(code, name.span, f'unknown {kind} "{short(name.text)}"', hint)
+
+    def known(self, kind: str, name: Name, *, uses: bool = True) -> bool:
+        """Whether the script has a `kind` of that name, which this may use; a mistake is noted if not."""
+        names = self._names[kind]
+        if name.text in names:
+            if uses:
+                self.used.add((kind, name.text))
+            return True
+        hint = None
+        if kind == "part" and name.text in self.pools:
+            hint = f'"{name.text}" is a pool; a part is the name after `bring` or `play`'
+        elif not names and kind in _EXAMPLES:
+            hint = f"there is no {kind} yet; make one, such as: {_EXAMPLES[kind]}"
+        self.unknown(_UNKNOWN[kind], kind, name, names, hint)
+        return False
+
+    @property
+    def _names(self) -> Mapping[str, Collection[str]]:
+        return {
+            "pool": self.pools,
+            "part": self.parts,
+            "section": self.sections,
+            "dial": self.dials,
+            "bus": self.buses,
+            "sting": self.stings,
+        }
 
     def dial_unit(self, name: str) -> str | None:
         """The base unit of a dial, empty for a plain number; `None` if its statement could not be read."""

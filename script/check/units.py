@@ -85,12 +85,8 @@ def ends(
     if lo > hi:
         unit = range_.hi.unit
         turned = f"{_plain(range_.hi.value)}..{written(range_.lo)}" if unit == range_.lo.unit else None
-        scope.say(
-            "E027",
-            range_.span,
-            f"the range of `{place}` is reversed: its lower end comes first",
-            f"write {turned}" if turned else None,
-        )
+        message = f"the range of `{place}` is reversed: its lower end comes first"
+        scope.say("E027", range_.span, message, f"write {turned}" if turned else None)
         return None
     return lo, hi
 
@@ -178,12 +174,8 @@ def amount(
         scope.say("E029", term.span, f"`{place}` takes {_units((kind,), plain=plain)}, not {unit}")
         return None
     if not unit and not plain and (lo, hi) != (0, 0):
-        scope.say(
-            "E029",
-            term.span,
-            f"`{place}` takes {_units((kind,))}, and this has no unit",
-            f"multiply it, such as by {_SAMPLES[kind]}",
-        )
+        message = f"`{place}` takes {_units((kind,))}, and this has no unit"
+        scope.say("E029", term.span, message, f"multiply it, such as by {_SAMPLES[kind]}")
         return None
     if hi < bounds[0] or lo > bounds[1]:
         limits = f"{bounds[0]:,g} to {bounds[1]:,g}{' ' + kind if kind else ''}"
@@ -244,12 +236,8 @@ def _compiled(
     if gives_condition != wants_condition:
         if wants_condition:
             dial = term.text if isinstance(term, Name) else "energy"
-            scope.say(
-                "E041",
-                term.span,
-                "a condition is needed here, and this is a number",
-                f"such as: {dial} > 0.5",
-            )
+            message = "a condition is needed here, and this is a number"
+            scope.say("E041", term.span, message, f"such as: {dial} > 0.5")
         else:
             scope.say("E041", term.span, "a number is needed here, and this is a condition")
         return None
@@ -290,18 +278,12 @@ def _divides(scope: Scope, term: BinaryTerm, by: Expression) -> None:
 
 
 def _dial(scope: Scope, name: Name, *, structural: bool) -> Expression | None:
-    if name.text not in scope.dials:
-        scope.unknown("E033", "dial", name, scope.dials)
+    if not scope.known("dial", name):
         return None
-    scope.used.add(("dial", name.text))
     dial = scope.dials[name.text]
     if structural and dial is not None and dial.effect.text == "now":
-        scope.say(
-            "E040",
-            name.span,
-            f'dial "{name.text}" takes effect now: it can drive the mix, but no condition',
-            "let it take effect `at next bar`, or use another dial",
-        )
+        message = f'dial "{name.text}" takes effect now: it can drive the mix, but no condition'
+        scope.say("E040", name.span, message, "let it take effect `at next bar`, or use another dial")
         return None
     return DialValue(name.text)
 

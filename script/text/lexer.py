@@ -8,17 +8,7 @@ from itertools import takewhile
 from typing import Any
 
 from pygments.lexer import Lexer
-from pygments.token import (
-    Comment,
-    Error,
-    Keyword,
-    Name,
-    Number,
-    Operator,
-    Punctuation,
-    String,
-    Whitespace,
-)
+from pygments.token import Comment, Error, Keyword, Name, Number, Operator, Punctuation, String, Whitespace
 
 from ..words import MOST_STATEMENT_TOKENS, UNITS
 from .lalr import SyntaxMistake, read, words_of_grammar

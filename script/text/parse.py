@@ -69,12 +69,9 @@ def parse(text: str, file: str = "script") -> Parsed:
 
 def too_large(size: int) -> Problem:
     """The mistake of a text of `size` bytes."""
-    return problem(
-        "E006",
-        Span(1, 1, 1, 1),
-        f"the script has {size / 1024:,.0f} KiB; at most {MOST_BYTES // 1024} KiB are allowed",
-        "a script names pools, never sounds: is this the right file?",
-    )
+    message = f"the script has {size / 1024:,.0f} KiB; at most {MOST_BYTES // 1024} KiB are allowed"
+    hint = "a script names pools, never sounds: is this the right file?"
+    return problem("E006", Span(1, 1, 1, 1), message, hint)
 
 
 def reading(text: str) -> Reading:

@@ -199,21 +199,13 @@ def _fault(text: str, token: Token) -> Problem:
             "E002", token.span, f"the typographic character {name} is not part of the language", pasted
         )
     if character == '"':
-        return problem(
-            "E004",
-            token.span,
-            "this quote is not closed on its line",
-            'end the name with a straight quote: "',
-        )
+        message = "this quote is not closed on its line"
+        return problem("E004", token.span, message, 'end the name with a straight quote: "')
     before = text[token.start_pos - 1 : token.start_pos]
     after = text[token.end_pos : token.end_pos + 1]
     if character == "." and (before.isdecimal() or after.isdecimal()):
-        return problem(
-            "E005",
-            token.span,
-            "a number needs digits on both sides of its dot",
-            "write 0.5 or 5.0; a range has two dots: 1..5",
-        )
+        message = "a number needs digits on both sides of its dot"
+        return problem("E005", token.span, message, "write 0.5 or 5.0; a range has two dots: 1..5")
     hint = _plainly(character)
     if character == "#":
         hint = "a comment needs a space before its #; a sharp follows its note without one: F# minor"
