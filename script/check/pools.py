@@ -15,11 +15,9 @@ from ..piece import Clause, Key, Pool, Span, Weight
 from ..problems import listed
 from ..text.tree import (
     Attribute,
-    MaxShift,
-    MaxStretch,
     Name,
-    NeverTwice,
     PoolClause,
+    PoolLimit,
     PoolStatement,
     PreferFresh,
     Range,
@@ -47,7 +45,7 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
     """The pool that a statement defines; a clause with a mistake, once noted, is left out."""
     clauses = [Clause("shape", _SHAPES[statement.shape])]
     key: Literal["fits", "any"] | tuple[Key, ...] | None = None
-    stretch: float | None = None
+    stretch = _USUAL_STRETCH
     never: int | None = None
     fresh = False
     shift = _USUAL_SHIFT_ST
@@ -71,24 +69,23 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
                 values = _values(scope, clause, catalogue)
                 if values:
                     clauses.append(Clause(clause.column, values, clause.negated))
-            case NeverTwice(within=within):
+            case PoolLimit(word="never twice", amount=amount):
                 once("never twice", clause)
-                never = bars(scope, within, "never twice in")
-            case PreferFresh():
-                once("prefer fresh", clause)
-                fresh = True
-            case MaxStretch(amount=amount):
+                never = bars(scope, amount, "never twice in")
+            case PoolLimit(word="max stretch", amount=amount):
                 once("max stretch", clause)
-                found = number(
-                    scope, amount, "max stretch", ("",), bounds=(0, Fraction(1, 2)), shown="0% to 50%"
-                )
-                stretch = None if found is None else float(found)
-            case MaxShift(amount=amount):
+                most = Fraction(1, 2)
+                found = number(scope, amount, "max stretch", ("",), bounds=(0, most), shown="0% to 50%")
+                stretch = _USUAL_STRETCH if found is None else float(found)
+            case PoolLimit(amount=amount):
                 once("max shift", clause)
                 shifted = number(
                     scope, amount, "max shift", ("st",), bounds=(0, 12), shown="0 to 12 st", whole=True
                 )
                 shift = shift if shifted is None else int(shifted)
+            case PreferFresh():
+                once("prefer fresh", clause)
+                fresh = True
             case Weighted():
                 weight = _weight(scope, clause, catalogue)
                 if weight is not None:
@@ -97,7 +94,7 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
         name=statement.name.text,
         clauses=tuple(clauses),
         key="any",
-        max_stretch=_USUAL_STRETCH if stretch is None else stretch,
+        max_stretch=stretch,
         never_twice_bars=never,
         prefer_fresh=fresh,
         span=statement.span,
@@ -128,7 +125,8 @@ def _warn_of_no_effect(
     """Note a `max shift` and weights that change nothing."""
     tuned = not pool.roles or bool(set(pool.roles) - UNPITCHED_ROLES)
     for clause in statement.clauses:
-        if isinstance(clause, MaxShift) and not pool.hits and (pool.key != "fits" or not tuned):
+        shifts = isinstance(clause, PoolLimit) and clause.word == "max shift"
+        if shifts and not pool.hits and (pool.key != "fits" or not tuned):
             hint = "say `key fits` as well" if tuned else None
             scope.say("W008", clause.span, "`max shift` changes nothing: stems are not shifted here", hint)
     for weight, said in weights:

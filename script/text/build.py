@@ -28,16 +28,14 @@ from .tree import (
     KeysStatement,
     Lasting,
     LineStatement,
-    MaxShift,
-    MaxStretch,
     MeterStatement,
     MoveStatement,
     Name,
-    NeverTwice,
     NumberStatement,
     Odds,
     OnCue,
     PieceStatement,
+    PoolLimit,
     PoolStatement,
     PreferFresh,
     Quantity,
@@ -183,17 +181,16 @@ class Build:
         attribute: Attribute = p[1]
         return replace(attribute, negated=True, span=_span(p))
 
-    def never(self, p: Parts) -> NeverTwice:
-        return NeverTwice(p[3], _span(p))
+    def never(self, p: Parts) -> PoolLimit:
+        return PoolLimit("never twice", p[3], _span(p))
 
     def fresh(self, p: Parts) -> PreferFresh:
         return PreferFresh(_span(p))
 
-    def stretch(self, p: Parts) -> MaxStretch:
-        return MaxStretch(p[2], _span(p))
+    def stretch(self, p: Parts) -> PoolLimit:
+        return PoolLimit(f"max {p[1].text}", p[2], _span(p))
 
-    def shift(self, p: Parts) -> MaxShift:
-        return MaxShift(p[2], _span(p))
+    shift = stretch
 
     def weighted(self, p: Parts) -> Weighted:
         return Weighted(p[1], p[3], p[5] if len(p) > 5 else None, _span(p))

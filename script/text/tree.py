@@ -148,25 +148,16 @@ class Attribute:
 
 
 @dataclass(frozen=True, slots=True)
-class NeverTwice:
-    within: Quantity
+class PoolLimit:
+    """A clause that is a number: `never twice`, `max stretch` or `max shift`."""
+
+    word: str
+    amount: Quantity
     span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class PreferFresh:
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class MaxStretch:
-    amount: Quantity
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class MaxShift:
-    amount: Quantity
     span: Span = field(compare=False)
 
 
@@ -178,7 +169,7 @@ class Weighted:
     span: Span = field(compare=False)
 
 
-PoolClause: TypeAlias = Attribute | NeverTwice | PreferFresh | MaxStretch | MaxShift | Weighted
+PoolClause: TypeAlias = Attribute | PoolLimit | PreferFresh | Weighted
 
 
 @dataclass(frozen=True, slots=True)
