@@ -294,7 +294,7 @@ class Boundary:
     Bars are counted from the section's start.
     """
 
-    at: Literal["end", "bars", "beats", "section"]
+    at: Literal["end", "bars", "beats"]
     every: int = 1
 
 

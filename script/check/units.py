@@ -128,13 +128,13 @@ def condition(scope: Scope, term: Term, place: str) -> Expression | None:
         return None
     may_be = extent(compiled, scope.dial_ranges)
     if may_be == NEVER:
-        scope.say("W010", term.span, "this condition never holds", _turning(scope, term))
+        scope.say("W010", term.span, "this condition never holds", _range_of_first_dial(scope, term))
     elif may_be == ALWAYS:
-        scope.say("W008", term.span, "this condition always holds", _turning(scope, term))
+        scope.say("W008", term.span, "this condition always holds", _range_of_first_dial(scope, term))
     return compiled
 
 
-def _turning(scope: Scope, term: Term) -> str | None:
+def _range_of_first_dial(scope: Scope, term: Term) -> str | None:
     """The range of the first dial in a condition, in words; `None` if it has no dial."""
     waiting = [term]
     while waiting:
