@@ -11,9 +11,10 @@ from stemloom.engine.compose.compose import next_bar
 from stemloom.engine.compose.rehearsal import rehearse
 from stemloom.engine.compose.score import score
 from stemloom.engine.compose.state import first_state
+from stemloom.ground.roles import ROLES, UNPITCHED_ROLES
 from stemloom.script.check.check import accepted, check
 from stemloom.vault.catalogue.snapshot import Snapshot
-from stemloom.vault.records import ROLES, Clearance, Holder, Stem
+from stemloom.vault.records import Clearance, Holder, Stem
 
 from .harness import Figure, side_by_side
 
@@ -47,7 +48,7 @@ def snapshot(count: int) -> Snapshot:
                 channels=2,
                 bpm=None if hit else bpm,
                 beats=None if hit else beats,
-                key=None if hit or role in ("beats", "tops") else keys[i % len(keys)],
+                key=None if hit or role in UNPITCHED_ROLES else keys[i % len(keys)],
                 mood=(("warm", "night", "driving", "bright")[i % 4],),
                 energy=(i % 101) / 100,
                 set=f"set {i // 20}" if i % 3 else None,

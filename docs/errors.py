@@ -1,4 +1,4 @@
-"""Writes docs/errors.md: every code of the checker with what it looks like. `python docs/errors.py`.
+"""Writes docs/errors.md: every code of the checker with an example. `python docs/errors.py`.
 
 The texts come from the checker itself: from the first of the wrong scripts in `tests/scripts` that shows a
 code, or from the ones made here, so that the page cannot say what the checker does not.
@@ -11,8 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from stemloom.engine.compose.rehearsal import rehearse
+from stemloom.script.catalogue import MemoryCatalogue
 from stemloom.script.check.check import accepted, check
-from stemloom.script.check.shelf import Shelf
 from stemloom.script.problems import CODES, Problem, ScriptRejected, render
 from stemloom.script.text.load import text_of
 from stemloom.vault.catalogue.snapshot import Snapshot
@@ -23,8 +23,9 @@ PAGE = ROOT / "docs" / "errors.md"
 HEAD = """# What the checker says
 
 Every mistake has a code that never changes its meaning. `E` is an error: the script is refused whole, and
-what plays goes on. `W` is a warning: it plays. Each is shown here as `stemloom check` shows it: file, line
-and column, what is wrong, the line with the place marked, and after `=` the way out where there is one.
+the music that plays goes on. `W` is a warning: the script plays. Each is shown here as `stemloom check`
+shows it: file, line and column, the mistake, the source line with the place marked, and after `=` a way out
+if there is one.
 """
 NOW = "2026-06-01T00:00:00.000Z"
 POOLS = """piece "P" for stream, export
@@ -52,7 +53,7 @@ section sprint 8 bars
 section storm 1 bar
 """
 STORM = "".join(f'    play tick{n} from ticks "xxxxxxxxxxxxxxxx"\n' for n in range(30))
-STEMS = Shelf([{"shape": "loop", "role": "bass", "holder": "Ann", "uses": ["stream"]}])
+STEMS = MemoryCatalogue([{"shape": "loop", "role": "bass", "holder": "Ann", "uses": ["stream"]}])
 
 
 def stem(number: int, role: str, bpm: int | None) -> Stem:
@@ -81,7 +82,7 @@ def stem(number: int, role: str, bpm: int | None) -> Stem:
 
 
 def examples() -> Iterator[tuple[Problem, str, str]]:
-    """Problems with the text and the file name that they stand in."""
+    """Problems, each with its text and the name of its file."""
     for path in sorted((ROOT / "tests" / "scripts").glob("*.loom")):
         text = path.read_bytes().decode()
         for problem in check(text, file=path.name).problems:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..ground.roles import UNPITCHED_ROLES
 from .plan import Fade, Placement, Stop
 
 LINEAR_FADE_FRAMES = 1000
@@ -10,22 +11,20 @@ POWER_FADE_FRAMES = 1572
 """32.7 ms: the shortest sine fade that never changes gain by more than 0.001 a frame."""
 OVERLAP_FRAMES = 2880
 """60 ms: how long an outgoing tonal part rings into the next bar."""
-RHYTHM_ROLES = ("beats", "tops")
-"""Roles whose attacks carry the time: they begin at full level and never overlap."""
 
 
 def entering(role: str, offset_frames: int, starts_clean: bool) -> Fade:
     """The fade of a loop that enters: none at its own first frame, if that is rhythm or quiet."""
-    if offset_frames == 0 and (role in RHYTHM_ROLES or starts_clean):
+    if offset_frames == 0 and (role in UNPITCHED_ROLES or starts_clean):
         return Fade()
-    if role in RHYTHM_ROLES:
+    if role in UNPITCHED_ROLES:
         return Fade(LINEAR_FADE_FRAMES)
     return Fade(POWER_FADE_FRAMES, equal_power=True)
 
 
 def leaving(role: str) -> Fade:
     """How a loop leaves: rhythm just before the bar, so that nothing flams; all else rings over it."""
-    return Fade(LINEAR_FADE_FRAMES) if role in RHYTHM_ROLES else Fade(OVERLAP_FRAMES, equal_power=True)
+    return Fade(LINEAR_FADE_FRAMES) if role in UNPITCHED_ROLES else Fade(OVERLAP_FRAMES, equal_power=True)
 
 
 def overhang(fade: Fade) -> int:

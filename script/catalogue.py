@@ -1,19 +1,21 @@
-"""What the checker asks of a vault: a small protocol, so that this room imports none of the others."""
+"""What the checker asks of a vault, so that this room need not import it, and a catalogue in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from ..ground.roles import ROLES
 from .piece import Clause
 
 
 class Catalogue(Protocol):
-    """The stems there are, at one moment."""
+    """The stems that there are at one moment."""
 
     @property
     def roles(self) -> Collection[str]:
-        """Roles that the engine knows, and those that some stem has."""
+        """The roles that the engine knows and those of the stems."""
 
     @property
     def holders(self) -> Collection[str]:
@@ -23,4 +25,50 @@ class Catalogue(Protocol):
         """The id of a holder by id or name."""
 
     def count(self, clauses: Sequence[Clause], use: str | None = None) -> int:
-        """How many stems hold to all `clauses` (and are cleared for `use` now)."""
+        """How many stems meet all `clauses` (and are cleared for `use` now)."""
+
+
+Value = str | float | Sequence[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryCatalogue:
+    """A catalogue of stems that are in no vault, for tests and pages.
+
+    A stem maps `shape`, `role`, `mood` (several), `energy`, `tempo`, `key`, `holder`, `set` and `uses`, for
+    which it is cleared. A property that a stem does not have meets no condition.
+    """
+
+    stems: Sequence[Mapping[str, Value]]
+
+    @property
+    def roles(self) -> Collection[str]:
+        return {*ROLES, *(str(stem["role"]) for stem in self.stems)}
+
+    @property
+    def holders(self) -> Collection[str]:
+        return {str(stem["holder"]) for stem in self.stems if stem.get("holder")}
+
+    def holder_id(self, holder: str) -> str:
+        return holder
+
+    def count(self, clauses: Sequence[Clause], use: str | None = None) -> int:
+        return sum(
+            all(_meets(stem.get(c.column), c) for c in clauses)
+            and (use is None or use in _several(stem.get("uses")))
+            for stem in self.stems
+        )
+
+
+def _meets(value: Value, clause: Clause) -> bool:
+    if isinstance(value, int | float):
+        met = any(not isinstance(v, str) and v[0] <= value <= v[1] for v in clause.values)
+    else:
+        met = bool(_several(value) & set(clause.values))
+    return met != clause.negated
+
+
+def _several(value: Value) -> set[object]:
+    if value is None or isinstance(value, int | float):
+        return set()
+    return {value} if isinstance(value, str) else set(value)

@@ -1,4 +1,4 @@
-"""Conditions and numbers at work: an expression's value for given dials, and how far it can go."""
+"""Expressions: their value for given dials, and the least and greatest value that they can have."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _OPERATORS: dict[str, Callable[[float | bool, float | bool], float | bool]] = {
 
 
 def constant(expression: Expression) -> float | bool | None:
-    """Its value if no dial and no chance is in it, else null."""
+    """The value of an expression without dials and chance, else `None`."""
     return evaluate(expression, {}, lambda: 0.0) if _fixed(expression) else None
 
 
@@ -74,16 +74,16 @@ Extent = tuple[float, float]
 
 
 def extent(expression: Expression, dials: Mapping[str, Extent]) -> Extent:
-    """Between what values an expression stays, whatever its dials and its chances. Never too narrow.
+    """The bounds of an expression's value over all values of its dials and draws. Never too narrow.
 
-    `dials`: the range of each; one that is not there may have any value.
+    `dials`: the range of each; a dial without one may have any value.
     """
     if isinstance(expression, Number):
         return expression.value, expression.value
     if isinstance(expression, DialValue):
         return dials.get(expression.name, _ANYWHERE)
     if isinstance(expression, RandomValue):
-        # As `evaluate` has it, whose rounding may end a hair above `hi`.
+        # As in `evaluate`, whose rounding may give slightly more than `hi`.
         return expression.lo, max(expression.hi, expression.lo + (expression.hi - expression.lo))
     if isinstance(expression, Unary):
         lo, hi = extent(expression.operand, dials)
@@ -92,7 +92,7 @@ def extent(expression: Expression, dials: Mapping[str, Extent]) -> Extent:
 
 
 def _joined(word: str, left: Extent, right: Extent) -> Extent:
-    """The extent of two joined by an operator."""
+    """The extent of two expressions joined by an operator."""
     match word:
         case "and" | "or":
             join = min if word == "and" else max
@@ -115,7 +115,7 @@ def _joined(word: str, left: Extent, right: Extent) -> Extent:
 
 
 def steps(expression: Expression) -> int:
-    """How much work it is: one for a number or a dial, eight for a `random`, which is drawn by a hash."""
+    """The cost of an expression: one for a number or a dial, eight for a `random`, which takes a hash."""
     if isinstance(expression, Unary):
         return steps(expression.operand)
     if isinstance(expression, Binary):
@@ -124,7 +124,7 @@ def steps(expression: Expression) -> int:
 
 
 def draws(expression: Expression) -> bool:
-    """Whether a `random` is in it."""
+    """Whether an expression contains a `random`."""
     if isinstance(expression, Unary):
         return draws(expression.operand)
     if isinstance(expression, Binary):

@@ -1,7 +1,7 @@
 """What a checked script means: the frozen records that the engine composes from.
 
-`check.py` makes a `Piece` of a parsed `Script`; nothing here refers to text but `Span`, `Line.text` and
-the piece's own `text`. Bars and beats count from 1. Fractions are exact.
+`check.py` makes a `Piece` of a parsed `Script`; only `Span`, `Line.text` and the piece's own `text` refer to
+the text. Bars and beats count from 1. Fractions are exact.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
+from ..ground.pitch import TONICS
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Where something stands in the text: lines and columns from 1, the end exclusive."""
+    """A place in the text: lines and columns from 1, the end exclusive."""
 
     line: int
     column: int
@@ -33,9 +35,6 @@ class Key:
         return f"{TONICS[self.tonic]} {self.mode}"
 
 
-TONICS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-
-
 @dataclass(frozen=True, slots=True)
 class Clause:
     """One condition on a stem. The conditions of a pool all hold; the values of one are alternatives.
@@ -51,7 +50,7 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """What multiplies the weight of the stems that hold to `clause`, while `when` holds."""
+    """A factor on the weight of the stems that meet `clause`, while `when` holds."""
 
     factor: float
     clause: Clause
@@ -62,8 +61,8 @@ class Weight:
 class Pool:
     """A query over the vault.
 
-    `key`: `fits` the session's key, `any`, or named keys. `max_stretch`: 0.12 for 12 %, `max_shift_st`: in
-    semitones; both on either side. `weights` multiply.
+    `key`: `fits` the session's key, `any`, or named keys. `max_stretch` (0.12 for 12 %) and `max_shift_st`
+    (semitones) hold in both directions. The factors of all `weights` that apply are multiplied.
     """
 
     name: str
@@ -78,12 +77,12 @@ class Pool:
 
     @property
     def hits(self) -> bool:
-        """Whether it holds one-shots rather than loops and sustained sounds."""
+        """Whether the pool holds one-shots rather than loops and sustained sounds."""
         return any(c.column == "shape" and "hit" in c.values and not c.negated for c in self.clauses)
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """The roles it asks for by name."""
+        """The roles that the pool names."""
         return tuple(str(v) for c in self.clauses if c.column == "role" and not c.negated for v in c.values)
 
 
@@ -135,10 +134,10 @@ Expression = Number | DialValue | RandomValue | Unary | Binary
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """When in its section a line is at work, and on what condition.
+class LineWindow:
+    """The time in its section at which a line is active, and the conditions on it.
 
-    `at_bar`, `at_beat`: from 1. `for_bars`: null to the section's end. `when` is evaluated at each bar
+    `at_bar`, `at_beat`: from 1. `for_bars`: `None` to the section's end. `when` is evaluated at each bar
     line; `chance` (0 to 1) and `one_in` once per section occurrence (for `play`: once per hit).
     """
 
@@ -195,13 +194,13 @@ class Bring:
 
     part: str
     pool: str
-    window: Window
+    window: LineWindow
     over: Length | None
     out_over: Length | None
     gain: Expression
     pan: Expression
     text: str
-    """The statement's canonical text: with its place among its like, the key of its random choices."""
+    """The statement's canonical text; with its number among equal lines it keys the line's random choices."""
     span: Span
     effects: Effects = Effects()
     time: Fraction = Fraction(1)
@@ -223,68 +222,56 @@ class Play:
     part: str
     pool: str
     steps: tuple[Step, ...]
-    window: Window
+    window: LineWindow
     gain: Expression
     pan: Expression
     text: str
     span: Span
     effects: Effects = Effects()
     swing: float = 0.5
-    """Where in each eighth its second sixteenth falls: 0.5 is straight, 2/3 a triplet."""
+    """The place in each eighth of its second sixteenth: 0.5 is straight, 2/3 a triplet."""
     humanise_seconds: float = 0.0
-    """How far a hit may fall after its step, drawn for each."""
+    """The greatest delay of a hit after its step; each hit draws its own."""
     reverse: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
-    """Silences a part within its window. Its loop goes on unheard, and joins in again where it would be."""
-
+class _OfPart:
     part: str
-    window: Window
+    window: LineWindow
     text: str
     span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Rest(_OfPart):
+    """Silences a part within its window. Its loop runs on unheard and is heard again after it, in time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vary:
-    """Redraws a part's stem every so many bars of the section."""
+    """Draws another stem for a part every `every_bars` bars of the section."""
 
     part: str
     every_bars: int
-    window: Window
+    window: LineWindow
     text: str
     span: Span
 
 
 @dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(_OfPart):
     """Takes a part out within its window. After it the part's loop begins anew, at its bar 1."""
 
-    part: str
-    window: Window
-    text: str
-    span: Span
-
 
 @dataclass(frozen=True, slots=True)
-class Solo:
+class Solo(_OfPart):
     """Silences all other parts within its window, as `Rest` does."""
 
-    part: str
-    window: Window
-    text: str
-    span: Span
-
 
 @dataclass(frozen=True, slots=True)
-class Hold:
-    """Lets the loop that a part brings from the section before go on within its window."""
-
-    part: str
-    window: Window
-    text: str
-    span: Span
+class Hold(_OfPart):
+    """Lets a part's loop from the section before continue within its window."""
 
 
 Line = Bring | Play | Rest | Drop | Solo | Hold | Vary
@@ -307,16 +294,17 @@ class Boundary:
     Bars are counted from the section's start.
     """
 
-    at: Literal["end", "bars", "beats", "section"]
+    at: Literal["end", "bars", "beats"]
     every: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A way from a section to another. `origin` null: from any. `target` null: silence, the piece's end.
+    """A way from one section to another. `origin` is `None` for any section, `target` for the piece's end.
 
-    `over`: how long the parts of the old section ring into the new one. `through`: the part whose `bring` or
-    `play` line, which waits otherwise, fills the last bar before it. `cue`: the name that triggers it.
+    `over`: the time for which the old section's parts ring into the new one. `through`: the part whose
+    `bring` or `play` line fills the last bar before the move and does not sound otherwise. `cue`: the name
+    that triggers the move.
     """
 
     origin: str | None
@@ -352,7 +340,7 @@ class Bus:
 
 @dataclass(frozen=True, slots=True)
 class Sting:
-    """A hit of a pool that events fire, at the next boundary."""
+    """A hit of a pool that events fire at the next boundary."""
 
     name: str
     pool: str
@@ -381,7 +369,7 @@ class Trigger:
 
 @dataclass(frozen=True, slots=True)
 class SwapPart:
-    """Another stem of the same line's pool. `part` null: that role."""
+    """Plays another stem of the same line's pool. `part` is `None` for `that role`."""
 
     part: str | None
     at: Boundary
@@ -389,7 +377,7 @@ class SwapPart:
 
 @dataclass(frozen=True, slots=True)
 class HoldPart:
-    """Keeps a part's stem. `part` null: that role. `for_bars` null: to the piece's end."""
+    """Keeps a part's stem. `part` is `None` for `that role`, `for_bars` for the rest of the piece."""
 
     part: str | None
     for_bars: int | None
@@ -402,7 +390,7 @@ class FireSting:
 
 @dataclass(frozen=True, slots=True)
 class MoveTo:
-    """`target` null: silence."""
+    """Moves to a section; `target` is `None` for silence."""
 
     target: str | None
     at: Boundary
@@ -429,18 +417,21 @@ class Event:
 
 
 Answer = Literal["swap", "rest", "stop"]
-"""What becomes of a part whose stem is withdrawn while it sounds."""
+"""What happens to a part whose stem is withdrawn while it sounds."""
+
+
+DialEffect = Literal["now", "next beat", "next bar", "next section"]
 
 
 @dataclass(frozen=True, slots=True)
 class Dial:
-    """A value from outside. `effect`: the boundary at which a gesture on it takes effect."""
+    """A number that gestures set. `effect`: the boundary at which a gesture takes effect."""
 
     name: str
     lo: float
     hi: float
     default: float
-    effect: Literal["now", "next beat", "next bar", "next section"]
+    effect: DialEffect
     span: Span
 
 
@@ -448,8 +439,8 @@ class Dial:
 class Piece:
     """A whole checked script.
 
-    `tempo_bpm`: least and greatest. `meter`: beats in a bar and the beat's note value. `seed`: 0 to 2^53 - 1.
-    `sha256`: of `text` as UTF-8, lower-case hex.
+    `tempo_bpm`: the least and the greatest. `meter`: beats of a bar and note value of a beat. `seed`: 0 to
+    2^53 - 1. `sha256`: of `text` as UTF-8, lower-case hex.
     """
 
     name: str

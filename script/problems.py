@@ -1,14 +1,14 @@
-"""What is wrong with a script: one record a mistake, its stable code, and how it is shown."""
+"""The mistakes and doubts in a script: their stable codes, one record for each, and how they are shown."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import islice
 from typing import Literal
 
+from ..ground.typo import nearest
 from .piece import Span
 
 CODES = {
@@ -33,7 +33,7 @@ CODES = {
     "E021": "a piece that does not say what it is for",
     "E022": "no section",
     "E023": "a name that is used twice",
-    "E024": "a statement that stands twice",
+    "E024": "a statement that appears twice",
     "E025": "an unknown use",
     "E026": "a use that the piece is not for",
     "E027": "a range whose ends are reversed",
@@ -47,29 +47,29 @@ CODES = {
     "E035": "an unknown key",
     "E036": "a wrong step string",
     "E037": "loops where hits are needed, or hits where loops are",
-    "E038": "a modifier that stands twice",
+    "E038": "a modifier that appears twice",
     "E039": "a modifier that does not fit its line",
     "E040": "a dial that takes effect now, in a condition",
     "E041": "a number where a condition is needed, or a condition where a number is",
-    "E042": "a range of lengths that holds none",
+    "E042": "a range that contains no possible length",
     "E043": "a fraction where a whole number is needed",
     "E044": "an unknown bus",
     "E045": "an unknown sting",
-    "E046": "a name in which nothing stands",
+    "E046": "an empty name",
     "E047": "a section that has more in a bar than can be composed",
-    "E048": "more statements of a kind, or weights in a pool, than are taken",
+    "E048": "more statements of a kind, or weights in a pool, than are allowed",
     "E049": "a division by zero",
     "W001": "an unknown role",
     "W002": "a section that nothing leads to",
     "W003": "an empty pool",
-    "W004": "a line that a short draw of its section leaves out",
+    "W004": "a line that is not reached when its section is drawn short",
     "W005": "an unknown holder",
     "W006": "a line that its section cuts short",
     "W007": "a share cap that cannot be met",
     "W008": "words that change nothing",
     "W009": "a name that nothing uses",
-    "W010": "what can never happen",
-    "W011": "a division by what may be zero",
+    "W010": "something that can never happen",
+    "W011": "a division by a value that may be zero",
     "W012": "a name with letters of several alphabets",
     "W020": "a pool whose stems all fail the tempo or the key",
     "W021": "a line that rests, as the dry run finds",
@@ -77,7 +77,7 @@ CODES = {
     "W023": "more sounds at once than the engine plays, as the dry run finds",
     "W024": "a vary that changes nothing, as the dry run finds",
 }
-"""Every code and what it stands for. Codes are never given to another mistake."""
+"""Every code and its meaning. A code never changes its meaning."""
 
 _MOST_COMPARED = 500
 
@@ -85,7 +85,7 @@ _LOOKALIKES = str.maketrans(
     "аеорсухіјѕһԁԛԝӏАВЕКМНОРСТУХІЈЅοναΑΒΕΖΗΙΚΜΝΟΡΤΥΧıɡ",
     "aeopcyxijshdqwlABEKMHOPCTYXIJSovaABEZHIKMNOPTYXig",
 )
-"""Letters of other alphabets to the Latin ones that they look like."""
+"""Letters of other alphabets, mapped to the Latin ones that they look like."""
 
 _WIDEST = 120
 """Characters of a source line that are shown; of a longer one, those around the caret."""
@@ -93,7 +93,7 @@ _WIDEST = 120
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake (`error`: the script is refused) or doubt (`warning`), and where it stands."""
+    """One mistake (`error`: the script is refused) or doubt (`warning`), with its place."""
 
     code: str
     severity: Literal["error", "warning"]
@@ -121,33 +121,34 @@ class ScriptRejected(Exception):
         super().__init__((said + render(self.problems, text, file)).rstrip())
 
 
-def did_you_mean(word: str, known: Iterable[str], quote: str = '"', *, cutoff: float = 0.6) -> str | None:
-    """A hint with the known word that looks most like `word`, or null if none does.
-
-    `cutoff`: how much alike they must be, as difflib's `ratio` has it.
-    """
+def did_you_mean(word: str, known: Iterable[str], quote: str = '"', *, least: float = 0.6) -> str | None:
+    """A hint with the known word that is most like `word`, or `None` without one. `least`: see `nearest`."""
     if len(word) > 40:
         return None
     plain = word if word.isascii() else unicodedata.normalize("NFKC", word).translate(_LOOKALIKES)
     if plain != word:
         known = list(known)
         if plain in known:
-            return f"{quote}{word}{quote} only looks like {quote}{plain}{quote}: type it anew"
-    # Names of another length are not near; the rest is cut, so that no script makes this slow.
+            return f"{quote}{word}{quote} only looks like {quote}{plain}{quote}: retype it"
+    # Names of a very different length are never near. The limit is so that no script makes this slow.
     near_in_length = (name for name in known if abs(len(name) - len(word)) <= 3)
-    choices = {name.lower(): name for name in islice(near_in_length, _MOST_COMPARED)}
-    near = get_close_matches(word.lower(), choices, n=1, cutoff=cutoff)
-    return f"did you mean {quote}{choices[near[0]]}{quote}?" if near else None
+    near = nearest(word, islice(near_in_length, _MOST_COMPARED), least=least)
+    return f"did you mean {quote}{near}{quote}?" if near else None
 
 
 def short(name: str) -> str:
-    """A name as a message holds it, cut where it is very long."""
+    """A name for a message, cut if it is very long."""
     return name if len(name) <= 40 else name[:39] + "…"
 
 
 def counted(number: float, noun: str) -> str:
     """A number with its noun, such as `1 bar` and `1,024 bars`."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a, b or c`."""
+    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 def summary(problems: Sequence[Problem]) -> str:
@@ -159,7 +160,7 @@ def summary(problems: Sequence[Problem]) -> str:
 
 
 def render(problems: Sequence[Problem], text: str, file: str) -> str:
-    """The problems for a person: place, code, message, source line, caret and hint of each."""
+    """The problems as text: for each its place, code, message, source line, caret and hint."""
     lines = text.split("\n") if text else []
     return "\n\n".join(_show(p, lines, file) for p in problems)
 

@@ -1,4 +1,4 @@
-"""The words of the language: what is reserved, what begins a statement, units, uses, roles and limits."""
+"""The words of the language: what is reserved, what begins a statement, units and limits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RESERVED = frozenset(
 """Words that cannot be names. All others are free as names."""
 
 LINE_WORDS = ("bring", "play", "rest", "vary", "hold", "solo", "drop")
-"""What begins a line of a section."""
+"""The first words of a section's lines."""
 
 FORMS = {
     "piece": 'piece "Harbour, Night" for stream, export',
@@ -43,10 +43,10 @@ FORMS = {
     "solo": "solo pads for 4 bars",
     "drop": "drop beats for 4 bars",
 }
-"""A right example of each statement, by its first word."""
+"""A correct example of each statement, by its first word."""
 
 STATEMENT_WORDS = tuple(word for word in FORMS if word not in LINE_WORDS)
-"""What begins a statement outside of sections."""
+"""The first words of statements outside sections."""
 
 UNITS: dict[str, tuple[str, Fraction]] = {
     "bar": ("bars", Fraction(1)),
@@ -67,28 +67,13 @@ UNITS: dict[str, tuple[str, Fraction]] = {
     "LUFS": ("LUFS", Fraction(1)),
     "bpm": ("bpm", Fraction(1)),
 }
-"""Unit: the base unit of its kind (empty for a plain fraction) and how many of that it is."""
-
-USES = ("stream", "live", "export", "sync")
-"""What a piece may be for."""
-
-ROLES = ("beats", "bass", "harmony", "pads", "tops", "melody", "voice", "fx")
-"""Roles known without a catalogue."""
+"""For each unit the base unit of its kind (empty for a plain fraction) and its size in that."""
 
 ROLES_BY_OTHER_NAMES = {
     "drums": "beats", "drum": "beats", "percussion": "tops", "hats": "tops", "chords": "harmony",
     "keys": "harmony", "piano": "harmony", "lead": "melody", "vocals": "voice", "vocal": "voice",
 }  # fmt: skip
-"""What else people call some of them."""
-
-TONAL_ROLES = frozenset(("bass", "harmony", "pads", "melody", "voice"))
-"""Roles whose pools say `key fits` unless they say otherwise."""
-
-TONICS = {
-    "C": 0, "C#": 1, "Db": 1, "D": 2, "D#": 3, "Eb": 3, "E": 4, "Fb": 4, "E#": 5, "F": 5, "F#": 6, "Gb": 6,
-    "G": 7, "G#": 8, "Ab": 8, "A": 9, "A#": 10, "Bb": 10, "B": 11, "Cb": 11, "B#": 0,
-}  # fmt: skip
-"""Semitones above C."""
+"""Other common names of roles."""
 
 MOST_BYTES = 256 * 1024
 MOST_STATEMENT_TOKENS = 500
@@ -102,7 +87,7 @@ MOST_HITS = 512
 MOST_STEPS = 4_000
 MOST_EVENTS = 64
 MOST_MOVES = 4_000
-MOST_ONWARD = 64
+MOST_MOVES_FROM = 64
 MOST_BUSES = 16
 MOST_WEIGHTS = 8
 MOST_WEIGHT_STEPS = 64

@@ -6,8 +6,8 @@
         block = player.read(512)          # float32, (512, 2), 48 kHz
 
 Names are loaded on first use, so that importing the package stays light. Every error of a room derives from
-`EngineError`, `VaultError`, `LedgerError` or is `ScriptRejected`; each says in a sentence what to do, and
-carries the command line's `exit_code`.
+`EngineError`, `VaultError` or `LedgerError`, or is `ScriptRejected`; its message says what to do, and its
+`exit_code` is that of the command line.
 """
 
 from __future__ import annotations

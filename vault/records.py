@@ -13,12 +13,7 @@ from numpy.typing import NDArray
 ENGINE_RATE = 48_000
 """Frames per second of every conformed stem and of the engine."""
 
-ROLES = ("beats", "bass", "harmony", "pads", "tops", "melody", "voice", "fx")
-"""The roles the engine knows how to balance. The set is open: others are allowed, with a warning."""
-
 SHAPES = ("loop", "sustained", "hit")
-USES = ("stream", "live", "export", "sync")
-TIERS = ("free", "subscriber", "developer", "enterprise")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ground.uses import USES
 from ..ledger.clock import Clock, SystemClock
 from ..ledger.entries import entries
 from ..ledger.log.log import Log
@@ -28,7 +29,7 @@ from .intake.index_refresh import Knowing, Progress
 from .intake.intake import Intake
 from .intake.rebuild import rebuild
 from .intake.worker_pool import Workers
-from .records import ENGINE_RATE, USES, Clearance, Holder, Identifiers, Stem
+from .records import ENGINE_RATE, Clearance, Holder, Identifiers, Stem
 from .rights.asking import Action, Asking
 from .rights.changes import Changes
 from .rights.receipts import receipt_of

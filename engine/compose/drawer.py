@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from ...ground.roles import TONAL_ROLES
 from ...script.piece import Bring, Line, Play, Pool
 from ...vault.records import Stem
 from ..fades import offset_at
@@ -12,7 +13,7 @@ from ..plan import Choice, Rested
 from .chance import DrawKey
 from .choose import Around, candidates, choose, too_soon
 from .form import Visit
-from .harmony import TONAL_ROLES, TonalPart
+from .harmony import TonalPart
 from .score import Score
 from .state import Sounding, State
 

@@ -14,13 +14,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from ...ground.roles import TONAL_ROLES
 from ...script.piece import Key, Pool
 from ...vault.catalogue.snapshot import Snapshot
 from ...vault.catalogue.stems import Facts, Stems
 from ...vault.records import Stem, chroma_bytes
 from ..clock import BarClock
 from .chance import stem_keys
-from .harmony import TONAL_ROLES, by_bar
+from .harmony import by_bar
 from .tempo_and_key import fit_tempos, shift_of, within_stretch
 
 PER_SEMITONE = 0.7

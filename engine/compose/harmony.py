@@ -18,8 +18,6 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-TONAL_ROLES = frozenset(("bass", "harmony", "pads", "melody", "voice"))
-"""Roles whose stems are chosen by how they agree, and that others are chosen to agree with."""
 CLASH = -0.15
 """Agreement under which two sounds clash."""
 AGREEMENT_STEEPNESS = 3.0

@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from ...script.piece import Boundary, Bring, MoveTo, Piece, Play, Section, Span, Vary, Window
+from ...script.piece import Boundary, Bring, LineWindow, MoveTo, Piece, Play, Section, Span, Vary
 from ...script.problems import Problem, problem
 from ...vault.catalogue.snapshot import Snapshot
 from ...vault.records import ENGINE_RATE
@@ -163,7 +163,7 @@ def _unvaried(section: Section, bars: Sequence[Bar]) -> Iterator[Doubt]:
             yield "W024", line.span, message, hint
 
 
-def _waits(window: Window) -> bool:
+def _waits(window: LineWindow) -> bool:
     """Whether a line waits for a dial or for chance."""
     return bool(window.when) or window.chance is not None or window.one_in is not None
 

@@ -11,10 +11,11 @@ from numbers import Integral
 import numpy as np
 from numpy.typing import NDArray
 
+from ...ground.uses import USES
 from ...script.piece import Bring, Key, Piece, Play
 from ...script.problems import counted
 from ...vault.catalogue.snapshot import Snapshot
-from ...vault.records import USES, Stem
+from ...vault.records import Stem
 from ..clock import BarClock
 from ..errors import EngineError, NothingCleared, UseRefused
 from .eligible import Eligible, columns, eligible, key_counts, sounding_chroma

@@ -10,18 +10,17 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ...script.piece import TONICS, Key, Piece, Pool
+from ...ground.pitch import TONICS
+from ...ground.roles import KEYLESS_ROLES, UNPITCHED_ROLES
+from ...script.piece import Key, Piece, Pool
 from ...vault.catalogue.snapshot import Snapshot
 from ...vault.records import Stem
 from ..clock import BarClock
-from ..fades import RHYTHM_ROLES
 from ..plan import Variant
 
 TEMPO_STEP = Fraction(1, 2)
 TEXTURE_CROSSFADE_FRAMES = 24_000
 """Half a second: how a sustained sound's end is faded into its repeat."""
-KEYLESS_ROLES = ("beats", "tops", "fx")
-"""Roles whose sounds fit any key when their own is unknown."""
 MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
 
 
@@ -135,7 +134,7 @@ def shift_of(stem: Stem, pool: Pool, key: Key | None) -> int | None:
         scale = [(signature(key.tonic, key.mode) + step) % 12 for step in MAJOR_SCALE]
         return min((((tone - tonic + 6) % 12 - 6) for tone in scale), key=lambda shift: (abs(shift), shift))
     shift = (signature(key.tonic, key.mode) - named_signature(stem.key) + 6) % 12 - 6
-    most = 0 if stem.role in RHYTHM_ROLES else pool.max_shift_st
+    most = 0 if stem.role in UNPITCHED_ROLES else pool.max_shift_st
     return shift if abs(shift) <= most else None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import pairwise
 
-from ...script.piece import Boundary, Bring, Event, FireSting, Line, MoveTo, Play, Window
+from ...script.piece import Boundary, Bring, Event, FireSting, Line, LineWindow, MoveTo, Play
 from ...vault.records import Stem
 from ..effects import length_frames, placed_effects
 from ..fades import LINEAR_FADE_FRAMES, entering, natural_end, offset_at, overhang, stop_at
@@ -426,7 +426,7 @@ class Writer:
         for line, place in sheet.brings.get(part, ())[-1:]:
             if not holds(line.window.when, self.state.dials, self.lines.key(line, place), self.section_bar):
                 continue
-            bar = replace(line, window=Window(at_bar=self.section_bar + 1, for_bars=1))
+            bar = replace(line, window=LineWindow(at_bar=self.section_bar + 1, for_bars=1))
             self._segment(part, (bar, place), Fraction(0), redraw=False)
 
     def sting(self, event: Event, beat: Fraction = NO_BEATS) -> None:
@@ -443,7 +443,7 @@ class Writer:
             sting.name,
             sting.pool,
             (),
-            Window(),
+            LineWindow(),
             sting.gain,
             sting.pan,
             sting.text,

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...ground.processes import Crew, WorkerDied, cores
+from ...ground.roles import UNPITCHED_ROLES
 from ...vault.errors import VaultError
 from ...vault.records import ENGINE_RATE, Stem
 from ...vault.vault import Vault
@@ -25,7 +26,6 @@ from ..errors import ConformFailed, EngineError
 from ..plan import Variant
 from .stretch import ALGORITHM, SLICES, Request
 
-SLICED_ROLES = frozenset({"beats", "tops"})
 MOST_BYTES = 1 << 30
 """How much sound is kept in memory."""
 
@@ -182,4 +182,4 @@ def _kind(stem: Stem, variant: Variant) -> Literal["loop", "slices", "texture", 
         return "hit"
     if stem.shape != "loop":
         return "texture"
-    return "slices" if stem.role in SLICED_ROLES else "loop"
+    return "slices" if stem.role in UNPITCHED_ROLES else "loop"

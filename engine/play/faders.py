@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ...vault.records import ENGINE_RATE, ROLES
+from ...ground.roles import ROLES
+from ...vault.records import ENGINE_RATE
 from ..errors import UnknownRole
 from .take import Gesture
 

@@ -17,13 +17,14 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from ... import __version__
+from ...ground.uses import TIERS
 from ...ledger.clock import Clock, SteadyClock
 from ...ledger.entries.entries import Tier, Use
 from ...ledger.entries.salts import Salts
 from ...script.check.check import accepted
 from ...script.piece import Piece
 from ...vault.errors import AudioLost
-from ...vault.records import ENGINE_RATE, TIERS
+from ...vault.records import ENGINE_RATE
 from ...vault.vault import Vault
 from ..clock import QUANTUM
 from ..compose.events import Input

@@ -1,16 +1,16 @@
-"""Text to checked piece: what a script means, or all that is wrong with it."""
+"""Text to checked piece: the meaning of a script, or all that is wrong with it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from ..catalogue import Catalogue
 from ..piece import Bus, Dial, Event, Move, Piece, Pool, Section, Span, Sting
 from ..problems import Problem, ScriptRejected
 from ..text.parse import Reading, reading
-from ..text.spacing import canonical
+from ..text.tokens import canonical
 from ..text.tree import (
     Broken,
     BusStatement,
@@ -18,27 +18,28 @@ from ..text.tree import (
     EventStatement,
     MoveStatement,
     PoolStatement,
+    Script,
     SectionStatement,
-    ShareCap,
+    ShareCapStatement,
     StingStatement,
 )
 from ..words import MOST_PROBLEMS
 from .effects import bus_of
 from .events import event_of, sting_of
-from .form import move_of, warn_of_unreachable
-from .header import Head, dial_of, head_of
+from .form import move_of, warn_of_unreachable_sections
+from .header import Header, dial_of, header_of
 from .limits import refuse_large_sections, refuse_many
 from .lines import section_of
 from .pools import pool_of, warn_if_empty, warn_if_few_holders
 from .scope import Scope, scope_of
-from .unused import warn_of_vain
+from .unused import warn_of_unused
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A piece and what is to be said about it; no piece if any problem is an error.
+    """A piece and the problems of its text; no piece if any problem is an error.
 
-    `problems`: in the order of their places. `unlisted`: how many there are beyond the 100 that are listed.
+    `problems`: in the order of their places. `unlisted`: the number of those beyond the first 100.
     """
 
     piece: Piece | None
@@ -53,7 +54,7 @@ class Checked:
 def check(
     text: str, catalogue: Catalogue | None = None, *, use: str | None = None, file: str = "script"
 ) -> Checked:
-    """The piece that `text` describes, with all mistakes and doubts; never raises for what stands in it.
+    """The piece that `text` describes, with all mistakes and doubts; no text makes it raise.
 
     With a `catalogue`, empty pools and unknown holders are noted as well, for `use`, or for every use of the
     script if none is given. A `use` that the piece is not for is a mistake. `file` names the text for people.
@@ -63,79 +64,27 @@ def check(
     if read.parsed.problems and not script.statements:
         return Checked(None, read.parsed.problems, read.parsed.unlisted)
     scope = scope_of(script)
-    head = head_of(scope, script, use)
-    pools: dict[str, Pool] = {}
-    dials: dict[str, Dial] = {}
-    sections: list[Section] = []
-    moves: list[Move] = []
-    buses: dict[str, Bus] = {}
-    stings: dict[str, Sting] = {}
-    events: list[Event] = []
-    said: dict[str, Span] = {}
-    unread_move = False
-    for statement in script.statements:
-        match statement:
-            case PoolStatement():
-                pool = pool_of(scope, statement, catalogue)
-                if scope.pools[pool.name] is statement:
-                    pools[pool.name] = pool
-            case DialStatement():
-                dial = dial_of(scope, statement)
-                if dial is not None:
-                    dials[dial.name] = dial
-            case SectionStatement():
-                section = section_of(scope, statement, head.beats)
-                if section is not None:
-                    sections.append(section)
-            case MoveStatement():
-                _once(scope, said, statement)
-                move = move_of(scope, statement)
-                if move is not None:
-                    moves.append(move)
-                unread_move = unread_move or move is None
-            case BusStatement():
-                bus = bus_of(scope, statement)
-                if scope.buses[bus.name] is statement:
-                    buses[bus.name] = bus
-            case StingStatement():
-                sting = sting_of(scope, statement)
-                if sting is not None and scope.stings[sting.name] is statement:
-                    stings[sting.name] = sting
-            case EventStatement():
-                _once(scope, said, statement)
-                event = event_of(scope, statement)
-                if event is not None:
-                    events.append(event)
-                unread_move = unread_move or event is None
-            case Broken(word="move" | "on" | "after" | "every" | None):
-                unread_move = True
-            case _:
-                pass
-    if not unread_move and "section" not in scope.unsure:
-        warn_of_unreachable(scope, moves, events)
-    refuse_large_sections(scope, sections, events, head.meter)
-    refuse_many(scope, pools.values(), tuple(buses.values()), moves, events, stings)
+    header = header_of(scope, script, use)
+    found = _defined(scope, script, header, catalogue)
+    if not found.unread_move and "section" not in scope.unsure:
+        warn_of_unreachable_sections(scope, found.moves, found.events)
+    refuse_large_sections(scope, found.sections, found.events, header.meter)
+    refuse_many(
+        scope, found.pools.values(), tuple(found.buses.values()), found.moves, found.events, found.stings
+    )
     piece: Piece | None = None
     if not any(p.severity == "error" for p in (*read.parsed.problems, *scope.problems)):
-        piece = replace(
-            _piece(read, text, head, sections),
-            pools=pools,
-            dials=dials,
-            moves=tuple(moves),
-            buses=buses,
-            stings=stings,
-            events=tuple(events),
-        )
-        warn_of_vain(scope, piece)
+        piece = _piece(read, text, header, found)
+        warn_of_unused(scope, piece)
     if catalogue is not None:
-        uses = (use,) if use in head.uses and use is not None else head.uses
-        for pool in pools.values():
+        uses = (use,) if use in header.uses and use is not None else header.uses
+        for pool in found.pools.values():
             named = scope.pools[pool.name]
             assert named is not None
             warn_if_empty(scope, pool, named.name, catalogue, uses)
-        cap = next((s.amount.span for s in script.statements if isinstance(s, ShareCap)), None)
-        if cap is not None and head.share_cap:
-            warn_if_few_holders(scope, cap, head.share_cap, tuple(pools.values()), catalogue, uses)
+        cap = next((s.amount.span for s in script.statements if isinstance(s, ShareCapStatement)), None)
+        if cap is not None and header.share_cap:
+            warn_if_few_holders(scope, cap, header.share_cap, tuple(found.pools.values()), catalogue, uses)
     problems = sorted(
         (*read.parsed.problems, *scope.problems), key=lambda p: (p.span.line, p.span.column, p.code)
     )
@@ -161,46 +110,103 @@ def _listed(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], int]:
     return tuple(problems[i] for i in sorted(chosen)), len(problems) - MOST_PROBLEMS
 
 
+@dataclass(slots=True)
+class _Definitions:
+    """What the statements of a script define; `unread_move`: some move or event could not be read."""
+
+    pools: dict[str, Pool] = field(default_factory=dict)
+    dials: dict[str, Dial] = field(default_factory=dict)
+    sections: list[Section] = field(default_factory=list)
+    moves: list[Move] = field(default_factory=list)
+    buses: dict[str, Bus] = field(default_factory=dict)
+    stings: dict[str, Sting] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    unread_move: bool = False
+
+
+def _defined(scope: Scope, script: Script, header: Header, catalogue: Catalogue | None) -> _Definitions:
+    found = _Definitions()
+    said: dict[str, Span] = {}
+    for statement in script.statements:
+        match statement:
+            case PoolStatement():
+                pool = pool_of(scope, statement, catalogue)
+                if scope.pools[pool.name] is statement:
+                    found.pools[pool.name] = pool
+            case DialStatement():
+                dial = dial_of(scope, statement)
+                if dial is not None:
+                    found.dials[dial.name] = dial
+            case SectionStatement():
+                section = section_of(scope, statement, header.beats)
+                if section is not None:
+                    found.sections.append(section)
+            case MoveStatement():
+                _once(scope, said, statement)
+                move = move_of(scope, statement)
+                if move is None:
+                    found.unread_move = True
+                else:
+                    found.moves.append(move)
+            case BusStatement():
+                bus = bus_of(scope, statement)
+                if scope.buses[bus.name] is statement:
+                    found.buses[bus.name] = bus
+            case StingStatement():
+                sting = sting_of(scope, statement)
+                if sting is not None and scope.stings[sting.name] is statement:
+                    found.stings[sting.name] = sting
+            case EventStatement():
+                _once(scope, said, statement)
+                event = event_of(scope, statement)
+                if event is None:
+                    found.unread_move = True
+                else:
+                    found.events.append(event)
+            case Broken(word="move" | "on" | "after" | "every" | None):
+                found.unread_move = True
+            case _:
+                pass
+    return found
+
+
 def _once(scope: Scope, said: dict[str, Span], statement: MoveStatement | EventStatement) -> None:
-    """Note a move or an event that says, word for word, what another does."""
+    """Note a move or an event that repeats another word for word."""
     first = said.setdefault(statement.text, statement.span)
     if first is not statement.span:
         what = "move" if isinstance(statement, MoveStatement) else "event"
         hint = "keep one of them"
         scope.say(
-            "E024", statement.span, f"this {what} stands twice; the first is in line {first.line}", hint
+            "E024", statement.span, f"this {what} appears twice; the first is in line {first.line}", hint
         )
 
 
-def _piece(
-    read: Reading,
-    text: str,
-    head: Head,
-    sections: Sequence[Section],
-) -> Piece:
-    """The piece's head and sections; the rest is empty yet."""
-    seed = head.seed
+def _piece(read: Reading, text: str, header: Header, found: _Definitions) -> Piece:
+    seed = header.seed
     if seed is None:
-        said = "\n".join(canonical(raw.tokens) for raw in read.raws)
+        said = "\n".join(canonical(logical.tokens) for logical in read.logical_lines)
         seed = int.from_bytes(sha256(said.encode()).digest()[:8], "big") >> 11
     return Piece(
-        name=head.name,
-        uses=head.uses,
-        tempo_bpm=head.tempo_bpm,
-        meter=head.meter,
-        keys=head.keys,
+        name=header.name,
+        uses=header.uses,
+        tempo_bpm=header.tempo_bpm,
+        meter=header.meter,
+        keys=header.keys,
         seed=seed,
-        loudness_lufs=head.loudness_lufs,
-        ceiling_dbtp=head.ceiling_dbtp,
-        author=head.author,
-        version=head.version,
-        pools={},
-        dials={},
-        sections=tuple(sections),
-        moves=(),
+        loudness_lufs=header.loudness_lufs,
+        ceiling_dbtp=header.ceiling_dbtp,
+        author=header.author,
+        version=header.version,
+        pools=found.pools,
+        dials=found.dials,
+        sections=tuple(found.sections),
+        moves=tuple(found.moves),
         text=text,
         sha256=sha256(text.encode()).hexdigest(),
-        if_withdrawn=head.if_withdrawn,
-        share_cap=head.share_cap,
-        credit=head.credit,
+        buses=found.buses,
+        stings=found.stings,
+        events=tuple(found.events),
+        if_withdrawn=header.if_withdrawn,
+        share_cap=header.share_cap,
+        credit=header.credit,
     )

@@ -7,7 +7,7 @@ from typing import Literal, cast
 
 from ..expression import constant
 from ..piece import Bus, Duck, Effects, Expression, Filter, Number, Send
-from ..text.tree import BusEffect, BusStatement, DuckClause, FilterClause, Name, SendClause
+from ..text.tree import BusEffect, BusStatement, DuckClause, FilterClause, SendClause
 from .scope import Scope
 from .units import amount, length
 
@@ -32,7 +32,7 @@ def effects_of(scope: Scope, clauses: Sequence[SendClause | DuckClause | FilterC
                     scope.say(
                         "E038", clause.span, f"`to {clause.bus.text}` stands twice here", "keep one of them"
                     )
-                elif _known_bus(scope, clause.bus) and share is not None:
+                elif scope.known("bus", clause.bus) and share is not None:
                     sends[clause.bus.text] = Send(clause.bus.text, share)
             case DuckClause():
                 depth = amount(scope, clause.term, "duck", "dB", (0, 60), plain=False)
@@ -40,7 +40,7 @@ def effects_of(scope: Scope, clauses: Sequence[SendClause | DuckClause | FilterC
                     scope.say("W008", clause.span, "`duck 0 dB` makes nothing softer")
                 if duck is not None:
                     scope.say("E038", clause.span, "`duck` stands twice here", "keep one of them")
-                elif known_part(scope, clause.under) and depth is not None:
+                elif scope.known("part", clause.under) and depth is not None:
                     duck = Duck(depth, clause.under.text)
             case FilterClause():
                 filter = filter_of(scope, clause)
@@ -121,25 +121,3 @@ def _strength(scope: Scope, effect: BusEffect) -> Expression | None:
             return amount(scope, effect.term, "gain", "dB", (-96, 24), plain=False)
         case _:
             return amount(scope, effect.term, "mix", "", (0, 1), plain=True)
-
-
-def _known_bus(scope: Scope, name: Name) -> bool:
-    if name.text in scope.buses:
-        scope.used.add(("bus", name.text))
-        return True
-    scope.unknown("E044", "bus", name, scope.buses, None if scope.buses else _NO_BUS)
-    return False
-
-
-_NO_BUS = "there is no bus yet; make one, such as: bus room = reverb 2 s"
-
-
-def known_part(scope: Scope, part: Name) -> bool:
-    """Whether some line of the piece brings or plays that part; a mistake is noted if none does."""
-    if part.text in scope.parts:
-        return True
-    hint = None
-    if part.text in scope.pools:
-        hint = f'"{part.text}" is a pool; a part is the name after `bring` or `play`'
-    scope.unknown("E031", "part", part, scope.parts, hint)
-    return False

@@ -1,4 +1,4 @@
-"""Events: what makes them happen and what they do; stings; and what a withdrawal brings about."""
+"""Events with their triggers and actions, stings, and the answer to a withdrawal."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from ..piece import (
 )
 from ..text.tree import (
     ActionClause,
+    BoundaryClause,
     EventStatement,
     FilterClause,
-    Mix,
     Name,
     Odds,
     SendClause,
-    ShareCap,
+    ShareCapStatement,
     StingStatement,
+    TermClause,
     TriggerClause,
     WithdrawnStatement,
 )
-from ..text.tree import Boundary as BoundaryClause
 from ..words import UNITS
-from .effects import effects_of, known_part
+from .effects import effects_of
 from .scope import Scope, needs_text
 from .units import amount, bars, condition, length, number
 
@@ -44,16 +44,12 @@ _MOST_COUNTED = 64
 
 
 def boundary_of(scope: Scope, clause: BoundaryClause, what: str) -> Boundary | None:
-    """When something happens, or null with a mistake noted. `what`: that something, as `a move`."""
+    """The boundary that a clause names, or `None` with a mistake noted. `what` waits for it, as `a move`."""
     if clause.word == "end":
         return Boundary("end")
     if clause.word not in ("bar", "bars", "beat", "beats"):
-        scope.say(
-            "E029",
-            clause.span,
-            f"{what} does not happen at the next {clause.word}",
-            "write `at next bar`, `at next 4 bars` or `at next beat`",
-        )
+        message = f"{what} does not happen at the next {clause.word}"
+        scope.say("E029", clause.span, message, "write `at next bar`, `at next 4 bars` or `at next beat`")
         return None
     count = 1
     if clause.count is not None:
@@ -67,7 +63,7 @@ def boundary_of(scope: Scope, clause: BoundaryClause, what: str) -> Boundary | N
 
 
 def sting_of(scope: Scope, statement: StingStatement) -> Sting | None:
-    """The sting that a statement defines, or null with a mistake noted."""
+    """The sting that a statement defines, or `None` with a mistake noted."""
     at: Boundary | None = Boundary("beats", 1)
     gain: Expression | None = None
     pan: Expression | None = None
@@ -81,15 +77,15 @@ def sting_of(scope: Scope, statement: StingStatement) -> Sting | None:
             continue
         word = "at" if isinstance(modifier, BoundaryClause) else modifier.word
         if word in seen:
-            scope.say("E038", modifier.span, f"`{word}` stands twice in this sting", "keep one of them")
+            scope.say("E038", modifier.span, f"`{word}` appears twice in this sting", "keep one of them")
             continue
         seen.add(word)
         match modifier:
             case BoundaryClause():
                 at = boundary_of(scope, modifier, "a sting")
-            case Mix(word="gain"):
+            case TermClause(word="gain"):
                 gain = amount(scope, modifier.term, "gain", "dB", (-96, 24), plain=False)
-            case Mix():
+            case TermClause():
                 pan = amount(scope, modifier.term, "pan", "", (-1, 1), plain=True)
             case Odds(word="chance"):
                 chance = chance_of(scope, modifier)
@@ -125,25 +121,20 @@ def one_in_of(scope: Scope, odds: Odds) -> int | None:
 
 
 def known_pool(scope: Scope, name: Name, word: str, wanted: str) -> bool:
-    """Whether there is a pool of that name that holds what `word` takes; a mistake is noted if not."""
-    if name.text not in scope.pools:
-        scope.unknown("E030", "pool", name, scope.pools)
+    """Whether a pool of that name holds the shape that `word` takes; a mistake is noted if not."""
+    if not scope.known("pool", name):
         return False
     pool = scope.pools[name.text]
     if pool is None or pool.shape == wanted:
         return True
     other = {"play": "use `bring`, or ", "bring": "use `play`, or "}.get(word, "name ")
-    scope.say(
-        "E037",
-        name.span,
-        f"`{word}` takes {wanted}, and pool {name.text} holds {pool.shape}",
-        f"{other}a pool of {wanted}",
-    )
+    message = f"`{word}` takes {wanted}, and pool {name.text} holds {pool.shape}"
+    scope.say("E037", name.span, message, f"{other}a pool of {wanted}")
     return False
 
 
 def event_of(scope: Scope, statement: EventStatement) -> Event | None:
-    """The event that a statement defines, or null with a mistake noted."""
+    """The event that a statement defines, or `None` with a mistake noted."""
     trigger = _trigger(scope, statement.trigger)
     action = _action(scope, statement.action)
     if trigger is None or action is None:
@@ -182,25 +173,10 @@ def _action(scope: Scope, clause: ActionClause) -> Action | None:
     if clause.boundary is not None:
         boundary = boundary_of(scope, clause.boundary, f"`{clause.word}`")
     name = clause.name
-    known = True
-    match clause.word:
-        case "swap" | "hold" if name is not None:
-            known = known_part(scope, name)
-        case "sting" if name is not None:
-            known = name.text in scope.stings
-            scope.used.add(("sting", name.text))
-            if not known:
-                hint = None if scope.stings else "there is no sting yet; make one, such as: " + _A_STING
-                scope.unknown("E045", "sting", name, scope.stings, hint)
-        case "move" if name is not None:
-            known = name.text in scope.sections
-            if not known:
-                scope.unknown("E032", "section", name, scope.sections)
-        case "set" if name is not None:
-            known = name.text in scope.dials
-            if not known:
-                scope.unknown("E033", "dial", name, scope.dials)
-    if not known or boundary is None:
+    # A dial that is only set drives nothing, so it is not used.
+    if name is not None and not scope.known(_NAMES[clause.word], name, uses=clause.word != "set"):
+        return None
+    if boundary is None:
         return None
     match clause.word:
         case "swap":
@@ -219,7 +195,8 @@ def _action(scope: Scope, clause: ActionClause) -> Action | None:
     return _set_dial(scope, name, clause, boundary)
 
 
-_A_STING = "sting lift from spark at next beat"
+_NAMES = {"swap": "part", "hold": "part", "sting": "sting", "move": "section", "set": "dial"}
+"""The kind of name after each action's word."""
 
 
 def _set_dial(scope: Scope, name: Name, clause: ActionClause, at: Boundary) -> SetDial | None:
@@ -234,29 +211,25 @@ def _set_dial(scope: Scope, name: Name, clause: ActionClause, at: Boundary) -> S
 
 
 def answers_of(scope: Scope, statement: WithdrawnStatement) -> tuple[Answer, ...]:
-    """What is done about a withdrawal, in the order of the text."""
+    """The answers to a withdrawal, in the order in which they are tried."""
     answers: list[Answer] = []
     for name in statement.answers:
         if name.text in answers:
-            scope.say("E038", name.span, f"`{name.text}` stands twice here", "keep one of them")
+            scope.say("E038", name.span, f"`{name.text}` appears twice here", "keep one of them")
         elif answers and answers[-1] in ("rest", "stop"):
-            scope.say(
-                "E039",
-                name.span,
-                f"`{name.text}` is never reached: `{answers[-1]}` can always be done",
-                "put `swap` first, or leave this out",
-            )
+            message = f"`{name.text}` is never reached: `{answers[-1]}` always succeeds"
+            scope.say("E039", name.span, message, "put `swap` first, or leave this out")
         else:
             answers.append(cast(Answer, name.text))
     return tuple(answers)
 
 
-def share_of(scope: Scope, statement: ShareCap) -> float | None:
-    """The greatest share of one holder, 0 to 1, or null with a mistake noted."""
+def share_of(scope: Scope, statement: ShareCapStatement) -> float | None:
+    """The greatest share of one holder, 0 to 1, or `None` with a mistake noted."""
     found = number(scope, statement.amount, "share cap", ("",), bounds=(0, 1), shown="1% to 100%")
     if found is not None and found * 100 < 1:
         scope.say("E028", statement.amount.span, "`share cap` is out of bounds: 1% to 100%")
         return None
     if found == 1:
-        scope.say("W008", statement.amount.span, "a share cap of 100% holds nobody back", "such as: 30%")
+        scope.say("W008", statement.amount.span, "a share cap of 100% limits nobody", "such as: 30%")
     return None if found is None else float(found)

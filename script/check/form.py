@@ -1,4 +1,4 @@
-"""The form: moves between sections, and which sections they lead to."""
+"""The form: moves between sections, and the sections that they lead to."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ from itertools import pairwise
 
 from ..expression import ALWAYS, extent
 from ..piece import Boundary, Event, Expression, Length, Move, MoveTo
-from ..text.tree import Boundary as BoundaryClause
-from ..text.tree import Lasting, Mix, MoveModifier, MoveStatement, Name, Odds, OnCue, Through
-from .effects import known_part
+from ..text.tree import (
+    BoundaryClause,
+    Lasting,
+    MoveModifier,
+    MoveStatement,
+    Odds,
+    OnCue,
+    TermClause,
+    Through,
+)
 from .events import NEXT_BAR, boundary_of
 from .scope import Scope, needs_text
 from .units import condition, length, number
@@ -18,8 +25,9 @@ _END = Boundary("end")
 
 
 def move_of(scope: Scope, statement: MoveStatement) -> Move | None:
-    """The move that a statement describes, or null with a mistake noted."""
-    known = [_known_section(scope, name) for name in (statement.origin, statement.target) if name is not None]
+    """The move that a statement describes, or `None` with a mistake noted."""
+    named = (statement.origin, statement.target)
+    known = [scope.known("section", name) for name in named if name is not None]
     weight = 1.0
     at: Boundary | None = None
     when: Expression | None = None
@@ -31,7 +39,7 @@ def move_of(scope: Scope, statement: MoveStatement) -> Move | None:
     for modifier in statement.modifiers:
         word = _word(modifier)
         if word in seen:
-            scope.say("E038", modifier.span, f"`{word}` stands twice in this move", "keep one of them")
+            scope.say("E038", modifier.span, f"`{word}` appears twice in this move", "keep one of them")
             continue
         seen[word] = modifier
         match modifier:
@@ -40,24 +48,20 @@ def move_of(scope: Scope, statement: MoveStatement) -> Move | None:
             case BoundaryClause():
                 at = boundary_of(scope, modifier, "a move")
                 whole = whole and at is not None
-            case Mix():
+            case TermClause():
                 when = condition(scope, modifier.term, "when")
                 whole = whole and when is not None
             case Lasting():
                 over = length(scope, modifier.length, "over")
             case Through():
-                whole = known_part(scope, modifier.part) and whole
+                whole = scope.known("part", modifier.part) and whole
                 through = modifier.part.text
             case OnCue():
                 needs_text(scope, modifier.name, "on cue")
                 cue = modifier.name.text
     if cue is not None and at == _END:
-        scope.say(
-            "E039",
-            seen["at"].span,
-            "a move on a cue does not wait for the end",
-            "write `at next bar`, or `at next 4 bars`",
-        )
+        message = "a move on a cue does not wait for the end"
+        scope.say("E039", seen["at"].span, message, "write `at next bar`, or `at next 4 bars`")
         return None
     if not whole or not all(known):
         return None
@@ -95,18 +99,11 @@ def _weight(scope: Scope, odds: Odds) -> float:
     return float(found or 1)
 
 
-def _known_section(scope: Scope, name: Name) -> bool:
-    if name.text in scope.sections:
-        return True
-    scope.unknown("E032", "section", name, scope.sections)
-    return False
-
-
-def warn_of_unreachable(scope: Scope, moves: Sequence[Move], events: Sequence[Event]) -> None:
+def warn_of_unreachable_sections(scope: Scope, moves: Sequence[Move], events: Sequence[Event]) -> None:
     """Note the sections that nothing leads to.
 
-    From a section lead its moves and those of `any` and of events; unless one of these always happens at its
-    end, the next section in the text follows.
+    A section is left by its own moves, by those of `any` and by events; unless one of these always happens at
+    its end, the next section in the text follows.
     """
     names = list(scope.sections)
     followers = dict(pairwise(names))
@@ -134,12 +131,8 @@ def warn_of_unreachable(scope: Scope, moves: Sequence[Move], events: Sequence[Ev
             waiting.append(followers[name])
     for name, section in scope.sections.items():
         if name not in reached and section.name is not None:
-            scope.say(
-                "W002",
-                section.name.span,
-                f"nothing leads to section {name}",
-                f"add a move, such as: move {names[0]} -> {name} at end",
-            )
+            hint = f"add a move, such as: move {names[0]} -> {name} at end"
+            scope.say("W002", section.name.span, f"nothing leads to section {name}", hint)
 
 
 def always(scope: Scope, when: Expression | None) -> bool:

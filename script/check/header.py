@@ -1,4 +1,4 @@
-"""The head of a script: what the piece is called, what it is for, and what holds for all of it."""
+"""The header of a script: the name of the piece, its uses, and the settings of the whole piece."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ..piece import Answer, Dial, Key, Span
+from ...ground.pitch import NOTES
+from ...ground.uses import USES
+from ..piece import Answer, Dial, DialEffect, Key, Span
 from ..problems import did_you_mean
 from ..text.tree import (
     Broken,
     DialStatement,
     KeyName,
-    Keys,
-    Meter,
+    KeysStatement,
+    MeterStatement,
     Name,
-    PieceHead,
-    Remark,
+    NumberStatement,
+    PieceStatement,
     Script,
     SectionStatement,
-    Setting,
-    ShareCap,
-    Tempo,
+    ShareCapStatement,
+    TempoStatement,
+    TextStatement,
     WithdrawnStatement,
 )
-from ..words import MOST_SECTIONS, TONICS, UNITS, USES
+from ..words import MOST_SECTIONS, UNITS
 from .events import answers_of, share_of
 from .scope import Scope, needs_text
 from .units import ends, number
@@ -34,11 +36,11 @@ _NOTES = (1, 2, 4, 8, 16)
 
 
 @dataclass(slots=True)
-class Head:
-    """What stands in the head, with what holds where a statement is left out.
+class Header:
+    """The header's settings, with their defaults.
 
-    Without `tempo`, any from 60 to 180 bpm. Without `key`, none is named: the engine takes the one with most
-    candidates. `seed` null: it derives from the text. `beats`: in a bar; null where the meter has a mistake.
+    The default tempo is any from 60 to 180 bpm. Without `keys` the engine takes the key with most candidates.
+    A `seed` of `None` is derived from the text. `beats`: of a bar; `None` if the meter has a mistake.
     """
 
     name: str = ""
@@ -57,19 +59,19 @@ class Head:
     if_withdrawn: tuple[Answer, ...] = ("rest",)
 
 
-def head_of(scope: Scope, script: Script, use: str | None) -> Head:
-    """The head, its mistakes noted. `use`: the piece must be for it, if given."""
-    head = Head()
+def header_of(scope: Scope, script: Script, use: str | None) -> Header:
+    """The header, with its mistakes noted. If a `use` is given, the piece must be for it."""
+    header = Header()
     seen: dict[str, Span] = {}
     unseen = False
     for statement in script.statements:
         match statement:
-            case PieceHead():
+            case PieceStatement():
                 if _first(scope, seen, "piece", statement.span):
                     needs_text(scope, statement.name, "piece")
-                    head.name = statement.name.text
-                    head.uses = _uses(scope, statement, use)
-            case Tempo():
+                    header.name = statement.name.text
+                    header.uses = _uses(scope, statement, use)
+            case TempoStatement():
                 if _first(scope, seen, "tempo", statement.span):
                     tempo = ends(
                         scope,
@@ -80,40 +82,40 @@ def head_of(scope: Scope, script: Script, use: str | None) -> Head:
                         bounds=(LOWEST_BPM, HIGHEST_BPM),
                         shown=f"{LOWEST_BPM} to {HIGHEST_BPM} bpm",
                     )
-                    head.tempo_bpm = tempo or head.tempo_bpm
-            case Meter():
+                    header.tempo_bpm = tempo or header.tempo_bpm
+            case MeterStatement():
                 if _first(scope, seen, "meter", statement.span):
                     meter = _meter(scope, statement)
-                    head.meter = meter or head.meter
-                    head.beats = meter[0] if meter else None
-            case Keys():
+                    header.meter = meter or header.meter
+                    header.beats = meter[0] if meter else None
+            case KeysStatement():
                 if _first(scope, seen, "key", statement.span):
-                    head.keys = keys_of(scope, statement.keys)
-            case Setting():
+                    header.keys = keys_of(scope, statement.keys)
+            case NumberStatement():
                 if _first(scope, seen, statement.word, statement.span):
-                    _setting(scope, statement, head)
-            case Remark(word=word, text=text):
+                    _setting(scope, statement, header)
+            case TextStatement(word=word, text=text):
                 needs_text(scope, Name(text, statement.span), word)
                 if _first(scope, seen, word, statement.span):
-                    setattr(head, word, text)
-            case ShareCap():
+                    setattr(header, word, text)
+            case ShareCapStatement():
                 if _first(scope, seen, "share", statement.span):
-                    head.share_cap = share_of(scope, statement)
+                    header.share_cap = share_of(scope, statement)
             case WithdrawnStatement():
                 if _first(scope, seen, "if", statement.span):
-                    head.if_withdrawn = answers_of(scope, statement)
+                    header.if_withdrawn = answers_of(scope, statement)
             case Broken(word=word, span=span):
-                # Where a word was lost, or a line went on, any statement may be in it.
+                # If the first word is lost, or a line was continued, any statement may be hidden in it.
                 lost = word is None or span.end_line > span.line
                 unseen = unseen or lost
                 if word == "piece":
                     seen.setdefault(word, span)
                 if lost or word == "meter":
-                    head.beats = None
+                    header.beats = None
             case _:
                 pass
     _required(scope, script, piece="piece" in seen, unseen=unseen)
-    return head
+    return header
 
 
 def _first(scope: Scope, seen: dict[str, Span], word: str, span: Span) -> bool:
@@ -121,13 +123,13 @@ def _first(scope: Scope, seen: dict[str, Span], word: str, span: Span) -> bool:
         seen[word] = span
         return True
     scope.say(
-        "E024", span, f"`{word}` stands twice; the first is in line {seen[word].line}", "keep one of them"
+        "E024", span, f"`{word}` appears twice; the first is in line {seen[word].line}", "keep one of them"
     )
     return False
 
 
 def _required(scope: Scope, script: Script, *, piece: bool, unseen: bool) -> None:
-    """Note what a script needs and has not. `unseen`: it may be in a statement that cannot be read."""
+    """Note what is missing. `unseen`: it may be in a statement that cannot be read."""
     start = Span(1, 1, 1, 1)
     if not piece and not unseen:
         scope.say("E020", start, "this script has no piece", 'begin with: piece "Name" for stream')
@@ -136,10 +138,12 @@ def _required(scope: Scope, script: Script, *, piece: bool, unseen: bool) -> Non
         scope.say("E022", start, "this script has no section", "add one, such as: section walk 8 bars")
     if len(sections) > MOST_SECTIONS:
         place = sections[MOST_SECTIONS].span
-        scope.say("E017", place, f"there are {len(sections):,} sections; at most {MOST_SECTIONS:,} are taken")
+        scope.say(
+            "E017", place, f"there are {len(sections):,} sections; at most {MOST_SECTIONS:,} are allowed"
+        )
 
 
-def _uses(scope: Scope, statement: PieceHead, use: str | None) -> tuple[str, ...]:
+def _uses(scope: Scope, statement: PieceStatement, use: str | None) -> tuple[str, ...]:
     if not statement.uses:
         scope.say(
             "E021",
@@ -154,7 +158,7 @@ def _uses(scope: Scope, statement: PieceHead, use: str | None) -> tuple[str, ...
             hint = did_you_mean(name.text, USES) or f"uses are {', '.join(USES)}"
             scope.say("E025", name.span, f'unknown use "{name.text}"', hint)
         elif name.text in found:
-            scope.say("E023", name.span, f'use "{name.text}" is there already', "name each use once")
+            scope.say("E023", name.span, f'use "{name.text}" is named already', "name each use once")
         else:
             found.append(name.text)
     if use is not None and use not in found:
@@ -167,21 +171,17 @@ def _uses(scope: Scope, statement: PieceHead, use: str | None) -> tuple[str, ...
     return tuple(found)
 
 
-def _meter(scope: Scope, statement: Meter) -> tuple[int, int] | None:
+def _meter(scope: Scope, statement: MeterStatement) -> tuple[int, int] | None:
     beats = number(scope, statement.beats, "meter", plain=True, bounds=(1, 32), whole=True)
     note = number(scope, statement.note, "meter", plain=True, whole=True)
     if note is not None and note not in _NOTES:
-        scope.say(
-            "E028",
-            statement.note.span,
-            f"`meter` has no note value 1/{note}",
-            f"one of {', '.join(map(str, _NOTES))}",
-        )
+        message = f"`meter` has no note value 1/{note}"
+        scope.say("E028", statement.note.span, message, f"one of {', '.join(map(str, _NOTES))}")
         return None
     return None if beats is None or note is None else (int(beats), int(note))
 
 
-def _setting(scope: Scope, statement: Setting, head: Head) -> None:
+def _setting(scope: Scope, statement: NumberStatement, header: Header) -> None:
     match statement.word:
         case "seed":
             seed = number(
@@ -193,17 +193,17 @@ def _setting(scope: Scope, statement: Setting, head: Head) -> None:
                 shown="0 to 2^53 - 1",
                 whole=True,
             )
-            head.seed = None if seed is None else int(seed)
+            header.seed = None if seed is None else int(seed)
         case "loudness":
             loudness = number(
                 scope, statement.amount, "loudness", ("LUFS",), bounds=(-36, -6), shown="-36 to -6 LUFS"
             )
-            head.loudness_lufs = head.loudness_lufs if loudness is None else float(loudness)
+            header.loudness_lufs = header.loudness_lufs if loudness is None else float(loudness)
         case "ceiling":
             ceiling = number(
                 scope, statement.amount, "ceiling", ("dB", "dBTP"), bounds=(-20, 0), shown="-20 to 0 dBTP"
             )
-            head.ceiling_dbtp = head.ceiling_dbtp if ceiling is None else float(ceiling)
+            header.ceiling_dbtp = header.ceiling_dbtp if ceiling is None else float(ceiling)
 
 
 def keys_of(scope: Scope, names: Iterable[object]) -> tuple[Key, ...]:
@@ -215,29 +215,25 @@ def keys_of(scope: Scope, names: Iterable[object]) -> tuple[Key, ...]:
             continue
         assert isinstance(name, KeyName)
         if key in found:
-            scope.say("E038", name.span, f"{key.name} stands twice here", "keep one of them")
+            scope.say("E038", name.span, f"{key.name} appears twice here", "keep one of them")
         else:
             found.append(key)
     return tuple(found)
 
 
 def key_of(scope: Scope, name: KeyName) -> Key | None:
-    """The key that is named, or null with a mistake noted."""
-    tonic = TONICS.get(name.tonic.text)
+    """The key that is named, or `None` with a mistake noted."""
+    tonic = NOTES.get(name.tonic.text)
     if tonic is None:
-        hint = did_you_mean(name.tonic.text, TONICS) if len(name.tonic.text) < 3 else None
-        scope.say(
-            "E035",
-            name.tonic.span,
-            f'"{name.tonic.text}" is no note that a key can stand on',
-            hint or "such as: D minor, F# major, Bb minor",
-        )
+        hint = did_you_mean(name.tonic.text, NOTES) if len(name.tonic.text) < 3 else None
+        message = f'"{name.tonic.text}" is not a note'
+        scope.say("E035", name.tonic.span, message, hint or "such as: D minor, F# major, Bb minor")
         return None
     return Key(tonic, name.mode)
 
 
 def dial_of(scope: Scope, statement: DialStatement) -> Dial | None:
-    """The dial that a statement defines, or null with a mistake noted."""
+    """The dial that a statement defines, or `None` with a mistake noted."""
     name = statement.name.text
     place = f"dial {name}"
     unit = statement.range.hi.unit
@@ -247,7 +243,7 @@ def dial_of(scope: Scope, statement: DialStatement) -> Dial | None:
         return None
     lo, hi = found
     if lo == hi:
-        scope.say("E027", statement.range.span, f"`{place}` has nowhere to turn: both ends are the same")
+        scope.say("E027", statement.range.span, f"`{place}` cannot turn: both ends of its range are the same")
         return None
     given = statement.default
     if given.unit is None and unit is not None:
@@ -258,19 +254,17 @@ def dial_of(scope: Scope, statement: DialStatement) -> Dial | None:
     if not lo <= default <= hi:
         scope.say("E028", given.span, f"the default of `{place}` is outside its range")
         return None
-    match statement.effect.text:
-        case "now":
-            return Dial(name, float(lo), float(hi), float(default), "now", statement.span)
-        case "beat":
-            return Dial(name, float(lo), float(hi), float(default), "next beat", statement.span)
-        case "bar":
-            return Dial(name, float(lo), float(hi), float(default), "next bar", statement.span)
-        case "section":
-            return Dial(name, float(lo), float(hi), float(default), "next section", statement.span)
-    scope.say(
-        "E029",
-        statement.effect.span,
-        f"a dial does not take effect at the next {statement.effect.text}",
-        "write `now`, or `at next` beat, bar or section",
-    )
-    return None
+    effect = _EFFECTS.get(statement.effect.text)
+    if effect is None:
+        message = f"a dial does not take effect at the next {statement.effect.text}"
+        scope.say("E029", statement.effect.span, message, "write `now`, or `at next` beat, bar or section")
+        return None
+    return Dial(name, float(lo), float(hi), float(default), effect, statement.span)
+
+
+_EFFECTS: dict[str, DialEffect] = {
+    "now": "now",
+    "beat": "next beat",
+    "bar": "next bar",
+    "section": "next section",
+}

@@ -1,4 +1,4 @@
-"""What one bar may ask of the composer, so that no script makes the music late."""
+"""Limits on the work of one bar, so that no script makes the music late."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from ..piece import (
     FireSting,
     Hold,
     Line,
+    LineWindow,
     Move,
     Play,
     Pool,
@@ -26,7 +27,6 @@ from ..piece import (
     Solo,
     Step,
     Sting,
-    Window,
 )
 from ..problems import short
 from ..words import (
@@ -36,7 +36,7 @@ from ..words import (
     MOST_HITS,
     MOST_LINES,
     MOST_MOVES,
-    MOST_ONWARD,
+    MOST_MOVES_FROM,
     MOST_STEPS,
     MOST_WEIGHT_STEPS,
     MOST_WEIGHTS,
@@ -45,19 +45,19 @@ from .scope import Scope
 
 _STEPS = "a number or a dial is one step, and a `random` is eight"
 _SOLO = 12
-"""What a `solo` costs for each part that it may silence, in steps."""
-_PART_IT = "part it into several sections"
+"""The cost of a `solo`, in steps, for each part that it may silence."""
+_PART_IT = "split it into several sections"
 
 
 def refuse_large_sections(
     scope: Scope, sections: Iterable[Section], events: Iterable[Event], meter: tuple[int, int]
 ) -> None:
-    """Note the sections that have more in some bar than can be composed before it is heard."""
+    """Note the sections with a bar that takes too long to compose."""
     stings = _stings(events)
     for section in sections:
         name = f"section {short(section.name)}"
         if len(section.lines) > MOST_LINES:
-            message = f"{name} has {len(section.lines):,} lines; at most {MOST_LINES} are taken"
+            message = f"{name} has {len(section.lines):,} lines; at most {MOST_LINES} are allowed"
             scope.say("E047", section.span, message, _PART_IT)
             continue
         begin, bar = _most(_beginnings(section))
@@ -65,17 +65,17 @@ def refuse_large_sections(
         if begin > MOST_BEGINNINGS:
             what = "loops, patterns and stings" if stings else "loops and patterns"
             message = f"{begin:,} {what} may begin in bar {bar} of {name}"
-            hint = f"{_PART_IT}; a line that sets in within a bar counts for every part that it begins"
-            scope.say("E047", section.span, f"{message}; at most {MOST_BEGINNINGS} are taken", hint)
+            hint = f"{_PART_IT}; a line that starts within a bar counts for every part that it begins"
+            scope.say("E047", section.span, f"{message}; at most {MOST_BEGINNINGS} are allowed", hint)
         fall, bar = _most(_hits(section, meter))
         if fall > MOST_HITS:
-            message = f"{fall:,} hits may fall in bar {bar} of {name}; at most {MOST_HITS} are taken"
+            message = f"{fall:,} hits may fall in bar {bar} of {name}; at most {MOST_HITS} are allowed"
             scope.say("E047", section.span, message, "let fewer patterns play at a time")
         taken, bar = _most(_calculation(section, meter))
         if taken > MOST_STEPS:
             message = f"the lines of {name} take {taken:,} steps of calculation in bar {bar}"
             hint = f"{_STEPS}; those of a pattern count for each hit, and a `solo` for each part"
-            scope.say("E047", section.span, f"{message}; at most {MOST_STEPS:,} are taken", hint)
+            scope.say("E047", section.span, f"{message}; at most {MOST_STEPS:,} are allowed", hint)
 
 
 def refuse_many(
@@ -86,27 +86,27 @@ def refuse_many(
     events: Sequence[Event],
     stings: dict[str, Sting],
 ) -> None:
-    """Note where there are more of a kind than can be looked at in a bar."""
+    """Note the kinds of statement of which there are too many to evaluate in a bar."""
     for pool in pools:
         name = f"pool {short(pool.name)}"
         count = len(pool.weights)
         taken = sum(steps(weight.when) for weight in pool.weights if weight.when is not None)
         if count > MOST_WEIGHTS:
-            message = f"{name} has {count} weights; at most {MOST_WEIGHTS} are taken"
+            message = f"{name} has {count} weights; at most {MOST_WEIGHTS} are allowed"
             scope.say("E048", pool.span, message, "make two pools of it")
         elif taken > MOST_WEIGHT_STEPS:
             message = f"the weights of {name} take {taken} steps of calculation"
-            scope.say("E048", pool.span, f"{message}; at most {MOST_WEIGHT_STEPS} are taken", _STEPS)
+            scope.say("E048", pool.span, f"{message}; at most {MOST_WEIGHT_STEPS} are allowed", _STEPS)
     if len(buses) > MOST_BUSES:
-        message = f"there are {len(buses)} buses; at most {MOST_BUSES} are taken"
+        message = f"there are {len(buses)} buses; at most {MOST_BUSES} are allowed"
         scope.say("E048", buses[MOST_BUSES].span, message)
     if len(events) > MOST_EVENTS:
-        message = f"there are {len(events):,} events; at most {MOST_EVENTS} are taken"
+        message = f"there are {len(events):,} events; at most {MOST_EVENTS} are allowed"
         scope.say("E048", events[MOST_EVENTS].span, message)
     else:
         _calculated(scope, "the events take", [(event, _event_steps(event, stings)) for event in events])
     if len(moves) > MOST_MOVES:
-        message = f"there are {len(moves):,} moves; at most {MOST_MOVES:,} are taken"
+        message = f"there are {len(moves):,} moves; at most {MOST_MOVES:,} are allowed"
         scope.say("E048", moves[MOST_MOVES].span, message)
         return
     onward: dict[str | None, list[Move]] = {}
@@ -116,11 +116,11 @@ def refuse_many(
     for origin, own in chain([(None, [])], onward.items()):
         name = "any section" if origin is None else f"section {short(origin)}"
         leading = [*from_any, *own]
-        if len(leading) > MOST_ONWARD:
+        if len(leading) > MOST_MOVES_FROM:
             message = f"{len(leading):,} moves lead on from {name}"
             if own and from_any:
-                message += ", those of `any` among them"
-            scope.say("E048", leading[-1].span, f"{message}; at most {MOST_ONWARD} are taken")
+                message += ", including those of `any`"
+            scope.say("E048", leading[-1].span, f"{message}; at most {MOST_MOVES_FROM} are allowed")
             if origin is None:
                 return
         else:
@@ -130,15 +130,15 @@ def refuse_many(
 
 
 def _calculated(scope: Scope, what: str, taken: Sequence[tuple[Move | Event, int]]) -> None:
-    """Note the first of what calculates together beyond what is taken."""
+    """Note the last of `taken` if all together take too many steps."""
     total = sum(steps for _, steps in taken)
     if total > MOST_STEPS:
-        message = f"{what} {total:,} steps of calculation in a bar; at most {MOST_STEPS:,} are taken"
+        message = f"{what} {total:,} steps of calculation in a bar; at most {MOST_STEPS:,} are allowed"
         scope.say("E048", taken[-1][0].span, message, _STEPS)
 
 
 def hits_in_a_bar(pattern: Sequence[Step], steps_in_a_bar: int) -> int:
-    """How many steps of a pattern may sound in one bar, at most: it repeats over the bar lines."""
+    """The greatest number of hits of a pattern in one bar: it repeats across the bar lines."""
     if not pattern:
         return 0
     sounding = [step.chance > 0 for step in pattern]
@@ -156,11 +156,11 @@ def steps_in_a_bar(meter: tuple[int, int]) -> int:
 
 
 Changes = Counter[int]
-"""By bar of a section, from 0: how many more there are from it on."""
+"""For each bar of a section, from 0, the change of a count at its start."""
 
 
-def _bars(window: Window, section: Section) -> tuple[int, int]:
-    """The bars of a section, from 0 and the last exclusive, in which a line may be at work."""
+def _bars(window: LineWindow, section: Section) -> tuple[int, int]:
+    """The bars of a section, from 0 and the last exclusive, in which a line may be active."""
     longest = section.lengths[-1]
     first = window.at_bar - 1
     if window.for_bars is None:
@@ -174,7 +174,7 @@ def _over(changes: Changes, first: int, last: int, count: int = 1) -> None:
 
 
 def _beginnings(section: Section) -> Changes:
-    """Sounds that may begin: a brought part does at each bar line and wherever a line cuts its bar."""
+    """Sounds that may begin: a brought part does so at each bar line and wherever a line divides its bar."""
     changes: Changes = Counter()
     at_work: dict[str, list[tuple[int, int]]] = {}
     cuts: set[tuple[str | None, int, object]] = set()
@@ -195,7 +195,7 @@ def _beginnings(section: Section) -> Changes:
                 _over(changes, max(first, done), last)
                 done = last
     for part, bar, _ in cuts:
-        # A solo cuts the bars of all that sounds.
+        # A solo divides the bars of everything that sounds.
         _over(changes, bar, bar + 1, len(at_work) if part is None else part in at_work)
     return changes
 
@@ -209,7 +209,7 @@ def _hits(section: Section, meter: tuple[int, int]) -> Changes:
 
 
 def _most(changes: Changes) -> tuple[int, int]:
-    """The greatest count, and the first bar that has it, from 1."""
+    """The greatest count and the first bar with it, from 1."""
     count, most, at = 0, 0, 0
     for bar in sorted(changes):
         count += changes[bar]
@@ -248,7 +248,7 @@ def _mix_steps(gain: Expression, pan: Expression, effects: Effects) -> int:
 
 
 def _stings(events: Iterable[Event]) -> int:
-    """How many stings may be fired in one bar: those of time and conditions, and those of one gesture."""
+    """The greatest number of stings in one bar: those of time and conditions, and those of one gesture."""
     by_gesture: Counter[tuple[str, str | None]] = Counter()
     timed = 0
     for event in events:

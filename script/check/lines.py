@@ -1,4 +1,4 @@
-"""Sections: their lengths, and the lines that say what sounds in them."""
+"""Sections: their lengths and their lines."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..piece import (
     Hold,
     Length,
     Line,
+    LineWindow,
     Number,
     Play,
     Rest,
     Section,
     Solo,
     Vary,
-    Window,
 )
 from ..problems import counted
 from ..text.tree import (
@@ -31,15 +31,15 @@ from ..text.tree import (
     Flag,
     Lasting,
     LineStatement,
-    Mix,
     Name,
     Odds,
     Range,
     SectionStatement,
     SendClause,
+    TermClause,
 )
 from ..words import MOST_BARS
-from .effects import effects_of, known_part
+from .effects import effects_of
 from .events import chance_of, known_pool, one_in_of
 from .pattern import steps_of
 from .scope import Scope
@@ -74,7 +74,7 @@ _DRY = Effects()
 
 @dataclass(slots=True)
 class _Modifiers:
-    """What the modifiers of one line say."""
+    """The values that the modifiers of one line give, with their defaults."""
 
     at_bar: int = 1
     at_beat: Fraction = _ONE
@@ -92,14 +92,14 @@ class _Modifiers:
     time: Fraction = _ONE
     effects: Effects = _DRY
 
-    def window(self) -> Window:
-        return Window(self.at_bar, self.at_beat, self.for_bars, self.when, self.chance, self.one_in)
+    def window(self) -> LineWindow:
+        return LineWindow(self.at_bar, self.at_beat, self.for_bars, self.when, self.chance, self.one_in)
 
 
 def section_of(scope: Scope, statement: SectionStatement, beats: int | None) -> Section | None:
-    """The section that a statement describes, or null if its head has a mistake.
+    """The section that a statement describes, or `None` if its head has a mistake.
 
-    `beats`: in a bar; null if that is not known.
+    `beats`: of a bar; `None` if their number is not known.
     """
     lengths: tuple[int, ...] | None = None
     if statement.length is not None:
@@ -112,7 +112,7 @@ def section_of(scope: Scope, statement: SectionStatement, beats: int | None) -> 
             if made is not None:
                 lines.append(made)
         elif line.word is None:
-            # It may have headed a section of its own.
+            # It may have been the head of another section.
             within = None
     if statement.name is None or lengths is None:
         return None
@@ -120,7 +120,7 @@ def section_of(scope: Scope, statement: SectionStatement, beats: int | None) -> 
 
 
 def _lengths(scope: Scope, range_: Range, name: Name | None) -> tuple[int, ...] | None:
-    """What is drawn from: multiples of 4 bars in the range, of 2 if it begins below 4."""
+    """The lengths that a range allows: multiples of 4 bars, or of 2 if it begins below 4."""
     found = ends(
         scope,
         range_,
@@ -138,12 +138,8 @@ def _lengths(scope: Scope, range_: Range, name: Name | None) -> tuple[int, ...] 
     unit = 2 if lo < 4 else 4
     lengths = tuple(range(-(-lo // unit) * unit, hi + 1, unit))
     if not lengths:
-        scope.say(
-            "E042",
-            range_.span,
-            f"no length lies in {lo}..{hi} bars: a range is drawn in multiples of {unit} bars",
-            f"give one length, such as {lo} bars, or a wider range",
-        )
+        message = f"no length lies in {lo}..{hi} bars: a range is drawn in multiples of {unit} bars"
+        scope.say("E042", range_.span, message, f"give one length, such as {lo} bars, or a wider range")
         return None
     return lengths
 
@@ -151,7 +147,7 @@ def _lengths(scope: Scope, range_: Range, name: Name | None) -> tuple[int, ...] 
 def _line(
     scope: Scope, line: LineStatement, section: Name | None, lengths: Sequence[int] | None, beats: int | None
 ) -> Line | None:
-    """The line that a statement describes, or null if it names something unknown or is not sounded yet."""
+    """The line that a statement describes, or `None` if it names something unknown."""
     said = _modifiers(scope, line, section, lengths, beats)
     part, window = line.part.text, said.window()
     match line.word:
@@ -195,10 +191,10 @@ def _line(
         case "vary":
             assert line.every is not None
             every = bars(scope, line.every, "every")
-            if not known_part(scope, line.part) or every is None:
+            if not scope.known("part", line.part) or every is None:
                 return None
             return Vary(part, every, window, line.text, line.span)
-    if not known_part(scope, line.part):
+    if not scope.known("part", line.part):
         return None
     return _PLAIN[line.word](part, window, line.text, line.span)
 
@@ -222,7 +218,7 @@ def _modifiers(
             effects.append(modifier)
             continue
         if word in seen:
-            scope.say("E038", modifier.span, f"`{word}` stands twice in this line", "keep one of them")
+            scope.say("E038", modifier.span, f"`{word}` appears twice in this line", "keep one of them")
             continue
         seen.add(word)
         match modifier:
@@ -234,11 +230,11 @@ def _modifiers(
                 said.over = length(scope, modifier.length, "over")
             case Lasting():
                 said.out_over = length(scope, modifier.length, "out over")
-            case Mix(word="when"):
+            case TermClause(word="when"):
                 said.when = condition(scope, modifier.term, "when")
-            case Mix(word="gain"):
+            case TermClause(word="gain"):
                 said.gain = amount(scope, modifier.term, "gain", "dB", (-96, 24), plain=False) or said.gain
-            case Mix():
+            case TermClause():
                 said.pan = amount(scope, modifier.term, "pan", "", (-1, 1), plain=True) or said.pan
             case Odds(word="chance"):
                 said.chance = chance_of(scope, modifier)
@@ -259,7 +255,7 @@ def _modifiers(
 
 
 def _word(modifier: object) -> str:
-    """What a line may have once (effects: by kind)."""
+    """The word of which a line may have one (effects: their kind)."""
     match modifier:
         case At():
             return "at"
@@ -269,7 +265,7 @@ def _word(modifier: object) -> str:
             return "duck"
         case FilterClause():
             return "filter"
-        case Lasting() | Mix() | Odds() | Feel() | Flag():
+        case Lasting() | TermClause() | Odds() | Feel() | Flag():
             return modifier.word
     raise AssertionError(modifier)
 
@@ -299,12 +295,8 @@ def _warn_if_cut(
         place = next(m.span for m in line.modifiers if isinstance(m, Lasting) and m.word == "for")
         where = f"section {section.text}" if section else "its section"
         since = f" from bar {said.at_bar} on" if said.at_bar > 1 else ""
-        scope.say(
-            "W006",
-            place,
-            f"{where} ends before these {said.for_bars} bars{since} are over (it has at most {longest})",
-            "shorten it, or leave `for` out: a line lasts to its section's end",
-        )
+        message = f"{where} ends before these {said.for_bars} bars{since} are over (it has at most {longest})"
+        scope.say("W006", place, message, "shorten it, or leave `for` out: a line lasts to its section's end")
 
 
 def _at(

@@ -1,4 +1,4 @@
-"""Patterns: steps of a sixteenth, written out or spread evenly."""
+"""Patterns: steps of a sixteenth, written out or spread evenly over a number of steps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_EUCLID = 64
 
 
 def steps_of(scope: Scope, pattern: Name | Euclid | None) -> tuple[Step, ...]:
-    """The steps that a pattern says; none, with a mistake noted, if it has one."""
+    """The steps of a pattern; none, with the mistake noted, if it has one."""
     if isinstance(pattern, Euclid):
         return _spread(scope, pattern)
     return () if pattern is None else _written(scope, pattern)
@@ -40,12 +40,8 @@ def _spread(scope: Scope, pattern: Euclid) -> tuple[Step, ...]:
     if hits is None or steps is None:
         return ()
     if hits > steps:
-        scope.say(
-            "E036",
-            pattern.span,
-            f"{hits} hits do not go into {steps} steps",
-            f"such as: euclid {steps} in {hits}",
-        )
+        message = f"{hits} hits do not fit into {steps} steps"
+        scope.say("E036", pattern.span, message, f"such as: euclid {steps} in {hits}")
         return ()
     return tuple(Step(float(hit), False) for hit in euclid(int(hits), int(steps), rotate))
 
@@ -64,19 +60,12 @@ def _written(scope: Scope, pattern: Name) -> tuple[Step, ...]:
         else:
             column = pattern.span.column + 1 + index
             line = pattern.span.line
-            scope.say(
-                "E036",
-                Span(line, column, line, column + 1),
-                f"`{character}` is no step",
-                "steps are x (hit), X (accent), . (rest) and 1 to 9 (chance in tenths)",
-            )
+            hint = "steps are x (hit), X (accent), . (rest) and 1 to 9 (chance in tenths)"
+            scope.say("E036", Span(line, column, line, column + 1), f"`{character}` is not a step", hint)
             return ()
     if not steps:
         scope.say("E036", pattern.span, "this pattern has no steps", 'such as: "x... x.x."')
     elif len(steps) > _MOST_STEPS:
-        scope.say(
-            "E036",
-            pattern.span,
-            f"this pattern has {len(steps):,} steps; at most {_MOST_STEPS:,} are taken",
-        )
+        message = f"this pattern has {len(steps):,} steps; at most {_MOST_STEPS:,} are allowed"
+        scope.say("E036", pattern.span, message)
     return tuple(steps)

@@ -1,4 +1,4 @@
-"""Pools: queries over the vault, and what leaves one without a stem."""
+"""Pools: queries over the vault, and the reasons why one is empty."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from typing import Literal
 
+from ...ground.roles import ROLES, TONAL_ROLES, UNPITCHED_ROLES
 from ..catalogue import Catalogue
 from ..piece import Clause, Key, Pool, Span, Weight
+from ..problems import listed
 from ..text.tree import (
     Attribute,
-    MaxShift,
-    MaxStretch,
     Name,
-    NeverTwice,
+    PoolClause,
+    PoolLimit,
     PoolStatement,
     PreferFresh,
     Range,
     Weighted,
 )
-from ..words import ROLES, ROLES_BY_OTHER_NAMES, TONAL_ROLES
+from ..words import ROLES_BY_OTHER_NAMES
 from .header import HIGHEST_BPM, LOWEST_BPM, keys_of
 from .scope import Scope, needs_text
 from .units import bars, condition, ends, number
 
 _SHAPES = {"loops": ("loop", "sustained"), "hits": ("hit",)}
 _SINGLE = frozenset(("role", "holder", "set", "energy", "tempo"))
-"""Of what a stem has one."""
+"""Properties of which a stem has one value."""
 _OF_LOOPS = {
     "tempo": "they have none",
     "max stretch": "they are never stretched",
     "max shift": "they go to the nearest tone of the key",
 }
-"""What only loops can be asked for, and why."""
-_UNTUNED = frozenset(("beats", "tops"))
-"""Roles that are never shifted in pitch."""
+"""Clauses for loops alone, and the reason."""
 _USUAL_STRETCH = 0.12
 _USUAL_SHIFT_ST = 3
 
@@ -45,21 +45,12 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
     """The pool that a statement defines; a clause with a mistake, once noted, is left out."""
     clauses = [Clause("shape", _SHAPES[statement.shape])]
     key: Literal["fits", "any"] | tuple[Key, ...] | None = None
-    stretch: float | None = None
+    stretch = _USUAL_STRETCH
     never: int | None = None
     fresh = False
     shift = _USUAL_SHIFT_ST
     weights: list[tuple[Weight, Weighted]] = []
-    seen: set[str] = set()
-
-    def once(word: str, clause: Attribute | MaxStretch | MaxShift | NeverTwice | PreferFresh) -> None:
-        if word in seen:
-            hint = "join its values with `or`" if word in _SINGLE else "keep one of them"
-            scope.say("E038", clause.span, f"`{word}` stands twice in this pool", hint)
-        elif statement.shape == "hits" and word in _OF_LOOPS:
-            scope.say("E039", clause.span, f"`{word}` does not fit hits: {_OF_LOOPS[word]}")
-        seen.add(word)
-
+    once = partial(_once, scope, statement, set())
     for clause in statement.clauses:
         match clause:
             case Attribute(column="key"):
@@ -78,24 +69,23 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
                 values = _values(scope, clause, catalogue)
                 if values:
                     clauses.append(Clause(clause.column, values, clause.negated))
-            case NeverTwice(within=within):
+            case PoolLimit(word="never twice", amount=amount):
                 once("never twice", clause)
-                never = bars(scope, within, "never twice in")
-            case PreferFresh():
-                once("prefer fresh", clause)
-                fresh = True
-            case MaxStretch(amount=amount):
+                never = bars(scope, amount, "never twice in")
+            case PoolLimit(word="max stretch", amount=amount):
                 once("max stretch", clause)
-                found = number(
-                    scope, amount, "max stretch", ("",), bounds=(0, Fraction(1, 2)), shown="0% to 50%"
-                )
-                stretch = None if found is None else float(found)
-            case MaxShift(amount=amount):
+                most = Fraction(1, 2)
+                found = number(scope, amount, "max stretch", ("",), bounds=(0, most), shown="0% to 50%")
+                stretch = _USUAL_STRETCH if found is None else float(found)
+            case PoolLimit(amount=amount):
                 once("max shift", clause)
                 shifted = number(
                     scope, amount, "max shift", ("st",), bounds=(0, 12), shown="0 to 12 st", whole=True
                 )
                 shift = shift if shifted is None else int(shifted)
+            case PreferFresh():
+                once("prefer fresh", clause)
+                fresh = True
             case Weighted():
                 weight = _weight(scope, clause, catalogue)
                 if weight is not None:
@@ -104,7 +94,7 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
         name=statement.name.text,
         clauses=tuple(clauses),
         key="any",
-        max_stretch=_USUAL_STRETCH if stretch is None else stretch,
+        max_stretch=stretch,
         never_twice_bars=never,
         prefer_fresh=fresh,
         span=statement.span,
@@ -115,31 +105,46 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
         tonal = not pool.hits and (not pool.roles or bool(TONAL_ROLES & set(pool.roles)))
         key = "fits" if tonal else "any"
     pool = replace(pool, key=key)
-    tuned = not pool.roles or bool(set(pool.roles) - _UNTUNED)
-    for unheard in statement.clauses:
-        if isinstance(unheard, MaxShift) and not pool.hits and (pool.key != "fits" or not tuned):
-            hint = "say `key fits` as well" if tuned else None
-            scope.say("W008", unheard.span, "`max shift` changes nothing: stems are not shifted here", hint)
-    for weight, said in weights:
-        if weight.factor == 1:
-            scope.say("W008", said.span, "`weight 1` is what every stem has")
-        elif weight.clause in clauses:
-            scope.say(
-                "W008", said.span, "every stem of this pool has it: the weight lifts none above another"
-            )
+    _warn_of_no_effect(scope, statement, pool, weights)
     return pool
 
 
+def _once(scope: Scope, statement: PoolStatement, seen: set[str], word: str, clause: PoolClause) -> None:
+    """Note a clause that the pool has already, or that does not fit its hits; `seen` takes its `word`."""
+    if word in seen:
+        hint = "join its values with `or`" if word in _SINGLE else "keep one of them"
+        scope.say("E038", clause.span, f"`{word}` appears twice in this pool", hint)
+    elif statement.shape == "hits" and word in _OF_LOOPS:
+        scope.say("E039", clause.span, f"`{word}` does not fit hits: {_OF_LOOPS[word]}")
+    seen.add(word)
+
+
+def _warn_of_no_effect(
+    scope: Scope, statement: PoolStatement, pool: Pool, weights: Sequence[tuple[Weight, Weighted]]
+) -> None:
+    """Note a `max shift` and weights that change nothing."""
+    tuned = not pool.roles or bool(set(pool.roles) - UNPITCHED_ROLES)
+    for clause in statement.clauses:
+        shifts = isinstance(clause, PoolLimit) and clause.word == "max shift"
+        if shifts and not pool.hits and (pool.key != "fits" or not tuned):
+            hint = "say `key fits` as well" if tuned else None
+            scope.say("W008", clause.span, "`max shift` changes nothing: stems are not shifted here", hint)
+    for weight, said in weights:
+        if weight.factor == 1:
+            scope.say("W008", said.span, "`weight 1` is what every stem has")
+        elif weight.clause in pool.clauses:
+            message = "every stem of this pool has it: the weight prefers none to another"
+            scope.say("W008", said.span, message)
+
+
 def _weight(scope: Scope, clause: Weighted, catalogue: Catalogue | None) -> Weight | None:
-    """What a `weight` clause says, or null with a mistake noted."""
+    """The weight that a clause gives, or `None` with a mistake noted."""
     factor = number(
         scope, clause.factor, "weight", plain=True, bounds=(0, 1000), shown="more than 0, at most 1,000"
     )
     if factor == 0:
-        scope.say(
-            "E028", clause.factor.span, "`weight 0` is out of bounds: more than 0, at most 1,000",
-            "to leave stems out, write `not` before what they have",
-        )  # fmt: skip
+        hint = "to leave stems out, write `not` before what they have"
+        scope.say("E028", clause.factor.span, "`weight 0` is out of bounds: more than 0, at most 1,000", hint)
         return None
     attribute = clause.attribute
     if attribute.column == "key" and isinstance(attribute.values[0], Name):
@@ -185,7 +190,7 @@ def _values(
             continue
         told = found.casefold() if isinstance(found, str) else found
         if told in seen:
-            scope.say("E038", value.span, "this stands twice here", "keep one of them")
+            scope.say("E038", value.span, "this appears twice here", "keep one of them")
             continue
         seen.add(told)
         values.append(found)
@@ -218,7 +223,7 @@ def _range(scope: Scope, value: Range, column: str) -> tuple[float, float] | Non
 
 
 def warn_if_empty(scope: Scope, pool: Pool, name: Name, catalogue: Catalogue, uses: Sequence[str]) -> None:
-    """Note what leaves a pool without a stem that is cleared for each of `uses`, if anything does."""
+    """Note an empty pool, and one without a stem that is cleared for one of `uses`, with the reason."""
     what = _what(pool)
     count = catalogue.count(pool.clauses)
     if count == 0:
@@ -229,18 +234,17 @@ def warn_if_empty(scope: Scope, pool: Pool, name: Name, catalogue: Catalogue, us
         if not missing:
             return
         hint = "its lines rest there until a holder consents"
-        said = " or ".join(filter(None, (", ".join(missing[:-1]), missing[-1])))
         if count == 1:
-            reason = f"1 {what[:-1]} matches, it is not cleared for {said}"
+            reason = f"1 {what[:-1]} matches, but is not cleared for {listed(missing)}"
         else:
-            reason = f"{count} {what} match, none is cleared for {said}"
+            reason = f"{count} {what} match, none is cleared for {listed(missing)}"
     scope.say("W003", name.span, f"pool {pool.name} is empty: {reason}", hint)
 
 
 def warn_if_few_holders(
     scope: Scope, place: Span, cap: float, pools: Sequence[Pool], catalogue: Catalogue, uses: Sequence[str]
 ) -> None:
-    """Note a share cap that so few holders cannot keep to: half each is the least that two can have."""
+    """Note a share cap that the pools' holders are too few to keep: of two holders, one has at least half."""
     needed = math.ceil(1 / cap - 1e-9)
     for use in uses:
         found: set[str] = set()
@@ -253,7 +257,7 @@ def warn_if_few_holders(
             scope.say(
                 "W007",
                 place,
-                f"a share cap of {cap:.0%} takes {needed} holders, and the pools have {len(found)} for {use}",
+                f"a share cap of {cap:.0%} needs {needed} holders, but the pools have {len(found)} for {use}",
                 "the cap skips a holder only while another has a stem to offer",
             )
             return
@@ -265,7 +269,7 @@ def _what(pool: Pool) -> str:
 
 
 def _emptied_by(pool: Pool, catalogue: Catalogue, what: str) -> str:
-    """The first clause that leaves nothing, the shape and the roles taken as one."""
+    """The first clause that leaves no stem, with the shape and the roles counted as one clause."""
     first = [c for c in pool.clauses if c.column == "shape" or (c.column == "role" and not c.negated)]
     rest = [c for c in pool.clauses if c not in first]
     left = catalogue.count(first)

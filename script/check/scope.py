@@ -1,9 +1,9 @@
-"""What a script's names stand for while it is checked, and the mistakes found so far."""
+"""The names of a script while it is checked, and the mistakes found so far."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -20,16 +20,19 @@ from ..text.tree import (
     SectionStatement,
     StingStatement,
 )
-from ..words import MOST_PROBLEMS, UNITS
+from ..words import FORMS, MOST_PROBLEMS, UNITS
 
 _MOST_LISTED = 8
+_UNKNOWN = {"pool": "E030", "part": "E031", "section": "E032", "dial": "E033", "bus": "E044", "sting": "E045"}
+"""The code of an unknown name of each kind."""
+_EXAMPLES = {"bus": "bus room = reverb 2 s", "sting": FORMS["sting"]}
 _ALPHABETS = ("LATIN", "GREEK", "CYRILLIC")
-"""Those with letters that look like each other's."""
+"""Alphabets that share letters of the same look."""
 
 
 @dataclass
 class Scope:
-    """Names by kind. A null value: its statement could not be read, so the name is known and no more."""
+    """Names by kind, with their statements; `None` for a statement that could not be read."""
 
     pools: dict[str, PoolStatement | None] = field(default_factory=dict)
     dials: dict[str, DialStatement | None] = field(default_factory=dict)
@@ -38,13 +41,13 @@ class Scope:
     sections: dict[str, SectionStatement] = field(default_factory=dict)
     parts: set[str] = field(default_factory=set)
     guessed: set[str] = field(default_factory=set)
-    """Names that statements of no known kind may introduce."""
+    """Names that unreadable statements may introduce, whatever their kind."""
     unsure: set[str] = field(default_factory=set)
-    """Kinds of which some statement's name could not be read."""
+    """Kinds with a statement whose name could not be read."""
     dial_kinds: frozenset[str] = frozenset()
-    """The base units of the dials; all there are, if a dial could not be read."""
+    """The base units of the dials; all base units, if a dial could not be read."""
     used: set[tuple[str, str]] = field(default_factory=set)
-    """Kind and name of the dials, buses and stings that something uses."""
+    """Kind and name of all that something uses."""
     problems: list[Problem] = field(default_factory=list)
 
     def say(self, code: str, span: Span, message: str, hint: str | None = None) -> None:
@@ -59,8 +62,34 @@ class Scope:
             hint = _hint(kind, name.text, list(known))
         self.say(code, name.span, f'unknown {kind} "{short(name.text)}"', hint)
 
+    def known(self, kind: str, name: Name, *, uses: bool = True) -> bool:
+        """Whether the script has a `kind` of that name, which this may use; a mistake is noted if not."""
+        names = self._names[kind]
+        if name.text in names:
+            if uses:
+                self.used.add((kind, name.text))
+            return True
+        hint = None
+        if kind == "part" and name.text in self.pools:
+            hint = f'"{name.text}" is a pool; a part is the name after `bring` or `play`'
+        elif not names and kind in _EXAMPLES:
+            hint = f"there is no {kind} yet; make one, such as: {_EXAMPLES[kind]}"
+        self.unknown(_UNKNOWN[kind], kind, name, names, hint)
+        return False
+
+    @property
+    def _names(self) -> Mapping[str, Collection[str]]:
+        return {
+            "pool": self.pools,
+            "part": self.parts,
+            "section": self.sections,
+            "dial": self.dials,
+            "bus": self.buses,
+            "sting": self.stings,
+        }
+
     def dial_unit(self, name: str) -> str | None:
-        """The base unit of a dial, empty for a plain number; null if its statement could not be read."""
+        """The base unit of a dial, empty for a plain number; `None` if its statement could not be read."""
         dial = self.dials.get(name)
         if dial is None:
             return None
@@ -68,7 +97,7 @@ class Scope:
 
     @cached_property
     def dial_ranges(self) -> Mapping[str, tuple[float, float]]:
-        """From where to where each dial turns, in its base unit; not those that have a mistake there."""
+        """The ends of each dial's range in its base unit, without the dials whose range has a mistake."""
         found = {}
         for name, dial in self.dials.items():
             if dial is None:
@@ -80,7 +109,7 @@ class Scope:
 
 
 def needs_text(scope: Scope, name: Name, what: str) -> None:
-    """Note a name or text in which nothing stands. `what`: it names."""
+    """Note an empty name or text. `what`: the word before it."""
     if not name.text.strip():
         scope.say("E046", name.span, f"the name after `{what}` is empty", "write one between the quotes")
 
@@ -96,7 +125,7 @@ def _hint(kind: str, name: str, known: list[str]) -> str | None:
 
 
 def scope_of(script: Script) -> Scope:
-    """The names that a script introduces; those that it introduces twice are mistakes."""
+    """The names that a script introduces; a name that it introduces twice is noted."""
     scope = Scope()
     for statement in script.statements:
         match statement:
@@ -143,7 +172,7 @@ def _dial_kinds(scope: Scope) -> frozenset[str]:
 
 
 def _guess(scope: Scope, broken: Broken) -> None:
-    """Take what cannot be told for granted, so that one broken statement is one mistake."""
+    """Assume that a broken statement defines what it seems to, so that it is one mistake and not several."""
     scope.guessed.update(name.text for name in broken.names)
     match broken:
         case Broken("pool", Name(text=name)):
@@ -163,7 +192,7 @@ def _guess(scope: Scope, broken: Broken) -> None:
 
 
 def _doubt_letters(scope: Scope, name: Name) -> None:
-    """Note a name with letters of several alphabets: some of them may only look like those that are meant."""
+    """Note a name with letters of several alphabets, some of which may only look like the intended ones."""
     if name.text.isascii():
         return
     of = {letter: unicodedata.name(letter, "").split(" ")[0] for letter in name.text if letter.isalpha()}
@@ -171,7 +200,7 @@ def _doubt_letters(scope: Scope, name: Name) -> None:
     if len(found) > 1:
         odd = next(letter for letter, alphabet in of.items() if alphabet in found[1:])
         message = f'"{short(name.text)}" mixes {" and ".join(each.capitalize() for each in found)} letters'
-        hint = f"type it anew, if the {of[odd].capitalize()} {odd} is not meant"
+        hint = f"retype it, unless the {of[odd].capitalize()} {odd} is intended"
         scope.say("W012", name.span, message, hint)
 
 
@@ -179,5 +208,5 @@ def _new(scope: Scope, kind: str, name: Name, known: Iterable[str]) -> bool:
     if name.text not in known:
         _doubt_letters(scope, name)
         return True
-    scope.say("E023", name.span, f'{kind} "{short(name.text)}" is there already', "give each its own name")
+    scope.say("E023", name.span, f'there is already a {kind} "{short(name.text)}"', "give each its own name")
     return False

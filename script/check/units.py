@@ -1,4 +1,4 @@
-"""Numbers with units in their places: what each place takes, in its base unit."""
+"""Numbers with units: each place takes certain units, and gets its value in the base unit."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Literal, cast
 
 from ..expression import ALWAYS, NEVER, extent
 from ..piece import Binary, DialValue, Expression, Length, Number, RandomValue, Unary
+from ..problems import listed
 from ..text.tree import BinaryTerm, Name, Quantity, RandomRange, Range, Term, UnaryTerm
 from ..words import MOST_BARS, UNITS
 from .scope import Scope
@@ -17,7 +18,7 @@ _LONGEST_SECONDS = 3600
 _LARGEST = Fraction(10**9)
 _EVERY_KIND = frozenset(kind for kind, _ in UNITS.values())
 _ANY_UNIT = "?"
-"""Of what holds a dial whose statement could not be read."""
+"""The unit of a term with a dial whose statement could not be read."""
 _SAMPLES = {"dB": "6 dB", "Hz": "5 kHz", "s": "2 s", "beats": "0.5 beats"}
 
 
@@ -33,11 +34,11 @@ def number(
     whole: bool = False,
     computed: bool = False,
 ) -> Fraction | None:
-    """The value of `quantity` in its base unit, or null with a mistake noted.
+    """The value of `quantity` in its base unit, or `None` with a mistake noted.
 
-    `kinds`: the base units that fit (empty text: %). `plain`: it may stand without a unit. `bounds`: both
-    ends included, in the base unit; `shown` is how to write them. `whole`: no fraction. `computed`: it
-    stands in an expression.
+    `kinds`: the base units that fit (empty text: %). `plain`: it may be without a unit. `bounds`: both ends
+    included, in the base unit; `shown`: their text. `whole`: it must be a whole number. `computed`: it is
+    part of an expression.
     """
     if quantity.unit is None:
         if not plain:
@@ -47,7 +48,7 @@ def number(
     else:
         kind, factor = UNITS[quantity.unit]
         if kind not in kinds:
-            # `lowpass 8 bars`: where a factor may be plain, what is wrong is still the unit.
+            # `lowpass 8 bars`: even where a factor may be plain, the mistake is the unit.
             takes = _units(kinds, plain=plain and not computed)
             scope.say("E029", quantity.span, f"`{place}` takes {takes}, not {quantity.unit}")
             return None
@@ -74,7 +75,7 @@ def ends(
     shown: str | None = None,
     whole: bool = False,
 ) -> tuple[Fraction, Fraction] | None:
-    """Both ends of a range in the base unit, or null with a mistake noted."""
+    """Both ends of a range in the base unit, or `None` with a mistake noted."""
     lo = number(scope, range_.lo, place, kinds, plain=plain, bounds=bounds, shown=shown, whole=whole)
     if lo is None:
         return None
@@ -84,12 +85,8 @@ def ends(
     if lo > hi:
         unit = range_.hi.unit
         turned = f"{_plain(range_.hi.value)}..{written(range_.lo)}" if unit == range_.lo.unit else None
-        scope.say(
-            "E027",
-            range_.span,
-            f"the range of `{place}` is reversed: its lower end comes first",
-            f"write {turned}" if turned else None,
-        )
+        message = f"the range of `{place}` is reversed: its lower end comes first"
+        scope.say("E027", range_.span, message, f"write {turned}" if turned else None)
         return None
     return lo, hi
 
@@ -124,21 +121,21 @@ def bars(scope: Scope, quantity: Quantity, place: str) -> int | None:
 
 
 def condition(scope: Scope, term: Term, place: str) -> Expression | None:
-    """The condition that `term` is, or null with a mistake noted; a doubt, if it never or always holds."""
+    """`term` as a condition, or `None` with a mistake noted; a doubt is noted if it never or always holds."""
     kinds = scope.dial_kinds | {""}
     compiled = _compiled(scope, term, place, kinds, wants_condition=True, structural=True)
     if compiled is None or unit_of(scope, term) is None:
         return None
     may_be = extent(compiled, scope.dial_ranges)
     if may_be == NEVER:
-        scope.say("W010", term.span, "this condition never holds", _turning(scope, term))
+        scope.say("W010", term.span, "this condition never holds", _range_of_first_dial(scope, term))
     elif may_be == ALWAYS:
-        scope.say("W008", term.span, "this condition always holds", _turning(scope, term))
+        scope.say("W008", term.span, "this condition always holds", _range_of_first_dial(scope, term))
     return compiled
 
 
-def _turning(scope: Scope, term: Term) -> str | None:
-    """How far the dial turns that comes first in a condition; null if none is in it."""
+def _range_of_first_dial(scope: Scope, term: Term) -> str | None:
+    """The range of the first dial in a condition, in words; `None` if it has no dial."""
     waiting = [term]
     while waiting:
         match waiting.pop():
@@ -158,9 +155,9 @@ def _turning(scope: Scope, term: Term) -> str | None:
 def amount(
     scope: Scope, term: Term, place: str, kind: str, bounds: tuple[float, float], *, plain: bool
 ) -> Expression | None:
-    """The number that `term` is, in the unit `kind`. It must be able to fall within `bounds`.
+    """`term` as a number in the unit `kind`, or `None` with a mistake noted.
 
-    `plain`: it may be without a unit.
+    Some of its values must lie within `bounds`. `plain`: it may be without a unit.
     """
     expression = _compiled(scope, term, place, {kind}, wants_condition=False, structural=False)
     if expression is None:
@@ -177,12 +174,8 @@ def amount(
         scope.say("E029", term.span, f"`{place}` takes {_units((kind,), plain=plain)}, not {unit}")
         return None
     if not unit and not plain and (lo, hi) != (0, 0):
-        scope.say(
-            "E029",
-            term.span,
-            f"`{place}` takes {_units((kind,))}, and this has no unit",
-            f"multiply it, such as by {_SAMPLES[kind]}",
-        )
+        message = f"`{place}` takes {_units((kind,))}, and this has no unit"
+        scope.say("E029", term.span, message, f"multiply it, such as by {_SAMPLES[kind]}")
         return None
     if hi < bounds[0] or lo > bounds[1]:
         limits = f"{bounds[0]:,g} to {bounds[1]:,g}{' ' + kind if kind else ''}"
@@ -192,7 +185,7 @@ def amount(
 
 
 def unit_of(scope: Scope, term: Term) -> str | None:
-    """The base unit of a term, empty without one and for a condition; null with a mistake noted."""
+    """The base unit of a term, empty without one and for a condition; `None` with a mistake noted."""
     match term:
         case Quantity(unit=unit) | RandomRange(range=Range(hi=Quantity(unit=unit))):
             return UNITS[unit][0] if unit else ""
@@ -213,7 +206,7 @@ def unit_of(scope: Scope, term: Term) -> str | None:
         case "/":
             fits, unit = right in ("", left), "" if left == right else left
         case _:
-            # Nothing is the same in every unit.
+            # Zero is the same in every unit.
             fits, unit = left == right or _is_zero(term.left) or _is_zero(term.right), left or right
     if not fits:
         first, second = (_units((each,), named=True) for each in (left, right))
@@ -228,7 +221,7 @@ def _is_zero(term: Term) -> bool:
 
 
 def _bare(term: Term) -> Quantity | None:
-    """The number that a whole term is, if it has no unit."""
+    """The number without a unit that is the whole term, if it is one."""
     while isinstance(term, UnaryTerm):
         term = term.operand
     return term if isinstance(term, Quantity) and term.unit is None else None
@@ -243,17 +236,13 @@ def _compiled(
     if gives_condition != wants_condition:
         if wants_condition:
             dial = term.text if isinstance(term, Name) else "energy"
-            scope.say(
-                "E041",
-                term.span,
-                "a condition is needed here, and this is a number",
-                f"such as: {dial} > 0.5",
-            )
+            message = "a condition is needed here, and this is a number"
+            scope.say("E041", term.span, message, f"such as: {dial} > 0.5")
         else:
             scope.say("E041", term.span, "a number is needed here, and this is a condition")
         return None
     inner = operator in ("and", "or", "not")
-    # What is divided may have any unit: `unit_of` says whether it suits what divides it.
+    # A dividend may have any unit: `unit_of` decides whether it suits the divisor.
     within = _EVERY_KIND if operator == "/" else kinds
 
     def part(node: Term) -> Expression | None:
@@ -284,29 +273,23 @@ def _divides(scope: Scope, term: BinaryTerm, by: Expression) -> None:
     if least == greatest == 0:
         scope.say("E049", term.span, "this divides by 0")
     elif least <= 0 <= greatest:
-        message = "this divides by what may be 0, and is 0 then"
-        scope.say("W011", term.span, message, "keep what divides above 0, such as: 1 / (1 + energy)")
+        message = "this divides by a value that may be 0; the result is 0 then"
+        scope.say("W011", term.span, message, "keep the divisor above 0, such as: 1 / (1 + energy)")
 
 
 def _dial(scope: Scope, name: Name, *, structural: bool) -> Expression | None:
-    if name.text not in scope.dials:
-        scope.unknown("E033", "dial", name, scope.dials)
+    if not scope.known("dial", name):
         return None
-    scope.used.add(("dial", name.text))
     dial = scope.dials[name.text]
     if structural and dial is not None and dial.effect.text == "now":
-        scope.say(
-            "E040",
-            name.span,
-            f'dial "{name.text}" takes effect now: it can drive the mix, but no condition',
-            "let it take effect `at next bar`, or use another dial",
-        )
+        message = f'dial "{name.text}" takes effect now: it can drive the mix, but no condition'
+        scope.say("E040", name.span, message, "let it take effect `at next bar`, or use another dial")
         return None
     return DialValue(name.text)
 
 
 def _signed(term: Term) -> str:
-    """A number as one writes it, with the signs before it."""
+    """A number as in the script, with its signs."""
     signs = ""
     while isinstance(term, UnaryTerm):
         signs, term = signs + term.operator, term.operand
@@ -315,7 +298,7 @@ def _signed(term: Term) -> str:
 
 
 def written(quantity: Quantity) -> str:
-    """A quantity as one writes it."""
+    """A quantity as in a script."""
     unit = quantity.unit or ""
     return _plain(quantity.value) + (unit if unit in ("%", "") else f" {unit}")
 
@@ -325,10 +308,10 @@ def _plain(value: Fraction) -> str:
 
 
 def _units(kinds: Collection[str], *, plain: bool = False, named: bool = False) -> str:
-    """Units as one says them; `plain`: or a number without one. `named`: that number rather than %."""
+    """Units in words; with `plain` also a number without one, which `named` says in place of %."""
     words = [kind or ("a number without a unit" if named else "%") for kind in sorted(kinds)]
     if not words:
         return "a number without a unit"
     if plain:
         words.append("a number without a unit")
-    return " or ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+    return listed(words)

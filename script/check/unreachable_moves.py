@@ -1,4 +1,4 @@
-"""Moves that are never taken, because another always comes before them."""
+"""Moves that are never taken because another always comes first."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _LAST: Rank = (False, False, False)
 
 
 @dataclass(frozen=True, slots=True)
-class _Ways:
-    """How a section is left whatever the dials are, if nothing comes before.
+class _Exits:
+    """The unconditional moves out of a section.
 
-    `bars`: after how many its first unconditional move on a grid leads on; infinite without one.
-    `then`: the highest rank of those there, and `at_end` of those at its end.
+    `bars`: the bar after which the first on a grid is taken; infinite without one. `then`: the highest rank
+    among those of that bar; `at_end`: the highest among those at the section's end.
     """
 
     section: Section
@@ -30,7 +30,7 @@ class _Ways:
     at_end: Rank
 
     def may_take(self, move: Move) -> bool:
-        """Whether some state of the dials, the cues and the draws lets the move be taken from here."""
+        """Whether the move can be taken from here for some values of the dials, cues and draws."""
         shortest, longest = self.section.lengths[0], self.section.lengths[-1]
         if move.cue is None and shortest <= self.bars and rank(move) >= self.at_end:
             return True
@@ -45,29 +45,29 @@ class _Ways:
 
 
 def rank(move: Move) -> Rank:
-    """What comes first: a named origin, then a cue, then a condition."""
+    """The precedence of a move: a named origin counts most, then a cue, then a condition."""
     return move.origin is not None, move.cue is not None, move.when is not None
 
 
 def _grid(move: Move) -> int:
-    """After how many bars of its section a move may happen first, if it does not wait for the end."""
+    """The bars of its section before a move that does not wait for the end can happen."""
     return move.at.every if move.at.at == "bars" else 1
 
 
-def warn_of_lost(scope: Scope, piece: Piece) -> None:
-    """Note the moves that are never taken, and those whose `over` has nothing to ring on."""
+def warn_of_unreachable_moves(scope: Scope, piece: Piece) -> None:
+    """Note the moves that are never taken, and those whose `over` has no loop to ring on."""
     sure = [move for move in piece.moves if move.cue is None and always(scope, move.when)]
     from_any = [move for move in sure if move.origin is None]
     own: dict[str, list[Move]] = {}
     for move in sure:
         if move.origin is not None:
             own.setdefault(move.origin, []).append(move)
-    ways = {s.name: _ways(s, [*from_any, *own.get(s.name, ())]) for s in piece.sections}
+    ways = {s.name: _exits(s, [*from_any, *own.get(s.name, ())]) for s in piece.sections}
     rings = {s.name for s in piece.sections if any(isinstance(line, Bring | Hold) for line in s.lines)}
     for move in piece.moves:
         origins = list(ways) if move.origin is None else [move.origin]
         never = move.when is not None and extent(move.when, scope.dial_ranges) == NEVER
-        # That a condition never holds has been said where it stands.
+        # A condition that never holds has been noted at its own place.
         if not never and not any(ways[origin].may_take(move) for origin in origins):
             scope.say("W010", move.span, *_why(move, ways[origins[0]]))
         elif move.over is not None and not rings.intersection(origins):
@@ -76,20 +76,20 @@ def warn_of_lost(scope: Scope, piece: Piece) -> None:
                 if move.origin is None
                 else f"section {short(move.origin)} brings none"
             )
-            scope.say("W008", move.span, f"`over` lets loops ring on, and {which}")
+            scope.say("W008", move.span, f"`over` lets loops ring on, but {which}")
 
 
-def _ways(section: Section, sure: Iterable[Move]) -> _Ways:
+def _exits(section: Section, sure: Iterable[Move]) -> _Exits:
     moves = list(sure)
     grids = {id(move): _grid(move) for move in moves if move.at.at != "end"}
     bars = min(grids.values(), default=inf)
     if bars > section.lengths[-1]:
         bars = inf
     then = [rank(move) for move in moves if bars != inf and bars % grids.get(id(move), inf) == 0]
-    return _Ways(section, bars, max(then, default=_LAST), max(map(rank, moves), default=_LAST))
+    return _Exits(section, bars, max(then, default=_LAST), max(map(rank, moves), default=_LAST))
 
 
-def _why(move: Move, ways: _Ways) -> tuple[str, str | None]:
+def _why(move: Move, ways: _Exits) -> tuple[str, str | None]:
     name, longest = short(ways.section.name), ways.section.lengths[-1]
     if move.origin is not None and move.at.at == "bars" and move.at.every > longest:
         return f"this move is never taken: section {name} has at most {counted(longest, 'bar')}", None
@@ -100,5 +100,5 @@ def _why(move: Move, ways: _Ways) -> tuple[str, str | None]:
         )
     return (
         "this move is never taken: another always comes before it",
-        "a named origin comes before `any`, then a cue before a condition, and that before none",
+        "a move from a named section comes first, then one on a cue, then one with a condition",
     )

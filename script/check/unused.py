@@ -1,7 +1,6 @@
-"""Words in vain: what a right script says that nothing uses, that changes nothing, or that never happens.
+"""Doubts about a correct script: names that nothing uses, words that change nothing, and what never happens.
 
-All of it is doubt, and told only of scripts without a mistake: what a broken statement would have used is
-not known.
+They are noted only in scripts without a mistake, since nobody knows what a broken statement would have used.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ from fractions import Fraction
 from math import ceil
 
 from ..expression import draws
-from ..piece import Bring, Hold, HoldPart, Piece, Play, Section, Solo, Span, Vary, Window
+from ..piece import Bring, Hold, HoldPart, LineWindow, Piece, Play, Section, Solo, Span, Vary
 from ..problems import short
 from ..text.tree import FilterClause, Lasting, LineStatement, Quantity
 from ..words import UNITS
 from .form import always
 from .limits import steps_in_a_bar
 from .scope import Scope
-from .unreachable_moves import warn_of_lost
+from .unreachable_moves import warn_of_unreachable_moves
 
 _UNUSED = {
     "dial": ("nothing depends on dial", "let a line or a move depend on it, or leave it out"),
@@ -28,7 +27,7 @@ _UNUSED = {
 }
 
 
-def warn_of_vain(scope: Scope, piece: Piece) -> None:
+def warn_of_unused(scope: Scope, piece: Piece) -> None:
     """Note the doubts about a piece whose script has no mistake."""
     _unused(scope)
     brought = {line.part for section in piece.sections for line in section.lines if isinstance(line, Bring)}
@@ -49,12 +48,12 @@ def warn_of_vain(scope: Scope, piece: Piece) -> None:
         part = event.action.part if isinstance(event.action, HoldPart) else None
         if part is not None and part not in brought:
             _holds_nothing(scope, part, event.span)
-    warn_of_lost(scope, piece)
+    warn_of_unreachable_moves(scope, piece)
 
 
 @dataclass(frozen=True, slots=True)
 class _Whole:
-    """What a section's lines are judged by. `fills`: parts that wait for a move to go through them."""
+    """What the lines of a section depend on. `fills`: the parts that moves go through."""
 
     meter: tuple[int, int]
     brought: Collection[str]
@@ -78,7 +77,7 @@ def _section(scope: Scope, whole: _Whole, section: Section) -> None:
     for line in section.lines:
         before = first.setdefault(line.text, line.span.line)
         if before != line.span.line and not isinstance(line, Bring | Play) and not _by_chance(line.window):
-            scope.say("W008", line.span, f"line {before} says this already", "keep one of them")
+            scope.say("W008", line.span, f"line {before} already says this", "keep one of them")
             continue
         match line:
             case Vary() if line.part not in begun:
@@ -86,7 +85,7 @@ def _section(scope: Scope, whole: _Whole, section: Section) -> None:
             case Vary():
                 _vary(scope, line, section)
             case Solo() if line.part not in here:
-                message = f"all rests, and nothing is heard alone: {short(line.part)} {absent}"
+                message = f"everything rests: {short(line.part)}, which is to sound alone, {absent}"
                 scope.say("W010", line.span, message)
             case Hold() if line.part not in whole.brought:
                 _holds_nothing(scope, line.part, line.span)
@@ -105,14 +104,14 @@ def _section(scope: Scope, whole: _Whole, section: Section) -> None:
     _covered(scope, [x for x in section.lines if isinstance(x, Bring) and x.part not in whole.fills])
 
 
-def _by_chance(window: Window) -> bool:
-    """Whether two lines of the same text need not do the same."""
+def _by_chance(window: LineWindow) -> bool:
+    """Whether two lines of the same text may do different things."""
     drawn = window.when is not None and draws(window.when)
     return drawn or window.chance is not None or window.one_in is not None
 
 
 def _holds_nothing(scope: Scope, part: str, place: Span) -> None:
-    scope.say("W008", place, f"`hold` keeps loops, and nothing brings {short(part)}: it is played")
+    scope.say("W008", place, f"`hold` keeps loops, but {short(part)} is played and nothing brings it")
 
 
 def _vary(scope: Scope, line: Vary, section: Section) -> None:
@@ -120,15 +119,9 @@ def _vary(scope: Scope, line: Vary, section: Section) -> None:
     last = longest if line.window.for_bars is None else min(longest, first + line.window.for_bars)
     after = max(first, 1)
     if -(-after // line.every_bars) * line.every_bars >= last:
-        message = (
-            f"{short(line.part)} is never varied: {line.every_bars} bars are never over while this is at work"
-        )
-        scope.say(
-            "W010",
-            line.span,
-            message,
-            "bars are counted from the section's start, and nothing changes at its end",
-        )
+        multiple = f"no multiple of {line.every_bars} bars falls while this is active"
+        hint = "bars are counted from the section's start, and nothing changes at its end"
+        scope.say("W010", line.span, f"{short(line.part)} is never varied: {multiple}", hint)
 
 
 def _fades(scope: Scope, line: Bring, section: Section, whole: _Whole) -> None:
@@ -151,15 +144,15 @@ def _fades(scope: Scope, line: Bring, section: Section, whole: _Whole) -> None:
             scope.say("W006", modifier.span, message)
 
 
-def _beats(window: Window, section: Section, beats: int) -> tuple[Fraction, Fraction]:
-    """From where to where a line is at work in the longest draw of its section, in beats."""
+def _beats(window: LineWindow, section: Section, beats: int) -> tuple[Fraction, Fraction]:
+    """The first and last beat at which a line is active, if its section is drawn longest."""
     start = (window.at_bar - 1) * beats + window.at_beat - 1
     end = Fraction(section.lengths[-1] * beats)
     return start, end if window.for_bars is None else min(end, start + window.for_bars * beats)
 
 
 def _pattern(scope: Scope, line: Play, section: Section, whole: _Whole) -> None:
-    """Note patterns of which nothing, or not all, is ever heard, and swing that moves no hit."""
+    """Note patterns that are never heard, or never to their end."""
     statement = whole.statements[line.span]
     assert statement.pattern is not None
     place, count = statement.pattern.span, len(line.steps)
@@ -167,14 +160,14 @@ def _pattern(scope: Scope, line: Play, section: Section, whole: _Whole) -> None:
     start, end = (ceil(beat * per_beat) for beat in _beats(line.window, section, whole.meter[0]))
     longest = section.lengths[-1] * steps_in_a_bar(whole.meter)
     if not any(line.steps[step % count].chance for step in range(start, min(end, start + count))):
-        scope.say("W010", place, "no hit of this pattern falls where its line is at work")
+        scope.say("W010", place, "no hit of this pattern falls while its line is active")
     elif any(step.chance for step in line.steps[longest:]):
         message = f"section {short(section.name)} ends before this pattern is over"
         scope.say("W006", place, f"{message} (it has at most {longest} sixteenths)")
 
 
 def _covered(scope: Scope, lines: Sequence[Bring]) -> None:
-    """Note the brings that are never heard: of the lines of a part that are at work the last one sounds."""
+    """Note the brings that are never heard: of the active lines of a part only the last one sounds."""
     later: dict[str, list[tuple[tuple[int, Fraction], tuple[float, Fraction], int]]] = {}
     for line in reversed(lines):
         window = line.window

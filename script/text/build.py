@@ -1,4 +1,4 @@
-"""Tree nodes from what the parser reduces: one method a grammar rule, named as the rule is."""
+"""Builds tree nodes for the parser: one method for each grammar rule, of the same name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .tree import (
     At,
     Attribute,
     BinaryTerm,
-    Boundary,
+    BoundaryClause,
     BusEffect,
     BusStatement,
     DialStatement,
@@ -25,32 +25,30 @@ from .tree import (
     FilterClause,
     Flag,
     KeyName,
-    Keys,
+    KeysStatement,
     Lasting,
     LineStatement,
-    MaxShift,
-    MaxStretch,
-    Meter,
-    Mix,
+    MeterStatement,
     MoveStatement,
     Name,
-    NeverTwice,
+    NumberStatement,
     Odds,
     OnCue,
-    PieceHead,
+    PieceStatement,
+    PoolLimit,
     PoolStatement,
     PreferFresh,
     Quantity,
     RandomRange,
     Range,
-    Remark,
     Script,
     SectionStatement,
     SendClause,
-    Setting,
-    ShareCap,
+    ShareCapStatement,
     StingStatement,
-    Tempo,
+    TempoStatement,
+    TermClause,
+    TextStatement,
     Through,
     TriggerClause,
     UnaryTerm,
@@ -59,7 +57,7 @@ from .tree import (
 )
 
 Parts = list[Any]
-"""What a rule was made of, in order: tokens (keywords too) and the nodes of the rules within."""
+"""The parts of a rule in order: tokens (keywords too) and the nodes of the rules within."""
 
 
 def _span(parts: Sequence[Any]) -> Span:
@@ -80,7 +78,7 @@ def _nodes(parts: Parts) -> list[Any]:
 
 
 class Build:
-    """The callbacks of the parser. They never refuse: whether what is said makes sense is for the check."""
+    """The callbacks of the parser. They never refuse: the check decides whether a statement makes sense."""
 
     # Names and numbers
 
@@ -131,36 +129,36 @@ class Build:
     def binary(self, p: Parts) -> BinaryTerm:
         return BinaryTerm(p[1].text, p[0], p[2], _span(p))
 
-    # Head
+    # Header
 
     def use_list(self, p: Parts) -> Parts:
         return _nodes(p)
 
-    def piece(self, p: Parts) -> PieceHead:
-        return PieceHead(p[1], tuple(p[3]) if len(p) > 3 else (), _span(p))
+    def piece(self, p: Parts) -> PieceStatement:
+        return PieceStatement(p[1], tuple(p[3]) if len(p) > 3 else (), _span(p))
 
-    def tempo(self, p: Parts) -> Tempo:
-        return Tempo(p[1], _span(p))
+    def tempo(self, p: Parts) -> TempoStatement:
+        return TempoStatement(p[1], _span(p))
 
-    def meter(self, p: Parts) -> Meter:
+    def meter(self, p: Parts) -> MeterStatement:
         p[2].type = "TIGHT"
-        return Meter(p[1], p[3], _span(p))
+        return MeterStatement(p[1], p[3], _span(p))
 
-    def keys(self, p: Parts) -> Keys:
-        return Keys(tuple(_nodes(p)), _span(p))
+    def keys(self, p: Parts) -> KeysStatement:
+        return KeysStatement(tuple(_nodes(p)), _span(p))
 
-    def seed(self, p: Parts) -> Setting:
-        return Setting(p[0].text, p[1], _span(p))
+    def seed(self, p: Parts) -> NumberStatement:
+        return NumberStatement(p[0].text, p[1], _span(p))
 
     loudness = ceiling = seed
 
-    def author(self, p: Parts) -> Remark:
-        return Remark(p[0].text, p[1].text, _span(p))
+    def author(self, p: Parts) -> TextStatement:
+        return TextStatement(p[0].text, p[1].text, _span(p))
 
     version = credit = author
 
-    def share(self, p: Parts) -> ShareCap:
-        return ShareCap(p[2], _span(p))
+    def share(self, p: Parts) -> ShareCapStatement:
+        return ShareCapStatement(p[2], _span(p))
 
     def withdrawn(self, p: Parts) -> WithdrawnStatement:
         return WithdrawnStatement(tuple(_nodes(p)), _span(p))
@@ -183,17 +181,16 @@ class Build:
         attribute: Attribute = p[1]
         return replace(attribute, negated=True, span=_span(p))
 
-    def never(self, p: Parts) -> NeverTwice:
-        return NeverTwice(p[3], _span(p))
+    def never(self, p: Parts) -> PoolLimit:
+        return PoolLimit("never twice", p[3], _span(p))
 
     def fresh(self, p: Parts) -> PreferFresh:
         return PreferFresh(_span(p))
 
-    def stretch(self, p: Parts) -> MaxStretch:
-        return MaxStretch(p[2], _span(p))
+    def stretch(self, p: Parts) -> PoolLimit:
+        return PoolLimit(f"max {p[1].text}", p[2], _span(p))
 
-    def shift(self, p: Parts) -> MaxShift:
-        return MaxShift(p[2], _span(p))
+    shift = stretch
 
     def weighted(self, p: Parts) -> Weighted:
         return Weighted(p[1], p[3], p[5] if len(p) > 5 else None, _span(p))
@@ -248,8 +245,8 @@ class Build:
     def out_over(self, p: Parts) -> Lasting:
         return Lasting("out over", p[2], _span(p))
 
-    def gain(self, p: Parts) -> Mix:
-        return Mix(p[0].text, p[1], _span(p))
+    def gain(self, p: Parts) -> TermClause:
+        return TermClause(p[0].text, p[1], _span(p))
 
     pan = when = gain
 
@@ -297,11 +294,11 @@ class Build:
 
     target = origin
 
-    def at_end(self, p: Parts) -> Boundary:
-        return Boundary("end", None, _span(p))
+    def at_end(self, p: Parts) -> BoundaryClause:
+        return BoundaryClause("end", None, _span(p))
 
-    def at_next(self, p: Parts) -> Boundary:
-        return Boundary(p[-1].text, p[2] if len(p) > 3 else None, _span(p))
+    def at_next(self, p: Parts) -> BoundaryClause:
+        return BoundaryClause(p[-1].text, p[2] if len(p) > 3 else None, _span(p))
 
     def over_move(self, p: Parts) -> Lasting:
         return Lasting(p[0].text, p[1], _span(p))
@@ -338,7 +335,7 @@ class Build:
 
     def action(self, p: Parts) -> ActionClause:
         word = p[0].text
-        boundary = p[-1] if isinstance(p[-1], Boundary) else None
+        boundary = p[-1] if isinstance(p[-1], BoundaryClause) else None
         name = amount = term = None
         match word:
             case "swap" | "hold":

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..problems import ScriptRejected
-from .logical_lines import Raw
+from .logical_lines import LogicalLine
 from .parse import reading
-from .spacing import canonical
-from .tokens import TextLine
+from .tokens import TextLine, canonical
 
 _LEVEL = "    "
 
@@ -16,8 +15,8 @@ _LEVEL = "    "
 def format_text(text: str, file: str = "script") -> str:
     """`text` in canonical form; raises `ScriptRejected` if a statement in it cannot be read.
 
-    It says the same: parsing it gives an equal tree, and formatting it again changes nothing. A statement
-    stays broken into lines where it was. Runs of blank lines become one; lines end with LF.
+    Parsing the result gives an equal tree, and formatting it again changes nothing. A statement stays broken
+    into lines where it was. Runs of blank lines become one; lines end with LF.
     """
     read = reading(text)
     if read.parsed.problems:
@@ -25,17 +24,17 @@ def format_text(text: str, file: str = "script") -> str:
     written: list[str] = []
     lines = iter(read.lines)
     in_block = False
-    for raw in read.raws:
+    for logical in read.logical_lines:
         waiting: list[TextLine] = []
         for line in lines:
-            if line is raw.lines[0]:
+            if line is logical.lines[0]:
                 break
             waiting.append(line)
-        _between(written, waiting, in_block=in_block, next_in_block=raw.in_section)
-        _statement(written, raw)
-        for _ in raw.lines[1:]:
+        _between(written, waiting, in_block=in_block, next_in_block=logical.in_section)
+        _statement(written, logical)
+        for _ in logical.lines[1:]:
             next(lines)
-        in_block = raw.in_section or raw.opens
+        in_block = logical.in_section or logical.opens
     _between(written, list(lines), in_block=in_block, next_in_block=False)
     while written and not written[-1]:
         written.pop()
@@ -57,13 +56,13 @@ def _between(written: list[str], lines: Sequence[TextLine], *, in_block: bool, n
         written.append((_LEVEL if next_in_block or stays else "") + line.comment)
 
 
-def _statement(written: list[str], raw: Raw) -> None:
-    indent = _LEVEL if raw.in_section else ""
-    for line in raw.lines:
+def _statement(written: list[str], logical: LogicalLine) -> None:
+    indent = _LEVEL if logical.in_section else ""
+    for line in logical.lines:
         if line.tokens:
             comment = f"  {line.comment}" if line.comment else ""
             written.append(indent + canonical(line.tokens) + comment)
-            if line is raw.lines[0]:
+            if line is logical.lines[0]:
                 indent += _LEVEL
         elif line.comment:
             written.append(indent + line.comment)

@@ -1,6 +1,6 @@
-"""Lark's LALR parser with a lexer of our own: the one place that knows Lark.
+"""Lark's LALR parser with our own lexer: the only module that knows Lark.
 
-Lark 1.2 and 1.3 let a lexer class see the parser's state. What Lark does not document and is used here: that
+Lark 1.2 and 1.3 let a lexer class see the parser's state. Lark does not document the parts used here: that
 state's `parse_conf.parse_table.states`, `position` and `state_stack`, and a rule's `expansion` and `origin`.
 """
 
@@ -22,15 +22,15 @@ from .tokens import Token
 
 
 @dataclass(frozen=True, slots=True)
-class Misfit:
-    """Where a statement stops to make sense. `token` null: at its end. `expected`: grammar names, sorted."""
+class SyntaxMistake:
+    """The first token that does not fit, `None` for the end, and the sorted grammar names that would fit."""
 
     token: Token | None
     expected: tuple[str, ...]
 
 
 class StateLexer(Lexer):  # type: ignore[misc]
-    """Types each token by what the parser's state accepts: a keyword first, then a unit, then a name."""
+    """Types each token as the parser's state accepts it: a keyword first, then a unit, then a name."""
 
     __future_interface__ = 1
 
@@ -63,7 +63,7 @@ _NAME, _NOTHING = ("NAME",), ("NOTHING",)
 
 
 def _meanings(text: str, words: Mapping[str, str]) -> tuple[str, ...]:
-    """What a word or sign may be, somewhere in a script."""
+    """The types that a word or sign has somewhere in a script."""
     meanings = [words[text]] if text in words else []
     if text in UNITS:
         meanings.append("UNIT")
@@ -75,8 +75,8 @@ def _meanings(text: str, words: Mapping[str, str]) -> tuple[str, ...]:
 def _leads_on(name: str, parser_state: Any) -> bool:
     """Whether a token of that name can be shifted, once what is before it is reduced.
 
-    A row of the table is not enough: after a number it has `beat` as a keyword (`at bar 2 beat 3`) and as a
-    unit (`at next 2 beats`), since the state does not know which number it was.
+    The table's row is not enough: after a number it accepts `beat` as a keyword (`at bar 2 beat 3`) and as a
+    unit (`at next 2 beats`), since the state does not know which number came before.
     """
     states = parser_state.parse_conf.parse_table.states
     stack = list(parser_state.state_stack)
@@ -127,14 +127,14 @@ def words_of_grammar() -> dict[str, str]:
 
 
 def read(tokens: Sequence[Token], start: str, *, explain: bool) -> Any:
-    """The node that one statement's tokens make, or the `Misfit`.
+    """The node that one statement's tokens make, or the `SyntaxMistake`.
 
-    `start`: `statement` or `line`. `explain`: whether a misfit says what was expected; that takes a trial
-    of every candidate, since a row of the table names more than what leads on.
+    `start`: `statement` or `line`. `explain`: whether a mistake lists the expected tokens; that takes a trial
+    of every candidate, since the table's row also has tokens that lead nowhere.
     """
     try:
         return _statements().parse(tokens, start=start)
     except UnexpectedToken as error:
         token = error.token if isinstance(error.token, Token) else None
         expected = error.interactive_parser.accepts() if explain else ()
-        return Misfit(token, tuple(sorted(expected)))
+        return SyntaxMistake(token, tuple(sorted(expected)))

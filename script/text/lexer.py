@@ -1,4 +1,4 @@
-"""A Pygments lexer of the language: a word is what the parser takes it for where it stands."""
+"""A Pygments lexer of the language, which types each word as the parser does at its place."""
 
 from __future__ import annotations
 
@@ -8,42 +8,32 @@ from itertools import takewhile
 from typing import Any
 
 from pygments.lexer import Lexer
-from pygments.token import (
-    Comment,
-    Error,
-    Keyword,
-    Name,
-    Number,
-    Operator,
-    Punctuation,
-    String,
-    Whitespace,
-)
+from pygments.token import Comment, Error, Keyword, Name, Number, Operator, Punctuation, String, Whitespace
 
 from ..words import MOST_STATEMENT_TOKENS, UNITS
-from .lalr import Misfit, read, words_of_grammar
-from .logical_lines import Raw, group
+from .lalr import SyntaxMistake, read, words_of_grammar
+from .logical_lines import LogicalLine, group
 from .tokens import Token, scan
 
-Piece = tuple[int, Any, str]
-"""Where it starts in the text, its Pygments token type, and its text."""
+Fragment = tuple[int, Any, str]
+"""Its start in the text, its Pygments token type, and its text."""
 
 _BETWEEN = re.compile(r"#[^\n]*|[^#]+")
 
 _STEPS = re.compile(r'(")|(x+)|(X+)|(\.+)|([1-9]+)|( +)|[^"xX.1-9 ]+')
 _STEP_KINDS = (Error, String.Delimiter, String.Symbol, String.Escape, Punctuation, Number.Integer, Whitespace)
-"""The type of each group in `_STEPS`, and first that of what is no step."""
+"""The type of each group in `_STEPS`; first the type of characters that are no steps."""
 
 _JOINING = frozenset(("and", "or", "not"))
 _PUNCTUATION = frozenset("(),:")
 
 
 class LoomLexer(Lexer):  # type: ignore[misc]
-    """Colours scripts in whatever uses Pygments; found there as `loom` or by `*.loom`.
+    """Colours scripts for programs that use Pygments, which find it as `loom` or by `*.loom`.
 
-    A word that is free as a name is a keyword only where the grammar has it. From the first word on that
-    makes no sense in its statement, all words of the grammar are keywords. Statements of either kind are
-    known anywhere, so that lines of a section can be shown without their head.
+    A word that may be a name is a keyword only where the grammar expects it. After the first word that does
+    not fit its statement, all words of the grammar are keywords. Lines of a section are known outside
+    sections too, so that they can be shown without their head.
     """
 
     name = "Loom"
@@ -51,18 +41,18 @@ class LoomLexer(Lexer):  # type: ignore[misc]
     filenames = ("*.loom",)
     mimetypes = ("text/x-loom",)
 
-    def get_tokens_unprocessed(self, text: str) -> Iterator[Piece]:
-        """The pieces of `text`, which joined give `text` again, whatever stands in it. Never raises.
+    def get_tokens_unprocessed(self, text: str) -> Iterator[Fragment]:
+        """The fragments of any `text`, which joined give `text` again. Never raises.
 
-        The time it takes grows with the length of the text, not faster.
+        The time is linear in the length of the text.
         """
         keywords = frozenset(words_of_grammar().values())
         done = 0
-        for raw in group(scan(text).lines):
-            _set_types(raw, keywords)
-            steps = raw.word == "play"
+        for logical in group(scan(text).lines):
+            _set_types(logical, keywords)
+            steps = logical.word == "play"
             before: Token | None = None
-            for token in raw.tokens:
+            for token in logical.tokens:
                 yield from _between(text, done, token.start_pos)
                 if steps and token.kind == "string":
                     yield from _pattern(token)
@@ -75,25 +65,25 @@ class LoomLexer(Lexer):  # type: ignore[misc]
         yield from _between(text, done, len(text))
 
 
-def _set_types(raw: Raw, keywords: frozenset[str]) -> None:
-    """Let the parser type the tokens of a statement, as far as it makes sense.
+def _set_types(logical: LogicalLine, keywords: frozenset[str]) -> None:
+    """Let the parser type the tokens of a statement, up to the first that does not fit.
 
-    Only as many are read as a statement may have, since deep nesting makes the parser slow.
+    No more tokens are read than a statement may have, since deep nesting makes the parser slow.
     """
-    tokens = list(takewhile(lambda token: token.fault is None, raw.tokens[:MOST_STATEMENT_TOKENS]))
+    tokens = list(takewhile(lambda token: token.fault is None, logical.tokens[:MOST_STATEMENT_TOKENS]))
     if not tokens or tokens[0].text not in keywords:
         return
-    for start in ("line", "statement") if raw.in_section else ("statement", "line"):
-        misfit = read(tokens, start, explain=False)
-        if not isinstance(misfit, Misfit) or misfit.token is None:
+    for start in ("line", "statement") if logical.in_section else ("statement", "line"):
+        mistake = read(tokens, start, explain=False)
+        if not isinstance(mistake, SyntaxMistake) or mistake.token is None:
             return
-        misfit.token.type = ""
-        if misfit.token is not tokens[0]:
+        mistake.token.type = ""
+        if mistake.token is not tokens[0]:
             return
 
 
 def _kind(token: Token, before: Token | None, keywords: frozenset[str]) -> Any:
-    """The Pygments type of a token that the parser has typed, or that by its text if it has not."""
+    """The Pygments type of a token: by its parser type, or by its text if it has none."""
     if token.kind == "bad":
         return Error
     if token.kind == "string":
@@ -110,14 +100,14 @@ def _kind(token: Token, before: Token | None, keywords: frozenset[str]) -> Any:
     return Operator.Word if token.text in _JOINING else Keyword
 
 
-def _pattern(token: Token) -> Iterator[Piece]:
+def _pattern(token: Token) -> Iterator[Fragment]:
     """A step string: its hits, accents, rests and chances."""
     for match in _STEPS.finditer(token.text):
         yield token.start_pos + match.start(), _STEP_KINDS[match.lastindex or 0], match.group()
 
 
-def _between(text: str, start: int, end: int) -> Iterator[Piece]:
-    """What stands between two tokens: blanks, line ends and comments."""
+def _between(text: str, start: int, end: int) -> Iterator[Fragment]:
+    """The blanks, line ends and comments between two tokens."""
     for match in _BETWEEN.finditer(text, start, end):
         position, found = match.start(), match.group()
         if found[0] == "#":

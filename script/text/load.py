@@ -1,4 +1,4 @@
-"""Script files: read whole and as UTF-8, or refused with the reason."""
+"""Script files: read whole as UTF-8, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .parse import too_large
 
 
 class ScriptNotFound(Exception):
-    """There is no script file at the place that was named, or it cannot be read."""
+    """There is no script file of that name, or it cannot be read."""
 
     exit_code = 2
 
@@ -24,7 +24,7 @@ def load(path: str | Path) -> str:
     """The text of the script file at `path`; `-` is standard input.
 
     Raises `ScriptNotFound` if there is no such file, and `ScriptRejected` for one that is not UTF-8 or has
-    more than 256 KiB, of which no more than that is read. Line endings stay as they are.
+    more than 256 KiB, of which it reads no more. Line endings stay as they are.
     """
     name = str(path)
     if name == "-":
@@ -50,12 +50,12 @@ def load(path: str | Path) -> str:
 
 
 def _at_once(path: str, flags: int) -> int:
-    """Opens without waiting for whoever may write into a pipe."""
+    """Opens a file, without waiting for a writer if it is a pipe."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _kind(mode: int) -> str:
-    """What a path that is no file leads to, and what to do instead."""
+    """What a path names that is not a file, and what to do instead."""
     if stat.S_ISDIR(mode):
         return "a folder; name the script file in it"
     if stat.S_ISFIFO(mode):
@@ -64,7 +64,7 @@ def _kind(mode: int) -> str:
 
 
 def text_of(data: bytes, size: int, name: str) -> str:
-    """The text that `data` is in UTF-8. `size`: of the whole file, in bytes; `name`: of the file."""
+    """`data` decoded as UTF-8. `size`: of the whole file, in bytes; `name`: of the file."""
     if size > MOST_BYTES:
         raise ScriptRejected([too_large(size)], "", name)
     try:
@@ -81,20 +81,20 @@ def text_of(data: bytes, size: int, name: str) -> str:
         refused = problem(
             "E007",
             Span(line, column, line, column + 1),
-            f"the file is not UTF-8 text: byte {data[error.start]:#04x} stands here",
+            f"the file is not UTF-8 text: byte {data[error.start]:#04x} is here",
             hint,
         )
         raise ScriptRejected([refused], data.decode("utf-8", "replace"), name) from None
 
 
 def _nearby(file: Path) -> str:
-    """A word on what is there instead, where the suffix was left out."""
+    """A hint if there is such a file with the suffix that was left out."""
     candidate = file.with_name(file.name + ".loom") if file.name else file
     return f"; did you mean {str(candidate)!r}?" if candidate.is_file() else ""
 
 
 def save(path: str | Path, text: str) -> None:
-    """Put `text` in the place of the file at `path`; a crash leaves the one or the other.
+    """Replace the file at `path` by one with `text`; after a crash either the old or the new one is there.
 
     The file keeps its mode. A symbolic link stays, and its target is replaced.
     """

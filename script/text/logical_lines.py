@@ -16,11 +16,11 @@ _EVENTS = frozenset(("on", "after", "every", "if"))
 
 
 @dataclass(slots=True)
-class Raw:
+class LogicalLine:
     """One statement as lines of tokens: the first, and those that continue it.
 
-    `in_section`: it is a line of the section before it. `opens`: it heads a section, be it broken.
-    `lines` holds comment and blank lines between the others as well.
+    `in_section`: it is a line of the section before it. `opens`: it is the head of a section, even if broken.
+    `lines` includes the comment and blank lines between the others.
     """
 
     lines: list[TextLine]
@@ -31,7 +31,7 @@ class Raw:
 
     @property
     def word(self) -> str:
-        """What it begins with."""
+        """Its first word."""
         return _first_word(self.tokens)
 
     @property
@@ -40,14 +40,14 @@ class Raw:
         return Span(first.line, first.column, last.end_line, last.end_column)
 
 
-def group(lines: Sequence[TextLine]) -> list[Raw]:
+def group(lines: Sequence[TextLine]) -> list[LogicalLine]:
     """The statements of a text. A deeper line continues its statement, but opens the block of a section.
 
-    Indentation is compared as text, so that tabs and spaces are never taken for one another.
+    Indentation is compared as text, so that a tab never equals spaces.
     """
-    found: list[Raw] = []
+    found: list[LogicalLine] = []
     block: str | None = None
-    head: Raw | None = None
+    head: LogicalLine | None = None
     waiting: list[TextLine] = []
     ahead = _indents_ahead(lines)
     for line in lines:
@@ -55,52 +55,52 @@ def group(lines: Sequence[TextLine]) -> list[Raw]:
             waiting.append(line)
             continue
         word = _first_word(line.tokens)
-        raw: Raw | None = None
+        logical: LogicalLine | None = None
         if not line.indent:
-            raw = Raw([line], in_section=False, opens=word == "section")
-            head, block = raw, None
+            logical = LogicalLine([line], in_section=False, opens=word == "section")
+            head, block = logical, None
         elif head is None:
-            raw = Raw([line], in_section=False)
-            raw.fault = problem(
+            logical = LogicalLine([line], in_section=False)
+            logical.fault = problem(
                 "E014",
                 _indent_span(line),
-                "this line is indented, and nothing stands above it",
+                "this line is indented, but there is nothing above it",
                 "start it in column 1",
             )
-            head = raw
+            head = logical
         elif block is None and _opens_block(head, line):
             head.opens = head.opens or head.word not in _HEADS
             block = line.indent
-            raw = Raw([line], in_section=True)
+            logical = LogicalLine([line], in_section=True)
             if not head.opens:
-                raw.fault = problem(
+                logical.fault = problem(
                     "E015",
                     line.tokens[0].span,
-                    f"`{word}` stands in no section",
-                    "head the block with a section, such as: section walk 8 bars",
+                    f"`{word}` is not in any section",
+                    "begin the block with a section, such as: section walk 8 bars",
                 )
                 head.opens = True
         elif block is not None and line.indent == block:
-            raw = Raw([line], in_section=True)
+            logical = LogicalLine([line], in_section=True)
         elif block is not None and found[-2] is head and _first_is_odd(found[-1], line, ahead):
             first, block = found[-1], line.indent
             place = _indent_span(first.lines[0])
             first.fault = first.fault or problem("E014", place, *_misaligned(first.lines[0].indent, block))
-            raw = Raw([line], in_section=True)
+            logical = LogicalLine([line], in_section=True)
         elif block is not None and not line.indent.startswith(block):
-            raw = Raw([line], in_section=True)
-            raw.fault = problem("E014", _indent_span(line), *_misaligned(line.indent, block))
-        if raw is None:
+            logical = LogicalLine([line], in_section=True)
+            logical.fault = problem("E014", _indent_span(line), *_misaligned(line.indent, block))
+        if logical is None:
             found[-1].lines += [*waiting, line]
         else:
-            found.append(raw)
+            found.append(logical)
         found[-1].tokens += line.tokens
         waiting = []
     return found
 
 
-def _first_is_odd(first: Raw, second: TextLine, ahead: Mapping[int, str]) -> bool:
-    """Whether the first line of a block is too deep, rather than all that follow it too shallow."""
+def _first_is_odd(first: LogicalLine, second: TextLine, ahead: Mapping[int, str]) -> bool:
+    """Whether the first line of a block is too deep, rather than all later ones too shallow."""
     if not first.lines[0].indent.startswith(second.indent):
         return False
     return first.word not in _LINES or ahead.get(second.number) == second.indent
@@ -112,7 +112,7 @@ def _first_word(tokens: Sequence[Token]) -> str:
 
 
 def _indents_ahead(lines: Sequence[TextLine]) -> Mapping[int, str]:
-    """By a line's number, the indentation of the next that has tokens."""
+    """For each line's number, the indentation of the next line with tokens."""
     ahead: dict[int, str] = {}
     indent = ""
     for line in reversed(lines):
@@ -122,7 +122,7 @@ def _indents_ahead(lines: Sequence[TextLine]) -> Mapping[int, str]:
     return ahead
 
 
-def _opens_block(head: Raw, line: TextLine) -> bool:
+def _opens_block(head: LogicalLine, line: TextLine) -> bool:
     """Whether an indented line after `head` is a section's first line, rather than more of `head`."""
     if head.opens:
         return True

@@ -1,11 +1,11 @@
-"""Text to tree: every statement on its own, so that a broken one spoils no other."""
+"""Text to tree: every statement is parsed on its own, so that a broken one spoils no other."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 
+from ...ground.typo import nearest
 from ..piece import Span
 from ..problems import Problem, problem
 from ..words import (
@@ -20,11 +20,10 @@ from ..words import (
     RESERVED,
     STATEMENT_WORDS,
 )
-from .lalr import Misfit, read
-from .logical_lines import Raw, group
-from .spacing import canonical
+from .lalr import SyntaxMistake, read
+from .logical_lines import LogicalLine, group
 from .syntax_errors import explained, stray_first_word
-from .tokens import TextLine, Token, scan
+from .tokens import TextLine, Token, canonical, scan
 from .tree import (
     Broken,
     EventStatement,
@@ -55,40 +54,37 @@ class Reading:
     """A parsed text with its statements as tokens, for the formatter."""
 
     parsed: Parsed
-    raws: Sequence[Raw]
+    logical_lines: Sequence[LogicalLine]
     lines: Sequence[TextLine]
 
 
 def parse(text: str, file: str = "script") -> Parsed:
-    """The tree of `text`, and all that is wrong with its form.
+    """The tree of `text`, and all its syntax errors.
 
-    Never raises for what stands in `text`; the time it takes grows with its length, not faster. `file`
-    names the text for people and changes nothing else.
+    No text makes it raise; its time is linear in the text's length. `file` names the text for people and
+    changes nothing else.
     """
     return reading(text).parsed
 
 
 def too_large(size: int) -> Problem:
     """The mistake of a text of `size` bytes."""
-    return problem(
-        "E006",
-        Span(1, 1, 1, 1),
-        f"the script has {size / 1024:,.0f} KiB; at most {MOST_BYTES // 1024} KiB are taken",
-        "a script names pools, never sounds: is this the right file?",
-    )
+    message = f"the script has {size / 1024:,.0f} KiB; at most {MOST_BYTES // 1024} KiB are allowed"
+    hint = "a script names pools, never sounds: is this the right file?"
+    return problem("E006", Span(1, 1, 1, 1), message, hint)
 
 
 def reading(text: str) -> Reading:
-    """As `parse`, with the tokens of each statement and their types."""
+    """Like `parse`, with the typed tokens of each statement."""
     nothing = Script(())
     size = len(text) if len(text) > MOST_BYTES else len(text.encode("utf-8", "surrogatepass"))
     if size > MOST_BYTES:
         return Reading(Parsed(nothing, (too_large(size),)), (), ())
     scanned = scan(text, MOST_TOKENS)
     if not scanned.whole:
-        message = f"the script has more words and signs than the {MOST_TOKENS:,} that are taken"
+        message = f"the script has more words and signs than the {MOST_TOKENS:,} that are allowed"
         return Reading(Parsed(nothing, (problem("E009", Span(1, 1, 1, 1), message),)), (), ())
-    raws = group(scanned.lines)
+    logical_lines = group(scanned.lines)
     problems = list(scanned.problems)
     statements: list[Statement] = []
     lines: list[LineStatement | Broken] = []
@@ -102,59 +98,59 @@ def reading(text: str) -> Reading:
         section = None
         lines.clear()
 
-    for raw in raws:
-        node, fault = _statement(raw, explain=len(problems) < MOST_PROBLEMS)
-        if fault is not None and not (swallowed and fault is raw.fault and fault.code == "E015"):
+    for logical in logical_lines:
+        node, fault = _statement(logical, explain=len(problems) < MOST_PROBLEMS)
+        if fault is not None and not (swallowed and fault is logical.fault and fault.code == "E015"):
             problems.append(fault)
-        if raw.in_section:
+        if logical.in_section:
             assert isinstance(node, LineStatement | Broken)
             lines.append(node)
             continue
         close()
-        # A broken statement of several lines may hold the head of the section whose lines come next.
-        swallowed = isinstance(node, Broken) and len(raw.lines) > 1
+        # A broken statement of several lines may contain the head of the section whose lines come next.
+        swallowed = isinstance(node, Broken) and len(logical.lines) > 1
         if isinstance(node, SectionStatement):
             section = node
-        elif raw.opens and isinstance(node, Broken) and node.word == "section":
+        elif logical.opens and isinstance(node, Broken) and node.word == "section":
             # Lines follow it, so it was meant to head a section.
-            section = SectionStatement(node.name, None, (), raw.span)
+            section = SectionStatement(node.name, None, (), logical.span)
         else:
             assert not isinstance(node, LineStatement)
             statements.append(node)
-            if raw.opens:
-                section = SectionStatement(None, None, (), raw.span)
+            if logical.opens:
+                section = SectionStatement(None, None, (), logical.span)
     close()
     problems.sort(key=lambda p: (p.span.line, p.span.column))
     parsed = Parsed(
         Script(tuple(statements)), tuple(problems[:MOST_PROBLEMS]), max(0, len(problems) - MOST_PROBLEMS)
     )
-    return Reading(parsed, raws, scanned.lines)
+    return Reading(parsed, logical_lines, scanned.lines)
 
 
-def _statement(raw: Raw, *, explain: bool) -> tuple[Statement | LineStatement, Problem | None]:
-    """One statement: its node, or a `Broken` one with the mistake, with hints if it is to `explain`."""
-    fault = raw.fault or _unreadable(raw) or stray_first_word(raw, explain=explain)
+def _statement(logical: LogicalLine, *, explain: bool) -> tuple[Statement | LineStatement, Problem | None]:
+    """The node of one statement, `Broken` with its mistake if it has one; `explain` gives hints too."""
+    fault = logical.fault or _unreadable(logical) or stray_first_word(logical, explain=explain)
     if fault is not None:
-        return _broken(raw, explain), fault
-    node = read(raw.tokens, "line" if raw.in_section else "statement", explain=explain)
-    if isinstance(node, Misfit):
-        return _broken(raw, explain), explained(raw, node)
+        return _broken(logical, explain), fault
+    node = read(logical.tokens, "line" if logical.in_section else "statement", explain=explain)
+    if isinstance(node, SyntaxMistake):
+        return _broken(logical, explain), explained(logical, node)
     if isinstance(node, LineStatement | MoveStatement | StingStatement | EventStatement):
-        node = replace(node, text=canonical(raw.tokens))
+        node = replace(node, text=canonical(logical.tokens))
     return node, None
 
 
-def _unreadable(raw: Raw) -> Problem | None:
-    """Faults of a statement's tokens, before its grammar is asked."""
+def _unreadable(logical: LogicalLine) -> Problem | None:
+    """Faults of a statement's tokens, which come before those of its grammar."""
     depth = 0
     signs = 0
-    for index, token in enumerate(raw.tokens):
+    for index, token in enumerate(logical.tokens):
         if token.fault is not None:
             return token.fault
         if index == MOST_STATEMENT_TOKENS:
             message = f"this statement has more than {MOST_STATEMENT_TOKENS} words and signs"
-            return problem("E008", token.span, message, "part it into several")
-        # A number may be as long as its precision asks; its value is checked where it stands.
+            return problem("E008", token.span, message, "split it into several")
+        # A number may have as many digits as its precision needs; its value is checked later.
         most = MOST_LETTERS if token.kind == "word" else MOST_QUOTED
         if len(token.text) > most:
             return problem(
@@ -169,19 +165,19 @@ def _unreadable(raw: Raw) -> Problem | None:
     return None
 
 
-def _broken(raw: Raw, explain: bool) -> Broken:
-    """What is left of a statement: what it seems to introduce, so that uses of it are no mistakes."""
-    known = LINE_WORDS if raw.in_section else STATEMENT_WORDS
-    tokens: list[Token] = [token for token in raw.tokens if token.fault is None]
+def _broken(logical: LogicalLine, explain: bool) -> Broken:
+    """What a broken statement seems to introduce, so that uses of it are no mistakes."""
+    known = LINE_WORDS if logical.in_section else STATEMENT_WORDS
+    tokens: list[Token] = [token for token in logical.tokens if token.fault is None]
     # A line whose first word was lost may have become more of the statement above it.
-    first = [token for line in raw.lines for token in line.tokens[:3] if token.fault is None]
+    first = [token for line in logical.lines for token in line.tokens[:3] if token.fault is None]
     words = [Name(t.text, t.span) for t in first if t.kind == "word" and t.text not in RESERVED]
     name = next((n for n in words if len(tokens) > 1 and n.span == tokens[1].span), None)
-    if raw.opens and (raw.word == "section" or raw.word not in known):
+    if logical.opens and (logical.word == "section" or logical.word not in known):
         named = name is not None and name.text != "section" and tokens[0].kind == "word"
-        return Broken("section", name if named else None, tuple(words), raw.span)
-    if raw.word in known:
-        return Broken(raw.word, name, tuple(words), raw.span)
-    spelt = explain and raw.tokens[0].fault is None and raw.tokens[0].kind == "word"
-    near = get_close_matches(raw.word[:40], known, n=1) if spelt else []
-    return Broken(near[0] if near else None, name if near else None, tuple(words), raw.span)
+        return Broken("section", name if named else None, tuple(words), logical.span)
+    if logical.word in known:
+        return Broken(logical.word, name, tuple(words), logical.span)
+    spelt = explain and logical.tokens[0].fault is None and logical.tokens[0].kind == "word"
+    near = nearest(logical.word[:40], known) if spelt else None
+    return Broken(near, name if near else None, tuple(words), logical.span)

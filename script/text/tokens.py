@@ -1,4 +1,4 @@
-"""One scan of a text into tokens with exact places, line by line; comments beside them."""
+"""Tokens: one scan of a text gives them with exact places, line by line, and they give canonical text."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _SCAN = re.compile(
 )
 
 _TURNS = r"\u202a-\u202e\u2066-\u2069"
-"""Characters that turn the direction of what follows, so that a text is not what it looks like."""
+"""Characters that reverse the direction of what follows, so that a text is not what it looks like."""
 
 _CONTROL = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff\ud800-\udfff{_TURNS}]|\r(?!\n)")
 
 _UNSEEN_LETTERS = re.compile("[\u115f\u1160\u3164\uffa0]")
-"""Letters by their kind, and blank."""
+"""Characters that Unicode counts as letters, but that are blank."""
 
 _PASTED = {
     **dict.fromkeys("“”„‟«»″", 'write a straight quote: "'),
@@ -45,12 +45,15 @@ _PASTED = {
     **dict.fromkeys("≥", "write >="),
     **dict.fromkeys("≠", "write !="),
     **dict.fromkeys("％", "write %"),
-    **dict.fromkeys("♯", "write a sharp as #, close to its note: F#"),
-    **dict.fromkeys("♭", "write a flat as b, close to its note: Bb"),
+    **dict.fromkeys("♯", "write a sharp as # right after its note: F#"),
+    **dict.fromkeys("♭", "write a flat as b right after its note: Bb"),
     **dict.fromkeys(["\u00a0", *map(chr, range(0x2000, 0x200B)), "\u202f", "\u3000"], "write a plain space"),
-    **dict.fromkeys("\u200b\u200c\u200d\u2060\u00ad", "delete it: it cannot be seen"),
+    **dict.fromkeys("\u200b\u200c\u200d\u2060\u00ad", "delete it: it is invisible"),
 }  # fmt: skip
-"""Characters that word processors and web pages put in place of plain ones, and what to write."""
+"""Characters that word processors and web pages put in place of plain ones, with the advice."""
+
+_TIGHT_BEFORE = frozenset((",", ":", ")", "%", ".."))
+_TIGHT_AFTER = frozenset(("(", ".."))
 
 _MOST_DIGITS = 30
 
@@ -93,7 +96,7 @@ class Token:
 
 @dataclass(slots=True)
 class TextLine:
-    """One line of the text. `comment` starts with its `#`; null if there is none."""
+    """One line of the text. `comment` starts with its `#`; `None` if there is none."""
 
     number: int
     indent: str = ""
@@ -105,15 +108,15 @@ class TextLine:
 class Scan:
     lines: Sequence[TextLine]
     problems: Sequence[Problem]
-    """Faults in comments; those between tokens are on their `bad` tokens."""
+    """Faults in comments; other faults are on their `bad` tokens."""
     whole: bool
     """Whether all of the text was read."""
 
 
 def scan(text: str, most: int | None = None) -> Scan:
-    """The lines of `text`, split at LF and CRLF only. A byte order mark at its start is passed over.
+    """The lines of `text`, split at LF and CRLF only. A byte order mark at its start is skipped.
 
-    `most`: the number of tokens after which reading ends, if there are more.
+    `most`: the number of tokens after which reading stops, if there are more.
     """
     lines = [TextLine(1)]
     problems: list[Problem] = []
@@ -169,8 +172,8 @@ def _control(text: str, line: int, column: int) -> Problem | None:
     if character == "\r":
         hint = "a line ends with LF or CRLF"
     elif character > "\u2000" and character < "\u2070":
-        hint = "delete it: it turns the direction of the text, and what is read is not what is seen"
-    message = f"a control character (U+{ord(character):04X}) stands here"
+        hint = "delete it: it reverses the direction of the text, so that what is read is not what is seen"
+    message = f"there is a control character (U+{ord(character):04X}) here"
     return problem("E001", Span(line, start, line, start + 1), message, hint)
 
 
@@ -179,12 +182,12 @@ def _unseen(token: Token) -> Problem | None:
     if match is None:
         return None
     start = token.column + match.start()
-    message = f"a letter that cannot be seen (U+{ord(match.group()):04X}) stands here"
+    message = f"there is an invisible letter (U+{ord(match.group()):04X}) here"
     return problem("E002", Span(token.line, start, token.line, start + 1), message, "delete it")
 
 
 def _fault(text: str, token: Token) -> Problem:
-    """What is wrong with a character that begins no token."""
+    """The mistake of a character that begins no token."""
     character = token.text[0]
     control = _control(character, token.line, token.column)
     if control:
@@ -196,24 +199,16 @@ def _fault(text: str, token: Token) -> Problem:
             "E002", token.span, f"the typographic character {name} is not part of the language", pasted
         )
     if character == '"':
-        return problem(
-            "E004",
-            token.span,
-            "this quote is not closed on its line",
-            'end the name with a straight quote: "',
-        )
+        message = "this quote is not closed on its line"
+        return problem("E004", token.span, message, 'end the name with a straight quote: "')
     before = text[token.start_pos - 1 : token.start_pos]
     after = text[token.end_pos : token.end_pos + 1]
     if character == "." and (before.isdecimal() or after.isdecimal()):
-        return problem(
-            "E005",
-            token.span,
-            "a number needs digits on both sides of its dot",
-            "write 0.5 or 5.0; a range has two dots: 1..5",
-        )
+        message = "a number needs digits on both sides of its dot"
+        return problem("E005", token.span, message, "write 0.5 or 5.0; a range has two dots: 1..5")
     hint = _plainly(character)
     if character == "#":
-        hint = "a comment needs a space before its #; a sharp stands close to its note: F# minor"
+        hint = "a comment needs a space before its #; a sharp follows its note without one: F# minor"
     elif character == "'":
         hint = 'names are quoted with "'
     elif character == ";":
@@ -226,7 +221,7 @@ def _fault(text: str, token: Token) -> Problem:
 
 
 def _plainly(character: str) -> str | None:
-    """What to write for a character of Unicode, or null if there is nothing."""
+    """The advice for a character outside the language, or `None` if there is none."""
     plain = unicodedata.normalize("NFKC", character)
     if plain != character and plain.isascii() and plain.isprintable() and plain.strip():
         return f"write a plain {plain}"
@@ -235,4 +230,22 @@ def _plainly(character: str) -> str | None:
         return f"write {digit}"
     if unicodedata.combining(character):
         return "write the letter and its accent as one character"
-    return None if character.isprintable() else f"delete it: U+{ord(character):04X} cannot be seen"
+    return None if character.isprintable() else f"delete it: U+{ord(character):04X} is invisible"
+
+
+def canonical(tokens: Sequence[Token]) -> str:
+    """Parsed tokens in one line: one space between them but where none is usual."""
+    written: list[str] = []
+    before: Token | None = None
+    for token in tokens:
+        if before is not None and _spaced(before, token):
+            written.append(" ")
+        written.append(token.text)
+        before = token
+    return "".join(written)
+
+
+def _spaced(before: Token, token: Token) -> bool:
+    if before.type == "SIGN" or token.type == "TIGHT" or before.type == "TIGHT":
+        return False
+    return token.text not in _TIGHT_BEFORE and before.text not in _TIGHT_AFTER

@@ -1,6 +1,6 @@
-"""What a text says, as it stands there: the nodes of a parsed script, each with its place.
+"""The nodes of a parsed script, each with its place in the text.
 
-Two trees are equal when they say the same, wherever it stands.
+Places do not count when two trees are compared.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A number as written, with its unit as written."""
+    """A number with its unit, as written."""
 
     value: Fraction
     unit: str | None
@@ -73,37 +73,37 @@ Term: TypeAlias = Quantity | Name | RandomRange | UnaryTerm | BinaryTerm
 """An expression as written; a `Name` in it is a dial's."""
 
 
-# Head
+# Header
 
 
 @dataclass(frozen=True, slots=True)
-class PieceHead:
+class PieceStatement:
     name: Name
     uses: tuple[Name, ...]
     span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Tempo:
+class TempoStatement:
     range: Range
     span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Meter:
+class MeterStatement:
     beats: Quantity
     note: Quantity
     span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class KeysStatement:
     keys: tuple[KeyName, ...]
     span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class NumberStatement:
     """A head statement of one number: `seed`, `loudness` or `ceiling`."""
 
     word: str
@@ -112,7 +112,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Remark:
+class TextStatement:
     """A head statement of one text: `author`, `version` or `credit`."""
 
     word: str
@@ -121,14 +121,14 @@ class Remark:
 
 
 @dataclass(frozen=True, slots=True)
-class ShareCap:
+class ShareCapStatement:
     amount: Quantity
     span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class WithdrawnStatement:
-    """What is done about a withdrawal: the first answer that can be."""
+    """The answers to a withdrawal; the first that is possible is taken."""
 
     answers: tuple[Name, ...]
     span: Span = field(compare=False)
@@ -148,25 +148,16 @@ class Attribute:
 
 
 @dataclass(frozen=True, slots=True)
-class NeverTwice:
-    within: Quantity
+class PoolLimit:
+    """A clause that is a number: `never twice`, `max stretch` or `max shift`."""
+
+    word: str
+    amount: Quantity
     span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class PreferFresh:
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class MaxStretch:
-    amount: Quantity
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class MaxShift:
-    amount: Quantity
     span: Span = field(compare=False)
 
 
@@ -178,7 +169,7 @@ class Weighted:
     span: Span = field(compare=False)
 
 
-PoolClause: TypeAlias = Attribute | NeverTwice | PreferFresh | MaxStretch | MaxShift | Weighted
+PoolClause: TypeAlias = Attribute | PoolLimit | PreferFresh | Weighted
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +241,7 @@ class Lasting:
 
 
 @dataclass(frozen=True, slots=True)
-class Mix:
+class TermClause:
     """A modifier that is an expression: `gain`, `pan` or `when`."""
 
     word: str
@@ -308,12 +299,12 @@ class Euclid:
     span: Span = field(compare=False)
 
 
-Modifier: TypeAlias = At | Lasting | Mix | Odds | Feel | Flag | SendClause | DuckClause | FilterClause
+Modifier: TypeAlias = At | Lasting | TermClause | Odds | Feel | Flag | SendClause | DuckClause | FilterClause
 
 
 @dataclass(frozen=True, slots=True)
 class LineStatement:
-    """A line of a section. `pool` and `pattern` where the word has them; `every` with `vary`.
+    """A line of a section. `pool` and `pattern` belong to `bring` and `play`, `every` to `vary`.
 
     `text`: the statement in canonical form, in one line.
     """
@@ -332,8 +323,8 @@ class LineStatement:
 class Broken:
     """A statement that could not be read.
 
-    `word`: what it seems to be, null if that is not to be seen. `name`: what it seems to introduce. `names`:
-    what it may introduce.
+    `word`: its first word, as far as it can be guessed, else `None`. `name`: the name that it seems to
+    introduce. `names`: all names that it may introduce.
     """
 
     word: str | None
@@ -344,7 +335,7 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class SectionStatement:
-    """`name` and `length` are null where the head could not be read."""
+    """`name` and `length` are `None` where the head could not be read."""
 
     name: Name | None
     length: Range | None
@@ -357,8 +348,8 @@ class SectionStatement:
 
 
 @dataclass(frozen=True, slots=True)
-class Boundary:
-    """`at end`, or `at next` and what; `count` where a number stands before the unit."""
+class BoundaryClause:
+    """`at end`, or `at next` with a unit, and a `count` before it if there is one."""
 
     word: str
     count: Quantity | None
@@ -377,12 +368,12 @@ class OnCue:
     span: Span = field(compare=False)
 
 
-MoveModifier: TypeAlias = Odds | Boundary | Mix | Lasting | Through | OnCue
+MoveModifier: TypeAlias = Odds | BoundaryClause | TermClause | Lasting | Through | OnCue
 
 
 @dataclass(frozen=True, slots=True)
 class MoveStatement:
-    """`origin` null: any. `target` null: silence. `text`: canonical, in one line."""
+    """`origin`: `None` for any. `target`: `None` for silence. `text`: canonical, in one line."""
 
     origin: Name | None
     target: Name | None
@@ -400,7 +391,7 @@ class StingStatement:
 
     name: Name
     pool: Name
-    modifiers: tuple[Boundary | Mix | SendClause | Odds | FilterClause, ...]
+    modifiers: tuple[BoundaryClause | TermClause | SendClause | Odds | FilterClause, ...]
     span: Span = field(compare=False)
     text: str = field(default="", compare=False)
 
@@ -420,14 +411,14 @@ class TriggerClause:
 class ActionClause:
     """`word`: `swap`, `hold`, `sting`, `move` or `set`.
 
-    `name`: the part, sting, section or dial; null for that role, or for silence.
+    `name`: the part, sting, section or dial; `None` for `that role` and for silence.
     """
 
     word: str
     name: Name | None
     amount: Quantity | None
     term: Term | None
-    boundary: Boundary | None
+    boundary: BoundaryClause | None
     span: Span = field(compare=False)
 
 
@@ -442,17 +433,17 @@ class EventStatement:
 
 
 Statement: TypeAlias = (
-    PieceHead
-    | Tempo
-    | Meter
-    | Keys
-    | Setting
-    | Remark
+    PieceStatement
+    | TempoStatement
+    | MeterStatement
+    | KeysStatement
+    | NumberStatement
+    | TextStatement
     | PoolStatement
     | DialStatement
     | SectionStatement
     | MoveStatement
-    | ShareCap
+    | ShareCapStatement
     | WithdrawnStatement
     | BusStatement
     | StingStatement

@@ -57,10 +57,10 @@ class _Lazy(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            from difflib import get_close_matches
+            from ..ground.typo import nearest
 
-            near = get_close_matches(args[0], _COMMANDS, n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else " 'stemloom --help' lists all commands."
+            near = nearest(args[0], _COMMANDS)
+            hint = f" Did you mean '{near}'?" if near else " 'stemloom --help' lists all commands."
             raise click.UsageError(error.message + hint, error.ctx) from error
 
 

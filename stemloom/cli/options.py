@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from ..ground.uses import TIERS, USES
+
 
 class _Seconds(click.ParamType):  # type: ignore[type-arg]
     """A length of time: `90`, `12.5` or `1:30.500`."""
@@ -29,12 +31,10 @@ class _Seconds(click.ParamType):  # type: ignore[type-arg]
 SECONDS = _Seconds()
 
 _SEED = click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Instead of the script's seed.")
-_USE = click.option(
-    "--use", type=click.Choice(["stream", "live", "export", "sync"]), help="Default: the script's first."
-)
+_USE = click.option("--use", type=click.Choice(USES), help="Default: the script's first.")
 _TIER = click.option(
     "--tier",
-    type=click.Choice(["free", "subscriber", "developer", "enterprise"]),
+    type=click.Choice(TIERS),
     default="free",
     show_default=True,
 )

@@ -1,4 +1,4 @@
-"""`stemloom plan`: the next bars of a piece, composed and not mixed."""
+"""`stemloom plan`: the first bars of a piece, composed and not mixed."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from ..engine.plan import Candidate, Choice, Placement
 
 SHOWN = 8
-"""How many candidates of a choice the text shows; the JSON has all."""
+"""The most candidates of a choice in the text; the JSON has all."""
 
 
 @click.command()
 @click.argument("script", type=click.Path(path_type=Path))
 @click.option("--bars", type=click.IntRange(1, 10_000), default=16, show_default=True, help="How many bars.")
 @composing
-@click.option("--why", is_flag=True, help="Say what each stem was chosen among, and what was left out.")
+@click.option("--why", is_flag=True, help="Show for each choice its candidates, and the stems left out.")
 @click.pass_obj
 def plan(
     door: Door, script: Path, bars: int, seed: int | None, use: str | None, dials: tuple[str, ...], why: bool
 ) -> None:
-    """Show what SCRIPT would play in its first bars, with the stems and consents of now."""
+    """Show what SCRIPT would play in its first bars, with the present stems and consents."""
     from ..engine.compose.listing import plan as plan_bars
     from ..ledger.clock import SystemClock
     from ..script.check.check import accepted
@@ -115,7 +115,7 @@ def _record(p: Placement) -> dict[str, object]:
 
 
 def _manner(p: Placement) -> list[str]:
-    """How a placement sounds besides its gain: shifted, backwards, through which effects."""
+    """The manner in which a placement sounds, besides its gain: pan, shift, direction and effects."""
     said = [f"pan {p.pan:.2g}"] if p.pan else []
     said += [f"{p.variant.semitones:+d} st"] if p.variant.semitones else []
     said += ["reverse"] if p.variant.reverse else []
@@ -153,7 +153,7 @@ def _choice_record(choice: Choice) -> dict[str, object]:
 
 
 def _reasons(choice: Choice) -> list[str]:
-    """One choice in words: each candidate's chance, and who was left out for what."""
+    """One choice in words: the chance of each candidate, and the stems left out with the reason."""
     able = [c for c in choice.candidates if c.excluded is None]
     whole = sum(c.weight for c in able)
     taken = next((f'takes "{c.title}"' for c in choice.candidates if c.stem == choice.stem), "rests")
@@ -178,7 +178,7 @@ def _reasons(choice: Choice) -> list[str]:
 
 
 def _factors(candidate: Candidate) -> str:
-    """What its weight is made of."""
+    """The factors of a candidate's weight."""
     agrees = "" if candidate.agreement is None else f" ({candidate.agreement:+.2f})"
     told = [f"{name}{agrees if name == 'chords' else ''} x{by:.2g}" for name, by in candidate.factors]
     return ", ".join(told)

@@ -1,4 +1,4 @@
-"""Commands on script files: say what is wrong, write in canonical form."""
+"""`stemloom check` and `stemloom format`: script files checked, and written in canonical form."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..ground.uses import USES
 from .output import Door, in_colour, problem_record, said, shaded, shown
 
 if TYPE_CHECKING:
@@ -19,21 +20,19 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file")
-@click.option(
-    "--use", type=click.Choice(["stream", "live", "export", "sync"]), help="Check for this use alone."
-)
+@click.option("--use", type=click.Choice(USES), help="Check for this use alone.")
 @click.option(
     "--editor",
     is_flag=True,
-    help="For editors: a line for each mistake, FILE:LINE:COLUMN: CODE: MESSAGE. Codes begin with E for an "
-    "error, W for a warning.",
+    help="For editors: one line for each mistake, FILE:LINE:COLUMN: CODE: MESSAGE. Codes of errors begin "
+    "with E, those of warnings with W.",
 )
 @click.pass_context
 def check(ctx: click.Context, file: str, use: str | None, editor: bool) -> None:
-    """Say all that is wrong with the script FILE (- for standard input); exits 3 if it is refused.
+    """List all mistakes in the script FILE (- for standard input); exits 3 if it is refused.
 
-    With a vault in the home, pools that nothing in it fills are named as well, and a dry run through every
-    section says what would rest. On a terminal it is said in colours, unless NO_COLOR is set.
+    With a vault in the home it also lists the pools that no stem fills, and a dry run through every section
+    finds the lines that would rest. On a terminal the list has colours, unless NO_COLOR is set.
     """
     from ..script.check.check import check as check_text
     from ..script.problems import ScriptRejected, printable, render, summary
@@ -72,7 +71,7 @@ def check(ctx: click.Context, file: str, use: str | None, editor: bool) -> None:
 def _with_dry_run(
     piece: Piece, problems: Sequence[Problem], snapshot: Snapshot, use: str | None
 ) -> tuple[Problem, ...]:
-    """The problems with what a dry run of the piece finds, in the order of their places."""
+    """The problems together with those that a dry run of the piece finds, in the order of their places."""
     from ..engine.compose.rehearsal import rehearse
     from ..ledger.clock import SystemClock
 
@@ -81,7 +80,7 @@ def _with_dry_run(
 
 
 def _snapshot(door: Door) -> Snapshot | None:
-    """The stems of the home's vault; without one, a word that pools were not looked at."""
+    """The stems of the home's vault; without a vault, a note that the pools were not checked."""
     without = "checked without a vault: whether its pools hold stems is not known"
     if not door.folder.exists():
         door.note(f"stemloom: {without}")
@@ -112,8 +111,8 @@ def _editor_line(problem: Problem, name: str) -> str:
 def format_(ctx: click.Context, file: str, only_check: bool) -> None:
     """Write the script FILE in canonical form, in place; comments stay.
 
-    With - it reads standard input and writes standard output, in colours if that is a terminal. A script that
-    cannot be read is left as it is, and exits 3.
+    With - it reads standard input and writes standard output, in colours on a terminal. It leaves a script
+    with syntax errors as it is, and exits 3.
     """
     from ..script.problems import printable
     from ..script.text.format import format_text

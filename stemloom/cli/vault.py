@@ -185,8 +185,8 @@ def search(
     use: str | None,
 ) -> None:
     """Stems by what pools ask for; TEXT is part of a title. Options given again are alternatives."""
+    from ..ground.uses import USES
     from ..vault.catalogue.catalogue import Filter
-    from ..vault.records import USES
     from ..vault.sound.declared import canonical_shape
     from ..vault.sound.tonality import canonical_key
 
@@ -520,7 +520,7 @@ def _learning(display: Progress) -> Callable[[int, int], None]:
 
 
 def _report(door: Door, intake: Intake, offers: list[Declared]) -> None:
-    from ..vault.records import ROLES
+    from ..ground.roles import ROLES
 
     record = {
         "added": [

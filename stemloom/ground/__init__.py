@@ -1,1 +1,1 @@
-"""The ground that rooms stand on: nothing here knows music, rights or money."""
+"""What several rooms need and none of them owns: shared words, mistyped words, worker processes."""

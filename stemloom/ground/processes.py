@@ -1,6 +1,6 @@
-"""Worker processes that answer a line with a line: a file that crashes its decoder ends one of them, not us.
+"""Worker processes that answer each line with a line: a file that crashes its decoder ends a worker, not us.
 
-A plain program and not `multiprocessing`, so that it does not run the host's main module again.
+A worker is a plain program: one of `multiprocessing` would run the host's main module again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from contextlib import suppress
 
 
 class WorkerDied(Exception):
-    """Two workers, one after the other, ended while they were at the same thing. `code`: the second's."""
+    """Two workers, one after the other, ended over the same line. `code`: the exit code of the second."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"a worker process ended with code {code}")
@@ -21,9 +21,9 @@ class WorkerDied(Exception):
 
 
 class Crew:
-    """Workers that run one program, started as they are needed. Safe to use from several threads.
+    """Workers that run one program, started when they are needed. Safe to use from several threads.
 
-    At most as many run as threads ask at the same time; `close` ends them.
+    There are at most as many as threads that ask at the same time; `close` ends them.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -34,7 +34,7 @@ class Crew:
         self._closed = False
 
     def ask(self, line: bytes) -> bytes:
-        """The answer of a worker; one that dies over it is replaced once. Raises `WorkerDied`."""
+        """The answer of a worker, which is replaced once if it dies. Raises `WorkerDied`."""
         for _ in range(2):
             worker = self._taken()
             answer = worker.ask(line)
@@ -47,7 +47,7 @@ class Crew:
         raise WorkerDied(code)
 
     def close(self) -> None:
-        """End the workers, those at work included: whoever waits for one is told that it died."""
+        """End the workers, busy ones too: a thread that waits for one gets `WorkerDied`."""
         with self._turn:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -89,7 +89,7 @@ class _Process:
         self._requests, self._answers = self._process.stdin, self._process.stdout
 
     def ask(self, line: bytes) -> bytes:
-        """The answer, or nothing when the process has died."""
+        """The answer, empty if the process has died."""
         try:
             self._requests.write(line + b"\n")
             self._requests.flush()
@@ -111,5 +111,5 @@ class _Process:
 
 
 def cores() -> int:
-    """How many workers can run side by side."""
+    """The number of workers that can run at the same time."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -16,12 +16,13 @@ from stemloom import Vault, render
 from stemloom.demo import PIECES, build
 from stemloom.demo.stems import RECIPES
 from stemloom.engine.compose.compose import next_bar
-from stemloom.engine.compose.harmony import CLASH, CONSONANCE, TONAL_ROLES, by_bar
+from stemloom.engine.compose.harmony import CLASH, CONSONANCE, by_bar
 from stemloom.engine.compose.rehearsal import rehearse
 from stemloom.engine.compose.score import Score, score
 from stemloom.engine.compose.state import first_state
 from stemloom.engine.fades import natural_end
 from stemloom.engine.plan import Bar, Placement
+from stemloom.ground.roles import TONAL_ROLES
 from stemloom.ledger.tlog.keys import PrivateKey
 from stemloom.script.check.check import accepted, check
 from stemloom.vault.catalogue.snapshot import Snapshot

@@ -189,16 +189,16 @@ def test_every_public_name_loads() -> None:
         _ = stemloom.nothing
 
 
-def test_rooms_that_may_not_import_each_other_say_the_same_words() -> None:
+def test_words_that_are_told_in_two_places_are_the_same() -> None:
+    """The ledger imports nothing, and the tables of the engine have a row for each role."""
     from typing import get_args
 
     from stemloom.engine.compose.levels import ROLE_LUFS
     from stemloom.engine.play.timeline import COLOURS
+    from stemloom.ground.roles import ROLES
+    from stemloom.ground.uses import TIERS, USES
     from stemloom.ledger.entries import entries
-    from stemloom.script import words
-    from stemloom.vault import records
 
-    assert words.ROLES == records.ROLES
-    assert set(ROLE_LUFS) == set(COLOURS) == set(records.ROLES)
-    assert words.USES == records.USES == get_args(entries.Use)
-    assert get_args(entries.Tier) == records.TIERS
+    assert set(ROLE_LUFS) == set(COLOURS) == set(ROLES)
+    assert get_args(entries.Use) == USES
+    assert get_args(entries.Tier) == TIERS

@@ -98,7 +98,7 @@ def test_the_reserved_words_are_listed() -> None:
         f"a section | {words.MOST_LINES} lines",
         f"{words.MOST_BEGINNINGS} loops, patterns and stings that begin, {words.MOST_HITS} hits, "
         f"{words.MOST_STEPS:,} steps",
-        f"with those of `any` | {words.MOST_ONWARD} |",
+        f"with those of `any` | {words.MOST_MOVES_FROM} |",
         f"weights of a pool | {words.MOST_WEIGHTS}, and {words.MOST_WEIGHT_STEPS} steps",
         f"mistakes that are listed | {words.MOST_PROBLEMS}",
     ],

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from stemloom.script.catalogue import MemoryCatalogue
 from stemloom.script.check.check import accepted, check
-from stemloom.script.check.shelf import Shelf
 from stemloom.script.piece import (
     Binary,
     Boundary,
@@ -19,6 +19,7 @@ from stemloom.script.piece import (
     DialValue,
     Key,
     Length,
+    LineWindow,
     Move,
     Number,
     Piece,
@@ -30,7 +31,6 @@ from stemloom.script.piece import (
     Step,
     Unary,
     Vary,
-    Window,
 )
 from stemloom.script.problems import ScriptRejected
 
@@ -167,7 +167,7 @@ def test_a_bring_with_all_that_it_can_say() -> None:
     )
     assert isinstance(line, Bring)
     assert (line.part, line.pool) == ("a", "p")
-    assert line.window == Window(
+    assert line.window == LineWindow(
         at_bar=3,
         at_beat=Fraction(5, 2),
         for_bars=2,
@@ -187,7 +187,7 @@ def test_a_bring_with_all_that_it_can_say() -> None:
 def test_a_plain_bring() -> None:
     line = line_of("bring a from p")
     assert isinstance(line, Bring)
-    assert (line.window, line.over, line.out_over) == (Window(), None, None)
+    assert (line.window, line.over, line.out_over) == (LineWindow(), None, None)
     assert (line.gain, line.pan) == (Number(0.0), Number(0.0))
 
 
@@ -244,7 +244,7 @@ def test_sections_that_nothing_leads_to(moves: str, unreached: list[str]) -> Non
 
 
 STEM = {"shape": "loop", "role": "bass", "mood": ["warm"], "energy": 0.4, "holder": "Ann", "uses": ["stream"]}
-VAULT = Shelf(
+VAULT = MemoryCatalogue(
     [STEM, {**STEM, "energy": 0.6}, {**STEM, "role": "pads", "key": "D minor"}, {**STEM, "role": "harp"}]
 )
 
@@ -281,7 +281,7 @@ def test_pools_that_nothing_in_is_cleared_for() -> None:
     text = f'piece "P" for stream, live, export\n{pools}section s 1 bar\n'
     assert [p.message for p in check(text, VAULT).problems] == [
         "pool low is empty: 2 bass loops match, none is cleared for live or export",
-        "pool h is empty: 1 pads loop matches, it is not cleared for live or export",
+        "pool h is empty: 1 pads loop matches, but is not cleared for live or export",
     ]
     assert check(text, VAULT, use="stream").problems == ()
     assert len(check(text, VAULT, use="export").problems) == 2

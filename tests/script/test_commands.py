@@ -173,7 +173,7 @@ def test_a_huge_file_is_not_read(home: Path, script: Path) -> None:
         stream.truncate(10_000_000_000)
     result = run(home, "check", script)
     assert result.exit_code == 3
-    assert "the script has 9,765,625 KiB; at most 256 KiB are taken" in result.stdout
+    assert "the script has 9,765,625 KiB; at most 256 KiB are allowed" in result.stdout
 
 
 def test_no_such_file(home: Path, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_every_code_is_shown_by_some_script() -> None:
 def test_a_text_that_is_too_large_is_refused_unread() -> None:
     checked = check("x" * 10_000_000)
     assert [p.code for p in checked.problems] == ["E006"]
-    assert checked.problems[0].message == "the script has 9,766 KiB; at most 256 KiB are taken"
+    assert checked.problems[0].message == "the script has 9,766 KiB; at most 256 KiB are allowed"
     assert [p.code for p in check("é" * 140_000).problems] == ["E006"], "bytes count, not characters"
 
 

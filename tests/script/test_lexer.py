@@ -216,8 +216,8 @@ def test_a_right_script_has_the_types_that_the_parser_gives(path: Path) -> None:
     text = text_of(path)
     given = {at: kind for at, kind, _ in pieces(text)}
     names = lalr.words_of_grammar()
-    for raw in reading(text).raws:
-        for token in raw.tokens:
+    for logical in reading(text).logical_lines:
+        for token in logical.tokens:
             kind = given[token.start_pos]
             if token.kind == "word":
                 expected = {"NAME": (Name,), "UNIT": (Keyword.Type,)}.get(token.type)

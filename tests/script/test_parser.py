@@ -15,8 +15,8 @@ from stemloom.script.check.check import check
 from stemloom.script.text import lalr
 from stemloom.script.text.parse import parse
 from stemloom.script.text.tokens import Token, scan
-from stemloom.script.text.tree import BinaryTerm, LineStatement, Mix, SectionStatement
-from stemloom.script.words import FORMS, LINE_WORDS, RESERVED, ROLES, USES
+from stemloom.script.text.tree import BinaryTerm, LineStatement, SectionStatement, TermClause
+from stemloom.script.words import FORMS, LINE_WORDS, RESERVED
 
 WHOLE = (Path(__file__).parent.parent / "scripts" / "right_language.loom").read_text(encoding="utf-8")
 
@@ -58,10 +58,10 @@ def test_a_word_with_two_meanings_in_a_row_has_the_one_that_leads_on() -> None:
 
 def test_what_was_expected_is_only_what_leads_on() -> None:
     tokens = scan("bring a from b over 4 bars 5").lines[0].tokens
-    misfit = lalr.read(tokens, "line", explain=True)
-    assert misfit.token is tokens[-1]
-    assert "OVER" in misfit.expected
-    for name in misfit.expected:
+    mistake = lalr.read(tokens, "line", explain=True)
+    assert mistake.token is tokens[-1]
+    assert "OVER" in mistake.expected
+    for name in mistake.expected:
         assert name not in ("RPAR", "PLUS", "OR"), "a row of the table holds these; none leads on"
 
 
@@ -102,7 +102,7 @@ def test_operators_bind_as_usual() -> None:
         (line,) = section.lines
         assert isinstance(line, LineStatement)
         (when,) = line.modifiers
-        assert isinstance(when, Mix)
+        assert isinstance(when, TermClause)
         return when.term
 
     for short, explicit in (
@@ -127,13 +127,6 @@ def test_places_are_exact() -> None:
     assert [
         (p.span.line, p.span.column, p.span.end_line, p.span.end_column) for p in places if p is not None
     ] == [(1, 10, 1, 11), (1, 12, 1, 22), (2, 2, 3, 11), (2, 8, 2, 9), (2, 17, 2, 23), (2, 24, 3, 11)]
-
-
-def test_the_words_of_other_rooms_are_the_same() -> None:
-    from stemloom.vault import records
-
-    assert records.ROLES == ROLES
-    assert records.USES == USES
 
 
 @pytest.mark.parametrize(

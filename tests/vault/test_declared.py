@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stemloom.cli.vault import add
+from stemloom.ground.roles import ROLES
 from stemloom.ledger.entries import canonical, entries
 from stemloom.ledger.entries.entries import WHOLE_PPM
 from stemloom.vault.errors import BadDeclaration
 from stemloom.vault.intake.manifest import COLUMNS, MOST_MANIFEST_BYTES, Common, number, of_manifest, of_paths
-from stemloom.vault.records import ROLES
 from stemloom.vault.rights.shares import checked_shares, falls, parse_share, parse_shares, percent
 from stemloom.vault.sound.declared import MOST_BPM, MOST_MOODS, Declared, settle
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stemloom.ground.roles import ROLES
 from stemloom.vault.catalogue.snapshot import Snapshot
-from stemloom.vault.records import ROLES, Clearance, Holder, Stem
+from stemloom.vault.records import Clearance, Holder, Stem
 
 NOW = "2026-11-21T12:00:00.000Z"
 ADA = Holder("h" + "a" * 20, "Ada", "", "", "operator")

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from stemloom.ground.pitch import TONICS
 from stemloom.vault.errors import BadDeclaration
-from stemloom.vault.sound.tonality import TONICS, canonical_key
+from stemloom.vault.sound.tonality import canonical_key
 
 
 @pytest.mark.parametrize(

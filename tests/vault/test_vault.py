@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from stemloom.ground.uses import USES
 from stemloom.ledger.entries import entries
 from stemloom.vault.catalogue.catalogue import Filter
 from stemloom.vault.catalogue.schema import PROJECTED
@@ -25,7 +26,6 @@ from stemloom.vault.errors import (
     UnknownHolder,
     UnknownStem,
 )
-from stemloom.vault.records import USES
 from stemloom.vault.sound.declared import Declared
 from stemloom.vault.vault import Vault
 

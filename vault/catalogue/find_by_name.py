@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from difflib import get_close_matches
 
+from ...ground.typo import nearest
 from ..errors import UnknownHolder, UnknownStem
 from ..records import Holder
 from .catalogue import Catalogue
@@ -28,8 +28,7 @@ def find_holder(holders: Sequence[Holder], text: str) -> Holder:
         raise UnknownHolder(
             f"'{text}' is the start of several holders' ids: {', '.join(h.holder for h in found)}"
         )
-    names = {h.name.casefold(): h.name for h in holders}
-    raise UnknownHolder(f"there is no holder '{text}'{_hint(wanted, names)}")
+    raise UnknownHolder(f"there is no holder '{text}'{_hint(wanted, [h.name for h in holders])}")
 
 
 def find_stem(catalogue: Catalogue, text: str) -> str:
@@ -51,12 +50,11 @@ def find_stem(catalogue: Catalogue, text: str) -> str:
         raise UnknownStem(
             f"'{text}' names {len(found)} stems: {', '.join(found[:5])}{more}; say which by its id"
         )
-    titles = {title.casefold(): title for title in catalogue.titles()}
-    raise UnknownStem(f"there is no stem '{text}' in the vault{_hint(wanted.casefold(), titles)}")
+    raise UnknownStem(f"there is no stem '{text}' in the vault{_hint(wanted, catalogue.titles())}")
 
 
-def _hint(wanted: str, names: dict[str, str]) -> str:
+def _hint(wanted: str, names: Sequence[str]) -> str:
     if not names:
         return ": it holds none yet"
-    near = get_close_matches(wanted, names, n=1)
-    return f"; did you mean '{names[near[0]]}'?" if near else ""
+    near = nearest(wanted, names)
+    return f"; did you mean '{near}'?" if near else ""

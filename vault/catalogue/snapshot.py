@@ -10,7 +10,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..records import ROLES, USES, Clearance, Holder, Stem
+from ...ground.roles import ROLES
+from ...ground.uses import USES
+from ..records import Clearance, Holder, Stem
 from ..sound.tonality import canonical_key
 from .stems import Stems, digits
 

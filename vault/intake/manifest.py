@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from ...ground.typo import nearest
+from ...ground.typo import SURE, nearest
 from ..errors import BadDeclaration
 from ..sound.declared import Declared
 
@@ -187,7 +187,7 @@ def _checked_columns(manifest: Path, columns: Mapping[str, object], common: Comm
     """The columns that are not read. Raises `BadDeclaration` for slips, and for what nothing says."""
     unread = tuple(column for column in columns if column and column not in COLUMNS)
     for column in unread:
-        meant = nearest(column, COLUMNS)
+        meant = nearest(column, COLUMNS, least=SURE)
         if meant is not None:
             raise BadDeclaration(f"{manifest}: column '{column}' is unknown; did you mean '{meant}'?")
     for needed, given in (("holder", common.holder), ("role", common.role)):

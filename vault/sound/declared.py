@@ -9,9 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from ...ground.typo import nearest
+from ...ground.roles import ROLES
+from ...ground.typo import SURE, nearest
 from ..errors import BadDeclaration
-from ..records import ROLES
 from . import identifiers
 from .tonality import canonical_key
 
@@ -36,7 +36,7 @@ MOST_MOODS = 16
 class Declared:
     """A file to take in, and what is declared of it.
 
-    `holder`: id, start of an id, or name. `role`: any word; `records.ROLES` are those the engine balances.
+    `holder`: id, start of an id, or name. `role`: any word; `ROLES` are those the engine balances.
     `bpm`: kept to a thousandth. `bars`: of four beats; say `beats` where they are not. `shape`: `loop`,
     `sustained` or `hit`; left out, a tempo makes it a loop, and without one it is heard (`heard.py`).
     `mood`: at most 16 words. `energy`: 0 to 1, measured when left out. `title`: the file's name without its
@@ -171,7 +171,7 @@ def _checked_moods(declared: tuple[str, ...]) -> tuple[str, ...]:
 
 def _checked_role(text: str, new: bool) -> str:
     role = _lower_word("role", text)
-    meant = None if new else nearest(role, ROLES)
+    meant = None if new else nearest(role, ROLES, least=SURE)
     if meant is not None:
         raise BadDeclaration(
             f"'{role}' is not a role that the engine balances; did you mean \"{meant}\"? "

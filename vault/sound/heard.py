@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from ...ground.roles import UNPITCHED_ROLES
 from ..errors import Refused
 from ..records import ENGINE_RATE
 from .declared import LEAST_BPM, MOST_BPM, Shape, Terms
@@ -20,7 +21,6 @@ from .rhythm import Rhythm, Tempo
 
 SURE_TEMPO = 0.3
 """The confidence from which a tempo that nobody declared is taken."""
-UNPITCHED_ROLES = frozenset({"beats", "tops"})
 SHORTEST_KEY_SECONDS = 1.5
 
 

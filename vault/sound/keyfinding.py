@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...ground.pitch import TONICS
 from .measure import peaks_of
-from .tonality import TONICS
 
 LEAST_LIKENESS = 0.45
 """The correlation, with the first note's part, from which a sound is in a key at all."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from ...ground.pitch import NOTES, TONICS
 from ..errors import BadDeclaration
 
-TONICS = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
-_NATURAL = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_ACCIDENTALS = {"♯": "#", "♭": "b"}
 _WRITTEN = re.compile(r"\s*([A-Ga-g])\s*([#♯b♭]?)\s*(major|minor|maj|min|m|M)?\s*")
 
 
@@ -23,5 +23,5 @@ def canonical_key(text: str) -> str:
     if written is None:
         raise BadDeclaration(f"'{text}' is not a key; write it like 'D minor', 'F# major', 'Am' or 'Bb'")
     letter, accidental, mode = written.groups()
-    tonic = _NATURAL[letter.upper()] + (accidental in ("#", "♯")) - (accidental in ("b", "♭"))
-    return f"{TONICS[tonic % 12]} {'minor' if mode in ('minor', 'min', 'm') else 'major'}"
+    tonic = NOTES[letter.upper() + _ACCIDENTALS.get(accidental, accidental)]
+    return f"{TONICS[tonic]} {'minor' if mode in ('minor', 'min', 'm') else 'major'}"
