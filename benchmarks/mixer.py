@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stemloom.engine.mix.kernel import mix_span, no_effects
 from stemloom.engine.mix.machine import outer
-from stemloom.engine.mix.rack import BUS, PLAYING, SPAN, SPAN_QUANTA, VOICE
+from stemloom.engine.mix.rack import BUS, PLAYING, RAMPS, SPAN, SPAN_QUANTA, VOICE
 
 from . import scsynth
 from .harness import Figure, side_by_side
@@ -121,10 +121,11 @@ def _kernel(
                 voice["fade_in"] = frames
         buses = np.ones(BUSES, BUS)
         sums, envelope = np.zeros((BUSES, 2, SPAN), np.float32), np.zeros(64, np.float32)
+        ramps = np.zeros(1, RAMPS)
         effects = no_effects()  # type: ignore[no-untyped-call]
         out, block = np.empty((2, frames), np.float32), np.empty((2, SPAN), np.float32)
         for first in range(0, frames, SPAN):
-            mix(first, SPAN_QUANTA, table, buses, sums, envelope, effects, block)
+            mix(first, SPAN_QUANTA, table, buses, sums, envelope, ramps, effects, block)
             out[:, first : first + SPAN] = block
         return out
 

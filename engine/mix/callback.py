@@ -6,14 +6,28 @@ address, is the very machine code that `read` and `render` call.
 
 from __future__ import annotations
 
+from collections import namedtuple
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from numba import carray, cfunc, njit, types
 from numpy.typing import NDArray
 
 from ..clock import QUANTUM
-from .addresses import COUNT, rack_addresses, rack_at
 from .chain import chain
-from .machine import call, fence, inner, load_acquire, monotonic_ns, pointer, sleep_ns, store_release
+from .machine import (
+    Layout,
+    call,
+    fence,
+    inner,
+    load_acquire,
+    monotonic_ns,
+    pointer,
+    sleep_ns,
+    store_release,
+    views,
+    zeros,
+)
 from .rack import (
     BLOCKS,
     CARRIED,
@@ -26,14 +40,16 @@ from .rack import (
     MADE,
     PATIENT,
     PAUSED,
+    RACK_ADDRESSES,
     SPAN_QUANTA,
     TAP_LOST,
     TAP_QUANTA,
     TAP_READ,
     TAP_WRITTEN,
     XRUNS,
-    Deck,
     Rack,
+    rack_addresses,
+    rack_at,
 )
 
 UNDERFLOW = 0x4
@@ -45,7 +61,24 @@ STEPS_PER_OCTAVE = 16
 TIMES = 40 * STEPS_PER_OCTAVE
 """The histogram of durations: sixteen steps to the octave of nanoseconds."""
 PATIENCE_NS = 20_000
-CHAIN = COUNT + len(Deck._fields)
+
+DECK: Layout = {
+    # Ring of output quanta, before the transport's gain.
+    "tap": (np.float32, (TAP_QUANTA, 2, QUANTUM)),
+    # Histogram of the callback's durations.
+    "times": (np.int64, (TIMES,)),
+    "scratch": (np.int64, (2,)),
+    # The gain by which play fades in and out.
+    "transport": (np.float64, (1,)),
+}
+if TYPE_CHECKING:
+    Deck = Any
+else:
+    Deck = namedtuple("Deck", DECK)
+"""What a device's callback needs besides, by the names of `DECK`."""
+deck_at = views(Deck, DECK)
+
+CHAIN = RACK_ADDRESSES + len(DECK)
 REVOKED, IN_CALL = CHAIN + 1, CHAIN + 2
 ADDRESSES = CHAIN + 3
 """What a device's callback is given, int64: the addresses of rack, deck and chain, then two flags of its own.
@@ -53,17 +86,7 @@ ADDRESSES = CHAIN + 3
 `REVOKED`: it may touch nothing of these any more. `IN_CALL`: it is in the middle of a call.
 """
 
-_int64, _float32, _float64 = np.dtype(np.int64), np.dtype(np.float32), np.dtype(np.float64)
-
-
-@inner
-def _deck_at(at):
-    return Deck(
-        carray(pointer(at[COUNT]), (TAP_QUANTA, 2, QUANTUM), _float32),
-        carray(pointer(at[COUNT + 1]), TIMES, _int64),
-        carray(pointer(at[COUNT + 2]), 2, _int64),
-        carray(pointer(at[COUNT + 3]), 1, _float64),
-    )
+_int64, _float32 = np.dtype(np.int64), np.dtype(np.float32)
 
 
 @njit(nogil=True, cache=True)
@@ -79,7 +102,7 @@ def serve(at, out, flags):
         _silence(out, 0)
         store_release(at, IN_CALL, 0)
         return COMPLETE
-    rack, deck = rack_at(at), _deck_at(at)
+    rack, deck = rack_at(at, 0), deck_at(at, RACK_ADDRESSES)
     status = rack.status
     begun = monotonic_ns(deck.scratch)
     if flags & UNDERFLOW:
@@ -196,7 +219,7 @@ def pace(at, out, rate):
     # Seen as the callback sees them, so that `serve` is compiled once.
     at = carray(pointer(at.ctypes.data), ADDRESSES, _int64)
     out = carray(pointer(out.ctypes.data), (out.shape[0], 2), _float32)
-    status, deck = rack_at(at).status, _deck_at(at)
+    status, deck = rack_at(at, 0).status, deck_at(at, RACK_ADDRESSES)
     begun = monotonic_ns(deck.scratch)
     given = 0
     while True:
@@ -229,9 +252,7 @@ def addresses(rack: Rack, deck: Deck) -> NDArray[np.int64]:
 
 
 def new_deck() -> Deck:
-    return Deck(
-        np.zeros((TAP_QUANTA, 2, QUANTUM), np.float32),
-        np.zeros(TIMES, np.int64),
-        np.zeros(2, np.int64),
-        np.ones(1),
-    )
+    """A deck whose transport plays."""
+    deck = Deck(**zeros(DECK))
+    deck.transport[0] = 1
+    return deck

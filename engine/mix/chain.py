@@ -13,12 +13,11 @@ from numba import carray, cfunc, types
 from ..clock import QUANTUM
 from ..fades import LINEAR_FADE_FRAMES, sooner
 from ..plan import MOST_SOUNDING
-from .addresses import COUNT, rack_at
 from .effects_kernel import AIM_HZ, AIM_TO_HZ, AIMS, FX_BUSES, HZ, LEVELS, LINES, TO_HZ, bus_quantum
 from .kernel import longest_span, mix_span
 from .machine import fence, flush_to_zero, inlined, inner, load_acquire, pointer, restore, store_release
 from .master import aim_at, master_quantum
-from .meters import FX_ROW, OUT_ROW, end_step, meter_buses, meter_quantum
+from .meters import end_step, meter_buses, meter_quantum
 from .rack import (
     BUS_EFFECTS,
     CAME_LATE,
@@ -28,30 +27,28 @@ from .rack import (
     COMMANDS_WRITTEN,
     CROWDED,
     DONE,
-    DUCK_AT,
     EFFECTS,
     ENDED,
     FADER,
-    FILTERS_AT,
     FRAME,
     FREE,
+    FX_ROW,
     GAIN,
     LATE,
-    LEVELS_AT,
-    LINES_AT,
     MASTER,
     METERED,
     NEVER,
     NEXT_START,
+    OUT_ROW,
     PLACE,
     PLAYING,
-    RINGS_AT,
-    SENDS_AT,
+    RACK_ADDRESSES,
     SPAN_QUANTA,
     STOP,
     WAITING,
     WAITS,
     Desk,
+    rack_at,
     report,
 )
 
@@ -76,7 +73,15 @@ def make_span(rack, quanta):
     effects = (rack.filters_of, rack.sends_of, rack.ducks_of, rack.keys, rack.voice, rack.fx_sent)
     metered = load_acquire(rack.status, METERED) != 0
     done, used = mix_span(
-        frame, quanta, rack.voices, rack.buses, rack.accumulator, rack.envelope, effects, rack.span
+        frame,
+        quanta,
+        rack.voices,
+        rack.buses,
+        rack.accumulator,
+        rack.envelope,
+        rack.ramps,
+        effects,
+        rack.span,
     )
     for q in range(quanta):
         at = q * QUANTUM
@@ -172,21 +177,21 @@ def _take_commands(rack, desk, frame):
             for w in range(status[WAITS]):
                 _set_gain(desk.waiting[w], command)
         elif command.kind == FADER:
-            bus = desk.buses[command.id]
-            bus.target = command.gain
-            bus.step = command.step
+            bus = desk.buses[command.bus]
+            bus.target = command.fader
+            bus.step = command.fader_step
         elif command.kind == MASTER:
-            aim_at(rack.control[0], command.gain, command.left)
+            aim_at(rack.control[0], command.loudness, command.ceiling)
         elif command.kind == EFFECTS:
             for v in range(desk.voices.shape[0]):
                 voice = desk.voices[v]
                 if voice.phase == PLAYING and voice.id == command.id and voice.effects >= 0:
-                    _set_effects(rack, voice.effects, command.numbers, False)
+                    _set_effects(rack, voice.effects, command, False)
             for w in range(status[WAITS]):
                 if desk.waiting[w].id == command.id and desk.waiting[w].effects >= 0:
-                    _set_effects(rack, desk.waiting[w].effects, command.numbers, True)
+                    _set_effects(rack, desk.waiting[w].effects, command, True)
         elif command.kind == BUS_EFFECTS:
-            _set_bus_effects(rack, command.id, command.numbers)
+            _set_bus_effects(rack, command)
         if late:
             status[CAME_LATE] += 1
             report(desk, LATE, command.number, frame, 0, 0)
@@ -261,34 +266,34 @@ def _set_gain(voice, command):
 
 
 @inner
-def _aim_filters(filters, numbers, at_once):
+def _aim_filters(filters, frequencies, at_once):
     for n in range(filters.shape[0]):
-        filters[n, AIM_HZ] = numbers[FILTERS_AT + 2 * n]
-        filters[n, AIM_TO_HZ] = numbers[FILTERS_AT + 2 * n + 1]
+        filters[n, AIM_HZ], filters[n, AIM_TO_HZ] = frequencies[n, 0], frequencies[n, 1]
         if at_once:
             filters[n, HZ], filters[n, TO_HZ] = filters[n, AIM_HZ], filters[n, AIM_TO_HZ]
 
 
 @inner
-def _set_effects(rack, row, numbers, at_once):
+def _set_effects(rack, row, command, at_once):
     """Have the effects of one placement move to other numbers, or be there if it has not begun."""
-    _aim_filters(rack.filters_of[row], numbers, at_once)
+    _aim_filters(rack.filters_of[row], command.frequencies, at_once)
     for b in range(FX_BUSES):
-        rack.sends_of[row, 1, b] = np.float32(numbers[SENDS_AT + b])
+        rack.sends_of[row, 1, b] = np.float32(command.sends[b])
         if at_once:
             rack.sends_of[row, 0, b] = rack.sends_of[row, 1, b]
-    rack.ducks_of[row, 1] = np.float32(numbers[DUCK_AT])
+    rack.ducks_of[row, 1] = np.float32(command.ducked)
 
 
 @inner
-def _set_bus_effects(rack, b, numbers):
+def _set_bus_effects(rack, command):
     """Have the effects of one bus move to other numbers."""
-    _aim_filters(rack.fx_filters[b], numbers, False)
+    b = command.place
+    _aim_filters(rack.fx_filters[b], command.frequencies, False)
     for which in range(LEVELS):
-        rack.fx_levels[b, 1, which] = np.float32(numbers[LEVELS_AT + which])
+        rack.fx_levels[b, 1, which] = np.float32(command.levels[which])
     for n in range(LINES):
-        rack.fx_lows[b, AIMS, n] = np.float32(numbers[LINES_AT + n])
-    rack.fx[b].rings = max(rack.fx[b].rings, np.int64(numbers[RINGS_AT]))
+        rack.fx_lows[b, AIMS, n] = np.float32(command.lines[n])
+    rack.fx[b].rings = max(rack.fx[b].rings, command.rings)
 
 
 @inner
@@ -375,7 +380,7 @@ def chain(addresses, into, quanta):
     quanta; or 0, then one span is made, of so many quanta at most, and left in the rack.
     """
     word = flush_to_zero()
-    rack = rack_at(carray(pointer(addresses), COUNT, _int64))
+    rack = rack_at(carray(pointer(addresses), RACK_ADDRESSES, _int64), 0)
     if into == 0:
         made = make_span(rack, quanta)
     else:

@@ -13,7 +13,6 @@ from pathlib import Path
 SOURCES = (
     "clock",
     "fades",
-    "mix/addresses",
     "mix/callback",
     "mix/chain",
     "mix/effects_kernel",

@@ -127,15 +127,30 @@ def _empty(block, frames):
 
 
 @inner
+def _ramp(voice, bus, ramps):
+    """Move a voice's gains by a quantum; `ramps` has them and its bus's as they were, and their steps."""
+    ramps.gain, ramps.left, ramps.right, ramps.bus = voice.gain, voice.left, voice.right, bus.gain
+    voice.gain = approach(voice.gain, voice.gain_target)
+    voice.left = approach(voice.left, voice.left_target)
+    voice.right = approach(voice.right, voice.right_target)
+    ramps.gain_step = (voice.gain - ramps.gain) * _STEP
+    ramps.left_step = (voice.left - ramps.left) * _STEP
+    ramps.right_step = (voice.right - ramps.right) * _STEP
+    ramps.duck, ramps.duck_step = _ONE, np.float32(0)
+    ramps.bus_step = (approach(bus.gain, bus.target, bus.step) - bus.gain) * _STEP
+
+
+@inner
 def _play(voice, first, last, into, plane, steady, ramps, shape_at):
     """Add the voice's frames `first` to `last` of a run to a sum; count those in play.
 
     `into`: address of the sum's left channel at the run's begin; `plane`: bytes from there to its right one.
-    `ramps`: gain, left, right, duck and bus gain at the run's begin, each with its step a frame. A steady run
-    has neither steps, fades nor ducking, and may be as long as a span; another is one quantum, and `shape_at`
-    is the address of its fades.
+    A steady run has neither steps, fades nor ducking, and may be as long as a span; another is one quantum,
+    and `shape_at` is the address of its fades.
     """
-    gain, left, right, duck, bus_gain, gain_step, left_step, right_step, duck_step, bus_step = ramps
+    gain, left, right, duck, bus_gain = ramps.gain, ramps.left, ramps.right, ramps.duck, ramps.bus
+    gain_step, left_step, right_step = ramps.gain_step, ramps.left_step, ramps.right_step
+    duck_step, bus_step = ramps.duck_step, ramps.bus_step
     total = voice.frames
     right_plane = total if voice.channels > 1 else 0
     position = voice.position
@@ -193,66 +208,42 @@ def _fetch(voice, frames):
 
 
 @inner
-def _mix_voice(frame, frames, voice, bus, envelope, sums_at):
+def _mix_voice(frame, frames, voice, bus, envelope, ramps, sums_at):
     """Add a voice without effects to its bus, whose sum of a span lies at `sums_at`."""
-    zero = np.float32(0)
     at = 0
     while at < frames and voice.end > frame + at:
         here = frame + at
         first = max(voice.start - here, 0)
         last = min(voice.end - here, frames - at)
-        gain, left, right = voice.gain, voice.left, voice.right
         into = sums_at + _BYTES * at
         if (
-            gain == voice.gain_target
-            and left == voice.left_target
-            and right == voice.right_target
+            voice.gain == voice.gain_target
+            and voice.left == voice.left_target
+            and voice.right == voice.right_target
             and bus.gain == bus.target
             and not _fading(voice, here, first, last)
         ):
-            ramps = (gain, left, right, _ONE, bus.gain, zero, zero, zero, zero, zero)
+            ramps.gain, ramps.left, ramps.right, ramps.bus = voice.gain, voice.left, voice.right, bus.gain
             _play(voice, first, last, into, _BYTES * SPAN, True, ramps, sums_at)
             return
-        voice.gain = approach(gain, voice.gain_target)
-        voice.left = approach(left, voice.left_target)
-        voice.right = approach(right, voice.right_target)
+        _ramp(voice, bus, ramps)
         last = min(last, QUANTUM)
-        ramps = (
-            gain,
-            left,
-            right,
-            _ONE,
-            bus.gain,
-            (voice.gain - gain) * _STEP,
-            (voice.left - left) * _STEP,
-            (voice.right - right) * _STEP,
-            zero,
-            (approach(bus.gain, bus.target, bus.step) - bus.gain) * _STEP,
-        )
         _envelope(voice, here, first, last, envelope)
         _play(voice, first, last, into, _BYTES * SPAN, False, ramps, envelope.ctypes.data)
         at += QUANTUM
 
 
 @inner
-def _mix_aside(frame, voice, bus, envelope, effects, total):
+def _mix_aside(frame, voice, bus, envelope, ramps, effects, total):
     """Mix a quantum of a voice that has effects, or that others duck under, aside; then add it to `total`."""
     filters_of, sends_of, ducks_of, keys, dry, sent = effects
     _empty(dry, QUANTUM)
-    gain, left, right = voice.gain, voice.left, voice.right
-    voice.gain = approach(gain, voice.gain_target)
-    voice.left = approach(left, voice.left_target)
-    voice.right = approach(right, voice.right_target)
-    bus_step = (approach(bus.gain, bus.target, bus.step) - bus.gain) * _STEP
+    _ramp(voice, bus, ramps)
     row = voice.effects
-    duck, duck_step = _ONE, np.float32(0)
     if row >= 0 and ducks_of[row, 0] >= 0:
-        duck = ducks_of[row, 2]
+        ramps.duck = ducks_of[row, 2]
         ducks_of[row, 2] = _duck(ducks_of[row], keys)
-        duck_step = (ducks_of[row, 2] - duck) * _STEP
-    gain_step = (voice.gain - gain) * _STEP
-    left_step, right_step = (voice.left - left) * _STEP, (voice.right - right) * _STEP
-    ramps = (gain, left, right, duck, bus.gain, gain_step, left_step, right_step, duck_step, bus_step)
+        ramps.duck_step = (ducks_of[row, 2] - ramps.duck) * _STEP
     first = max(voice.start - frame, 0)
     last = min(voice.end - frame, QUANTUM)
     _envelope(voice, frame, first, last, envelope)
@@ -261,7 +252,7 @@ def _mix_aside(frame, voice, bus, envelope, effects, total):
         keys[1, voice.part] = max(keys[1, voice.part], _peak(dry) * bus.gain)
     if row >= 0:
         _through(frame, filters_of[row], dry)
-        _send(sends_of[row], dry, bus.gain, bus_step, sent)
+        _send(sends_of[row], dry, bus.gain, ramps.bus_step, sent)
     for c in range(2):
         for k in range(QUANTUM):
             total[c, k] += dry[c, k]
@@ -281,14 +272,14 @@ def longest_span(frame, quanta, voices, buses):
 
 
 @inner
-def mix_span(frame, quanta, voices, buses, accumulator, envelope, effects, out):
+def mix_span(frame, quanta, voices, buses, accumulator, envelope, ramps, effects, out):
     """Mix the quanta from `frame` on, as many as `longest_span` allows, into `out`, float32 (2, SPAN).
 
     No voice may begin after the first of them. `accumulator`: scratch (buses, 2, SPAN); `envelope`: scratch
-    (64,). `effects`: filters, sends and ducking of voices, the keys, scratch (2, 64), and what is sent to the
-    effect buses, as in the rack. Voices that end are marked DONE with the frames heard. Gives how many those
-    are, and the buses in use, a bit each, whose sums `accumulator` then has behind their gains. A voice's
-    heard frames are those in which script gain x fades x ducking x bus gain > 0.001.
+    (64,); `ramps`: scratch (1,). `effects`: filters, sends and ducking of voices, the keys, scratch (2, 64),
+    and what is sent to the effect buses, as in the rack. Voices that end are marked DONE with the frames
+    heard. Gives how many those are, and the buses in use, a bit each: `accumulator` has their sums, behind
+    their gains, then. A voice is heard in frames where script gain x fades x ducking x bus gain > 0.001.
     """
     frames = quanta * QUANTUM
     keys = effects[3]
@@ -309,9 +300,10 @@ def mix_span(frame, quanta, voices, buses, accumulator, envelope, effects, out):
             used |= 1 << voice.bus
             _empty(accumulator[voice.bus], frames)
         if voice.effects >= 0 or voice.part >= 0:
-            _mix_aside(frame, voice, bus, envelope, effects, accumulator[voice.bus])
+            _mix_aside(frame, voice, bus, envelope, ramps[0], effects, accumulator[voice.bus])
         else:
-            _mix_voice(frame, frames, voice, bus, envelope, sums_at + _BYTES * 2 * SPAN * voice.bus)
+            at = sums_at + _BYTES * 2 * SPAN * voice.bus
+            _mix_voice(frame, frames, voice, bus, envelope, ramps[0], at)
         if voice.end <= frame + frames:
             voice.phase = DONE
             done += 1
@@ -329,7 +321,7 @@ def mix_span(frame, quanta, voices, buses, accumulator, envelope, effects, out):
 
 
 def no_effects():
-    """What `mix_quantum` takes for `effects` where no voice has any."""
+    """What `mix_span` takes for `effects` where no voice has any."""
     zeros = np.zeros
     return (
         zeros((1, MOST_FILTERS, FILTER_COLUMNS)),

@@ -7,12 +7,17 @@ x86-64; on ARM they become `ldar` and `stlr`.
 from __future__ import annotations
 
 import platform
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
+from numba.np.numpy_support import from_dtype
+from numpy.typing import NDArray
 
 from .compiled import forget_stale
 
@@ -52,6 +57,56 @@ def _item(context, builder, array_type, array, index):
     """The address of `array[index]`."""
     data = context.make_array(array_type)(context, builder, array).data
     return builder.gep(data, [index])
+
+
+Layout: TypeAlias = Mapping[str, tuple[Any, tuple[int | None, ...]]]
+"""Data type and shape of arrays, by their names. A length that is `None` is known when they are allocated."""
+
+
+def zeros(layout: Layout, length: int = 0) -> dict[str, NDArray[Any]]:
+    """The arrays of a layout, empty. `length`: where the layout has `None`."""
+    return {
+        name: np.zeros([length if each is None else each for each in shape], dtype)
+        for name, (dtype, shape) in layout.items()
+    }
+
+
+def views(record: Any, layout: Layout) -> Any:
+    """Compiled code that gives the named tuple `record` of arrays, by addresses from a place of an array on.
+
+    The length that is `None` in `layout` stands behind the addresses.
+    """
+    kinds = [types.Array(from_dtype(np.dtype(dtype)), len(shape), "C") for dtype, shape in layout.values()]
+    whole = types.BaseTuple.from_types(kinds, record)
+
+    @intrinsic
+    def arrays_at(typingctx, at, first):
+        signature = whole(at, types.int64)
+
+        def codegen(context, builder, signature, args):
+            def number(place):
+                index = builder.add(args[1], context.get_constant(types.int64, place))
+                return builder.load(_item(context, builder, signature.args[0], args[0], index))
+
+            arrays = []
+            for place, (kind, (_, shape)) in enumerate(zip(kinds, layout.values(), strict=True)):
+                array = context.make_array(kind)(context, builder)
+                lengths = [
+                    number(len(layout)) if each is None else context.get_constant(types.intp, each)
+                    for each in shape
+                ]
+                item = context.get_abi_sizeof(context.get_data_type(kind.dtype))
+                strides = [context.get_constant(types.intp, item)]
+                for length in lengths[:0:-1]:
+                    strides.insert(0, builder.mul(strides[0], length))
+                data = builder.inttoptr(number(place), context.get_data_type(kind.dtype).as_pointer())
+                populate_array(array, data, lengths, strides, item, None)
+                arrays.append(array._getvalue())
+            return context.make_tuple(builder, signature.return_type, arrays)
+
+        return signature, codegen
+
+    return arrays_at
 
 
 @intrinsic

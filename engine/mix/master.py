@@ -7,14 +7,15 @@ State lives in flat arrays that `Master` allocates; the kernel changes them in p
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections import namedtuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...vault.sound.loudness import gated_power
 from ..clock import QUANTUM
-from .machine import inner
+from .machine import Layout, inner, zeros
 
 TAPS = 32
 PHASES = 8
@@ -88,58 +89,51 @@ CONTROL = np.dtype(
 )
 
 
-STATE_SHAPES = (
-    (2, 2, 4),
-    (2, 2, TAPS - 1 + QUANTUM),
-    (2, LATENCY_FRAMES + QUANTUM),
-    (2, 2 * ATTACK_FRAMES + QUANTUM),
-)
-"""Of the filters' memories, the peak meters' history, the delay line and the limiter's reduction."""
-METER_BLOCKS = 1024
+STATE: Layout = {
+    "control": (CONTROL, (1,)),
+    # The memories of the K-weighting, of the mix and of the output.
+    "filters": (np.float64, (2, 2, 4)),
+    # What the true-peak measures of both see.
+    "history": (np.float32, (2, 2, TAPS - 1 + QUANTUM)),
+    "delay": (np.float32, (2, LATENCY_FRAMES + QUANTUM)),
+    # The limiter's.
+    "reduction": (np.float64, (2, 2 * ATTACK_FRAMES + QUANTUM)),
+    # Ring of mean squares (K-weighted, both channels summed) of 100 ms of output each.
+    "meter": (np.float64, (1024,)),
+}
+"""Data type and shape of each array that the master keeps between quanta."""
 
 
-@dataclass
+if TYPE_CHECKING:
+    State = Any
+else:
+    State = namedtuple("State", STATE)
+
+
 class Master:
-    """The master's state, and its readings.
+    """The master's state, and its readings."""
 
-    `meter`: ring of mean squares (K-weighted, both channels summed) of 100 ms of output each.
-    """
-
-    loudness_lufs: float
-    ceiling_dbtp: float
-    control: np.ndarray = field(init=False)
-    filters: np.ndarray = field(init=False)
-    history: np.ndarray = field(init=False)
-    delay: np.ndarray = field(init=False)
-    reduction: np.ndarray = field(init=False)
-    meter: np.ndarray = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.control = np.zeros(1, CONTROL)
-        control = self.control[0]
-        control["target"] = self.loudness_lufs
-        control["ceiling"] = ceiling_gain(self.ceiling_dbtp)
-        control["gain"] = 1.0
-        control["mean_square"] = 10 ** ((self.loudness_lufs + PRIOR_DB + 0.691) / 10)
-        control["blocks"] = PRIOR_BLOCKS
-        control["release"] = 1.0
-        control["idle"] = 1 << 30
-        control["fade_from"] = control["fade_to"] = 1 << 62
-        filters, history, delay, reduction = STATE_SHAPES
-        self.filters = np.zeros(filters)
-        self.history = np.zeros(history, np.float32)
-        self.delay = np.zeros(delay, np.float32)
-        self.reduction = np.ones(reduction)
-        self.meter = np.zeros(METER_BLOCKS)
+    def __init__(self, loudness_lufs: float, ceiling_dbtp: float) -> None:
+        self.state = State(**zeros(STATE))
+        self.control = self.state.control[0]
+        self.control["target"] = loudness_lufs
+        self.control["ceiling"] = ceiling_gain(ceiling_dbtp)
+        self.control["gain"] = 1.0
+        self.control["mean_square"] = 10 ** ((loudness_lufs + PRIOR_DB + 0.691) / 10)
+        self.control["blocks"] = PRIOR_BLOCKS
+        self.control["release"] = 1.0
+        self.control["idle"] = 1 << 30
+        self.control["fade_from"] = self.control["fade_to"] = 1 << 62
+        self.state.reduction[:] = 1
 
     def fade(self, first_frame: int, last_frame: int) -> None:
         """Fade the output out between two absolute frames, by the sine curve's mirror."""
-        self.control[0]["fade_from"], self.control[0]["fade_to"] = first_frame, last_frame
+        self.control["fade_from"], self.control["fade_to"] = first_frame, last_frame
 
     @property
     def true_peak_dbtp(self) -> float:
         """Of all output so far; -inf for silence."""
-        peak = float(self.control[0]["true_peak"])
+        peak = float(self.control["true_peak"])
         return 20 * math.log10(peak) if peak > 0 else -math.inf
 
 

@@ -12,19 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..clock import QUANTUM
-from .effects_kernel import FX_BUSES
 from .machine import inner, store_release
 from .master import BLOCK_QUANTA, weighted_energy
-from .rack import BUSES, LEVELS_WRITTEN
+from .rack import BUSES, LEVELS_WRITTEN, ROWS, STEPS
 
-FX_ROW, OUT_ROW = BUSES, BUSES + FX_BUSES
-"""After a row for each role's bus there is one for each bus of effects, then the output's."""
-ROWS = OUT_ROW + 1
 PEAK, POWER, WEIGHTED, FILLED = 0, 1, 2, 3
 """What is gathered of a row: its greatest sample, the sums of squares of both channels, plain and K-weighted;
 and, in the first row alone, of how many quanta."""
-STEPS = 64
-"""How many steps of 100 ms are kept."""
 MOMENTARY_STEPS, SHORT_TERM_STEPS = 4, 30
 """400 ms and 3 s: EBU Tech 3341, section 2.2."""
 

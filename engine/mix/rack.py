@@ -13,14 +13,19 @@ holds a report of everything that the mixer and the command ring can hold at onc
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import namedtuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from ..clock import QUANTUM
-from .machine import fence, inner, load_acquire, store_release
+from .effects_kernel import BUS_FX, FILTER_COLUMNS, FX_BUSES, LEVELS, LINES, LONGEST_LINE, MOST_FILTERS
+from .machine import Layout, fence, inner, load_acquire, store_release, views, zeros
+from .master import STATE
+from .ramps import MOST_STEP
 
 SPAN_QUANTA = 4
 SPAN = SPAN_QUANTA * QUANTUM
@@ -82,18 +87,13 @@ BUS = np.dtype([("gain", np.float32), ("target", np.float32), ("step", np.float3
 """A bus: its gain, where that goes, and the most that it moves in a quantum."""
 
 PLACE, STOP, GAIN, FADER, MASTER, EFFECTS, BUS_EFFECTS = 0, 1, 2, 3, 4, 5, 6
-FILTERS_AT, SENDS_AT, DUCK_AT = 0, 8, 24
-"""Where the numbers of a placement's effects lie in its command: hz and to_hz of each filter, the sends, the
-ducked gain."""
-LEVELS_AT, LINES_AT, RINGS_AT = 8, 16, 24
-"""And those of a bus, after its filters: its levels, the gains of its reverb's lines, how long it rings."""
-NUMBERS = 25
 
 COMMAND = np.dtype(
     [
         ("number", np.int64),
         ("kind", np.int64),
         ("frame", np.int64),
+        # Of a placement that waits or sounds.
         ("id", np.int64),
         ("end", np.int64),
         ("fade", np.int64),
@@ -101,15 +101,32 @@ COMMAND = np.dtype(
         ("gain", np.float32),
         ("left", np.float32),
         ("right", np.float32),
-        ("step", np.float32),
-        ("numbers", np.float64, NUMBERS),
+        # Of a role's bus.
+        ("bus", np.int64),
+        ("fader", np.float32),
+        ("fader_step", np.float32),
+        # Of the master.
+        ("loudness", np.float32),
+        ("ceiling", np.float32),
+        # Of a placement's effects, or of a bus of effects.
+        ("frequencies", np.float64, (MOST_FILTERS, 2)),
+        ("sends", np.float64, FX_BUSES),
+        ("ducked", np.float64),
+        ("place", np.int64),
+        ("levels", np.float64, LEVELS),
+        ("lines", np.float64, LINES),
+        ("rings", np.int64),
+        # A placement that begins.
         ("voice", VOICE),
     ],
     align=True,
 )
-"""A command: `number` counts them, `frame` is where it applies, `id` is of a placement, or of a bus.
+"""A command: `number` counts them, `frame` is where it applies.
 
-For the master, `gain` is its loudness in LUFS and `left` its ceiling, as a gain. `numbers`: of effects."""
+`fader`: the gain that a role's bus moves to; `fader_step`: the most that it moves in a quantum. `loudness` is
+in LUFS, `ceiling` a gain. `frequencies`: `hz` and `to_hz` of each filter. `ducked`: the gain while the key
+sounds. `place`: of a bus of effects; its numbers move to `levels` and `lines`, and it rings `rings` frames.
+"""
 
 ENDED, LATE = 0, 1
 
@@ -157,51 +174,86 @@ TAP_QUANTA = 4096
 NEVER = 1 << 62
 
 
-class Rack(NamedTuple):
-    """Every array of one mixer; the compiled functions take it whole.
+RAMPS = np.dtype(
+    [
+        (field, np.float32)
+        for each in ("gain", "left", "right", "duck", "bus")
+        for field in (each, f"{each}_step")
+    ],
+    align=True,
+)
+"""The gains of one voice and of its bus as a run begins, each with its step a frame."""
 
-    `status`: int64, by the names above. `accumulator` float32 (buses, 2, SPAN), `envelope` and `peaks`
-    float32 (64,) and `block` and `voice` float32 (2, 64) are scratch. `span` float32 (2, SPAN): what was made
-    last, of which the status MADE and CARRIED say how many frames there are and how many wait to be taken.
-    `control` to `meter` are the master's, see there. Rows of effects of voices: `filters_of` (rows, 4,
-    columns of a filter), `sends_of` (rows, 2, effect buses) as they are and what they move to, `ducks_of`
-    (rows, 3): the part that it ducks under, the gain then, the gain now. `keys` (2, parts): how loud such a
-    part was in the quantum before, and is in this one. `fx` and what follows: the effect buses, see
-    `effects_kernel`. `level_filters` and what follows: the meters of the buses, see `meters`.
-    """
+FX_ROW, OUT_ROW = BUSES, BUSES + FX_BUSES
+"""After a meter for each role's bus there is one for each bus of effects, then the output's."""
+ROWS = OUT_ROW + 1
+STEPS = 64
+"""How many steps of 100 ms the meters keep."""
 
-    status: NDArray[np.int64]
-    waiting: NDArray[np.void]
-    voices: NDArray[np.void]
-    buses: NDArray[np.void]
-    commands: NDArray[np.void]
-    reports: NDArray[np.void]
-    accumulator: NDArray[np.float32]
-    envelope: NDArray[np.float32]
-    control: NDArray[np.void]
-    filters: NDArray[np.float64]
-    history: NDArray[np.float32]
-    delay: NDArray[np.float32]
-    reduction: NDArray[np.float64]
-    meter: NDArray[np.float64]
-    peaks: NDArray[np.float32]
-    span: NDArray[np.float32]
-    block: NDArray[np.float32]
-    filters_of: NDArray[np.float64]
-    sends_of: NDArray[np.float32]
-    ducks_of: NDArray[np.float32]
-    keys: NDArray[np.float32]
-    voice: NDArray[np.float32]
-    fx: NDArray[np.void]
-    fx_filters: NDArray[np.float64]
-    fx_levels: NDArray[np.float32]
-    fx_sent: NDArray[np.float32]
-    fx_lines: NDArray[np.float32]
-    fx_lows: NDArray[np.float32]
-    fx_delays: NDArray[np.float32]
-    level_filters: NDArray[np.float64]
-    level_now: NDArray[np.float64]
-    levels: NDArray[np.float64]
+LAYOUT: Layout = {
+    # int64, by the names above.
+    "status": (np.int64, (STATUS,)),
+    "waiting": (VOICE, (WAITING,)),
+    "voices": (VOICE, (VOICES,)),
+    "buses": (BUS, (BUSES,)),
+    "commands": (COMMAND, (COMMANDS,)),
+    "reports": (REPORT, (REPORTS,)),
+    **STATE,
+    # What was made last, of which the status MADE and CARRIED say how much there is and how much waits.
+    "span": (np.float32, (2, SPAN)),
+    # Effects of placements, a row each: filters; sends as they are, and what they move to; ducking: the part
+    # that it ducks under, the gain while that sounds, the gain now.
+    "filters_of": (np.float64, (EFFECT_ROWS, MOST_FILTERS, FILTER_COLUMNS)),
+    "sends_of": (np.float32, (EFFECT_ROWS, 2, FX_BUSES)),
+    "ducks_of": (np.float32, (EFFECT_ROWS, 3)),
+    # How loud each part that others duck under was in the quantum before, and is in this one.
+    "keys": (np.float32, (2, KEY_PARTS)),
+    # The buses of effects, see `effects_kernel`; `None`: as long as the longest delay.
+    "fx": (BUS_FX, (FX_BUSES,)),
+    "fx_filters": (np.float64, (FX_BUSES, MOST_FILTERS, FILTER_COLUMNS)),
+    "fx_levels": (np.float32, (FX_BUSES, 2, LEVELS)),
+    "fx_sent": (np.float32, (FX_BUSES, 2, QUANTUM)),
+    "fx_lines": (np.float32, (FX_BUSES, LINES, LONGEST_LINE)),
+    "fx_lows": (np.float32, (FX_BUSES, 4, LINES)),
+    "fx_delays": (np.float32, (FX_BUSES, 2, None)),
+    # The meters, a row each, see `meters`.
+    "level_filters": (np.float64, (ROWS, 2, 4)),
+    "level_now": (np.float64, (ROWS, 4)),
+    "levels": (np.float64, (STEPS, ROWS, 3)),
+    # Scratch.
+    "accumulator": (np.float32, (BUSES, 2, SPAN)),
+    "envelope": (np.float32, (QUANTUM,)),
+    "ramps": (RAMPS, (1,)),
+    "peaks": (np.float32, (QUANTUM,)),
+    "block": (np.float32, (2, QUANTUM)),
+    "voice": (np.float32, (2, QUANTUM)),
+}
+"""Data type and shape of every array of one mixer: allocation, addresses and the compiled view follow it."""
+
+if TYPE_CHECKING:
+    Rack = Any
+else:
+    Rack = namedtuple("Rack", LAYOUT)
+"""Every array of one mixer, by the names of `LAYOUT`; the compiled functions take it whole."""
+RACK_ADDRESSES = len(LAYOUT) + 1
+"""Of the rack's addresses: its arrays in order, then the length that `LAYOUT` leaves open."""
+rack_at = views(Rack, LAYOUT)
+"""Compiled: the rack whose addresses begin at a place of an int64 array."""
+
+
+def new_rack(longest_delay: int, given: Mapping[str, NDArray[Any]]) -> Rack:
+    """A rack in which nothing sounds. `longest_delay`: in frames. `given`: arrays that are there already."""
+    empty = zeros({name: each for name, each in LAYOUT.items() if name not in given}, longest_delay)
+    rack = Rack(**empty, **given)._replace(status=aligned_zeros(STATUS))
+    rack.status[NEXT_START] = rack.status[END] = NEVER
+    rack.buses["gain"] = rack.buses["target"] = 1
+    rack.buses["step"] = MOST_STEP
+    return rack
+
+
+def rack_addresses(rack: Rack) -> NDArray[np.int64]:
+    """Where each array of a rack lies, int64 (RACK_ADDRESSES,). The rack must outlive whoever uses them."""
+    return np.array([*(array.ctypes.data for array in rack), rack.fx_delays.shape[2]], np.int64)
 
 
 class Desk(NamedTuple):
@@ -213,20 +265,6 @@ class Desk(NamedTuple):
     buses: NDArray[np.void]
     commands: NDArray[np.void]
     reports: NDArray[np.void]
-
-
-class Deck(NamedTuple):
-    """What a device's callback needs besides.
-
-    `tap`: ring of output quanta, float32 (quanta, 2, 64), before the transport's gain. `times`: histogram of
-    the callback's durations, int64. `scratch`: int64 (2,). `transport`: the gain by which play fades in and
-    out, float64 (1,).
-    """
-
-    tap: NDArray[np.float32]
-    times: NDArray[np.int64]
-    scratch: NDArray[np.int64]
-    transport: NDArray[np.float64]
 
 
 def aligned_zeros(count: int) -> NDArray[np.int64]:

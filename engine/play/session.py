@@ -35,7 +35,8 @@ from ..compose.swap import in_reach
 from ..effects import MOST_DELAY_BEATS
 from ..errors import EngineError, NothingToUndo, SwapRefused, UnknownCue, UnknownPart, UnknownRole
 from ..mix.master import LATENCY_FRAMES
-from ..mix.mixer import PAGE_SIZE, Mixer
+from ..mix.mixer import Mixer
+from ..mix.page import PAGE_SIZE
 from ..plan import Bar, Placement, Rested
 from . import take as takes
 from .conductor import MOST_TAIL_SECONDS, Conductor

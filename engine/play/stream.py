@@ -14,9 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..errors import DeviceFailed
-from ..mix.callback import IN_CALL, REVOKED, addresses, callback, pace
+from ..mix.callback import IN_CALL, REVOKED, Deck, addresses, callback, pace
 from ..mix.chain import chain
-from ..mix.rack import Deck, Rack
+from ..mix.rack import Rack
 
 SILENT = "silent"
 """The name of the device that plays to nobody."""

@@ -27,9 +27,9 @@ from numba import carray, njit, types
 import stemloom.engine.play.live as live
 import stemloom.engine.play.placement_log as account
 from stemloom import Player, Vault
-from stemloom.engine.mix.callback import ADDRESSES, COMPLETE, addresses, serve
+from stemloom.engine.mix.callback import ADDRESSES, COMPLETE, Deck, addresses, serve
 from stemloom.engine.mix.machine import monotonic_ns, pointer, sleep_ns
-from stemloom.engine.mix.rack import Deck, Rack
+from stemloom.engine.mix.rack import Rack
 from stemloom.engine.play.live import Live
 from stemloom.engine.play.render import render
 from stemloom.engine.play.scribe import LedgerState

@@ -30,15 +30,15 @@ def metered(sound: np.ndarray) -> tuple[float, float]:
     master = Master(-14.0, -1.0)
     _meter(
         sound,
-        master.control,
-        master.filters,
-        master.history,
-        master.meter,
+        master.state.control,
+        master.state.filters,
+        master.state.history,
+        master.state.meter,
         np.zeros(QUANTUM, np.float32),
     )
-    blocks = int(master.control[0]["meter_blocks"])
-    assert blocks <= len(master.meter)
-    return integrated_lufs(master.meter[:blocks]), master.true_peak_dbtp
+    blocks = int(master.control["meter_blocks"])
+    assert blocks <= len(master.state.meter)
+    return integrated_lufs(master.state.meter[:blocks]), master.true_peak_dbtp
 
 
 def tone(dbfs: float, seconds: float) -> np.ndarray:

@@ -12,9 +12,10 @@ from scipy.signal import butter, lfilter
 from stemloom import Vault
 from stemloom.engine.effects import PlacedBus, PlacedDuck, PlacedEffects, PlacedFilter, PlacedSend
 from stemloom.engine.mix import effects_kernel
+from stemloom.engine.mix.commands import fill_filters
 from stemloom.engine.mix.effects_kernel import AIM_HZ, AIM_TO_HZ, AIMS, FILTER_COLUMNS, GAINS, HZ, TO_HZ
 from stemloom.engine.mix.machine import outer
-from stemloom.engine.mix.mixer import Mixer, _fill
+from stemloom.engine.mix.mixer import Mixer
 from stemloom.engine.play.replay import replay
 from stemloom.engine.play.session import Session
 from stemloom.ledger.log.session_page import HeardFrames
@@ -62,7 +63,7 @@ def through_bus(bus: PlacedBus, sound: np.ndarray) -> np.ndarray:
 def test_a_filter_is_the_butterworth_filter_of_its_order(kind: str, name: str, hz: float) -> None:
     sound = noise(6400)
     rows = np.zeros((4, FILTER_COLUMNS))
-    _fill(rows, [PlacedFilter(kind, hz, hz, 0, "linear")], 0)
+    fill_filters(rows, [PlacedFilter(kind, hz, hz, 0, "linear")], 0)
     out = sound.copy()
     for first in range(0, 6400, 64):
         block = np.ascontiguousarray(out[:, first : first + 64])
@@ -77,7 +78,7 @@ def test_a_filter_is_the_butterworth_filter_of_its_order(kind: str, name: str, h
 )
 def test_a_glide_goes_by_its_curve_from_its_sounds_start(curve: str, halfway: float) -> None:
     rows = np.zeros((4, FILTER_COLUMNS))
-    _fill(rows, [PlacedFilter("lowpass", 200.0, 8000.0, 1000, curve)], 5000)
+    fill_filters(rows, [PlacedFilter("lowpass", 200.0, 8000.0, 1000, curve)], 5000)
     asked = [frequency(rows[0], frame) for frame in (0, 5000, 5500, 6000, 9000)]
     np.testing.assert_allclose(asked, [200, 200, halfway, 8000, 8000])
 
@@ -151,7 +152,7 @@ def moved(mixer: Mixer, quanta: int) -> np.ndarray:
     sent = []
     for _ in range(quanta):
         mixer.advance(1)
-        sent.append(mixer.master.delay[:, -64:].copy())
+        sent.append(mixer.rack.delay[:, -64:].copy())
     return np.concatenate(sent, axis=1)
 
 
@@ -161,7 +162,7 @@ def test_a_send_that_is_turned_moves_by_a_ramp() -> None:
     mixer.place(replace(placement(1, 0, 1 << 30), effects=PlacedEffects((PlacedSend("b", 0.0),))), steady, 0)
     mixer.advance(40)
     mixer.set_effects(1, PlacedEffects((PlacedSend("b", 1.0),)), mixer.frame)
-    sound = moved(mixer, 40) / mixer.master.control[0]["gain"]
+    sound = moved(mixer, 40) / mixer.rack.control[0]["gain"]
     assert sound[0, -1] == pytest.approx(2 * sound[0, 0], rel=0.02)
     assert np.abs(np.diff(sound)).max() <= 0.1 * 0.00105
     assert np.argmax(sound[0] > 0.1005) < 64, "in the very next quantum"
@@ -169,7 +170,7 @@ def test_a_send_that_is_turned_moves_by_a_ramp() -> None:
 
 def test_a_filter_that_is_turned_gets_there_and_never_leaps() -> None:
     rows = np.zeros((4, FILTER_COLUMNS))
-    _fill(rows, [PlacedFilter("lowpass", 200.0, 200.0, 0, "linear")], 0)
+    fill_filters(rows, [PlacedFilter("lowpass", 200.0, 200.0, 0, "linear")], 0)
     rows[0, [AIM_HZ, AIM_TO_HZ]] = 6400.0
     went = []
     for quantum in range(41):
@@ -210,7 +211,7 @@ def test_a_bus_that_is_turned_moves_by_ramps_and_rings_as_long_as_it_must() -> N
     mixer.place(replace(placement(1, 0, 1 << 30), effects=sent), steady, 0)
     mixer.advance(200)
     mixer.set_buses([after], mixer.frame)
-    sound = moved(mixer, 2000) / mixer.master.control[0]["gain"]
+    sound = moved(mixer, 2000) / mixer.rack.control[0]["gain"]
     assert np.abs(np.diff(sound)).max() <= 0.1 * 0.0021
     levels = mixer.rack.fx_levels[0]
     np.testing.assert_array_equal(levels[0], levels[1])

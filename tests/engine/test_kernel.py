@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stemloom.engine.mix import kernel
 from stemloom.engine.mix.kernel import MOST_STEP, no_effects
 from stemloom.engine.mix.machine import outer
-from stemloom.engine.mix.rack import BUS, DONE, PLAYING, SPAN, SPAN_QUANTA, VOICE
+from stemloom.engine.mix.rack import BUS, DONE, PLAYING, RAMPS, SPAN, SPAN_QUANTA, VOICE
 
 from . import twin
 
@@ -35,13 +35,13 @@ def run_kernel(
     gains = np.array([(g, t, MOST_STEP) for g, t in buses.values()], BUS)
     accumulator, envelope = np.zeros((len(buses), 2, SPAN), np.float32), np.zeros(64, np.float32)
     out = np.zeros((2, quanta * 64), np.float32)
-    block = np.zeros((2, SPAN), np.float32)
+    block, ramps = np.zeros((2, SPAN), np.float32), np.zeros(1, RAMPS)
     starts = sorted({voice["start"] // 64 for voice in voices})
     q = 0
     while q < quanta:
         until = min([quanta, q + most, *(start for start in starts if start > q)])
         span = longest_span(q * 64, until - q, table, gains) if most > 1 else 1
-        mix_span(q * 64, span, table, gains, accumulator, envelope, no_effects(), block)
+        mix_span(q * 64, span, table, gains, accumulator, envelope, ramps, no_effects(), block)
         out[:, q * 64 : (q + span) * 64] = block[:, : span * 64]
         q += span
     return out, table

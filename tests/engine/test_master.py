@@ -26,12 +26,7 @@ def through(master: Master, sound: np.ndarray) -> np.ndarray:
         master_quantum(
             q * QUANTUM,
             block,
-            master.control,
-            master.filters,
-            master.history,
-            master.delay,
-            master.reduction,
-            master.meter,
+            *master.state,
             peaks,
         )
         padded[:, q * QUANTUM : (q + 1) * QUANTUM] = block

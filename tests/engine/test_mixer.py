@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stemloom.engine.mix.mixer import PAGE_SIZE, Late, Mixer, pan_gains
+from stemloom.engine.mix.commands import pan_gains
+from stemloom.engine.mix.mixer import Late, Mixer
+from stemloom.engine.mix.page import PAGE_SIZE
 from stemloom.engine.mix.trial import endless
 from stemloom.engine.plan import MOST_SOUNDING, Fade, Placement, Variant
 from stemloom.ledger.log.session_page import HeardFrames, read_page

@@ -114,7 +114,7 @@ def test_loudness_and_buses_follow_the_script_and_it_all_replays(vault: Vault) -
     for text in (quiet, wet, ELSEWHERE, wet, SPARKS):
         swap(session, text)
         blocks.append(session.read(2 * BAR + 777))
-    assert session.mixer.master.control[0]["target"] == -14
+    assert session.mixer.rack.control[0]["target"] == -14
     assert session.mixer.tail_frames > 0
     take = session.close()
     assert [swap.frame for swap in take.swaps] == sorted(swap.frame for swap in take.swaps)
