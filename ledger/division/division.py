@@ -244,7 +244,7 @@ def _lines(books: Books, pool: Pool, heard: Sequence[Heard], amount: int) -> lis
 
 
 def _line(books: Books, pool: Pool, heard: Heard, amount: int) -> Line:
-    splits = books.splits_entry(heard.stem, heard.splits)
+    splits = books.rights.owned_by(heard.stem, heard.splits)
     owner = books.stems[heard.stem][1].holder
     master_ppm = pool.terms.terms.master_ppm
     sides = largest_remainder(amount, (master_ppm, WHOLE_PPM - master_ppm), ("master", "publishing"))
@@ -261,7 +261,7 @@ def _line(books: Books, pool: Pool, heard: Heard, amount: int) -> Line:
 
 def unheard(books: Books, stem: str, division: Division) -> DividedStem:
     """A stem that was not heard in the period: its shares at the period's end, each of nothing."""
-    splits = books.splits_before(stem, division.period.end, division.last)
+    splits = books.rights.owned_before(stem, division.period.end, division.last)
     nothing = Heard(stem, division.period.text, splits.index, 0, 0)
     return DividedStem(stem, 0, 0, (_line(books, division.funds.pools[0], nothing, 0),))
 

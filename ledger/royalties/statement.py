@@ -16,10 +16,10 @@ from ..division.periods import Period
 from ..division.treasury import Treasury
 from ..division.usage import Amount, StemUse, Usage
 from ..division.windows import Window
-from ..entries.entries import Consent, Settlement, Standing
+from ..entries.entries import Settlement
 from ..entries.signing import commitment
 from ..errors import VerificationFailed
-from .balance import payable, payments, still_frozen, withdrawn
+from .balance import payable, payments, still_frozen
 from .engines import Engine, usage_of
 from .money_lock import ReadableLog, Sealed, sealed
 from .statement_schema import (
@@ -208,7 +208,7 @@ class Statements:
                 continue
             divided = self._divided.get(stem)
             if divided is None:
-                splits = books.splits_before(stem, division.period.end, division.last)
+                splits = books.rights.owned_before(stem, division.period.end, division.last)
                 parties = {share.holder for share in (*splits.master, *splits.publishing)}
             else:
                 parties = {part.holder for line in divided.lines for part in line.parts}
@@ -225,7 +225,7 @@ class Statements:
         found: dict[str, dict[str, int]] = {
             stem: {}
             for stem in self._books.stems
-            if withdrawn(self._books, stem, self._entry.last) is not None
+            if self._books.rights.withdrawn(stem, self._entry.last) is not None
         }
         for division in self._divisions:
             for each in division.stems:
@@ -284,7 +284,7 @@ class Statements:
         )
 
     def _frozen(self, holder: str, stem: str) -> Frozen | None:
-        gone = withdrawn(self._books, stem, self._entry.last)
+        gone = self._books.rights.withdrawn(stem, self._entry.last)
         if gone is None:
             return None
         return Frozen(index=gone.index, time=gone.time, amount=self._gone.get(stem, {}).get(holder, 0))
@@ -350,18 +350,10 @@ def _source(line: IncomeLine) -> SourceIncome:
 
 def consents_in_force(books: Books, stem: str, time: str, last: int) -> tuple[Cleared, ...]:
     """Uses that `stem` is cleared for at `time` by entries 0 to `last`, each with its grant, by use."""
-    standing, own = books.consented(stem, last)
-    grants: dict[str, tuple[int, Consent | Standing]] = {**standing}
-    for index, consent in own:
-        for use in consent.uses:
-            if consent.action == "grant":
-                grants[use] = (index, consent)
-            else:
-                grants.pop(use, None)
     return tuple(
-        Cleared(use=use, index=index, since=grant.since, until=grant.until)
-        for use, (index, grant) in sorted(grants.items())
-        if grant.until is None or time < grant.until
+        Cleared(use=use, index=each.index, since=each.grant.since, until=each.grant.until)
+        for use, each in sorted(books.rights.cleared(stem, last).items())
+        if each.grant.until is None or time < each.grant.until
     )
 
 
