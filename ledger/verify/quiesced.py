@@ -1,7 +1,7 @@
-"""What there is to verify, as it lies at one moment: read while no writer is at work.
+"""The state of a log at one moment, read while no writer is at work.
 
-A home has the log, what was signed last, the note of an append and journals; a copy has the log alone,
-and so has a web server, which moreover cannot say which files it has.
+A home has the log, the checkpoint that was signed last, the note of an append, and journals. A copy has the
+log alone, and so does a web server, which moreover cannot list its files.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """What was read while no writer was at work: all that a writer may change or remove."""
+    """Everything that a writer may change or remove, read while none was at work."""
 
     checkpoint: bytes | None
     signed: bytes | None
@@ -40,14 +40,14 @@ class Still:
     view: View | WebView
     """The files under `log/`; the partial ones are read."""
     source: Source
-    """Where the whole tiles and bundles come from, which never change."""
+    """Where the full tiles and bundles are read, which never change."""
     journals: tuple[Problem, ...]
-    """What is to be said of those that no living process owns."""
+    """Warnings about journals that no living process owns."""
 
 
 @contextmanager
 def _held_still(home: Places | None) -> Iterator[None]:
-    """Keep writers out for as long as it takes to list the files and read those that may go."""
+    """Keep writers out while the files are listed, and those are read that may be removed."""
     if home is None or not home.lock.exists():
         yield
         return
@@ -83,13 +83,13 @@ def look_at_web(source: Source, verifier: Verifier) -> Still:
 
 
 class WebView:
-    """The files of a log that a web server publishes, as far as they were asked for; as a `View`."""
+    """The files of a log that a web server publishes, read as they are asked for; used like a `View`."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._kept: dict[File, bytes] = {}
         self.lost: dict[str, str] = {}
-        """Files that the server should have and has not, and what is wrong with them."""
+        """By path, files that the server should have, and what is wrong with them."""
 
     def keep(self, files: list[File]) -> None:
         for file in files:
@@ -99,7 +99,7 @@ class WebView:
                 continue
 
     def read(self, file: File) -> bytes:
-        """The bytes of a file. Raises FileNotFoundError if the server has none that it can be."""
+        """The bytes of a file. Raises FileNotFoundError if the server does not have a valid one."""
         if file in self._kept:
             return self._kept[file]
         try:
@@ -134,7 +134,7 @@ def _look(log: Path, home: Places | None, verifier: Verifier) -> Still:
 
 
 def beside(path: Path, largest: int) -> bytes | None:
-    """The bytes of a small file; None if it is missing. What is no such file is empty: it says nothing."""
+    """The bytes of a small file: None if it is missing, empty if it is too large or no regular file."""
     try:
         return read_regular(path, largest)
     except FileNotFoundError:
@@ -153,7 +153,7 @@ def opened(data: bytes | None, verifier: Verifier) -> Checkpoint | None:
 
 
 def _journals(home: Places) -> Iterator[Problem]:
-    """Journals whose owners died, what could not be read of others, and what is no journal at all."""
+    """Warnings about journals whose owners died, about damaged ones, and about things that are no journal."""
     if not home.journals.is_dir() or not os.access(home.journals, os.R_OK | os.X_OK):
         return
     for path in sorted(home.journals.iterdir()):
@@ -168,7 +168,7 @@ def _journals(home: Places) -> Iterator[Problem]:
 
 
 def _owned(journal: Path) -> bool:
-    """Whether a living process has the journal."""
+    """Whether a living process writes to the journal."""
     descriptor = os.open(journal, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
