@@ -1,7 +1,7 @@
-"""Who may sound and who owns: the rule is told here, and whoever needs an answer asks `Rights`.
+"""Who may sound and who owns what: the rule stands here, and all other modules ask `Rights`.
 
-`Rights` takes a log's entries in order and believes them. Whether the right party signed an entry is for its
-caller to ask first, as `verify/audit.py` and the vault do with `may_state` and `losing`.
+`Rights` takes the entries of a log in order and believes them. Its caller first checks that the right party
+signed each of them, as `verify/audit.py` and the vault do with the help of `may_state` and `losing`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ __all__ = [
     "Rights",
     "Withdrawal",
     "by_holder",
+    "lasts",
     "losing",
     "may_state",
 ]
@@ -33,7 +34,7 @@ _LAST = 2**53
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """Who owns what of one stem, and since when: a stem or splits entry."""
+    """The shares in one stem from a time on, as a stem or splits entry sets them."""
 
     index: int
     time: str
@@ -48,7 +49,7 @@ class Ownership:
 
 @dataclass(frozen=True, slots=True)
 class Clearance:
-    """A use that a stem is cleared for: the grant, its entry, and since when it clears this stem."""
+    """A use for which a stem is cleared: the grant, its index, and the time from which it clears this stem."""
 
     index: int
     grant: Consent | Standing
@@ -57,7 +58,7 @@ class Clearance:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """The entry that ended a consent to one use, or the last consent of a stem."""
+    """The entry that ended the consent to a use, or all consent to a stem."""
 
     index: int
     time: str
@@ -70,7 +71,7 @@ class _Coming:
     index: int
     time: str
     standing: Mapping[str, tuple[int, Standing]] | None
-    """By use, the standing consents that it entered under; None if it was taken out."""
+    """By use, the standing consents in force when it entered; None if it was taken out."""
 
 
 @dataclass(slots=True)
@@ -93,7 +94,7 @@ class Rights:
     """By holder and stem, or "" for future stems: the last statement."""
 
     def take(self, index: int, entry: Entry) -> None:
-        """Take the next entry that counts; kinds that change no rights are passed over."""
+        """Take the next entry that is valid; kinds that change no rights are ignored."""
         match entry:
             case Stem():
                 standing = self.standing(entry.holder, entry.time)
@@ -130,7 +131,7 @@ class Rights:
     # Who may say what.
 
     def note(self, index: int, entry: Consent | Standing) -> None:
-        """Remember a statement as its holder's last one, whether or not it counts."""
+        """Remember a statement as its holder's last one, whether or not it is valid."""
         self._last[entry.holder, entry.stem if isinstance(entry, Consent) else ""] = index
 
     def last_statement(self, entry: Consent | Standing) -> int | None:
@@ -138,16 +139,16 @@ class Rights:
         return self._last.get((entry.holder, entry.stem if isinstance(entry, Consent) else ""))
 
     def holder(self, stem: str) -> str | None:
-        """Who brought a stem in; None if nobody did."""
+        """The holder of a stem; None if it never entered."""
         return self._holders.get(stem)
 
     # Who owns.
 
     def owned(self, stem: str, last: int) -> list[Ownership]:
-        """Who owned what of a stem, in the order in which it took effect; empty if it had not entered.
+        """The shares in a stem, in the order in which they took effect; empty if it had not entered.
 
-        The shares that it first entered with hold from its beginning, all others each from its time on; of
-        two with the same time, the one that was written later comes later.
+        The first shares are in force from the beginning, each of the others from its own time on; of two with
+        the same time, the one that was written later comes later.
         """
         comings = self._comings.get(stem, ())
         first = next((each.index for each in comings if each.standing is not None), _LAST)
@@ -157,7 +158,7 @@ class Rights:
         return sorted(known, key=lambda each: (each.index != first, each.time, each.index))
 
     def owned_before(self, stem: str, end: str, last: int) -> Ownership:
-        """Who owned what of a stem just before the time `end`.
+        """The shares in a stem just before the time `end`.
 
         Raises VerificationFailed for a stem that had not entered the vault.
         """
@@ -168,7 +169,7 @@ class Rights:
         return next((each for each in reversed(later) if each.time < end), first)
 
     def owned_by(self, stem: str, index: int) -> Ownership:
-        """Who owns what of a stem by the entry `index`. Raises VerificationFailed if that sets no shares."""
+        """The shares in a stem that the entry `index` set. Raises VerificationFailed if it set none."""
         for each in self.ownerships.get(stem, ()):
             if each.index == index:
                 return each
@@ -179,12 +180,12 @@ class Rights:
     def standing(self, holder: str, time: str) -> dict[str, tuple[int, Standing]]:
         """By use, the consents for future stems that a holder has in force at a time."""
         found = self._standing.get(holder, {})
-        return {use: each for use, each in found.items() if each[1].until is None or time < each[1].until}
+        return {use: each for use, each in found.items() if lasts(each[1].until, time)}
 
     def grant(self, stem: str, use: str, index: int) -> Consent | Standing | None:
-        """The grant at the entry `index`, if it clears a stem for a use.
+        """The entry `index`, if it is a grant that clears a stem for a use.
 
-        It is one of the stem, or the standing one that was in force when the stem last entered.
+        That is a grant for the stem, or the standing one that was in force when the stem last entered.
         """
         grant = self._grants.get(index)
         if grant is None or use not in grant.uses:
@@ -194,9 +195,9 @@ class Rights:
         return grant if self._entered_under(stem, use, index) is not None else None
 
     def objections(self, stem: str, use: str, consent: int, earliest: str, latest: str) -> Iterator[str]:
-        """Why placements that start from `earliest` to `latest` may not sound under the entry `consent`.
+        """The reasons why placements that start from `earliest` to `latest` may not sound under a grant.
 
-        A sentence each; none if they may.
+        `consent`: the index of the grant that they name. A sentence for each reason.
         """
         grant = self.grant(stem, use, consent)
         if grant is None:
@@ -205,7 +206,7 @@ class Rights:
                 "which is no grant of it for that use"
             )
             return
-        if earliest < grant.since or (grant.until is not None and latest >= grant.until):
+        if earliest < grant.since or not lasts(grant.until, latest):
             until = f" until {grant.until}" if grant.until else ""
             yield f"a placement of {stem} starts at {latest}, outside its grant from {grant.since}{until}"
         withdrawals = self._withdrawals.get((stem, use))
@@ -228,7 +229,7 @@ class Rights:
         return any(at == index and each.action == "withdraw" for at, each in statements)
 
     def cleared(self, stem: str, last: int = _LAST) -> dict[str, Clearance]:
-        """By use, what a stem is cleared for, also by grants that ran out or have not begun."""
+        """By use, the clearances of a stem; also those that ran out."""
         coming, own = self._since_coming(stem, last)
         if coming is None:
             return {}
@@ -244,9 +245,9 @@ class Rights:
         return found
 
     def withdrawn(self, stem: str, last: int = _LAST) -> Withdrawal | None:
-        """Since when a stem may not be used at all; None while it may, or never might.
+        """The entry by which a stem lost its last use; None if it has one, or never had one.
 
-        A stem that was taken out may not be used; a consent that ran out is no withdrawal.
+        The removal of a stem is such an entry too; a consent that ran out is no withdrawal.
         """
         coming, own = self._since_coming(stem, last)
         if coming is not None and coming.standing is None:
@@ -263,13 +264,13 @@ class Rights:
         return since
 
     def _since_coming(self, stem: str, last: int) -> tuple[_Coming | None, list[tuple[int, Consent]]]:
-        """How a stem last came or went, and the statements on it since then."""
+        """The last time that a stem entered or was taken out, and the statements on it since then."""
         coming = next((each for each in reversed(self._comings.get(stem, ())) if each.index <= last), None)
         begun = -1 if coming is None else coming.index
         return coming, [each for each in self._statements.get(stem, ()) if begun < each[0] <= last]
 
     def _entered_under(self, stem: str, use: str, consent: int) -> _Coming | None:
-        """How a stem last entered, if it did so under the standing consent at the entry `consent`."""
+        """The last entering of a stem, if the standing consent `consent` was in force for the use then."""
         for coming in reversed(self._comings.get(stem, ())):
             if coming.standing is not None:
                 under = coming.standing.get(use)
@@ -277,8 +278,13 @@ class Rights:
         return None
 
 
+def lasts(until: str | None, time: str) -> bool:
+    """Whether a consent that ends at `until` has not ended at a time; without an end it lasts for ever."""
+    return until is None or time < until
+
+
 def may_state(action: str, signer: str, holder: str | None, master: Mapping[str, int]) -> bool:
-    """Whether a party may grant or withdraw a stem: its holder may, and who has a master share may withdraw.
+    """Whether a party may grant or withdraw a stem. Its holder may; who has a master share may withdraw it.
 
     `master`: its master shares, in parts per million by holder.
     """
@@ -288,7 +294,7 @@ def may_state(action: str, signer: str, holder: str | None, master: Mapping[str,
 def losing(
     before: Sequence[Mapping[str, int]], after: Sequence[Mapping[str, int]], holder: str
 ) -> tuple[str, ...]:
-    """The parties who must approve of new shares: those whose share falls on a side, but for the `holder`."""
+    """The parties, other than the `holder`, whose share falls on some side: they must approve."""
     falls = {
         party: None
         for was, becomes in zip(before, after, strict=True)

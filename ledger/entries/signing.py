@@ -27,7 +27,7 @@ __all__ = [
     "UNSIGNED",
     "Form",
     "Slot",
-    "Statement",
+    "Signable",
     "check",
     "check_approval",
     "check_shares",
@@ -41,13 +41,13 @@ __all__ = [
     "with_signature",
 ]
 
-Statement = Holder | Key | Consent | Standing | Splits
+Signable = Holder | Key | Consent | Standing | Splits
 Slot = Literal["signature", "proof", "approval"]
 """Of the holder's key in force, of the key that the entry brings, of a party whose share falls."""
 UNSIGNED = base64.b64encode(bytes(64)).decode()
 """Stands in a slot that is not signed yet."""
 
-_Kind = TypeVar("_Kind", bound=Statement)
+_Kind = TypeVar("_Kind", bound=Signable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def commitment(text: str, salt: str) -> str:
     return hashlib.sha256(f"stemloom commitment v1\n{salt}\n{text}\n".encode()).hexdigest()
 
 
-def message_of(entry: Statement, origin: str) -> bytes:
+def message_of(entry: Signable, origin: str) -> bytes:
     """The bytes that are signed for an entry of the log `origin`, whatever signatures it has."""
     form = FORMS[type(entry)]
     # A consent names its log itself; whether it is this one, `check` asks.
@@ -122,7 +122,7 @@ def message_of(entry: Statement, origin: str) -> bytes:
     return f"{form.first_line}\n".encode() + dumps(signed)
 
 
-def signature_of(key: PrivateKey, entry: Statement, origin: str) -> str:
+def signature_of(key: PrivateKey, entry: Signable, origin: str) -> str:
     """The signature of `key` over the entry's message, base64."""
     return base64.b64encode(key.sign(message_of(entry, origin))).decode()
 
@@ -158,7 +158,7 @@ def public_key_of(entry: Holder | Key) -> bytes:
     return public
 
 
-def check(entry: Statement, origin: str, public: bytes = b"") -> None:
+def check(entry: Signable, origin: str, public: bytes = b"") -> None:
     """Raise BadStatement unless an entry is well formed, of this log, and signed by all but the approving.
 
     `public`: the holder's key in force, which one who joins does not have yet.

@@ -17,6 +17,7 @@ from ..division.treasury import Treasury
 from ..division.usage import Amount, StemUse, Usage
 from ..division.windows import Window
 from ..entries.entries import Settlement
+from ..entries.rights import lasts
 from ..entries.signing import commitment
 from ..errors import VerificationFailed
 from .balance import payable, payments, still_frozen
@@ -353,7 +354,7 @@ def consents_in_force(books: Books, stem: str, time: str, last: int) -> tuple[Cl
     return tuple(
         Cleared(use=use, index=each.index, since=each.grant.since, until=each.grant.until)
         for use, each in sorted(books.rights.cleared(stem, last).items())
-        if each.grant.until is None or time < each.grant.until
+        if lasts(each.grant.until, time)
     )
 
 

@@ -32,7 +32,7 @@ _TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """Everything that a writer may change or remove, read while none was at work."""
+    """What was read while no writer was at work: all that a writer may change or remove."""
 
     checkpoint: bytes | None
     signed: bytes | None
@@ -47,7 +47,7 @@ class Still:
 
 @contextmanager
 def _held_still(home: Places | None) -> Iterator[None]:
-    """Keep writers out while the files are listed, and those are read that may be removed."""
+    """Keep writers out for as long as it takes to list the files and read those that may go."""
     if home is None or not home.lock.exists():
         yield
         return
@@ -83,7 +83,7 @@ def look_at_web(source: Source, verifier: Verifier) -> Still:
 
 
 class WebView:
-    """The files of a log that a web server publishes, read as they are asked for; used like a `View`."""
+    """The files of a log that a web server publishes, as far as they were asked for; as a `View`."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -134,7 +134,7 @@ def _look(log: Path, home: Places | None, verifier: Verifier) -> Still:
 
 
 def beside(path: Path, largest: int) -> bytes | None:
-    """The bytes of a small file: None if it is missing, empty if it is too large or no regular file."""
+    """The bytes of a small file; None if it is missing. What is no such file is empty: it says nothing."""
     try:
         return read_regular(path, largest)
     except FileNotFoundError:
@@ -168,7 +168,7 @@ def _journals(home: Places) -> Iterator[Problem]:
 
 
 def _owned(journal: Path) -> bool:
-    """Whether a living process writes to the journal."""
+    """Whether a living process has the journal."""
     descriptor = os.open(journal, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,7 +1,7 @@
 """Which statements may be made of what is in the vault: what is asked of whom, and what is taken in.
 
 The same rules hold for a statement that is signed here and for one that comes back from its holder; they are
-those of `ledger/verify/audit.py`, asked before an entry is written and not after.
+those of `ledger/entries/rights.py` and `signing.py`, asked before an entry is written.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 from ...ledger.clock import Clock, milliseconds_of
 from ...ledger.entries import entries, signing
 from ...ledger.entries.rights import by_holder, losing, may_state
-from ...ledger.entries.signing import UNSIGNED, Slot, Statement
+from ...ledger.entries.signing import UNSIGNED, Slot, Signable
 from ..catalogue.catalogue import Catalogue
 from ..errors import BadDeclaration, BadRequest
 from ..records import Holder, Stem
@@ -142,7 +142,7 @@ class Asking:
         says = f"'{stem.title}' belongs to: {shares}"
         return Request(origin=self._origin, asked=(asked(entry, says, self._origin, signers),))
 
-    def checked(self, request: Request, *, received: bool) -> list[Statement]:
+    def checked(self, request: Request, *, received: bool) -> list[Signable]:
         """The entries as they may be written. Raises `BadRequest`, `BadDeclaration`, `BadStatement`.
 
         `received`: they come from elsewhere, and hold from now on, not from when they were signed.
@@ -154,8 +154,8 @@ class Asking:
         return made
 
     def _checked(
-        self, entry: Statement, request: Request, keys: Mapping[str, bytes], received: bool
-    ) -> Statement:
+        self, entry: Signable, request: Request, keys: Mapping[str, bytes], received: bool
+    ) -> Signable:
         now = self._clock.now()
         if milliseconds_of(entry.time) > milliseconds_of(now) + MOST_AHEAD_MS:
             raise BadRequest(f"the statement is of {entry.time}, which lies ahead: look at the clocks")
@@ -225,7 +225,7 @@ class Asking:
             if each.name.casefold() == name.casefold() or each.holder == holder:
                 raise BadDeclaration(f"there is a holder '{each.name}' already: {each.holder}")
 
-    def _asked(self, entry: Statement, says: str, signer: Holder) -> Asked:
+    def _asked(self, entry: Signable, says: str, signer: Holder) -> Asked:
         return asked(entry, says, self._origin, [("signature", signer.holder, signer.public_key)])
 
 

@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from ...ledger.entries import signing
-from ...ledger.entries.signing import Slot, Statement, message_of
+from ...ledger.entries.signing import Slot, Signable, message_of
 from ...ledger.tlog.keys import PrivateKey, verify
 from ..errors import BadRequest
 
@@ -36,7 +36,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One entry, and the signatures that it needs. `says`: in words, for whoever signs."""
 
     says: str
-    entry: Statement
+    entry: Signable
     signatures: tuple[ToSign, ...]
 
 
@@ -67,7 +67,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         def sign(asked: Asked, each: ToSign) -> ToSign:
             if each.public_key != public:
                 return each
-            # Of the entry, not of what the file says is to be signed.
+            # The message is made from the entry: the one in the file may be forged.
             signature = signing.signature_of(key, asked.entry, self.origin)
             return msgspec.structs.replace(each, signature=signature)
 
@@ -103,7 +103,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return msgspec.structs.replace(self, asked=asked)
 
 
-def asked(entry: Statement, says: str, origin: str, signers: Sequence[tuple[Slot, str, str]]) -> Asked:
+def asked(entry: Signable, says: str, origin: str, signers: Sequence[tuple[Slot, str, str]]) -> Asked:
     """A statement to be signed by `signers`: slot, holder's id, public key in base64."""
     message = base64.b64encode(message_of(entry, origin)).decode()
     return Asked(
@@ -126,7 +126,7 @@ def read_request(data: bytes) -> Request:
         raise BadRequest(f"this is no request for signatures: {error}") from error
 
 
-def filled(each: Asked) -> Statement:
+def filled(each: Asked) -> Signable:
     """The entry with its signatures. Raises `BadRequest` while one is missing."""
     entry = signing.unsigned(each.entry)
     for one in each.signatures:
