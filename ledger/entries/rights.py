@@ -49,7 +49,7 @@ class Ownership:
 
 @dataclass(frozen=True, slots=True)
 class Clearance:
-    """A use for which a stem is cleared: the grant, its index, and the time from which it clears this stem."""
+    """A use for which a stem is cleared: the grant, its index, and since when it clears this stem."""
 
     index: int
     grant: Consent | Standing

@@ -26,8 +26,8 @@ __all__ = [
     "FORMS",
     "UNSIGNED",
     "Form",
-    "Slot",
     "Signable",
+    "Slot",
     "check",
     "check_approval",
     "check_shares",
@@ -43,9 +43,9 @@ __all__ = [
 
 Signable = Holder | Key | Consent | Standing | Splits
 Slot = Literal["signature", "proof", "approval"]
-"""Of the holder's key in force, of the key that the entry brings, of a party whose share falls."""
+"""For a signature by the holder's key in force, by the new key in the entry, by a party whose share falls."""
 UNSIGNED = base64.b64encode(bytes(64)).decode()
-"""Stands in a slot that is not signed yet."""
+"""The value of a slot that is not signed yet."""
 
 _Kind = TypeVar("_Kind", bound=Signable)
 
@@ -91,7 +91,7 @@ FORMS: Mapping[type, Form] = {
         {"signature": "the signature of {0.holder} under the splits of {0.stem} fails"},
     ),
 }
-"""Of each kind, what is signed; `origin` comes first in all of them."""
+"""By kind, what is signed. The log's origin comes before the fields of each."""
 
 
 def holder_id(public: bytes) -> str:
@@ -105,7 +105,7 @@ def new_salt() -> str:
 
 
 def commitment(text: str, salt: str) -> str:
-    """SHA-256 hex that binds to `text` and tells nothing of it to those who do not have `salt`.
+    """SHA-256 hex that commits to `text` and reveals nothing of it to those who do not have `salt`.
 
     Over `stemloom commitment v1`, the salt and the text, each followed by a newline; the salt is hex.
     """
@@ -116,7 +116,7 @@ def commitment(text: str, salt: str) -> str:
 def message_of(entry: Signable, origin: str) -> bytes:
     """The bytes that are signed for an entry of the log `origin`, whatever signatures it has."""
     form = FORMS[type(entry)]
-    # A consent names its log itself; whether it is this one, `check` asks.
+    # A consent has its own origin, which `check` compares.
     signed = {"origin": getattr(entry, "origin", origin)}
     signed |= {field: getattr(entry, field) for field in form.fields}
     return f"{form.first_line}\n".encode() + dumps(signed)
@@ -135,7 +135,7 @@ def unsigned(entry: _Kind) -> _Kind:
 
 
 def with_signature(entry: _Kind, slot: Slot, holder: str, signature: str) -> _Kind:
-    """The entry with a signature of `holder` in one of its slots; one that it has no slot for is left out."""
+    """The entry with a signature of `holder` in a slot; unchanged if its kind does not have that slot."""
     if slot == "approval" and isinstance(entry, Splits):
         others = [each for each in _approvals(entry) if each.holder != holder]
         every = sorted(
@@ -159,9 +159,9 @@ def public_key_of(entry: Holder | Key) -> bytes:
 
 
 def check(entry: Signable, origin: str, public: bytes = b"") -> None:
-    """Raise BadStatement unless an entry is well formed, of this log, and signed by all but the approving.
+    """Raise BadStatement unless an entry is well formed, of this log, and signed; approvals are not checked.
 
-    `public`: the holder's key in force, which one who joins does not have yet.
+    `public`: the holder's key in force; a holder who joins has none.
     """
     new = b""
     match entry:

@@ -115,7 +115,10 @@ class World:
     def stand(self) -> None:
         last = self.db.execute("SELECT max(entry) FROM standing").fetchone()[0]
         action = self.rng.choice(["grant", "withdraw"])
-        said = {"action": action, "time": self.time(), "previous": last}
+        until = (
+            self.time(self.rng.randint(1, 9000)) if action == "grant" and self.rng.random() < 0.5 else None
+        )
+        said = {"action": action, "until": until, "time": self.time(), "previous": last}
         signed = making.standing(self.keys[0], ORIGIN, self.rng.sample(USES, 1), **said)
         assert self.write(signed) == []
 
@@ -133,10 +136,12 @@ class World:
     def leave_and_return(self, stem: str) -> None:
         """It is withdrawn and taken out, and comes back with the shares that it had."""
         entered, owned = self.entered[stem], self.rights.ownerships[stem][-1]
-        cleared = sorted(self.rights.cleared(stem))
-        if cleared:
+        cleared = self.rights.cleared(stem)
+        # What is cleared by standing consents alone may also go as it is.
+        own = any(isinstance(each.grant, entries.Consent) for each in cleared.values())
+        if own or (cleared and self.rng.random() < 0.5):
             said = {"action": "withdraw", "time": self.time()}
-            assert self.write(making.consent(self.keys[0], ORIGIN, stem, cleared, **said)) == []
+            assert self.write(making.consent(self.keys[0], ORIGIN, stem, sorted(cleared), **said)) == []
         removal = entries.Removal(time=self.time(), stem=stem, file_sha256=entered.file_sha256)
         assert self.write(removal) == []
         assert self.rights.withdrawn(stem) == Withdrawal(self.size - 1, removal.time)
@@ -174,7 +179,7 @@ class World:
             (stem,),
         ).fetchone()[0]
         late = gone is not None and milliseconds_of(now) > milliseconds_of(gone) + GRACE_MS
-        if grants and (late or (found is not None and found[1] is not None)):
+        if grants and (late or (found is not None and found[0] in grants)):
             # Somebody who plays all the same, and says that an old grant covers it.
             said = list(self.audit.take(self.size, self.placement(stem, now, max(grants))))
             assert said, (now, gone, grants)

@@ -15,7 +15,7 @@ import msgspec
 from ...ledger.clock import Clock, milliseconds_of
 from ...ledger.entries import entries, signing
 from ...ledger.entries.rights import by_holder, losing, may_state
-from ...ledger.entries.signing import UNSIGNED, Slot, Signable
+from ...ledger.entries.signing import UNSIGNED, Signable, Slot
 from ..catalogue.catalogue import Catalogue
 from ..errors import BadDeclaration, BadRequest
 from ..records import Holder, Stem

@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from ...ledger.entries import signing
-from ...ledger.entries.signing import Slot, Signable, message_of
+from ...ledger.entries.signing import Signable, Slot, message_of
 from ...ledger.tlog.keys import PrivateKey, verify
 from ..errors import BadRequest
 
