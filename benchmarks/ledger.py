@@ -6,6 +6,7 @@ proofs of them.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import resource
@@ -43,7 +44,17 @@ from stemloom.engine.play.scribe import Scribe
 from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.entries import signing
 from stemloom.ledger.entries.canonical import PlacementForm
-from stemloom.ledger.entries.entries import WHOLE_PPM, Consent, Entry, Placement, Session, Share, Stem, ms_of
+from stemloom.ledger.entries.entries import (
+    WHOLE_PPM,
+    Consent,
+    Entry,
+    Holder,
+    Placement,
+    Session,
+    Share,
+    Stem,
+    ms_of,
+)
 from stemloom.ledger.log.journal_format import Intention
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.log.receipt import check_receipt
@@ -86,9 +97,16 @@ class Story:
         self.holder = signing.holder_id(key.public)
         self.stem = "s" + "a" * 20
         whole = (Share(holder=self.holder, ppm=WHOLE_PPM),)
-        name = signing.commitment("Ada", "00" * 16)
+        joins = Holder(
+            time=TIME,
+            holder=self.holder,
+            name=signing.commitment("Ada", "00" * 16),
+            public_key=base64.b64encode(key.public).decode(),
+            custody="operator",
+            proof=signing.UNSIGNED,
+        )
         self.entries: list[Entry] = [
-            signing.make_holder(key, origin=origin, name=name, custody="operator", time=TIME),
+            signing.with_signature(joins, "proof", self.holder, signing.signature_of(key, joins, origin)),
             Stem(
                 time=TIME,
                 stem=self.stem,
@@ -112,17 +130,19 @@ class Story:
         ]
 
     def _consent(self, key: PrivateKey, origin: str) -> Consent:
-        return signing.make_consent(
-            key,
+        grant = Consent(
+            time=TIME,
             origin=origin,
             holder=self.holder,
             stem=self.stem,
-            uses=["stream"],
+            uses=("stream",),
             action="grant",
             until=None,
-            time=TIME,
             previous=None,
+            signature=signing.UNSIGNED,
         )
+        signature = signing.signature_of(key, grant, origin)
+        return signing.with_signature(grant, "signature", self.holder, signature)
 
     def opened(self) -> Session:
         return Session(

@@ -7,6 +7,7 @@ the fields of each kind of entry, an example of each in its exact bytes, and a s
 from __future__ import annotations
 
 import ast
+import base64
 import inspect
 import json
 import tempfile
@@ -155,7 +156,7 @@ def story() -> list[Any]:
     """One entry of each kind, in an order that a log may have."""
     origin = "stemloom/00000000000000000000"
     key, other = PrivateKey.from_seed(bytes([1]) * 32), PrivateKey.from_seed(bytes([2]) * 32)
-    holder = signing.holder_id(key.public)
+    holder, public = signing.holder_id(key.public), base64.b64encode(key.public).decode()
     whole = (entries.Share(holder=holder, ppm=entries.WHOLE_PPM),)
     pcm = "5d" * 32
     stem, session = f"s{pcm[:20]}", "x0123456789abcdef0123"
@@ -171,11 +172,47 @@ def story() -> list[Any]:
         "engine": "0.1.0",
         "licence": None,
     }
+    states: dict[str, Any] = {
+        "time": TIME,
+        "origin": origin,
+        "holder": holder,
+        "action": "grant",
+        "until": None,
+        "previous": None,
+        "signature": signing.UNSIGNED,
+    }
+
+    def signed(entry: Any, **by: PrivateKey) -> Any:
+        for slot, key in by.items():
+            signature = signing.signature_of(key, entry, origin)
+            entry = signing.with_signature(entry, slot, holder, signature)  # type: ignore[arg-type]
+        return entry
+
     return [
-        signing.make_holder(
-            key, origin=origin, name=signing.commitment("Ada", SALT), custody="operator", time=TIME
+        signed(
+            entries.Holder(
+                time=TIME,
+                holder=holder,
+                name=signing.commitment("Ada", SALT),
+                public_key=public,
+                custody="operator",
+                proof=signing.UNSIGNED,
+            ),
+            proof=key,
         ),
-        signing.make_key(key, other, origin=origin, holder=holder, custody="self", time=TIME),
+        signed(
+            entries.Key(
+                time=TIME,
+                holder=holder,
+                public_key=base64.b64encode(other.public).decode(),
+                custody="self",
+                replaced=public,
+                signature=signing.UNSIGNED,
+                proof=signing.UNSIGNED,
+            ),
+            signature=key,
+            proof=other,
+        ),
         entries.Stem(
             time=TIME,
             stem=stem,
@@ -196,20 +233,18 @@ def story() -> list[Any]:
             publishing=whole,
         ),
         entries.Removal(time=LATER, stem=stem, file_sha256="ab" * 32),
-        signing.make_splits(
-            other, origin=origin, holder=holder, stem=stem, master=whole, publishing=whole, time=TIME
+        signed(
+            entries.Splits(
+                time=TIME,
+                stem=stem,
+                holder=holder,
+                master=whole,
+                publishing=whole,
+                signature=signing.UNSIGNED,
+            ),
+            signature=other,
         ),
-        signing.make_consent(
-            other,
-            origin=origin,
-            holder=holder,
-            stem=stem,
-            uses=["export", "stream"],
-            action="grant",
-            until=None,
-            time=TIME,
-            previous=None,
-        ),
+        signed(entries.Consent(stem=stem, uses=("export", "stream"), **states), signature=other),
         entries.Receipt(
             time=LATER,
             withdrawal=9,
@@ -217,16 +252,7 @@ def story() -> list[Any]:
             sessions=(entries.LastUse(session=session, until=LATER),),
             open=(),
         ),
-        signing.make_standing(
-            other,
-            origin=origin,
-            holder=holder,
-            uses=["stream"],
-            action="grant",
-            until=None,
-            time=TIME,
-            previous=None,
-        ),
+        signed(entries.Standing(uses=("stream",), **states), signature=other),
         entries.Session(**run, state="opened", take=None, placements=None, ms=None),
         entries.Placement(
             **common,

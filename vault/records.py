@@ -10,6 +10,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ledger.entries.rights import lasts
+
 ENGINE_RATE = 48_000
 """Frames per second of every conformed stem and of the engine."""
 
@@ -132,6 +134,4 @@ class Stem:
     def cleared(self, use: str, at: str) -> Clearance | None:
         """The grant in force for `use` at the RFC 3339 time `at`, if there is one."""
         clearance = self.clearances.get(use)
-        if clearance is None or (clearance.until is not None and at >= clearance.until):
-            return None
-        return clearance
+        return clearance if clearance is not None and lasts(clearance.until, at) else None

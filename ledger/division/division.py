@@ -244,7 +244,7 @@ def _lines(
 
 
 def _line(books: Books, income: DividedIncome, heard: TimeInPlay, amount: int) -> DividedLine:
-    splits = books.splits_entry(heard.stem, heard.splits)
+    splits = books.rights.owned_by(heard.stem, heard.splits)
     owner = books.stems[heard.stem][1].holder
     master_ppm = income.terms.terms.master_ppm
     sides = largest_remainder(amount, (master_ppm, WHOLE_PPM - master_ppm), ("master", "publishing"))
@@ -261,7 +261,7 @@ def _line(books: Books, income: DividedIncome, heard: TimeInPlay, amount: int) -
 
 def silent_stem(books: Books, stem: str, division: Division) -> DividedStem:
     """A stem that was not heard in the period: its shares at the period's end, all with an amount of 0."""
-    splits = books.splits_before(stem, division.period.end, division.last)
+    splits = books.rights.owned_before(stem, division.period.end, division.last)
     nothing = TimeInPlay(stem, division.period.text, splits.index, 0, 0)
     return DividedStem(stem, 0, 0, (_line(books, division.funds.divided_income[0], nothing, 0),))
 

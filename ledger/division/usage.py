@@ -180,7 +180,7 @@ class _Owners:
     def at(self, stem: str, start: str) -> int:
         known = self._known.get(stem)
         if known is None:
-            splits = self._books.splits_of(stem, self._last)
+            splits = self._books.rights.owned(stem, self._last)
             # The splits with which the stem entered hold from its beginning.
             known = self._known[stem] = [each.time for each in splits[1:]], [each.index for each in splits]
         times, indices = known

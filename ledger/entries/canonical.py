@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -43,15 +43,15 @@ PLACEMENT = b'{"kind":"placement",'
 """How a placement begins."""
 _OFTEN = 1 << 14
 milliseconds = lru_cache(_OFTEN)(milliseconds_of)
-"""`clock.milliseconds_of`, for times that come again and again."""
+"""`clock.milliseconds_of`, for times that occur again and again."""
 _is_id = lru_cache(_OFTEN)(re.compile(ID).match)
 
 
 def encode(entry: Entry) -> bytes:
     """The canonical bytes of `entry`. Raises BadEntry for values that its record does not allow.
 
-    Records do not check themselves when they are made, so the bytes are read back: a log takes nothing that
-    it could not give out again.
+    Records do not check themselves when they are made, so the bytes are read back: a log accepts only entries
+    that can be read from it again.
     """
     try:
         data = _encoder.encode(entry)
@@ -63,9 +63,9 @@ def encode(entry: Entry) -> bytes:
 
 
 class PlacementForm:
-    """The canonical bytes of placements that differ in what was heard of them alone, made without the rest.
+    """The canonical bytes of placements that differ only in the part that was heard, without making records.
 
-    `like`: any one of them, without `recovered`. Raises BadEntry for values that its record does not allow.
+    `like`: any of them, without `recovered`. Raises BadEntry for values that its record does not allow.
     """
 
     __slots__ = ("_form", "_rate")
@@ -85,7 +85,7 @@ class PlacementForm:
             raise BadEntry("a placement is not written as its record says")
 
     def fill(self, seq: int, start_frame: int, frames: int, start: str) -> bytes:
-        """One of them; `start` is a time that `clock` gave. Its ms follow from the frames."""
+        """The bytes of one of them; `start` is a time from `clock`. Its ms follow from the frames."""
         return (self._form % (seq, start_frame, frames, start, ms_of(frames, self._rate))).encode()
 
 
@@ -107,7 +107,7 @@ def decode(data: bytes) -> Entry:
 
 
 def decode_placement(data: bytes) -> Placement:
-    """The same for what begins with `PLACEMENT` and is no longer than an entry."""
+    """The same for bytes that begin with `PLACEMENT` and are not longer than `LARGEST_ENTRY`."""
     entry = _read(_placements, data)
     for name in (entry.session, entry.stem):
         if not _is_id(name):
@@ -129,8 +129,8 @@ def _read(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
     return entry
 
 
-def dumps(value: msgspec.Struct | Sequence[msgspec.Struct]) -> bytes:
-    """Canonical JSON of a record or a list of records."""
+def dumps(value: msgspec.Struct | Sequence[msgspec.Struct] | Mapping[str, object]) -> bytes:
+    """Canonical JSON of a record, a list of records, or fields by name in their given order."""
     return _encoder.encode(value)
 
 

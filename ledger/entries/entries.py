@@ -1,4 +1,4 @@
-"""The kinds of ledger entry: one frozen record a kind, its field order the canonical key order.
+"""The kinds of ledger entry: one frozen record for each kind; its field order is the canonical key order.
 
 Every entry is `{"kind": ..., "v": 1, ...}`. All numbers are integers of at most 2^53 - 1, all times are
 RFC 3339 UTC with milliseconds, all shares are parts per million, all money is micro-units of a currency.
@@ -53,7 +53,7 @@ Digest = Annotated[str, Meta(min_length=64, max_length=64, pattern="^[0-9a-f]{64
 ID = r"^[a-z][0-9a-f]+\Z"
 Id = Annotated[str, Meta(min_length=2, max_length=64, pattern=ID)]
 """`h...` a holder, `s...` a stem, `x...` a session."""
-# Of placements, of which there are millions: `canonical.decode` asks for the patterns, once a text.
+# For placements, of which there are millions: `canonical.decode` checks these patterns once for each text.
 _OftenId = Annotated[str, Meta(min_length=2, max_length=64, extra_json_schema={"pattern": ID})]
 _OftenTime = Annotated[str, Meta(min_length=24, max_length=24, extra_json_schema={"pattern": _TIME})]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -61,7 +61,7 @@ Use = Literal["stream", "live", "export", "sync"]
 Tier = Literal["free", "subscriber", "developer", "enterprise"]
 Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern="^[A-Z]{3}$")]
 Recovered = Literal["crash", "power loss"]
-"""How a process ended before its session did: what was heard is known to a block, or to a second."""
+"""How a process ended before its session did: heard frames are known to a block, or to a second."""
 GapReason = Literal["disk full", "disk failed", "overflow", "damaged journal"]
 Source = Literal["subscription", "enterprise", "export", "sync"]
 
@@ -71,7 +71,7 @@ class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Holder(_Entry, frozen=True, kw_only=True, tag="holder"):
-    """A rights-holder joins. `proof` is the key's own signature over `statements.holder_message`."""
+    """A rights-holder joins. `proof` is the key's own signature (see "Signed statements")."""
 
     time: Time
     holder: Id
@@ -91,13 +91,13 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Stem(_Entry, frozen=True, kw_only=True, tag="stem"):
-    """A recording enters the vault, with what was declared of it and who owns it."""
+    """A recording enters the vault, with its declared properties and its owners."""
 
     time: Time
     stem: Id
     holder: Id
     pcm_sha256: Digest
-    """Of the decoded sound: see `vault/sound/decode.py` for the exact bytes."""
+    """Of the decoded samples; `vault/sound/decode.py` defines the exact bytes."""
     file_sha256: Digest
     """Of the holder's original file."""
     title: Word
@@ -107,7 +107,7 @@ class Stem(_Entry, frozen=True, kw_only=True, tag="stem"):
     """Thousandths of a beat per minute."""
     beats: Positive | None
     key: Word | None
-    """`C major`, `A# minor`, or null when unknown."""
+    """`C major` or `A# minor`, if it is known."""
     mood: tuple[Word, ...]
     energy_milli: Annotated[int, Meta(ge=0, le=1000)]
     set: Word | None
@@ -116,43 +116,43 @@ class Stem(_Entry, frozen=True, kw_only=True, tag="stem"):
     master: tuple[Share, ...]
     publishing: tuple[Share, ...]
     iswc: Word | UnsetType = UNSET
-    """Of the musical work; left out where none was declared."""
+    """Of the musical work; left out if none was declared."""
 
 
 class Removal(_Entry, frozen=True, kw_only=True, tag="removal"):
-    """A recording leaves the vault: its original and all that was made of it are deleted."""
+    """A recording leaves the vault: its original file and everything made from it are deleted."""
 
     time: Time
     stem: Id
     file_sha256: Digest
-    """Of the original that was kept."""
+    """Of the original file, which is deleted."""
 
 
 class Key(_Entry, frozen=True, kw_only=True, tag="key"):
-    """A holder's key is replaced. Signed over `statements.key_message` with the old key and with the new."""
+    """A holder's key is replaced. Both the old key and the new one sign it."""
 
     time: Time
     holder: Id
-    """The id stays: it follows from the first key."""
+    """The id does not change: it follows from the first key."""
     public_key: Annotated[str, Meta(min_length=44, max_length=44)]
     """The new one: Ed25519, 32 bytes, base64."""
     custody: Literal["self", "operator"]
     replaced: Annotated[str, Meta(min_length=44, max_length=44)]
-    """The key that it takes the place of."""
+    """The key that it replaces."""
     signature: Annotated[str, Meta(min_length=88, max_length=88)]
     proof: Annotated[str, Meta(min_length=88, max_length=88)]
     """The new key's own signature."""
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A party agrees that their share falls: their signature over the same message as the holder's."""
+    """A party agrees that their share falls, by signing the same message as the holder."""
 
     holder: Id
     signature: Annotated[str, Meta(min_length=88, max_length=88)]
 
 
 class Splits(_Entry, frozen=True, kw_only=True, tag="splits"):
-    """Who owns a stem from `time` on. Signed by the stem's holder over `statements.splits_message`."""
+    """Who owns a stem from `time` on. The stem's holder signs it."""
 
     time: Time
     stem: Id
@@ -161,11 +161,11 @@ class Splits(_Entry, frozen=True, kw_only=True, tag="splits"):
     publishing: tuple[Share, ...]
     signature: Annotated[str, Meta(min_length=88, max_length=88)]
     approvals: tuple[Approval, ...] | UnsetType = UNSET
-    """Of those whose share falls, by holder's id; left out where there are none."""
+    """By the parties whose share falls, sorted by id; left out if there are none."""
 
 
 class Consent(_Entry, frozen=True, kw_only=True, tag="consent"):
-    """A signed grant or withdrawal. Signed bytes: `statements.consent_message`."""
+    """A signed grant or withdrawal of consent for one stem."""
 
     time: Time
     origin: Word
@@ -176,40 +176,40 @@ class Consent(_Entry, frozen=True, kw_only=True, tag="consent"):
     action: Literal["grant", "withdraw"]
     until: Time | None
     previous: Count | None
-    """Index of the holder's last consent entry on this stem, null for the first."""
+    """Index of the holder's last consent entry on this stem, if there is one."""
     signature: Annotated[str, Meta(min_length=88, max_length=88)]
     received: Time | UnsetType = UNSET
-    """When it was taken in, where it was signed elsewhere before: from then on it holds. Not signed."""
+    """When the log took it in, if it was signed elsewhere: it is in force from then on. Not signed itself."""
 
     @property
     def since(self) -> str:
-        """From when on it holds."""
+        """When it comes into force."""
         return self.time if isinstance(self.received, UnsetType) else self.received
 
 
 class LastUse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Until when a session had a stem in play."""
+    """When a session last had a stem in play."""
 
     session: Id
     until: Time
-    """The start of its last placement and its milliseconds."""
+    """The end of its last placement: start plus milliseconds."""
 
 
 class Receipt(_Entry, frozen=True, kw_only=True, tag="receipt"):
-    """A withdrawal has taken full effect: the last millisecond in which each session used the stem."""
+    """A withdrawal has taken full effect. This names each session's last millisecond with the stem."""
 
     time: Time
     withdrawal: Count
     """Index of the withdrawal."""
     stem: Id
     sessions: tuple[LastUse, ...]
-    """By session, of those that used it under a grant that the withdrawal ended."""
+    """The sessions that used the stem under a grant that the withdrawal ended, sorted by id."""
     open: tuple[Id, ...]
-    """Sessions that had begun before it and were not closed: something of theirs may be missing."""
+    """Sessions that had begun before the withdrawal and were not closed: their last use may be missing."""
 
 
 class Standing(_Entry, frozen=True, kw_only=True, tag="standing"):
-    """A holder's consent for stems to come, or its end. Signed bytes: `statements.standing_message`.
+    """A holder's signed consent for future stems, or its end.
 
     A stem that enters while it is in force is cleared by it until the stem's own consent says otherwise.
     """
@@ -222,19 +222,19 @@ class Standing(_Entry, frozen=True, kw_only=True, tag="standing"):
     action: Literal["grant", "withdraw"]
     until: Time | None
     previous: Count | None
-    """Index of the holder's last standing entry, null for the first."""
+    """Index of the holder's last standing entry, if there is one."""
     signature: Annotated[str, Meta(min_length=88, max_length=88)]
     received: Time | UnsetType = UNSET
-    """As of a consent."""
+    """As in a consent."""
 
     @property
     def since(self) -> str:
-        """From when on it holds."""
+        """When it comes into force."""
         return self.time if isinstance(self.received, UnsetType) else self.received
 
 
 class Session(_Entry, frozen=True, kw_only=True, tag="session"):
-    """A run of a player or render opens or closes. Fields after `engine` are null at opening."""
+    """A run of a player or render opens or closes. `take`, `placements` and `ms` are set at closing."""
 
     time: Time
     session: Id
@@ -246,7 +246,7 @@ class Session(_Entry, frozen=True, kw_only=True, tag="session"):
     script: Digest
     seed: Count
     vault: Digest
-    """Hash of the candidates the session composes from: `Snapshot.state_hash`."""
+    """Hash of the candidates from which the session composes: `Snapshot.state_hash`."""
     engine: Word
     """Version of the engine."""
     licence: Word | None
@@ -254,11 +254,11 @@ class Session(_Entry, frozen=True, kw_only=True, tag="session"):
     placements: Count | None
     ms: Count | None
     recovered: Recovered | UnsetType = UNSET
-    """Left out unless the process died, and another one closed its session."""
+    """Set if the process died and another one closed its session; else left out."""
 
 
 class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
-    """One contiguous sounding of one stem by one script line: what was heard, not what was meant."""
+    """One contiguous sounding of one stem by one script line, as it was heard."""
 
     session: _OftenId
     seq: Count
@@ -282,17 +282,17 @@ class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
     consent: Count
     """Index of the grant in force."""
     recovered: Recovered | UnsetType = UNSET
-    """Left out unless the process died while it sounded."""
+    """Set if the process died while it sounded; else left out."""
 
 
 class Gap(_Entry, frozen=True, kw_only=True, tag="gap"):
-    """Records of what was heard are lost: how many, and why."""
+    """Records of placements are lost: how many, and why."""
 
     time: Time
     session: Id | None
-    """Null where nobody can know."""
+    """If it is known."""
     placements: Count | None
-    """How many, null where nobody can know."""
+    """How many are lost, if that is known."""
     reason: GapReason
 
 
@@ -345,16 +345,16 @@ class Settlement(_Entry, frozen=True, kw_only=True, tag="settlement"):
     root: Digest
     """Merkle root of the log of `last` + 1 entries."""
     gross: Count
-    """What came in, of the period or late."""
+    """Income of the period, and late income of earlier ones."""
     pool: Count
-    """What holders are given: the gross less what the terms keep back and what corrections take back."""
+    """What holders are given: the gross, less the operator's part by the terms and less corrections."""
     total_ms: Count
     unallocated: Count
-    """Pool that no placement earned: what came in for a period without placements."""
+    """The part of the pool that no placement earned: income for a period without placements."""
     stems: Digest
-    """SHA-256 of the canonical JSON of the list of `SettledStem`, of all that was heard, by stem id."""
+    """SHA-256 of the canonical JSON of the list of `SettledStem`, one for each stem heard, by id."""
     holders: Digest
-    """SHA-256 of the canonical JSON of the list of `SettledHolder`, of all who had a share in that, by id."""
+    """SHA-256 of the canonical JSON of the list of `SettledHolder`, one for each of their owners, by id."""
 
 
 class Payout(_Entry, frozen=True, kw_only=True, tag="payout"):
@@ -368,7 +368,7 @@ class Payout(_Entry, frozen=True, kw_only=True, tag="payout"):
 
 
 class Correction(_Entry, frozen=True, kw_only=True, tag="correction"):
-    """An income or a payout was entered wrongly: it was to be more, or less, by `amount`."""
+    """An income or a payout was entered wrongly: `amount` is added to it."""
 
     time: Time
     corrects: Count

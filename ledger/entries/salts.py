@@ -1,9 +1,9 @@
-"""The salts of users: what links the sessions of a log to a user, for as long as it is kept.
+"""The salts of users, which link the sessions of a log to a user for as long as they are kept.
 
-A session's entry holds a commitment to its user's name, under a salt of that session's own
-(`statements.commitment`). The salt and the name are kept here, in `HOME/private/salts.db`, for the operator
-alone and never in the log: with them a user can be shown their sessions, and can prove them to others. When
-they are destroyed nobody can tell whose a session was, and the log verifies as before.
+A session's entry holds a commitment to its user's name, made with a salt of its own (`signing.commitment`).
+The salt and the name are kept here, in `HOME/private/salts.db`, for the operator alone and never in the log:
+with them a user can be shown their sessions, and can prove them to others. Once they are destroyed, nobody
+can link a session to its user, and the log verifies as before.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _TABLE = (
     " WITHOUT ROWID"
 )
 _SECONDS = 10.0
-"""For how long another process may be writing."""
+"""How long to wait for another process that is writing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Salted:
-    """A session, whose it was, and the salt of the commitment that its entry has."""
+    """A session, its user, and the salt of the commitment in its entry."""
 
     session: str
     user: str
@@ -40,7 +40,7 @@ class Salted:
 class Salts:
     """The store of one home. Any number of processes may use it; nothing is held open between calls.
 
-    Methods raise LedgerError where the store cannot be read or written.
+    Methods raise LedgerError if the store cannot be read or written.
     """
 
     def __init__(self, home: Path) -> None:
@@ -56,7 +56,7 @@ class Salts:
         return salt
 
     def users(self) -> dict[str, int]:
-        """The users that are known, by name, and of how many sessions."""
+        """The number of sessions of each known user, by name."""
         with self._open() as database:
             rows = database.execute("SELECT user, count(*) FROM salted GROUP BY user ORDER BY user")
             return dict(rows.fetchall())
@@ -66,11 +66,11 @@ class Salts:
         return self._chosen("user", user)
 
     def of_session(self, session: str) -> Salted | None:
-        """Whose a session was; None if that is not known (any more)."""
+        """The user and salt of a session; None if they are not known, or not any more."""
         return next(iter(self._chosen("session", session)), None)
 
     def erase(self, *, user: str | None = None, session: str | None = None) -> int:
-        """Destroy the salts of a user, or of a session; how many they were. Their bytes are overwritten."""
+        """Destroy the salts of a user or of a session, overwrite their bytes, and give their number."""
         column, value = ("user", user) if user is not None else ("session", session)
         with self._open() as database:
             count = database.execute(f"DELETE FROM salted WHERE {column} = ?", (value,)).rowcount

@@ -15,15 +15,6 @@ from ..division.periods import Period
 from ..division.terms import in_force
 from ..division.treasury import Treasury
 from ..division.usage import Usage
-from ..entries.entries import Removal
-
-
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
-    """The entry that left a stem without consent to any use, or that took it out of the vault."""
-
-    index: int
-    time: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +87,7 @@ def balances(usage: Usage, size: int, today: str, holder: str | None = None) -> 
         check_holder(books, holder)
     divisions = rederive(usage, [(period, entry) for _, period, entry in books.settlements])
     currencies = sorted({division.currency for division in divisions})
-    gone = {stem for stem in books.stems if withdrawn(books, stem, size - 1) is not None}
+    gone = {stem for stem in books.stems if books.rights.withdrawn(stem, size - 1)}
     sums = {(who, currency): _Sums() for who in books.holders for currency in currencies}
     for division in divisions:
         gave = set()
@@ -180,26 +171,3 @@ def payable(closing: int, currency: str, least: int) -> int:
 def frozen_part(frozen: int, closing: int) -> int:
     """The frozen part of a balance, where withdrawn stems earned `frozen`: the rest is paid first."""
     return max(0, min(frozen, closing))
-
-
-def withdrawn(books: Books, stem: str, last: int) -> Withdrawn | None:
-    """Since when a stem may not be used at all, by entries 0 to `last`; None while it may, or never might.
-
-    A consent that ran out is no withdrawal.
-    """
-    for index, coming in reversed(books.comings.get(stem, ())):
-        if index <= last:
-            if isinstance(coming, Removal):
-                return Withdrawn(index, coming.time)
-            break
-    standing, own = books.consented(stem, last)
-    granted = set(standing)
-    since: Withdrawn | None = None
-    for index, consent in own:
-        if consent.action == "grant":
-            granted |= set(consent.uses)
-            since = None
-        elif granted:
-            granted -= set(consent.uses)
-            since = None if granted else Withdrawn(index, consent.since)
-    return since

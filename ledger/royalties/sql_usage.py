@@ -75,7 +75,7 @@ class SqlUsage:
         for question, stem, period, splits, ms, placements in self._database.run(_text("usage"), tables):
             if splits is None:
                 # Its owners never changed.
-                known = books.splits_of(stem, questions[question][0].last)
+                known = books.rights.owned(stem, questions[question][0].last)
                 splits = known[0].index if known else -1
             answers[question].append(TimeInPlay(stem, period, splits, int(ms), int(placements)))
         return [sorted(each, key=lambda heard: (heard.stem, heard.period, heard.splits)) for each in answers]
@@ -150,7 +150,7 @@ def _periods(questions: Sequence[Sequence[PlacementWindow]]) -> SqlTable:
 def _edges(books: Books) -> SqlTable:
     types = {"stem": "STRING", **dict.fromkeys(("start_ms", "end_ms"), "BIGINT")}
     rows = []
-    for stem, known in books.splits.items():
+    for stem, known in books.rights.ownerships.items():
         if len(known) > 1:
             times = sorted({milliseconds_of(each.time) for each in known})
             rows += [(stem, start, end) for start, end in pairwise([_EVER, *times, _NEVER])]
@@ -161,10 +161,10 @@ def _owners(books: Books, questions: Sequence[Sequence[PlacementWindow]]) -> Sql
     types = {"question": "INT", "stem": "STRING", "splits": "BIGINT"}
     types |= dict.fromkeys(("start_ms", "end_ms"), "BIGINT")
     rows = []
-    changed = [stem for stem, known in books.splits.items() if len(known) > 1]
+    changed = [stem for stem, known in books.rights.ownerships.items() if len(known) > 1]
     for at, windows in enumerate(questions):
         for stem in changed:
-            splits = books.splits_of(stem, windows[0].last)
+            splits = books.rights.owned(stem, windows[0].last)
             edges = [_EVER, *(milliseconds_of(each.time) for each in splits[1:]), _NEVER]
             rows += [
                 (at, stem, each.index, start, end)

@@ -15,10 +15,11 @@ from ..division.periods import Period
 from ..division.treasury import Treasury
 from ..division.usage import Amount, StemUse, Usage
 from ..division.windows import PlacementWindow
-from ..entries.entries import Consent, Settlement, Standing
+from ..entries.entries import Settlement
+from ..entries.rights import lasts
 from ..entries.signing import commitment
 from ..errors import VerificationFailed
-from .balance import check_holder, frozen_part, payable, payments, withdrawn
+from .balance import check_holder, frozen_part, payable, payments
 from .engines import Engine, usage_of
 from .money_lock import CheckpointedLog, ReadableLog, at_checkpoint
 from .recompute_steps import ROUNDING, recompute_steps
@@ -193,7 +194,7 @@ class Statements:
                 continue
             divided = self._divided.get(stem)
             if divided is None:
-                splits = books.splits_before(stem, division.period.end, division.last)
+                splits = books.rights.owned_before(stem, division.period.end, division.last)
                 parties = {share.holder for share in (*splits.master, *splits.publishing)}
             else:
                 parties = {part.holder for line in divided.lines for part in line.parts}
@@ -210,7 +211,7 @@ class Statements:
         found: dict[str, dict[str, int]] = {
             stem: {}
             for stem in self._books.stems
-            if withdrawn(self._books, stem, self._entry.last) is not None
+            if self._books.rights.withdrawn(stem, self._entry.last) is not None
         }
         for division in self._divisions:
             for each in division.stems:
@@ -269,7 +270,7 @@ class Statements:
         )
 
     def _frozen(self, holder: str, stem: str) -> Frozen | None:
-        gone = withdrawn(self._books, stem, self._entry.last)
+        gone = self._books.rights.withdrawn(stem, self._entry.last)
         if gone is None:
             return None
         return Frozen(index=gone.index, time=gone.time, amount=self._gone.get(stem, {}).get(holder, 0))
@@ -326,18 +327,10 @@ def _source(line: IncomeLine) -> SourceIncome:
 
 def consents_in_force(books: Books, stem: str, time: str, last: int) -> tuple[Cleared, ...]:
     """Uses that `stem` is cleared for at `time` by entries 0 to `last`, each with its grant, by use."""
-    standing, own = books.consented(stem, last)
-    grants: dict[str, tuple[int, Consent | Standing]] = {**standing}
-    for index, consent in own:
-        for use in consent.uses:
-            if consent.action == "grant":
-                grants[use] = (index, consent)
-            else:
-                grants.pop(use, None)
     return tuple(
-        Cleared(use=use, index=index, since=grant.since, until=grant.until)
-        for use, (index, grant) in sorted(grants.items())
-        if grant.until is None or time < grant.until
+        Cleared(use=use, index=each.index, since=each.grant.since, until=each.grant.until)
+        for use, each in sorted(books.rights.cleared(stem, last).items())
+        if lasts(each.grant.until, time)
     )
 
 

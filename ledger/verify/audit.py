@@ -1,17 +1,15 @@
-"""The rules that a log's entries keep between them: who may say what, and what may sound under which consent.
+"""The rules between the entries of a log: signatures, sessions, sums, and all that `entries/rights.py` says.
 
-`Audit` takes the entries in order and says what is wrong with each. Signatures are checked here; hashes are
-checked by `rehash.py`.
+`Audit` takes the entries in order and says what is wrong with each. `rehash.py` checks the hashes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from ..clock import milliseconds_of, text_of
+from ..clock import milliseconds_of
 from ..division.money import check_currency
 from ..division.periods import Period
 from ..entries.entries import (
@@ -32,40 +30,16 @@ from ..entries.entries import (
     Standing,
     Stem,
     Terms,
-    Use,
     ms_of,
 )
-from ..entries.signing import (
-    check_approval,
-    check_consent,
-    check_holder,
-    check_key,
-    check_shares,
-    check_splits,
-    check_standing,
-    public_key_of,
-)
+from ..entries.rights import Rights, by_holder, losing, may_state
+from ..entries.signing import check, check_approval, check_shares, public_key_of
 from ..errors import LedgerError
 
 if TYPE_CHECKING:
     from .sweep import Run
 
-__all__ = ["GRACE_MS", "Audit"]
-
-GRACE_MS = 500
-"""A placement may begin until this long after a withdrawal's time; by then the stem is silent."""
-
-
-@dataclass(slots=True)
-class _Stem:
-    holder: str
-    master: Mapping[str, int]
-    publishing: Mapping[str, int]
-    standing: Mapping[str, int]
-    """By use: the standing consents that were in force when it entered."""
-    index: int
-    """The entry of its entering, the last time."""
-    time: str
+__all__ = ["Audit"]
 
 
 @dataclass(slots=True)
@@ -77,39 +51,26 @@ class _Session:
     closed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Withdrawal:
-    index: int
-    time: str
-    silent_from: str
-    """What starts after this may not."""
-
-
 @dataclass(slots=True)
 class Audit:
-    """The state of a log of the name `origin` after the entries taken so far.
+    """The state of the log `origin` after the entries taken so far.
 
-    `trusted`: entries below this index were judged before; what they say is taken without their signatures.
+    `trusted`: entries below this index were judged before, and their signatures are not checked again.
     """
 
     origin: str
     trusted: int = 0
     _trusting: bool = False
     _keys: dict[str, bytes] = field(default_factory=dict)
-    _stems: dict[str, _Stem] = field(default_factory=dict)
-    _grants: dict[int, Consent | Standing] = field(default_factory=dict)
-    _standing: dict[tuple[str, str], int] = field(default_factory=dict)
-    _last_standing: dict[str, int] = field(default_factory=dict)
-    _last_statement: dict[tuple[str, str], int] = field(default_factory=dict)
-    _withdrawals: dict[tuple[str, str], list[_Withdrawal]] = field(default_factory=dict)
+    _rights: Rights = field(default_factory=Rights)
     _until: dict[tuple[str, str], int] = field(default_factory=dict)
     """By stem and session: the end of the last placement, in ms since 1970."""
     _sessions: dict[str, _Session] = field(default_factory=dict)
     _money: dict[int, int] = field(default_factory=dict)
-    """By index of an income or a payout: its amount, as corrected."""
+    """By index, the amount of an income or a payout, with its corrections."""
 
     def take(self, index: int, entry: Entry) -> Iterator[str]:
-        """What is wrong with the next entry, a sentence each. All of it must be consumed."""
+        """What is wrong with the next entry, a sentence for each fault. The caller must consume them all."""
         self._trusting = index < self.trusted
         try:
             match entry:
@@ -120,7 +81,7 @@ class Audit:
                 case Session():
                     yield from self._session(index, entry)
                 case Standing():
-                    yield from self._take_standing(index, entry)
+                    yield from self._standing(index, entry)
                 case Holder():
                     yield from self._holder(entry)
                 case Key():
@@ -130,10 +91,12 @@ class Audit:
                 case Receipt():
                     yield from self._receipt(entry)
                 case Removal():
-                    if entry.stem not in self._stems:
-                        yield f"the stem {entry.stem} is removed and was never here"
+                    if self._rights.holder(entry.stem) is None:
+                        yield f"the stem {entry.stem} is removed, but it never entered"
+                        return
+                    self._rights.take(index, entry)
                 case Splits():
-                    yield from self._splits(entry)
+                    yield from self._splits(index, entry)
                 case Settlement():
                     if entry.first != 0 or entry.last >= index:
                         yield (
@@ -166,9 +129,9 @@ class Audit:
             yield str(error)
 
     def take_run(self, run: Run) -> bool:
-        """Take a row of placements at once; whether they are all right. If not, this state is of no more use.
+        """Take a row of placements at once, and say whether all are right. If not, this state is unusable.
 
-        The same questions as `_placement` asks of each; what each is in itself has been looked at.
+        It applies the rules of `_placement`, but for those on a placement by itself, which `sweep.py` checks.
         """
         for name, (seq, count, ms) in run.sessions.items():
             session = self._sessions.get(name)
@@ -180,23 +143,14 @@ class Audit:
             opened = self._sessions[group.session].opened
             if group.use != opened.use or group.tier != opened.tier:
                 return False
-            grant = self._grants.get(group.consent)
-            if grant is None or group.use not in grant.uses:
+            if any(self._rights.objections(group.stem, group.use, group.consent, earliest, latest)):
                 return False
-            if not self._covers(grant, group.stem, group.use, group.consent):
-                return False
-            if earliest < grant.since or (grant.until is not None and latest >= grant.until):
-                return False
-            stood = self._stood_from(group.stem, group.use, group.consent, earliest)
-            for gone in self._withdrawals.get((group.stem, group.use), ()):
-                if gone.index > stood and latest > gone.silent_from:
-                    return False
             place = group.stem, group.session
             self._until[place] = max(self._until.get(place, 0), end)
         return True
 
     def unclosed(self) -> Iterator[tuple[int, str]]:
-        """Sessions that were opened and not closed, each by the index of its opening."""
+        """Sessions that were opened and not closed, each with the index of its opening."""
         for name, session in self._sessions.items():
             if not session.closed:
                 yield session.index, f"the session {name} was opened and not closed"
@@ -205,82 +159,63 @@ class Audit:
         if entry.holder in self._keys:
             yield f"the holder {entry.holder} joins a second time"
             return
-        self._signed(check_holder, entry, self.origin)
+        self._signed(check, entry, self.origin)
         self._keys[entry.holder] = public_key_of(entry)
 
     def _key(self, entry: Key) -> Iterator[str]:
         known = self._keys.get(entry.holder)
         if known is None:
-            yield f"the holder {entry.holder}, whose key is replaced, has not joined"
+            yield f"a key of the holder {entry.holder} is replaced, who has not joined"
             return
-        self._signed(check_key, entry, known, self.origin)
+        self._signed(check, entry, self.origin, known)
         self._keys[entry.holder] = public_key_of(entry)
 
-    def _take_standing(self, index: int, entry: Standing) -> Iterator[str]:
+    def _standing(self, index: int, entry: Standing) -> Iterator[str]:
         if entry.holder not in self._keys:
             yield f"a standing consent names {entry.holder}, who has not joined"
             return
-        self._signed(check_standing, entry, self._keys[entry.holder], self.origin)
-        last = self._last_standing.get(entry.holder)
-        self._last_standing[entry.holder] = index
-        if entry.action == "grant":
-            if entry.previous != last:
-                yield (
-                    f"a standing consent names {_place(entry.previous)} as the last one of {entry.holder}, "
-                    f"which is {_place(last)}"
-                )
-                return
-            self._grants[index] = entry
-        for use in entry.uses:
-            self._standing.pop((entry.holder, use), None)
-            if entry.action == "grant":
-                self._standing[entry.holder, use] = index
-
-    def _stands(self, holder: str, use: str, time: str) -> int | None:
-        """The standing consent of a holder that is in force at a time."""
-        index = self._standing.get((holder, use))
-        grant = None if index is None else self._grants[index]
-        return None if grant is None or (grant.until is not None and time >= grant.until) else index
+        self._signed(check, entry, self.origin, self._keys[entry.holder])
+        last = self._rights.last_statement(entry)
+        self._rights.note(index, entry)
+        if entry.action == "grant" and entry.previous != last:
+            yield (
+                f"a standing consent names {_place(entry.previous)} as the last one of {entry.holder}, "
+                f"which is {_place(last)}"
+            )
+            return
+        self._rights.take(index, entry)
 
     def _stem(self, index: int, entry: Stem) -> Iterator[str]:
         if entry.stem != f"s{entry.pcm_sha256[:20]}":
             yield f"the id {entry.stem} does not follow from the sound's hash"
-        known = self._stems.get(entry.stem)
-        if known is not None and known.holder != entry.holder:
-            yield f"the stem {entry.stem} is {known.holder}'s and enters again as {entry.holder}'s"
+        known = self._rights.holder(entry.stem)
+        if known not in (None, entry.holder):
+            yield f"the stem {entry.stem} is {known}'s and enters again as {entry.holder}'s"
             return
         if entry.holder not in self._keys:
             yield f"the holder {entry.holder} of the stem {entry.stem} has not joined"
         yield from self._parties(entry.stem, entry.master, entry.publishing)
-        master, publishing = _by_holder(entry.master), _by_holder(entry.publishing)
-        if known is not None and (known.master, known.publishing) != (master, publishing):
+        if known and self._sides(entry.stem) != (by_holder(entry.master), by_holder(entry.publishing)):
             yield f"the stem {entry.stem} enters again with other shares; only its parties can change them"
-        stands = {use: self._stands(entry.holder, use, entry.time) for use in get_args(Use)}
-        self._stems[entry.stem] = _Stem(
-            entry.holder,
-            master,
-            publishing,
-            {use: grant for use, grant in stands.items() if grant is not None},
-            index,
-            entry.time,
-        )
+        self._rights.take(index, entry)
 
-    def _splits(self, entry: Splits) -> Iterator[str]:
-        stem = self._stems.get(entry.stem)
-        if stem is None or entry.holder not in self._keys:
-            yield f"splits are set for {entry.stem} by {entry.holder}, of which the log does not have both"
+    def _splits(self, index: int, entry: Splits) -> Iterator[str]:
+        holder = self._rights.holder(entry.stem)
+        if holder is None or entry.holder not in self._keys:
+            yield f"splits are set for {entry.stem} by {entry.holder}, and the log does not have both"
             return
-        if entry.holder != stem.holder:
+        if entry.holder != holder:
             yield f"splits of {entry.stem} are set by {entry.holder}, who is not its holder"
             return
-        self._signed(check_splits, entry, self._keys[entry.holder], self.origin)
+        self._signed(check, entry, self.origin, self._keys[entry.holder])
         yield from self._parties(entry.stem, entry.master, entry.publishing)
-        master, publishing = _by_holder(entry.master), _by_holder(entry.publishing)
-        for before, after in ((stem.master, master), (stem.publishing, publishing)):
-            for party, ppm in before.items():
-                if after.get(party, 0) < ppm and party != stem.holder:
-                    self._signed(check_approval, entry, party, self._keys[party], self.origin)
-        stem.master, stem.publishing = master, publishing
+        after = by_holder(entry.master), by_holder(entry.publishing)
+        for party in losing(self._sides(entry.stem), after, holder):
+            self._signed(check_approval, entry, party, self._keys[party], self.origin)
+        self._rights.take(index, entry)
+
+    def _sides(self, stem: str) -> tuple[dict[str, int], dict[str, int]]:
+        return self._rights.ownerships[stem][-1].sides
 
     def _parties(self, stem: str, master: Sequence[Share], publishing: Sequence[Share]) -> Iterator[str]:
         check_shares("master", master)
@@ -290,60 +225,36 @@ class Audit:
                 yield f"{party}, who has a share in {stem}, has not joined"
 
     def _consent(self, index: int, entry: Consent) -> Iterator[str]:
-        stem = self._stems.get(entry.stem)
-        if stem is None or entry.holder not in self._keys:
-            yield f"a consent names {entry.stem} and {entry.holder}, of which the log does not have both"
+        holder = self._rights.holder(entry.stem)
+        if holder is None or entry.holder not in self._keys:
+            yield f"a consent names {entry.stem} and {entry.holder}, and the log does not have both"
             return
-        self._signed(check_consent, entry, self._keys[entry.holder], self.origin)
-        last = self._last_statement.get((entry.holder, entry.stem))
-        self._last_statement[entry.holder, entry.stem] = index
-        if entry.action == "withdraw":
-            if entry.holder != stem.holder and not stem.master.get(entry.holder):
+        self._signed(check, entry, self.origin, self._keys[entry.holder])
+        last = self._rights.last_statement(entry)
+        self._rights.note(index, entry)
+        if not may_state(entry.action, entry.holder, holder, self._sides(entry.stem)[0]):
+            if entry.action == "withdraw":
                 yield f"{entry.stem} is withdrawn by {entry.holder}, who has no master share in it"
-                return
-            silent = _EPOCH + timedelta(milliseconds=milliseconds_of(entry.since) + GRACE_MS)
-            gone = _Withdrawal(index, entry.since, text_of(silent))
-            for use in entry.uses:
-                self._withdrawals.setdefault((entry.stem, use), []).append(gone)
-            return
-        if entry.holder != stem.holder:
-            yield f"{entry.stem} is granted by {entry.holder}, who is not its holder"
-        elif entry.previous != last:
+            else:
+                yield f"{entry.stem} is granted by {entry.holder}, who is not its holder"
+        elif entry.action == "grant" and entry.previous != last:
             yield (
                 f"a grant for {entry.stem} names {_place(entry.previous)} as its holder's last statement "
                 f"on it, which is {_place(last)}"
             )
         else:
-            self._grants[index] = entry
+            self._rights.take(index, entry)
 
     def _receipt(self, entry: Receipt) -> Iterator[str]:
-        gone = (each for (stem, _), all in self._withdrawals.items() if stem == entry.stem for each in all)
-        if all(each.index != entry.withdrawal for each in gone):
+        if not self._rights.is_withdrawal(entry.stem, entry.withdrawal):
             yield f"a receipt for {entry.stem} names entry {entry.withdrawal}, which is no withdrawal of it"
         for use in entry.sessions:
             until = self._until.get((entry.stem, use.session))
             if until is None or until < milliseconds_of(use.until):
                 yield f"a receipt says that {use.session} used {entry.stem} until {use.until}, and it did not"
 
-    def _covers(self, grant: Consent | Standing, stem: str, use: str, consent: int) -> bool:
-        """Whether the grant, entry `consent`, is one of the stem, or the standing one of its entering."""
-        if isinstance(grant, Consent):
-            return grant.stem == stem
-        known = self._stems.get(stem)
-        return known is not None and known.standing.get(use) == consent
-
-    def _stood_from(self, stem: str, use: str, consent: int, start: str) -> int:
-        """The entry after which a withdrawal ends what a placement stands on.
-
-        That is its grant; of a standing one the entering of the stem, for it clears what enters later anew.
-        """
-        known = self._stems[stem]
-        if known.standing.get(use) == consent and start >= known.time:
-            return max(consent, known.index)
-        return consent
-
     def _signed(self, check: Callable[..., object], *of: object) -> None:
-        """Check a signature, unless it was checked before."""
+        """Check a signature, unless the entry is trusted."""
         if not self._trusting:
             check(*of)
 
@@ -358,7 +269,7 @@ class Audit:
             self._sessions[entry.session] = _Session(entry, index)
             return
         if session is None or session.closed:
-            yield f"the session {entry.session} is closed and is not open"
+            yield f"the session {entry.session} is closed, but it is not open"
             return
         session.closed = True
         opened = session.opened
@@ -388,38 +299,8 @@ class Audit:
             yield f"a placement of {entry.frames} frames at {entry.rate} Hz is given {entry.ms} ms"
         place, end = (entry.stem, entry.session), milliseconds_of(entry.start) + entry.ms
         self._until[place] = max(self._until.get(place, 0), end)
-        grant = self._grants.get(entry.consent)
-        if (
-            grant is None
-            or entry.use not in grant.uses
-            or not self._covers(grant, entry.stem, entry.use, entry.consent)
-        ):
-            yield (
-                f"a placement of {entry.stem} for {entry.use} stands on entry {entry.consent}, "
-                "which is no grant of it for that use"
-            )
-            return
-        if entry.start < grant.since or (grant.until is not None and entry.start >= grant.until):
-            until = f" until {grant.until}" if grant.until else ""
-            yield (
-                f"a placement of {entry.stem} starts at {entry.start}, "
-                f"outside its grant from {grant.since}{until}"
-            )
-        stood = self._stood_from(entry.stem, entry.use, entry.consent, entry.start)
-        for gone in self._withdrawals.get((entry.stem, entry.use), ()):
-            if gone.index > stood and entry.start > gone.silent_from:
-                yield (
-                    f"a placement of {entry.stem} starts at {entry.start}, more than {GRACE_MS} ms after "
-                    f"entry {gone.index} withdrew it at {gone.time}"
-                )
-                return
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _by_holder(shares: Sequence[Share]) -> dict[str, int]:
-    return {share.holder: share.ppm for share in shares}
+        start = entry.start
+        yield from self._rights.objections(entry.stem, entry.use, entry.consent, start, start)
 
 
 def _place(index: int | None) -> str:

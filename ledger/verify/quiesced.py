@@ -1,7 +1,7 @@
-"""What there is to verify, as it lies at one moment: read while no writer is at work.
+"""The state of a log at one moment, read while no writer is at work.
 
-A home has the log, what was signed last, the note of an append and journals; a copy has the log alone,
-and so has a web server, which moreover cannot say which files it has.
+A home has the log, the checkpoint that was signed last, the note of an append, and journals. A copy has the
+log alone, and so does a web server, which moreover cannot list its files.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Quiesced:
     view: FileView | WebView
     """The files under `log/`; the partial ones are read."""
     source: Source
-    """Where the whole tiles and bundles come from, which never change."""
+    """Where the full tiles and bundles are read, which never change."""
     journals: tuple[Problem, ...]
-    """What is to be said of those that no living process owns."""
+    """Warnings about journals that no living process owns."""
 
 
 @contextmanager
@@ -85,7 +85,7 @@ class WebView:
         self._source = source
         self._kept: dict[File, bytes] = {}
         self.lost: dict[str, str] = {}
-        """Files that the server should have and has not, and what is wrong with them."""
+        """By path, files that the server should have, and what is wrong with them."""
 
     def keep(self, files: list[File]) -> None:
         for file in files:
@@ -95,7 +95,7 @@ class WebView:
                 continue
 
     def read(self, file: File) -> bytes:
-        """The bytes of a file. Raises FileNotFoundError if the server has none that it can be."""
+        """The bytes of a file. Raises FileNotFoundError if the server does not have a valid one."""
         if file in self._kept:
             return self._kept[file]
         try:
@@ -149,7 +149,7 @@ def readable_checkpoint(data: bytes | None, verifier: Verifier) -> Checkpoint | 
 
 
 def _journals(home: Places) -> Iterator[Problem]:
-    """Journals whose owners died, what could not be read of others, and what is no journal at all."""
+    """Warnings about journals whose owners died, about damaged ones, and about things that are no journal."""
     if not home.journals.is_dir() or not os.access(home.journals, os.R_OK | os.X_OK):
         return
     for path in sorted(home.journals.iterdir()):

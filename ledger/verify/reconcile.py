@@ -1,7 +1,7 @@
-"""Reconciliation: what to do when a home's log is not what was signed last, as after a restored backup.
+"""Reconciliation: what to do when a home's log is not the one last signed, as after a restored backup.
 
-Nothing here signs anything. A log that has lost entries which were signed can only go on if they are found
-again: in a copy of it that is newer. To sign on without them would be another history of the same log.
+Nothing here signs anything. A log that has lost signed entries can only go on if they are found again in a
+newer copy of it. To sign on without them would make a second history of the same log.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["Plan", "reconcile"]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was found, and what there is to do about it: a sentence each. Nothing to do: the home is sound."""
+    """The findings and the steps to take, a sentence each. Without steps the home is sound."""
 
     found: tuple[str, ...]
     steps: tuple[str, ...]
@@ -45,11 +45,11 @@ def reconcile(
     do: bool = False,
     disk: Disk | None = None,
 ) -> Plan:
-    """Look at the log of `home`, and with `do` put right what can be.
+    """Look at the log of `home`, and with `do` repair it if that is possible.
 
     `copy`: a published copy of the same log, at `copy_place`. `kept`: checkpoints of it that somebody kept.
-    Without `do` nothing is changed. Raises NoLedger, BadKey, BadNote, LogUnreachable; VerificationFailed
-    where the log cannot go on, with why; OSError: it may then be called again.
+    Without `do` nothing is changed. Raises NoLedger, BadKey, BadNote, LogUnreachable; VerificationFailed,
+    which says why the log cannot go on; OSError, after which it may be called again.
     """
     disk = disk or RealDisk()
     places = Places(home)
@@ -82,7 +82,7 @@ def reconcile(
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What a home knows of its log, and what others kept of it."""
+    """The checkpoints of a log that a home has, and those that others kept."""
 
     places: Places
     log: Verifier
@@ -106,7 +106,7 @@ class _State:
 
 
 def _without_copy(state: _State) -> tuple[str, ...]:
-    """What there is to do where the home itself has everything. Raises VerificationFailed if it has not."""
+    """The steps if the home itself has everything. Raises VerificationFailed if it has not."""
     places, disk, newest = state.places, state.disk, state.newest
     if newest is None:
         raise VerificationFailed(
@@ -139,7 +139,7 @@ def _without_copy(state: _State) -> tuple[str, ...]:
 
 
 def _from_copy(state: _State, copy: Source, copy_place: str, do: bool) -> Plan:
-    """Take over what a copy has and the home has not."""
+    """Take over the entries that a copy has and the home has not."""
     places, log, disk = state.places, state.log, state.disk
     note = copy.checkpoint()
     theirs = open_checkpoint(note, log)
@@ -156,8 +156,8 @@ def _from_copy(state: _State, copy: Source, copy_place: str, do: bool) -> Plan:
         first = 0 if have is None else have.size
         steps = (f"take over the entries {first} to {theirs.size - 1} from the copy, and sign on from there",)
     if do and steps:
-        # As an append does it, so that the next writer clears up: a crash here leaves a log that refuses to
-        # be signed on, as before, until this is done again.
+        # In the order of an append, so that the next writer clears up: after a crash here the log refuses
+        # to sign, as before, until this is done again.
         pending = Pending(0 if have is None else have.size, theirs.size, None, ())
         _replace(places, places.pending, pending.encode(), disk)
         for file in files_of(theirs.size):

@@ -1,8 +1,8 @@
 """Hashes a log again from its entries up, and finds the file that is wrong.
 
-Every tile exists twice here: as it is stored, and as it follows from what lies below it. Where the two
-differ, the hash above the tile says which one is right: the parent tile's, or for the partial tiles, which
-have no parent, the checkpoint's root. A changed entry is told from a changed tile in this way.
+Every tile exists twice here: as it is stored, and as it follows from the level below. Where the two differ,
+the hash above the tile says which one is right: that in the parent tile, or for partial tiles, which have no
+parent, the checkpoint's root. This distinguishes a changed entry from a changed tile.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ _Row = tuple[bytes, ...]
 class Rehash:
     """One pass over the files of a log at `size` entries; `root` is the checkpoint's.
 
-    `read` gives a file's bytes, or raises FileNotFoundError; the files that it does not have are the
-    caller's to name.
+    `read` gives a file's bytes, or raises FileNotFoundError; the caller reports files that are missing.
     Iterate over `entries()` first, then read `problems`.
     """
 
@@ -41,7 +40,7 @@ class Rehash:
         self._open_entries: _Row | None = ()
 
     def entries(self) -> Iterator[tuple[int, bytes]]:
-        """The entries and their indices, as far as bundles can be read; finds what is wrong as it goes."""
+        """The entries and their indices, as far as bundles can be read; adds to `problems` as it goes."""
         for number in range(-(-self._size // TILE)):
             yield from self._bundle(number)
         for level in range(1, len(self._derived) - 1):
@@ -57,7 +56,7 @@ class Rehash:
             return None
 
     def _stored(self, level: int, number: int) -> _Row | None:
-        """A tile's hashes; None if it is missing, or, which is a problem, not as long as it must be."""
+        """A tile's hashes; None if it is missing, or if its length is wrong, which is a problem."""
         width = width_at(level, number, self._size)
         file = File(level, number, width)
         data = self._read(file)
@@ -69,7 +68,7 @@ class Rehash:
         return tuple(data[i : i + 32] for i in range(0, len(data), 32))
 
     def _parent(self, level: int, number: int) -> bytes | None:
-        """What the tile above has as the hash of a full tile."""
+        """The hash of a full tile, as the tile above has it."""
         above, place = divmod(number, TILE)
         row = self._row_above(level + 1, above)
         return row[place] if row is not None else None
@@ -117,7 +116,7 @@ class Rehash:
             self._edges[level] = (row, row)
 
     def _blame_entries(self, number: int, leaves: _Row, right: _Row | None) -> None:
-        """Name the entries of a bundle that are not what `right` has, or the bundle if nothing tells."""
+        """Report the entries of a bundle that do not match `right`, or the bundle if nothing tells which."""
         width = width_at(ENTRIES, number, self._size)
         file = File(ENTRIES, number, width)
         first = number * TILE
@@ -128,7 +127,7 @@ class Rehash:
         if right is not None:
             changed = [i for i, (a, b) in enumerate(zip(leaves, right, strict=False)) if a != b]
             if not whole or len(entries) != width:
-                # A changed length shifts all that follows: only the first is known to be wrong.
+                # A changed length shifts every later entry: only the first is known to be wrong.
                 place = changed[0] if changed else min(len(leaves), width - 1)
                 self._say(first + place, file, "is changed or cut short, and those after it cannot be told")
                 return
@@ -176,7 +175,7 @@ class Rehash:
                     self._accept(level, number, derived)
 
     def _blame_below(self, level: int, number: int, derived: _Row, right: _Row) -> None:
-        """Name the tiles under a right one that do not hash to what it has; they were not named yet."""
+        """Report the tiles under a right one whose hashes it does not have, if they were not reported yet."""
         for place, (have, want) in enumerate(zip(derived, right, strict=True)):
             if have != want:
                 child = File(level - 1, number * TILE + place)
@@ -192,7 +191,7 @@ class Rehash:
         levels = levels_of(self._size)
         forms = [self._edges.get(level, ((), ())) for level in levels]
         choices = [[form for form in dict.fromkeys(pair) if form is not None] for pair in forms]
-        # One form a level where entries and tiles agree; at most a few where they do not.
+        # One form for each level if entries and tiles agree, at most a few if they do not.
         chosen: tuple[_Row, ...] | None = None
         for rows in product(*choices):
             if RightEdge(self._size, rows).root == self._root:

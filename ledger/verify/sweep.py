@@ -1,10 +1,10 @@
-"""The quick way through a log: bundles are hashed and read by several processes, and placements summed up.
+"""The quick way through a log: several processes hash and read the bundles, and sum up the placements.
 
-It only ever says that all is right. Where anything is odd, whoever called goes through the log entry by entry
-(`rehash.py`, `audit.py`) and finds out what it is.
+It can only confirm that everything is right. If anything is odd, the caller goes through the log entry by
+entry (`rehash.py`, `audit.py`) and finds out what it is.
 
-A log is placements for the most part, and what the rules ask of each of them can be asked of many at once: a
-`Run` is what a row of placements comes to, between two other entries or two bundles.
+Most entries are placements, and the rules can be applied to many of them at once: a `Run` summarises a row of
+placements between two other entries or two bundles.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["Group", "Part", "Run", "bundle_part", "sweep"]
 BUNDLES = 4
 """How many bundles a process takes at a time."""
 WORTH_PROCESSES = 64
-"""For how many such rows it is worth while to begin processes: half a second's work."""
+"""From how many such rows on it is worth starting processes: half a second's work."""
 
 
 class Group(NamedTuple):
@@ -43,8 +43,8 @@ class Group(NamedTuple):
 class Run(NamedTuple):
     """A row of placements, the first of them at the index `first`.
 
-    `sessions`: of each the first seq, how many follow it without a gap, and their ms. `groups`: of each the
-    earliest and the latest start, and the latest end in ms since 1970.
+    `sessions`: for each, its first seq, its number of placements without a gap, and their ms. `groups`: for
+    each, the earliest and the latest start, and the latest end in ms since 1970.
     """
 
     first: int
@@ -53,9 +53,9 @@ class Run(NamedTuple):
 
 
 class Part(NamedTuple):
-    """A row of whole bundles: the root of each one's hashes, and its entries, placements as runs.
+    """A row of whole bundles: the root of each, and the entries, placements as runs.
 
-    None of it counts if it is `odd`: something in it is not as it should be.
+    If it is `odd`, something in it is not as it should be, and nothing else in it counts.
     """
 
     first: int
@@ -66,7 +66,7 @@ class Part(NamedTuple):
 
 
 def bundle_part(first: int, entries: list[bytes]) -> tuple[list[tuple[int, bytes] | Run], bool]:
-    """The entries from the index `first` on as items of a part, and whether they are all right so far."""
+    """The entries from the index `first` on as items of a part, and whether each is right by itself."""
     items: list[tuple[int, bytes] | Run] = []
     sessions: dict[str, tuple[int, int, int]] = {}
     groups: dict[Group, tuple[str, str, int]] = {}
@@ -104,7 +104,7 @@ def bundle_part(first: int, entries: list[bytes]) -> tuple[list[tuple[int, bytes
 
 
 def _part(source: Source, first: int, count: int) -> Part:
-    """Whole bundles: hashed, held against their tiles, read."""
+    """Hash some whole bundles, compare them with their tiles, and read their entries."""
     roots: list[bytes] = []
     items: list[tuple[int, bytes] | Run] = []
     odd = Part(first, count, [], [], True)
@@ -135,7 +135,7 @@ def _part(source: Source, first: int, count: int) -> Part:
 
 
 def sweep(source: Source, bundles: int, workers: int) -> Iterator[Part]:
-    """The first whole bundles of a log, in order, by so many processes; with one, in this one."""
+    """The first whole bundles of a log, in order, read by `workers` processes; by this one if it is 1."""
     rows = [(first, min(BUNDLES, bundles - first)) for first in range(0, bundles, BUNDLES)]
     if workers < 2 or len(rows) < WORTH_PROCESSES:
         for first, count in rows:

@@ -45,7 +45,7 @@ def verify(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
-    """Check the ledger of a home, or a published copy of its `log/`: a folder or a web address.
+    """Check the ledger of a home, or a published copy of its `log/` in a folder or at a web address.
 
     `vkey`: the verifier key to trust; a home has its own, a copy needs one. `policy`: which witnesses must
     have cosigned the published checkpoint. `since`: a checkpoint up to which the log was verified before: the
@@ -78,11 +78,11 @@ def verify(
     if read is None:
         read = _slow(still, current, Audit(verifier.name, judged), progress)
     problems += read.hashes
-    # Whatever was there at first and is not now, nobody has hashed.
+    # Files that were there when listed and are gone now were not hashed.
     problems += [Problem(None, path, detail) for path, detail in still.view.lost.items()]
     tiles = TileReader(Path(str(still.source)), still.view.read)
     if not problems:
-        # Where bytes are wrong, what the entries say cannot be blamed on anybody.
+        # If bytes are wrong, nobody can be blamed for the contents of entries.
         problems += [each for each in read.entries if each.index is None or each.index >= judged]
         problems += _continues(tiles, trusted, current)
         for index, text in read.rules.unclosed():
@@ -122,7 +122,7 @@ def _whole(place: Path | str, vkey: str | None) -> tuple[Quiesced | Report, Veri
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What came of reading a whole log: what is wrong with its hashes, and what with its entries."""
+    """The result of reading a whole log: the problems of its hashes, and those of its entries."""
 
     rules: Audit
     hashes: list[Problem]
@@ -137,7 +137,7 @@ def _quick(
     workers: int,
     progress: Callable[[int, int], None] | None,
 ) -> _Read | None:
-    """Read a log in which all is right; None where anything is odd, which `_slow` then finds."""
+    """Read a log in which everything is right; None if anything is odd, which `_slow` then finds."""
     bundles, rest = divmod(current.size, TILE)
     settlements: list[tuple[int, Settlement]] = []
     hashes: list[bytes] = []
@@ -182,7 +182,7 @@ def _quick(
 def _take(
     items: Sequence[tuple[int, bytes] | Run], rules: Audit, settlements: list[tuple[int, Settlement]]
 ) -> bool:
-    """Take the items of a part by the rules; whether all is right."""
+    """Give the items of a part to the audit; whether all are right."""
     for item in items:
         if isinstance(item, Run):
             if not rules.take_run(item):
@@ -203,7 +203,7 @@ def _take(
 def _slow(
     still: Quiesced, current: Checkpoint, rules: Audit, progress: Callable[[int, int], None] | None
 ) -> _Read:
-    """Read a log entry by entry, and name all that is wrong."""
+    """Read a log entry by entry, and report every problem."""
     rehash = Rehash(current.size, current.root, still.view.read)
     broken: list[Problem] = []
     settlements: list[tuple[int, Settlement]] = []
@@ -223,7 +223,7 @@ def _slow(
 
 
 def _continues(tiles: TileReader, trusted: Checkpoint | None, current: Checkpoint) -> list[Problem]:
-    """Whether the log has what a checkpoint of before covers; its own hashes are right."""
+    """Whether the log, whose own hashes are right, continues the trusted checkpoint."""
     if trusted is None:
         return []
     if trusted.size > current.size:
@@ -239,7 +239,7 @@ def _continues(tiles: TileReader, trusted: Checkpoint | None, current: Checkpoin
 
 
 def _without_log(signed: Checkpoint | None) -> Report:
-    """The report where a home has lost its `log/`, and what was signed last says that there was one."""
+    """The report for a home that has lost its `log/`, though its copy of the checkpoint shows one."""
     knows = f"still knows {signed.size} entries" if signed else "says that there was a log"
     lost = Problem(
         None,
@@ -262,7 +262,7 @@ def _own_key(home: Places | None, place: Path) -> Verifier:
 def _checkpoint(
     still: Quiesced, verifier: Verifier, problems: list[Problem], warnings: list[Problem]
 ) -> Checkpoint | None:
-    """The checkpoint to check against: the published one, or where that is wrong the copy of it."""
+    """The checkpoint to check against: the published one, or the copy if that is wrong."""
     published: Checkpoint | None = None
     signed = readable_checkpoint(still.signed, verifier)
     unreadable = (
@@ -353,7 +353,7 @@ def _bundle_path(index: int, size: int) -> str:
 def _check_settlements(
     tiles: TileReader, size: int, settlements: list[tuple[int, Settlement]]
 ) -> list[Problem]:
-    """Derive each settlement again; only called when every byte before it has been found right."""
+    """Derive each settlement again; only called when every byte is right."""
     if not settlements:
         return []
     # Most logs that are verified hold no settlement: an auditor of sound alone loads no royalties.

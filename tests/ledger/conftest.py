@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.entries import signing
-from stemloom.ledger.entries.entries import (
-    WHOLE_PPM,
-    Consent,
-    Entry,
-    Holder,
-    Placement,
-    Session,
-    Share,
-    Stem,
-    ms_of,
-)
+from stemloom.ledger.entries.entries import Consent, Entry, Holder, Placement, Session, Stem
 from stemloom.ledger.log.journal_format import Intention
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.tlog.disk import RealDisk
 from stemloom.ledger.tlog.keys import PrivateKey
 from stemloom.ledger.tlog.witness import Witness
 
-TIME = "2026-11-21T06:16:00.250Z"
+from . import making
+from .making import TIME
 
 
 class Story:
@@ -37,35 +28,16 @@ class Story:
         self.origin = origin
         self.key = PrivateKey.from_seed(bytes([seed]) * 32)
         self.holder = signing.holder_id(self.key.public)
-        self.pcm = hashlib.sha256(b"sound %d" % seed).hexdigest()
-        self.stem = "s" + self.pcm[:20]
-        self.session = "x" + "0" * 20
+        self._title = f"sound {seed}"
+        self.stem = making.stem(self._title, self.holder).stem
+        self.session = making.SESSION
 
     def joins(self) -> Holder:
-        name = signing.commitment("Ann", "00" * 16)
-        return signing.make_holder(self.key, origin=self.origin, name=name, custody="operator", time=TIME)
+        return making.holder(self.key, self.origin)
 
     def enters(self) -> Stem:
-        whole = (Share(holder=self.holder, ppm=WHOLE_PPM),)
-        return Stem(
-            time=TIME,
-            stem=self.stem,
-            holder=self.holder,
-            pcm_sha256=self.pcm,
-            file_sha256="ab" * 32,
-            title='Käse & "quotes"',
-            role="beats",
-            shape="loop",
-            bpm_milli=120_000,
-            beats=16,
-            key=None,
-            mood=("warm",),
-            energy_milli=500,
-            set=None,
-            isrc=None,
-            master=whole,
-            publishing=whole,
-        )
+        sound: dict[str, Any] = {"title": 'Käse & "quotes"', "role": "beats", "mood": ("warm",)}
+        return making.stem(self._title, self.holder, **sound)
 
     def states(
         self,
@@ -76,54 +48,14 @@ class Story:
         uses: tuple[str, ...] = ("stream",),
         origin: str | None = None,
     ) -> Consent:
-        return signing.make_consent(
-            self.key,
-            origin=origin or self.origin,
-            holder=self.holder,
-            stem=self.stem,
-            uses=uses,  # type: ignore[arg-type]
-            action=action,  # type: ignore[arg-type]
-            until=until,
-            time=time,
-            previous=previous,
-        )
+        said = {"action": action, "previous": previous, "time": time, "until": until}
+        return making.consent(self.key, origin or self.origin, self.stem, uses, **said)
 
     def session_entry(self, state: str, placements: int | None = None, ms: int | None = None) -> Session:
-        return Session(
-            time=TIME,
-            session=self.session,
-            state=state,  # type: ignore[arg-type]
-            use="stream",
-            tier="free",
-            user="cd" * 32,
-            script="ef" * 32,
-            seed=7,
-            vault="01" * 32,
-            engine="0.1.0",
-            licence=None,
-            take=None,
-            placements=placements,
-            ms=ms,
-        )
+        return making.session(state, placements, ms)
 
     def sounds(self, seq: int, consent: int = 2, frames: int = 48_000, start: str = TIME) -> Placement:
-        return Placement(
-            session=self.session,
-            seq=seq,
-            stem=self.stem,
-            use="stream",
-            tier="free",
-            role="beats",
-            part="kit",
-            section="verse",
-            line=3,
-            start_frame=seq * 48_000,
-            frames=frames,
-            rate=48_000,
-            start=start,
-            ms=ms_of(frames, 48_000),
-            consent=consent,
-        )
+        return making.placement(seq, self.stem, consent, frames, start_frame=seq * 48_000, start=start)
 
     def means(self, id: int, frames: int = 48_000, consent: int = 2) -> Intention:
         return Intention(

@@ -24,16 +24,7 @@ from stemloom.ledger.log.pending import Pending
 from stemloom.ledger.tlog.disk import OpenFile, RealDisk
 from stemloom.ledger.verify.verify import verify
 
-
-def income(number: int) -> Income:
-    return Income(
-        time="2026-11-21T06:16:00.250Z",
-        source="sync",
-        currency="EUR",
-        amount=number + 1,
-        period="2026",
-        reference="x",
-    )
+from .making import income
 
 
 def meant(id: int) -> Intention:

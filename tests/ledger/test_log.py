@@ -30,16 +30,7 @@ from stemloom.ledger.log.log import Log
 from stemloom.ledger.log.receipt import check_receipt
 from stemloom.ledger.verify.verify import verify
 
-
-def income(number: int) -> Income:
-    return Income(
-        time="2026-11-21T06:16:00.250Z",
-        source="sync",
-        currency="EUR",
-        amount=number + 1,
-        period="2026",
-        reference=f"no {number}",
-    )
+from .making import income
 
 
 def numbers(log: Log) -> list[int]:

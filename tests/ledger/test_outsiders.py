@@ -19,9 +19,10 @@ from tlog_scales.tiles import leaf_hash
 from tlog_scales.tlog import InclusionProof, InclusionProofInvalid
 
 from stemloom.ledger.entries.canonical import encode
-from stemloom.ledger.entries.entries import Income
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.tlog.note import decode_base64
+
+from .making import income
 
 SIZES = (0, 1, 2, 3, 255, 256, 257, 1000)
 
@@ -142,17 +143,6 @@ def places(size: int) -> list[int]:
     edges = {0, 1, 255, 256, 32_767, 32_768, 65_279, 65_280, 65_534, 65_535, 65_536, size - 2, size - 1}
     edges.add(size // 256 * 256)
     return sorted(index for index in edges | set(range(7, size, 4999)) if 0 <= index < size)
-
-
-def income(number: int) -> Income:
-    return Income(
-        time="2026-11-21T06:16:00.250Z",
-        source="sync",
-        currency="EUR",
-        amount=number + 1,
-        period="2026",
-        reference="x",
-    )
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.entries.canonical import encode
-from stemloom.ledger.entries.entries import WHOLE_PPM, Income, Share, Splits
-from stemloom.ledger.entries.signing import make_splits
+from stemloom.ledger.entries.entries import WHOLE_PPM, Share, Splits
 from stemloom.ledger.errors import BadVkey, NoLedger
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.royalties.settle import settle
@@ -25,7 +24,8 @@ from stemloom.ledger.tlog.checkpoint import Checkpoint, sign_checkpoint
 from stemloom.ledger.tlog.keys import PrivateKey
 from stemloom.ledger.verify.verify import Report, verify
 
-TIME = "2026-11-21T06:16:00.250Z"
+from . import making
+from .making import income
 
 
 def files_under(root: Path) -> list[Path]:
@@ -74,15 +74,11 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """A log with full and partial tiles on two levels, and what its files hold."""
     home = tmp_path_factory.mktemp("large") / "home"
     with Log.open(home, create=True) as log:
-        log.append([_income(i) for i in range(600)])
+        log.append([income(i) for i in range(600)])
     root = home / "ledger" / "log"
     return SimpleNamespace(
         home=home, root=root, files={path: path.read_bytes() for path in files_under(root)}
     )
-
-
-def _income(i: int) -> Income:
-    return Income(time=TIME, source="sync", currency="EUR", amount=i + 1, period="2026", reference=f"n {i}")
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -217,7 +213,7 @@ def test_a_log_rebuilt_to_the_top_is_not_what_the_checkpoint_signed(
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     shutil.copytree(large.home, ours)
     with Log.open(theirs, create=True) as log:
-        log.append([_income(i + 1) for i in range(600)])
+        log.append([income(i + 1) for i in range(600)])
     shutil.rmtree(ours / "ledger/log/tile")
     shutil.copytree(theirs / "ledger/log/tile", ours / "ledger/log/tile")
     report = verify(ours)
@@ -227,7 +223,7 @@ def test_a_log_rebuilt_to_the_top_is_not_what_the_checkpoint_signed(
 def test_an_older_copy_is_found(log: Log, home: Path, story: Any, tmp_path: Path) -> None:
     log.append(story.whole(5))
     shutil.copytree(home / "ledger" / "log", tmp_path / "old")
-    log.append([_income(1)])
+    log.append([income(1)])
     shutil.rmtree(home / "ledger" / "log")
     shutil.copytree(tmp_path / "old", home / "ledger" / "log")
     assert named(verify(home), "checkpoint")
@@ -275,7 +271,7 @@ RULES: dict[str, tuple[Callable[[Any, Callable[[str], Any]], list[Any]], str]] =
     ),
     "shares that are no whole": (
         lambda s, t: [s.joins(), msgspec.structs.replace(s.enters(), master=())],
-        "master shares make 0",
+        "master shares sum to 0",
     ),
     "a consent for no stem": (lambda s, t: [s.joins(), s.states()], "does not have both"),
     "a consent of another log": (
@@ -420,21 +416,14 @@ def test_an_unclosed_session_is_a_warning(log: Log, home: Path, story: Any) -> N
 
 
 def test_bytes_that_hash_right_and_are_no_entry(log: Log, home: Path) -> None:
-    log._sequencer.append([b'{"kind": "income"}', encode(_income(1))])
+    log._sequencer.append([b'{"kind": "income"}', encode(income(1))])
     report = verify(home)
     assert [(each.index, each.what) for each in report.problems] == [(0, "tile/entries/000.p/2")]
 
 
 def splits(story: Any, key: PrivateKey, shares: tuple[Share, ...], holder: str | None = None) -> Splits:
-    return make_splits(
-        key,
-        origin=story.origin,
-        stem=story.stem,
-        holder=holder or story.holder,
-        master=shares,
-        publishing=(Share(holder=story.holder, ppm=WHOLE_PPM),),
-        time=TIME,
-    )
+    whole = making.shares((story.holder, WHOLE_PPM))
+    return making.splits(key, story.origin, story.stem, holder or story.holder, shares, whole)
 
 
 @pytest.mark.parametrize(
@@ -484,7 +473,7 @@ def test_who_may_say_what(log: Log, home: Path, story: Any, case: str, sentence:
 
 
 def test_a_settlement_is_derived_again(log: Log, home: Path, story: Any) -> None:
-    log.append([*story.whole(8), _income(99)])
+    log.append([*story.whole(8), income(99)])
     settled = settle(log, "2026", "EUR", FixedClock("2027-01-01T00:00:00.000Z"))
     assert verify(home).problems == ()
     wrong = msgspec.structs.replace(settled.entry, total_ms=settled.entry.total_ms + 1)

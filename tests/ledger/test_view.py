@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from stemloom.ledger.clock import FixedClock
-from stemloom.ledger.entries.entries import Income
 from stemloom.ledger.errors import VerificationFailed
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.royalties.settle import settle
@@ -22,30 +21,13 @@ from stemloom.ledger.tlog.reader import TileReader
 from stemloom.ledger.tlog.tiles import ENTRIES, File
 from stemloom.ledger.verify.verify import Report, verify
 
-
-def income(number: int) -> Income:
-    return Income(
-        time="2027-01-02T00:00:00.000Z",
-        source="sync",
-        currency="EUR",
-        amount=number + 1,
-        period="2027",
-        reference="x",
-    )
+from .making import income
 
 
 @pytest.fixture
 def settled(log: Log, story: Any) -> Log:
     """A log whose last entry is a settlement, over a partial tile and bundle."""
-    paid = Income(
-        time="2026-11-21T06:16:00.250Z",
-        source="sync",
-        currency="EUR",
-        amount=99,
-        period="2026",
-        reference="x",
-    )
-    log.append([*story.whole(8), paid])
+    log.append([*story.whole(8), income(98)])
     settle(log, "2026", "EUR", FixedClock("2027-01-01T00:00:00.000Z"))
     return log
 

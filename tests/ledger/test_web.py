@@ -193,7 +193,7 @@ def test_from_a_checkpoint_only_what_is_new_is_judged(log: Log, home: Path, stor
     kept = log.checkpoint()
     # A second session whose sums are wrong: the rules find it, hashes do not.
     log.append([*entries[300:], story.session_entry("closed", 7, 7)])
-    problem = "entry 600: the session x00000000000000000000 is closed and is not open"
+    problem = "entry 600: the session x00000000000000000000 is closed, but it is not open"
     for since in (None, kept):
         assert [each.detail for each in verify(home, since=since).problems] == [problem]
     assert verify(home, since=log.checkpoint()).ok

@@ -15,9 +15,10 @@ from stemloom.cli.vault import add
 from stemloom.ground.roles import ROLES
 from stemloom.ledger.entries import canonical, entries
 from stemloom.ledger.entries.entries import WHOLE_PPM
+from stemloom.ledger.entries.rights import losing
 from stemloom.vault.errors import BadDeclaration
 from stemloom.vault.intake.manifest import COLUMNS, MOST_MANIFEST_BYTES, Common, number, of_manifest, of_paths
-from stemloom.vault.rights.shares import checked_shares, falls, parse_share, parse_shares, percent
+from stemloom.vault.rights.shares import checked_shares, parse_share, parse_shares, percent
 from stemloom.vault.sound.declared import MOST_BPM, MOST_MOODS, Declared, settle
 
 PLAIN = Declared(Path("night drive.wav"), "Ada", "beats")
@@ -303,4 +304,5 @@ def test_shares_are_a_whole_or_refused(parts: list[int]) -> None:
 def test_finds_whose_share_falls() -> None:
     before = [{"a": 600_000, "b": 400_000}, {"c": 1_000_000}]
     after = [{"a": 500_000, "b": 500_000}, {"d": 1_000_000}]
-    assert falls(before, after) == {"a", "c"}
+    assert losing(before, after, "b") == ("a", "c")
+    assert losing(before, after, "c") == ("a",)

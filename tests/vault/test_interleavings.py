@@ -1,7 +1,7 @@
 """Consent and placements in any order: what the catalogue clears the audit accepts, and nothing else.
 
-Two programs that know nothing of each other: the projection, by which an engine decides whether a placement
-may begin, and the audit, by which a stranger checks the ledger afterwards.
+The projection, by which an engine decides whether a placement may begin, tells the rule in SQL. At every step
+it must say what `Rights` says, by which a stranger's audit checks the ledger afterwards.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ import random
 import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
 
 from stemloom.ledger.clock import milliseconds_of, text_of
 from stemloom.ledger.entries import entries, signing
+from stemloom.ledger.entries.rights import GRACE_MS, Rights, Withdrawal
 from stemloom.ledger.tlog.keys import PrivateKey
-from stemloom.ledger.verify.audit import GRACE_MS, Audit
+from stemloom.ledger.verify.audit import Audit
 from stemloom.vault.catalogue.projection import project
 from stemloom.vault.catalogue.schema import migrate
+
+from ..ledger import making
 
 ORIGIN = "stemloom/interleavings"
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
@@ -31,16 +35,14 @@ class World:
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
-        self.audit = Audit(ORIGIN)
+        self.audit, self.rights = Audit(ORIGIN), Rights()
         self.db = sqlite3.connect(":memory:", isolation_level=None)
         migrate(self.db)
         self.size, self.ms, self.seq = 0, 0, 0
         self.keys = [PrivateKey.from_seed(bytes([number] * 32)) for number in (1, 2)]
         self.ids = [signing.holder_id(key.public) for key in self.keys]
         for key in self.keys:
-            self.write(
-                signing.make_holder(key, origin=ORIGIN, name="0" * 64, custody="operator", time=self.time())
-            )
+            self.write(making.holder(key, ORIGIN, time=self.time()))
         self.write(self.session())
         self.placed = self.refused = self.said = 0
 
@@ -51,32 +53,48 @@ class World:
         """Into the projection and past the audit; what the audit has to say."""
         said = list(self.audit.take(self.size, entry))
         project(self.db, self.size, entry)
+        self.rights.take(self.size, entry)
         self.size += 1
+        self.agree(getattr(entry, "stem", ""))
         return said
 
+    def agree(self, stem: str) -> None:
+        """What the projection says of a stem and of consents for stems to come is what `Rights` says."""
+
+        def ask(question: str, *values: str) -> list[tuple[Any, ...]]:
+            return self.db.execute(question, values).fetchall()
+
+        assert ask("SELECT use, entry, since, until FROM clearance WHERE stem = ? ORDER BY use", stem) == [
+            (use, each.index, each.since, each.grant.until)
+            for use, each in sorted(self.rights.cleared(stem).items())
+        ]
+        for holder in self.ids:
+            assert ask(
+                "SELECT use, entry, since, until FROM stands WHERE holder = ? ORDER BY use", holder
+            ) == [
+                (use, index, grant.since, grant.until)
+                for use, (index, grant) in sorted(self.rights.standing(holder, "").items())
+            ]
+        owned = (
+            () if ask("SELECT 1 FROM removed WHERE stem = ?", stem) else self.rights.ownerships.get(stem, ())
+        )
+        sides = owned[-1].sides if owned else ({}, {})
+        assert ask("SELECT side, holder, ppm FROM share WHERE stem = ? ORDER BY side, holder", stem) == [
+            (side, holder, ppm)
+            for side, parts in zip(("master", "publishing"), sides, strict=True)
+            for holder, ppm in sorted(parts.items())
+        ]
+
     def session(self) -> entries.Session:
-        return entries.Session(
-            time=self.time(), session="x00", state="opened", use="stream", tier="free", user="0" * 64,
-            script="0" * 64, seed=0, vault="0" * 64, engine="test", licence=None, take=None, placements=None,
-            ms=None,
-        )  # fmt: skip
+        return making.session("opened", session="x00", time=self.time())
 
     def stem(self, number: int) -> str:
         """A stem that the first holder brings and both own."""
-        digest = f"{number:064x}"[::-1]
-        stem = "s" + digest[:20]
-        parts = (
-            entries.Share(holder=self.ids[0], ppm=600_000),
-            entries.Share(holder=self.ids[1], ppm=400_000),
-        )
-        entry = entries.Stem(
-            time=self.time(), stem=stem, holder=self.ids[0], pcm_sha256=digest, file_sha256=digest, title="a",
-            role="fx", shape="hit", bpm_milli=None, beats=None, key=None, mood=(), energy_milli=0, set=None,
-            isrc=None, master=tuple(sorted(parts, key=lambda share: share.holder)), publishing=parts[:1],
-        )  # fmt: skip
-        whole = (entries.Share(holder=self.ids[0], ppm=1_000_000),)
-        assert self.write(msgspec.structs.replace(entry, publishing=whole)) == []
-        return stem
+        parts = making.shares((self.ids[0], 600_000), (self.ids[1], 400_000))
+        entry = making.stem(str(number), self.ids[0], time=self.time(), master=parts)
+        assert self.write(entry) == []
+        self.entered = {entry.stem: entry}
+        return entry.stem
 
     def speak(self, stem: str) -> None:
         """A grant of the holder, or a withdrawal of either."""
@@ -88,22 +106,49 @@ class World:
         last = self.db.execute(
             "SELECT max(entry) FROM statement WHERE stem = ? AND holder = ?", (stem, self.ids[who])
         ).fetchone()[0]
-        signed = signing.make_consent(
-            self.keys[who], origin=ORIGIN, holder=self.ids[who], stem=stem, uses=uses,
-            action="grant" if grants else "withdraw", until=until, time=self.time(-rng.choice([0, 0, 700])),
-            previous=last,
-        )  # fmt: skip
+        action, time = "grant" if grants else "withdraw", self.time(-rng.choice([0, 0, 700]))
+        said = {"action": action, "until": until, "time": time, "previous": last}
+        signed = making.consent(self.keys[who], ORIGIN, stem, uses, **said)
         assert self.write(msgspec.structs.replace(signed, received=self.time())) == []
         self.said += 1
 
     def stand(self) -> None:
         last = self.db.execute("SELECT max(entry) FROM standing").fetchone()[0]
         action = self.rng.choice(["grant", "withdraw"])
-        signed = signing.make_standing(
-            self.keys[0], origin=ORIGIN, holder=self.ids[0], uses=self.rng.sample(USES, 1), action=action,
-            until=None, time=self.time(), previous=last,
-        )  # fmt: skip
+        until = (
+            self.time(self.rng.randint(1, 9000)) if action == "grant" and self.rng.random() < 0.5 else None
+        )
+        said = {"action": action, "until": until, "time": self.time(), "previous": last}
+        signed = making.standing(self.keys[0], ORIGIN, self.rng.sample(USES, 1), **said)
         assert self.write(signed) == []
+
+    def share(self, stem: str) -> None:
+        """Both still own it, in other parts."""
+        ppm = self.rng.randint(1, 999_999)
+        parts = making.shares((self.ids[0], ppm), (self.ids[1], 1_000_000 - ppm))
+        publishing = self.rng.choice([parts, making.shares((self.ids[0], 1_000_000))])
+        approving = {self.ids[1]: self.keys[1]}
+        entry = making.splits(
+            self.keys[0], ORIGIN, stem, self.ids[0], parts, publishing, self.time(), approving
+        )
+        assert self.write(entry) == []
+
+    def leave_and_return(self, stem: str) -> None:
+        """It is withdrawn and taken out, and comes back with the shares that it had."""
+        entered, owned = self.entered[stem], self.rights.ownerships[stem][-1]
+        cleared = self.rights.cleared(stem)
+        # What is cleared by standing consents alone may also go as it is.
+        own = any(isinstance(each.grant, entries.Consent) for each in cleared.values())
+        if own or (cleared and self.rng.random() < 0.5):
+            said = {"action": "withdraw", "time": self.time()}
+            assert self.write(making.consent(self.keys[0], ORIGIN, stem, sorted(cleared), **said)) == []
+        removal = entries.Removal(time=self.time(), stem=stem, file_sha256=entered.file_sha256)
+        assert self.write(removal) == []
+        assert self.rights.withdrawn(stem) == Withdrawal(self.size - 1, removal.time)
+        self.ms += self.rng.choice([0, 1, 600])
+        shares = {"master": owned.master, "publishing": owned.publishing}
+        assert self.write(msgspec.structs.replace(entered, time=self.time(), **shares)) == []
+        assert self.rights.withdrawn(stem) is None
 
     def begin(self, stem: str) -> None:
         """An engine looks, and begins if the stem is cleared; the entry comes later."""
@@ -134,7 +179,7 @@ class World:
             (stem,),
         ).fetchone()[0]
         late = gone is not None and milliseconds_of(now) > milliseconds_of(gone) + GRACE_MS
-        if grants and (late or (found is not None and found[1] is not None)):
+        if grants and (late or (found is not None and found[0] in grants)):
             # Somebody who plays all the same, and says that an old grant covers it.
             said = list(self.audit.take(self.size, self.placement(stem, now, max(grants))))
             assert said, (now, gone, grants)
@@ -144,10 +189,7 @@ class World:
             self.refused += 1
 
     def placement(self, stem: str, start: str, consent: int) -> entries.Placement:
-        return entries.Placement(
-            session="x00", seq=self.seq, stem=stem, use="stream", tier="free", role="fx", part="a",
-            section="a", line=1, start_frame=0, frames=48, rate=48_000, start=start, ms=1, consent=consent,
-        )  # fmt: skip
+        return making.placement(self.seq, stem, consent, 48, session="x00", start=start)
 
 
 @pytest.mark.parametrize("count", [1_500, pytest.param(100_000, marks=pytest.mark.long)])
@@ -157,11 +199,12 @@ def test_no_interleaving_lets_a_placement_start_after_its_withdrawal(count: int)
         if number % 20 == 0:
             world.stand()
         stem = world.stem(number)
-        for _ in range(world.rng.randint(2, 7)):
+        for _ in range(world.rng.randint(3, 8)):
             world.ms += world.rng.choice([0, 1, 50, 499, 500, 501, 2000])
-            world.rng.choice([world.speak, world.begin, world.begin])(stem)
+            moves = 5 * [world.speak, world.begin, world.begin] + [world.share, world.leave_and_return]
+            world.rng.choice(moves)(stem)
         # What is over is not looked at again.
-        for table in ("statement", "clearance", "share", "stem", "made"):
+        for table in ("statement", "clearance", "share", "stem", "made", "removed"):
             world.db.execute(f"DELETE FROM {table}")
     print(
         f"{count} interleavings: {world.said} statements, {world.placed} placements, {world.refused} caught"

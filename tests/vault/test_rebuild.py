@@ -19,7 +19,6 @@ from stemloom.cli import main
 from stemloom.demo import build
 from stemloom.ledger.division.books import gather
 from stemloom.ledger.entries import entries
-from stemloom.ledger.royalties.balance import withdrawn
 from stemloom.ledger.royalties.statement import consents_in_force
 from stemloom.ledger.verify.verify import verify
 from stemloom.vault.errors import AudioLost, CatalogueTrouble, KeyNotHere, UnknownStem
@@ -196,8 +195,8 @@ def test_what_comes_back_under_a_standing_consent_may_be_heard(home: Path, recor
         assert list(vault.stem(stem).clearances) == ["stream"]
         last = vault.log.size - 1
         books = gather(vault.log.entries())
-        assert withdrawn(books, stem, last) is None
-        assert withdrawn(books, stem, last - 1) is not None
+        assert books.rights.withdrawn(stem, last) is None
+        assert books.rights.withdrawn(stem, last - 1) is not None
         assert [each.use for each in consents_in_force(books, stem, "2026-11-30", last)] == ["stream"]
     with Player.from_text(home, SCRIPT.replace("role beats", "role beats, mood alone"), seed=1) as player:
         player.read(20 * RATE)

@@ -254,7 +254,7 @@ def test_a_key_is_replaced_by_old_and_new(vault: Vault, zoe: PrivateKey) -> None
     with pytest.raises(BadRequest, match="none of those"):
         grant.signed(zoe)
     vault.submit(grant.signed(new))
-    with pytest.raises(Exception, match="another than the one in force"):
+    with pytest.raises(Exception, match="another key than the one in force"):
         vault.submit(request.signed(new).signed(zoe))
 
 

@@ -1,4 +1,7 @@
-"""What each entry of the ledger changes in the catalogue's tables."""
+"""The changes that each entry of the ledger makes in the catalogue's tables.
+
+Of clearances, standing consents and shares they say what `ledger/entries/rights.py` says: a test holds it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from ...ledger.entries import entries
 
 
 def project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
-    """Bring the tables up to date with one entry; whether it is of a kind that they hold."""
+    """Bring the tables up to date with one entry, and say whether they hold entries of its kind."""
     match entry:
         case entries.Holder():
             db.execute(
@@ -92,7 +95,7 @@ def _project_uses(
     index: int,
     said: entries.Consent | entries.Standing,
 ) -> None:
-    """What is granted of a stem, or by a holder for stems to come. `table`, `column`: constants of above."""
+    """Set the uses granted for a stem, or by a holder for future stems. `table`, `column`: constants."""
     for use in said.uses:
         db.execute(f"DELETE FROM {table} WHERE {column} = ? AND use = ?", (of, use))
         if said.action == "grant":

@@ -1,7 +1,7 @@
 """Which statements may be made of what is in the vault: what is asked of whom, and what is taken in.
 
 The same rules hold for a statement that is signed here and for one that comes back from its holder; they are
-those of `ledger/verify/audit.py`, asked before an entry is written and not after.
+those of `ledger/entries/rights.py` and `signing.py`, asked before an entry is written.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import msgspec
 
 from ...ledger.clock import Clock, milliseconds_of
 from ...ledger.entries import entries, signing
+from ...ledger.entries.rights import by_holder, losing, may_state
+from ...ledger.entries.signing import UNSIGNED, Signable, Slot
 from ..catalogue.catalogue import Catalogue
 from ..errors import BadDeclaration, BadRequest
 from ..records import Holder, Stem
-from .requests import UNSIGNED, Asked, Request, Slot, Statement, asked, filled
-from .shares import checked_shares, falls, percent
+from .requests import Asked, Request, asked, filled
+from .shares import checked_shares, percent
 
 Action = Literal["grant", "withdraw"]
 MOST_AHEAD_MS = 5 * 60_000
@@ -120,7 +122,7 @@ class Asking:
         holders = {each.holder: each for each in self._catalogue.holders()}
         sides = {side: checked_shares(side, after[side]) for side in ("master", "publishing")}
         before = self._catalogue.shares(stem.stem)
-        losing = falls(list(before.values()), [after[side] for side in before]) - {stem.holder}
+        approving = losing(list(before.values()), [after[side] for side in before], stem.holder)
         entry = entries.Splits(
             time=self._clock.now(),
             stem=stem.stem,
@@ -131,7 +133,7 @@ class Asking:
         )
         signers: list[tuple[Slot, str, str]] = [
             ("signature", stem.holder, holders[stem.holder].public_key),
-            *(("approval", party, holders[party].public_key) for party in sorted(losing)),
+            *(("approval", party, holders[party].public_key) for party in sorted(approving)),
         ]
         shares = "; ".join(
             f"{side} " + ", ".join(f"{holders[share.holder].name} {percent(share.ppm)}" for share in parts)
@@ -140,7 +142,7 @@ class Asking:
         says = f"'{stem.title}' belongs to: {shares}"
         return Request(origin=self._origin, asked=(asked(entry, says, self._origin, signers),))
 
-    def checked(self, request: Request, *, received: bool) -> list[Statement]:
+    def checked(self, request: Request, *, received: bool) -> list[Signable]:
         """The entries as they may be written. Raises `BadRequest`, `BadDeclaration`, `BadStatement`.
 
         `received`: they come from elsewhere, and hold from now on, not from when they were signed.
@@ -152,8 +154,8 @@ class Asking:
         return made
 
     def _checked(
-        self, entry: Statement, request: Request, keys: Mapping[str, bytes], received: bool
-    ) -> Statement:
+        self, entry: Signable, request: Request, keys: Mapping[str, bytes], received: bool
+    ) -> Signable:
         now = self._clock.now()
         if milliseconds_of(entry.time) > milliseconds_of(now) + MOST_AHEAD_MS:
             raise BadRequest(f"the statement is of {entry.time}, which lies ahead: look at the clocks")
@@ -161,17 +163,17 @@ class Asking:
             entry = msgspec.structs.replace(entry, received=max(now, entry.time))
         match entry:
             case entries.Holder():
-                signing.check_holder(entry, self._origin)
+                signing.check(entry, self._origin)
                 name, salt = request.name, request.name_salt
                 if name is None or salt is None or signing.commitment(name, salt) != entry.name:
                     raise BadRequest("the name in the request is not the one that is signed")
                 self._checked_new(entry.holder, name)
             case entries.Key():
-                signing.check_key(entry, _key_of(keys, entry.holder), self._origin)
+                signing.check(entry, self._origin, _key_of(keys, entry.holder))
             case entries.Consent():
                 self._checked_consent(entry, keys, now)
             case entries.Standing():
-                signing.check_standing(entry, _key_of(keys, entry.holder), self._origin)
+                signing.check(entry, self._origin, _key_of(keys, entry.holder))
                 last = self._catalogue.last_standing(entry.holder)
                 self._checked_order(entry, last, now)
             case entries.Splits():
@@ -182,7 +184,7 @@ class Asking:
         found = self._catalogue.title_and_holder(entry.stem)
         if found is None:
             raise BadRequest(f"there is no stem {entry.stem} here")
-        signing.check_consent(entry, _key_of(keys, entry.holder), self._origin)
+        signing.check(entry, self._origin, _key_of(keys, entry.holder))
         self._may_say(entry.stem, found[0], found[1], entry.holder, entry.action)
         self._checked_order(entry, self._catalogue.last_statement(entry.stem, entry.holder), now)
 
@@ -201,30 +203,29 @@ class Asking:
         found = self._catalogue.title_and_holder(entry.stem)
         if found is None or found[1] != entry.holder:
             raise BadRequest(f"the splits of {entry.stem} are not {entry.holder}'s to set")
-        signing.check_splits(entry, _key_of(keys, entry.holder), self._origin)
-        after = {"master": _by_holder(entry.master), "publishing": _by_holder(entry.publishing)}
+        signing.check(entry, self._origin, _key_of(keys, entry.holder))
+        after = {"master": by_holder(entry.master), "publishing": by_holder(entry.publishing)}
         before = self._catalogue.shares(entry.stem)
         for party in after["master"].keys() | after["publishing"].keys():
             _key_of(keys, party)
-        for party in sorted(falls(list(before.values()), [after[side] for side in before]) - {entry.holder}):
+        for party in sorted(losing(list(before.values()), [after[side] for side in before], entry.holder)):
             signing.check_approval(entry, party, _key_of(keys, party), self._origin)
 
     def _may_say(self, stem: str, title: str, owner: str, signer: str, action: str) -> None:
-        if signer == owner:
+        if may_state(action, signer, owner, self._catalogue.shares(stem)["master"]):
             return
         if action == "grant":
             raise BadDeclaration(f"only its holder may grant '{title}'")
-        if not self._catalogue.shares(stem)["master"].get(signer):
-            raise BadDeclaration(
-                f"'{title}' may be withdrawn by its holder and by those who have a master share in it"
-            )
+        raise BadDeclaration(
+            f"'{title}' may be withdrawn by its holder and by those who have a master share in it"
+        )
 
     def _checked_new(self, holder: str, name: str) -> None:
         for each in self._catalogue.holders():
             if each.name.casefold() == name.casefold() or each.holder == holder:
                 raise BadDeclaration(f"there is a holder '{each.name}' already: {each.holder}")
 
-    def _asked(self, entry: Statement, says: str, signer: Holder) -> Asked:
+    def _asked(self, entry: Signable, says: str, signer: Holder) -> Asked:
         return asked(entry, says, self._origin, [("signature", signer.holder, signer.public_key)])
 
 
@@ -242,10 +243,6 @@ def _key_of(keys: Mapping[str, bytes], holder: str) -> bytes:
     if holder not in keys:
         raise BadRequest(f"there is no holder {holder} here")
     return keys[holder]
-
-
-def _by_holder(shares: Sequence[entries.Share]) -> dict[str, int]:
-    return {share.holder: share.ppm for share in shares}
 
 
 def _end(until: str | None) -> str:

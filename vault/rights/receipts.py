@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
 
-from ...ledger.clock import milliseconds_of, text_of
+from ...ledger.clock import milliseconds_of, text_at
 from ...ledger.entries.entries import Consent, Entry, LastUse, Placement, Receipt, Session
 from ..errors import BadDeclaration
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def receipt_of(
@@ -47,8 +44,7 @@ def receipt_of(
         withdrawal=withdrawal,
         stem=gone.stem,
         sessions=tuple(
-            LastUse(session=session, until=text_of(_EPOCH + timedelta(milliseconds=end)))
-            for session, end in sorted(until.items())
+            LastUse(session=session, until=text_at(end)) for session, end in sorted(until.items())
         ),
         open=tuple(sorted(name for name, at in begun.items() if at <= gone.since and name not in ended)),
     )

@@ -14,15 +14,12 @@ from typing import Literal
 
 import msgspec
 
-from ...ledger.entries import entries
-from ...ledger.entries.signing import message_of
+from ...ledger.entries import signing
+from ...ledger.entries.signing import Signable, Slot, message_of
 from ...ledger.tlog.keys import PrivateKey, verify
 from ..errors import BadRequest
 
-Statement = entries.Holder | entries.Key | entries.Consent | entries.Standing | entries.Splits
-Slot = Literal["signature", "proof", "approval"]
 MOST_BYTES = 256 << 20
-UNSIGNED = base64.b64encode(bytes(64)).decode()
 
 
 class ToSign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,7 +36,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One entry, and the signatures that it needs. `says`: in words, for whoever signs."""
 
     says: str
-    entry: Statement
+    entry: Signable
     signatures: tuple[ToSign, ...]
 
 
@@ -70,8 +67,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         def sign(asked: Asked, each: ToSign) -> ToSign:
             if each.public_key != public:
                 return each
-            # Of the entry, not of what the file says is to be signed.
-            signature = base64.b64encode(key.sign(message_of(asked.entry, self.origin))).decode()
+            # The message is made from the entry: the one in the file may be forged.
+            signature = signing.signature_of(key, asked.entry, self.origin)
             return msgspec.structs.replace(each, signature=signature)
 
         return self._with(sign)
@@ -106,7 +103,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return msgspec.structs.replace(self, asked=asked)
 
 
-def asked(entry: Statement, says: str, origin: str, signers: Sequence[tuple[Slot, str, str]]) -> Asked:
+def asked(entry: Signable, says: str, origin: str, signers: Sequence[tuple[Slot, str, str]]) -> Asked:
     """A statement to be signed by `signers`: slot, holder's id, public key in base64."""
     message = base64.b64encode(message_of(entry, origin)).decode()
     return Asked(
@@ -129,26 +126,11 @@ def read_request(data: bytes) -> Request:
         raise BadRequest(f"this is no request for signatures: {error}") from error
 
 
-def filled(each: Asked) -> Statement:
+def filled(each: Asked) -> Signable:
     """The entry with its signatures. Raises `BadRequest` while one is missing."""
-    given: dict[Slot, list[tuple[str, str]]] = {"signature": [], "proof": [], "approval": []}
+    entry = signing.unsigned(each.entry)
     for one in each.signatures:
         if one.signature is None:
             raise BadRequest(f"the signature of {one.holder} is missing: {each.says}")
-        given[one.slot].append((one.holder, one.signature))
-    signature = given["signature"][0][1] if given["signature"] else UNSIGNED
-    proof = given["proof"][0][1] if given["proof"] else UNSIGNED
-    match each.entry:
-        case entries.Holder() as entry:
-            return msgspec.structs.replace(entry, proof=proof)
-        case entries.Key() as entry:
-            return msgspec.structs.replace(entry, signature=signature, proof=proof)
-        case entries.Splits() as entry:
-            approvals = tuple(
-                entries.Approval(holder=holder, signature=one) for holder, one in sorted(given["approval"])
-            )
-            return msgspec.structs.replace(
-                entry, signature=signature, approvals=approvals if approvals else msgspec.UNSET
-            )
-        case entry:
-            return msgspec.structs.replace(entry, signature=signature, received=msgspec.UNSET)
+        entry = signing.with_signature(entry, one.slot, one.holder, one.signature)
+    return entry

@@ -62,13 +62,3 @@ def percent(ppm: int) -> str:
     """Parts per million as a percentage without a rounding: `33.3334 %`."""
     whole, rest = divmod(ppm, WHOLE_PPM // 100)
     return f"{whole}.{rest:04d}".rstrip("0").rstrip(".") + " %"
-
-
-def falls(before: Sequence[Mapping[str, int]], after: Sequence[Mapping[str, int]]) -> set[str]:
-    """Holders whose share falls on some side."""
-    return {
-        holder
-        for was, becomes in zip(before, after, strict=True)
-        for holder, ppm in was.items()
-        if becomes.get(holder, 0) < ppm
-    }

@@ -16,14 +16,11 @@ from stemloom.ledger.entries.entries import (
     Correction,
     Entry,
     Holder,
-    Income,
     Payout,
-    Placement,
     Settlement,
     Share,
     Source,
     Splits,
-    Stem,
     Terms,
     Tier,
     Use,
@@ -32,6 +29,8 @@ from stemloom.ledger.entries.signing import commitment
 from stemloom.ledger.royalties.money_lock import CheckpointedLog
 from stemloom.ledger.royalties.settle import settlement_entry
 from stemloom.ledger.royalties.statement_schema import Named
+
+from .. import making
 
 Shares = dict[str, int]
 
@@ -82,7 +81,7 @@ class Story:
                     name=commitment(name, salt),
                     public_key="A" * 43 + "=",
                     custody="operator",
-                    proof="A" * 86 + "==",
+                    proof=making.NOT_SIGNED,
                 )
             )
         return len(self.entries) - 1
@@ -97,22 +96,14 @@ class Story:
         time: str = "2026-10-01T10:00:00.000Z",
     ) -> int:
         return self.add(
-            Stem(
+            making.stem(
+                title,
+                self.h(holder),
                 time=time,
-                stem=self.s(title),
-                holder=self.h(holder),
-                pcm_sha256=hashlib.sha256(title.encode()).hexdigest(),
-                file_sha256=hashlib.sha256(title.encode()).hexdigest(),
-                title=title,
                 role=role,
-                shape="loop",
-                bpm_milli=92_000,
-                beats=16,
                 key="D minor",
                 mood=("calm",),
                 energy_milli=400,
-                set=None,
-                isrc=None,
                 master=_shares({holder: 1_000_000} if master is None else master),
                 publishing=_shares({holder: 1_000_000} if publishing is None else publishing),
             )
@@ -126,7 +117,7 @@ class Story:
                 holder=self.h(holder),
                 master=_shares(master),
                 publishing=_shares(publishing),
-                signature="A" * 86 + "==",
+                signature=making.NOT_SIGNED,
             )
         )
 
@@ -139,19 +130,9 @@ class Story:
         until: str | None = None,
         time: str = "2026-10-02T10:00:00.000Z",
     ) -> int:
-        return self.add(
-            Consent(
-                time=time,
-                origin="example.org/log",
-                holder=self.h(holder),
-                stem=self.s(title),
-                uses=tuple(uses),
-                action=action,
-                until=until,
-                previous=None,
-                signature="A" * 86 + "==",
-            )
-        )
+        whose = {"origin": "example.org/log", "holder": self.h(holder), "stem": self.s(title)}
+        said = {"action": action, "until": until, "time": time}
+        return self.add(Consent(**making.statement(uses, **whose, **said)))
 
     def place(
         self,
@@ -166,22 +147,19 @@ class Story:
     ) -> int:
         seq = self._seq[session] = self._seq.get(session, -1) + 1
         return self.add(
-            Placement(
+            making.placement(
+                seq,
+                self.s(title),
+                0,
+                ms * 48,
                 session=session,
-                seq=seq,
-                stem=self.s(title),
                 use=use,
                 tier=tier,
                 role=role,
                 part="low",
                 section=section,
                 line=12,
-                start_frame=0,
-                frames=ms * 48,
-                rate=48_000,
                 start=start,
-                ms=ms,
-                consent=0,
             )
         )
 
@@ -189,11 +167,11 @@ class Story:
         self, amount: int, period: str = "2026-11", currency: str = "EUR", source: Source = "subscription"
     ) -> int:
         return self.add(
-            Income(
+            making.income(
+                amount - 1,
                 time="2026-11-20T12:00:00.000Z",
                 source=source,
                 currency=currency,
-                amount=amount,
                 period=period,
                 reference="inv-1",
             )

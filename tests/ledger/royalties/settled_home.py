@@ -8,12 +8,13 @@ from typing import Any
 from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.division.usage import EntriesUsage
 from stemloom.ledger.entries.canonical import digest
-from stemloom.ledger.entries.entries import Entry, Placement, Session, Share, Stem
-from stemloom.ledger.entries.signing import commitment, make_consent, make_holder
+from stemloom.ledger.entries.entries import Entry, Session, Share, Stem
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.royalties.record import record_income
 from stemloom.ledger.royalties.statement_schema import Named
 from stemloom.ledger.tlog.keys import PrivateKey
+
+from .. import making
 
 TITLES = ("Bass", "Pad", "Bell")
 NOW = FixedClock("2025-03-20T12:00:00.000Z")
@@ -24,22 +25,13 @@ SALT = "ab" * 16
 def stem_entry(title: str, holder: str, shares: dict[str, int]) -> Stem:
     pcm = digest([Share(holder=holder, ppm=TITLES.index(title))])
     whole = tuple(Share(holder=each, ppm=ppm) for each, ppm in sorted(shares.items()))
-    return Stem(
+    return making.stem(
+        title,
+        holder,
         time="2025-01-01T10:00:00.000Z",
         stem="s" + pcm[:20],
-        holder=holder,
         pcm_sha256=pcm,
         file_sha256=pcm,
-        title=title,
-        role="bass",
-        shape="loop",
-        bpm_milli=92_000,
-        beats=16,
-        key=None,
-        mood=(),
-        energy_milli=500,
-        set=None,
-        isrc=None,
         master=whole,
         publishing=whole,
     )
@@ -51,45 +43,15 @@ def session_entries(
     """A session of March 2025 that places stems one after another for so many milliseconds."""
 
     def state(name: Any, time: str, count: int | None, ms: int | None) -> Session:
-        return Session(
-            time=time,
-            session="x0123456789abcdef0123",
-            state=name,
-            use="stream",
-            tier="subscriber",
-            user="1" * 64,
-            script="2" * 64,
-            seed=7,
-            vault="3" * 64,
-            engine="0.1.0",
-            licence=None,
-            take=None if count is None else "4" * 64,
-            placements=count,
-            ms=ms,
-        )
+        take = None if count is None else "4" * 64
+        return making.session(name, count, ms, time=time, tier="subscriber", take=take)
 
     made: list[Entry] = [state("opened", "2025-03-05T20:00:00.000Z", None, None)]
     frame = 0
     for seq, (title, ms) in enumerate(heard):
-        made.append(
-            Placement(
-                session="x0123456789abcdef0123",
-                seq=seq,
-                stem=stems[title],
-                use="stream",
-                tier="subscriber",
-                role="bass",
-                part="low",
-                section="verse",
-                line=12,
-                start_frame=frame,
-                frames=ms * 48,
-                rate=48_000,
-                start="2025-03-05T20:00:00.000Z",
-                ms=ms,
-                consent=grants[title],
-            )
-        )
+        where: dict[str, Any] = {"start": "2025-03-05T20:00:00.000Z", "start_frame": frame, "line": 12}
+        what: dict[str, Any] = {"tier": "subscriber", "role": "bass", "part": "low"}
+        made.append(making.placement(seq, stems[title], grants[title], ms * 48, **where, **what))
         frame += ms * 48
     made.append(state("closed", "2025-03-05T20:30:00.000Z", len(heard), sum(ms for _, ms in heard)))
     return made
@@ -103,13 +65,7 @@ class Home:
         self.log = Log.open(path, create=True, clock=NOW)
         keys = {name: PrivateKey.generate() for name in ("Ada", "Ben")}
         people = [
-            make_holder(
-                key,
-                origin=self.log.origin,
-                name=commitment(name, SALT),
-                custody="operator",
-                time="2025-01-01T09:00:00.000Z",
-            )
+            making.holder(key, self.log.origin, name, SALT, "2025-01-01T09:00:00.000Z")
             for name, key in keys.items()
         ]
         self.ada, self.ben = (each.holder for each in people)
@@ -126,16 +82,8 @@ class Home:
         signers = {self.ada: keys["Ada"], self.ben: keys["Ben"]}
         granted = self.log.append(
             [
-                make_consent(
-                    signers[each.holder],
-                    origin=self.log.origin,
-                    holder=each.holder,
-                    stem=each.stem,
-                    uses=("stream",),
-                    action="grant",
-                    until=None,
-                    time="2025-01-02T10:00:00.000Z",
-                    previous=None,
+                making.consent(
+                    signers[each.holder], self.log.origin, each.stem, time="2025-01-02T10:00:00.000Z"
                 )
                 for each in recordings
             ]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stemloom.ledger.entries.entries import Removal
-from stemloom.ledger.royalties.balance import balances, withdrawn
+from stemloom.ledger.royalties.balance import balances
 from stemloom.ledger.royalties.statement import Statements
 
 PEOPLE = ("ada", "ben", "cleo")
@@ -95,7 +95,7 @@ def test_what_is_a_withdrawal_and_what_is_none(story: Any) -> None:
     solo_id = told.s("Solo")
 
     def now() -> Any:
-        return withdrawn(told.usage.books, solo_id, len(told.entries) - 1)
+        return told.usage.books.rights.withdrawn(solo_id, len(told.entries) - 1)
 
     assert now() is None
     told.consent("Solo", "ada", ("live", "stream"))
@@ -112,11 +112,11 @@ def test_a_stem_that_was_taken_out_is_withdrawn(story: Any) -> None:
     told = solo(story)
     told.consent("Solo", "ada")
     index = told.add(Removal(time="2026-11-03T00:00:00.000Z", stem=told.s("Solo"), file_sha256="a" * 64))
-    assert withdrawn(told.usage.books, told.s("Solo"), index).index == index
-    assert withdrawn(told.usage.books, told.s("Solo"), index - 1) is None
+    assert told.usage.books.rights.withdrawn(told.s("Solo"), index).index == index
+    assert told.usage.books.rights.withdrawn(told.s("Solo"), index - 1) is None
     again = told.stem("Solo", "ada", time="2026-11-04T00:00:00.000Z")
-    assert withdrawn(told.usage.books, told.s("Solo"), again) is None
-    assert withdrawn(told.usage.books, told.s("Solo"), again - 1) is not None
+    assert told.usage.books.rights.withdrawn(told.s("Solo"), again) is None
+    assert told.usage.books.rights.withdrawn(told.s("Solo"), again - 1) is not None
 
 
 def test_a_party_who_gave_the_share_away_still_has_what_is_frozen(story: Any) -> None:
