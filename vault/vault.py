@@ -17,27 +17,26 @@ from ..ledger.clock import Clock, SystemClock
 from ..ledger.entries import entries
 from ..ledger.log.log import Log
 from ..ledger.tlog.keys import PrivateKey
-from .catalogue.catalogue import Catalogue, Filter, Statement, parts_of, without_collector
+from .catalogue.catalogue import Catalogue, ConsentStatement, Filter, parts_of, without_collector
 from .catalogue.find_by_name import find_holder, find_stem
 from .catalogue.snapshot import Snapshot
 from .catalogue.store import Store
 from .errors import AudioLost, BadDeclaration, BadRequest, CatalogueTrouble, KeyNotHere, NoVault, Refused
-from .intake.door import Door
-from .intake.fingerprint_index import Likeness
-from .intake.index_refresh import Knowing, Progress
-from .intake.intake import Intake
+from .intake.admission import Admission
+from .intake.fingerprint_index import CurrentIndex, FingerprintMatch
+from .intake.intake import Intake, Progress
 from .intake.rebuild import rebuild
-from .intake.worker_pool import Workers
+from .intake.worker_pool import WorkerPool
 from .records import ENGINE_RATE, USES, Clearance, Holder, Identifiers, Stem
 from .rights.asking import Action, Asking
 from .rights.changes import Changes
 from .rights.receipts import receipt_of
-from .rights.requests import Request
+from .rights.requests import SigningRequest
 from .sound import identifiers
 from .sound.declared import Declared, holder_name
 from .sound.decode import copy_file, decode
+from .sound.detection import Detected
 from .sound.engine_format import fit, loop_frames
-from .sound.heard import Heard
 
 
 class Vault:
@@ -55,8 +54,8 @@ class Vault:
         self._clock = clock
         self._asking = Asking(log.origin, catalogue, clock)
         self._changes = Changes(home, log, store, catalogue)
-        self._knowing = Knowing(store.landmarks, catalogue, self.conformed_path)
-        self._door = Door(home, store, catalogue, self._changes, self._knowing, clock)
+        self._fingerprints = CurrentIndex(store.landmarks, catalogue, self.conformed_path)
+        self._admission = Admission(home, store, catalogue, self._changes, self._fingerprints, clock)
         self._size = log.size
         self._last: Snapshot | None = None
 
@@ -104,7 +103,7 @@ class Vault:
         return rebuild(Path(home), progress)
 
     def close(self) -> None:
-        self._knowing.close()
+        self._fingerprints.close()
         self._catalogue.close()
         self.log.close()
 
@@ -140,7 +139,7 @@ class Vault:
             self._changes.sequence(self._asking.checked(request.signed(key), received=False))
         return self.holder(holder)
 
-    def request_holder(self, name: str, public_key: str) -> Request:
+    def request_holder(self, name: str, public_key: str) -> SigningRequest:
         """What somebody signs to join with a key that they keep themselves, base64."""
         with self._changes.alone():
             return self._asking.holder(holder_name(name), public_key, "self")
@@ -192,7 +191,7 @@ class Vault:
             self._changes.sequence(self._asking.checked(request, received=False))
         return self.holder(found.holder)
 
-    def request_key(self, holder: str, public_key: str) -> Request:
+    def request_key(self, holder: str, public_key: str) -> SigningRequest:
         """What is signed to have a holder keep a key of their own from now on, in place of today's."""
         with self._changes.alone():
             return self._signed_here(self._asking.key(self.holder(holder), public_key, "self"))
@@ -221,7 +220,9 @@ class Vault:
         broken off is taken up by giving it again. `trial`: only look what would become of each. `learning` is
         told of stems that are here and not known by their sound yet, as after an update.
         """
-        return self._door.take_in([(declared, None) for declared in files], progress, learning, trial=trial)
+        return self._admission.take_in(
+            [(declared, None) for declared in files], progress, learning, trial=trial
+        )
 
     def add_sounds(
         self,
@@ -233,7 +234,9 @@ class Vault:
 
         Each is kept as a float WAV file of just these samples; `Declared.path` only names it in reports.
         """
-        return self._door.take_in([(declared, (samples, rate)) for declared, samples in sounds], progress)
+        return self._admission.take_in(
+            [(declared, (samples, rate)) for declared, samples in sounds], progress
+        )
 
     def stems(self, chosen: Filter | None = None) -> Sequence[Stem]:
         """The stems that `chosen` leaves, or all, by id. `chosen.holders` are ids or names."""
@@ -243,7 +246,7 @@ class Vault:
         """The stem of that id, start of an id or title. Raises `UnknownStem`."""
         return self._catalogue.stems(ids=[find_stem(self._catalogue, text)])[0]
 
-    def heard(self, text: str) -> Heard:
+    def heard(self, text: str) -> Detected:
         """What was heard of a stem when it came in. Raises `UnknownStem`."""
         return self._catalogue.heard(find_stem(self._catalogue, text))
 
@@ -300,23 +303,23 @@ class Vault:
             self._changes.sequence([removal])
             # The row that only the vault has is now one without a stem, and goes with its files.
             self._changes.clear_abandoned()
-            self._knowing.forget(stem.stem)
+            self._fingerprints.forget(stem.stem)
             left = self._store.traces(stem.stem, digest)
         if left:
             raise AudioLost(f"of {stem.stem} there is still {left[0]}, which could not be deleted")
         return stem.stem, tuple(before)
 
-    def identify(self, path: Path, learning: Progress | None = None) -> tuple[Likeness, ...]:
+    def identify(self, path: Path, learning: Progress | None = None) -> tuple[FingerprintMatch, ...]:
         """The stems that a recording contains, best first. Raises `Refused` for what is no recording.
 
         `learning` is told of stems that are not known by their sound yet, as after an update.
         """
-        with self._store.incoming() as folder, closing(Workers(self.home)) as workers:
+        with self._store.incoming() as folder, closing(WorkerPool(self.home)) as workers:
             copy = folder / "asked"
             copy_file(path, copy)
-            marks = workers.marks_of_file(copy)
+            fingerprint = workers.fingerprint_of_file(copy)
             with self._changes.alone():
-                return tuple(self._knowing.index(workers, learning).identify(marks))
+                return tuple(self._fingerprints.index(workers, learning).identify(fingerprint))
 
     def removed(self) -> dict[str, tuple[str, str]]:
         """Title, and time of removal, of the stems that were removed, by id."""
@@ -344,7 +347,7 @@ class Vault:
 
     def grant(
         self, stems: Sequence[str], uses: Sequence[str], until: str | None = None
-    ) -> tuple[Statement, ...]:
+    ) -> tuple[ConsentStatement, ...]:
         """Consent of each stem's holder to `uses`, signed with their key; sequenced on return.
 
         `until`: RFC 3339 UTC with milliseconds; the consent ends just before it. Raises `UnknownStem`,
@@ -354,7 +357,7 @@ class Vault:
 
     def withdraw(
         self, stems: Sequence[str], uses: Sequence[str], by: str | None = None
-    ) -> tuple[Statement, ...]:
+    ) -> tuple[ConsentStatement, ...]:
         """The holders take back their consent to `uses`; sequenced on return. Needs no reason.
 
         `by`: a party with a master share, who withdraws instead of the holder.
@@ -368,7 +371,7 @@ class Vault:
         action: Action,
         until: str | None = None,
         by: str | None = None,
-    ) -> Request:
+    ) -> SigningRequest:
         """The same to be signed elsewhere: nothing changes before it is submitted."""
         named = _checked_uses(uses)
         self._check_until(until)
@@ -392,7 +395,7 @@ class Vault:
 
     def request_standing(
         self, holder: str, uses: Sequence[str], action: Action = "grant", until: str | None = None
-    ) -> Request:
+    ) -> SigningRequest:
         """The same to be signed elsewhere."""
         named = _checked_uses(uses)
         self._check_until(until)
@@ -403,7 +406,7 @@ class Vault:
         """By use, a holder's consent for stems to come."""
         return self._catalogue.stands(self.holder(holder).holder)
 
-    def submit(self, request: Request) -> tuple[int, ...]:
+    def submit(self, request: SigningRequest) -> tuple[int, ...]:
         """Take in what was signed, all of it or nothing; sequenced on return. Gives the ledger's indices.
 
         Everything is checked anew. Raises `BadRequest`, `BadDeclaration`, `LedgerError`.
@@ -426,7 +429,7 @@ class Vault:
             (index,) = self._changes.sequence([made])
         return index, made
 
-    def consents(self, stem: str | None = None) -> tuple[Statement, ...]:
+    def consents(self, stem: str | None = None) -> tuple[ConsentStatement, ...]:
         """The statements on a stem, or on all, in the ledger's order."""
         return self._catalogue.statements(None if stem is None else find_stem(self._catalogue, stem))
 
@@ -462,7 +465,7 @@ class Vault:
         stem: str,
         master: Mapping[str, int] | None = None,
         publishing: Mapping[str, int] | None = None,
-    ) -> Request:
+    ) -> SigningRequest:
         """The same to be signed elsewhere, by the stem's holder and by all whose share falls."""
         found = self.stem(stem)
         with self._changes.alone():
@@ -489,7 +492,7 @@ class Vault:
 
     def _state(
         self, stems: Sequence[str], uses: Sequence[str], action: Action, until: str | None, by: str | None
-    ) -> tuple[Statement, ...]:
+    ) -> tuple[ConsentStatement, ...]:
         named = _checked_uses(uses)
         self._check_until(until)
         ids = list(dict.fromkeys(find_stem(self._catalogue, text) for text in stems))
@@ -501,28 +504,28 @@ class Vault:
             indices = set(self._make(request))
         return tuple(each for each in self._catalogue.statements() if each.entry in indices)
 
-    def _make(self, request: Request) -> tuple[int, ...]:
+    def _make(self, request: SigningRequest) -> tuple[int, ...]:
         """Sign a request with keys that are kept here, and take it in."""
         holders = {each.holder for each in request.missing}
         for holder in sorted(holders):
             request = request.signed(self._key(holder))
         return self._take(request, received=False)
 
-    def _take(self, request: Request, *, received: bool) -> tuple[int, ...]:
+    def _take(self, request: SigningRequest, *, received: bool) -> tuple[int, ...]:
         made = self._asking.checked(request, received=received)
         for entry in made:
             if isinstance(entry, entries.Holder):
                 self._name(request, entry.holder)
         return tuple(self._changes.sequence(made))
 
-    def _signed_here(self, request: Request) -> Request:
+    def _signed_here(self, request: SigningRequest) -> SigningRequest:
         """With the signatures that keys kept here can give."""
         for holder in sorted({each.holder for each in request.missing}):
             with suppress(KeyNotHere, BadRequest):
                 request = request.signed(self._key(holder))
         return request
 
-    def _name(self, request: Request, holder: str) -> None:
+    def _name(self, request: SigningRequest, holder: str) -> None:
         assert request.name is not None
         assert request.name_salt is not None
         self._store.keep_name(holder, request.name, request.name_salt)

@@ -13,7 +13,7 @@ from typing import NoReturn
 import click
 
 from .. import __version__
-from .output import Door, fail
+from .output import Console, fail
 
 _COMMANDS = {
     "demo": ("demo", "Build a demo vault, render a piece, check its ledger, pay its holders."),
@@ -77,7 +77,7 @@ class _Lazy(click.Group):
 @click.pass_context
 def main(ctx: click.Context, home: Path | None, as_json: bool, quiet: bool, verbose: bool) -> None:
     """Stemloom: generative music from stems, with rights built in."""
-    ctx.obj = Door(home=home, json=as_json, quiet=quiet, verbose=verbose)
+    ctx.obj = Console(home=home, json=as_json, quiet=quiet, verbose=verbose)
 
 
 def run() -> NoReturn:

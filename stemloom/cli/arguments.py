@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import Door
+from .output import Console
 
 if TYPE_CHECKING:
     from ..vault.vault import Vault
@@ -20,9 +20,9 @@ def _completes(names: Callable[[Vault], list[str]]) -> Callable[..., list[str]]:
         from ..ledger.errors import LedgerError
         from ..vault.errors import VaultError
 
-        door = Door(home=ctx.find_root().params.get("home"), json=False, quiet=True, verbose=False)
+        console = Console(home=ctx.find_root().params.get("home"), json=False, quiet=True, verbose=False)
         try:
-            with door.vault() as opened:
+            with console.vault() as opened:
                 known = names(opened)
         except (VaultError, LedgerError, OSError):
             return []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import Door, WrongPlace, checked_output
+from .output import Console, WrongPlace, checked_output
 from .render import level, render_shown, stems_heard, told, write_timeline
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class NotADemo(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Paid:
+class SampleStatement:
     """What the sample settlement gave: the statement of the holder who was heard most."""
 
     statement: Path
@@ -53,7 +53,7 @@ class Paid:
 )
 @click.option("--seconds", type=click.FloatRange(1, 600), help="Length; without one, to the piece's own end.")
 @click.pass_obj
-def demo(door: Door, out: Path | None, seconds: float | None) -> None:
+def demo(console: Console, out: Path | None, seconds: float | None) -> None:
     """Build a demo vault, render a piece from it, verify the ledger, pay the holders.
 
     Everything goes to the folder stemloom-demo, or with --home to that home: a folder that is new, empty, or
@@ -66,8 +66,8 @@ def demo(door: Door, out: Path | None, seconds: float | None) -> None:
     from ..script.text.load import load
     from ..vault.vault import Vault
 
-    home = door.home or FOLDER / "home"
-    beside = home if door.home else FOLDER
+    home = console.home or FOLDER / "home"
+    beside = home if console.home else FOLDER
     name = _name(PIECE)
     out = out or beside / f"{name}.wav"
     if out.parent != beside:
@@ -77,22 +77,22 @@ def demo(door: Door, out: Path | None, seconds: float | None) -> None:
     ours = [each.name for each in PIECES if _unchanged(home / each.name, each)]
     made = (f"{name}.wav", f"{name}.svg", *STATEMENTS, *ours)
     with _fresh(home, made), Vault.open(home, create=True) as vault:
-        with door.progress() as display:
+        with console.progress() as display:
             task = display.add_task("making stems", total=None)
             build(vault, lambda done, all: display.update(task, completed=done, total=all))
         piece = accepted(load(PIECE), vault.snapshot(), file=PIECE.name)
         rendered = render_shown(
-            door, vault, piece, out, use="stream", tier="subscriber", user="demo", seconds=seconds
+            console, vault, piece, out, use="stream", tier="subscriber", user="demo", seconds=seconds
         )
         names = {holder.holder: holder.name for holder in vault.holders()}
         timeline = beside / f"{name}.svg"
         write_timeline(rendered, piece.name, names, timeline)
         paid = _pay(vault, rendered, beside)
         vkey = vault.log.vkey
-        scripts = _leave_scripts(door, PIECES, beside)
+        scripts = _leave_scripts(console, PIECES, beside)
         (home / MARKER).write_text(f"{vault.log.size}\n")
     report = verify(home, vkey=vkey)
-    door.emit(
+    console.emit(
         {
             "audio": str(out),
             "seconds": round(rendered.seconds, 6),
@@ -173,7 +173,7 @@ def _unchanged(script: Path, piece: Path) -> bool:
     return script.is_file() and script.read_bytes() == piece.read_bytes()
 
 
-def _leave_scripts(door: Door, pieces: Sequence[Path], folder: Path) -> list[Path]:
+def _leave_scripts(console: Console, pieces: Sequence[Path], folder: Path) -> list[Path]:
     """Copy the demo's scripts to where they can be changed; one that is there already is left alone."""
     left = []
     for piece in pieces:
@@ -181,12 +181,12 @@ def _leave_scripts(door: Door, pieces: Sequence[Path], folder: Path) -> list[Pat
         if not script.exists():
             script.write_bytes(piece.read_bytes())
         elif not _unchanged(script, piece):
-            door.note(f"{script} differs from the demo's own, and stays as it is")
+            console.note(f"{script} differs from the demo's own, and stays as it is")
         left.append(script)
     return left
 
 
-def _pay(vault: Vault, rendered: Rendered, folder: Path) -> Paid:
+def _pay(vault: Vault, rendered: Rendered, folder: Path) -> SampleStatement:
     """Settle a sample income for this month, and write the statement of who was heard most."""
     from ..ledger.royalties.record import record_income
     from ..ledger.royalties.settle import settle
@@ -206,14 +206,14 @@ def _pay(vault: Vault, rendered: Rendered, folder: Path) -> Paid:
     html, record = (folder / name for name in STATEMENTS)
     record.write_bytes(to_bytes(made))
     html.write_text(page(made), encoding="utf-8")
-    return Paid(record, html, holders[most].name, made.accrued, period)
+    return SampleStatement(record, html, holders[most].name, made.accrued, period)
 
 
 def _told(
     rendered: Rendered,
     names: dict[str, str],
     report: Report,
-    paid: Paid,
+    paid: SampleStatement,
     home: Path,
     timeline: Path,
     scripts: Sequence[Path],

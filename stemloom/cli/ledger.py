@@ -12,7 +12,7 @@ import click
 
 from ..script.problems import counted
 from . import logs, witness
-from .output import Door, checked_output, write_whole
+from .output import Console, checked_output, write_whole
 from .witness import REQUIRE, WITNESSES, cosigned_lines, cosigners, policy_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def ledger() -> None:
 @click.option("--to", "last", metavar="TIME", help="Up to and with that day or time.")
 @click.pass_obj
 def show(
-    door: Door,
+    console: Console,
     holder: str | None,
     stem: str | None,
     session: str | None,
@@ -66,10 +66,10 @@ def show(
 
     since = _moment(first, end=False) if first else ""
     until = _moment(last, end=True) if last else "9999"
-    with door.log() as log:
+    with console.log() as log:
         chosen: Iterator[tuple[int, Entry]] = log.entries()
         if holder is not None or stem is not None:
-            holder_id, stem_id = _ids(door, holder, stem)
+            holder_id, stem_id = _ids(console, holder, stem)
             if holder_id is not None:
                 chosen = _of_holder(chosen, holder_id)
             if stem_id is not None:
@@ -84,7 +84,7 @@ def show(
             time = _time_of(entry)
             if not since <= time <= until:
                 continue
-            if door.json:
+            if console.json:
                 click.echo(msgspec.json.encode({"index": index, "entry": entry}).decode())
             else:
                 if not shown:
@@ -92,7 +92,7 @@ def show(
                 click.echo(f"{index:>8}  {time:<24}  {tag:<10}  {_summary(entry)}")
             shown += 1
     if not shown:
-        door.note("no entry of the ledger fits")
+        console.note("no entry of the ledger fits")
 
 
 @ledger.command()
@@ -127,13 +127,13 @@ def verify(
     from ..ledger.verify.verify import Problem
     from ..ledger.verify.verify import verify as verify_log
 
-    door = ctx.find_object(Door)
-    assert door is not None
+    console = ctx.find_object(Console)
+    assert console is not None
     policy = policy_of(witnesses, require)
-    with door.progress() as progress:
+    with console.progress() as progress:
         task = progress.add_task("verifying", total=None)
         report = verify_log(
-            copy if copy is not None else door.folder,
+            copy if copy is not None else console.folder,
             vkey=vkey,
             policy=policy,
             since=None if since is None else since.read_bytes(),
@@ -152,7 +152,7 @@ def verify(
             lines += cosigned_lines(cosigners(report.witnesses))
     else:
         lines.append(f"NOT verified: {len(report.problems)} problem(s) in a log of {_entries(report.size)}")
-    door.emit(
+    console.emit(
         {
             "ok": report.ok,
             "size": report.size,
@@ -164,28 +164,28 @@ def verify(
         "\n".join(lines),
     )
     for each in report.warnings:
-        door.note(f"note: {each}")
+        console.note(f"note: {each}")
     if not report.ok:
         ctx.exit(5)
 
 
 @ledger.command()
 @click.pass_obj
-def key(door: Door) -> None:
+def key(console: Console) -> None:
     """The verifier key of the ledger: give it to whoever will check receipts."""
-    with door.log() as log:
-        door.emit({"vkey": log.vkey, "origin": log.origin}, log.vkey)
+    with console.log() as log:
+        console.emit({"vkey": log.vkey, "origin": log.origin}, log.vkey)
 
 
 @ledger.command()
 @click.pass_obj
-def checkpoint(door: Door) -> None:
+def checkpoint(console: Console) -> None:
     """The signed checkpoint, as it is published: keep one to notice a rewritten ledger."""
-    with door.log() as log:
+    with console.log() as log:
         note = log.checkpoint().decode()
         current = log.signed()
-    if door.json:
-        door.emit({"checkpoint": note, "size": current.size, "root": current.root.hex()})
+    if console.json:
+        console.emit({"checkpoint": note, "size": current.size, "root": current.root.hex()})
     else:
         click.echo(note, nl=False)
 
@@ -194,19 +194,19 @@ def checkpoint(door: Door) -> None:
 @click.argument("index", type=_Index())
 @click.option("--out", type=click.Path(path_type=Path), help="Write the receipt to that file.")
 @click.pass_obj
-def prove(door: Door, index: int, out: Path | None) -> None:
+def prove(console: Console, index: int, out: Path | None) -> None:
     """A receipt that entry INDEX is in the ledger; it can be checked without the ledger."""
     checked_output(out)
-    with door.log() as log:
+    with console.log() as log:
         receipt = log.prove(index)
     if out is not None:
         write_whole(out, receipt)
-    if door.json:
-        door.emit({"index": index, "receipt": receipt.decode()})
+    if console.json:
+        console.emit({"index": index, "receipt": receipt.decode()})
     elif out is None:
         click.echo(receipt, nl=False)
     else:
-        door.note(f"the receipt for entry {index} is in {out}")
+        console.note(f"the receipt for entry {index} is in {out}")
 
 
 @ledger.command("check-receipt")
@@ -215,7 +215,9 @@ def prove(door: Door, index: int, out: Path | None) -> None:
 @WITNESSES
 @REQUIRE
 @click.pass_obj
-def check_receipt(door: Door, file: Path, vkey: str, witnesses: tuple[str, ...], require: int | None) -> None:
+def check_receipt(
+    console: Console, file: Path, vkey: str, witnesses: tuple[str, ...], require: int | None
+) -> None:
     """Check a receipt. No ledger is needed. Exits 5 if it proves nothing."""
     import msgspec
 
@@ -223,7 +225,7 @@ def check_receipt(door: Door, file: Path, vkey: str, witnesses: tuple[str, ...],
 
     proved = check(file.read_bytes(), vkey, policy=policy_of(witnesses, require))
     cosigned = cosigners(proved.cosignatures)
-    door.emit(
+    console.emit(
         {
             "ok": True,
             "index": proved.index,
@@ -258,11 +260,11 @@ def _moment(text: str, *, end: bool) -> str:
     return text_of(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
-def _ids(door: Door, holder: str | None, stem: str | None) -> tuple[str | None, str | None]:
+def _ids(console: Console, holder: str | None, stem: str | None) -> tuple[str | None, str | None]:
     """Names and titles are the vault's; where there is a ledger alone, only ids are known."""
-    if not (door.folder / "vault").exists():
+    if not (console.folder / "vault").exists():
         return holder, stem
-    with door.vault() as vault:
+    with console.vault() as vault:
         return (
             vault.holder(holder).holder if holder is not None else None,
             vault.stem(stem).stem if stem is not None else None,

@@ -53,7 +53,7 @@ _GUTTER = re.compile(r" *([0-9]*) [|=] ?")
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Console:
     """What the global options say, and the resources that they lead to."""
 
     home: Path | None
@@ -99,18 +99,18 @@ class Door:
 
     def progress(self) -> Progress:
         """A progress display on standard error; silent without a terminal, with `--json` or `--quiet`."""
-        from rich.console import Console
+        from rich import console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-        console = Console(stderr=True)
+        screen = console.Console(stderr=True)
         return Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(),
-            console=console,
+            console=screen,
             transient=True,
-            disable=self.quiet or self.json or not console.is_terminal,
+            disable=self.quiet or self.json or not screen.is_terminal,
         )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import AmountCommand, engine
-from .output import Door, checked_output, table, write_whole
+from .output import Console, checked_output, table, write_whole
 from .people import holder_of, people_of
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def register(royalty: click.Group) -> None:
 @engine
 @click.pass_obj
 def pay(
-    door: Door,
+    console: Console,
     holder: str | None,
     amount: str | None,
     everybody: bool,
@@ -51,9 +51,9 @@ def pay(
 
     if everybody == (holder is not None):
         raise click.UsageError("name a holder, or --all")
-    people = people_of(door)
+    people = people_of(console)
     names = {each.holder: each.name for each in people}
-    with door.log() as log:
+    with console.log() as log:
         paid = record_payouts(
             log,
             currency.upper(),
@@ -73,7 +73,7 @@ def pay(
         for each in paid
     ]
     whole = money_text(sum(each.entry.amount for each in paid), currency.upper())
-    door.emit(
+    console.emit(
         {
             "currency": currency.upper(),
             "reference": reference,
@@ -97,7 +97,7 @@ def pay(
 @click.option("--reason", required=True, metavar="TEXT")
 @click.option("--overpaid", is_flag=True, help="Though a payout was of more than the balance.")
 @click.pass_obj
-def correct(door: Door, index: int, amount: str, reason: str, overpaid: bool) -> None:
+def correct(console: Console, index: int, amount: str, reason: str, overpaid: bool) -> None:
     """Write that the income or payout of entry INDEX should have been another amount.
 
     The entry stays as it is. What was settled stays, too: the next settlement has the difference.
@@ -106,9 +106,9 @@ def correct(door: Door, index: int, amount: str, reason: str, overpaid: bool) ->
     from ..ledger.royalties.record import record_correction
 
     to = parse_amount(amount, "an amount", zero=True)
-    with door.log() as log:
+    with console.log() as log:
         at, entry, before = record_correction(log, index, to, reason, overpaid=overpaid)
-    door.emit(
+    console.emit(
         {"index": at, "corrects": index, "by": entry.amount, "amount": to, "reason": reason},
         f"entry {index} was {decimal_text(before)} and is {decimal_text(to)} now, by entry {at}",
     )
@@ -118,7 +118,7 @@ def correct(door: Door, index: int, amount: str, reason: str, overpaid: bool) ->
 @click.option("--out", type=_OUT, required=True, help="The file to write, such as royalties.beancount.")
 @engine
 @click.pass_obj
-def beancount(door: Door, out: Path, engine: Engine | None) -> None:
+def beancount(console: Console, out: Path, engine: Engine | None) -> None:
     """Write income, settlements, payouts and corrections as double-entry bookkeeping, for 'bean-check'."""
     from ..ledger.division.division import rederive
     from ..ledger.royalties.accounting_formats import beancount_text
@@ -127,7 +127,7 @@ def beancount(door: Door, out: Path, engine: Engine | None) -> None:
     from ..ledger.royalties.money_lock import sealed
 
     checked_output(out)
-    with door.log() as log:
+    with console.log() as log:
         seal = sealed(log)
         with usage_of(log, seal, engine) as usage:
             books = usage.books
@@ -135,4 +135,4 @@ def beancount(door: Door, out: Path, engine: Engine | None) -> None:
             owed = balances(usage, seal.size, log.clock.now()[:10])
     numbered = [(index, made) for (index, _, _), made in zip(books.settlements, divisions, strict=True)]
     write_whole(out, beancount_text(books, numbered, owed, seal.size).encode())
-    door.emit({"out": str(out), "settlements": len(numbered)}, f"wrote {out}")
+    console.emit({"out": str(out), "settlements": len(numbered)}, f"wrote {out}")

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..ledger.royalties.statement_schema import Named
     from ..vault.records import Holder
-    from .output import Door
+    from .output import Console
 
 
-def people_of(door: Door) -> tuple[Holder, ...]:
+def people_of(console: Console) -> tuple[Holder, ...]:
     """Holders with their names, from the vault's catalogue; none where there is a ledger without a vault."""
-    if not (door.folder / "vault").exists():
+    if not (console.folder / "vault").exists():
         return ()
-    with door.vault() as vault:
+    with console.vault() as vault:
         return tuple(vault.holders())
 
 
@@ -25,13 +25,13 @@ def holder_of(people: tuple[Holder, ...], text: str) -> str:
     return find_holder(people, text).holder if people else text
 
 
-def named(door: Door, people: tuple[Holder, ...]) -> dict[str, Named]:
+def named(console: Console, people: tuple[Holder, ...]) -> dict[str, Named]:
     """Names with their salts, and what else the vault knows of those that were not erased."""
     from ..ledger.royalties.statement_schema import Named
 
     if not people:
         return {}
-    with door.vault() as vault:
+    with console.vault() as vault:
         known = {each.holder: vault.identifiers(each.holder) for each in people}
     return {
         each.holder: Named(each.name, each.name_salt, known[each.holder].isni, known[each.holder].ipi)

@@ -10,7 +10,7 @@ import click
 
 from ..script.problems import counted
 from .options import composing, dial_value
-from .output import Door, table
+from .output import Console, table
 
 if TYPE_CHECKING:
     from ..engine.plan import Candidate, Choice, Placement
@@ -26,7 +26,13 @@ SHOWN = 8
 @click.option("--why", is_flag=True, help="Say what each stem was chosen among, and what was left out.")
 @click.pass_obj
 def plan(
-    door: Door, script: Path, bars: int, seed: int | None, use: str | None, dials: tuple[str, ...], why: bool
+    console: Console,
+    script: Path,
+    bars: int,
+    seed: int | None,
+    use: str | None,
+    dials: tuple[str, ...],
+    why: bool,
 ) -> None:
     """Show what SCRIPT would play in its first bars, with the stems and consents of now."""
     from ..engine.compose.listing import plan as plan_bars
@@ -36,7 +42,7 @@ def plan(
 
     text = load(script)
     values = dict(map(dial_value, dials))
-    with door.vault() as vault:
+    with console.vault() as vault:
         snapshot = vault.snapshot()
     piece = accepted(text, snapshot, file=str(script))
     made = plan_bars(piece, snapshot, bars, at=SystemClock().now(), use=use, seed=seed, dials=values, why=why)
@@ -68,7 +74,7 @@ def plan(
     }
     if why:
         record["choices"] = [_choice_record(choice) for choice in made.choices]
-    door.emit(
+    console.emit(
         record,
         "\n".join(
             [

@@ -15,7 +15,7 @@ import click
 
 from ..script.problems import counted
 from .options import SECONDS, dial_value, session
-from .output import Door, worded
+from .output import Console, worded
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def device_of(value: str | None) -> int | str | None:
 @session
 @click.pass_obj
 def play(
-    door: Door,
+    console: Console,
     script: Path,
     device: str | None,
     block: int,
@@ -65,10 +65,10 @@ def play(
 
     if watch and str(script) == "-":
         raise click.UsageError("--watch needs a file: what comes from standard input is not saved anew")
-    _warn_of_compiling(door)
+    _warn_of_compiling(console)
     with _interrupts():
         with Player(
-            door.folder,
+            console.folder,
             script,
             use=use,
             tier=tier,
@@ -77,40 +77,42 @@ def play(
             dials=dict(map(dial_value, dials)),
         ) as player:
             for event in ("device", "unready"):
-                player.on(event, lambda error: _note(door, str(error)))
+                player.on(event, lambda error: _note(console, str(error)))
             player.on(
                 "stopped",
-                lambda seconds: _note(door, f"all stood still for {seconds:.1f} s, and goes on from there"),
+                lambda seconds: _note(
+                    console, f"all stood still for {seconds:.1f} s, and goes on from there"
+                ),
             )
             player.on(
                 "ledger",
                 lambda fault: _note(
-                    door,
+                    console,
                     "the ledger is written again"
                     if fault is None
                     else f"{fault}: the music goes on, and what is heard waits in memory",
                 ),
             )
-            player.on("script", lambda piece: _note(door, f'"{piece.name}" as it was saved takes over'))
+            player.on("script", lambda piece: _note(console, f'"{piece.name}" as it was saved takes over'))
             player.open_device(device_of(device), block=block)
             health = player.health
             assert health is not None
-            door.note(f"playing {script} on {health.device}")
-            interrupted = _follow(door, player, seconds, script if watch else None)
+            console.note(f"playing {script} on {health.device}")
+            interrupted = _follow(console, player, seconds, script if watch else None)
             player.stop()
             health = player.health
         take, ledger = player.take, player.ledger
     assert take is not None
     assert health is not None
     ms = sum(placement.ms for placement in take.placements)
-    door.emit(
+    console.emit(
         {
             "session": take.session,
             "device": health.device,
             "seconds": take.frames / take.rate,
             "placements": len(take.placements),
             "ms": ms,
-            "take": str(door.folder / "takes" / f"{take.session}.json"),
+            "take": str(console.folder / "takes" / f"{take.session}.json"),
             "sealed": ledger.sealed,
             "lost": ledger.lost,
             "interrupted": interrupted,
@@ -137,7 +139,7 @@ def play(
 @click.option("--out", type=click.Path(path_type=Path), help="The audio file, .wav or .flac; it is logged.")
 @click.option("--check", is_flag=True, help="Only compare: nobody hears it, and nothing is written.")
 @click.pass_obj
-def replay(door: Door, take: Path, out: Path | None, check: bool) -> None:
+def replay(console: Console, take: Path, out: Path | None, check: bool) -> None:
     """Play TAKE again, to a file or for a comparison, and say whether it is the same sound and placements."""
     from ..engine.play import take as takes
     from ..engine.play.render import replay_to
@@ -145,7 +147,7 @@ def replay(door: Door, take: Path, out: Path | None, check: bool) -> None:
 
     if check == (out is not None):
         raise click.UsageError("say where to with --out, or --check to only compare")
-    with door.vault() as vault, door.progress() as progress:
+    with console.vault() as vault, console.progress() as progress:
         task = progress.add_task("mixing", total=None)
         recorded = takes.load(take)
 
@@ -171,19 +173,19 @@ def replay(door: Door, take: Path, out: Path | None, check: bool) -> None:
     if out is not None:
         record |= {"audio": str(out), "session": replayed.take.session}
         found = f"{out}: {found}; logged as session {replayed.take.session}"
-    door.emit(record, found)
+    console.emit(record, found)
     if not replayed.same:
         if recorded.engine != replayed.take.engine:
-            door.note(f"the take is of engine {recorded.engine}, this is {replayed.take.engine}")
+            console.note(f"the take is of engine {recorded.engine}, this is {replayed.take.engine}")
         raise SystemExit(5)
 
 
-def _follow(door: Door, player: Player, seconds: float | None, watched: Path | None) -> bool:
+def _follow(console: Console, player: Player, seconds: float | None, watched: Path | None) -> bool:
     """Show what plays until it ends; whether it was interrupted. `watched`: a script that may be edited."""
-    shown = _is_shown(door)
+    shown = _is_shown(console)
 
     def refused(error: Exception) -> None:
-        _note(door, f"{worded(error, verbose=door.verbose)}\nthe script of before plays on")
+        _note(console, f"{worded(error, verbose=console.verbose)}\nthe script of before plays on")
 
     watch = Watch(player, watched, refused) if watched is not None else None
     try:
@@ -205,14 +207,14 @@ def _follow(door: Door, player: Player, seconds: float | None, watched: Path | N
     return False
 
 
-def _is_shown(door: Door) -> bool:
+def _is_shown(console: Console) -> bool:
     """Whether there is a status line."""
-    return sys.stderr.isatty() and not (door.quiet or door.json)
+    return sys.stderr.isatty() and not (console.quiet or console.json)
 
 
-def _note(door: Door, text: str) -> None:
+def _note(console: Console, text: str) -> None:
     """A word while the music plays, in the place of the status line, which comes again below it."""
-    door.note(f"\r\x1b[K{text}" if _is_shown(door) else text)
+    console.note(f"\r\x1b[K{text}" if _is_shown(console) else text)
 
 
 def status(player: Player) -> str:
@@ -246,7 +248,7 @@ def _interrupts() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _warn_of_compiling(door: Door) -> None:
+def _warn_of_compiling(console: Console) -> None:
     """Say why the first start takes long: the mixer is compiled for this machine, once."""
     from ..engine import mix
 
@@ -254,4 +256,4 @@ def _warn_of_compiling(door: Door) -> None:
     if os.environ.get("NUMBA_CACHE_DIR"):
         folders = [Path(os.environ["NUMBA_CACHE_DIR"])]
     if not any(next(folder.rglob("chain.chain-*.nbi"), None) for folder in folders):
-        door.note("compiling the mixer for this machine; this is done once and takes some 15 seconds")
+        console.note("compiling the mixer for this machine; this is done once and takes some 15 seconds")

@@ -9,7 +9,7 @@ import click
 
 from ..script.problems import counted
 from .options import SECONDS, dial_value, session
-from .output import Door, checked_output, table
+from .output import Console, checked_output, table
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -53,7 +53,7 @@ STEPS = {"conform": "bringing stems to tempo", "mix": "mixing"}
 @click.option("--timeline", type=click.Path(path_type=Path), help="Draw the timeline to this .svg file.")
 @click.pass_obj
 def render(
-    door: Door,
+    console: Console,
     script: Path,
     out: Path,
     seconds: float | None,
@@ -78,10 +78,10 @@ def render(
     text = load(script)
     values = dict(map(dial_value, dials))
     gestures = [gesture(seconds, words) for seconds, words in moments]
-    with door.vault() as vault:
+    with console.vault() as vault:
         piece = accepted(text, vault.snapshot(), file=str(script))
         rendered = render_shown(
-            door,
+            console,
             vault,
             piece,
             out,
@@ -101,17 +101,17 @@ def render(
         write_timeline(rendered, piece.name, names, timeline)
     late = [words for time, words in moments if time >= rendered.seconds]
     if late:
-        door.note(f"the music was over before {', '.join(map(repr, late))}")
+        console.note(f"the music was over before {', '.join(map(repr, late))}")
     if not rendered.ended and seconds is None and bars is None:
-        door.note(f"the piece had not ended after {rendered.seconds / 60:.0f} minutes and was faded out")
-    door.emit(record(rendered), told(rendered, names))
+        console.note(f"the piece had not ended after {rendered.seconds / 60:.0f} minutes and was faded out")
+    console.emit(record(rendered), told(rendered, names))
 
 
-def render_shown(door: Door, vault: Any, piece: Any, out: Path, **options: Any) -> Rendered:
+def render_shown(console: Console, vault: Any, piece: Any, out: Path, **options: Any) -> Rendered:
     """Render with a progress display, and say which lines rested."""
     from ..engine.play.render import render as to_file
 
-    with door.progress() as display:
+    with console.progress() as display:
         tasks: dict[str, TaskID] = {}
 
         def progress(step: str, done: int, all: int) -> None:
@@ -123,9 +123,9 @@ def render_shown(door: Door, vault: Any, piece: Any, out: Path, **options: Any) 
     for text in dict.fromkeys(
         f"line {rest.line}: {rest.part} rests: {rest.reason}" for rest in rendered.rested
     ):
-        door.note(text)
+        console.note(text)
     if rendered.crowded:
-        door.note(
+        console.note(
             f"{rendered.crowded} sounds had to go or never came: more than 256 would have sounded at once"
         )
     return rendered

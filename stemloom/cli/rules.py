@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from .options import currency, engine
-from .output import Door, checked_output, table, write_whole
+from .output import Console, checked_output, table, write_whole
 from .people import people_of
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def register(royalty: click.Group) -> None:
 @engine
 @click.pass_obj
 def simulate(
-    door: Door, period: str, rules: tuple[str, ...], currency: str | None, engine: Engine | None
+    console: Console, period: str, rules: tuple[str, ...], currency: str | None, engine: Engine | None
 ) -> None:
     """Divide a PERIOD by other rules, side by side with that of milliseconds. Nothing is written.
 
@@ -57,8 +57,8 @@ def simulate(
     wanted = [check_rule(rule) for rule in dict.fromkeys((STRICT, *rules))]
     if len(wanted) == 1:
         wanted += ["per-session", "section-presence", "floor:1000"]
-    names = {each.holder: each.name for each in people_of(door)}
-    with door.log() as log:
+    names = {each.holder: each.name for each in people_of(console)}
+    with console.log() as log:
         found, roles, code = _divided(
             log,
             period,
@@ -68,7 +68,7 @@ def simulate(
         )
     of_holders = {each.rule: each.by_holder() for each in found}
     of_roles = {each.rule: each.by_role(roles) for each in found}
-    door.emit(
+    console.emit(
         {
             "period": period,
             "currency": code,
@@ -142,7 +142,9 @@ def _side_by_side(
 @click.option("--html", type=_OUT, help="Write it as one HTML file, with pictures.")
 @engine
 @click.pass_obj
-def fairness(door: Door, period: str, currency: str | None, html: Path | None, engine: Engine | None) -> None:
+def fairness(
+    console: Console, period: str, currency: str | None, html: Path | None, engine: Engine | None
+) -> None:
     """How evenly time and income of a PERIOD lie over holders, roles and stems; what time in play favours."""
     import msgspec
 
@@ -151,8 +153,8 @@ def fairness(door: Door, period: str, currency: str | None, html: Path | None, e
     from ..ledger.royalties.simulate import simulate as divide
 
     checked_output(html)
-    names = {each.holder: each.name for each in people_of(door)}
-    with door.log() as log:
+    names = {each.holder: each.name for each in people_of(console)}
+    with console.log() as log:
         (made, titles), _, _ = _divided(
             log,
             period,
@@ -169,9 +171,9 @@ def fairness(door: Door, period: str, currency: str | None, html: Path | None, e
         write_whole(html, fairness_page(made, {**titles, **names}).encode())
     record = msgspec.to_builtins(made)
     record["bias"] = None if made.bias is None else round(float(made.bias), 6)
-    door.emit(record, _fairness_text(made, {**titles, **names}))
+    console.emit(record, _fairness_text(made, {**titles, **names}))
     if html is not None:
-        door.note(f"wrote {html}")
+        console.note(f"wrote {html}")
 
 
 def _fairness_text(made: Fairness, names: dict[str, str]) -> str:

@@ -14,7 +14,7 @@ from ..ledger.clock import text_of
 from ..script.problems import counted
 from .arguments import A_HOLDER, A_STEM, words_of
 from .consent import consent, said_of
-from .output import Door, table, write_whole
+from .output import Console, table, write_whole
 from .signing import register, write_request
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..vault.intake.intake import Intake
     from ..vault.records import Stem
     from ..vault.sound.declared import Declared
-    from ..vault.sound.heard import Heard
+    from ..vault.sound.detection import Detected
     from ..vault.vault import Vault
 
 _BEATS_IN_A_BAR = 4
@@ -65,7 +65,7 @@ def vault() -> None:
 @click.option("--accept-silence", is_flag=True, help="Take in a loop that is mostly silent, at your word.")
 @click.pass_obj
 def add(
-    door: Door,
+    console: Console,
     paths: tuple[Path, ...],
     holder: str | None,
     role: str | None,
@@ -106,10 +106,10 @@ def add(
     role, title, bpm, bars, beats, key, kind (or shape), mood (words parted by ;), energy, set, isrc, iswc. An
     empty cell takes what the option says.
     """
-    from ..vault.intake.manifest import Common, number, of_manifest, of_paths
+    from ..vault.intake.manifest import Defaults, number, of_manifest, of_paths
     from ..vault.sound import declared as terms
 
-    common = Common(
+    common = Defaults(
         holder=holder,
         role=role,
         declared=terms.Declared(
@@ -138,25 +138,25 @@ def add(
     elif len(paths) == 1 and paths[0].is_dir():
         offers, unread = of_manifest(manifest, paths[0], common)
         if unread:
-            door.note(f"columns that are not read: {', '.join(unread)}")
+            console.note(f"columns that are not read: {', '.join(unread)}")
     else:
         raise click.UsageError("--manifest goes with one folder, in which its files are")
     if len(offers) > 1 and (title or isrc or iswc) and manifest is None:
         raise click.UsageError("--title, --isrc and --iswc are for a single file")
     if manifest is None:
         # What was said on the command line holds for all: a mistake in it is one, not one a file.
-        terms.settle(offers[0])
-    with door.vault() as opened:
-        intake = _add_showing(door, opened, offers, trial=trial)
-    _report(door, intake, offers)
+        terms.canonical_terms(offers[0])
+    with console.vault() as opened:
+        intake = _add_showing(console, opened, offers, trial=trial)
+    _report(console, intake, offers)
     return 1 if intake.refused or not (intake.added or intake.here or intake.would) else 0
 
 
 @vault.command("list")
 @click.pass_obj
-def list_(door: Door) -> None:
+def list_(console: Console) -> None:
     """All stems."""
-    _show_stems(door, None)
+    _show_stems(console, None)
 
 
 @vault.command()
@@ -172,7 +172,7 @@ def list_(door: Door) -> None:
 @click.option("--use", metavar="U", help="Cleared for this use now.")
 @click.pass_obj
 def search(
-    door: Door,
+    console: Console,
     text: str | None,
     role: tuple[str, ...],
     shape: tuple[str, ...],
@@ -194,7 +194,7 @@ def search(
         raise click.UsageError(f"'{use}' is not a use; there are {', '.join(USES)}")
     energies = None if energy is None else _range("--energy", energy)
     _show_stems(
-        door,
+        console,
         Filter(
             roles=tuple(word.lower() for word in words_of(role)),
             shapes=tuple(canonical_shape(word) for word in words_of(shape)),
@@ -213,11 +213,11 @@ def search(
 @vault.command()
 @click.argument("stem", shell_complete=A_STEM)
 @click.pass_obj
-def show(door: Door, stem: str) -> None:
+def show(console: Console, stem: str) -> None:
     """One stem: what it is, whose it is, and what it is cleared for."""
     from ..vault.rights.shares import percent
 
-    with door.vault() as opened:
+    with console.vault() as opened:
         found = opened.stem(stem)
         names = _names(opened)
         shares = opened.shares(found.stem)
@@ -261,7 +261,7 @@ def show(door: Door, stem: str) -> None:
         ),
         f"  original   {original}",
     ]
-    door.emit(record, "\n".join(lines))
+    console.emit(record, "\n".join(lines))
 
 
 @vault.command()
@@ -272,7 +272,7 @@ def show(door: Door, stem: str) -> None:
 @click.option("--request", type=click.Path(path_type=Path), help="A file to be signed elsewhere.")
 @click.pass_obj
 def split(
-    door: Door,
+    console: Console,
     stem: str,
     master: tuple[str, ...],
     publishing: tuple[str, ...],
@@ -291,11 +291,11 @@ def split(
         if len({name.casefold() for name, _ in parts}) != len(parts):
             raise click.UsageError(f"a holder is named twice among the {side} shares")
         sides[side] = dict(parts) or None
-    with door.vault() as opened:
+    with console.vault() as opened:
         found = opened.stem(stem)
         if request is not None:
             write_request(
-                door, opened.request_splits(found.stem, sides["master"], sides["publishing"]), request
+                console, opened.request_splits(found.stem, sides["master"], sides["publishing"]), request
             )
             return
         if master or publishing:
@@ -304,7 +304,7 @@ def split(
             shares = opened.shares(found.stem)
         names = _names(opened)
     rows = [(side, names[h], percent(ppm)) for side, parts in shares.items() for h, ppm in parts.items()]
-    door.emit(
+    console.emit(
         {"stem": found.stem}
         | {
             side: [{"holder": h, "name": names[h], "ppm": ppm} for h, ppm in parts.items()]
@@ -318,28 +318,28 @@ def split(
 @click.argument("stem", shell_complete=A_STEM)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
 @click.pass_obj
-def original(door: Door, stem: str, out: Path) -> None:
+def original(console: Console, stem: str, out: Path) -> None:
     """Give back the holder's original file, byte for byte."""
 
     if out.exists():
         raise click.UsageError(f"{out} is there already")
-    with door.vault() as opened:
+    with console.vault() as opened:
         path = opened.original(stem)
         write_whole(out, path.read_bytes())
-    door.emit({"out": str(out), "sha256": path.name}, f"{out}, SHA-256 {path.name}")
+    console.emit({"out": str(out), "sha256": path.name}, f"{out}, SHA-256 {path.name}")
 
 
 @vault.command()
 @click.argument("stem", shell_complete=A_STEM)
 @click.pass_obj
-def remove(door: Door, stem: str) -> None:
+def remove(console: Console, stem: str) -> None:
     """Take a recording out: withdraw every use, and delete its original and all that was made of it.
 
     What it did, and what it has earned, stays in the ledger.
     """
-    with door.vault() as opened:
+    with console.vault() as opened:
         found, gone = opened.remove(stem)
-    door.emit(
+    console.emit(
         {"stem": found, "deleted": [str(path) for path in gone], "left": []},
         "\n".join([*(f"deleted {path}" for path in gone), f"nothing that sounds is left of {found}"]),
     )
@@ -348,9 +348,9 @@ def remove(door: Door, stem: str) -> None:
 @vault.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.pass_obj
-def identify(door: Door, file: Path) -> None:
+def identify(console: Console, file: Path) -> None:
     """Which stems a recording contains, best first, with how much of it they cover and where."""
-    with door.vault() as opened, door.progress() as progress:
+    with console.vault() as opened, console.progress() as progress:
         found = opened.identify(file, _learning(progress))
         names = _names(opened)
         stems = {each.stem: opened.stem(each.stem) for each in found}
@@ -359,7 +359,7 @@ def identify(door: Door, file: Path) -> None:
          f"{each.at:.1f}..{each.until:.1f} s", "the same" if each.same else "shares something")
         for each in found
     ]  # fmt: skip
-    door.emit(
+    console.emit(
         {
             "matches": [
                 {"stem": each.stem, "title": stems[each.stem].title, "holder": stems[each.stem].holder,
@@ -376,17 +376,17 @@ def identify(door: Door, file: Path) -> None:
 
 @vault.command()
 @click.pass_obj
-def rebuild(door: Door) -> int:
+def rebuild(console: Console) -> int:
     """Make the catalogue again, of the ledger, the original recordings and the names kept beside them."""
     from ..vault.vault import Vault
 
-    with door.progress() as progress:
+    with console.progress() as progress:
         task = progress.add_task("measuring", total=None)
         count, lost = Vault.rebuild(
-            door.folder, lambda done, of: progress.update(task, completed=done, total=of)
+            console.folder, lambda done, of: progress.update(task, completed=done, total=of)
         )
     missing = [f"missing or changed: {path}" for path in lost]
-    door.emit(
+    console.emit(
         {"stems": count, "missing": [str(path) for path in lost]},
         "\n".join([f"the catalogue is made again, with {counted(count, 'stem')}", *missing]),
     )
@@ -406,7 +406,7 @@ def holder() -> None:
 @click.option("--isni", help="ISNI of the person or band, such as 0000 0001 2103 2683.")
 @click.option("--ipi", help="IPI name or base number, such as 00052210040.")
 @click.pass_obj
-def holder_add(door: Door, name: str, isni: str | None, ipi: str | None) -> None:
+def holder_add(console: Console, name: str, isni: str | None, ipi: str | None) -> None:
     """Register a rights-holder. Their key is made here and kept in HOME/keys."""
     from ..vault.sound import identifiers
 
@@ -414,28 +414,28 @@ def holder_add(door: Door, name: str, isni: str | None, ipi: str | None) -> None
     for check, text in ((identifiers.isni, isni), (identifiers.ipi, ipi)):
         if text:
             check(text)
-    with door.vault(create=True) as opened:
+    with console.vault(create=True) as opened:
         made = opened.add_holder(name)
         if isni or ipi:
             opened.keep_identifiers(made.holder, isni=isni, ipi=ipi)
-    door.emit(
+    console.emit(
         {"holder": made.holder, "name": made.name, "public_key": made.public_key},
-        f"{made.name} is {made.holder}; the key is kept in {door.folder / 'keys'}",
+        f"{made.name} is {made.holder}; the key is kept in {console.folder / 'keys'}",
     )
 
 
 @holder.command("list")
 @click.pass_obj
-def holder_list(door: Door) -> None:
+def holder_list(console: Console) -> None:
     """All rights-holders."""
-    with door.vault() as opened:
+    with console.vault() as opened:
         holders = opened.holders()
         counts: dict[str, int] = {}
         for stem in opened.stems():
             counts[stem.holder] = counts.get(stem.holder, 0) + 1
         known = {each.holder: opened.identifiers(each.holder) for each in holders}
     rows = [(h.holder, h.name, counts.get(h.holder, 0), h.custody) for h in holders]
-    door.emit(
+    console.emit(
         {
             "holders": [
                 {
@@ -459,14 +459,14 @@ def holder_list(door: Door) -> None:
 @click.option("--isni", help="ISNI of the person or band; '' for none.")
 @click.option("--ipi", help="IPI name or base number; '' for none.")
 @click.pass_obj
-def holder_identify(door: Door, who: str, isni: str | None, ipi: str | None) -> None:
+def holder_identify(console: Console, who: str, isni: str | None, ipi: str | None) -> None:
     """Set the identifiers of a rights-holder, for statements. They are kept here, and never in the ledger."""
     if isni is None and ipi is None:
         raise click.UsageError("say --isni or --ipi")
-    with door.vault() as opened:
+    with console.vault() as opened:
         found = opened.holder(who)
         made = opened.keep_identifiers(found.holder, isni=isni, ipi=ipi)
-    door.emit(
+    console.emit(
         {"holder": found.holder, "isni": made.isni, "ipi": made.ipi},
         f"{found.name}: ISNI {made.isni or 'none'}, IPI {made.ipi or 'none'}",
     )
@@ -476,9 +476,9 @@ def holder_identify(door: Door, who: str, isni: str | None, ipi: str | None) -> 
 @click.argument("who", metavar="HOLDER", shell_complete=A_HOLDER)
 @click.option("--yes", is_flag=True, help="Do it: it cannot be taken back.")
 @click.pass_obj
-def holder_erase(door: Door, who: str, yes: bool) -> None:
+def holder_erase(console: Console, who: str, yes: bool) -> None:
     """Destroy a rights-holder's name. Their stems, consents and balance stay, under their id."""
-    with door.vault() as opened:
+    with console.vault() as opened:
         found = opened.holder(who)
         if not yes:
             raise click.UsageError(
@@ -486,7 +486,7 @@ def holder_erase(door: Door, who: str, yes: bool) -> None:
                 "good: say --yes to do it"
             )
         made = opened.erase_name(found.holder)
-    door.emit(
+    console.emit(
         {"holder": made.holder, "name": made.name},
         f"the name is gone: the ledger, which never had it, verifies as before, and {made.holder} is shown "
         "by that id; backups and statements that were given out still have the name",
@@ -496,8 +496,8 @@ def holder_erase(door: Door, who: str, yes: bool) -> None:
 # How stems are shown.
 
 
-def _add_showing(door: Door, opened: Vault, offers: list[Declared], *, trial: bool) -> Intake:
-    with door.progress() as progress:
+def _add_showing(console: Console, opened: Vault, offers: list[Declared], *, trial: bool) -> Intake:
+    with console.progress() as progress:
         task = progress.add_task("taking in", total=len(offers))
         return opened.add(
             offers,
@@ -519,7 +519,7 @@ def _learning(display: Progress) -> Callable[[int, int], None]:
     return show
 
 
-def _report(door: Door, intake: Intake, offers: list[Declared]) -> None:
+def _report(console: Console, intake: Intake, offers: list[Declared]) -> None:
     from ..vault.records import ROLES
 
     record = {
@@ -575,17 +575,17 @@ def _report(door: Door, intake: Intake, offers: list[Declared]) -> None:
     summary = f"{len(intake.added)} added, {len(intake.held)} held, {len(intake.refused)} refused"
     summary += f", {len(intake.here)} here already" if intake.here else ""
     summary += f"; a trial: {len(intake.would)} would be added, nothing was" if intake.would else ""
-    door.emit(record, table(("", "file", "stem", ""), rows) + f"\n{summary}")
+    console.emit(record, table(("", "file", "stem", ""), rows) + f"\n{summary}")
     unknown = sorted({a.stem.role for a in intake.added} - set(ROLES))
     if unknown:
-        door.note(
+        console.note(
             f"roles that the engine does not balance: {', '.join(unknown)} (it knows {', '.join(ROLES)})"
         )
     if any(not a.stem.clearances for a in intake.added):
-        door.note("new stems are cleared for nothing: 'stemloom vault consent grant STEM --use stream'")
+        console.note("new stems are cleared for nothing: 'stemloom vault consent grant STEM --use stream'")
 
 
-def _heard(heard: Heard) -> dict[str, Any]:
+def _heard(heard: Detected) -> dict[str, Any]:
     return {
         "kind": heard.kind,
         "bpm": None if heard.tempo is None else round(heard.tempo.bpm, 3),
@@ -596,15 +596,15 @@ def _heard(heard: Heard) -> dict[str, Any]:
     }
 
 
-def _key(stem: Stem, heard: Heard) -> str:
+def _key(stem: Stem, heard: Detected) -> str:
     said = stem.key or "not declared"
     if heard.key is None or heard.key.key == stem.key:
         return said
     return f"{said}; it sounds like {heard.key.key} (confidence {heard.key.confidence:.2f})"
 
 
-def _show_stems(door: Door, chosen: Filter | None) -> None:
-    with door.vault() as opened:
+def _show_stems(console: Console, chosen: Filter | None) -> None:
+    with console.vault() as opened:
         stems = opened.stems(chosen)
         names = _names(opened)
     rows = [
@@ -613,7 +613,7 @@ def _show_stems(door: Door, chosen: Filter | None) -> None:
         for s in stems
     ]  # fmt: skip
     head = ("stem", "title", "role", "shape", "length", "key", "mood", "energy", "holder", "cleared for")
-    door.emit(
+    console.emit(
         {"stems": [_row(s, names) for s in stems]},
         table(head, rows) + f"\n{len(rows)} stem{'s' * (len(rows) != 1)}" if rows else "no stems",
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import Door, checked_output, write_whole
+from .output import Console, checked_output, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,7 +81,7 @@ def cosigned_lines(found: Iterable[dict[str, str]]) -> list[str]:
 @click.option("--name", metavar="NAME", help="Make the witness, of that name, if DIR holds none yet.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the cosigned checkpoint to that file.")
 @click.pass_obj
-def witness(door: Door, log: Path, vkey: str, folder: Path, name: str | None, out: Path | None) -> None:
+def witness(console: Console, log: Path, vkey: str, folder: Path, name: str | None, out: Path | None) -> None:
     """Cosign the checkpoint of another's log, LOG: a published copy of its `log` folder.
 
     Only if it continues what this witness cosigned of that log before. Exits 5 if it does not.
@@ -105,13 +105,13 @@ def witness(door: Door, log: Path, vkey: str, folder: Path, name: str | None, ou
     new = name is not None and not (folder / "witness.vkey").exists()
     opened = Witness.open(folder, name=name)
     if new:
-        door.note(f"the witness {opened.name} is made; its verifier key is\n{opened.vkey}")
+        console.note(f"the witness {opened.name} is made; its verifier key is\n{opened.vkey}")
     cosigned = opened.cosign(note, verifier, prover(TileReader(log), checkpoint, verifier))
     current = cosigned.checkpoint
     if out is not None:
         write_whole(out, cosigned.note)
-    if door.json:
-        door.emit(
+    if console.json:
+        console.emit(
             {
                 "origin": current.origin,
                 "size": current.size,
@@ -125,9 +125,9 @@ def witness(door: Door, log: Path, vkey: str, folder: Path, name: str | None, ou
     elif out is None:
         click.echo(cosigned.note, nl=False)
     else:
-        door.note(f"the checkpoint of {current.origin} with {current.size} entries, cosigned, is in {out}")
+        console.note(f"the checkpoint of {current.origin} with {current.size} entries, cosigned, is in {out}")
     if cosigned.before is None:
-        door.note(
+        console.note(
             f"{opened.name} sees {current.origin} for the first time: its signature was checked, and what it "
             "signed before was not"
         )
@@ -136,12 +136,12 @@ def witness(door: Door, log: Path, vkey: str, folder: Path, name: str | None, ou
 @click.command("witness-key")
 @_DIR
 @click.pass_obj
-def witness_key(door: Door, folder: Path) -> None:
+def witness_key(console: Console, folder: Path) -> None:
     """The verifier key of the witness in DIR: give it to whoever will ask for its cosignatures."""
     from ..ledger.tlog.witness import Witness
 
     opened = Witness.open(folder)
-    door.emit({"vkey": opened.vkey, "name": opened.name}, opened.vkey)
+    console.emit({"vkey": opened.vkey, "name": opened.name}, opened.vkey)
 
 
 @click.command()
@@ -155,7 +155,7 @@ def witness_key(door: Door, folder: Path) -> None:
     help="Whose to take; again for more.",
 )
 @click.pass_obj
-def cosign(door: Door, files: tuple[Path, ...], witnesses: tuple[str, ...]) -> None:
+def cosign(console: Console, files: tuple[Path, ...], witnesses: tuple[str, ...]) -> None:
     """Publish the cosignatures in FILE..., copies of this ledger's checkpoint that witnesses cosigned.
 
     Receipts that are made from then on carry them. The next entry makes a new checkpoint, without them.
@@ -168,11 +168,11 @@ def cosign(door: Door, files: tuple[Path, ...], witnesses: tuple[str, ...]) -> N
     for file in files:
         with open(file, "rb") as opened:
             notes.append(opened.read(LARGEST_NOTE + 1))
-    with door.log() as log:
+    with console.log() as log:
         note = log.cosigned(notes, known)
         current = log.signed()
     found = cosigners(cosignatures_of(note, known))
-    door.emit(
+    console.emit(
         {
             "size": current.size,
             "root": current.root.hex(),

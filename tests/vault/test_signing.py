@@ -21,7 +21,7 @@ from stemloom.ledger.entries.signing import message_of
 from stemloom.ledger.tlog.keys import PrivateKey
 from stemloom.ledger.verify.verify import verify
 from stemloom.vault.errors import BadDeclaration, BadRequest, KeyNotHere, VaultError
-from stemloom.vault.rights.requests import Request, read_request
+from stemloom.vault.rights.requests import SigningRequest, read_request
 from stemloom.vault.sound.declared import Declared
 
 RATE = 48_000
@@ -85,7 +85,7 @@ def test_a_consent_that_is_signed_elsewhere(vault: Vault, zoe: PrivateKey) -> No
     ]
 
 
-def changed(request: Request, **fields: object) -> Request:
+def changed(request: SigningRequest, **fields: object) -> SigningRequest:
     """The request with its first entry changed after it was signed."""
     first = request.asked[0]
     return msgspec.structs.replace(

@@ -25,7 +25,7 @@ import numpy as np
 from ...ledger.entries import entries
 from ..errors import CatalogueTrouble
 from ..records import Chroma, Clearance, Holder
-from ..sound.heard import Heard
+from ..sound.detection import Detected
 from ..sound.measure import Measured
 from .projection import project
 from .schema import PROJECTED, VERSION, migrate
@@ -53,12 +53,12 @@ class Filter:
     text: str | None = None
 
 
-MeasuredRow = tuple[str, str, int, int, Measured, Heard]
+MeasuredRow = tuple[str, str, int, int, Measured, Detected]
 """Stem, SHA-256 of its original, frames, channels, and what was measured and heard."""
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class ConsentStatement:
     """One consent statement on a stem, as the ledger has it at index `entry`."""
 
     entry: int
@@ -332,11 +332,11 @@ class Catalogue:
                     found[stem][use] = Clearance(*grant)
         return found
 
-    def heard(self, stem: str) -> Heard:
+    def heard(self, stem: str) -> Detected:
         """What was heard of a stem when it came in; nothing of those that came before there were ears."""
         with self.reading() as db:
             row = db.execute("SELECT heard FROM measured WHERE stem = ?", (stem,)).fetchone()
-        return msgspec.json.decode("{}" if row is None else row[0], type=Heard)
+        return msgspec.json.decode("{}" if row is None else row[0], type=Detected)
 
     def stem_ids(self, like: str, *, exact_title: bool = False) -> list[str]:
         """Ids of the stems whose id starts with `like`, or whose title it is (any case)."""
@@ -367,7 +367,7 @@ class Catalogue:
             row = db.execute("SELECT file_sha256, pcm_sha256 FROM stem WHERE stem = ?", (stem,)).fetchone()
         return str(row[0]), str(row[1])
 
-    def statements(self, stem: str | None = None) -> tuple[Statement, ...]:
+    def statements(self, stem: str | None = None) -> tuple[ConsentStatement, ...]:
         """Consent statements in the ledger's order, of one stem or of all."""
         with self.reading() as db:
             rows = db.execute(
@@ -375,7 +375,7 @@ class Catalogue:
                 " WHERE ?1 IS NULL OR stem = ?1 ORDER BY entry",
                 (stem,),
             ).fetchall()
-        return tuple(Statement(r[0], r[1], r[2], tuple(r[3].split(",")), *r[4:]) for r in rows)
+        return tuple(ConsentStatement(r[0], r[1], r[2], tuple(r[3].split(",")), *r[4:]) for r in rows)
 
     def last_statement(self, stem: str, holder: str) -> int | None:
         """Index of the holder's last consent entry on the stem."""

@@ -52,7 +52,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
     ),
     (
-        # What was heard of a stem, beside what was declared: a JSON object of `heard.Heard`.
+        # What was heard of a stem, beside what was declared: a JSON object of `detection.Detected`.
         "ALTER TABLE measured ADD COLUMN heard TEXT NOT NULL DEFAULT '{}'",
     ),
     (

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from ..records import Stem
 from ..sound.declared import Shape
-from ..sound.heard import Heard
+from ..sound.detection import Detected
+
+Progress = Callable[[int, int], None]
+"""Called with the number that are done, and the number of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,7 @@ class Added:
     path: Path
     stem: Stem
     notes: tuple[str, ...]
-    heard: Heard
+    heard: Detected
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
+class AlreadyHere:
     """A file that its holder has brought before: nothing was left to do. `stem`: its id."""
 
     path: Path
@@ -48,7 +51,7 @@ class Here:
 
 
 @dataclass(frozen=True, slots=True)
-class Would:
+class WouldAdd:
     """What would be added, if this were not a trial. `notes`, `heard`: as of what is added."""
 
     path: Path
@@ -56,7 +59,7 @@ class Would:
     bpm: Fraction | None
     beats: int | None
     notes: tuple[str, ...]
-    heard: Heard
+    heard: Detected
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,8 @@ class Intake:
     added: tuple[Added, ...] = ()
     held: tuple[Held, ...] = ()
     refused: tuple[Refusal, ...] = ()
-    here: tuple[Here, ...] = ()
-    would: tuple[Would, ...] = ()
+    here: tuple[AlreadyHere, ...] = ()
+    would: tuple[WouldAdd, ...] = ()
 
     @classmethod
     def of(cls, parts: Sequence[Intake]) -> Intake:

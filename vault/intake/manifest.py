@@ -57,7 +57,7 @@ _NUMBER = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Common:
+class Defaults:
     """What is declared of every file that a manifest or a folder does not say otherwise of."""
 
     holder: str | None
@@ -66,7 +66,7 @@ class Common:
     """The rest; its path, holder and role are not read."""
 
 
-def of_paths(paths: Sequence[Path], common: Common) -> list[Declared]:
+def of_paths(paths: Sequence[Path], common: Defaults) -> list[Declared]:
     """Each file, and the audio files in each folder (by name, deeper ones too, hidden ones not)."""
     files: list[Path] = []
     for path in paths:
@@ -85,7 +85,7 @@ def of_paths(paths: Sequence[Path], common: Common) -> list[Declared]:
     return [_complete(common, file, {}) for file in files]
 
 
-def of_manifest(manifest: Path, folder: Path, common: Common) -> tuple[list[Declared], tuple[str, ...]]:
+def of_manifest(manifest: Path, folder: Path, common: Defaults) -> tuple[list[Declared], tuple[str, ...]]:
     """A declaration for each row of a CSV file with a header, or of a JSON list of objects (`.json`); and the
     columns that are not read.
 
@@ -183,7 +183,7 @@ def _read(manifest: Path) -> bytes:
     return data
 
 
-def _checked_columns(manifest: Path, columns: Mapping[str, object], common: Common) -> tuple[str, ...]:
+def _checked_columns(manifest: Path, columns: Mapping[str, object], common: Defaults) -> tuple[str, ...]:
     """The columns that are not read. Raises `BadDeclaration` for slips, and for what nothing says."""
     unread = tuple(column for column in columns if column and column not in COLUMNS)
     for column in unread:
@@ -210,7 +210,7 @@ def number(what: str, text: str) -> Fraction:
     raise BadDeclaration(f"{what} is a number, not '{shown}'")
 
 
-def _complete(common: Common, path: Path, cells: Mapping[str, str]) -> Declared:
+def _complete(common: Defaults, path: Path, cells: Mapping[str, str]) -> Declared:
     holder = cells.get("holder") or common.holder
     role = cells.get("role") or common.role
     if not holder:

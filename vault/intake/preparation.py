@@ -17,10 +17,10 @@ from ..catalogue.store import Store
 from ..errors import Refused
 from ..sound.declared import Shape, Terms, canonical_shape
 from ..sound.decode import decode
+from ..sound.detection import Detected, Detector, OtherTempo, interpret
 from ..sound.engine_format import fit, loop_frames
-from ..sound.heard import Ear, Heard, OtherTempo, settled
+from ..sound.fingerprint import Fingerprint, fingerprint_of
 from ..sound.measure import Measured, measure
-from .fingerprint_index import Marks, marks_of
 
 BEATS_IN_A_BAR = 4
 """The vault knows no meter: its bars, for chroma and lengths, are of four beats."""
@@ -36,7 +36,7 @@ Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class Preparation:
     """A file to prepare. `original`: a copy of our own; `conformed`: where its ready samples go.
 
     `terms`: what is declared of it.
@@ -60,9 +60,9 @@ class Prepared:
     frames: int
     channels: int
     measured: Measured
-    heard: Heard
+    heard: Detected
     doubts: tuple[str, ...]
-    marks: Marks
+    fingerprint: Fingerprint
 
     @property
     def stem(self) -> str:
@@ -89,12 +89,12 @@ class Prepared:
         return tuple(found)
 
 
-def prepare(offer: Offer, store: Store) -> Prepared:
+def prepare(offer: Preparation, store: Store) -> Prepared:
     """Make a recording ready to enter. Raises `Refused`, `HeldForReview`, `OSError`."""
     sound = decode(offer.original)
-    ear = Ear(sound)
+    ear = Detector(sound)
     try:
-        found = settled(offer.terms, ear, accept_tempo=offer.accept_tempo)
+        found = interpret(offer.terms, ear, accept_tempo=offer.accept_tempo)
     except OtherTempo as error:
         raise HeldForReview(str(error)) from error
     bpm, beats = found.grid or (None, None)
@@ -110,7 +110,7 @@ def prepare(offer: Offer, store: Store) -> Prepared:
         measured=measured,
         heard=ear.hear(found.shape, offer.terms.role, samples),
         doubts=found.notes,
-        marks=marks_of(samples),
+        fingerprint=fingerprint_of(samples),
     )
     if prepared.mostly_silent and not offer.accept_silence:
         raise HeldForReview(
@@ -122,7 +122,7 @@ def prepare(offer: Offer, store: Store) -> Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptRecording:
     """A recording that is in the vault: its files, and what the ledger has of it."""
 
     original: Path
@@ -135,16 +135,16 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Remeasured:
     """What is measured once more of an original that is kept."""
 
     frames: int
     channels: int
     measured: Measured
-    heard: Heard
+    heard: Detected
 
 
-def measure_again(kept: Kept, store: Store) -> Again | None:
+def measure_again(kept: KeptRecording, store: Store) -> Remeasured | None:
     """Measure a recording that is in the vault, and make its conformed sound anew. Null for another sound.
 
     Raises `Refused`, `OSError`.
@@ -156,22 +156,22 @@ def measure_again(kept: Kept, store: Store) -> Again | None:
         sound, None if kept.bpm is None or kept.beats is None else loop_frames(kept.bpm, kept.beats)
     )
     store.write_conformed(samples, kept.conformed)
-    return Again(
+    return Remeasured(
         frames=int(samples.shape[1]),
         channels=sound.channels,
         measured=measure(samples, bars=1 if kept.beats is None else -(-kept.beats // BEATS_IN_A_BAR)),
-        heard=Ear(sound).hear(canonical_shape(kept.shape), kept.role, samples),
+        heard=Detector(sound).hear(canonical_shape(kept.shape), kept.role, samples),
     )
 
 
-def marks_of_file(path: Path) -> Marks:
+def fingerprint_of_file(path: Path) -> Fingerprint:
     """What a recording of any form is known by. Raises `Refused`."""
-    return marks_of(fit(decode(path), None))
+    return fingerprint_of(fit(decode(path), None))
 
 
-def marks_of_conformed(path: Path) -> Marks:
+def fingerprint_of_conformed(path: Path) -> Fingerprint:
     """What a sound that the vault has made ready, `.npy` at 48 kHz, is known by. Raises `OSError`."""
-    return marks_of(np.load(path, mmap_mode="r", allow_pickle=False))
+    return fingerprint_of(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def _silence(measured: Measured) -> str:

@@ -10,9 +10,9 @@ from ...ledger.log.log import Log
 from ..catalogue.catalogue import Catalogue
 from ..catalogue.store import Store, sync_folder
 from ..errors import CatalogueTrouble, NoVault, Refused
-from .index_refresh import Progress
-from .preparation import Again, Kept
-from .worker_pool import Workers
+from .intake import Progress
+from .preparation import KeptRecording, Remeasured
+from .worker_pool import WorkerPool
 
 
 def rebuild(home: Path, progress: Progress | None = None) -> tuple[int, tuple[Path, ...]]:
@@ -56,11 +56,11 @@ def _measure_all(
     """Measure every original again; how many there are, and those that are missing or changed."""
     lost = []
     stems = catalogue.all_stems()
-    with closing(Workers(store.folder.parent)) as workers:
+    with closing(WorkerPool(store.folder.parent)) as workers:
 
-        def again(each: tuple[str, str]) -> Again | None:
+        def again(each: tuple[str, str]) -> Remeasured | None:
             stem, digest = each
-            kept = Kept(store.original(digest), store.conformed(stem), *catalogue.terms_of(stem))
+            kept = KeptRecording(store.original(digest), store.conformed(stem), *catalogue.terms_of(stem))
             try:
                 return workers.measure_again(kept)
             except (Refused, FileNotFoundError):

@@ -13,9 +13,9 @@ import msgspec
 
 from ...ground.processes import Crew, WorkerDied, cores
 from ..errors import Refused
-from .fingerprint_index import Marks
-from .preparation import Again, HeldForReview, Kept, Offer, Prepared
-from .worker_process import Answer, Request, answer_of, encoded
+from ..sound.fingerprint import Fingerprint
+from .preparation import HeldForReview, KeptRecording, Preparation, Prepared, Remeasured
+from .worker_process import Job, WorkerAnswer, answer_of, encoded
 
 _Job = TypeVar("_Job")
 _Made = TypeVar("_Made")
@@ -25,7 +25,7 @@ _MOST = 4
 _PROGRAM = "import sys; sys.path.append(sys.argv[1]); from {} import serve; serve()"
 
 
-class Workers:
+class WorkerPool:
     """Side by side, at most one a core and four; started when they are needed, ended by `close`.
 
     Each method answers as the function of its name in `preparation.py`, and may be called from any thread. A
@@ -39,17 +39,17 @@ class Workers:
         root = Path(str(sys.modules[package].__file__)).parents[1]
         self._crew = Crew([sys.executable, "-P", "-c", _PROGRAM.format(module), str(root)])
 
-    def prepare(self, offer: Offer) -> Prepared:
-        return _given(self._ask(Request(self._home, offer=offer)).prepared)
+    def prepare(self, offer: Preparation) -> Prepared:
+        return _given(self._ask(Job(self._home, offer=offer)).prepared)
 
-    def measure_again(self, kept: Kept) -> Again | None:
-        return self._ask(Request(self._home, kept=kept)).again
+    def measure_again(self, kept: KeptRecording) -> Remeasured | None:
+        return self._ask(Job(self._home, kept=kept)).again
 
-    def marks_of_file(self, path: Path) -> Marks:
-        return _given(self._ask(Request(self._home, file=path)).marks)
+    def fingerprint_of_file(self, path: Path) -> Fingerprint:
+        return _given(self._ask(Job(self._home, file=path)).fingerprint)
 
-    def marks_of_conformed(self, path: Path) -> Marks:
-        return _given(self._ask(Request(self._home, conformed=path)).marks)
+    def fingerprint_of_conformed(self, path: Path) -> Fingerprint:
+        return _given(self._ask(Job(self._home, conformed=path)).fingerprint)
 
     def each(self, do: Callable[[_Job], _Made], jobs: Sequence[_Job]) -> Iterator[_Made]:
         """What `do` gives for each, in order, as they are done side by side.
@@ -69,7 +69,7 @@ class Workers:
         """End the processes."""
         self._crew.close()
 
-    def _ask(self, request: Request) -> Answer:
+    def _ask(self, request: Job) -> WorkerAnswer:
         try:
             answer = answer_of(self._crew.ask(encoded(request)))
         except WorkerDied as died:

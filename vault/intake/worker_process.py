@@ -20,36 +20,36 @@ import numpy as np
 
 from ..catalogue.store import Store
 from ..errors import Refused
-from .fingerprint_index import Marks
+from ..sound.fingerprint import Fingerprint
 from .preparation import (
-    Again,
     HeldForReview,
-    Kept,
-    Offer,
+    KeptRecording,
+    Preparation,
     Prepared,
-    marks_of_conformed,
-    marks_of_file,
+    Remeasured,
+    fingerprint_of_conformed,
+    fingerprint_of_file,
     measure_again,
     prepare,
 )
 
 
-class Request(msgspec.Struct, frozen=True, omit_defaults=True):
+class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is asked of a worker: one of the others. `home`: of the vault."""
 
     home: Path
-    offer: Offer | None = None
-    kept: Kept | None = None
+    offer: Preparation | None = None
+    kept: KeptRecording | None = None
     file: Path | None = None
     conformed: Path | None = None
 
 
-class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+class WorkerAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """What came of it. `refused`, `held`: why. `number`, `text`, `path`: of an error of the system."""
 
     prepared: Prepared | None = None
-    again: Again | None = None
-    marks: Marks | None = None
+    again: Remeasured | None = None
+    fingerprint: Fingerprint | None = None
     refused: str | None = None
     held: str | None = None
     number: int | None = None
@@ -57,38 +57,40 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     path: str = ""
 
 
-def encoded(message: Request | Answer) -> bytes:
+def encoded(message: Job | WorkerAnswer) -> bytes:
     """As one line, without its end."""
     return msgspec.json.encode(message, enc_hook=_plain)
 
 
-def request_of(line: bytes) -> Request:
-    return msgspec.json.decode(line, type=Request, dec_hook=_typed)
+def job_of(line: bytes) -> Job:
+    return msgspec.json.decode(line, type=Job, dec_hook=_typed)
 
 
-def answer_of(line: bytes) -> Answer:
+def answer_of(line: bytes) -> WorkerAnswer:
     """Raises `msgspec.ValidationError`, `ValueError`."""
-    return msgspec.json.decode(line, type=Answer, dec_hook=_typed)
+    return msgspec.json.decode(line, type=WorkerAnswer, dec_hook=_typed)
 
 
-def answered(request: Request) -> Answer:
+def answered(request: Job) -> WorkerAnswer:
     """Do what is asked."""
     store = Store(request.home)
     try:
         if request.offer is not None:
-            return Answer(prepared=prepare(request.offer, store))
+            return WorkerAnswer(prepared=prepare(request.offer, store))
         if request.kept is not None:
-            return Answer(again=measure_again(request.kept, store))
+            return WorkerAnswer(again=measure_again(request.kept, store))
         if request.file is not None:
-            return Answer(marks=marks_of_file(request.file))
+            return WorkerAnswer(fingerprint=fingerprint_of_file(request.file))
         assert request.conformed is not None
-        return Answer(marks=marks_of_conformed(request.conformed))
+        return WorkerAnswer(fingerprint=fingerprint_of_conformed(request.conformed))
     except HeldForReview as error:
-        return Answer(held=str(error))
+        return WorkerAnswer(held=str(error))
     except Refused as error:
-        return Answer(refused=str(error))
+        return WorkerAnswer(refused=str(error))
     except OSError as error:
-        return Answer(number=error.errno or 0, text=error.strerror or str(error), path=_said(error.filename))
+        return WorkerAnswer(
+            number=error.errno or 0, text=error.strerror or str(error), path=_said(error.filename)
+        )
 
 
 def serve() -> None:
@@ -99,7 +101,7 @@ def serve() -> None:
         requests = _requests()
         while True:
             line = requests.get()
-            left = memoryview(encoded(answered(request_of(line))) + b"\n")
+            left = memoryview(encoded(answered(job_of(line))) + b"\n")
             try:
                 while left:
                     left = left[answers.write(left) :]

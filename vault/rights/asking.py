@@ -17,7 +17,7 @@ from ...ledger.entries import entries, signing
 from ..catalogue.catalogue import Catalogue
 from ..errors import BadDeclaration, BadRequest
 from ..records import Holder, Stem
-from .requests import UNSIGNED, Asked, Request, Slot, Statement, asked, filled
+from .requests import UNSIGNED, Asked, Signable, SigningRequest, Slot, asked, filled
 from .shares import checked_shares, falls, percent
 
 Action = Literal["grant", "withdraw"]
@@ -31,7 +31,7 @@ class Asking:
     def __init__(self, origin: str, catalogue: Catalogue, clock: Clock) -> None:
         self._origin, self._catalogue, self._clock = origin, catalogue, clock
 
-    def holder(self, name: str, public_key: str, custody: Literal["self", "operator"]) -> Request:
+    def holder(self, name: str, public_key: str, custody: Literal["self", "operator"]) -> SigningRequest:
         """That somebody joins, with a key of theirs, base64."""
         public = _public(public_key)
         salt = signing.new_salt()
@@ -47,9 +47,9 @@ class Asking:
         each = asked(
             entry, f"{name} joins with this key", self._origin, [("proof", entry.holder, public_key)]
         )
-        return Request(origin=self._origin, asked=(each,), name=name, name_salt=salt)
+        return SigningRequest(origin=self._origin, asked=(each,), name=name, name_salt=salt)
 
-    def key(self, holder: Holder, public_key: str, custody: Literal["self", "operator"]) -> Request:
+    def key(self, holder: Holder, public_key: str, custody: Literal["self", "operator"]) -> SigningRequest:
         """That another key takes the place of a holder's."""
         _public(public_key)
         entry = entries.Key(
@@ -66,7 +66,7 @@ class Asking:
             ("proof", holder.holder, public_key),
         ]
         says = f"this key takes the place of {holder.name}'s, and is kept by {custody}"
-        return Request(origin=self._origin, asked=(asked(entry, says, self._origin, signers),))
+        return SigningRequest(origin=self._origin, asked=(asked(entry, says, self._origin, signers),))
 
     def consent(
         self,
@@ -75,7 +75,7 @@ class Asking:
         uses: Sequence[entries.Use],
         action: Action,
         until: str | None,
-    ) -> Request:
+    ) -> SigningRequest:
         """That stems are granted or withdrawn, by their holders, or by one who has a master share."""
         holders = {each.holder: each for each in self._catalogue.holders()}
         time = self._clock.now()
@@ -96,11 +96,11 @@ class Asking:
             )
             says = f"{signer.name} {action}s '{stem.title}' for {', '.join(entry.uses)}" + _end(until)
             made.append(self._asked(entry, says, signer))
-        return Request(origin=self._origin, asked=tuple(made))
+        return SigningRequest(origin=self._origin, asked=tuple(made))
 
     def standing(
         self, holder: Holder, uses: Sequence[entries.Use], action: Action, until: str | None
-    ) -> Request:
+    ) -> SigningRequest:
         """That a holder consents for stems to come, or no longer does."""
         entry = entries.Standing(
             time=self._clock.now(),
@@ -113,9 +113,9 @@ class Asking:
             signature=UNSIGNED,
         )
         says = f"{holder.name} {action}s stems to come for {', '.join(entry.uses)}" + _end(until)
-        return Request(origin=self._origin, asked=(self._asked(entry, says, holder),))
+        return SigningRequest(origin=self._origin, asked=(self._asked(entry, says, holder),))
 
-    def splits(self, stem: Stem, after: Mapping[str, Mapping[str, int]]) -> Request:
+    def splits(self, stem: Stem, after: Mapping[str, Mapping[str, int]]) -> SigningRequest:
         """Who owns a stem from now on: by side, holder and parts per million; asks all whose share falls."""
         holders = {each.holder: each for each in self._catalogue.holders()}
         sides = {side: checked_shares(side, after[side]) for side in ("master", "publishing")}
@@ -138,9 +138,9 @@ class Asking:
             for side, parts in sides.items()
         )
         says = f"'{stem.title}' belongs to: {shares}"
-        return Request(origin=self._origin, asked=(asked(entry, says, self._origin, signers),))
+        return SigningRequest(origin=self._origin, asked=(asked(entry, says, self._origin, signers),))
 
-    def checked(self, request: Request, *, received: bool) -> list[Statement]:
+    def checked(self, request: SigningRequest, *, received: bool) -> list[Signable]:
         """The entries as they may be written. Raises `BadRequest`, `BadDeclaration`, `BadStatement`.
 
         `received`: they come from elsewhere, and hold from now on, not from when they were signed.
@@ -152,8 +152,8 @@ class Asking:
         return made
 
     def _checked(
-        self, entry: Statement, request: Request, keys: Mapping[str, bytes], received: bool
-    ) -> Statement:
+        self, entry: Signable, request: SigningRequest, keys: Mapping[str, bytes], received: bool
+    ) -> Signable:
         now = self._clock.now()
         if milliseconds_of(entry.time) > milliseconds_of(now) + MOST_AHEAD_MS:
             raise BadRequest(f"the statement is of {entry.time}, which lies ahead: look at the clocks")
@@ -224,7 +224,7 @@ class Asking:
             if each.name.casefold() == name.casefold() or each.holder == holder:
                 raise BadDeclaration(f"there is a holder '{each.name}' already: {each.holder}")
 
-    def _asked(self, entry: Statement, says: str, signer: Holder) -> Asked:
+    def _asked(self, entry: Signable, says: str, signer: Holder) -> Asked:
         return asked(entry, says, self._origin, [("signature", signer.holder, signer.public_key)])
 
 

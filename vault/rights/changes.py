@@ -15,7 +15,7 @@ from ..catalogue.store import Store
 from ..errors import CatalogueTrouble
 
 
-class Before(NamedTuple):
+class FormerOwners(NamedTuple):
     """Whose a stem was, and who had what part of it."""
 
     holder: str
@@ -64,14 +64,14 @@ class Changes:
         self.refresh()
         return indices
 
-    def before(self, stems: Iterable[str]) -> dict[str, Before]:
+    def before(self, stems: Iterable[str]) -> dict[str, FormerOwners]:
         """Of stems that were here and were taken out: they come back to their holder, with those shares."""
         gone = self._catalogue.removed().keys() & set(stems)
-        found: dict[str, Before] = {}
+        found: dict[str, FormerOwners] = {}
         if gone:
             for _, entry in self._log.entries():
                 if isinstance(entry, entries.Stem | entries.Splits) and entry.stem in gone:
-                    found[entry.stem] = Before(entry.holder, entry.master, entry.publishing)
+                    found[entry.stem] = FormerOwners(entry.holder, entry.master, entry.publishing)
         return found
 
     def clear_abandoned(self) -> None:

@@ -19,7 +19,7 @@ from ...ledger.entries.signing import message_of
 from ...ledger.tlog.keys import PrivateKey, verify
 from ..errors import BadRequest
 
-Statement = entries.Holder | entries.Key | entries.Consent | entries.Standing | entries.Splits
+Signable = entries.Holder | entries.Key | entries.Consent | entries.Standing | entries.Splits
 Slot = Literal["signature", "proof", "approval"]
 MOST_BYTES = 256 << 20
 UNSIGNED = base64.b64encode(bytes(64)).decode()
@@ -39,11 +39,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One entry, and the signatures that it needs. `says`: in words, for whoever signs."""
 
     says: str
-    entry: Statement
+    entry: Signable
     signatures: tuple[ToSign, ...]
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SigningRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A file of statements to be signed. `name`, `name_salt`: of a holder who joins."""
 
     stemloom: Literal["request v1"] = "request v1"
@@ -61,7 +61,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """The signatures that are still needed."""
         return tuple(each for asked in self.asked for each in asked.signatures if each.signature is None)
 
-    def signed(self, key: PrivateKey) -> Request:
+    def signed(self, key: PrivateKey) -> SigningRequest:
         """With every signature that this key can give. Raises `BadRequest` if it can give none."""
         public = base64.b64encode(key.public).decode()
         if all(each.public_key != public for asked in self.asked for each in asked.signatures):
@@ -76,7 +76,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
         return self._with(sign)
 
-    def with_signature(self, signature: str) -> Request:
+    def with_signature(self, signature: str) -> SigningRequest:
         """With a signature, base64, that another tool made, where it belongs. Raises `BadRequest`."""
         try:
             data = base64.b64decode(signature.strip(), validate=True)
@@ -97,7 +97,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise BadRequest("the signature fits none of the statements and keys of the request")
         return request
 
-    def _with(self, change: object) -> Request:
+    def _with(self, change: object) -> SigningRequest:
         assert callable(change)
         asked = tuple(
             msgspec.structs.replace(each, signatures=tuple(change(each, one) for one in each.signatures))
@@ -106,7 +106,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return msgspec.structs.replace(self, asked=asked)
 
 
-def asked(entry: Statement, says: str, origin: str, signers: Sequence[tuple[Slot, str, str]]) -> Asked:
+def asked(entry: Signable, says: str, origin: str, signers: Sequence[tuple[Slot, str, str]]) -> Asked:
     """A statement to be signed by `signers`: slot, holder's id, public key in base64."""
     message = base64.b64encode(message_of(entry, origin)).decode()
     return Asked(
@@ -119,17 +119,17 @@ def asked(entry: Statement, says: str, origin: str, signers: Sequence[tuple[Slot
     )
 
 
-def read_request(data: bytes) -> Request:
+def read_request(data: bytes) -> SigningRequest:
     """The request in a file. Raises `BadRequest`."""
     if len(data) > MOST_BYTES:
         raise BadRequest(f"a request has at most {MOST_BYTES >> 20} MB")
     try:
-        return msgspec.json.decode(data, type=Request)
+        return msgspec.json.decode(data, type=SigningRequest)
     except msgspec.MsgspecError as error:
         raise BadRequest(f"this is no request for signatures: {error}") from error
 
 
-def filled(each: Asked) -> Statement:
+def filled(each: Asked) -> Signable:
     """The entry with its signatures. Raises `BadRequest` while one is missing."""
     given: dict[Slot, list[tuple[str, str]]] = {"signature": [], "proof": [], "approval": []}
     for one in each.signatures:

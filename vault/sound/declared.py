@@ -38,7 +38,7 @@ class Declared:
 
     `holder`: id, start of an id, or name. `role`: any word; `records.ROLES` are those the engine balances.
     `bpm`: kept to a thousandth. `bars`: of four beats; say `beats` where they are not. `shape`: `loop`,
-    `sustained` or `hit`; left out, a tempo makes it a loop, and without one it is heard (`heard.py`).
+    `sustained` or `hit`; left out, a tempo makes it a loop, and without one it is heard (`detection.py`).
     `mood`: at most 16 words. `energy`: 0 to 1, measured when left out. `title`: the file's name without its
     ending when left out.
     `new_role`: the role is meant, though it looks like a slip of a known one. `accept_silence`: a loop that
@@ -84,7 +84,7 @@ class Terms:
     iswc: str | None
 
 
-def settle(declared: Declared) -> Terms:
+def canonical_terms(declared: Declared) -> Terms:
     """The checked, canonical form of a declaration. Raises `BadDeclaration`."""
     bpm = None if declared.bpm is None else checked_bpm(declared.bpm)
     beats = checked_beats(declared.bars, declared.beats)

@@ -1,4 +1,4 @@
-"""What a recording is known by: pairs of spectral peaks, and of a short hit its attack.
+"""The fingerprint of a recording: pairs of spectral peaks, and for a short hit its attack.
 
 Landmarks as in Wang (2003), "An industrial-strength audio search algorithm": peaks of the spectrogram that
 stand out of their neighbourhood, each with some that follow it; a pair's two frequencies and the time between
@@ -30,7 +30,9 @@ _TARGETS = 6
 _LONGEST_HOPS = 63
 _WIDEST_BINS = 63
 ATTACK_FRAMES = 3200
-"""200 ms at 16 kHz: what a short sound is known by."""
+"""200 ms at 16 kHz: the fingerprint of a short sound."""
+SHORT_SECONDS = 1.6
+"""A shorter sound has too few landmarks, and is recognised by its attack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,20 @@ class Landmarks:
     hashes: NDArray[np.int64]
     times: NDArray[np.int64]
     steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """By what a sound is recognised. `attack`: of a short sound, else `None`."""
+
+    landmarks: Landmarks
+    attack: NDArray[np.float32] | None
+
+
+def fingerprint_of(samples: NDArray[np.float32]) -> Fingerprint:
+    """The fingerprint of a sound at 48 kHz, float32 (channels, frames)."""
+    short = samples.shape[1] < SHORT_SECONDS * ENGINE_RATE
+    return Fingerprint(landmarks(samples), attack(samples) if short else None)
 
 
 def landmarks(samples: NDArray[np.float32]) -> Landmarks:

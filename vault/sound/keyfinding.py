@@ -39,14 +39,14 @@ Peaks = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class KeyEstimate:
     """`key`: canonical, as `D minor`. `confidence`: 0 to 1, from its lead over the next."""
 
     key: str
     confidence: float
 
 
-def key_of(samples: NDArray[np.float32]) -> Key | None:
+def key_of(samples: NDArray[np.float32]) -> KeyEstimate | None:
     """The key of a sound, float32 (channels, frames) at 48 kHz; null where it is in none."""
     peaks = [(hertz, strength) for hertz, strength in peaks_of(samples) if len(hertz)]
     classes = pitch_classes(peaks)
@@ -64,7 +64,7 @@ def key_of(samples: NDArray[np.float32]) -> Key | None:
     (best, key), (second, _) = found[:2]
     if best < LEAST_LIKENESS:
         return None
-    return Key(key, round(float(min((best - second) / SURE_LEAD, 1.0)), 2))
+    return KeyEstimate(key, round(float(min((best - second) / SURE_LEAD, 1.0)), 2))
 
 
 def pitch_classes(peaks: Sequence[Peaks]) -> NDArray[np.float64]:

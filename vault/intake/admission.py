@@ -19,15 +19,14 @@ from ..catalogue.find_by_name import find_holder
 from ..catalogue.store import Store
 from ..errors import BadDeclaration, Refused
 from ..records import Holder
-from ..rights.changes import Before, Changes
-from ..sound.declared import Declared, Terms, settle
+from ..rights.changes import Changes, FormerOwners
+from ..sound.declared import Declared, Terms, canonical_terms
 from ..sound.decode import copy_file, write_file
 from ..sound.wave import wave_bytes
-from .fingerprint_index import Index
-from .index_refresh import Knowing, Progress
-from .intake import Added, Held, Here, Intake, Refusal, Would
-from .preparation import HeldForReview, Offer, Prepared
-from .worker_pool import Workers
+from .fingerprint_index import CurrentIndex, FingerprintIndex
+from .intake import Added, AlreadyHere, Held, Intake, Progress, Refusal, WouldAdd
+from .preparation import HeldForReview, Preparation, Prepared
+from .worker_pool import WorkerPool
 
 _BATCH = 64
 """Files that enter under one signature of the log. A kill loses at most these, and only from the vault."""
@@ -63,23 +62,29 @@ class Newcomer:
         return found.stem, self.file_sha256, found.frames, found.channels, found.measured, found.heard
 
     @property
-    def would(self) -> Would:
+    def would(self) -> WouldAdd:
         """What would be added, if this is a trial."""
         found = self.ready
-        return Would(self.declared.path, found.shape, found.bpm, found.beats, found.notes, found.heard)
+        return WouldAdd(self.declared.path, found.shape, found.bpm, found.beats, found.notes, found.heard)
 
 
-class Door:
+class Admission:
     """Takes recordings in."""
 
     def __init__(
-        self, home: Path, store: Store, catalogue: Catalogue, changes: Changes, knowing: Knowing, clock: Clock
+        self,
+        home: Path,
+        store: Store,
+        catalogue: Catalogue,
+        changes: Changes,
+        fingerprints: CurrentIndex,
+        clock: Clock,
     ) -> None:
         self._home = home
         self._store = store
         self._catalogue = catalogue
         self._changes = changes
-        self._knowing = knowing
+        self._fingerprints = fingerprints
         self._clock = clock
 
     def take_in(
@@ -98,7 +103,7 @@ class Door:
         holders = self._catalogue.holders()
         owners = [find_holder(holders, declared.holder).holder for declared, _ in offers]
         told: list[Intake] = []
-        with self._store.incoming() as folder, closing(Workers(self._home)) as workers:
+        with self._store.incoming() as folder, closing(WorkerPool(self._home)) as workers:
 
             def prepared(number: int) -> Newcomer | Held | Refusal:
                 (declared, made), owner = offers[number], owners[number]
@@ -125,7 +130,7 @@ class Door:
         return Intake.of(told)
 
     def _enter(
-        self, newcomers: Sequence[Newcomer], workers: Workers, learning: Progress | None, *, trial: bool
+        self, newcomers: Sequence[Newcomer], workers: WorkerPool, learning: Progress | None, *, trial: bool
     ) -> Intake:
         """Make stems of recordings that are ready, or in a `trial` see which would be made.
 
@@ -133,10 +138,10 @@ class Door:
         """
         doubles: list[Refusal] = []
         alike: list[Held] = []
-        here: list[Here] = []
+        here: list[AlreadyHere] = []
         fresh: dict[str, Newcomer] = {}
         with self._changes.alone():
-            index = self._knowing.index(workers, learning)
+            index = self._fingerprints.index(workers, learning)
             before = self._changes.before(new.ready.stem for new in newcomers)
             for new in newcomers:
                 was = before.get(new.ready.stem)
@@ -157,10 +162,10 @@ class Door:
                         alike.append(like)
                         continue
                     if not trial:
-                        index.add(new.ready.stem, new.ready.marks)
+                        index.add(new.ready.stem, new.ready.fingerprint)
                     fresh[new.ready.stem] = new
                 elif self._brought_before(new):
-                    here.append(Here(new.declared.path, new.ready.stem))
+                    here.append(AlreadyHere(new.declared.path, new.ready.stem))
                 else:
                     title, owner = twin
                     reason = _twin_reason(new, title, self._holder(owner))
@@ -202,11 +207,13 @@ class Door:
             new.ready.bpm,
         )
 
-    def _like_anothers(self, index: Index, newcomer: Newcomer, fresh: Mapping[str, str]) -> Held | None:
+    def _like_anothers(
+        self, index: FingerprintIndex, newcomer: Newcomer, fresh: Mapping[str, str]
+    ) -> Held | None:
         """Why a newcomer is held back, if it sounds like another holder's. `fresh`: owners besides."""
         if newcomer.declared.accept_likeness:
             return None
-        for each in index.identify(newcomer.ready.marks):
+        for each in index.identify(newcomer.ready.fingerprint):
             if not each.same:
                 return None
             known = self._catalogue.title_and_holder(each.stem)
@@ -225,11 +232,11 @@ class Door:
 
 
 def _prepared(
-    declared: Declared, holder: str, made: Made | None, folder: Path, workers: Workers
+    declared: Declared, holder: str, made: Made | None, folder: Path, workers: WorkerPool
 ) -> Newcomer | Held | Refusal:
     try:
         # Before it is sent to a worker: a name that is no text cannot be.
-        terms = settle(declared)
+        terms = canonical_terms(declared)
         place = folder / os.urandom(8).hex()
         original, conformed = place.with_suffix(".original"), place.with_suffix(".npy")
         if made is None:
@@ -237,7 +244,7 @@ def _prepared(
         else:
             digest = write_file(wave_bytes(*made), original)
         # Where its files are is for us to say, and not for whatever a file makes of its decoder.
-        offer = Offer(original, conformed, terms, declared.accept_silence, declared.accept_tempo)
+        offer = Preparation(original, conformed, terms, declared.accept_silence, declared.accept_tempo)
         found = workers.prepare(offer)
         return Newcomer(declared, holder, terms, original, conformed, digest, found)
     except HeldForReview as error:
@@ -257,7 +264,7 @@ def _twin_reason(newcomer: Newcomer, title: str, owner: Holder) -> str:
     )
 
 
-def _stem_entry(new: Newcomer, time: str, before: Before | None) -> entries.Stem:
+def _stem_entry(new: Newcomer, time: str, before: FormerOwners | None) -> entries.Stem:
     """`before`: the shares it had when it was here before, which only its parties can change."""
     terms = new.terms
     whole = (entries.Share(holder=new.holder, ppm=entries.WHOLE_PPM),)

@@ -14,7 +14,7 @@ from ..records import ENGINE_RATE
 from .declared import LEAST_BPM, MOST_BPM, Shape, Terms
 from .decode import Sound
 from .engine_format import Grid, grid_of
-from .keyfinding import Key, key_of
+from .keyfinding import KeyEstimate, key_of
 from .kind import kind_of
 from .rhythm import Rhythm, Tempo
 
@@ -25,16 +25,16 @@ SHORTEST_KEY_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class Detected:
     """What was heard of a sound. `kind`, `tempo`, `key`: null where they were not asked for or not found."""
 
     kind: Shape | None = None
     tempo: Tempo | None = None
-    key: Key | None = None
+    key: KeyEstimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class Interpretation:
     """What a sound is taken for. `grid`: of a loop. `notes`: what its holder may want to put right."""
 
     shape: Shape
@@ -46,7 +46,7 @@ class OtherTempo(Refused):
     """The rhythm that is heard is not that of the tempo declared."""
 
 
-class Ear:
+class Detector:
     """What is heard of one sound, each thing once."""
 
     def __init__(self, sound: Sound) -> None:
@@ -64,7 +64,7 @@ class Ear:
     def tempo(self) -> Tempo | None:
         return self.rhythm.tempo()
 
-    def hear(self, shape: Shape, role: str, samples: NDArray[np.float32]) -> Heard:
+    def hear(self, shape: Shape, role: str, samples: NDArray[np.float32]) -> Detected:
         """All that is heard, whatever is declared of the sound's time and key.
 
         `shape`: what it is taken for. `samples`: as they are at 48 kHz.
@@ -72,10 +72,10 @@ class Ear:
         tempo = self.tempo if "loop" in (shape, self.kind) else None
         pitched = role not in UNPITCHED_ROLES and shape != "hit"
         key = key_of(samples) if pitched and samples.shape[1] >= SHORTEST_KEY_SECONDS * ENGINE_RATE else None
-        return Heard(self.kind, tempo, key)
+        return Detected(self.kind, tempo, key)
 
 
-def settled(terms: Terms, ear: Ear, *, accept_tempo: bool = False) -> Settled:
+def interpret(terms: Terms, ear: Detector, *, accept_tempo: bool = False) -> Interpretation:
     """What a sound is taken for, by what is declared and, where nothing is, by what is heard.
 
     `accept_tempo`: the declared tempo is meant, whatever the rhythm sounds like. Raises `Refused` when
@@ -89,13 +89,13 @@ def settled(terms: Terms, ear: Ear, *, accept_tempo: bool = False) -> Settled:
                 f"it is declared as {float(grid[0]):g} bpm, and its rhythm is that of {_tempo(tempo)}; "
                 "declare that, or take it in all the same with --accept-tempo"
             )
-        return Settled("loop", grid)
+        return Interpretation("loop", grid)
     if terms.shape in ("hit", "sustained"):
-        return Settled(terms.shape, None)
+        return Interpretation(terms.shape, None)
     tempo = ear.tempo if "loop" in (terms.shape, ear.kind) else None
     if tempo is not None and tempo.confidence >= SURE_TEMPO:
         told = f"its tempo was heard, not declared: {_tempo(tempo)}; say --bpm if it is played otherwise"
-        return Settled("loop", _grid_of(tempo, ear.sound), (told,))
+        return Interpretation("loop", _grid_of(tempo, ear.sound), (told,))
     if terms.shape == "loop":
         raise Refused(
             "it is declared a loop, but nothing says how long its beats are, and no tempo can be heard: "
@@ -103,8 +103,8 @@ def settled(terms: Terms, ear: Ear, *, accept_tempo: bool = False) -> Settled:
         )
     if ear.kind == "loop":
         doubt = "it sounds like a loop, but no tempo can be heard in it: say --bars to have it in time"
-        return Settled("sustained", None, (doubt,))
-    return Settled(ear.kind, None)
+        return Interpretation("sustained", None, (doubt,))
+    return Interpretation(ear.kind, None)
 
 
 def _grid_of(tempo: Tempo, sound: Sound) -> Grid:
