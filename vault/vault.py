@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
-from dataclasses import replace
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,26 +16,28 @@ from ..ledger.clock import Clock, SystemClock
 from ..ledger.entries import entries
 from ..ledger.log.log import Log
 from ..ledger.tlog.keys import PrivateKey
-from .catalogue.catalogue import Catalogue, ConsentStatement, Filter, parts_of, without_collector
+from .catalogue.catalogue import Catalogue, ConsentStatement, parts_of, without_collector
 from .catalogue.find_by_name import find_holder, find_stem
-from .catalogue.snapshot import Snapshot
+from .catalogue.opening import open_catalogue
+from .catalogue.recordings import Recordings
+from .catalogue.snapshot import Clause, Condition, Snapshot
 from .catalogue.store import Store
-from .errors import AudioLost, BadDeclaration, BadRequest, CatalogueTrouble, KeyNotHere, NoVault, Refused
+from .errors import AudioLost, BadDeclaration, BadRequest, NoVault
 from .intake.admission import Admission
 from .intake.fingerprint_index import CurrentIndex, FingerprintMatch
 from .intake.intake import Intake, Progress
 from .intake.rebuild import rebuild
 from .intake.worker_pool import WorkerPool
-from .records import ENGINE_RATE, USES, Clearance, Holder, Identifiers, Stem
+from .records import ENGINE_RATE, Clearance, Holder, Identifiers, Stem
 from .rights.asking import Action, Asking
 from .rights.changes import Changes
 from .rights.receipts import receipt_of
 from .rights.requests import SigningRequest
+from .rights.statements import Statements
 from .sound import identifiers
 from .sound.declared import Declared, holder_name
-from .sound.decode import copy_file, decode
+from .sound.decode import copy_file
 from .sound.detection import Detected
-from .sound.engine_format import fit, loop_frames
 
 
 class Vault:
@@ -54,7 +55,9 @@ class Vault:
         self._clock = clock
         self._asking = Asking(log.origin, catalogue, clock)
         self._changes = Changes(home, log, store, catalogue)
-        self._fingerprints = CurrentIndex(store.landmarks, catalogue, self.conformed_path)
+        self._statements = Statements(home, self._asking, self._changes, store, catalogue, clock)
+        self._recordings = Recordings(store, catalogue)
+        self._fingerprints = CurrentIndex(store.landmarks, catalogue, self._recordings.conformed_path)
         self._admission = Admission(home, store, catalogue, self._changes, self._fingerprints, clock)
         self._size = log.size
         self._last: Snapshot | None = None
@@ -80,7 +83,7 @@ class Vault:
             store.create()
         log = Log.open(home, create=create, clock=clock)
         try:
-            catalogue = _open_catalogue(store, log, create)
+            catalogue = open_catalogue(store, log, create)
             try:
                 vault = cls(home, log, store, catalogue, clock)
                 vault.refresh()
@@ -134,7 +137,7 @@ class Vault:
         with self._changes.alone():
             request = self._asking.holder(holder_name(name), _base64(key.public), "operator")
             holder = request.asked[0].entry.holder
-            self._name(request, holder)
+            self._statements.keep_name(request, holder)
             key.save(self._changes.key_path(holder))
             self._changes.sequence(self._asking.checked(request.signed(key), received=False))
         return self.holder(holder)
@@ -183,7 +186,7 @@ class Vault:
     def replace_key(self, holder: str) -> Holder:
         """Give a holder whose key is kept here a new one. Raises `UnknownHolder`, `KeyNotHere`."""
         found = self.holder(holder)
-        old, new = self._key(found.holder), PrivateKey.generate()
+        old, new = self._statements.key(found), PrivateKey.generate()
         with self._changes.alone():
             request = self._asking.key(found, _base64(new.public), "operator").signed(old).signed(new)
             # Kept before it is in force; whichever file has the key in force is the one that is used.
@@ -194,7 +197,7 @@ class Vault:
     def request_key(self, holder: str, public_key: str) -> SigningRequest:
         """What is signed to have a holder keep a key of their own from now on, in place of today's."""
         with self._changes.alone():
-            return self._signed_here(self._asking.key(self.holder(holder), public_key, "self"))
+            return self._statements.signed_here(self._asking.key(self.holder(holder), public_key, "self"))
 
     def holders(self) -> tuple[Holder, ...]:
         """All holders, by name."""
@@ -238,9 +241,23 @@ class Vault:
             [(declared, (samples, rate)) for declared, samples in sounds], progress
         )
 
-    def stems(self, chosen: Filter | None = None) -> Sequence[Stem]:
-        """The stems that `chosen` leaves, or all, by id. `chosen.holders` are ids or names."""
-        return self._catalogue.stems(chosen and self._resolved(chosen))
+    def stems(
+        self, clauses: Sequence[Clause] = (), use: str | None = None, title: str | None = None
+    ) -> Sequence[Stem]:
+        """The stems that hold to all `clauses`, by id; without any, all stems.
+
+        Holders may be given by the start of an id, too. `use`: cleared for it now. `title`: a part of the
+        title, in any case. Raises `UnknownHolder`, and what `Snapshot.match` raises.
+        """
+        stems = self._catalogue.stems()
+        if clauses or use is not None:
+            resolved = [self._resolved(clause) for clause in clauses]
+            snapshot = Snapshot(stems, self.holders(), self._size, self._clock.now())
+            stems = stems.only(snapshot.match(resolved, use).tolist())
+        if title is None:
+            return stems
+        wanted = title.casefold()
+        return [stem for stem in stems if wanted in stem.title.casefold()]
 
     def stem(self, text: str) -> Stem:
         """The stem of that id, start of an id or title. Raises `UnknownStem`."""
@@ -255,21 +272,11 @@ class Vault:
 
         Made again from the original when the cache has lost it. Raises `UnknownStem`, `AudioLost`.
         """
-        stem = self.stem(stem_id)
-        samples = self._store.map_conformed(stem.stem, stem.channels, stem.frames)
-        if samples is None:
-            self._conform_again(stem)
-            samples = self._store.map_conformed(stem.stem, stem.channels, stem.frames)
-        if samples is None:
-            raise AudioLost(
-                f"the conformed sound of {stem.stem} '{stem.title}' cannot be kept in {self._store.folder}"
-            )
-        return samples
+        return self._recordings.samples(self.stem(stem_id))
 
     def conformed_path(self, stem_id: str) -> Path:
         """The `.npy` file that `samples` maps, made again if need be. Raises `UnknownStem`, `AudioLost`."""
-        self.samples(stem_id)
-        return self._store.conformed(find_stem(self._catalogue, stem_id))
+        return self._recordings.conformed_path(find_stem(self._catalogue, stem_id))
 
     def variant_path(self, stem_id: str, name: str) -> Path:
         """Where a stretched or otherwise derived form of a stem is cached; whoever makes it writes it there.
@@ -280,11 +287,7 @@ class Vault:
 
     def original(self, stem_id: str) -> Path:
         """The holder's original file, named by its SHA-256. Raises `UnknownStem`, `AudioLost`."""
-        stem = find_stem(self._catalogue, stem_id)
-        path = self._store.original(self._catalogue.digests(stem)[0])
-        if not path.exists():
-            raise AudioLost(f"the original of {stem} is missing: put {path} back from a backup")
-        return path
+        return self._recordings.original(find_stem(self._catalogue, stem_id))
 
     def remove(self, text: str) -> tuple[str, tuple[Path, ...]]:
         """Take a recording out: every use is withdrawn, its original and all that was made of it are deleted.
@@ -373,8 +376,7 @@ class Vault:
         by: str | None = None,
     ) -> SigningRequest:
         """The same to be signed elsewhere: nothing changes before it is submitted."""
-        named = _checked_uses(uses)
-        self._check_until(until)
+        named = self._statements.checked_terms(uses, until)
         found = [self.stem(stem) for stem in dict.fromkeys(stems)]
         with self._changes.alone():
             signer = None if by is None else self.holder(by)
@@ -387,18 +389,16 @@ class Vault:
 
         Stems that are here already keep what is said of them.
         """
-        found, named = self.holder(holder), _checked_uses(uses)
-        self._check_until(until)
+        found, named = self.holder(holder), self._statements.checked_terms(uses, until)
         with self._changes.alone():
-            self._make(self._asking.standing(found, named, action, until))
+            self._statements.sign_and_enter(self._asking.standing(found, named, action, until))
         return self.stands(found.holder)
 
     def request_standing(
         self, holder: str, uses: Sequence[str], action: Action = "grant", until: str | None = None
     ) -> SigningRequest:
         """The same to be signed elsewhere."""
-        named = _checked_uses(uses)
-        self._check_until(until)
+        named = self._statements.checked_terms(uses, until)
         with self._changes.alone():
             return self._asking.standing(self.holder(holder), named, action, until)
 
@@ -416,7 +416,7 @@ class Vault:
         if not request.asked:
             raise BadRequest("the request asks for nothing")
         with self._changes.alone():
-            return self._take(request, received=True)
+            return self._statements.enter(request, received=True)
 
     def receipt(self, withdrawal: int) -> tuple[int, entries.Receipt]:
         """Write into the ledger until when each session used a stem that was withdrawn.
@@ -449,15 +449,9 @@ class Vault:
         found = self.stem(stem)
         approving = {self.holder(name).holder for name in approved_by}
         with self._changes.alone():
-            request = self._asking.splits(found, self._sides(found, master, publishing))
-            losing = {each.holder for each in request.missing} - {found.holder} - approving
-            if losing:
-                names = ", ".join(sorted(self.holder(holder).name for holder in losing))
-                raise BadDeclaration(
-                    f"the share of {names} would fall, which needs their own signature: say --approve for "
-                    "each whose key is kept here, or have it signed elsewhere with --request"
-                )
-            self._make(request)
+            request = self._statements.splits(found, master, publishing)
+            self._statements.check_approved(request, approving | {found.holder})
+            self._statements.sign_and_enter(request)
         return self.shares(found.stem)
 
     def request_splits(
@@ -469,20 +463,7 @@ class Vault:
         """The same to be signed elsewhere, by the stem's holder and by all whose share falls."""
         found = self.stem(stem)
         with self._changes.alone():
-            return self._asking.splits(found, self._sides(found, master, publishing))
-
-    def _sides(
-        self, stem: Stem, master: Mapping[str, int] | None, publishing: Mapping[str, int] | None
-    ) -> dict[str, Mapping[str, int]]:
-        holders = self.holders()
-        sides: dict[str, Mapping[str, int]] = {**self._catalogue.shares(stem.stem)}
-        for side, given in (("master", master), ("publishing", publishing)):
-            if given is not None:
-                by_id = {find_holder(holders, name).holder: ppm for name, ppm in given.items()}
-                if len(by_id) != len(given):
-                    raise BadDeclaration(f"a holder is named twice among the {side} shares")
-                sides[side] = by_id
-        return sides
+            return self._statements.splits(found, master, publishing)
 
     def shares(self, stem: str) -> dict[str, dict[str, int]]:
         """Parts per million by side (`master`, `publishing`) and holder id."""
@@ -493,115 +474,23 @@ class Vault:
     def _state(
         self, stems: Sequence[str], uses: Sequence[str], action: Action, until: str | None, by: str | None
     ) -> tuple[ConsentStatement, ...]:
-        named = _checked_uses(uses)
-        self._check_until(until)
+        named = self._statements.checked_terms(uses, until)
         ids = list(dict.fromkeys(find_stem(self._catalogue, text) for text in stems))
         found = [stem for part in parts_of(ids) for stem in self._catalogue.stems(ids=part)]
         with self._changes.alone():
             request = self._asking.consent(
                 found, None if by is None else self.holder(by), named, action, until
             )
-            indices = set(self._make(request))
-        return tuple(each for each in self._catalogue.statements() if each.entry in indices)
+            indices = set(self._statements.sign_and_enter(request))
+        return tuple(each for each in self._catalogue.statements() if each.index in indices)
 
-    def _make(self, request: SigningRequest) -> tuple[int, ...]:
-        """Sign a request with keys that are kept here, and take it in."""
-        holders = {each.holder for each in request.missing}
-        for holder in sorted(holders):
-            request = request.signed(self._key(holder))
-        return self._take(request, received=False)
-
-    def _take(self, request: SigningRequest, *, received: bool) -> tuple[int, ...]:
-        made = self._asking.checked(request, received=received)
-        for entry in made:
-            if isinstance(entry, entries.Holder):
-                self._name(request, entry.holder)
-        return tuple(self._changes.sequence(made))
-
-    def _signed_here(self, request: SigningRequest) -> SigningRequest:
-        """With the signatures that keys kept here can give."""
-        for holder in sorted({each.holder for each in request.missing}):
-            with suppress(KeyNotHere, BadRequest):
-                request = request.signed(self._key(holder))
-        return request
-
-    def _name(self, request: SigningRequest, holder: str) -> None:
-        assert request.name is not None
-        assert request.name_salt is not None
-        self._store.keep_name(holder, request.name, request.name_salt)
-        self._catalogue.name_holder(holder, request.name, request.name_salt)
-
-    def _check_until(self, until: str | None) -> None:
-        if until is not None and until <= self._clock.now():
-            raise BadDeclaration(f"a consent until {until} would be over before it began")
-
-    def _conform_again(self, stem: Stem) -> None:
-        original = self.original(stem.stem)
-        try:
-            sound = decode(original)
-        except Refused as error:
-            raise AudioLost(f"the original of {stem.stem} at {original} is damaged: {error}") from error
-        if sound.pcm_sha256 != stem.pcm_sha256:
-            raise AudioLost(f"the original of {stem.stem} at {original} is another sound than the one added")
-        frames = None if stem.bpm is None or stem.beats is None else loop_frames(stem.bpm, stem.beats)
-        self._store.write_conformed(fit(sound, frames), self._store.conformed(stem.stem))
-
-    def _resolved(self, chosen: Filter) -> Filter:
-        holders = self.holders()
-        return replace(
-            chosen,
-            holders=tuple(find_holder(holders, text).holder for text in chosen.holders),
-            at=chosen.at or self._clock.now(),
-        )
-
-    def _key(self, holder: str) -> PrivateKey:
-        """The key in force of a holder, if it is kept here; older ones lie beside it."""
-        found = self.holder(holder)
-        for path in sorted((self.home / "keys").glob(f"{found.holder}*.key")):
-            key = PrivateKey.load(path)
-            if _base64(key.public) == found.public_key:
-                return key
-        raise KeyNotHere(
-            f"the key of {found.name} is not kept here; have it signed elsewhere: "
-            "'stemloom vault consent request', then 'submit'"
-        )
-
-
-def _open_catalogue(store: Store, log: Log, create: bool) -> Catalogue:
-    missing = not store.catalogue.exists()
-    if missing and any(isinstance(entry, entries.Holder) for _, entry in log.entries()):
-        raise CatalogueTrouble(
-            f"the catalogue {store.catalogue} is missing, though the ledger names holders; put it back "
-            "from a backup, or make it again with 'stemloom vault rebuild'"
-        )
-    if missing and not create:
-        raise NoVault(
-            f"there is no vault in {store.folder.parent}; name another home with --home or STEMLOOM_HOME, "
-            "or begin one with 'stemloom vault holder add NAME'"
-        )
-    if create:
-        # SQLite does not wait its turn while another process turns the file to WAL.
-        with store.lock():
-            catalogue = Catalogue.open(store.catalogue, create=True)
-    else:
-        catalogue = Catalogue.open(store.catalogue)
-    try:
-        catalogue.follow(log.origin)
-    except BaseException:
-        catalogue.close()
-        raise
-    return catalogue
+    def _resolved(self, clause: Clause) -> Clause:
+        """The clause with whole ids of holders. Raises `UnknownHolder`."""
+        if clause.column != "holder":
+            return clause
+        ids = tuple(self.holder(str(text)).holder for text in clause.values)
+        return Condition("holder", ids, clause.negated)
 
 
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-def _checked_uses(uses: Sequence[str]) -> tuple[entries.Use, ...]:
-    unknown = [use for use in uses if use not in USES]
-    if unknown:
-        raise BadDeclaration(f"'{unknown[0]}' is not a use; there are {', '.join(USES)}")
-    if not uses:
-        raise BadDeclaration(f"say at least one use of {', '.join(USES)}")
-    known: tuple[entries.Use, ...] = ("export", "live", "stream", "sync")
-    return tuple(use for use in known if use in uses)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -69,8 +69,8 @@ def receipt(console: Console, withdrawal: int) -> None:
             "index": index,
             "stem": made.stem,
             "withdrawal": withdrawal,
-            "sessions": [{"session": session, "until": until} for session, until in rows],
-            "open": list(made.open),
+            "sessions": made.sessions,
+            "open": made.open,
         },
         "\n".join(
             [
@@ -97,7 +97,7 @@ def _state(
     holder: str | None,
     act: Callable[[Vault, Sequence[str]], tuple[ConsentStatement, ...]],
 ) -> None:
-    from ..vault.catalogue.catalogue import Filter
+    from ..vault.catalogue.snapshot import Condition
 
     if bool(stems) == (holder is not None):
         raise click.UsageError("name stems, or a holder with --holder")
@@ -105,7 +105,7 @@ def _state(
         ids: Sequence[str] = stems
         if holder is not None:
             owner = opened.holder(holder)
-            ids = [stem.stem for stem in opened.stems(Filter(holders=(owner.holder,)))]
+            ids = [stem.stem for stem in opened.stems([Condition("holder", (owner.holder,))])]
             if not ids:
                 from ..vault.errors import UnknownStem
 
@@ -117,27 +117,15 @@ def _show_statements(console: Console, opened: Vault, statements: Sequence[Conse
     titles = {stem: f"{title} (removed)" for stem, (title, _) in opened.removed().items()}
     titles |= {stem.stem: stem.title for stem in opened.stems()}
     rows = [
-        (s.entry, s.time, s.action, ", ".join(s.uses), s.until or "", s.stem, titles[s.stem])
+        (s.index, s.time, s.action, ", ".join(s.uses), s.until or "", s.stem, titles[s.stem])
         for s in statements
     ]
     console.emit(
-        {"consents": [said_of(s) for s in statements]},
+        {"consents": statements},
         table(("index", "time", "action", "uses", "until", "stem", "title"), rows, right=(0,))
         if rows
         else "no consents yet",
     )
-
-
-def said_of(statement: ConsentStatement) -> dict[str, Any]:
-    return {
-        "stem": statement.stem,
-        "uses": list(statement.uses),
-        "index": statement.entry,
-        "time": statement.time,
-        "action": statement.action,
-        "until": statement.until,
-        "holder": statement.holder,
-    }
 
 
 def until_of(text: str) -> str:

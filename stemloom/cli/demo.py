@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .output import Console, WrongPlace, checked_output
-from .render import level, render_shown, stems_heard, told, write_timeline
+from .render import level, render_shown, told, write_timeline
 
 if TYPE_CHECKING:
     from ..engine.play.render import Rendered
@@ -103,7 +103,7 @@ def demo(console: Console, out: Path | None, seconds: float | None) -> None:
             "script": str(scripts[0]),
             "scripts": [str(script) for script in scripts],
             "ledger": {"size": report.size, "root": report.root, "verified": report.ok},
-            "stems": stems_heard(rendered),
+            "stems": rendered.stems,
             "pcm_sha256": rendered.pcm_sha256,
             "lufs": level(rendered.lufs),
             "true_peak_dbtp": level(rendered.true_peak_dbtp),

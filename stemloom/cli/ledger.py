@@ -124,7 +124,6 @@ def verify(
 ) -> None:
     """Hash everything again, and check every signature and rule. Exits 5 if anything is wrong."""
     from ..ground.processes import cores
-    from ..ledger.verify.verify import Problem
     from ..ledger.verify.verify import verify as verify_log
 
     console = ctx.find_object(Console)
@@ -141,9 +140,6 @@ def verify(
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
 
-    def record(found: tuple[Problem, ...]) -> list[dict[str, object]]:
-        return [{"index": each.index, "what": each.what, "detail": each.detail} for each in found]
-
     lines = [str(each) for each in report.problems]
     if report.ok:
         lines.append(f"verified: {_entries(report.size)}, root {report.root}")
@@ -157,8 +153,8 @@ def verify(
             "ok": report.ok,
             "size": report.size,
             "root": report.root,
-            "problems": record(report.problems),
-            "warnings": record(report.warnings),
+            "problems": report.problems,
+            "warnings": report.warnings,
             "witnesses": cosigners(report.witnesses),
         },
         "\n".join(lines),

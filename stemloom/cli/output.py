@@ -86,9 +86,9 @@ class Console:
         return Log.open(self.folder, create=False)
 
     def emit(self, record: Mapping[str, Any], text: str | None = None) -> None:
-        """The result: `record` as one line of JSON under `--json`, else `text`."""
+        """The result: one line of JSON, in which records are objects, under `--json`; else `text`."""
         if self.json:
-            click.echo(json.dumps(record, ensure_ascii=False))
+            click.echo(json.dumps(record, ensure_ascii=False, default=_fields_of))
         elif text:
             click.echo(text)
 
@@ -112,6 +112,12 @@ class Console:
             transient=True,
             disable=self.quiet or self.json or not screen.is_terminal,
         )
+
+
+def _fields_of(record: object) -> Any:
+    import msgspec
+
+    return msgspec.to_builtins(record, enc_hook=str)  # a path is text
 
 
 class WrongPlace(Exception):

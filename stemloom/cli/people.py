@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..ledger.royalties.statement_schema import Named
     from ..vault.records import Holder
+    from ..vault.vault import Vault
     from .output import Console
+
+
+def names_in(vault: Vault) -> dict[str, str]:
+    """The names of holders by id."""
+    return {each.holder: each.name for each in vault.holders()}
 
 
 def people_of(console: Console) -> tuple[Holder, ...]:

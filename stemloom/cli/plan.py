@@ -70,7 +70,7 @@ def plan(
         "key": made.key,
         "ended": made.ended,
         "placements": [_record(p) for p in made.placements],
-        "rests": [{"part": r.part, "pool": r.pool, "line": r.line, "reason": r.reason} for r in made.rested],
+        "rests": made.rested,
     }
     if why:
         record["choices"] = [_choice_record(choice) for choice in made.choices]

@@ -19,6 +19,7 @@ from .output import Console, worded
 from .watch import Watch
 
 if TYPE_CHECKING:
+    from ..engine.play.live import Health
     from ..engine.play.player import Player
 
 REFRESH_SECONDS = 0.1
@@ -66,8 +67,9 @@ def play(
     if watch and str(script) == "-":
         raise click.UsageError("--watch needs a file: what comes from standard input is not saved anew")
     _warn_of_compiling(console)
-    with _interrupts():
-        with Player(
+    with (
+        _interrupts(),
+        Player(
             console.folder,
             script,
             use=use,
@@ -75,63 +77,18 @@ def play(
             user=user,
             seed=seed,
             dials=dict(map(dial_value, dials)),
-        ) as player:
-            for event in ("device", "unready"):
-                player.on(event, lambda error: _note(console, str(error)))
-            player.on(
-                "stopped",
-                lambda seconds: _note(
-                    console, f"all stood still for {seconds:.1f} s, and goes on from there"
-                ),
-            )
-            player.on(
-                "ledger",
-                lambda fault: _note(
-                    console,
-                    "the ledger is written again"
-                    if fault is None
-                    else f"{fault}: the music goes on, and what is heard waits in memory",
-                ),
-            )
-            player.on("script", lambda piece: _note(console, f'"{piece.name}" as it was saved takes over'))
-            player.open_device(device_of(device), block=block)
-            health = player.health
-            assert health is not None
-            console.note(f"playing {script} on {health.device}")
-            interrupted = _follow(console, player, seconds, script if watch else None)
-            player.stop()
-            health = player.health
-        take, ledger = player.take, player.ledger
-    assert take is not None
+        ) as player,
+    ):
+        _tell_events(console, player)
+        player.open_device(device_of(device), block=block)
+        health = player.health
+        assert health is not None
+        console.note(f"playing {script} on {health.device}")
+        interrupted = _follow(console, player, seconds, script if watch else None)
+        player.stop()
+        health = player.health
     assert health is not None
-    ms = sum(placement.ms for placement in take.placements)
-    console.emit(
-        {
-            "session": take.session,
-            "device": health.device,
-            "seconds": take.frames / take.rate,
-            "placements": len(take.placements),
-            "ms": ms,
-            "take": str(console.folder / "takes" / f"{take.session}.json"),
-            "sealed": ledger.sealed,
-            "lost": ledger.lost,
-            "interrupted": interrupted,
-            "xruns": health.xruns,
-            "late": health.late,
-            "block_p50_ms": health.p50 * 1e3,
-            "block_p99_ms": health.p99 * 1e3,
-            "block_p999_ms": health.p999 * 1e3,
-            "block_longest_ms": health.longest * 1e3,
-        },
-        "\n".join(
-            [
-                f"played {take.frames / take.rate:.1f} s on {health.device}",
-                f"session {take.session}, {counted(len(take.placements), 'placement')} in the ledger",
-                f"{counted(health.xruns, 'gap')}; a block took {health.p50 * 1e3:.2f} ms, "
-                f"at most {health.longest * 1e3:.2f} ms",
-            ]
-        ),
-    )
+    _tell_played(console, player, health, interrupted)
 
 
 @click.command()
@@ -178,6 +135,60 @@ def replay(console: Console, take: Path, out: Path | None, check: bool) -> None:
         if recorded.engine != replayed.take.engine:
             console.note(f"the take is of engine {recorded.engine}, this is {replayed.take.engine}")
         raise SystemExit(5)
+
+
+def _tell_events(console: Console, player: Player) -> None:
+    """Note what happens to the device, the ledger and the script while the music plays."""
+
+    def note(text: str) -> None:
+        _note(console, text)
+
+    for event in ("device", "unready"):
+        player.on(event, lambda error: note(str(error)))
+    player.on("stopped", lambda seconds: note(f"all stood still for {seconds:.1f} s, and goes on from there"))
+    player.on(
+        "ledger",
+        lambda fault: note(
+            "the ledger is written again"
+            if fault is None
+            else f"{fault}: the music goes on, and what is heard waits in memory"
+        ),
+    )
+    player.on("script", lambda piece: note(f'"{piece.name}" as it was saved takes over'))
+
+
+def _tell_played(console: Console, player: Player, health: Health, interrupted: bool) -> None:
+    """Print what was played. `health`: the device's, when it was stopped."""
+    take, ledger = player.take, player.ledger
+    assert take is not None
+    ms = sum(placement.ms for placement in take.placements)
+    console.emit(
+        {
+            "session": take.session,
+            "device": health.device,
+            "seconds": take.frames / take.rate,
+            "placements": len(take.placements),
+            "ms": ms,
+            "take": str(console.folder / "takes" / f"{take.session}.json"),
+            "sealed": ledger.sealed,
+            "lost": ledger.lost,
+            "interrupted": interrupted,
+            "xruns": health.xruns,
+            "late": health.late,
+            "block_p50_ms": health.p50 * 1e3,
+            "block_p99_ms": health.p99 * 1e3,
+            "block_p999_ms": health.p999 * 1e3,
+            "block_longest_ms": health.longest * 1e3,
+        },
+        "\n".join(
+            [
+                f"played {take.frames / take.rate:.1f} s on {health.device}",
+                f"session {take.session}, {counted(len(take.placements), 'placement')} in the ledger",
+                f"{counted(health.xruns, 'gap')}; a block took {health.p50 * 1e3:.2f} ms, "
+                f"at most {health.longest * 1e3:.2f} ms",
+            ]
+        ),
+    )
 
 
 def _follow(console: Console, player: Player, seconds: float | None, watched: Path | None) -> bool:

@@ -147,13 +147,8 @@ def record(rendered: Rendered) -> dict[str, Any]:
         "lufs": level(rendered.lufs),
         "true_peak_dbtp": level(rendered.true_peak_dbtp),
         "realtime_factor": round(rendered.realtime_factor, 1),
-        "stems": stems_heard(rendered),
+        "stems": rendered.stems,
     }
-
-
-def stems_heard(rendered: Rendered) -> list[dict[str, Any]]:
-    """Who was heard for how long, the longest first."""
-    return [{"stem": s.stem, "title": s.title, "holder": s.holder, "ms": s.ms} for s in rendered.stems]
 
 
 def told(rendered: Rendered, names: dict[str, str]) -> str:

@@ -111,14 +111,14 @@ def consent_request(
     out: Path,
 ) -> None:
     """Write what a holder signs to grant stems, or to withdraw them; nothing changes before `submit`."""
-    from ..vault.catalogue.catalogue import Filter
+    from ..vault.catalogue.snapshot import Condition
 
     if bool(stems) == (holder is not None):
         raise click.UsageError("name stems, or a holder with --holder")
     with console.vault() as opened:
         ids = list(stems)
         if holder is not None:
-            ids = [stem.stem for stem in opened.stems(Filter(holders=(opened.holder(holder).holder,)))]
+            ids = [stem.stem for stem in opened.stems([Condition("holder", (holder,))])]
         action: Action = "withdraw" if withdrawn else "grant"
         ends = None if until is None else until_of(until)
         write_request(console, opened.request_consent(ids, words_of(uses), action, ends, by), out)
@@ -223,10 +223,9 @@ def _say(console: Console, request: SigningRequest, path: Path) -> None:
 
 
 def _show_standing(console: Console, name: str, holder: str, stands: Mapping[str, Clearance]) -> None:
-    record = {use: {"index": c.index, "since": c.since, "until": c.until} for use, c in stands.items()}
     uses = ", ".join(f"{use}{f' until {c.until}' if c.until else ''}" for use, c in stands.items())
     console.emit(
-        {"holder": holder, "name": name, "standing": record},
+        {"holder": holder, "name": name, "standing": stands},
         f"stems of {name} to come are cleared for {uses or 'nothing'}",
     )
 

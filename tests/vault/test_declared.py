@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stemloom.cli.vault import add
+from stemloom.cli.adding import add
 from stemloom.ledger.entries import canonical, entries
 from stemloom.ledger.entries.entries import WHOLE_PPM
 from stemloom.vault.errors import BadDeclaration

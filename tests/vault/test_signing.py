@@ -206,7 +206,7 @@ def test_a_share_falls_only_with_its_owners_signature(vault: Vault, zoe: Private
     request = vault.request_splits(stem, lower)
     assert len(request.missing) == 3
     for name in ("Ada", "Ben"):
-        request = request.signed(vault._key(vault.holder(name).holder))
+        request = request.signed(vault._statements.key(vault.holder(name)))
     with pytest.raises(BadRequest, match="is missing"):
         vault.submit(request)
     vault.submit(request.signed(zoe))

@@ -32,42 +32,21 @@ from .schema import PROJECTED, VERSION, migrate
 from .sqlite_trouble import BUSY_SECONDS, worded
 from .stems import Clearances, Facts, Stems
 
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which stems: each column that is given must hold, its values are alternatives.
-
-    `energy`, `bpm`: both ends included. `use`: cleared for it at the time `at`. `text`: part of the title.
-    """
-
-    roles: tuple[str, ...] = ()
-    shapes: tuple[str, ...] = ()
-    moods: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
-    holders: tuple[str, ...] = ()
-    sets: tuple[str, ...] = ()
-    energy: tuple[float, float] | None = None
-    bpm: tuple[Fraction, Fraction] | None = None
-    use: str | None = None
-    at: str | None = None
-    text: str | None = None
-
-
 MeasuredRow = tuple[str, str, int, int, Measured, Detected]
 """Stem, SHA-256 of its original, frames, channels, and what was measured and heard."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentStatement:
-    """One consent statement on a stem, as the ledger has it at index `entry`."""
+    """One consent statement on a stem. `index`: of its entry in the ledger."""
 
-    entry: int
     stem: str
-    holder: str
     uses: tuple[str, ...]
+    index: int
+    time: str
     action: str
     until: str | None
-    time: str
+    holder: str
 
 
 class Catalogue:
@@ -258,13 +237,9 @@ class Catalogue:
                 raise self._incomplete(f"the name of holder {row[0]}")
         return tuple(Holder(*row) for row in rows)
 
-    def stems(self, chosen: Filter | None = None, ids: Sequence[str] | None = None) -> Stems:
-        """The stems that `chosen` and `ids` (whole ids) leave, by id."""
-        where, values = _where(chosen or Filter())
-        if ids is not None:
-            where.append(f"s.stem IN ({_marks(ids)})")
-            values += ids
-        text = f" WHERE {' AND '.join(where)}" if where else ""
+    def stems(self, ids: Sequence[str] | None = None) -> Stems:
+        """All stems, or those with the whole `ids`, by id."""
+        text = "" if ids is None else f" WHERE s.stem IN ({_marks(ids)})"
         # The parts of this text are constants of this module and question marks; all values are bound.
         question = (
             "SELECT s.stem, s.pcm_sha256, s.title, s.holder, s.role, s.shape, m.frames, m.channels,"
@@ -273,7 +248,7 @@ class Catalogue:
             f" FROM stem s LEFT JOIN measured m USING (stem){text} ORDER BY s.stem"
         )
         with without_collector(), self.reading() as db:
-            rows = db.execute(question, values).fetchall()
+            rows = db.execute(question, ids or ()).fetchall()
             only = f" WHERE stem IN ({_marks(rows)})" if len(rows) <= 500 else ""
             of_rows = [row[0] for row in rows] if only else []
             moods: dict[str, tuple[str, ...]] = {}
@@ -371,11 +346,11 @@ class Catalogue:
         """Consent statements in the ledger's order, of one stem or of all."""
         with self.reading() as db:
             rows = db.execute(
-                "SELECT entry, stem, holder, uses, action, until, time FROM statement"
+                "SELECT stem, uses, entry, time, action, until, holder FROM statement"
                 " WHERE ?1 IS NULL OR stem = ?1 ORDER BY entry",
                 (stem,),
             ).fetchall()
-        return tuple(ConsentStatement(r[0], r[1], r[2], tuple(r[3].split(",")), *r[4:]) for r in rows)
+        return tuple(ConsentStatement(stem, tuple(uses.split(",")), *rest) for stem, uses, *rest in rows)
 
     def last_statement(self, stem: str, holder: str) -> int | None:
         """Index of the holder's last consent entry on the stem."""
@@ -492,40 +467,6 @@ def _copied(path: Path) -> sqlite3.Connection:
         copy.close()
         raise
     return copy
-
-
-def _where(chosen: Filter) -> tuple[list[str], list[object]]:
-    conditions: list[str] = []
-    values: list[object] = []
-    for column, words in (
-        ("s.role", chosen.roles),
-        ("s.shape", chosen.shapes),
-        ("s.key", chosen.keys),
-        ("s.holder", chosen.holders),
-        ("s.set_name COLLATE NOCASE", chosen.sets),
-    ):
-        if words:
-            conditions.append(f"{column} IN ({_marks(words)})")
-            values += words
-    if chosen.moods:
-        conditions.append(f"s.stem IN (SELECT stem FROM mood WHERE mood IN ({_marks(chosen.moods)}))")
-        values += chosen.moods
-    if chosen.energy is not None:
-        conditions.append("s.energy_milli BETWEEN ? AND ?")
-        values += [round(1000 * end) for end in chosen.energy]
-    if chosen.bpm is not None:
-        conditions.append("s.bpm_milli BETWEEN ? AND ?")
-        values += [round(1000 * end) for end in chosen.bpm]
-    if chosen.use is not None:
-        conditions.append(
-            "EXISTS (SELECT 1 FROM clearance c WHERE c.stem = s.stem AND c.use = ?"
-            " AND (c.until IS NULL OR c.until > ?))"
-        )
-        values += [chosen.use, chosen.at or ""]
-    if chosen.text is not None:
-        conditions.append("instr(lower(s.title), lower(?)) > 0")
-        values.append(chosen.text)
-    return conditions, values
 
 
 def parts_of(ids: Sequence[str]) -> Iterator[Sequence[str]]:

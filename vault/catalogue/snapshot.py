@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Container, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
@@ -28,6 +29,15 @@ class Clause(Protocol):
     def values(self) -> Sequence[str | tuple[float, float]]: ...
     @property
     def negated(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A `Clause`, for a search that no script asks for."""
+
+    column: str
+    values: Sequence[str | tuple[float, float]]
+    negated: bool = False
 
 
 class Snapshot:
