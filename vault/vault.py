@@ -1,4 +1,4 @@
-"""The vault: takes recordings in, keeps their holders, consents and splits, and gives out ready samples."""
+"""The front of the vault: recordings, their holders, consents and splits, and samples ready to play."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ from .sound.detection import Detected
 class Vault:
     """An open vault and the ledger beside it. A context manager; several processes may have one open.
 
-    A change is durable and sequenced in the ledger when its method returns. At whatever instant the process
-    is killed, a stem, holder, split or consent is there whole or not at all.
+    A change is durable and sequenced in the ledger when its method returns. If the process is killed at any
+    instant, each stem, holder, split and consent is there as a whole or not at all.
     """
 
     def __init__(self, home: Path, log: Log, store: Store, catalogue: Catalogue, clock: Clock) -> None:
@@ -66,10 +66,10 @@ class Vault:
     def open(cls, home: Path | str, *, create: bool = False, clock: Clock | None = None) -> Vault:
         """The vault in `home`, brought up to date with its ledger. `create`: make an empty one if need be.
 
-        A home that cannot be written is read all the same; what would change it raises `OSError`.
+        A home that cannot be written can still be read; methods that would change it raise `OSError`.
         Raises `NoVault`; `NotAHome` for a new vault in a folder of other things; `CatalogueTrouble` for a
-        catalogue that is missing though the ledger names holders, that is damaged, or that is of another time
-        than the ledger; `LedgerError`; `OSError`.
+        catalogue that is damaged, that is from another time than the ledger, or that is missing though the
+        ledger names holders; `LedgerError`; `OSError`.
         """
         home = Path(home)
         clock = clock or SystemClock()
@@ -97,10 +97,10 @@ class Vault:
 
     @classmethod
     def rebuild(cls, home: Path | str, progress: Progress | None = None) -> tuple[int, tuple[Path, ...]]:
-        """Make the catalogue again, of the ledger, the original recordings and the names kept beside them.
+        """Make the catalogue again from the ledger, the original recordings and the names kept beside them.
 
-        What was there is kept as `catalogue.db.old`. Gives how many stems there are, and the originals that
-        are missing or are not what was added: put those back, and rebuild once more. Raises `NoVault`,
+        The old catalogue is kept as `catalogue.db.old`. Gives the number of stems, and the originals that are
+        missing or changed: put those back, and rebuild once more. Raises `NoVault`,
         `OSError`.
         """
         return rebuild(Path(home), progress)
@@ -119,7 +119,7 @@ class Vault:
         self.close()
 
     def refresh(self) -> None:
-        """Project what the ledger has taken in since, by this or another process."""
+        """Project the entries that this or another process has added to the ledger since."""
         self._changes.refresh()
 
     def changed(self, since: int | None = None) -> bool:
@@ -143,7 +143,7 @@ class Vault:
         return self.holder(holder)
 
     def request_holder(self, name: str, public_key: str) -> SigningRequest:
-        """What somebody signs to join with a key that they keep themselves, base64."""
+        """A request to join with a key that the holder keeps themselves, base64."""
         with self._changes.alone():
             return self._asking.holder(holder_name(name), public_key, "self")
 
@@ -151,7 +151,7 @@ class Vault:
         """Destroy a holder's name and the salt of its commitment: from then on they are shown by their id.
 
         Their keys, stems, consents and balance stay. Statements that were given out still prove the name to
-        whoever has one. Raises `UnknownHolder`.
+        those who have one. Raises `UnknownHolder`.
         """
         found = self.holder(holder)
         with self._changes.alone():
@@ -162,10 +162,10 @@ class Vault:
     def keep_identifiers(
         self, holder: str, *, isni: str | None = None, ipi: str | None = None
     ) -> Identifiers:
-        """Set the identifiers of a holder, which are kept beside the name; an empty text is none of it.
+        """Set the identifiers of a holder, which are kept beside the name; an empty text removes one.
 
-        What is left out stays. Raises `UnknownHolder`, `BadDeclaration` for what is no such number, or where
-        the holder's name was erased.
+        An identifier that is left out stays. Raises `UnknownHolder`; `BadDeclaration` for a number that is
+        not valid, or if the holder's name was erased.
         """
         found = self.holder(holder)
         if not found.name_salt:
@@ -195,7 +195,7 @@ class Vault:
         return self.holder(found.holder)
 
     def request_key(self, holder: str, public_key: str) -> SigningRequest:
-        """What is signed to have a holder keep a key of their own from now on, in place of today's."""
+        """A request to replace a holder's key by one that they keep themselves."""
         with self._changes.alone():
             return self._statements.signed_here(self._asking.key(self.holder(holder), public_key, "self"))
 
@@ -217,11 +217,11 @@ class Vault:
         *,
         trial: bool = False,
     ) -> Intake:
-        """Take in files; one that is refused does not stop the others.
+        """Add files; one that is refused does not stop the others.
 
-        Raises `UnknownHolder` before anything is read. Batches of 64 become durable together; one that was
-        broken off is taken up by giving it again. `trial`: only look what would become of each. `learning` is
-        told of stems that are here and not known by their sound yet, as after an update.
+        Raises `UnknownHolder` before anything is read. Batches of 64 become durable together; give a batch
+        that was interrupted again to continue it. `trial`: report the result and add nothing. `learning`
+        reports on stems whose fingerprints are missing, as after an update.
         """
         return self._admission.take_in(
             [(declared, None) for declared in files], progress, learning, trial=trial
@@ -233,9 +233,9 @@ class Vault:
         rate: int = ENGINE_RATE,
         progress: Progress | None = None,
     ) -> Intake:
-        """Take in sounds that were made, float32 `(channels, frames)` at `rate` Hz, the way files go.
+        """Add synthesised sounds, float32 `(channels, frames)` at `rate` Hz, in the same way as files.
 
-        Each is kept as a float WAV file of just these samples; `Declared.path` only names it in reports.
+        Each is kept as a float WAV file of these samples; `Declared.path` only names it in reports.
         """
         return self._admission.take_in(
             [(declared, (samples, rate)) for declared, samples in sounds], progress
@@ -264,13 +264,13 @@ class Vault:
         return self._catalogue.stems(ids=[find_stem(self._catalogue, text)])[0]
 
     def heard(self, text: str) -> Detected:
-        """What was heard of a stem when it came in. Raises `UnknownStem`."""
+        """What was detected in a stem's sound when it was added. Raises `UnknownStem`."""
         return self._catalogue.heard(find_stem(self._catalogue, text))
 
     def samples(self, stem_id: str) -> NDArray[np.float32]:
         """The stem's sound at 48 kHz: float32 `(channels, frames)`, C-contiguous, mapped read-only.
 
-        Made again from the original when the cache has lost it. Raises `UnknownStem`, `AudioLost`.
+        Made again from the original if the cache has lost it. Raises `UnknownStem`, `AudioLost`.
         """
         return self._recordings.samples(self.stem(stem_id))
 
@@ -279,9 +279,9 @@ class Vault:
         return self._recordings.conformed_path(find_stem(self._catalogue, stem_id))
 
     def variant_path(self, stem_id: str, name: str) -> Path:
-        """Where a stretched or otherwise derived form of a stem is cached; whoever makes it writes it there.
+        """The path of a cached variant of a stem, such as a stretched one; the caller writes the file.
 
-        May be deleted at any time. Raises `UnknownStem`.
+        It may be deleted at any time. Raises `UnknownStem`.
         """
         return self._store.variant(find_stem(self._catalogue, stem_id), name)
 
@@ -290,11 +290,10 @@ class Vault:
         return self._recordings.original(find_stem(self._catalogue, stem_id))
 
     def remove(self, text: str) -> tuple[str, tuple[Path, ...]]:
-        """Take a recording out: every use is withdrawn, its original and all that was made of it are deleted.
+        """Remove a recording: withdraw every use, and delete its original and every file made from it.
 
-        What it did stays in the ledger, and so does what it has earned. Gives the stem's id, and the files
-        that are gone. Raises `UnknownStem`; `KeyNotHere` while something is cleared that its holder must
-        withdraw themselves.
+        Its placements and its earnings stay in the ledger. Gives the stem's id and the deleted files. Raises
+        `UnknownStem`; `KeyNotHere` while a use is cleared that its holder must withdraw themselves.
         """
         stem = self.stem(text)
         if stem.clearances:
@@ -313,9 +312,9 @@ class Vault:
         return stem.stem, tuple(before)
 
     def identify(self, path: Path, learning: Progress | None = None) -> tuple[FingerprintMatch, ...]:
-        """The stems that a recording contains, best first. Raises `Refused` for what is no recording.
+        """The stems that a recording contains, best first. Raises `Refused` for a file without sound.
 
-        `learning` is told of stems that are not known by their sound yet, as after an update.
+        `learning` reports on stems whose fingerprints are missing, as after an update.
         """
         with self._store.incoming() as folder, closing(WorkerPool(self.home)) as workers:
             copy = folder / "asked"
@@ -325,7 +324,7 @@ class Vault:
                 return tuple(self._fingerprints.index(workers, learning).identify(fingerprint))
 
     def removed(self) -> dict[str, tuple[str, str]]:
-        """Title, and time of removal, of the stems that were removed, by id."""
+        """Title and time of removal of each removed stem, by id."""
         return self._catalogue.removed()
 
     def snapshot(self) -> Snapshot:
@@ -361,9 +360,9 @@ class Vault:
     def withdraw(
         self, stems: Sequence[str], uses: Sequence[str], by: str | None = None
     ) -> tuple[ConsentStatement, ...]:
-        """The holders take back their consent to `uses`; sequenced on return. Needs no reason.
+        """Withdraw the holders' consent to `uses`; sequenced on return. Needs no reason.
 
-        `by`: a party with a master share, who withdraws instead of the holder.
+        `by`: a party with a master share who withdraws instead of the holder.
         """
         return self._state(stems, uses, "withdraw", None, by)
 
@@ -375,7 +374,7 @@ class Vault:
         until: str | None = None,
         by: str | None = None,
     ) -> SigningRequest:
-        """The same to be signed elsewhere: nothing changes before it is submitted."""
+        """A request for a grant or withdrawal to be signed elsewhere; nothing changes before `submit`."""
         named = self._statements.checked_terms(uses, until)
         found = [self.stem(stem) for stem in dict.fromkeys(stems)]
         with self._changes.alone():
@@ -385,9 +384,9 @@ class Vault:
     def stand(
         self, holder: str, uses: Sequence[str], action: Action = "grant", until: str | None = None
     ) -> dict[str, Clearance]:
-        """A holder's consent for stems to come, or its end; sequenced on return. Gives what stands, by use.
+        """Grant or withdraw a holder's standing consent, for stems to come; sequenced on return.
 
-        Stems that are here already keep what is said of them.
+        Gives the standing consents by use. The consents of stems that are here already do not change.
         """
         found, named = self.holder(holder), self._statements.checked_terms(uses, until)
         with self._changes.alone():
@@ -397,19 +396,19 @@ class Vault:
     def request_standing(
         self, holder: str, uses: Sequence[str], action: Action = "grant", until: str | None = None
     ) -> SigningRequest:
-        """The same to be signed elsewhere."""
+        """A request for a standing consent to be signed elsewhere."""
         named = self._statements.checked_terms(uses, until)
         with self._changes.alone():
             return self._asking.standing(self.holder(holder), named, action, until)
 
     def stands(self, holder: str) -> dict[str, Clearance]:
-        """By use, a holder's consent for stems to come."""
+        """The standing consents of a holder, by use."""
         return self._catalogue.stands(self.holder(holder).holder)
 
     def submit(self, request: SigningRequest) -> tuple[int, ...]:
-        """Take in what was signed, all of it or nothing; sequenced on return. Gives the ledger's indices.
+        """Enter a signed request as a whole; sequenced on return. Gives the indices of its entries.
 
-        Everything is checked anew. Raises `BadRequest`, `BadDeclaration`, `LedgerError`.
+        Everything in it is checked again. Raises `BadRequest`, `BadDeclaration`, `LedgerError`.
         """
         if request.origin != self.log.origin:
             raise BadRequest(f"the request is for the ledger {request.origin}, and this is {self.log.origin}")
@@ -419,10 +418,10 @@ class Vault:
             return self._statements.enter(request, received=True)
 
     def receipt(self, withdrawal: int) -> tuple[int, entries.Receipt]:
-        """Write into the ledger until when each session used a stem that was withdrawn.
+        """Write a receipt of a withdrawal: the last time at which each session used the stem.
 
-        `withdrawal`: the index of that statement. Gives the receipt's index, and the receipt. Sessions that
-        were not closed are named in it: once they are, another receipt says more. Raises `BadDeclaration`.
+        `withdrawal`: the index of that statement. Gives the receipt's index, and the receipt. It names the
+        sessions that are not closed yet: ask for another receipt once they are. Raises `BadDeclaration`.
         """
         with self._changes.alone():
             made = receipt_of(self.log.entries(), self.log.waiting(), withdrawal, self._clock.now())
@@ -440,11 +439,11 @@ class Vault:
         publishing: Mapping[str, int] | None = None,
         approved_by: Sequence[str] = (),
     ) -> dict[str, dict[str, int]]:
-        """Who owns the stem from now on, in parts per million by holder; a side left out stays as it is.
+        """Set the owners of a stem from now on, in parts per million; a side left out stays as it is.
 
-        Signed by the stem's holder and by every party whose share falls, as far as their keys are here:
-        `approved_by` names them. Gives `shares(stem)`. Raises `BadDeclaration` for a side that does not sum
-        to a whole, or for a party whose share falls and who is not named.
+        Signed with the keys that are kept here, by the stem's holder and by every party whose share falls:
+        `approved_by` names those parties. Gives `shares(stem)`. Raises `BadDeclaration` for a side that does
+        not sum to a whole, or for a party whose share falls and who is not named.
         """
         found = self.stem(stem)
         approving = {self.holder(name).holder for name in approved_by}
@@ -460,7 +459,7 @@ class Vault:
         master: Mapping[str, int] | None = None,
         publishing: Mapping[str, int] | None = None,
     ) -> SigningRequest:
-        """The same to be signed elsewhere, by the stem's holder and by all whose share falls."""
+        """A request for new splits, to be signed by the holder and by every party whose share falls."""
         found = self.stem(stem)
         with self._changes.alone():
             return self._statements.splits(found, master, publishing)

@@ -1,7 +1,7 @@
 """The catalogue: a projection of the ledger in SQLite, and the private text and measurements beside it.
 
-Order of every change: what only we know is committed here first, then the entry is sequenced in the ledger,
-then `apply` projects it. Whatever falls between is made up for by the next `apply` from where the last ended.
+Order of every change: private data is committed here first, then the entry is sequenced in the ledger, then
+`apply` projects it. After a crash in between, the next `apply` continues where the last one ended.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .sqlite_trouble import BUSY_SECONDS, worded
 from .stems import Clearances, Facts, Stems
 
 MeasuredRow = tuple[str, str, int, int, Measured, Detected]
-"""Stem, SHA-256 of its original, frames, channels, and what was measured and heard."""
+"""Stem, SHA-256 of its original, frames, channels, and what was measured and detected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class ConsentStatement:
 class Catalogue:
     """An open catalogue. Safe to use from several threads; a thread's transaction excludes the others.
 
-    Where the file or its folder cannot be written, it is a copy in memory: the ledger is projected there, and
-    whatever only the vault knows can be read but not changed.
+    If the file or its folder cannot be written, it is a copy in memory: the ledger is projected there, and
+    private data can be read but not changed.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, *, kept: bool = True) -> None:
@@ -65,7 +65,7 @@ class Catalogue:
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False) -> Catalogue:
-        """Open the file, and bring its tables to today's form. `create`: make it when it is missing.
+        """Open the file and migrate its tables. `create`: make it if it is missing.
 
         Raises `CatalogueTrouble`, `OSError`.
         """
@@ -91,7 +91,7 @@ class Catalogue:
         return cls(path, connection, kept=kept)
 
     def check_kept(self) -> None:
-        """That what is changed here is kept. Raises `OSError` where the disk gave no leave to write."""
+        """Check that changes will be kept. Raises `OSError` for a file that may not be written."""
         if not self._kept:
             raise OSError(errno.EACCES, "no permission to write", str(self._path))
         if not self._path.exists() or self._path.stat().st_ino != self._inode:
@@ -115,7 +115,7 @@ class Catalogue:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Several reads of one and the same state."""
+        """A read transaction: all reads in it see one state."""
         with self._turn, worded(self._path):
             if self._connection.in_transaction:
                 yield self._connection
@@ -126,7 +126,7 @@ class Catalogue:
             finally:
                 self._connection.execute("ROLLBACK")
 
-    # The ledger it follows.
+    # The projection of the ledger.
 
     def follow(self, origin: str) -> None:
         """Tie the catalogue to a ledger; refuse one that is tied to another."""
@@ -140,18 +140,18 @@ class Catalogue:
             )
 
     def applied(self) -> int:
-        """How many entries of the ledger are projected."""
+        """The number of entries of the ledger that are projected."""
         with self.reading() as db:
             return int(db.execute("SELECT applied FROM ledger").fetchone()[0])
 
     def touched(self) -> tuple[int, int]:
-        """Sizes of the ledger after the last entry that changed the projection, and which stems there are."""
+        """The ledger's sizes after the last entry that changed a table, and that changed the set of stems."""
         with self.reading() as db:
             touched, peopled = db.execute("SELECT touched, peopled FROM ledger").fetchone()
         return int(touched), int(peopled)
 
     def apply(self, numbered: Iterable[tuple[int, entries.Entry]], size: int) -> None:
-        """Project entries, by index, up to the ledger's `size`; those projected already are left out."""
+        """Project entries, by index, up to the ledger's `size`; skips those that are projected already."""
         with self.transaction() as db:
             applied, touched, peopled = db.execute("SELECT applied, touched, peopled FROM ledger").fetchone()
             for index, entry in numbered:
@@ -171,7 +171,7 @@ class Catalogue:
                 db.execute(f"DELETE FROM {table}")
             db.execute("UPDATE ledger SET applied = 0, touched = 0, peopled = 0")
 
-    # What only the vault knows.
+    # Private data, which the ledger does not hold.
 
     def name_holder(self, holder: str, name: str, salt: str) -> None:
         self.check_kept()
@@ -179,7 +179,7 @@ class Catalogue:
             db.execute("INSERT INTO named VALUES (?, ?, ?)", (holder, name, salt))
 
     def erase_name(self, holder: str) -> None:
-        """Have the holder's id in the place of their name, whose bytes are overwritten."""
+        """Replace the name of a holder by their id, and overwrite its bytes."""
         self.check_kept()
         with self.transaction() as db:
             # Of this table alone: overwriting costs time.
@@ -190,7 +190,7 @@ class Catalogue:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def keep_measured(self, rows: Sequence[MeasuredRow]) -> None:
-        """Keep what only we know of stems that are about to enter."""
+        """Keep the measurements of stems that are about to enter."""
         self.check_kept()
         with self.transaction() as db:
             db.executemany(
@@ -204,9 +204,9 @@ class Catalogue:
             )  # fmt: skip
 
     def abandoned(self) -> tuple[list[str], list[tuple[str, str | None]]]:
-        """Holders, and stems with their files, that were begun and never came into the ledger.
+        """Holders, and stems with their files, that never reached the ledger.
 
-        The file is null where another stem has the same.
+        The file is `None` if another stem has the same.
         """
         with self.reading() as db:
             holders = db.execute("SELECT holder FROM named WHERE holder NOT IN (SELECT holder FROM holder)")
@@ -238,7 +238,7 @@ class Catalogue:
         return tuple(Holder(*row) for row in rows)
 
     def stems(self, ids: Sequence[str] | None = None) -> Stems:
-        """All stems, or those with the whole `ids`, by id."""
+        """All stems, or those with these whole `ids`, ordered by id."""
         text = "" if ids is None else f" WHERE s.stem IN ({_marks(ids)})"
         # The parts of this text are constants of this module and question marks; all values are bound.
         question = (
@@ -260,7 +260,7 @@ class Catalogue:
             return Stems(self._facts(rows, moods), Clearances(cleared))
 
     def _facts(self, rows: Sequence[Any], moods: Mapping[str, tuple[str, ...]]) -> Facts:
-        # As SQLite gives them, and the tables allow no other kinds: there may be a hundred thousand.
+        # Not checked one by one, for there may be a hundred thousand: the tables allow no other types.
         (stem, pcm, title, holder, role, shape, frames, channels, bpm_milli, beats, key, energy_milli,
          set_name, lufs, peak, sounding, chroma) = zip(*rows, strict=True) if rows else [()] * 17  # fmt: skip
         if None in chroma:
@@ -289,7 +289,7 @@ class Catalogue:
         )
 
     def restated(self, since: int) -> dict[str, dict[str, Clearance]]:
-        """By use, what is cleared now of the stems on which something was stated from entry `since` on."""
+        """The clearances, by stem and use, of the stems that statements from entry `since` on are about."""
         with self.reading() as db:
             found: dict[str, dict[str, Clearance]] = {
                 str(stem): {}
@@ -308,13 +308,13 @@ class Catalogue:
         return found
 
     def heard(self, stem: str) -> Detected:
-        """What was heard of a stem when it came in; nothing of those that came before there were ears."""
+        """What was detected in a stem when it was added; empty for stems older than detection."""
         with self.reading() as db:
             row = db.execute("SELECT heard FROM measured WHERE stem = ?", (stem,)).fetchone()
         return msgspec.json.decode("{}" if row is None else row[0], type=Detected)
 
     def stem_ids(self, like: str, *, exact_title: bool = False) -> list[str]:
-        """Ids of the stems whose id starts with `like`, or whose title it is (any case)."""
+        """Ids of the stems whose id starts with `like`, or whose title is `like` (any case)."""
         with self.reading() as db:
             if exact_title:
                 rows = db.execute(
@@ -387,7 +387,7 @@ class Catalogue:
         return None if row[0] is None else int(row[0])
 
     def stands(self, holder: str) -> dict[str, Clearance]:
-        """By use, a holder's consent for stems to come, as it stands."""
+        """The standing consents of a holder, by use."""
         with self.reading() as db:
             rows = db.execute(
                 "SELECT use, entry, since, until FROM stands WHERE holder = ? ORDER BY use", (holder,)
@@ -423,7 +423,7 @@ def _bpm(milli: int | None) -> Fraction | None:
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """Have no cycles looked for: a hundred thousand new objects that have none cost a second otherwise."""
+    """Pause the collector of cycles: it costs a second over a hundred thousand new objects without cycles."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -434,7 +434,7 @@ def without_collector() -> Iterator[None]:
 
 
 def _writable(path: Path) -> bool:
-    # SQLite writes beside the file as well. A disk that is mounted read-only gives no leave to root either.
+    # SQLite writes beside the file as well. A disk that is mounted read-only refuses root, too.
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
@@ -451,7 +451,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 def _copied(path: Path) -> sqlite3.Connection:
     """The catalogue copied to memory, without a byte written to the disk."""
-    # Without a log of its own writes beside it nobody has the file open, and SQLite cannot make one here.
+    # Without a write-ahead log beside it nobody has the file open, and SQLite cannot make one here.
     try:
         logged = path.with_name(path.name + "-wal").stat().st_size > 0
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The sound of each stem: the holder's original, and the samples at 48 kHz that are made of it."""
+"""The sound of each stem: the holder's original, and the conformed samples made from it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .store import Store
 
 
 class Recordings:
-    """The sounds that a vault's store holds. The conformed ones are a cache, filled again when need be."""
+    """The sounds in the store of a vault. Conformed ones are a cache, which is filled again if need be."""
 
     def __init__(self, store: Store, catalogue: Catalogue) -> None:
         self._store = store
@@ -42,7 +42,7 @@ class Recordings:
         return samples
 
     def conformed_path(self, stem: str) -> Path:
-        """The file that `samples` maps, of a stem by its whole id. Raises `AudioLost`."""
+        """The file that `samples` maps, for a stem by its whole id. Raises `AudioLost`."""
         (found,) = self._catalogue.stems(ids=[stem])
         self.samples(found)
         return self._store.conformed(stem)

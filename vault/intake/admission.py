@@ -1,4 +1,4 @@
-"""The vault's door: recordings are prepared side by side, compared with those that are here, and let in."""
+"""Admits recordings: prepared side by side, compared with those in the vault, entered or held."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from .preparation import HeldForReview, Preparation, Prepared
 from .worker_pool import WorkerPool
 
 _BATCH = 64
-"""Files that enter under one signature of the log. A kill loses at most these, and only from the vault."""
+"""Files that enter under one signature of the log; a kill loses at most these."""
 
 Made = tuple[NDArray[np.float32], int]
-"""A sound that was made here, float32 (channels, frames), and its rate."""
+"""A synthesised sound, float32 (channels, frames), and its rate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """A recording that is ready, and what is declared of it. `holder`: its id.
+    """A prepared recording and its declaration. `holder`: the id.
 
-    `original`, `conformed`: its files on their way in. `file_sha256`: of the original.
+    `original`, `conformed`: its files in the incoming folder. `file_sha256`: of the original.
     """
 
     declared: Declared
@@ -57,19 +57,19 @@ class Newcomer:
 
     @property
     def row(self) -> MeasuredRow:
-        """What the catalogue keeps of it."""
+        """Its row in the catalogue."""
         found = self.ready
         return found.stem, self.file_sha256, found.frames, found.channels, found.measured, found.heard
 
     @property
     def would(self) -> WouldAdd:
-        """What would be added, if this is a trial."""
+        """Its report in a trial."""
         found = self.ready
         return WouldAdd(self.declared.path, found.shape, found.bpm, found.beats, found.notes, found.heard)
 
 
 class Admission:
-    """Takes recordings in."""
+    """Admits recordings to a vault."""
 
     def __init__(
         self,
@@ -95,9 +95,9 @@ class Admission:
         *,
         trial: bool = False,
     ) -> Intake:
-        """Take in files, or sounds that were made; in a `trial` see what would become of them.
+        """Admit files or synthesised sounds; in a `trial` only report the result.
 
-        `learning` is told of stems that are here and not known by their sound yet.
+        `learning` reports on stems whose fingerprints are missing.
         """
         self._catalogue.check_kept()
         holders = self._catalogue.holders()
@@ -132,9 +132,9 @@ class Admission:
     def _enter(
         self, newcomers: Sequence[Newcomer], workers: WorkerPool, learning: Progress | None, *, trial: bool
     ) -> Intake:
-        """Make stems of recordings that are ready, or in a `trial` see which would be made.
+        """Make stems of prepared recordings; in a `trial` only report which would be made.
 
-        Those whose sound is here already are refused, and those that sound like another holder's are held.
+        A sound that is here already is refused, and one that sounds like another holder's is held.
         """
         doubles: list[Refusal] = []
         alike: list[Held] = []
@@ -171,8 +171,8 @@ class Admission:
                     reason = _twin_reason(new, title, self._holder(owner))
                     doubles.append(Refusal(new.declared.path, reason))
             if fresh and not trial:
-                # First the rows that tell the next writer what to clear if we crash, then the files, then the
-                # entries that make stems of them.
+                # First the rows, which tell the next writer what to clear if we crash, then the files, then
+                # the entries, which make them stems.
                 self._catalogue.keep_measured([new.row for new in fresh.values()])
                 self._store.take_in(
                     [(new.original, self._store.original(new.file_sha256)) for new in fresh.values()]
@@ -193,7 +193,7 @@ class Admission:
         return Intake(added, tuple(alike), tuple(doubles), tuple(here))
 
     def _brought_before(self, new: Newcomer) -> bool:
-        """Whether this very file of this very holder is in the vault, and declared as it is now."""
+        """Whether the same file of the same holder is in the vault, with the same declaration."""
         known = self._catalogue.stems(ids=[new.ready.stem])
         if not known or self._catalogue.digests(new.ready.stem)[0] != new.file_sha256:
             return False
@@ -210,7 +210,7 @@ class Admission:
     def _like_anothers(
         self, index: FingerprintIndex, newcomer: Newcomer, fresh: Mapping[str, str]
     ) -> Held | None:
-        """Why a newcomer is held back, if it sounds like another holder's. `fresh`: owners besides."""
+        """The reason to hold a newcomer that sounds like another holder's. `fresh`: owners in this batch."""
         if newcomer.declared.accept_likeness:
             return None
         for each in index.identify(newcomer.ready.fingerprint):
@@ -235,7 +235,7 @@ def _prepared(
     declared: Declared, holder: str, made: Made | None, folder: Path, workers: WorkerPool
 ) -> Newcomer | Held | Refusal:
     try:
-        # Before it is sent to a worker: a name that is no text cannot be.
+        # Before it is sent to a worker: a name that is not valid text cannot be sent.
         terms = canonical_terms(declared)
         place = folder / os.urandom(8).hex()
         original, conformed = place.with_suffix(".original"), place.with_suffix(".npy")
@@ -243,7 +243,7 @@ def _prepared(
             digest = copy_file(declared.path, original)
         else:
             digest = write_file(wave_bytes(*made), original)
-        # Where its files are is for us to say, and not for whatever a file makes of its decoder.
+        # We choose the paths of its files: a hostile file may have taken over its decoder.
         offer = Preparation(original, conformed, terms, declared.accept_silence, declared.accept_tempo)
         found = workers.prepare(offer)
         return Newcomer(declared, holder, terms, original, conformed, digest, found)
@@ -265,7 +265,7 @@ def _twin_reason(newcomer: Newcomer, title: str, owner: Holder) -> str:
 
 
 def _stem_entry(new: Newcomer, time: str, before: FormerOwners | None) -> entries.Stem:
-    """`before`: the shares it had when it was here before, which only its parties can change."""
+    """`before`: the shares before its removal, which only its parties can change."""
     terms = new.terms
     whole = (entries.Share(holder=new.holder, ppm=entries.WHOLE_PPM),)
     master, publishing = (before.master, before.publishing) if before else (whole, whole)

@@ -1,4 +1,4 @@
-"""What became of the recordings that were brought to the vault."""
+"""The report on recordings that were offered to the vault."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """A stem that is now in the vault. `notes`: what its holder may want to know, in sentences."""
+    """A stem that is now in the vault. `notes`: sentences for its holder."""
 
     path: Path
     stem: Stem
@@ -27,7 +27,7 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A recording that was kept out until somebody has looked at it. `stem`: the one it resembles."""
+    """A recording that is kept out until somebody has reviewed it. `stem`: the one it resembles."""
 
     path: Path
     reason: str
@@ -44,7 +44,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class AlreadyHere:
-    """A file that its holder has brought before: nothing was left to do. `stem`: its id."""
+    """A file that its holder has added before. `stem`: its id."""
 
     path: Path
     stem: str
@@ -52,7 +52,7 @@ class AlreadyHere:
 
 @dataclass(frozen=True, slots=True)
 class WouldAdd:
-    """What would be added, if this were not a trial. `notes`, `heard`: as of what is added."""
+    """A recording that would be added if this were no trial. `notes`, `heard`: as in `Added`."""
 
     path: Path
     shape: Shape
@@ -64,7 +64,7 @@ class WouldAdd:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What became of a batch, each in the order given. `would`: of a trial, in the place of `added`."""
+    """The report on a batch, in the order given. `would`: in a trial, instead of `added`."""
 
     added: tuple[Added, ...] = ()
     held: tuple[Held, ...] = ()
@@ -74,7 +74,7 @@ class Intake:
 
     @classmethod
     def of(cls, parts: Sequence[Intake]) -> Intake:
-        """What became of several batches, one after the other."""
+        """The report on several batches, one after the other."""
         return cls(
             added=tuple(each for part in parts for each in part.added),
             held=tuple(each for part in parts for each in part.held),

@@ -1,4 +1,4 @@
-"""What is done to one recording by itself: decoded, fitted, measured; nothing written for good.
+"""Prepares one recording: decodes, fits and measures it, before anything enters the vault.
 
 All of it runs in worker processes: see `worker_process.py`.
 """
@@ -23,13 +23,13 @@ from ..sound.fingerprint import Fingerprint, fingerprint_of
 from ..sound.measure import Measured, measure
 
 BEATS_IN_A_BAR = 4
-"""The vault knows no meter: its bars, for chroma and lengths, are of four beats."""
+"""The vault has no meter: its bars, for chroma and lengths, have four beats."""
 
 _MOST_SILENT = 0.5
 
 
 class HeldForReview(Refused):
-    """Decodes and measures, but should not earn without a second look."""
+    """A recording that decodes, but should be reviewed before it earns."""
 
 
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
@@ -37,9 +37,9 @@ Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """A file to prepare. `original`: a copy of our own; `conformed`: where its ready samples go.
+    """A file to prepare. `original`: our own copy; `conformed`: the path for its conformed samples.
 
-    `terms`: what is declared of it.
+    `terms`: its declaration.
     """
 
     original: Path
@@ -51,7 +51,7 @@ class Preparation:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A recording that is ready to enter: what was found of it."""
+    """The results for a recording that is ready to enter."""
 
     pcm_sha256: Digest
     shape: Shape
@@ -66,12 +66,12 @@ class Prepared:
 
     @property
     def stem(self) -> str:
-        """The id that its sound gives it."""
+        """The id, which follows from its sound."""
         return "s" + self.pcm_sha256[:20]
 
     @property
     def mostly_silent(self) -> bool:
-        """Whether it is a loop that silence would earn with."""
+        """Whether it is a loop in which silence would earn."""
         return self.shape == "loop" and self.measured.silent > _MOST_SILENT
 
     @property
@@ -123,7 +123,7 @@ def prepare(offer: Preparation, store: Store) -> Prepared:
 
 @dataclass(frozen=True, slots=True)
 class KeptRecording:
-    """A recording that is in the vault: its files, and what the ledger has of it."""
+    """A recording in the vault: its files, and its declaration in the ledger."""
 
     original: Path
     conformed: Path
@@ -136,7 +136,7 @@ class KeptRecording:
 
 @dataclass(frozen=True, slots=True)
 class Remeasured:
-    """What is measured once more of an original that is kept."""
+    """New measurements of a kept original."""
 
     frames: int
     channels: int
@@ -145,7 +145,7 @@ class Remeasured:
 
 
 def measure_again(kept: KeptRecording, store: Store) -> Remeasured | None:
-    """Measure a recording that is in the vault, and make its conformed sound anew. Null for another sound.
+    """Measure a recording in the vault again, and make its conformed sound anew. `None` for another sound.
 
     Raises `Refused`, `OSError`.
     """
@@ -165,12 +165,12 @@ def measure_again(kept: KeptRecording, store: Store) -> Remeasured | None:
 
 
 def fingerprint_of_file(path: Path) -> Fingerprint:
-    """What a recording of any form is known by. Raises `Refused`."""
+    """The fingerprint of a recording in any format. Raises `Refused`."""
     return fingerprint_of(fit(decode(path), None))
 
 
 def fingerprint_of_conformed(path: Path) -> Fingerprint:
-    """What a sound that the vault has made ready, `.npy` at 48 kHz, is known by. Raises `OSError`."""
+    """The fingerprint of a conformed sound, `.npy` at 48 kHz. Raises `OSError`."""
     return fingerprint_of(np.load(path, mmap_mode="r", allow_pickle=False))
 
 

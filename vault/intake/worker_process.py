@@ -1,7 +1,7 @@
-"""The worker process of the vault: decodes and measures, one recording at a time.
+"""The worker process of the vault: decodes and measures one recording at a time.
 
-A line in is a request, a line out its answer, both JSON; it ends when its input does. Whatever a hostile file
-makes of the decoder ends here, and what comes back is data that is checked for its form.
+Each line of input is a job, each line of output its answer, both JSON; it ends when its input ends. A hostile
+file that takes over the decoder gets no further: the form of each answer is checked.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .preparation import (
 
 
 class Job(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is asked of a worker: one of the others. `home`: of the vault."""
+    """A job for a worker: one of the fields besides `home`, which is the vault's."""
 
     home: Path
     offer: Preparation | None = None
@@ -45,7 +45,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class WorkerAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What came of it. `refused`, `held`: why. `number`, `text`, `path`: of an error of the system."""
+    """The result of a job. `refused`, `held`: reasons. `number`, `text`, `path`: of an `OSError`."""
 
     prepared: Prepared | None = None
     again: Remeasured | None = None
@@ -72,7 +72,7 @@ def answer_of(line: bytes) -> WorkerAnswer:
 
 
 def answered(request: Job) -> WorkerAnswer:
-    """Do what is asked."""
+    """Do a job."""
     store = Store(request.home)
     try:
         if request.offer is not None:
@@ -94,7 +94,7 @@ def answered(request: Job) -> WorkerAnswer:
 
 
 def serve() -> None:
-    """Answer requests until standard input ends. An error that nobody foresaw ends the process as well."""
+    """Answer jobs until standard input ends. An unforeseen error ends the process as well."""
     # Decoders in C write to standard output as they please: the answers go elsewhere.
     with os.fdopen(os.dup(1), "wb", buffering=0) as answers:
         os.dup2(2, 1)
@@ -106,18 +106,18 @@ def serve() -> None:
                 while left:
                     left = left[answers.write(left) :]
             except BrokenPipeError:
-                # Nobody waits for it: whoever asked was killed.
+                # The process that asked was killed: nobody waits for the answer.
                 return
 
 
 def _requests() -> queue.SimpleQueue[bytes]:
-    """The requests as they come. When there will be no more, the process ends, whatever it is at."""
+    """The jobs as they arrive. At the end of input the process ends, even within a job."""
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def read() -> None:
         for line in sys.stdin.buffer:
             lines.put(line)
-        # Whoever asked has closed us, or was killed: then nobody waits, and its folder is cleared away.
+        # The process that asked has closed us or was killed: nobody waits, and its folder is cleared.
         os._exit(0)
 
     threading.Thread(target=read, daemon=True).start()

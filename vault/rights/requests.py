@@ -1,8 +1,8 @@
-"""Statements that are signed elsewhere: what is asked for, in a file that goes to the holder and comes back.
+"""Requests for signatures: files of statements that go to a holder, are signed there, and come back.
 
 A request holds the entry as it would stand in the ledger, without signatures, and for each signature the
-exact bytes that are signed, so that any tool for Ed25519 can make it. Who takes it in checks everything anew:
-nothing in the file is believed but the signatures.
+exact bytes that are signed, so that any tool for Ed25519 can make it. Everything is checked
+again when it is entered: only the signatures are believed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ UNSIGNED = base64.b64encode(bytes(64)).decode()
 
 
 class ToSign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One signature that is needed. `public_key`: whose; `message`: over what, both base64."""
+    """One signature that is needed. `public_key`: of the signer; `message`: the signed bytes; both base64."""
 
     slot: Slot
     holder: str
@@ -36,7 +36,7 @@ class ToSign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry, and the signatures that it needs. `says`: in words, for whoever signs."""
+    """One entry, and the signatures that it needs. `says`: the entry in words, for the signer."""
 
     says: str
     entry: Signable
@@ -53,7 +53,7 @@ class SigningRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     name_salt: str | None = None
 
     def encoded(self) -> bytes:
-        """As a file."""
+        """The bytes of the file."""
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
 
     @property
@@ -62,7 +62,7 @@ class SigningRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return tuple(each for asked in self.asked for each in asked.signatures if each.signature is None)
 
     def signed(self, key: PrivateKey) -> SigningRequest:
-        """With every signature that this key can give. Raises `BadRequest` if it can give none."""
+        """The request with every signature that this key can give. Raises `BadRequest` if there is none."""
         public = base64.b64encode(key.public).decode()
         if all(each.public_key != public for asked in self.asked for each in asked.signatures):
             raise BadRequest("this key is none of those that the request asks for")
@@ -70,14 +70,14 @@ class SigningRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         def sign(asked: Asked, each: ToSign) -> ToSign:
             if each.public_key != public:
                 return each
-            # Of the entry, not of what the file says is to be signed.
+            # The message is made from the entry: the one in the file may be forged.
             signature = base64.b64encode(key.sign(message_of(asked.entry, self.origin))).decode()
             return msgspec.structs.replace(each, signature=signature)
 
         return self._with(sign)
 
     def with_signature(self, signature: str) -> SigningRequest:
-        """With a signature, base64, that another tool made, where it belongs. Raises `BadRequest`."""
+        """The request with a signature, base64, by another tool. Raises `BadRequest` if it fits nowhere."""
         try:
             data = base64.b64decode(signature.strip(), validate=True)
         except (binascii.Error, ValueError) as error:

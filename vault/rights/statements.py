@@ -1,4 +1,4 @@
-"""How statements enter the ledger: signed with keys that are kept here, or checked when they come back."""
+"""How statements enter the ledger: signed with a key kept here, or checked when a holder returns them."""
 
 from __future__ import annotations
 
@@ -71,9 +71,7 @@ class Statements:
         self._catalogue.name_holder(holder, request.name, request.name_salt)
 
     def checked_terms(self, uses: Sequence[str], until: str | None) -> tuple[entries.Use, ...]:
-        """The uses of a consent, in the order of entries. Raises `BadDeclaration` for uses or an end that is
-        not valid.
-        """
+        """The uses, in the order of entries. Raises `BadDeclaration` for an unknown use or a past end."""
         unknown = [use for use in uses if use not in USES]
         if unknown:
             raise BadDeclaration(f"'{unknown[0]}' is not a use; there are {', '.join(USES)}")
@@ -109,7 +107,7 @@ class Statements:
             )
 
     def key(self, holder: Holder) -> PrivateKey:
-        """The key in force of a holder; older ones lie beside it. Raises `KeyNotHere`."""
+        """The key of a holder that is in force; older keys lie beside it. Raises `KeyNotHere`."""
         for path in sorted(self._keys.glob(f"{holder.holder}*.key")):
             key = PrivateKey.load(path)
             if base64.b64encode(key.public).decode() == holder.public_key:

@@ -1,4 +1,4 @@
-"""What a recording itself says, beside what is declared of it: whether it loops, its tempo, its key."""
+"""Detects shape, tempo and key from a recording itself, and compares them with its declaration."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .kind import kind_of
 from .rhythm import Rhythm, Tempo
 
 SURE_TEMPO = 0.3
-"""The confidence from which a tempo that nobody declared is taken."""
+"""The least confidence of a detected tempo that is used without a declaration."""
 UNPITCHED_ROLES = frozenset({"beats", "tops"})
 SHORTEST_KEY_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """What was heard of a sound. `kind`, `tempo`, `key`: null where they were not asked for or not found."""
+    """What was detected in a sound; `None` for what was not looked for or not found."""
 
     kind: Shape | None = None
     tempo: Tempo | None = None
@@ -35,7 +35,7 @@ class Detected:
 
 @dataclass(frozen=True, slots=True)
 class Interpretation:
-    """What a sound is taken for. `grid`: of a loop. `notes`: what its holder may want to put right."""
+    """The shape and grid that a sound is given. `grid`: of a loop. `notes`: doubts, for its holder."""
 
     shape: Shape
     grid: Grid | None
@@ -43,11 +43,11 @@ class Interpretation:
 
 
 class OtherTempo(Refused):
-    """The rhythm that is heard is not that of the tempo declared."""
+    """The rhythm of the sound contradicts the declared tempo."""
 
 
 class Detector:
-    """What is heard of one sound, each thing once."""
+    """Detects the properties of one sound, each only once."""
 
     def __init__(self, sound: Sound) -> None:
         self.sound = sound
@@ -65,9 +65,9 @@ class Detector:
         return self.rhythm.tempo()
 
     def hear(self, shape: Shape, role: str, samples: NDArray[np.float32]) -> Detected:
-        """All that is heard, whatever is declared of the sound's time and key.
+        """Everything that is detected, whatever tempo and key are declared.
 
-        `shape`: what it is taken for. `samples`: as they are at 48 kHz.
+        `shape`: as it was interpreted. `samples`: at 48 kHz.
         """
         tempo = self.tempo if "loop" in (shape, self.kind) else None
         pitched = role not in UNPITCHED_ROLES and shape != "hit"
@@ -76,10 +76,10 @@ class Detector:
 
 
 def interpret(terms: Terms, ear: Detector, *, accept_tempo: bool = False) -> Interpretation:
-    """What a sound is taken for, by what is declared and, where nothing is, by what is heard.
+    """The shape and grid of a sound: declared, or else detected.
 
-    `accept_tempo`: the declared tempo is meant, whatever the rhythm sounds like. Raises `Refused` when
-    declaration and length disagree, `OtherTempo` when declaration and rhythm do.
+    `accept_tempo`: the declared tempo holds, whatever the rhythm. Raises `Refused` if declaration and length
+    disagree, `OtherTempo` if declaration and rhythm disagree.
     """
     if terms.bpm is not None or terms.beats is not None:
         grid = grid_of(terms, ear.sound)

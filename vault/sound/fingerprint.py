@@ -3,7 +3,7 @@
 Landmarks as in Wang (2003), "An industrial-strength audio search algorithm": peaks of the spectrogram that
 stand out of their neighbourhood, each with some that follow it; a pair's two frequencies and the time between
 them are its hash. Copies that were coded, filtered or made softer keep most of their pairs; pairs of two
-recordings that share a sound agree at one offset only for as long as they share it. How well that works:
+recordings that share a sound agree at one offset only for as long as they share it. Accuracy:
 `docs/measured.md`.
 """
 
@@ -20,10 +20,10 @@ HOP_FRAMES = 1200
 """25 ms: the step of a landmark's time."""
 _WINDOW = 4096
 _BINS = 400
-"""Up to 4.7 kHz: what every coding keeps."""
+"""Up to 4.7 kHz, which every coding keeps."""
 _LOWEST_BIN = 4
 _AROUND_BINS, _AROUND_HOPS = 10, 4
-"""A peak is the greatest within so many bins and steps to each side."""
+"""A peak is the greatest value within this number of bins and steps to each side."""
 _LEAST_DB = -60.0
 """Against the loudest of the recording."""
 _TARGETS = 6
@@ -46,7 +46,7 @@ class Landmarks:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """By what a sound is recognised. `attack`: of a short sound, else `None`."""
+    """The features by which a sound is recognised. `attack`: of a short sound, else `None`."""
 
     landmarks: Landmarks
     attack: NDArray[np.float32] | None
@@ -98,7 +98,7 @@ def attack(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def alike(one: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How alike attacks are at the best alignment, 0 to 1, in either polarity: (n,). `others`: (n, 3200)."""
+    """The likeness of attacks at the best alignment, in either polarity: 0 to 1, (n,). `others`: (n, 3200)."""
     size = 2 * ATTACK_FRAMES
     spectrum = np.conj(np.fft.rfft(one, size))
     found = np.empty(len(others))
