@@ -104,8 +104,8 @@ class Stem:
     `frames`: of the conformed audio. `bpm`: after conforming to whole beats, so that
     `frames == 60 * beats / bpm * ENGINE_RATE` to within half a frame; `None` for sustained sounds and hits.
     `key`: canonical (`D minor`), or `None`. `energy`: 0 to 1. `lufs`: integrated, BS.1770-4 (momentary
-    maximum for sounds shorter than 0.4 s). `chroma`: one row of twelve weights, C first, per bar (per whole sound
-    where there are no bars), each row summing to 1. `sounding_frames`: the frame from which a hit stays
+    maximum for sounds shorter than 0.4 s). `chroma`: one row of twelve weights, C first, per bar (per whole
+    sound if there are no bars), each row summing to 1. `sounding_frames`: the frame from which a hit stays
     below -70 dBFS; equals `frames` for the other shapes.
     """
 

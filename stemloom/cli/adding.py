@@ -1,4 +1,4 @@
-"""`stemloom vault add`, and what a file is recognised as."""
+"""`stemloom vault add` and `identify`: files that are added, or compared with those in the vault."""
 
 from __future__ import annotations
 
@@ -23,29 +23,33 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--holder", metavar="H", shell_complete=A_HOLDER, help="Who holds the rights: id or name.")
-@click.option("--role", metavar="R", help="beats, bass, harmony, pads, tops, melody, voice, fx, or a word.")
+@click.option("--holder", metavar="H", shell_complete=A_HOLDER, help="The holder of the rights: id or name.")
+@click.option(
+    "--role", metavar="R", help="beats, bass, harmony, pads, tops, melody, voice, fx, or another word."
+)
 @click.option(
     "--manifest",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CSV with a header, of what is declared of each file; its columns are named above.",
+    help="CSV file with a header that declares each file; its columns are named above.",
 )
 @click.option("--bpm", metavar="N", help="Tempo; kept to a thousandth.")
 @click.option("--bars", type=int, help="Length in bars of four beats.")
 @click.option("--beats", type=int, help="Length in beats.")
-@click.option("--key", metavar="K", help="As 'D minor', 'F# major', 'Am' or 'Bb'.")
+@click.option("--key", metavar="K", help="Such as 'D minor', 'F# major', 'Am' or 'Bb'.")
 @click.option("--shape", "--kind", metavar="S", help="loop, sustained or hit.")
-@click.option("--mood", multiple=True, metavar="M", help="May be given again, or parted by commas.")
-@click.option("--energy", type=float, help="0 to 1; measured when left out.")
+@click.option("--mood", multiple=True, metavar="M", help="May repeat, or be separated by commas.")
+@click.option("--energy", type=float, help="0 to 1; measured by default.")
 @click.option("--set", metavar="NAME", help="A name for stems made together.")
-@click.option("--title", help="For a single file; else the file's name.")
-@click.option("--isrc", help="Of the recording; for a single file.")
-@click.option("--iswc", help="Of the work; for a single file.")
-@click.option("--new-role", is_flag=True, help="The role is meant, though it is nearly one of those known.")
-@click.option("--dry-run", "trial", is_flag=True, help="Only look: what would be taken in, and what not.")
-@click.option("--accept-tempo", is_flag=True, help="The tempo is meant, though another is heard.")
-@click.option("--accept-likeness", is_flag=True, help="It was looked at, and is not the other's recording.")
-@click.option("--accept-silence", is_flag=True, help="Take in a loop that is mostly silent, at your word.")
+@click.option("--title", help="For a single file; by default the file's name.")
+@click.option("--isrc", help="ISRC of the recording; for a single file.")
+@click.option("--iswc", help="ISWC of the work; for a single file.")
+@click.option("--new-role", is_flag=True, help="The role is intended, though it is similar to a known one.")
+@click.option("--dry-run", "trial", is_flag=True, help="Only report which files would be added.")
+@click.option("--accept-tempo", is_flag=True, help="The tempo is right, though another is detected.")
+@click.option(
+    "--accept-likeness", is_flag=True, help="It was reviewed, and is not the other holder's recording."
+)
+@click.option("--accept-silence", is_flag=True, help="Add a loop though it is mostly silent.")
 @click.pass_obj
 def add(
     console: Console,
@@ -59,24 +63,24 @@ def add(
     trial: bool,
     **declared: Any,
 ) -> int:
-    """Take recordings in: files, or folders of them, under one holder.
+    """Add recordings: files, or folders of them, under one holder.
 
     A loop's length must match its tempo and beats within 0.5 %. A stem starts without any consent.
-    Exits 1 when a file is refused or missing, or none is added; the others are in all the same.
+    Exits 1 if a file is refused or missing, or none is added; the other files are added anyway.
 
-    Where neither tempo nor shape is declared they are heard, and the report says so.
+    If neither tempo nor shape is declared they are detected, and the report says so.
 
     A loop that is more than half silent is held, which means kept out, as silence must not earn: trim it,
-    add it as a hit, or give --accept-silence. One whose rhythm is clearly that of another tempo than the one
-    declared is held as well: declare the other, or give --accept-tempo.
+    add it as a hit, or give --accept-silence. A loop whose rhythm clearly has another tempo than the declared
+    one is held as well: declare the other tempo, or give --accept-tempo.
 
-    A batch that was broken off is taken up by giving it again: what is here already is passed over.
+    To continue an interrupted batch give it again: files that are here already are skipped.
 
     A manifest is a CSV file, or a JSON list of objects (.json).
 
     Columns of a manifest: name (or file, path) within the folder FILE; and, where they are needed, holder,
-    role, title, bpm, bars, beats, key, kind (or shape), mood (words parted by ;), energy, set, isrc, iswc. An
-    empty cell takes what the option says.
+    role, title, bpm, bars, beats, key, kind (or shape), mood (words separated by ;), energy, set, isrc, iswc.
+    For an empty cell the option holds.
     """
     from ..vault.intake.manifest import Defaults, number, of_manifest, of_paths
     from ..vault.sound import declared as terms
@@ -96,7 +100,7 @@ def add(
     if len(offers) > 1 and any(declared[each] for each in ("title", "isrc", "iswc")) and manifest is None:
         raise click.UsageError("--title, --isrc and --iswc are for a single file")
     if manifest is None:
-        # What was said on the command line holds for all: a mistake in it is one, not one a file.
+        # The options hold for all files: report a mistake in them once, not for each file.
         terms.canonical_terms(offers[0])
     with console.vault() as opened:
         intake = _add_showing(console, opened, offers, trial=trial)
@@ -108,7 +112,7 @@ def add(
 @click.argument("file", type=click.Path(path_type=Path))
 @click.pass_obj
 def identify(console: Console, file: Path) -> None:
-    """Which stems a recording contains, best first, with how much of it they cover and where."""
+    """Name the stems that a recording contains, best first, with the part that they cover."""
     with console.vault() as opened, console.progress() as progress:
         found = opened.identify(file, _learning(progress))
         names = names_in(opened)
@@ -148,7 +152,7 @@ def _add_showing(console: Console, opened: Vault, offers: list[Declared], *, tri
 
 
 def _learning(display: Progress) -> Callable[[int, int], None]:
-    """Shows how many of the stems that are not known by their sound yet are, once there are any."""
+    """Shows the progress of fingerprinting stems whose fingerprints are missing, if there are any."""
     task: list[TaskID] = []
 
     def show(done: int, of: int) -> None:

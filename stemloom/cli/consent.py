@@ -1,4 +1,4 @@
-"""`stemloom vault consent`: given, taken back, listed, and what became of it."""
+"""`stemloom vault consent`: grants, withdrawals, their list, and receipts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def consent() -> None:
-    """Signed consent, a stem and use at a time."""
+    """Signed consent, for each stem and use."""
 
 
 USES = click.option(
@@ -51,16 +51,16 @@ def grant(
 def withdraw(
     console: Console, stems: tuple[str, ...], holder: str | None, uses: tuple[str, ...], by: str | None
 ) -> None:
-    """Take consent back, at once and without a reason."""
+    """Withdraw consent, at once and without a reason."""
     _state(console, stems, holder, lambda opened, ids: opened.withdraw(ids, words_of(uses), by))
-    console.note("until when each session used a stem: stemloom vault consent receipt INDEX")
+    console.note("for the last use in each session: stemloom vault consent receipt INDEX")
 
 
 @consent.command()
 @click.argument("withdrawal", type=int)
 @click.pass_obj
 def receipt(console: Console, withdrawal: int) -> None:
-    """Until when each session used a stem, for the WITHDRAWAL of that index; the ledger keeps it."""
+    """Write into the ledger when each session last used the stem of the WITHDRAWAL with that index."""
     with console.vault() as opened:
         index, made = opened.receipt(withdrawal)
     rows = [(use.session, use.until) for use in made.sessions]
@@ -86,7 +86,7 @@ def receipt(console: Console, withdrawal: int) -> None:
 @click.argument("stem", required=False, shell_complete=A_STEM)
 @click.pass_obj
 def consent_list(console: Console, stem: str | None) -> None:
-    """The statements on a stem, or on all, in the ledger's order."""
+    """List the statements on a stem, or on all stems, in the ledger's order."""
     with console.vault() as opened:
         _show_statements(console, opened, opened.consents(stem))
 
@@ -129,7 +129,7 @@ def _show_statements(console: Console, opened: Vault, statements: Sequence[Conse
 
 
 def until_of(text: str) -> str:
-    """The instant a consent ends: a date counts to its last millisecond."""
+    """The time at which a consent ends; a date lasts to its last millisecond."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""`stemloom demo`: the whole road once, from synthesised stems to a paid holder."""
+"""`stemloom demo`: the whole way from synthesised stems to a paid holder."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
 FOLDER = Path("stemloom-demo")
 MARKER = ".stemloom-demo"
-"""In a home that the demo made: locked while it works, and then how long the ledger was when it was done."""
+"""A file in the demo's home: locked during the demo; afterwards it holds the size of the ledger."""
 OURS = ("vault", "ledger", "keys", "private", "takes", MARKER, ".gitignore")
 STATEMENTS = ("statement.html", "statement.json")
 INCOME = 1_000_000_000
-"""A thousand euros, in micro-units: what the sample subscription brings in."""
+"""The sample income: a thousand euros, in micro-units."""
 
 
 class NotADemo(Exception):
-    """The folder where the demo's home would go holds something that is not the demo's."""
+    """The folder for the demo's home holds something that the demo did not make."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
 class SampleStatement:
-    """What the sample settlement gave: the statement of the holder who was heard most."""
+    """The statement, in the sample settlement, of the holder who was heard most."""
 
     statement: Path
     page: Path
@@ -56,8 +56,8 @@ class SampleStatement:
 def demo(console: Console, out: Path | None, seconds: float | None) -> None:
     """Build a demo vault, render a piece from it, verify the ledger, pay the holders.
 
-    Everything goes to the folder stemloom-demo, or with --home to that home: a folder that is new, empty, or
-    an earlier demo's, which is made afresh. The current month's settlement is a sample.
+    Everything goes to the folder stemloom-demo, or with --home to that home: a folder that is new or
+    empty, or that of an earlier demo, which is replaced. The settlement of the current month is a sample.
     """
     from ..demo import PIECE, PIECES, build
     from ..engine.play.render import FORMATS
@@ -115,10 +115,10 @@ def demo(console: Console, out: Path | None, seconds: float | None) -> None:
 
 @contextmanager
 def _fresh(home: Path, written: Sequence[str]) -> Iterator[None]:
-    """A home that is empty but for its marker, which is locked meanwhile; an earlier demo's is cleared away.
+    """Empty the demo's home except for its marker, which stays locked; an earlier demo is deleted.
 
-    `written`: names that the demo itself puts there. Anything else there, and whatever was added to the
-    earlier demo's vault, is somebody's own: NotADemo is raised and nothing is touched.
+    `written`: names of the files that the demo writes. If there are other files, or something was added to
+    the earlier demo's vault, NotADemo is raised and nothing changes.
     """
     if home.exists() and not home.is_dir():
         raise NotADemo(f"{str(home)!r} is a file; name a new or empty folder with --home")
@@ -141,7 +141,7 @@ def _fresh(home: Path, written: Sequence[str]) -> Iterator[None]:
                 shutil.rmtree(home / name)
             elif name != MARKER:
                 (home / name).unlink(missing_ok=True)
-        # From here on until it is done, a demo that is killed may be cleared away whole.
+        # From here on to its end, a demo that is killed may be deleted as a whole.
         os.ftruncate(lock, 0)
         yield
     finally:
@@ -149,7 +149,7 @@ def _fresh(home: Path, written: Sequence[str]) -> Iterator[None]:
 
 
 def _refuse_others(home: Path, written: Sequence[str]) -> None:
-    """Raise NotADemo if the home holds what no demo made: files, holders, stems, consents, money."""
+    """Raise NotADemo if the home holds files, holders, stems, consents or money that no demo made."""
     from ..ledger.entries.entries import Placement, Session
     from ..ledger.log.log import Log
 
@@ -169,12 +169,12 @@ def _refuse_others(home: Path, written: Sequence[str]) -> None:
 
 
 def _unchanged(script: Path, piece: Path) -> bool:
-    """Whether a script that the demo left is as it was."""
+    """Whether a script that the demo left is unchanged."""
     return script.is_file() and script.read_bytes() == piece.read_bytes()
 
 
 def _leave_scripts(console: Console, pieces: Sequence[Path], folder: Path) -> list[Path]:
-    """Copy the demo's scripts to where they can be changed; one that is there already is left alone."""
+    """Copy the demo's scripts to a place where they can be edited; existing files stay as they are."""
     left = []
     for piece in pieces:
         script = folder / piece.name
@@ -249,5 +249,5 @@ def _told(
 
 
 def _name(script: Path) -> str:
-    """What a script's sound is called."""
+    """The name of a script's audio file."""
     return script.stem.replace("_", "-")

@@ -14,7 +14,7 @@ from .output import Console, table
 @click.command()
 @click.pass_obj
 def doctor(console: Console) -> None:
-    """Look whether this machine can play: its devices, the mixer's speed, the vault and its ledger."""
+    """Check whether this machine can play: its devices, the mixer's speed, the vault and its ledger."""
     from ..engine.errors import DeviceFailed
     from ..engine.play.stream import portaudio
 

@@ -24,7 +24,7 @@ def holder_add(console: Console, name: str, isni: str | None, ipi: str | None) -
     """Register a rights-holder. Their key is made here and kept in HOME/keys."""
     from ..vault.sound import identifiers
 
-    # Before anything is entered.
+    # Checked before anything is entered.
     for check, text in ((identifiers.isni, isni), (identifiers.ipi, ipi)):
         if text:
             check(text)
@@ -41,7 +41,7 @@ def holder_add(console: Console, name: str, isni: str | None, ipi: str | None) -
 @holder.command("list")
 @click.pass_obj
 def holder_list(console: Console) -> None:
-    """All rights-holders."""
+    """List all rights-holders."""
     with console.vault() as opened:
         holders = opened.holders()
         counts = Counter(stem.holder for stem in opened.stems())
@@ -86,7 +86,7 @@ def holder_identify(console: Console, who: str, isni: str | None, ipi: str | Non
 
 @holder.command("erase")
 @click.argument("who", metavar="HOLDER", shell_complete=A_HOLDER)
-@click.option("--yes", is_flag=True, help="Do it: it cannot be taken back.")
+@click.option("--yes", is_flag=True, help="Confirm it: it cannot be undone.")
 @click.pass_obj
 def holder_erase(console: Console, who: str, yes: bool) -> None:
     """Destroy a rights-holder's name. Their stems, consents and balance stay, under their id."""

@@ -45,10 +45,10 @@ def ledger() -> None:
 
 
 @ledger.command()
-@click.option("--holder", metavar="H", help="What concerns a holder, their stems among it: id or name.")
-@click.option("--stem", metavar="S", help="What concerns a stem: id or title.")
-@click.option("--session", metavar="X", help="What concerns a session: id, or its beginning.")
-@click.option("--kind", type=click.Choice(_KINDS), multiple=True, help="Entries of that kind.")
+@click.option("--holder", metavar="H", help="Entries about a holder and their stems: id or name.")
+@click.option("--stem", metavar="S", help="Entries about a stem: id or title.")
+@click.option("--session", metavar="X", help="Entries about a session: id, or the start of it.")
+@click.option("--kind", type=click.Choice(_KINDS), multiple=True, help="Entries of this kind.")
 @click.option("--from", "first", metavar="TIME", help="From that day (2026-11-21) or time (UTC) on.")
 @click.option("--to", "last", metavar="TIME", help="Up to and with that day or time.")
 @click.pass_obj
@@ -61,7 +61,7 @@ def show(
     first: str | None,
     last: str | None,
 ) -> None:
-    """The entries of the ledger, in order; with --json one object a line."""
+    """Show the entries of the ledger, in order; with --json one object a line."""
     import msgspec
 
     since = _moment(first, end=False) if first else ""
@@ -92,7 +92,7 @@ def show(
                 click.echo(f"{index:>8}  {time:<24}  {tag:<10}  {_summary(entry)}")
             shown += 1
     if not shown:
-        console.note("no entry of the ledger fits")
+        console.note("no entry of the ledger matches")
 
 
 @ledger.command()
@@ -107,9 +107,9 @@ def show(
     "--from",
     "since",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A checkpoint up to which you verified it before: judge only what is new since then.",
+    help="A checkpoint up to which you verified it before: report only problems after it.",
 )
-@click.option("--workers", type=click.IntRange(1, 64), help="Processes at work; by default one a core.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Number of processes; by default one a core.")
 @WITNESSES
 @REQUIRE
 @click.pass_context
@@ -168,7 +168,7 @@ def verify(
 @ledger.command()
 @click.pass_obj
 def key(console: Console) -> None:
-    """The verifier key of the ledger: give it to whoever will check receipts."""
+    """Print the verifier key of the ledger: give it to those who will check receipts."""
     with console.log() as log:
         console.emit({"vkey": log.vkey, "origin": log.origin}, log.vkey)
 
@@ -176,7 +176,7 @@ def key(console: Console) -> None:
 @ledger.command()
 @click.pass_obj
 def checkpoint(console: Console) -> None:
-    """The signed checkpoint, as it is published: keep one to notice a rewritten ledger."""
+    """Print the signed checkpoint, as it is published: keep one to notice a rewritten ledger."""
     with console.log() as log:
         note = log.checkpoint().decode()
         current = log.signed()
@@ -191,7 +191,7 @@ def checkpoint(console: Console) -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Write the receipt to that file.")
 @click.pass_obj
 def prove(console: Console, index: int, out: Path | None) -> None:
-    """A receipt that entry INDEX is in the ledger; it can be checked without the ledger."""
+    """Make a receipt that entry INDEX is in the ledger; it can be checked without the ledger."""
     checked_output(out)
     with console.log() as log:
         receipt = log.prove(index)
@@ -242,7 +242,7 @@ witness.register(ledger)
 
 
 def _moment(text: str, *, end: bool) -> str:
-    """The time that `text` means, as entries write it; of a day its first moment, or its last."""
+    """The time `text` in the form of entries; for a day its first moment, or its `end`."""
     from ..ledger.clock import text_of
 
     try:
@@ -257,7 +257,7 @@ def _moment(text: str, *, end: bool) -> str:
 
 
 def _ids(console: Console, holder: str | None, stem: str | None) -> tuple[str | None, str | None]:
-    """Names and titles are the vault's; where there is a ledger alone, only ids are known."""
+    """The ids of a holder and a stem by name; with a ledger and no vault, only ids are known."""
     if not (console.folder / "vault").exists():
         return holder, stem
     with console.vault() as vault:
@@ -268,7 +268,7 @@ def _ids(console: Console, holder: str | None, stem: str | None) -> tuple[str | 
 
 
 def _of_holder(entries: Iterator[tuple[int, Entry]], holder: str) -> Iterator[tuple[int, Entry]]:
-    """A holder's own entries, and those of the stems they brought or ever had a share in."""
+    """A holder's own entries, and those of the stems that they added or ever had a share in."""
     from ..ledger.entries.entries import Splits, Stem
 
     theirs: set[str] = set()

@@ -1,4 +1,4 @@
-"""`stemloom ledger` for whoever keeps a log or a checkpoint of one: consistency, reconcile, export."""
+"""`stemloom ledger` on logs and kept checkpoints: consistency, reconcile, export."""
 
 from __future__ import annotations
 
@@ -82,15 +82,15 @@ def consistency(console: Console, old: Path, copy: str | None, vkey: str | None)
     "--trust",
     multiple=True,
     type=_FILE,
-    help="A checkpoint of this log that somebody kept; may be given again.",
+    help="A checkpoint of this log that somebody kept; may repeat.",
 )
 @_LOG
-@click.option("--yes", is_flag=True, help="Do it; without this it is only said.")
+@click.option("--yes", is_flag=True, help="Do it; by default the steps are only listed.")
 @click.pass_obj
 def reconcile(console: Console, trust: tuple[Path, ...], copy: str | None, yes: bool) -> None:
-    """After a backup was put back: whether this log may go on, and from where. Never signs anything.
+    """After a backup was put back: say whether this log may continue, and from where. Signs nothing.
 
-    Exits 5 where it may not: going on would make two histories of one log.
+    Exits 5 if it may not: continuing would make two histories of one log.
     """
     from ..ledger.tlog.source import source_of
     from ..ledger.verify.reconcile import reconcile as look
@@ -124,7 +124,7 @@ def reconcile(console: Console, trust: tuple[Path, ...], copy: str | None, yes: 
 @_VKEY
 @click.pass_obj
 def export(console: Console, folder: Path, copy: str | None, vkey: str | None) -> None:
-    """The entries as Parquet, for DuckDB, Spark and the like; hashed against the checkpoint first."""
+    """Write the entries as Parquet, for DuckDB or Spark, after hashing them against the checkpoint."""
     from ..ledger.log.export import export_parquet
 
     note, log, tiles = _log(console, copy, vkey)

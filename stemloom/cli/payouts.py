@@ -1,4 +1,4 @@
-"""`stemloom royalty` for the accountant: payouts, corrections, and all of it as beancount."""
+"""`stemloom royalty` for accounting: payouts, corrections, and all money as beancount."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ def register(royalty: click.Group) -> None:
         royalty.add_command(command)
 
 
-@click.command(cls=AmountCommand, short_help="Write down that holders were paid.")
+@click.command(cls=AmountCommand, short_help="Record that holders were paid.")
 @click.argument("holder", required=False)
 @click.argument("amount", required=False)
-@click.option("--all", "everybody", is_flag=True, help="Everybody who is due, what is due.")
+@click.option("--all", "everybody", is_flag=True, help="Pay all holders the amounts that are due.")
 @click.option("--currency", metavar="CODE", required=True, help="ISO 4217, such as EUR.")
 @click.option("--reference", required=True, metavar="TEXT", help="Such as the number of a transfer.")
-@click.option("--below-threshold", is_flag=True, help="Though less is due than the terms pay out.")
+@click.option(
+    "--below-threshold", is_flag=True, help="Pay even if less is due than the threshold of the terms."
+)
 @engine
 @click.pass_obj
 def pay(
@@ -42,9 +44,9 @@ def pay(
     below_threshold: bool,
     engine: Engine | None,
 ) -> None:
-    """Write down that HOLDER (id or name) was paid AMOUNT, or all that is due.
+    """Record that HOLDER (id or name) was paid AMOUNT, or all that is due.
 
-    No money moves: this is the entry that says it did. A mistake is mended with 'royalty correct'.
+    This moves no money: it records that money was moved. Correct a mistake with 'royalty correct'.
     """
     from ..ledger.division.money import decimal_text, money_text, parse_amount
     from ..ledger.royalties.record import record_payouts
@@ -91,16 +93,16 @@ def pay(
     )
 
 
-@click.command(short_help="Mend an income or a payout that was entered wrongly.")
+@click.command(short_help="Correct an income or a payout that was recorded wrongly.")
 @click.argument("index", type=click.IntRange(0))
-@click.option("--to", "amount", metavar="AMOUNT", required=True, help="What it should have been, or 0.")
+@click.option("--to", "amount", metavar="AMOUNT", required=True, help="The right amount, or 0.")
 @click.option("--reason", required=True, metavar="TEXT")
-@click.option("--overpaid", is_flag=True, help="Though a payout was of more than the balance.")
+@click.option("--overpaid", is_flag=True, help="Allow a payout of more than the balance.")
 @click.pass_obj
 def correct(console: Console, index: int, amount: str, reason: str, overpaid: bool) -> None:
-    """Write that the income or payout of entry INDEX should have been another amount.
+    """Record that the income or payout of entry INDEX should have been another amount.
 
-    The entry stays as it is. What was settled stays, too: the next settlement has the difference.
+    The entry stays as it is, and so do settlements: the next settlement has the difference.
     """
     from ..ledger.division.money import decimal_text, parse_amount
     from ..ledger.royalties.record import record_correction

@@ -1,4 +1,4 @@
-"""Holders by their names, for commands about money: from the vault, where there is one."""
+"""The names of holders, for commands about money: from the vault, if there is one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def names_in(vault: Vault) -> dict[str, str]:
 
 
 def people_of(console: Console) -> tuple[Holder, ...]:
-    """Holders with their names, from the vault's catalogue; none where there is a ledger without a vault."""
+    """The holders in the vault's catalogue; none if there is a ledger without a vault."""
     if not (console.folder / "vault").exists():
         return ()
     with console.vault() as vault:
@@ -25,14 +25,14 @@ def people_of(console: Console) -> tuple[Holder, ...]:
 
 
 def holder_of(people: tuple[Holder, ...], text: str) -> str:
-    """The id that `text` means. Without a vault there are no names, and it has to be the id itself."""
+    """The id of the holder `text`. Without a vault there are no names, and `text` must be the id."""
     from ..vault.catalogue.find_by_name import find_holder
 
     return find_holder(people, text).holder if people else text
 
 
 def named(console: Console, people: tuple[Holder, ...]) -> dict[str, Named]:
-    """Names with their salts, and what else the vault knows of those that were not erased."""
+    """Names with their salts and identifiers, except for names that were erased."""
     from ..ledger.royalties.statement_schema import Named
 
     if not people:

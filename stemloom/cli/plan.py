@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from ..engine.plan import Candidate, Choice, Placement
 
 SHOWN = 8
-"""How many candidates of a choice the text shows; the JSON has all."""
+"""The number of candidates of a choice that the text shows; the JSON has all."""
 
 
 @click.command()
 @click.argument("script", type=click.Path(path_type=Path))
-@click.option("--bars", type=click.IntRange(1, 10_000), default=16, show_default=True, help="How many bars.")
+@click.option(
+    "--bars", type=click.IntRange(1, 10_000), default=16, show_default=True, help="The number of bars."
+)
 @composing
-@click.option("--why", is_flag=True, help="Say what each stem was chosen among, and what was left out.")
+@click.option("--why", is_flag=True, help="Show the candidates for each choice, and those left out.")
 @click.pass_obj
 def plan(
     console: Console,
@@ -121,7 +123,7 @@ def _record(p: Placement) -> dict[str, object]:
 
 
 def _manner(p: Placement) -> list[str]:
-    """How a placement sounds besides its gain: shifted, backwards, through which effects."""
+    """The manner of a placement besides its gain: shift, direction and effects."""
     said = [f"pan {p.pan:.2g}"] if p.pan else []
     said += [f"{p.variant.semitones:+d} st"] if p.variant.semitones else []
     said += ["reverse"] if p.variant.reverse else []
@@ -159,7 +161,7 @@ def _choice_record(choice: Choice) -> dict[str, object]:
 
 
 def _reasons(choice: Choice) -> list[str]:
-    """One choice in words: each candidate's chance, and who was left out for what."""
+    """One choice in words: each candidate's chance, and the reasons for those left out."""
     able = [c for c in choice.candidates if c.excluded is None]
     whole = sum(c.weight for c in able)
     taken = next((f'takes "{c.title}"' for c in choice.candidates if c.stem == choice.stem), "rests")
@@ -184,7 +186,7 @@ def _reasons(choice: Choice) -> list[str]:
 
 
 def _factors(candidate: Candidate) -> str:
-    """What its weight is made of."""
+    """The factors of a candidate's weight."""
     agrees = "" if candidate.agreement is None else f" ({candidate.agreement:+.2f})"
     told = [f"{name}{agrees if name == 'chords' else ''} x{by:.2g}" for name, by in candidate.factors]
     return ", ".join(told)

@@ -1,4 +1,4 @@
-"""`stemloom play` and `stemloom replay`: a piece on a device, and a take once more."""
+"""`stemloom play` and `stemloom replay`: plays a piece on a device, and a take once more."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ METER_FLOOR_DB = -40.0
 
 
 def device_of(value: str | None) -> int | str | None:
-    """A device by its number where the text is one, else by name; null for the system's own."""
+    """A device by its number if the text is one, else by name; `None` for the system's default."""
     return int(value) if value is not None and value.isdigit() else value
 
 
@@ -40,7 +40,7 @@ def device_of(value: str | None) -> int | str | None:
 @click.option(
     "--block", type=click.IntRange(0, 8192), default=0, help="Frames of a block; 0: the device's own."
 )
-@click.option("--seconds", type=SECONDS, help="Stop after so long; without it the piece plays to its end.")
+@click.option("--seconds", type=SECONDS, help="Stop after this time; by default the piece plays to its end.")
 @click.option("--watch", is_flag=True, help="When SCRIPT is saved anew, it takes over at the next bar line.")
 @session
 @click.pass_obj
@@ -60,7 +60,7 @@ def play(
     """Play SCRIPT on an audio device. Ctrl-C ends it with a short fade; what was heard is logged.
 
     With --watch you may edit it meanwhile: what you save takes over at the next bar line, and lines that stay
-    go on without a seam. If it has a mistake, that is said, and what played before plays on.
+    go on without a seam. If it has a mistake, that is reported, and the old script plays on.
     """
     from ..engine.play.player import Player
 
@@ -97,7 +97,7 @@ def play(
 @click.option("--check", is_flag=True, help="Only compare: nobody hears it, and nothing is written.")
 @click.pass_obj
 def replay(console: Console, take: Path, out: Path | None, check: bool) -> None:
-    """Play TAKE again, to a file or for a comparison, and say whether it is the same sound and placements."""
+    """Play TAKE again, to a file or for a comparison, and say whether sound and placements are the same."""
     from ..engine.play import take as takes
     from ..engine.play.render import replay_to
     from ..engine.play.replay import replay as play_again
@@ -158,7 +158,7 @@ def _tell_events(console: Console, player: Player) -> None:
 
 
 def _tell_played(console: Console, player: Player, health: Health, interrupted: bool) -> None:
-    """Print what was played. `health`: the device's, when it was stopped."""
+    """Print a summary of the session. `health`: of the device at the end."""
     take, ledger = player.take, player.ledger
     assert take is not None
     ms = sum(placement.ms for placement in take.placements)
@@ -192,7 +192,7 @@ def _tell_played(console: Console, player: Player, health: Health, interrupted: 
 
 
 def _follow(console: Console, player: Player, seconds: float | None, watched: Path | None) -> bool:
-    """Show what plays until it ends; whether it was interrupted. `watched`: a script that may be edited."""
+    """Show a status line until the end; gives whether it was interrupted. `watched`: a script to watch."""
     shown = _is_shown(console)
 
     def refused(error: Exception) -> None:
@@ -224,12 +224,12 @@ def _is_shown(console: Console) -> bool:
 
 
 def _note(console: Console, text: str) -> None:
-    """A word while the music plays, in the place of the status line, which comes again below it."""
+    """Print a note in the place of the status line, which is printed again below it."""
     console.note(f"\r\x1b[K{text}" if _is_shown(console) else text)
 
 
 def status(player: Player) -> str:
-    """One line: where the piece is, how loud it is, what sounds, and what went wrong."""
+    """The status line: the place in the piece, the level, the stems that sound, and faults."""
     bar, health = player.bar, player.health
     where = f"{bar.section} {bar.section_bar + 1}" if bar is not None else ""
     peak = player.peak()
@@ -247,7 +247,7 @@ def status(player: Player) -> str:
 
 @contextmanager
 def _interrupts() -> Iterator[None]:
-    """Have SIGTERM end the music as Ctrl-C does, so that what was heard is sealed."""
+    """Make SIGTERM end the music as Ctrl-C does, so that the session is sealed."""
 
     def interrupt(signum: int, frame: Any) -> None:
         raise KeyboardInterrupt
@@ -260,7 +260,7 @@ def _interrupts() -> Iterator[None]:
 
 
 def _warn_of_compiling(console: Console) -> None:
-    """Say why the first start takes long: the mixer is compiled for this machine, once."""
+    """Explain a long first start: the mixer is compiled for this machine, once."""
     from ..engine import mix
 
     folders = [Path(folder) / "__pycache__" for folder in mix.__path__]

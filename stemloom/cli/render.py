@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _Gesture(click.ParamType):  # type: ignore[type-arg]
-    """The words of a gesture; what they mean `gesture` finds out."""
+    """The words of a gesture, which `gesture` parses."""
 
     name = "GESTURE"
 
@@ -36,7 +36,7 @@ STEPS = {"conform": "bringing stems to tempo", "mix": "mixing"}
 @click.command()
 @click.argument("script", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The audio file: .wav or .flac.")
-@click.option("--seconds", type=SECONDS, help="Length; without one it ends where the piece ends.")
+@click.option("--seconds", type=SECONDS, help="Length; by default to the end of the piece.")
 @click.option("--bars", type=int, help="Length in bars, instead of seconds.")
 @session
 @click.option(
@@ -46,7 +46,7 @@ STEPS = {"conform": "bringing stems to tempo", "mix": "mixing"}
     nargs=2,
     type=(SECONDS, _Gesture()),
     metavar="TIME GESTURE",
-    help="What a listener does there: 'cue NAME', 'like PART', 'dislike PART', or NAME=VALUE for a dial. "
+    help="A listener's gesture then: 'cue NAME', 'like PART', 'dislike PART', or NAME=VALUE for a dial. "
     "May repeat.",
 )
 @click.option("--take", type=click.Path(path_type=Path), help="Copy the take to this file as well.")
@@ -108,7 +108,7 @@ def render(
 
 
 def render_shown(console: Console, vault: Any, piece: Any, out: Path, **options: Any) -> Rendered:
-    """Render with a progress display, and say which lines rested."""
+    """Render with a progress display, and report the lines that rested."""
     from ..engine.play.render import render as to_file
 
     with console.progress() as display:
@@ -132,7 +132,7 @@ def render_shown(console: Console, vault: Any, piece: Any, out: Path, **options:
 
 
 def record(rendered: Rendered) -> dict[str, Any]:
-    """What `render --json` prints."""
+    """The record of `render --json`."""
     return {
         "audio": str(rendered.audio),
         "frames": rendered.frames,
@@ -152,7 +152,7 @@ def record(rendered: Rendered) -> dict[str, Any]:
 
 
 def told(rendered: Rendered, names: dict[str, str]) -> str:
-    """The same for a person."""
+    """The text of `render`."""
     rows = [(s.title, names.get(s.holder, s.holder), f"{s.ms / 1000:.3f}") for s in rendered.stems]
     loudness = level(rendered.lufs)
     return "\n".join(
@@ -170,7 +170,7 @@ def told(rendered: Rendered, names: dict[str, str]) -> str:
 
 
 def level(decibels: float) -> float | None:
-    """A level to a hundredth; null for silence, for which JSON has no number."""
+    """A level to a hundredth; `None` for silence, for which JSON has no number."""
     from math import isfinite
 
     return round(decibels, 2) if isfinite(decibels) else None
@@ -190,7 +190,7 @@ def write_timeline(rendered: Rendered, title: str, names: dict[str, str], path: 
 
 
 def gesture(seconds: float, words: str) -> Gesture:
-    """What `--at` says: `cue last call`, `like tune`, `dislike` or `energy=0.8`."""
+    """The gesture of `--at`: `cue last call`, `like tune`, `dislike` or `energy=0.8`."""
     from ..engine.play.take import Gesture
     from ..vault.records import ENGINE_RATE
 

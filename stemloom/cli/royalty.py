@@ -40,7 +40,7 @@ for part in (statements, payouts, rules):
 @click.argument("amount")
 @click.option("--currency", metavar="CODE", required=True, help="ISO 4217, such as EUR.")
 @click.option("--source", type=click.Choice(_SOURCES), default="subscription", show_default=True)
-@click.option("--period", required=True, help="The period that it is income of.")
+@click.option("--period", required=True, help="The period to which the income belongs.")
 @click.option("--reference", required=True, metavar="TEXT", help="Such as the number of an invoice.")
 @click.pass_obj
 def income(console: Console, amount: str, currency: str, source: Source, period: str, reference: str) -> None:
@@ -80,16 +80,16 @@ def income(console: Console, amount: str, currency: str, source: Source, period:
 @royalty.group(invoke_without_command=True, short_help="Show or set how income is divided.")
 @click.pass_context
 def terms(ctx: click.Context) -> None:
-    """Show or set the terms: what of the income holders share, and how a stem's money is parted."""
+    """Show or set the terms: the holders' part of income, and the division of a stem's money."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(show)
 
 
 @terms.command()
-@click.option("--period", help="Show those of this period instead of today's.")
+@click.option("--period", help="Show the terms of this period instead of today's.")
 @click.pass_obj
 def show(console: Console, period: str | None = None) -> None:
-    """The terms for periods that start today, or for a period."""
+    """Show the terms for periods that start today, or for a period."""
     from ..ledger.clock import SystemClock
     from ..ledger.division.periods import Period
     from ..ledger.division.terms import in_force
@@ -108,12 +108,15 @@ def show(console: Console, period: str | None = None) -> None:
     "--from", "effective", required=True, metavar="DATE", help="For periods that start then or later."
 )
 @click.option(
-    "--pool", multiple=True, metavar="SOURCE=PERCENT", help="What of a source's income holders share."
+    "--pool",
+    multiple=True,
+    metavar="SOURCE=PERCENT",
+    help="The part of a source's income that holders share.",
 )
 @click.option(
-    "--master", metavar="PERCENT", help="The master side of a stem's money; the rest is publishing."
+    "--master", metavar="PERCENT", help="The master part of a stem's money; the rest is publishing."
 )
-@click.option("--threshold", metavar="AMOUNT", help="The least amount that is paid out.")
+@click.option("--threshold", metavar="AMOUNT", help="The smallest amount that is paid out.")
 @click.pass_obj
 def set_(
     console: Console, effective: str, pool: tuple[str, ...], master: str | None, threshold: str | None
@@ -143,14 +146,22 @@ def set_(
 @royalty.command(short_help="Divide a period's income by time heard.")
 @click.argument("period")
 @currency
-@click.option("--early", is_flag=True, help="Though it is not over: what is heard after counts in the next.")
-@click.option("--unallocated", is_flag=True, help="Though nothing was heard: all of it stays nobody's.")
+@click.option(
+    "--early",
+    is_flag=True,
+    help="Settle before the period is over: later usage counts in the next settlement.",
+)
+@click.option(
+    "--unallocated",
+    is_flag=True,
+    help="Settle even if nothing was heard: all of the income stays unallocated.",
+)
 @engine
 @click.pass_obj
 def settle(
     console: Console, period: str, currency: str | None, early: bool, unallocated: bool, engine: Engine | None
 ) -> None:
-    """Divide a period's income by the milliseconds each stem was heard, once and for good."""
+    """Divide a period's income by the milliseconds in which each stem was heard. This is final."""
     from ..ledger.royalties.settle import settle as settle_period
 
     people = () if console.json else people_of(console)

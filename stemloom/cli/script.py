@@ -1,4 +1,4 @@
-"""Commands on script files: say what is wrong, write in canonical form."""
+"""`stemloom check` and `stemloom format`: the problems of a script, and its canonical form."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 )
 @click.pass_context
 def check(ctx: click.Context, file: str, use: str | None, editor: bool) -> None:
-    """Say all that is wrong with the script FILE (- for standard input); exits 3 if it is refused.
+    """List the problems of the script FILE (- for standard input); exits 3 if it is refused.
 
-    With a vault in the home, pools that nothing in it fills are named as well, and a dry run through every
-    section says what would rest. On a terminal it is said in colours, unless NO_COLOR is set.
+    With a vault in the home, pools without stems are named as well, and a dry run through every section names
+    the lines that would rest. On a terminal the list has colours, unless NO_COLOR is set.
     """
     from ..script.check.check import check as check_text
     from ..script.problems import ScriptRejected, printable, render, summary
@@ -72,7 +72,7 @@ def check(ctx: click.Context, file: str, use: str | None, editor: bool) -> None:
 def _with_dry_run(
     piece: Piece, problems: Sequence[Problem], snapshot: Snapshot, use: str | None
 ) -> tuple[Problem, ...]:
-    """The problems with what a dry run of the piece finds, in the order of their places."""
+    """The problems and those that a dry run of the piece finds, in the order of their places."""
     from ..engine.compose.rehearsal import rehearse
     from ..ledger.clock import SystemClock
 
@@ -81,7 +81,7 @@ def _with_dry_run(
 
 
 def _snapshot(console: Console) -> Snapshot | None:
-    """The stems of the home's vault; without one, a word that pools were not looked at."""
+    """The stems of the home's vault; without a vault, a note that pools were not checked."""
     without = "checked without a vault: whether its pools hold stems is not known"
     if not console.folder.exists():
         console.note(f"stemloom: {without}")

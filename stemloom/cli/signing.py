@@ -1,4 +1,4 @@
-"""`stemloom vault` for holders who keep their keys: requests, signatures, and consent for stems to come."""
+"""`stemloom vault` for holders who keep their keys: requests, signatures and standing consent."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path)
 _UNTIL = click.option("--until", metavar="DATE", help="Last day (UTC) or RFC 3339 time.")
-_WITHDRAW = click.option("--withdraw", "withdrawn", is_flag=True, help="Take it back instead of giving it.")
-_OUT = click.option("--out", type=_FILE, required=True, help="The file that goes to whoever signs.")
+_WITHDRAW = click.option(
+    "--withdraw", "withdrawn", is_flag=True, help="Withdraw consent instead of granting it."
+)
+_OUT = click.option("--out", type=_FILE, required=True, help="The file that goes to the signer.")
 _PUBLIC = click.option(
-    "--public-key", required=True, metavar="KEY", help="Of the key they keep: base64, or a PEM file."
+    "--public-key", required=True, metavar="KEY", help="The public half of their key: base64, or a PEM file."
 )
 
 
@@ -43,7 +45,7 @@ def register(vault: click.Group, holder: click.Group, consent: click.Group) -> N
 @click.argument("file", type=_FILE)
 @click.pass_obj
 def keygen(console: Console, file: Path) -> None:
-    """Make a key that you keep yourself, in FILE. Its public half is printed; the rest goes to nobody."""
+    """Make a key that you keep yourself, in FILE. Its public half is printed; the rest stays there."""
     from ..ledger.tlog.keys import PrivateKey
 
     key = PrivateKey.generate()
@@ -61,7 +63,7 @@ def keygen(console: Console, file: Path) -> None:
 @_OUT
 @click.pass_obj
 def holder_request(console: Console, name: str, public_key: str, out: Path) -> None:
-    """Write what somebody signs to join with a key that they keep themselves; then see `submit`."""
+    """Write a request to join with a key that the holder keeps themselves; then see `submit`."""
     with console.vault(create=True) as opened:
         write_request(console, opened.request_holder(name, _public(public_key)), out)
 
@@ -69,7 +71,7 @@ def holder_request(console: Console, name: str, public_key: str, out: Path) -> N
 @click.command("key")
 @click.argument("holder")
 @click.option("--public-key", metavar="KEY", help="They keep it themselves: base64, or a PEM file.")
-@click.option("--out", type=_FILE, help="With --public-key: the file that goes to whoever signs.")
+@click.option("--out", type=_FILE, help="With --public-key: the file that goes to the signer.")
 @click.pass_obj
 def holder_key(console: Console, holder: str, public_key: str | None, out: Path | None) -> None:
     """Replace the key of HOLDER: by a new one made here, or by one that they keep themselves."""
@@ -110,7 +112,7 @@ def consent_request(
     by: str | None,
     out: Path,
 ) -> None:
-    """Write what a holder signs to grant stems, or to withdraw them; nothing changes before `submit`."""
+    """Write a request for a holder to sign a grant or a withdrawal; nothing changes before `submit`."""
     from ..vault.catalogue.snapshot import Condition
 
     if bool(stems) == (holder is not None):
@@ -134,10 +136,10 @@ def consent_request(
 def standing(
     console: Console, holder: str, uses: tuple[str, ...], until: str | None, withdrawn: bool, out: Path | None
 ) -> None:
-    """Consent of HOLDER for stems to come: off until it is given. Without --use: what stands.
+    """Set the standing consent of HOLDER, for stems to come. Without --use: show it. It is off at first.
 
-    A stem that enters while it stands is cleared at once. Stems that are here already are not touched by it,
-    neither when it is given nor when it is taken back.
+    A stem that is added while it is in force is cleared at once. It does not change stems that are here
+    already, neither when it is granted nor when it is withdrawn.
     """
     with console.vault() as opened:
         if uses:
@@ -167,10 +169,10 @@ def sign(console: Console, request: Path, key: Path) -> None:
 
 @click.command()
 @click.argument("request", type=_FILE)
-@click.option("--signature", multiple=True, metavar="BASE64", help="By another tool; may be given again.")
+@click.option("--signature", multiple=True, metavar="BASE64", help="A signature by another tool; may repeat.")
 @click.pass_obj
 def submit(console: Console, request: Path, signature: tuple[str, ...]) -> None:
-    """Take in what was signed: all of REQUEST, or nothing of it."""
+    """Enter a signed REQUEST into the ledger, as a whole or not at all."""
     asked = _read(request)
     for each in signature:
         asked = asked.with_signature(each)
@@ -184,7 +186,7 @@ def submit(console: Console, request: Path, signature: tuple[str, ...]) -> None:
 
 
 def write_request(console: Console, request: SigningRequest, out: Path) -> None:
-    """Write a request to a new file, and say what it asks for."""
+    """Write a request to a new file, and print its statements."""
     if out.exists():
         raise click.UsageError(f"{out} is there already")
     write_whole(out, request.encoded())
@@ -192,7 +194,7 @@ def write_request(console: Console, request: SigningRequest, out: Path) -> None:
 
 
 def _say(console: Console, request: SigningRequest, path: Path) -> None:
-    """What is asked for, and of whom."""
+    """Print the statements of a request, and its signers."""
     record: dict[str, Any] = {
         "request": str(path),
         "statements": [

@@ -1,4 +1,4 @@
-"""`stemloom vault split`: who owns a stem."""
+"""`stemloom vault split`: the owners of a stem."""
 
 from __future__ import annotations
 
@@ -16,8 +16,15 @@ from .signing import write_request
 @click.argument("stem", shell_complete=A_STEM)
 @click.option("--master", multiple=True, metavar="HOLDER=PERCENT")
 @click.option("--publishing", multiple=True, metavar="HOLDER=PERCENT")
-@click.option("--approve", multiple=True, metavar="HOLDER", help="Agrees to a lower share; key kept here.")
-@click.option("--request", type=click.Path(path_type=Path), help="A file to be signed elsewhere.")
+@click.option(
+    "--approve",
+    multiple=True,
+    metavar="HOLDER",
+    help="A party that agrees to a lower share; its key is kept here.",
+)
+@click.option(
+    "--request", type=click.Path(path_type=Path), help="Write a request to this file, to be signed elsewhere."
+)
 @click.pass_obj
 def split(
     console: Console,
@@ -27,9 +34,10 @@ def split(
     approve: tuple[str, ...],
     request: Path | None,
 ) -> None:
-    """Who owns a stem from now on; each side given sums to 100 %. Without options: who owns it.
+    """Set the owners of a stem from now on; each given side sums to 100 %. Without options: show them.
 
-    A side is given as 'Ann=60%,Ben=40%', or an option a holder. Whose share falls must sign as well.
+    Give a side as 'Ann=60%,Ben=40%', or with one option for each holder. A party whose share falls must sign
+    as well.
     """
     from ..vault.rights.shares import parse_shares, percent
 

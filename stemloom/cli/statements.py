@@ -1,4 +1,4 @@
-"""`stemloom royalty` for whoever is owed: statements, balances, and a statement derived again."""
+"""`stemloom royalty` for holders: statements, balances, and a statement derived again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def register(royalty: click.Group) -> None:
         royalty.add_command(command)
 
 
-@click.command(short_help="What a holder earned in a period, and how.")
+@click.command(short_help="Show what a holder earned in a period, and how.")
 @click.argument("holder")
 @click.argument("period")
 @currency
@@ -51,7 +51,7 @@ def statement(
     sheet: Path | None,
     engine: Engine | None,
 ) -> None:
-    """What a HOLDER (id or name) earned in a settled PERIOD, and how."""
+    """Show what a HOLDER (id or name) earned in a settled PERIOD, and how."""
     import msgspec
 
     from ..ledger.royalties.accounting_formats import statement_csv
@@ -78,14 +78,14 @@ def statement(
             console.note(f"wrote {path}")
 
 
-@click.command(short_help="The statements of all holders for a period.")
+@click.command(short_help="Write the statements of all holders for a period.")
 @click.argument("period")
 @currency
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write them into.")
 @engine
 @click.pass_obj
 def statements(console: Console, period: str, currency: str | None, out: Path, engine: Engine | None) -> None:
-    """Write everybody's statement for a settled PERIOD: as HTML, JSON and CSV, by holder id."""
+    """Write the statements of all holders for a settled PERIOD: as HTML, JSON and CSV, by holder id."""
     from ..ledger.royalties.accounting_formats import statement_csv
     from ..ledger.royalties.engines import usage_of
     from ..ledger.royalties.money_lock import sealed
@@ -124,13 +124,13 @@ def statements(console: Console, period: str, currency: str | None, out: Path, e
     )
 
 
-@click.command(short_help="What each holder is owed.")
+@click.command(short_help="Show what each holder is owed.")
 @click.argument("holder", required=False)
 @click.option("--csv", "sheet", type=click.Path(path_type=Path), help="Write them as CSV, in micro-units.")
 @engine
 @click.pass_obj
 def balance(console: Console, holder: str | None, sheet: Path | None, engine: Engine | None) -> None:
-    """What each holder is owed, or one of them; and what was heard since in the settled periods."""
+    """Show what each holder, or HOLDER, is owed; and the time heard since in the settled periods."""
     import msgspec
 
     from ..ledger.clock import SystemClock
@@ -210,7 +210,8 @@ def recompute(
 ) -> None:
     """Derive every number of STATEMENT (JSON) again from the log alone. Exits 5 on any difference.
 
-    Needs no vault and no home: the log is hashed, its signatures checked, the settlement divided anew.
+    Needs no vault and no home: the log is hashed, its signatures are checked, and the settlement is divided
+    again.
     """
     from ..ledger.division.money import money_text
     from ..ledger.royalties.recompute import recompute as derive

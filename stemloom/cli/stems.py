@@ -1,4 +1,4 @@
-"""`stemloom vault` for stems that are here: listed, searched for, shown, given back, removed."""
+"""`stemloom vault` for stems: list, search, show, original, remove, rebuild."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BEATS_IN_A_BAR = 4
 @click.command("list")
 @click.pass_obj
 def list_(console: Console) -> None:
-    """All stems."""
+    """List all stems."""
     _show_stems(console)
 
 
@@ -56,7 +56,7 @@ def search(
     bpm: str | None,
     use: str | None,
 ) -> None:
-    """Stems by what pools ask for; TEXT is part of a title. Options given again are alternatives."""
+    """Search for stems as pools do; TEXT is part of a title. Repeated options are alternatives."""
     from ..vault.catalogue.snapshot import Condition
     from ..vault.records import USES
     from ..vault.sound.declared import canonical_shape
@@ -83,7 +83,7 @@ def search(
 @click.argument("stem", shell_complete=A_STEM)
 @click.pass_obj
 def show(console: Console, stem: str) -> None:
-    """One stem: what it is, whose it is, and what it is cleared for."""
+    """Show one stem: its sound, its owners, and its consents."""
     from ..vault.rights.shares import percent
 
     with console.vault() as opened:
@@ -137,7 +137,6 @@ def show(console: Console, stem: str) -> None:
 @click.pass_obj
 def original(console: Console, stem: str, out: Path) -> None:
     """Give back the holder's original file, byte for byte."""
-
     if out.exists():
         raise click.UsageError(f"{out} is there already")
     with console.vault() as opened:
@@ -150,9 +149,9 @@ def original(console: Console, stem: str, out: Path) -> None:
 @click.argument("stem", shell_complete=A_STEM)
 @click.pass_obj
 def remove(console: Console, stem: str) -> None:
-    """Take a recording out: withdraw every use, and delete its original and all that was made of it.
+    """Remove a recording: withdraw every use, and delete its original and all files made from it.
 
-    What it did, and what it has earned, stays in the ledger.
+    Its placements and its earnings stay in the ledger.
     """
     with console.vault() as opened:
         found, gone = opened.remove(stem)
@@ -165,7 +164,7 @@ def remove(console: Console, stem: str) -> None:
 @click.command()
 @click.pass_obj
 def rebuild(console: Console) -> int:
-    """Make the catalogue again, of the ledger, the original recordings and the names kept beside them."""
+    """Make the catalogue again, from the ledger, the original recordings and the names beside them."""
     from ..vault.vault import Vault
 
     with console.progress() as progress:

@@ -1,4 +1,4 @@
-"""`stemloom user`: whose the sessions of the ledger were, for as long as the operator keeps their salts."""
+"""`stemloom user`: the users of sessions in the ledger, as long as the operator keeps their salts."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def user() -> None:
-    """Users: their sessions, and how to have them forgotten."""
+    """Users: their sessions, and how to erase them."""
 
 
 @user.command("list")
 @click.pass_obj
 def list_users(console: Console) -> None:
-    """The users that are known, and of how many sessions."""
+    """List the known users, with the number of their sessions."""
     users = _salts(console).users()
     console.emit(
         {"users": [{"user": name, "sessions": count} for name, count in users.items()]},
@@ -34,7 +34,7 @@ def list_users(console: Console) -> None:
 @click.argument("name", metavar="USER")
 @click.pass_obj
 def sessions(console: Console, name: str) -> None:
-    """The sessions of USER in the ledger, each with the salt that proves it."""
+    """List the sessions of USER in the ledger, each with the salt that proves it."""
     from ..ledger.errors import NoLedger
 
     mine = {each.session: each for each in _salts(console).of_user(name)}
@@ -73,7 +73,7 @@ def sessions(console: Console, name: str) -> None:
 @click.argument("session", metavar="SESSION")
 @click.pass_obj
 def disclose(console: Console, session: str) -> None:
-    """Show whose SESSION was, and that the ledger's commitment says so. Exits 5 if it does not."""
+    """Show the user of SESSION, and that the ledger's commitment agrees. Exits 5 if it does not."""
     from ..ledger.entries.signing import commitment
     from ..ledger.errors import NoLedger, VerificationFailed
 
@@ -98,10 +98,10 @@ def disclose(console: Console, session: str) -> None:
 @user.command()
 @click.argument("name", metavar="USER", required=False)
 @click.option("--session", metavar="X", help="One session alone.")
-@click.option("--yes", is_flag=True, help="Do it: it cannot be taken back.")
+@click.option("--yes", is_flag=True, help="Confirm it: it cannot be undone.")
 @click.pass_obj
 def erase(console: Console, name: str | None, session: str | None, yes: bool) -> None:
-    """Destroy what links sessions to USER. The ledger verifies as before."""
+    """Destroy the salts that link sessions to USER. The ledger verifies as before."""
     from ..ledger.errors import NoLedger
 
     if (name is None) == (session is None):

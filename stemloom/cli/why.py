@@ -1,4 +1,4 @@
-"""`stemloom why`: what sounds at a moment, which line placed it, whose it is, and by which consent."""
+"""`stemloom why`: the stems that sound at a moment, with their lines, holders and consents."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _sounding(log: Log, session: str, at: float) -> Iterator[tuple[int, Any]]:
 
 
 def _earned(log: Log, stems: list[str]) -> dict[str, dict[str, str]]:
-    """What stems have earned in all settled periods, by stem and period."""
+    """The earnings of stems in all settled periods, by stem and period."""
     from ..ledger.division.division import rederive
     from ..ledger.division.money import money_text
     from ..ledger.royalties.engines import usage_of

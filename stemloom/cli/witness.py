@@ -1,4 +1,4 @@
-"""`stemloom ledger` for witnesses, for operators who publish cosignatures, and for those who require them."""
+"""`stemloom ledger` on witnesses: to be one, to publish cosignatures, and to require them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 _DIR = click.option("--dir", "folder", required=True, type=_FOLDER, help="The witness's own folder.")
 
 WITNESSES = click.option(
-    "--witness", "witnesses", multiple=True, metavar="VKEY", help="A witness to trust; may be given again."
+    "--witness", "witnesses", multiple=True, metavar="VKEY", help="A witness to trust; may repeat."
 )
 REQUIRE = click.option(
     "--require",
     type=click.IntRange(min=1),
     metavar="K",
-    help="So many of them must have cosigned; else all.",
+    help="The number of them that must have cosigned; by default all.",
 )
 
 
@@ -38,7 +38,7 @@ def register(ledger: click.Group) -> None:
 
 
 def policy_of(witnesses: tuple[str, ...], required: int | None) -> Policy | None:
-    """What `--witness` and `--require` ask for; None if nothing."""
+    """The policy of `--witness` and `--require`; `None` without them."""
     if not witnesses:
         if required is not None:
             raise click.UsageError("--require needs witnesses: name each with --witness VKEY")
@@ -65,12 +65,12 @@ def when(time: int) -> str:
 
 
 def cosigners(found: Iterable[Cosignature]) -> list[dict[str, str]]:
-    """Who cosigned and when, as JSON has it."""
+    """The cosigners and their times, for JSON."""
     return [{"name": each.witness.name, "time": when(each.time)} for each in found]
 
 
 def cosigned_lines(found: Iterable[dict[str, str]]) -> list[str]:
-    """The same as text."""
+    """The cosigners and their times as text."""
     return [f"cosigned by {each['name']} at {each['time']}" for each in found]
 
 
@@ -78,7 +78,7 @@ def cosigned_lines(found: Iterable[dict[str, str]]) -> list[str]:
 @click.argument("log", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--vkey", metavar="K", required=True, help="The verifier key of that log.")
 @_DIR
-@click.option("--name", metavar="NAME", help="Make the witness, of that name, if DIR holds none yet.")
+@click.option("--name", metavar="NAME", help="Make a witness with this name if DIR holds none yet.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the cosigned checkpoint to that file.")
 @click.pass_obj
 def witness(console: Console, log: Path, vkey: str, folder: Path, name: str | None, out: Path | None) -> None:
@@ -137,7 +137,7 @@ def witness(console: Console, log: Path, vkey: str, folder: Path, name: str | No
 @_DIR
 @click.pass_obj
 def witness_key(console: Console, folder: Path) -> None:
-    """The verifier key of the witness in DIR: give it to whoever will ask for its cosignatures."""
+    """Print the verifier key of the witness in DIR: give it to those who will require its cosignatures."""
     from ..ledger.tlog.witness import Witness
 
     opened = Witness.open(folder)
@@ -152,7 +152,7 @@ def witness_key(console: Console, folder: Path) -> None:
     multiple=True,
     required=True,
     metavar="VKEY",
-    help="Whose to take; again for more.",
+    help="A witness whose cosignatures to publish; may repeat.",
 )
 @click.pass_obj
 def cosign(console: Console, files: tuple[Path, ...], witnesses: tuple[str, ...]) -> None:

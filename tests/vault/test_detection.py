@@ -142,7 +142,7 @@ def test_what_declares_nothing_and_sounds_like_nothing_stays_as_it_was() -> None
     assert found(Sound(noise[None, :], RATE, "0" * 64, 1.0)) == Interpretation("sustained", None)
     assert found(Sound(noise[None, :RATE], RATE, "0" * 64, 1.0)).shape == "hit"
     assert found(Sound(noise[None, :RATE], RATE, "0" * 64, 1.0), shape="texture").shape == "sustained"
-    with pytest.raises(Refused, match="no tempo can be heard"):
+    with pytest.raises(Refused, match="no tempo can be detected"):
         found(Sound(noise[None, :], RATE, "0" * 64, 1.0), shape="loop")
 
 

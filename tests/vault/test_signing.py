@@ -177,7 +177,7 @@ def test_a_statement_holds_from_when_it_came_in(tmp_path: Path) -> None:
         assert vault.stem(stem).clearances["stream"].since == "2026-11-03T00:00:00.000Z"
         early = vault.request_consent([stem], ["stream"], "withdraw").signed(key)
         clock.text = "2026-11-02T23:00:00.000Z"
-        with pytest.raises(BadRequest, match="lies ahead"):
+        with pytest.raises(BadRequest, match="in the future"):
             vault.submit(early)
     assert verify(tmp_path / "home").ok
 
@@ -282,7 +282,7 @@ def test_a_request_is_taken_in_whole_or_not_at_all(vault: Vault, zoe: PrivateKey
         vault.submit(request)
     assert vault.stem(stems[0]).clearances == {}
     doubled = msgspec.structs.replace(request, asked=request.asked[:1] * 2)
-    with pytest.raises(VaultError, match="two things of one stem"):
+    with pytest.raises(VaultError, match="two statements on one stem"):
         vault.submit(doubled)
 
 

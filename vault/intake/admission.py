@@ -222,7 +222,7 @@ class Admission:
                 title = each.stem if known is None else f"'{known[0]}' ({each.stem})"
                 reason = (
                     f"it sounds like {title} of {self._holder(owner).name}, by {100 * each.score:.0f} %; "
-                    "if somebody has looked, and it is another recording, add --accept-likeness"
+                    "if somebody has reviewed it, and it is another recording, add --accept-likeness"
                 )
                 return Held(newcomer.declared.path, reason, each.stem)
         return None

@@ -214,7 +214,7 @@ def _complete(common: Defaults, path: Path, cells: Mapping[str, str]) -> Declare
     holder = cells.get("holder") or common.holder
     role = cells.get("role") or common.role
     if not holder:
-        raise BadDeclaration(f"nobody is named who holds {path.name}: add --holder")
+        raise BadDeclaration(f"{path.name} has no holder: add --holder")
     if not role:
         raise BadDeclaration(
             f"{path.name} has no role: add --role (beats, bass, harmony, pads, tops, melody ...)"

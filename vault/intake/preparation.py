@@ -115,7 +115,7 @@ def prepare(offer: Preparation, store: Store) -> Prepared:
     if prepared.mostly_silent and not offer.accept_silence:
         raise HeldForReview(
             f"{_silence(measured)}, which must not earn; trim it, add it as a hit, "
-            "or take it in all the same with --accept-silence"
+            "or add it anyway with --accept-silence"
         )
     store.write_conformed(samples, offer.conformed)
     return prepared

@@ -1,6 +1,6 @@
-"""Which statements may be made of what is in the vault: what is asked of whom, and what is taken in.
+"""Makes statements to be signed, and checks signed ones before they enter the ledger.
 
-The same rules hold for a statement that is signed here and for one that comes back from its holder; they are
+The same rules hold for a statement that is signed here and for one that comes back from its holder. They are
 those of `ledger/verify/audit.py`, asked before an entry is written and not after.
 """
 
@@ -22,7 +22,7 @@ from .shares import checked_shares, falls, percent
 
 Action = Literal["grant", "withdraw"]
 MOST_AHEAD_MS = 5 * 60_000
-"""By how much the clock of whoever made a request may be ahead of ours."""
+"""The most by which the clock of a request's maker may be ahead of ours."""
 
 
 class Asking:
@@ -32,7 +32,7 @@ class Asking:
         self._origin, self._catalogue, self._clock = origin, catalogue, clock
 
     def holder(self, name: str, public_key: str, custody: Literal["self", "operator"]) -> SigningRequest:
-        """That somebody joins, with a key of theirs, base64."""
+        """A holder joins, with their public key in base64."""
         public = _public(public_key)
         salt = signing.new_salt()
         entry = entries.Holder(
@@ -50,7 +50,7 @@ class Asking:
         return SigningRequest(origin=self._origin, asked=(each,), name=name, name_salt=salt)
 
     def key(self, holder: Holder, public_key: str, custody: Literal["self", "operator"]) -> SigningRequest:
-        """That another key takes the place of a holder's."""
+        """Another key replaces that of a holder."""
         _public(public_key)
         entry = entries.Key(
             time=self._clock.now(),
@@ -76,7 +76,7 @@ class Asking:
         action: Action,
         until: str | None,
     ) -> SigningRequest:
-        """That stems are granted or withdrawn, by their holders, or by one who has a master share."""
+        """Stems are granted or withdrawn, by their holders, or by a party with a master share."""
         holders = {each.holder: each for each in self._catalogue.holders()}
         time = self._clock.now()
         made = []
@@ -101,7 +101,7 @@ class Asking:
     def standing(
         self, holder: Holder, uses: Sequence[entries.Use], action: Action, until: str | None
     ) -> SigningRequest:
-        """That a holder consents for stems to come, or no longer does."""
+        """A holder grants or withdraws the standing consent, for stems to come."""
         entry = entries.Standing(
             time=self._clock.now(),
             origin=self._origin,
@@ -116,7 +116,7 @@ class Asking:
         return SigningRequest(origin=self._origin, asked=(self._asked(entry, says, holder),))
 
     def splits(self, stem: Stem, after: Mapping[str, Mapping[str, int]]) -> SigningRequest:
-        """Who owns a stem from now on: by side, holder and parts per million; asks all whose share falls."""
+        """New owners of a stem, by side, in parts per million; all whose share falls sign, too."""
         holders = {each.holder: each for each in self._catalogue.holders()}
         sides = {side: checked_shares(side, after[side]) for side in ("master", "publishing")}
         before = self._catalogue.shares(stem.stem)
@@ -143,12 +143,12 @@ class Asking:
     def checked(self, request: SigningRequest, *, received: bool) -> list[Signable]:
         """The entries as they may be written. Raises `BadRequest`, `BadDeclaration`, `BadStatement`.
 
-        `received`: they come from elsewhere, and hold from now on, not from when they were signed.
+        `received`: they come from elsewhere, and hold from now on, not from the time of signing.
         """
         keys = {each.holder: base64.b64decode(each.public_key) for each in self._catalogue.holders()}
         made = [self._checked(filled(each), request, keys, received) for each in request.asked]
         if len({(type(entry), getattr(entry, "stem", None)) for entry in made}) != len(made):
-            raise BadRequest("the request says two things of one stem")
+            raise BadRequest("the request makes two statements on one stem")
         return made
 
     def _checked(
@@ -156,7 +156,7 @@ class Asking:
     ) -> Signable:
         now = self._clock.now()
         if milliseconds_of(entry.time) > milliseconds_of(now) + MOST_AHEAD_MS:
-            raise BadRequest(f"the statement is of {entry.time}, which lies ahead: look at the clocks")
+            raise BadRequest(f"the statement's time {entry.time} is in the future: check the clocks")
         if received and isinstance(entry, entries.Consent | entries.Standing):
             entry = msgspec.structs.replace(entry, received=max(now, entry.time))
         match entry:

@@ -87,22 +87,22 @@ def interpret(terms: Terms, ear: Detector, *, accept_tempo: bool = False) -> Int
         if tempo is not None and not accept_tempo and not ear.rhythm.agrees(float(grid[0])):
             raise OtherTempo(
                 f"it is declared as {float(grid[0]):g} bpm, and its rhythm is that of {_tempo(tempo)}; "
-                "declare that, or take it in all the same with --accept-tempo"
+                "declare that, or add it anyway with --accept-tempo"
             )
         return Interpretation("loop", grid)
     if terms.shape in ("hit", "sustained"):
         return Interpretation(terms.shape, None)
     tempo = ear.tempo if "loop" in (terms.shape, ear.kind) else None
     if tempo is not None and tempo.confidence >= SURE_TEMPO:
-        told = f"its tempo was heard, not declared: {_tempo(tempo)}; say --bpm if it is played otherwise"
+        told = f"its tempo was detected, not declared: {_tempo(tempo)}; give --bpm if it has another"
         return Interpretation("loop", _grid_of(tempo, ear.sound), (told,))
     if terms.shape == "loop":
         raise Refused(
-            "it is declared a loop, but nothing says how long its beats are, and no tempo can be heard: "
+            "it is declared a loop, but the length of its beats is not, and no tempo can be detected: "
             "add --bpm, --bars or --beats, or leave the shape out"
         )
     if ear.kind == "loop":
-        doubt = "it sounds like a loop, but no tempo can be heard in it: say --bars to have it in time"
+        doubt = "it sounds like a loop, but no tempo can be detected: give --bars to have it in time"
         return Interpretation("sustained", None, (doubt,))
     return Interpretation(ear.kind, None)
 

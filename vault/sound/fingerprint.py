@@ -98,7 +98,7 @@ def attack(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def alike(one: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The likeness of attacks at the best alignment, in either polarity: 0 to 1, (n,). `others`: (n, 3200)."""
+    """The likeness of attacks, best aligned and in either polarity: 0 to 1, (n,). `others`: (n, 3200)."""
     size = 2 * ATTACK_FRAMES
     spectrum = np.conj(np.fft.rfft(one, size))
     found = np.empty(len(others))

@@ -2,8 +2,8 @@
 
 A loop goes round, so its onset strength is correlated with itself in a circle, and only divisions of its
 length count: the beats of whole bars lie there. The correlation shows whether the bars divide by powers of
-two, by threes, fives or sevens. It does not show the octave of the tempo (a pulse of 160 may be played at 80):
-that is the one nearest to common tempi, judged from the finest pulse.
+two, by threes, fives or sevens. It does not show the octave of the tempo, as a pulse of 160 may be played at
+80: that is the one nearest to common tempi, judged from the finest pulse.
 
 Accuracy: `docs/measured.md`.
 """
