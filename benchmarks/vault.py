@@ -19,7 +19,7 @@ from stemloom.ledger.entries import entries
 from stemloom.script.check.check import accepted
 from stemloom.vault.catalogue.catalogue import MeasuredRow
 from stemloom.vault.sound.declared import Declared
-from stemloom.vault.sound.heard import Heard
+from stemloom.vault.sound.detection import Detected
 from stemloom.vault.sound.measure import Measured
 
 from .harness import Figure
@@ -155,7 +155,7 @@ def _stem(number: int, holder: str, rng: np.random.Generator) -> tuple[entries.S
     chroma = rng.random((4, 12)).astype(np.float32)
     frames = round(16 * 60 * 48_000 / bpm)
     measured = Measured(-14.0, -1.0, 0.5, frames, chroma / chroma.sum(1, keepdims=True), 0.0, 0, 0.0)
-    return entry, (entry.stem, digest, frames, 2, measured, Heard())
+    return entry, (entry.stem, digest, frames, 2, measured, Detected())
 
 
 def _loop(rng: np.random.Generator) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""The vault: recordings, their holders, and what each may be used for."""
+"""The vault: recordings, their holders, and their consents."""

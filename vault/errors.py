@@ -1,7 +1,7 @@
-"""What can go wrong in the vault.
+"""The errors of the vault.
 
     VaultError                  1  anything below
-      BadDeclaration            2  a bpm, key, role, split or use that cannot be meant
+      BadDeclaration            2  a bpm, key, role, split or use that is not valid
       NotAHome                  2  a new home was asked for in a folder of other things
       Refused                   1  a recording that the vault does not take
       NotInVault                4
@@ -9,7 +9,7 @@
         UnknownHolder              no holder of that id or name
         UnknownStem                no stem of that id or title
       CatalogueTrouble          1  the catalogue is missing, damaged or of another time than the ledger
-      BadRequest                1  a signed statement that came back and cannot be taken in
+      BadRequest                1  a signed statement that came back and is not accepted
       KeyNotHere                1  a holder's private key is not kept in this home
       AudioLost                 1  a stem's original recording is gone or changed
 
@@ -26,13 +26,13 @@ class VaultError(Exception):
 
 
 class BadDeclaration(VaultError):
-    """What was declared of a recording, a split or a consent cannot be meant."""
+    """A declaration of a recording, a split or a consent is not valid."""
 
     exit_code = 2
 
 
 class NotAHome(VaultError):
-    """A home was to be made in a folder that holds other things."""
+    """A new home was asked for in a folder that holds other things."""
 
     exit_code = 2
 
@@ -42,7 +42,7 @@ class Refused(VaultError):
 
 
 class NotInVault(VaultError):
-    """Something asked for is not there."""
+    """Something that was asked for does not exist."""
 
     exit_code = 4
 
@@ -64,7 +64,7 @@ class CatalogueTrouble(VaultError):
 
 
 class BadRequest(VaultError):
-    """A request for signatures, or a signature, that cannot be taken in."""
+    """A request for signatures, or a signature, that is not accepted."""
 
 
 class KeyNotHere(VaultError):

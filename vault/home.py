@@ -1,4 +1,4 @@
-"""What makes a folder a home: told apart from folders of other things, and kept out of version control."""
+"""Tells a home from folders of other things, and keeps it out of version control."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _PARTS = {
     "ledger": ("lock", "journals", "log", "pending", "signed", "*.new"),
     "keys": ("*.key",),
 }
-"""The folders of a home, and what may lie in each at any instant of its making."""
+"""The folders of a home, and the files that each may hold at any time."""
 
 _IGNORE_ALL = "*\n"
 
 
 def check_home(home: Path) -> None:
-    """That a vault may be in `home`, or be begun there. Raises `NotAHome` for a folder of other things.
+    """Check that `home` is a home, or may become one. Raises `NotAHome` for a folder of other things.
 
-    A home that a kill left half-made passes: it holds nothing but a home's own parts. Hidden files are no
-    other things. In a home that is whole, others may lie beside the parts.
+    A home that a kill left half-made passes: it holds only parts of a home. Hidden files do not count. A
+    complete home may hold other things as well.
     """
-    # Another process may be making this home now. What it makes stays, so look for it last.
+    # Another process may be making this home now; its parts stay, so look for them last.
     if home.is_dir() and _other_things(home) and not _is_home(home):
         raise NotAHome(
             f"'{home}' holds other things and is no Stemloom home; name a new or empty folder with --home"
@@ -33,11 +33,11 @@ def check_home(home: Path) -> None:
 def keep_out_of_git(home: Path) -> None:
     """Write `.gitignore`, so that the private keys of a new home never enter somebody's repository.
 
-    One that is there and says something else stays as it is; the folder of the keys gets its own then.
+    A `.gitignore` with other rules stays as it is; the folder of the keys then gets its own.
     """
     for folder in (home, home / "keys"):
         ignore = folder / ".gitignore"
-        # Empty is what a kill leaves between the opening of the file and the writing.
+        # A kill between opening and writing the file leaves it empty.
         if not ignore.exists() or ignore.read_bytes().strip() in (b"", b"*"):
             folder.mkdir(mode=0o700, exist_ok=True)
             ignore.write_text(_IGNORE_ALL, encoding="ascii")

@@ -1,4 +1,4 @@
-"""What the vault tells the other rooms: frozen, printable records."""
+"""The records that the vault gives to other rooms: frozen and printable."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ SHAPES = ("loop", "sustained", "hit")
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A rights-holder as the catalogue knows them; `name` and identifiers are not in the log."""
+    """A rights-holder in the catalogue; the `name` is not in the log."""
 
     holder: str
     name: str
     name_salt: str
-    """Of the commitment in the ledger; empty once the name was erased, which is the id then."""
+    """The salt of the commitment in the ledger; empty once the name was erased and replaced by the id."""
     public_key: str
     custody: str
-    """`self` or `operator`: who keeps the private key."""
+    """The keeper of the private key: `self` or `operator`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identifiers:
-    """What the field knows a holder by; the ledger does not have it."""
+    """Identifiers of a holder in the field; they are not in the ledger."""
 
     isni: str | None
     ipi: str | None
@@ -47,11 +47,11 @@ class Clearance:
     """Ledger index of the grant."""
     since: str
     until: str | None
-    """RFC 3339 UTC with milliseconds; null for no end."""
+    """RFC 3339 UTC with milliseconds; `None` for no end."""
 
 
 class Chroma(Sequence[tuple[float, ...]]):
-    """Rows of twelve weights, kept as the catalogue has them: float32, little-endian.
+    """Rows of twelve weights in the catalogue's form: float32, little-endian.
 
     A hundred thousand stems have some five million of these numbers, and few are ever looked at.
     """
@@ -99,11 +99,11 @@ class Stem:
     """One recording, declared and measured, at the engine's rate.
 
     `frames`: of the conformed audio. `bpm`: after conforming to whole beats, so that
-    `frames == 60 * beats / bpm * ENGINE_RATE` to within half a frame; null for sustained sounds and hits.
-    `key`: canonical (`D minor`), or null. `energy`: 0 to 1. `lufs`: integrated, BS.1770-4 (momentary maximum
-    for sounds shorter than 0.4 s). `chroma`: one row of twelve weights, C first, per bar (per whole sound
-    where there are no bars), each row summing to 1. `sounding_frames`: where a hit has fallen below
-    -70 dBFS for good; equals `frames` for the other shapes.
+    `frames == 60 * beats / bpm * ENGINE_RATE` to within half a frame; `None` for sustained sounds and hits.
+    `key`: canonical (`D minor`), or `None`. `energy`: 0 to 1. `lufs`: integrated, BS.1770-4 (momentary
+    maximum for sounds shorter than 0.4 s). `chroma`: one row of twelve weights, C first, per bar (per whole
+    sound if there are no bars), each row summing to 1. `sounding_frames`: the frame from which a hit stays
+    below -70 dBFS; equals `frames` for the other shapes.
     """
 
     stem: str
@@ -125,7 +125,7 @@ class Stem:
     sounding_frames: int
     chroma: Sequence[tuple[float, ...]]
     clearances: Mapping[str, Clearance] = field(default_factory=dict)
-    """By use; a use that is not here is not cleared."""
+    """By use; a use that is missing is not cleared."""
 
     @property
     def seconds(self) -> float:

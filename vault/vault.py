@@ -1,11 +1,10 @@
-"""The vault: takes recordings in, keeps their holders, consents and splits, and gives out ready samples."""
+"""The front of the vault: recordings, their holders, consents and splits, and samples ready to play."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from contextlib import closing, suppress
-from dataclasses import replace
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,39 +12,39 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ..ground.uses import USES
 from ..ledger.clock import Clock, SystemClock
 from ..ledger.entries import entries
 from ..ledger.log.log import Log
 from ..ledger.tlog.keys import PrivateKey
-from .catalogue.catalogue import Catalogue, Filter, Statement, parts_of, without_collector
+from .catalogue.catalogue import Catalogue, ConsentStatement, parts_of, without_collector
 from .catalogue.find_by_name import find_holder, find_stem
-from .catalogue.snapshot import Snapshot
+from .catalogue.opening import open_catalogue
+from .catalogue.recordings import Recordings
+from .catalogue.snapshot import Clause, Condition, Snapshot
 from .catalogue.store import Store
-from .errors import AudioLost, BadDeclaration, BadRequest, CatalogueTrouble, KeyNotHere, NoVault, Refused
-from .intake.door import Door
-from .intake.fingerprint_index import Likeness
-from .intake.index_refresh import Knowing, Progress
-from .intake.intake import Intake
+from .errors import AudioLost, BadDeclaration, BadRequest, NoVault
+from .intake.admission import Admission
+from .intake.fingerprint_index import CurrentIndex, FingerprintMatch
+from .intake.intake import Intake, Progress
 from .intake.rebuild import rebuild
-from .intake.worker_pool import Workers
+from .intake.worker_pool import WorkerPool
 from .records import ENGINE_RATE, Clearance, Holder, Identifiers, Stem
 from .rights.asking import Action, Asking
 from .rights.changes import Changes
 from .rights.receipts import receipt_of
-from .rights.requests import Request
+from .rights.requests import SigningRequest
+from .rights.statements import Statements
 from .sound import identifiers
 from .sound.declared import Declared, holder_name
-from .sound.decode import copy_file, decode
-from .sound.engine_format import fit, loop_frames
-from .sound.heard import Heard
+from .sound.decode import copy_file
+from .sound.detection import Detected
 
 
 class Vault:
     """An open vault and the ledger beside it. A context manager; several processes may have one open.
 
-    A change is durable and sequenced in the ledger when its method returns. At whatever instant the process
-    is killed, a stem, holder, split or consent is there whole or not at all.
+    A change is durable and sequenced in the ledger when its method returns. If the process is killed at any
+    instant, each stem, holder, split and consent is there as a whole or not at all.
     """
 
     def __init__(self, home: Path, log: Log, store: Store, catalogue: Catalogue, clock: Clock) -> None:
@@ -56,8 +55,10 @@ class Vault:
         self._clock = clock
         self._asking = Asking(log.origin, catalogue, clock)
         self._changes = Changes(home, log, store, catalogue)
-        self._knowing = Knowing(store.landmarks, catalogue, self.conformed_path)
-        self._door = Door(home, store, catalogue, self._changes, self._knowing, clock)
+        self._statements = Statements(home, self._asking, self._changes, store, catalogue, clock)
+        self._recordings = Recordings(store, catalogue)
+        self._fingerprints = CurrentIndex(store.landmarks, catalogue, self._recordings.conformed_path)
+        self._admission = Admission(home, store, catalogue, self._changes, self._fingerprints, clock)
         self._size = log.size
         self._last: Snapshot | None = None
 
@@ -65,10 +66,10 @@ class Vault:
     def open(cls, home: Path | str, *, create: bool = False, clock: Clock | None = None) -> Vault:
         """The vault in `home`, brought up to date with its ledger. `create`: make an empty one if need be.
 
-        A home that cannot be written is read all the same; what would change it raises `OSError`.
+        A home that cannot be written can still be read; methods that would change it raise `OSError`.
         Raises `NoVault`; `NotAHome` for a new vault in a folder of other things; `CatalogueTrouble` for a
-        catalogue that is missing though the ledger names holders, that is damaged, or that is of another time
-        than the ledger; `LedgerError`; `OSError`.
+        catalogue that is damaged, that is from another time than the ledger, or that is missing though the
+        ledger names holders; `LedgerError`; `OSError`.
         """
         home = Path(home)
         clock = clock or SystemClock()
@@ -82,7 +83,7 @@ class Vault:
             store.create()
         log = Log.open(home, create=create, clock=clock)
         try:
-            catalogue = _open_catalogue(store, log, create)
+            catalogue = open_catalogue(store, log, create)
             try:
                 vault = cls(home, log, store, catalogue, clock)
                 vault.refresh()
@@ -96,16 +97,16 @@ class Vault:
 
     @classmethod
     def rebuild(cls, home: Path | str, progress: Progress | None = None) -> tuple[int, tuple[Path, ...]]:
-        """Make the catalogue again, of the ledger, the original recordings and the names kept beside them.
+        """Make the catalogue again from the ledger, the original recordings and the names kept beside them.
 
-        What was there is kept as `catalogue.db.old`. Gives how many stems there are, and the originals that
-        are missing or are not what was added: put those back, and rebuild once more. Raises `NoVault`,
+        The old catalogue is kept as `catalogue.db.old`. Gives the number of stems, and the originals that are
+        missing or changed: put those back, and rebuild once more. Raises `NoVault`,
         `OSError`.
         """
         return rebuild(Path(home), progress)
 
     def close(self) -> None:
-        self._knowing.close()
+        self._fingerprints.close()
         self._catalogue.close()
         self.log.close()
 
@@ -118,7 +119,7 @@ class Vault:
         self.close()
 
     def refresh(self) -> None:
-        """Project what the ledger has taken in since, by this or another process."""
+        """Project the entries that this or another process has added to the ledger since."""
         self._changes.refresh()
 
     def changed(self, since: int | None = None) -> bool:
@@ -136,13 +137,13 @@ class Vault:
         with self._changes.alone():
             request = self._asking.holder(holder_name(name), _base64(key.public), "operator")
             holder = request.asked[0].entry.holder
-            self._name(request, holder)
+            self._statements.keep_name(request, holder)
             key.save(self._changes.key_path(holder))
             self._changes.sequence(self._asking.checked(request.signed(key), received=False))
         return self.holder(holder)
 
-    def request_holder(self, name: str, public_key: str) -> Request:
-        """What somebody signs to join with a key that they keep themselves, base64."""
+    def request_holder(self, name: str, public_key: str) -> SigningRequest:
+        """A request to join with a key that the holder keeps themselves, base64."""
         with self._changes.alone():
             return self._asking.holder(holder_name(name), public_key, "self")
 
@@ -150,7 +151,7 @@ class Vault:
         """Destroy a holder's name and the salt of its commitment: from then on they are shown by their id.
 
         Their keys, stems, consents and balance stay. Statements that were given out still prove the name to
-        whoever has one. Raises `UnknownHolder`.
+        those who have one. Raises `UnknownHolder`.
         """
         found = self.holder(holder)
         with self._changes.alone():
@@ -161,10 +162,10 @@ class Vault:
     def keep_identifiers(
         self, holder: str, *, isni: str | None = None, ipi: str | None = None
     ) -> Identifiers:
-        """Set the identifiers of a holder, which are kept beside the name; an empty text is none of it.
+        """Set the identifiers of a holder, which are kept beside the name; an empty text removes one.
 
-        What is left out stays. Raises `UnknownHolder`, `BadDeclaration` for what is no such number, or where
-        the holder's name was erased.
+        An identifier that is left out stays. Raises `UnknownHolder`; `BadDeclaration` for a number that is
+        not valid, or if the holder's name was erased.
         """
         found = self.holder(holder)
         if not found.name_salt:
@@ -185,7 +186,7 @@ class Vault:
     def replace_key(self, holder: str) -> Holder:
         """Give a holder whose key is kept here a new one. Raises `UnknownHolder`, `KeyNotHere`."""
         found = self.holder(holder)
-        old, new = self._key(found.holder), PrivateKey.generate()
+        old, new = self._statements.key(found), PrivateKey.generate()
         with self._changes.alone():
             request = self._asking.key(found, _base64(new.public), "operator").signed(old).signed(new)
             # Kept before it is in force; whichever file has the key in force is the one that is used.
@@ -193,10 +194,10 @@ class Vault:
             self._changes.sequence(self._asking.checked(request, received=False))
         return self.holder(found.holder)
 
-    def request_key(self, holder: str, public_key: str) -> Request:
-        """What is signed to have a holder keep a key of their own from now on, in place of today's."""
+    def request_key(self, holder: str, public_key: str) -> SigningRequest:
+        """A request to replace a holder's key by one that they keep themselves."""
         with self._changes.alone():
-            return self._signed_here(self._asking.key(self.holder(holder), public_key, "self"))
+            return self._statements.signed_here(self._asking.key(self.holder(holder), public_key, "self"))
 
     def holders(self) -> tuple[Holder, ...]:
         """All holders, by name."""
@@ -216,13 +217,15 @@ class Vault:
         *,
         trial: bool = False,
     ) -> Intake:
-        """Take in files; one that is refused does not stop the others.
+        """Add files; one that is refused does not stop the others.
 
-        Raises `UnknownHolder` before anything is read. Batches of 64 become durable together; one that was
-        broken off is taken up by giving it again. `trial`: only look what would become of each. `learning` is
-        told of stems that are here and not known by their sound yet, as after an update.
+        Raises `UnknownHolder` before anything is read. Batches of 64 become durable together; give a batch
+        that was interrupted again to continue it. `trial`: report the result and add nothing. `learning`
+        reports on stems whose fingerprints are missing, as after an update.
         """
-        return self._door.take_in([(declared, None) for declared in files], progress, learning, trial=trial)
+        return self._admission.take_in(
+            [(declared, None) for declared in files], progress, learning, trial=trial
+        )
 
     def add_sounds(
         self,
@@ -230,66 +233,67 @@ class Vault:
         rate: int = ENGINE_RATE,
         progress: Progress | None = None,
     ) -> Intake:
-        """Take in sounds that were made, float32 `(channels, frames)` at `rate` Hz, the way files go.
+        """Add synthesised sounds, float32 `(channels, frames)` at `rate` Hz, in the same way as files.
 
-        Each is kept as a float WAV file of just these samples; `Declared.path` only names it in reports.
+        Each is kept as a float WAV file of these samples; `Declared.path` only names it in reports.
         """
-        return self._door.take_in([(declared, (samples, rate)) for declared, samples in sounds], progress)
+        return self._admission.take_in(
+            [(declared, (samples, rate)) for declared, samples in sounds], progress
+        )
 
-    def stems(self, chosen: Filter | None = None) -> Sequence[Stem]:
-        """The stems that `chosen` leaves, or all, by id. `chosen.holders` are ids or names."""
-        return self._catalogue.stems(chosen and self._resolved(chosen))
+    def stems(
+        self, clauses: Sequence[Clause] = (), use: str | None = None, title: str | None = None
+    ) -> Sequence[Stem]:
+        """The stems that hold to all `clauses`, by id; without any, all stems.
+
+        Holders may be given by the start of an id, too. `use`: cleared for it now. `title`: a part of the
+        title, in any case. Raises `UnknownHolder`, and what `Snapshot.match` raises.
+        """
+        stems = self._catalogue.stems()
+        if clauses or use is not None:
+            resolved = [self._resolved(clause) for clause in clauses]
+            snapshot = Snapshot(stems, self.holders(), self._size, self._clock.now())
+            stems = stems.only(snapshot.match(resolved, use).tolist())
+        if title is None:
+            return stems
+        wanted = title.casefold()
+        return [stem for stem in stems if wanted in stem.title.casefold()]
 
     def stem(self, text: str) -> Stem:
         """The stem of that id, start of an id or title. Raises `UnknownStem`."""
         return self._catalogue.stems(ids=[find_stem(self._catalogue, text)])[0]
 
-    def heard(self, text: str) -> Heard:
-        """What was heard of a stem when it came in. Raises `UnknownStem`."""
+    def heard(self, text: str) -> Detected:
+        """What was detected in a stem's sound when it was added. Raises `UnknownStem`."""
         return self._catalogue.heard(find_stem(self._catalogue, text))
 
     def samples(self, stem_id: str) -> NDArray[np.float32]:
         """The stem's sound at 48 kHz: float32 `(channels, frames)`, C-contiguous, mapped read-only.
 
-        Made again from the original when the cache has lost it. Raises `UnknownStem`, `AudioLost`.
+        Made again from the original if the cache has lost it. Raises `UnknownStem`, `AudioLost`.
         """
-        stem = self.stem(stem_id)
-        samples = self._store.map_conformed(stem.stem, stem.channels, stem.frames)
-        if samples is None:
-            self._conform_again(stem)
-            samples = self._store.map_conformed(stem.stem, stem.channels, stem.frames)
-        if samples is None:
-            raise AudioLost(
-                f"the conformed sound of {stem.stem} '{stem.title}' cannot be kept in {self._store.folder}"
-            )
-        return samples
+        return self._recordings.samples(self.stem(stem_id))
 
     def conformed_path(self, stem_id: str) -> Path:
         """The `.npy` file that `samples` maps, made again if need be. Raises `UnknownStem`, `AudioLost`."""
-        self.samples(stem_id)
-        return self._store.conformed(find_stem(self._catalogue, stem_id))
+        return self._recordings.conformed_path(find_stem(self._catalogue, stem_id))
 
     def variant_path(self, stem_id: str, name: str) -> Path:
-        """Where a stretched or otherwise derived form of a stem is cached; whoever makes it writes it there.
+        """The path of a cached variant of a stem, such as a stretched one; the caller writes the file.
 
-        May be deleted at any time. Raises `UnknownStem`.
+        It may be deleted at any time. Raises `UnknownStem`.
         """
         return self._store.variant(find_stem(self._catalogue, stem_id), name)
 
     def original(self, stem_id: str) -> Path:
         """The holder's original file, named by its SHA-256. Raises `UnknownStem`, `AudioLost`."""
-        stem = find_stem(self._catalogue, stem_id)
-        path = self._store.original(self._catalogue.digests(stem)[0])
-        if not path.exists():
-            raise AudioLost(f"the original of {stem} is missing: put {path} back from a backup")
-        return path
+        return self._recordings.original(find_stem(self._catalogue, stem_id))
 
     def remove(self, text: str) -> tuple[str, tuple[Path, ...]]:
-        """Take a recording out: every use is withdrawn, its original and all that was made of it are deleted.
+        """Remove a recording: withdraw every use, and delete its original and every file made from it.
 
-        What it did stays in the ledger, and so does what it has earned. Gives the stem's id, and the files
-        that are gone. Raises `UnknownStem`; `KeyNotHere` while something is cleared that its holder must
-        withdraw themselves.
+        Its placements and its earnings stay in the ledger. Gives the stem's id and the deleted files. Raises
+        `UnknownStem`; `KeyNotHere` while a use is cleared that its holder must withdraw themselves.
         """
         stem = self.stem(text)
         if stem.clearances:
@@ -301,26 +305,26 @@ class Vault:
             self._changes.sequence([removal])
             # The row that only the vault has is now one without a stem, and goes with its files.
             self._changes.clear_abandoned()
-            self._knowing.forget(stem.stem)
+            self._fingerprints.forget(stem.stem)
             left = self._store.traces(stem.stem, digest)
         if left:
             raise AudioLost(f"of {stem.stem} there is still {left[0]}, which could not be deleted")
         return stem.stem, tuple(before)
 
-    def identify(self, path: Path, learning: Progress | None = None) -> tuple[Likeness, ...]:
-        """The stems that a recording contains, best first. Raises `Refused` for what is no recording.
+    def identify(self, path: Path, learning: Progress | None = None) -> tuple[FingerprintMatch, ...]:
+        """The stems that a recording contains, best first. Raises `Refused` for a file without sound.
 
-        `learning` is told of stems that are not known by their sound yet, as after an update.
+        `learning` reports on stems whose fingerprints are missing, as after an update.
         """
-        with self._store.incoming() as folder, closing(Workers(self.home)) as workers:
+        with self._store.incoming() as folder, closing(WorkerPool(self.home)) as workers:
             copy = folder / "asked"
             copy_file(path, copy)
-            marks = workers.marks_of_file(copy)
+            fingerprint = workers.fingerprint_of_file(copy)
             with self._changes.alone():
-                return tuple(self._knowing.index(workers, learning).identify(marks))
+                return tuple(self._fingerprints.index(workers, learning).identify(fingerprint))
 
     def removed(self) -> dict[str, tuple[str, str]]:
-        """Title, and time of removal, of the stems that were removed, by id."""
+        """Title and time of removal of each removed stem, by id."""
         return self._catalogue.removed()
 
     def snapshot(self) -> Snapshot:
@@ -345,7 +349,7 @@ class Vault:
 
     def grant(
         self, stems: Sequence[str], uses: Sequence[str], until: str | None = None
-    ) -> tuple[Statement, ...]:
+    ) -> tuple[ConsentStatement, ...]:
         """Consent of each stem's holder to `uses`, signed with their key; sequenced on return.
 
         `until`: RFC 3339 UTC with milliseconds; the consent ends just before it. Raises `UnknownStem`,
@@ -355,10 +359,10 @@ class Vault:
 
     def withdraw(
         self, stems: Sequence[str], uses: Sequence[str], by: str | None = None
-    ) -> tuple[Statement, ...]:
-        """The holders take back their consent to `uses`; sequenced on return. Needs no reason.
+    ) -> tuple[ConsentStatement, ...]:
+        """Withdraw the holders' consent to `uses`; sequenced on return. Needs no reason.
 
-        `by`: a party with a master share, who withdraws instead of the holder.
+        `by`: a party with a master share who withdraws instead of the holder.
         """
         return self._state(stems, uses, "withdraw", None, by)
 
@@ -369,10 +373,9 @@ class Vault:
         action: Action,
         until: str | None = None,
         by: str | None = None,
-    ) -> Request:
-        """The same to be signed elsewhere: nothing changes before it is submitted."""
-        named = _checked_uses(uses)
-        self._check_until(until)
+    ) -> SigningRequest:
+        """A request for a grant or withdrawal to be signed elsewhere; nothing changes before `submit`."""
+        named = self._statements.checked_terms(uses, until)
         found = [self.stem(stem) for stem in dict.fromkeys(stems)]
         with self._changes.alone():
             signer = None if by is None else self.holder(by)
@@ -381,53 +384,51 @@ class Vault:
     def stand(
         self, holder: str, uses: Sequence[str], action: Action = "grant", until: str | None = None
     ) -> dict[str, Clearance]:
-        """A holder's consent for stems to come, or its end; sequenced on return. Gives what stands, by use.
+        """Grant or withdraw a holder's standing consent, for stems to come; sequenced on return.
 
-        Stems that are here already keep what is said of them.
+        Gives the standing consents by use. The consents of stems that are here already do not change.
         """
-        found, named = self.holder(holder), _checked_uses(uses)
-        self._check_until(until)
+        found, named = self.holder(holder), self._statements.checked_terms(uses, until)
         with self._changes.alone():
-            self._make(self._asking.standing(found, named, action, until))
+            self._statements.sign_and_enter(self._asking.standing(found, named, action, until))
         return self.stands(found.holder)
 
     def request_standing(
         self, holder: str, uses: Sequence[str], action: Action = "grant", until: str | None = None
-    ) -> Request:
-        """The same to be signed elsewhere."""
-        named = _checked_uses(uses)
-        self._check_until(until)
+    ) -> SigningRequest:
+        """A request for a standing consent to be signed elsewhere."""
+        named = self._statements.checked_terms(uses, until)
         with self._changes.alone():
             return self._asking.standing(self.holder(holder), named, action, until)
 
     def stands(self, holder: str) -> dict[str, Clearance]:
-        """By use, a holder's consent for stems to come."""
+        """The standing consents of a holder, by use."""
         return self._catalogue.stands(self.holder(holder).holder)
 
-    def submit(self, request: Request) -> tuple[int, ...]:
-        """Take in what was signed, all of it or nothing; sequenced on return. Gives the ledger's indices.
+    def submit(self, request: SigningRequest) -> tuple[int, ...]:
+        """Enter a signed request as a whole; sequenced on return. Gives the indices of its entries.
 
-        Everything is checked anew. Raises `BadRequest`, `BadDeclaration`, `LedgerError`.
+        Everything in it is checked again. Raises `BadRequest`, `BadDeclaration`, `LedgerError`.
         """
         if request.origin != self.log.origin:
             raise BadRequest(f"the request is for the ledger {request.origin}, and this is {self.log.origin}")
         if not request.asked:
             raise BadRequest("the request asks for nothing")
         with self._changes.alone():
-            return self._take(request, received=True)
+            return self._statements.enter(request, received=True)
 
     def receipt(self, withdrawal: int) -> tuple[int, entries.Receipt]:
-        """Write into the ledger until when each session used a stem that was withdrawn.
+        """Write a receipt of a withdrawal: the last time at which each session used the stem.
 
-        `withdrawal`: the index of that statement. Gives the receipt's index, and the receipt. Sessions that
-        were not closed are named in it: once they are, another receipt says more. Raises `BadDeclaration`.
+        `withdrawal`: the index of that statement. Gives the receipt's index, and the receipt. It names the
+        sessions that are not closed yet: ask for another receipt once they are. Raises `BadDeclaration`.
         """
         with self._changes.alone():
             made = receipt_of(self.log.entries(), self.log.waiting(), withdrawal, self._clock.now())
             (index,) = self._changes.sequence([made])
         return index, made
 
-    def consents(self, stem: str | None = None) -> tuple[Statement, ...]:
+    def consents(self, stem: str | None = None) -> tuple[ConsentStatement, ...]:
         """The statements on a stem, or on all, in the ledger's order."""
         return self._catalogue.statements(None if stem is None else find_stem(self._catalogue, stem))
 
@@ -438,24 +439,18 @@ class Vault:
         publishing: Mapping[str, int] | None = None,
         approved_by: Sequence[str] = (),
     ) -> dict[str, dict[str, int]]:
-        """Who owns the stem from now on, in parts per million by holder; a side left out stays as it is.
+        """Set the owners of a stem from now on, in parts per million; a side left out stays as it is.
 
-        Signed by the stem's holder and by every party whose share falls, as far as their keys are here:
-        `approved_by` names them. Gives `shares(stem)`. Raises `BadDeclaration` for a side that does not sum
-        to a whole, or for a party whose share falls and who is not named.
+        Signed with the keys that are kept here, by the stem's holder and by every party whose share falls:
+        `approved_by` names those parties. Gives `shares(stem)`. Raises `BadDeclaration` for a side that does
+        not sum to a whole, or for a party whose share falls and who is not named.
         """
         found = self.stem(stem)
         approving = {self.holder(name).holder for name in approved_by}
         with self._changes.alone():
-            request = self._asking.splits(found, self._sides(found, master, publishing))
-            losing = {each.holder for each in request.missing} - {found.holder} - approving
-            if losing:
-                names = ", ".join(sorted(self.holder(holder).name for holder in losing))
-                raise BadDeclaration(
-                    f"the share of {names} would fall, which needs their own signature: say --approve for "
-                    "each whose key is kept here, or have it signed elsewhere with --request"
-                )
-            self._make(request)
+            request = self._statements.splits(found, master, publishing)
+            self._statements.check_approved(request, approving | {found.holder})
+            self._statements.sign_and_enter(request)
         return self.shares(found.stem)
 
     def request_splits(
@@ -463,24 +458,11 @@ class Vault:
         stem: str,
         master: Mapping[str, int] | None = None,
         publishing: Mapping[str, int] | None = None,
-    ) -> Request:
-        """The same to be signed elsewhere, by the stem's holder and by all whose share falls."""
+    ) -> SigningRequest:
+        """A request for new splits, to be signed by the holder and by every party whose share falls."""
         found = self.stem(stem)
         with self._changes.alone():
-            return self._asking.splits(found, self._sides(found, master, publishing))
-
-    def _sides(
-        self, stem: Stem, master: Mapping[str, int] | None, publishing: Mapping[str, int] | None
-    ) -> dict[str, Mapping[str, int]]:
-        holders = self.holders()
-        sides: dict[str, Mapping[str, int]] = {**self._catalogue.shares(stem.stem)}
-        for side, given in (("master", master), ("publishing", publishing)):
-            if given is not None:
-                by_id = {find_holder(holders, name).holder: ppm for name, ppm in given.items()}
-                if len(by_id) != len(given):
-                    raise BadDeclaration(f"a holder is named twice among the {side} shares")
-                sides[side] = by_id
-        return sides
+            return self._statements.splits(found, master, publishing)
 
     def shares(self, stem: str) -> dict[str, dict[str, int]]:
         """Parts per million by side (`master`, `publishing`) and holder id."""
@@ -490,116 +472,24 @@ class Vault:
 
     def _state(
         self, stems: Sequence[str], uses: Sequence[str], action: Action, until: str | None, by: str | None
-    ) -> tuple[Statement, ...]:
-        named = _checked_uses(uses)
-        self._check_until(until)
+    ) -> tuple[ConsentStatement, ...]:
+        named = self._statements.checked_terms(uses, until)
         ids = list(dict.fromkeys(find_stem(self._catalogue, text) for text in stems))
         found = [stem for part in parts_of(ids) for stem in self._catalogue.stems(ids=part)]
         with self._changes.alone():
             request = self._asking.consent(
                 found, None if by is None else self.holder(by), named, action, until
             )
-            indices = set(self._make(request))
-        return tuple(each for each in self._catalogue.statements() if each.entry in indices)
+            indices = set(self._statements.sign_and_enter(request))
+        return tuple(each for each in self._catalogue.statements() if each.index in indices)
 
-    def _make(self, request: Request) -> tuple[int, ...]:
-        """Sign a request with keys that are kept here, and take it in."""
-        holders = {each.holder for each in request.missing}
-        for holder in sorted(holders):
-            request = request.signed(self._key(holder))
-        return self._take(request, received=False)
-
-    def _take(self, request: Request, *, received: bool) -> tuple[int, ...]:
-        made = self._asking.checked(request, received=received)
-        for entry in made:
-            if isinstance(entry, entries.Holder):
-                self._name(request, entry.holder)
-        return tuple(self._changes.sequence(made))
-
-    def _signed_here(self, request: Request) -> Request:
-        """With the signatures that keys kept here can give."""
-        for holder in sorted({each.holder for each in request.missing}):
-            with suppress(KeyNotHere, BadRequest):
-                request = request.signed(self._key(holder))
-        return request
-
-    def _name(self, request: Request, holder: str) -> None:
-        assert request.name is not None
-        assert request.name_salt is not None
-        self._store.keep_name(holder, request.name, request.name_salt)
-        self._catalogue.name_holder(holder, request.name, request.name_salt)
-
-    def _check_until(self, until: str | None) -> None:
-        if until is not None and until <= self._clock.now():
-            raise BadDeclaration(f"a consent until {until} would be over before it began")
-
-    def _conform_again(self, stem: Stem) -> None:
-        original = self.original(stem.stem)
-        try:
-            sound = decode(original)
-        except Refused as error:
-            raise AudioLost(f"the original of {stem.stem} at {original} is damaged: {error}") from error
-        if sound.pcm_sha256 != stem.pcm_sha256:
-            raise AudioLost(f"the original of {stem.stem} at {original} is another sound than the one added")
-        frames = None if stem.bpm is None or stem.beats is None else loop_frames(stem.bpm, stem.beats)
-        self._store.write_conformed(fit(sound, frames), self._store.conformed(stem.stem))
-
-    def _resolved(self, chosen: Filter) -> Filter:
-        holders = self.holders()
-        return replace(
-            chosen,
-            holders=tuple(find_holder(holders, text).holder for text in chosen.holders),
-            at=chosen.at or self._clock.now(),
-        )
-
-    def _key(self, holder: str) -> PrivateKey:
-        """The key in force of a holder, if it is kept here; older ones lie beside it."""
-        found = self.holder(holder)
-        for path in sorted((self.home / "keys").glob(f"{found.holder}*.key")):
-            key = PrivateKey.load(path)
-            if _base64(key.public) == found.public_key:
-                return key
-        raise KeyNotHere(
-            f"the key of {found.name} is not kept here; have it signed elsewhere: "
-            "'stemloom vault consent request', then 'submit'"
-        )
-
-
-def _open_catalogue(store: Store, log: Log, create: bool) -> Catalogue:
-    missing = not store.catalogue.exists()
-    if missing and any(isinstance(entry, entries.Holder) for _, entry in log.entries()):
-        raise CatalogueTrouble(
-            f"the catalogue {store.catalogue} is missing, though the ledger names holders; put it back "
-            "from a backup, or make it again with 'stemloom vault rebuild'"
-        )
-    if missing and not create:
-        raise NoVault(
-            f"there is no vault in {store.folder.parent}; name another home with --home or STEMLOOM_HOME, "
-            "or begin one with 'stemloom vault holder add NAME'"
-        )
-    if create:
-        # SQLite does not wait its turn while another process turns the file to WAL.
-        with store.lock():
-            catalogue = Catalogue.open(store.catalogue, create=True)
-    else:
-        catalogue = Catalogue.open(store.catalogue)
-    try:
-        catalogue.follow(log.origin)
-    except BaseException:
-        catalogue.close()
-        raise
-    return catalogue
+    def _resolved(self, clause: Clause) -> Clause:
+        """The clause with whole ids of holders. Raises `UnknownHolder`."""
+        if clause.column != "holder":
+            return clause
+        ids = tuple(self.holder(str(text)).holder for text in clause.values)
+        return Condition("holder", ids, clause.negated)
 
 
 def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
-
-
-def _checked_uses(uses: Sequence[str]) -> tuple[entries.Use, ...]:
-    unknown = [use for use in uses if use not in USES]
-    if unknown:
-        raise BadDeclaration(f"'{unknown[0]}' is not a use; there are {', '.join(USES)}")
-    if not uses:
-        raise BadDeclaration(f"say at least one use of {', '.join(USES)}")
-    known: tuple[entries.Use, ...] = ("export", "live", "stream", "sync")
-    return tuple(use for use in known if use in uses)

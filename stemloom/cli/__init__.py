@@ -1,4 +1,4 @@
-"""The command line: one module a group of commands, each loaded only when it is called."""
+"""The command line: one module for each group of commands, loaded only when it is called."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from typing import NoReturn
 import click
 
 from .. import __version__
-from .output import Door, fail
+from .output import Console, fail
 
 _COMMANDS = {
     "demo": ("demo", "Build a demo vault, render a piece, check its ledger, pay its holders."),
-    "check": ("script", "Say all that is wrong with a script."),
+    "check": ("script", "List the problems of a script."),
     "format": ("script", "Write a script in its canonical form."),
     "plan": ("plan", "Show the next bars of a piece."),
     "play": ("play", "Play a piece on an audio device, and log what is heard."),
-    "replay": ("play", "Play a take again, and prove that it is the same sound."),
+    "replay": ("play", "Play a take again, and prove that it sounds the same."),
     "render": ("render", "Render a piece to a file, and log what is heard."),
     "vault": ("vault", "Stems, holders, consent and splits."),
-    "user": ("user", "Users: their sessions, and how to have them forgotten."),
+    "user": ("user", "Users: their sessions, and how to erase them."),
     "ledger": ("ledger", "Show, verify and prove what was heard."),
-    "why": ("why", "Say what sounds at a moment of a session, and by whose leave."),
-    "doctor": ("doctor", "Look whether this machine can play, and say what is missing."),
+    "why": ("why", "Say what sounds at a moment of a session, and under whose consent."),
+    "doctor": ("doctor", "Check whether this machine can play, and say what is missing."),
     "royalty": ("royalty", "Income, settlements and statements."),
 }
-"""Command: its module here and its line in `--help`."""
+"""For each command its module and its line in `--help`."""
 
 
 class _Lazy(click.Group):
@@ -72,22 +72,22 @@ class _Lazy(click.Group):
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, no notes: results and errors only.")
-@click.option("-v", "--verbose", is_flag=True, help="Say more; a fault of ours shows its traceback.")
+@click.option("-v", "--verbose", is_flag=True, help="Say more; an internal fault shows its traceback.")
 @click.version_option(__version__, prog_name="stemloom")
 @click.pass_context
 def main(ctx: click.Context, home: Path | None, as_json: bool, quiet: bool, verbose: bool) -> None:
     """Stemloom: generative music from stems, with rights built in."""
-    ctx.obj = Door(home=home, json=as_json, quiet=quiet, verbose=verbose)
+    ctx.obj = Console(home=home, json=as_json, quiet=quiet, verbose=verbose)
 
 
 def run() -> NoReturn:
-    """The program `stemloom`: every mistake of a user ends in one sentence and an exit code.
+    """The program `stemloom`: reports every mistake of a user in one sentence and an exit code.
 
     Exit codes: 0 ok, 1 failed, 2 usage, 3 script rejected, 4 not in the vault or not cleared,
     5 verification failed, 130 on Ctrl-C. `--json`, `-q` and `-v` may stand anywhere on the line.
     """
     arguments = _global_flags_first(sys.argv[1:])
-    # A polite kill ends a command as Ctrl-C does, so that it cleans up behind itself.
+    # SIGTERM ends a command as Ctrl-C does, so that it cleans up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = main.main(args=arguments, prog_name="stemloom", standalone_mode=False)
@@ -114,7 +114,7 @@ def run() -> NoReturn:
 
 
 def _global_flags_first(arguments: list[str]) -> list[str]:
-    """Global flags are taken wherever they stand before `--`, as people write them."""
+    """The arguments with global flags in front, wherever they stood before `--`."""
     stop = arguments.index("--") if "--" in arguments else len(arguments)
     moved: list[str] = []
     kept: list[str] = []

@@ -1,4 +1,4 @@
-"""What arguments of commands have in common: completion from what the vault holds, and lists of words."""
+"""Shared by arguments of commands: completion from the vault, and lists of words."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import Door
+from .output import Console
 
 if TYPE_CHECKING:
     from ..vault.vault import Vault
 
 
 def _completes(names: Callable[[Vault], list[str]]) -> Callable[..., list[str]]:
-    """Shell completion from what the vault holds; nothing where there is no vault to ask."""
+    """Shell completion with names from the vault; empty without a vault."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
         from ..ledger.errors import LedgerError
         from ..vault.errors import VaultError
 
-        door = Door(home=ctx.find_root().params.get("home"), json=False, quiet=True, verbose=False)
+        console = Console(home=ctx.find_root().params.get("home"), json=False, quiet=True, verbose=False)
         try:
-            with door.vault() as opened:
+            with console.vault() as opened:
                 known = names(opened)
         except (VaultError, LedgerError, OSError):
             return []
@@ -36,5 +36,5 @@ A_HOLDER = _completes(lambda opened: [holder.name for holder in opened.holders()
 
 
 def words_of(given: Sequence[str]) -> tuple[str, ...]:
-    """The words of an option that may be given again, or parted by commas."""
+    """The words of an option that may repeat, or be separated by commas."""
     return tuple(word.strip() for text in given for word in text.split(",") if word.strip())

@@ -1,25 +1,25 @@
-"""`stemloom vault consent`: given, taken back, listed, and what became of it."""
+"""`stemloom vault consent`: grants, withdrawals, their list, and receipts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ..ledger.clock import text_of
 from .arguments import A_HOLDER, A_STEM, words_of
-from .output import Door, table
+from .output import Console, table
 
 if TYPE_CHECKING:
-    from ..vault.catalogue.catalogue import Statement
+    from ..vault.catalogue.catalogue import ConsentStatement
     from ..vault.vault import Vault
 
 
 @click.group()
 def consent() -> None:
-    """Signed consent, a stem and use at a time."""
+    """Signed consent, for each stem and use."""
 
 
 USES = click.option(
@@ -35,11 +35,11 @@ _OF = click.option("--holder", metavar="H", shell_complete=A_HOLDER, help="All s
 @click.option("--until", metavar="DATE", help="Last day (UTC) or RFC 3339 time; without it, until withdrawn.")
 @click.pass_obj
 def grant(
-    door: Door, stems: tuple[str, ...], holder: str | None, uses: tuple[str, ...], until: str | None
+    console: Console, stems: tuple[str, ...], holder: str | None, uses: tuple[str, ...], until: str | None
 ) -> None:
     """Clear stems for uses, signed by their holders."""
     ends = None if until is None else until_of(until)
-    _state(door, stems, holder, lambda opened, ids: opened.grant(ids, words_of(uses), ends))
+    _state(console, stems, holder, lambda opened, ids: opened.grant(ids, words_of(uses), ends))
 
 
 @consent.command()
@@ -49,28 +49,28 @@ def grant(
 @click.option("--by", metavar="H", help="Who withdraws, if not the holder: a party with a master share.")
 @click.pass_obj
 def withdraw(
-    door: Door, stems: tuple[str, ...], holder: str | None, uses: tuple[str, ...], by: str | None
+    console: Console, stems: tuple[str, ...], holder: str | None, uses: tuple[str, ...], by: str | None
 ) -> None:
-    """Take consent back, at once and without a reason."""
-    _state(door, stems, holder, lambda opened, ids: opened.withdraw(ids, words_of(uses), by))
-    door.note("until when each session used a stem: stemloom vault consent receipt INDEX")
+    """Withdraw consent, at once and without a reason."""
+    _state(console, stems, holder, lambda opened, ids: opened.withdraw(ids, words_of(uses), by))
+    console.note("for the last use in each session: stemloom vault consent receipt INDEX")
 
 
 @consent.command()
 @click.argument("withdrawal", type=int)
 @click.pass_obj
-def receipt(door: Door, withdrawal: int) -> None:
-    """Until when each session used a stem, for the WITHDRAWAL of that index; the ledger keeps it."""
-    with door.vault() as opened:
+def receipt(console: Console, withdrawal: int) -> None:
+    """Write into the ledger when each session last used the stem of the WITHDRAWAL with that index."""
+    with console.vault() as opened:
         index, made = opened.receipt(withdrawal)
     rows = [(use.session, use.until) for use in made.sessions]
-    door.emit(
+    console.emit(
         {
             "index": index,
             "stem": made.stem,
             "withdrawal": withdrawal,
-            "sessions": [{"session": session, "until": until} for session, until in rows],
-            "open": list(made.open),
+            "sessions": made.sessions,
+            "open": made.open,
         },
         "\n".join(
             [
@@ -85,63 +85,51 @@ def receipt(door: Door, withdrawal: int) -> None:
 @consent.command("list")
 @click.argument("stem", required=False, shell_complete=A_STEM)
 @click.pass_obj
-def consent_list(door: Door, stem: str | None) -> None:
-    """The statements on a stem, or on all, in the ledger's order."""
-    with door.vault() as opened:
-        _show_statements(door, opened, opened.consents(stem))
+def consent_list(console: Console, stem: str | None) -> None:
+    """List the statements on a stem, or on all stems, in the ledger's order."""
+    with console.vault() as opened:
+        _show_statements(console, opened, opened.consents(stem))
 
 
 def _state(
-    door: Door,
+    console: Console,
     stems: tuple[str, ...],
     holder: str | None,
-    act: Callable[[Vault, Sequence[str]], tuple[Statement, ...]],
+    act: Callable[[Vault, Sequence[str]], tuple[ConsentStatement, ...]],
 ) -> None:
-    from ..vault.catalogue.catalogue import Filter
+    from ..vault.catalogue.snapshot import Condition
 
     if bool(stems) == (holder is not None):
         raise click.UsageError("name stems, or a holder with --holder")
-    with door.vault() as opened:
+    with console.vault() as opened:
         ids: Sequence[str] = stems
         if holder is not None:
             owner = opened.holder(holder)
-            ids = [stem.stem for stem in opened.stems(Filter(holders=(owner.holder,)))]
+            ids = [stem.stem for stem in opened.stems([Condition("holder", (owner.holder,))])]
             if not ids:
                 from ..vault.errors import UnknownStem
 
                 raise UnknownStem(f"{owner.name} has no stems in the vault")
-        _show_statements(door, opened, act(opened, ids))
+        _show_statements(console, opened, act(opened, ids))
 
 
-def _show_statements(door: Door, opened: Vault, statements: Sequence[Statement]) -> None:
+def _show_statements(console: Console, opened: Vault, statements: Sequence[ConsentStatement]) -> None:
     titles = {stem: f"{title} (removed)" for stem, (title, _) in opened.removed().items()}
     titles |= {stem.stem: stem.title for stem in opened.stems()}
     rows = [
-        (s.entry, s.time, s.action, ", ".join(s.uses), s.until or "", s.stem, titles[s.stem])
+        (s.index, s.time, s.action, ", ".join(s.uses), s.until or "", s.stem, titles[s.stem])
         for s in statements
     ]
-    door.emit(
-        {"consents": [said_of(s) for s in statements]},
+    console.emit(
+        {"consents": statements},
         table(("index", "time", "action", "uses", "until", "stem", "title"), rows, right=(0,))
         if rows
         else "no consents yet",
     )
 
 
-def said_of(statement: Statement) -> dict[str, Any]:
-    return {
-        "stem": statement.stem,
-        "uses": list(statement.uses),
-        "index": statement.entry,
-        "time": statement.time,
-        "action": statement.action,
-        "until": statement.until,
-        "holder": statement.holder,
-    }
-
-
 def until_of(text: str) -> str:
-    """The instant a consent ends: a date counts to its last millisecond."""
+    """The time at which a consent ends; a date lasts to its last millisecond."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

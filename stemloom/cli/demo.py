@@ -1,4 +1,4 @@
-"""`stemloom demo`: the whole road once, from synthesised stems to a paid holder."""
+"""`stemloom demo`: the whole way from synthesised stems to a paid holder."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import Door, WrongPlace, checked_output
-from .render import level, render_shown, stems_heard, told, write_timeline
+from .output import Console, WrongPlace, checked_output
+from .render import level, render_shown, told, write_timeline
 
 if TYPE_CHECKING:
     from ..engine.play.render import Rendered
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 
 FOLDER = Path("stemloom-demo")
 MARKER = ".stemloom-demo"
-"""In a home that the demo made: locked while it works, and then how long the ledger was when it was done."""
+"""A file in the demo's home: locked during the demo; afterwards it holds the size of the ledger."""
 OURS = ("vault", "ledger", "keys", "private", "takes", MARKER, ".gitignore")
 STATEMENTS = ("statement.html", "statement.json")
 INCOME = 1_000_000_000
-"""A thousand euros, in micro-units: what the sample subscription brings in."""
+"""The sample income: a thousand euros, in micro-units."""
 
 
 class NotADemo(Exception):
-    """The folder where the demo's home would go holds something that is not the demo's."""
+    """The folder for the demo's home holds something that the demo did not make."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Paid:
-    """What the sample settlement gave: the statement of the holder who was heard most."""
+class SampleStatement:
+    """The statement, in the sample settlement, of the holder who was heard most."""
 
     statement: Path
     page: Path
@@ -52,11 +52,11 @@ class Paid:
 )
 @click.option("--seconds", type=click.FloatRange(1, 600), help="Length; without one, to the piece's own end.")
 @click.pass_obj
-def demo(door: Door, out: Path | None, seconds: float | None) -> None:
+def demo(console: Console, out: Path | None, seconds: float | None) -> None:
     """Build a demo vault, render a piece from it, verify the ledger, pay the holders.
 
-    Everything goes to the folder stemloom-demo, or with --home to that home: a folder that is new, empty, or
-    an earlier demo's, which is made afresh. The current month's settlement is a sample.
+    Everything goes to the folder stemloom-demo, or with --home to that home: a folder that is new or
+    empty, or that of an earlier demo, which is replaced. The settlement of the current month is a sample.
     """
     from ..demo import PIECE, PIECES, build
     from ..engine.play.render import FORMATS
@@ -65,8 +65,8 @@ def demo(door: Door, out: Path | None, seconds: float | None) -> None:
     from ..script.text.load import load
     from ..vault.vault import Vault
 
-    home = door.home or FOLDER / "home"
-    beside = home if door.home else FOLDER
+    home = console.home or FOLDER / "home"
+    beside = home if console.home else FOLDER
     name = _name(PIECE)
     out = out or beside / f"{name}.wav"
     if out.parent != beside:
@@ -76,22 +76,22 @@ def demo(door: Door, out: Path | None, seconds: float | None) -> None:
     ours = [each.name for each in PIECES if _unchanged(home / each.name, each)]
     made = (f"{name}.wav", f"{name}.svg", *STATEMENTS, *ours)
     with _fresh(home, made), Vault.open(home, create=True) as vault:
-        with door.progress() as display:
+        with console.progress() as display:
             task = display.add_task("making stems", total=None)
             build(vault, lambda done, all: display.update(task, completed=done, total=all))
         piece = accepted(load(PIECE), vault.snapshot(), file=PIECE.name)
         rendered = render_shown(
-            door, vault, piece, out, use="stream", tier="subscriber", user="demo", seconds=seconds
+            console, vault, piece, out, use="stream", tier="subscriber", user="demo", seconds=seconds
         )
         names = {holder.holder: holder.name for holder in vault.holders()}
         timeline = beside / f"{name}.svg"
         write_timeline(rendered, piece.name, names, timeline)
         paid = _pay(vault, rendered, beside)
         vkey = vault.log.vkey
-        scripts = _leave_scripts(door, PIECES, beside)
+        scripts = _leave_scripts(console, PIECES, beside)
         (home / MARKER).write_text(f"{vault.log.size}\n")
     report = verify(home, vkey=vkey)
-    door.emit(
+    console.emit(
         {
             "audio": str(out),
             "seconds": round(rendered.seconds, 6),
@@ -102,7 +102,7 @@ def demo(door: Door, out: Path | None, seconds: float | None) -> None:
             "script": str(scripts[0]),
             "scripts": [str(script) for script in scripts],
             "ledger": {"size": report.size, "root": report.root, "verified": report.ok},
-            "stems": stems_heard(rendered),
+            "stems": rendered.stems,
             "pcm_sha256": rendered.pcm_sha256,
             "lufs": level(rendered.lufs),
             "true_peak_dbtp": level(rendered.true_peak_dbtp),
@@ -114,10 +114,10 @@ def demo(door: Door, out: Path | None, seconds: float | None) -> None:
 
 @contextmanager
 def _fresh(home: Path, written: Sequence[str]) -> Iterator[None]:
-    """A home that is empty but for its marker, which is locked meanwhile; an earlier demo's is cleared away.
+    """Empty the demo's home except for its marker, which stays locked; an earlier demo is deleted.
 
-    `written`: names that the demo itself puts there. Anything else there, and whatever was added to the
-    earlier demo's vault, is somebody's own: NotADemo is raised and nothing is touched.
+    `written`: names of the files that the demo writes. If there are other files, or something was added to
+    the earlier demo's vault, NotADemo is raised and nothing changes.
     """
     from ..ledger.tlog.disk import locked
 
@@ -141,13 +141,13 @@ def _fresh(home: Path, written: Sequence[str]) -> Iterator[None]:
                 shutil.rmtree(home / name)
             elif name != MARKER:
                 (home / name).unlink(missing_ok=True)
-        # From here on until it is done, a demo that is killed may be cleared away whole.
+        # From here on to its end, a demo that is killed may be deleted as a whole.
         os.ftruncate(lock, 0)
         yield
 
 
 def _refuse_others(home: Path, written: Sequence[str]) -> None:
-    """Raise NotADemo if the home holds what no demo made: files, holders, stems, consents, money."""
+    """Raise NotADemo if the home holds files, holders, stems, consents or money that no demo made."""
     from ..ledger.entries.entries import Placement, Session
     from ..ledger.log.log import Log
 
@@ -167,24 +167,24 @@ def _refuse_others(home: Path, written: Sequence[str]) -> None:
 
 
 def _unchanged(script: Path, piece: Path) -> bool:
-    """Whether a script that the demo left is as it was."""
+    """Whether a script that the demo left is unchanged."""
     return script.is_file() and script.read_bytes() == piece.read_bytes()
 
 
-def _leave_scripts(door: Door, pieces: Sequence[Path], folder: Path) -> list[Path]:
-    """Copy the demo's scripts to where they can be changed; one that is there already is left alone."""
+def _leave_scripts(console: Console, pieces: Sequence[Path], folder: Path) -> list[Path]:
+    """Copy the demo's scripts to a place where they can be edited; existing files stay as they are."""
     left = []
     for piece in pieces:
         script = folder / piece.name
         if not script.exists():
             script.write_bytes(piece.read_bytes())
         elif not _unchanged(script, piece):
-            door.note(f"{script} differs from the demo's own, and stays as it is")
+            console.note(f"{script} differs from the demo's own, and stays as it is")
         left.append(script)
     return left
 
 
-def _pay(vault: Vault, rendered: Rendered, folder: Path) -> Paid:
+def _pay(vault: Vault, rendered: Rendered, folder: Path) -> SampleStatement:
     """Settle a sample income for this month, and write the statement of who was heard most."""
     from ..ledger.royalties.record import record_income
     from ..ledger.royalties.settle import settle
@@ -204,14 +204,14 @@ def _pay(vault: Vault, rendered: Rendered, folder: Path) -> Paid:
     html, record = (folder / name for name in STATEMENTS)
     record.write_bytes(to_bytes(made))
     html.write_text(statement_page(made), encoding="utf-8")
-    return Paid(record, html, holders[most].name, made.accrued, period)
+    return SampleStatement(record, html, holders[most].name, made.accrued, period)
 
 
 def _told(
     rendered: Rendered,
     names: dict[str, str],
     report: Report,
-    paid: Paid,
+    paid: SampleStatement,
     home: Path,
     timeline: Path,
     scripts: Sequence[Path],
@@ -247,5 +247,5 @@ def _told(
 
 
 def _name(script: Path) -> str:
-    """What a script's sound is called."""
+    """The name of a script's audio file."""
     return script.stem.replace("_", "-")

@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from .output import Door, table
+from .output import Console, table
 
 
 @click.command()
 @click.pass_obj
-def doctor(door: Door) -> None:
-    """Look whether this machine can play: its devices, the mixer's speed, the vault and its ledger."""
+def doctor(console: Console) -> None:
+    """Check whether this machine can play: its devices, the mixer's speed, the vault and its ledger."""
     from ..engine.errors import DeviceFailed
     from ..engine.play.stream import portaudio
 
@@ -42,9 +42,9 @@ def doctor(door: Door) -> None:
     health = _try_mixer()
     if health["p999_ms"] > health["budget_ms"] / 3:
         advice.append("blocks take long on this machine: choose a longer one with `play --block 1024`")
-    home: dict[str, Any] = {"folder": str(door.folder), "vault": (door.folder / "vault").is_dir()}
+    home: dict[str, Any] = {"folder": str(console.folder), "vault": (console.folder / "vault").is_dir()}
     if not home["vault"]:
-        advice.append(f"there is no vault in {door.folder}: `stemloom demo` makes one to try")
+        advice.append(f"there is no vault in {console.folder}: `stemloom demo` makes one to try")
     versions = {name: version(name) for name in ("stemloom", "numba", "numpy", "sounddevice")}
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     record = {
@@ -65,7 +65,7 @@ def doctor(door: Door) -> None:
         ]
         for d in devices
     ]
-    door.emit(
+    console.emit(
         record,
         "\n".join(
             [
@@ -75,7 +75,7 @@ def doctor(door: Door) -> None:
                 "",
                 f"mixer: 64 voices, a block of {health['block']} frames in {health['p50_ms']:.3f} ms, "
                 f"one in a thousand over {health['p999_ms']:.3f} ms, of {health['budget_ms']:.2f} ms",
-                f"home: {door.folder}, {'with' if home['vault'] else 'without'} a vault",
+                f"home: {console.folder}, {'with' if home['vault'] else 'without'} a vault",
                 *(f"-> {line}" for line in advice),
             ]
         ),

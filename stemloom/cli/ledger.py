@@ -12,7 +12,7 @@ import click
 
 from ..script.problems import counted
 from . import logs, witness
-from .output import Door, checked_output, write_whole
+from .output import Console, checked_output, write_whole
 from .witness import REQUIRE, WITNESSES, cosigned_lines, cosigners, policy_of
 
 if TYPE_CHECKING:
@@ -45,15 +45,15 @@ def ledger() -> None:
 
 
 @ledger.command()
-@click.option("--holder", metavar="H", help="What concerns a holder, their stems among it: id or name.")
-@click.option("--stem", metavar="S", help="What concerns a stem: id or title.")
-@click.option("--session", metavar="X", help="What concerns a session: id, or its beginning.")
-@click.option("--kind", type=click.Choice(_KINDS), multiple=True, help="Entries of that kind.")
+@click.option("--holder", metavar="H", help="Entries about a holder and their stems: id or name.")
+@click.option("--stem", metavar="S", help="Entries about a stem: id or title.")
+@click.option("--session", metavar="X", help="Entries about a session: id, or the start of it.")
+@click.option("--kind", type=click.Choice(_KINDS), multiple=True, help="Entries of this kind.")
 @click.option("--from", "first", metavar="TIME", help="From that day (2026-11-21) or time (UTC) on.")
 @click.option("--to", "last", metavar="TIME", help="Up to and with that day or time.")
 @click.pass_obj
 def show(
-    door: Door,
+    console: Console,
     holder: str | None,
     stem: str | None,
     session: str | None,
@@ -61,15 +61,15 @@ def show(
     first: str | None,
     last: str | None,
 ) -> None:
-    """The entries of the ledger, in order; with --json one object a line."""
+    """Show the entries of the ledger, in order; with --json one object a line."""
     import msgspec
 
     since = _moment(first, end=False) if first else ""
     until = _moment(last, end=True) if last else "9999"
-    with door.log() as log:
+    with console.log() as log:
         chosen: Iterator[tuple[int, Entry]] = log.entries()
         if holder is not None or stem is not None:
-            holder_id, stem_id = _ids(door, holder, stem)
+            holder_id, stem_id = _ids(console, holder, stem)
             if holder_id is not None:
                 chosen = _of_holder(chosen, holder_id)
             if stem_id is not None:
@@ -84,7 +84,7 @@ def show(
             time = _time_of(entry)
             if not since <= time <= until:
                 continue
-            if door.json:
+            if console.json:
                 click.echo(msgspec.json.encode({"index": index, "entry": entry}).decode())
             else:
                 if not shown:
@@ -92,7 +92,7 @@ def show(
                 click.echo(f"{index:>8}  {time:<24}  {tag:<10}  {_summary(entry)}")
             shown += 1
     if not shown:
-        door.note("no entry of the ledger fits")
+        console.note("no entry of the ledger matches")
 
 
 @ledger.command()
@@ -107,9 +107,9 @@ def show(
     "--from",
     "since",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A checkpoint up to which you verified it before: judge only what is new since then.",
+    help="A checkpoint up to which you verified it before: report only problems after it.",
 )
-@click.option("--workers", type=click.IntRange(1, 64), help="Processes at work; by default one a core.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Number of processes; by default one a core.")
 @WITNESSES
 @REQUIRE
 @click.pass_context
@@ -124,25 +124,21 @@ def verify(
 ) -> None:
     """Hash everything again, and check every signature and rule. Exits 5 if anything is wrong."""
     from ..ground.processes import cores
-    from ..ledger.verify.verify import Problem
     from ..ledger.verify.verify import verify as verify_log
 
-    door = ctx.find_object(Door)
-    assert door is not None
+    console = ctx.find_object(Console)
+    assert console is not None
     policy = policy_of(witnesses, require)
-    with door.progress() as progress:
+    with console.progress() as progress:
         task = progress.add_task("verifying", total=None)
         report = verify_log(
-            copy if copy is not None else door.folder,
+            copy if copy is not None else console.folder,
             vkey=vkey,
             policy=policy,
             since=None if since is None else since.read_bytes(),
             workers=workers or cores(),
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-
-    def record(found: tuple[Problem, ...]) -> list[dict[str, object]]:
-        return [{"index": each.index, "what": each.what, "detail": each.detail} for each in found]
 
     lines = [str(each) for each in report.problems]
     if report.ok:
@@ -152,40 +148,40 @@ def verify(
             lines += cosigned_lines(cosigners(report.witnesses))
     else:
         lines.append(f"NOT verified: {len(report.problems)} problem(s) in a log of {_entries(report.size)}")
-    door.emit(
+    console.emit(
         {
             "ok": report.ok,
             "size": report.size,
             "root": report.root,
-            "problems": record(report.problems),
-            "warnings": record(report.warnings),
+            "problems": report.problems,
+            "warnings": report.warnings,
             "witnesses": cosigners(report.witnesses),
         },
         "\n".join(lines),
     )
     for each in report.warnings:
-        door.note(f"note: {each}")
+        console.note(f"note: {each}")
     if not report.ok:
         ctx.exit(5)
 
 
 @ledger.command()
 @click.pass_obj
-def key(door: Door) -> None:
-    """The verifier key of the ledger: give it to whoever will check receipts."""
-    with door.log() as log:
-        door.emit({"vkey": log.vkey, "origin": log.origin}, log.vkey)
+def key(console: Console) -> None:
+    """Print the verifier key of the ledger: give it to those who will check receipts."""
+    with console.log() as log:
+        console.emit({"vkey": log.vkey, "origin": log.origin}, log.vkey)
 
 
 @ledger.command()
 @click.pass_obj
-def checkpoint(door: Door) -> None:
-    """The signed checkpoint, as it is published: keep one to notice a rewritten ledger."""
-    with door.log() as log:
+def checkpoint(console: Console) -> None:
+    """Print the signed checkpoint, as it is published: keep one to notice a rewritten ledger."""
+    with console.log() as log:
         note = log.checkpoint().decode()
         current = log.signed()
-    if door.json:
-        door.emit({"checkpoint": note, "size": current.size, "root": current.root.hex()})
+    if console.json:
+        console.emit({"checkpoint": note, "size": current.size, "root": current.root.hex()})
     else:
         click.echo(note, nl=False)
 
@@ -194,19 +190,19 @@ def checkpoint(door: Door) -> None:
 @click.argument("index", type=_Index())
 @click.option("--out", type=click.Path(path_type=Path), help="Write the receipt to that file.")
 @click.pass_obj
-def prove(door: Door, index: int, out: Path | None) -> None:
-    """A receipt that entry INDEX is in the ledger; it can be checked without the ledger."""
+def prove(console: Console, index: int, out: Path | None) -> None:
+    """Make a receipt that entry INDEX is in the ledger; it can be checked without the ledger."""
     checked_output(out)
-    with door.log() as log:
+    with console.log() as log:
         receipt = log.prove(index)
     if out is not None:
         write_whole(out, receipt)
-    if door.json:
-        door.emit({"index": index, "receipt": receipt.decode()})
+    if console.json:
+        console.emit({"index": index, "receipt": receipt.decode()})
     elif out is None:
         click.echo(receipt, nl=False)
     else:
-        door.note(f"the receipt for entry {index} is in {out}")
+        console.note(f"the receipt for entry {index} is in {out}")
 
 
 @ledger.command("check-receipt")
@@ -215,7 +211,9 @@ def prove(door: Door, index: int, out: Path | None) -> None:
 @WITNESSES
 @REQUIRE
 @click.pass_obj
-def check_receipt(door: Door, file: Path, vkey: str, witnesses: tuple[str, ...], require: int | None) -> None:
+def check_receipt(
+    console: Console, file: Path, vkey: str, witnesses: tuple[str, ...], require: int | None
+) -> None:
     """Check a receipt. No ledger is needed. Exits 5 if it proves nothing."""
     import msgspec
 
@@ -223,7 +221,7 @@ def check_receipt(door: Door, file: Path, vkey: str, witnesses: tuple[str, ...],
 
     proved = check(file.read_bytes(), vkey, policy=policy_of(witnesses, require))
     cosigned = cosigners(proved.cosignatures)
-    door.emit(
+    console.emit(
         {
             "ok": True,
             "index": proved.index,
@@ -244,7 +242,7 @@ witness.register(ledger)
 
 
 def _moment(text: str, *, end: bool) -> str:
-    """The time that `text` means, as entries write it; of a day its first moment, or its last."""
+    """The time `text` in the form of entries; for a day its first moment, or its `end`."""
     from ..ledger.clock import text_of
 
     try:
@@ -258,11 +256,11 @@ def _moment(text: str, *, end: bool) -> str:
     return text_of(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
-def _ids(door: Door, holder: str | None, stem: str | None) -> tuple[str | None, str | None]:
-    """Names and titles are the vault's; where there is a ledger alone, only ids are known."""
-    if not (door.folder / "vault").exists():
+def _ids(console: Console, holder: str | None, stem: str | None) -> tuple[str | None, str | None]:
+    """The ids of a holder and a stem by name; with a ledger and no vault, only ids are known."""
+    if not (console.folder / "vault").exists():
         return holder, stem
-    with door.vault() as vault:
+    with console.vault() as vault:
         return (
             vault.holder(holder).holder if holder is not None else None,
             vault.stem(stem).stem if stem is not None else None,
@@ -270,7 +268,7 @@ def _ids(door: Door, holder: str | None, stem: str | None) -> tuple[str | None, 
 
 
 def _of_holder(entries: Iterator[tuple[int, Entry]], holder: str) -> Iterator[tuple[int, Entry]]:
-    """A holder's own entries, and those of the stems they brought or ever had a share in."""
+    """A holder's own entries, and those of the stems that they added or ever had a share in."""
     from ..ledger.entries.entries import Splits, Stem
 
     theirs: set[str] = set()

@@ -1,4 +1,4 @@
-"""`stemloom ledger` for whoever keeps a log or a checkpoint of one: consistency, reconcile, export."""
+"""`stemloom ledger` on logs and kept checkpoints: consistency, reconcile, export."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import Door
+from .output import Console
 
 if TYPE_CHECKING:
     from ..ledger.tlog.note import Verifier
@@ -29,7 +29,7 @@ def register(ledger: click.Group) -> None:
         ledger.add_command(command)
 
 
-def _log(door: Door, copy: str | None, vkey: str | None) -> tuple[bytes, Verifier, TileReader]:
+def _log(console: Console, copy: str | None, vkey: str | None) -> tuple[bytes, Verifier, TileReader]:
     """The checkpoint, the key and the tiles of the home's own log, or of a copy."""
     from ..ledger.errors import BadVkey, NoLedger
     from ..ledger.tlog.note import parse_vkey
@@ -37,7 +37,7 @@ def _log(door: Door, copy: str | None, vkey: str | None) -> tuple[bytes, Verifie
     from ..ledger.tlog.source import FolderSource, source_of
 
     if copy is None:
-        with door.log() as log:
+        with console.log() as log:
             place, own, note = log.home / "ledger" / "log", log.vkey, log.checkpoint()
         source = FolderSource(place)
         return note, parse_vkey(vkey or own), TileReader(place, source.read)
@@ -56,15 +56,15 @@ def _log(door: Door, copy: str | None, vkey: str | None) -> tuple[bytes, Verifie
 @_LOG
 @_VKEY
 @click.pass_obj
-def consistency(door: Door, old: Path, copy: str | None, vkey: str | None) -> None:
+def consistency(console: Console, old: Path, copy: str | None, vkey: str | None) -> None:
     """Show that the log goes on from OLD, a checkpoint that you kept. Exits 5 if it was rewritten."""
     import base64
 
     from ..ledger.tlog.consistency import check_continues
 
-    note, log, tiles = _log(door, copy, vkey)
+    note, log, tiles = _log(console, copy, vkey)
     shown = check_continues(old.read_bytes(), note, log, tiles)
-    door.emit(
+    console.emit(
         {
             "ok": True,
             "origin": log.name,
@@ -82,21 +82,21 @@ def consistency(door: Door, old: Path, copy: str | None, vkey: str | None) -> No
     "--trust",
     multiple=True,
     type=_FILE,
-    help="A checkpoint of this log that somebody kept; may be given again.",
+    help="A checkpoint of this log that somebody kept; may repeat.",
 )
 @_LOG
-@click.option("--yes", is_flag=True, help="Do it; without this it is only said.")
+@click.option("--yes", is_flag=True, help="Do it; by default the steps are only listed.")
 @click.pass_obj
-def reconcile(door: Door, trust: tuple[Path, ...], copy: str | None, yes: bool) -> None:
-    """After a backup was put back: whether this log may go on, and from where. Never signs anything.
+def reconcile(console: Console, trust: tuple[Path, ...], copy: str | None, yes: bool) -> None:
+    """After a backup was put back: say whether this log may continue, and from where. Signs nothing.
 
-    Exits 5 where it may not: going on would make two histories of one log.
+    Exits 5 if it may not: continuing would make two histories of one log.
     """
     from ..ledger.tlog.source import source_of
     from ..ledger.verify.reconcile import reconcile as look
 
     plan = look(
-        door.folder,
+        console.folder,
         copy=None if copy is None else source_of(copy),
         copy_place=copy or "",
         kept=[path.read_bytes() for path in trust],
@@ -109,7 +109,7 @@ def reconcile(door: Door, trust: tuple[Path, ...], copy: str | None, yes: bool) 
             lines.append("nothing was changed; --yes does it")
     else:
         lines.append("the log is what was signed last: there is nothing to do")
-    door.emit({"found": list(plan.found), "steps": list(plan.steps), "done": plan.done}, "\n".join(lines))
+    console.emit({"found": list(plan.found), "steps": list(plan.steps), "done": plan.done}, "\n".join(lines))
 
 
 @click.command()
@@ -123,12 +123,12 @@ def reconcile(door: Door, trust: tuple[Path, ...], copy: str | None, yes: bool) 
 @_LOG
 @_VKEY
 @click.pass_obj
-def export(door: Door, folder: Path, copy: str | None, vkey: str | None) -> None:
-    """The entries as Parquet, for DuckDB, Spark and the like; hashed against the checkpoint first."""
+def export(console: Console, folder: Path, copy: str | None, vkey: str | None) -> None:
+    """Write the entries as Parquet, for DuckDB or Spark, after hashing them against the checkpoint."""
     from ..ledger.log.export import export_parquet
 
-    note, log, tiles = _log(door, copy, vkey)
-    with door.progress() as progress:
+    note, log, tiles = _log(console, copy, vkey)
+    with console.progress() as progress:
         task = progress.add_task("exporting", total=None)
         made = export_parquet(
             tiles,
@@ -137,7 +137,7 @@ def export(door: Door, folder: Path, copy: str | None, vkey: str | None) -> None
             folder,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
-    door.emit(
+    console.emit(
         {
             "dir": str(folder),
             "origin": made.origin,

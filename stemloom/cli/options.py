@@ -1,4 +1,4 @@
-"""Options that commands share: a time, a dial, what a session is for, and what adds up milliseconds."""
+"""Options that commands share: times, dials, the use and tier of a session, engines of settlement."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ _TIER = click.option(
 )
 _USER = click.option("--user", default="", help="A pseudonym; only a salted commitment to it is logged.")
 _DIALS = click.option(
-    "--dial", "dials", multiple=True, metavar="NAME=VALUE", help="Where a dial stands. May repeat."
+    "--dial", "dials", multiple=True, metavar="NAME=VALUE", help="The position of a dial. May repeat."
 )
 
 
 def composing(command: Callable[..., Any]) -> Callable[..., Any]:
-    """--seed, --use, --dial: what a piece is composed with."""
+    """The options --seed, --use and --dial, with which a piece is composed."""
     return _SEED(_USE(_DIALS(command)))
 
 
 def session(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Those of `composing`, and --tier, --user: what a session that is heard is besides."""
+    """The options of `composing`, and --tier and --user, for a session that is heard."""
     return _SEED(_USE(_TIER(_USER(_DIALS(command)))))
 
 
@@ -67,7 +67,7 @@ def dial_value(text: str, option: str = "--dial") -> tuple[str, float]:
 
 
 class AmountCommand(click.Command):
-    """A command that takes an amount, which may be negative so that it can be refused by its name."""
+    """A command with an amount: a negative one is refused as such, and not as an unknown option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         what = "income" if self.name == "income" else "a payout"
@@ -88,5 +88,5 @@ currency = click.option("--currency", metavar="CODE", help="ISO 4217, such as EU
 engine = click.option(
     "--engine",
     type=click.Choice(["python", "duckdb", "spark"]),
-    help="What adds up the milliseconds; by default python, or duckdb for a large ledger.",
+    help="The engine that adds up milliseconds; by default python, or duckdb for a large ledger.",
 )

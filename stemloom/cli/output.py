@@ -35,7 +35,7 @@ _SHADES = {
     ("Literal", "String"): "s",
     ("Literal", "String", "Escape"): "S",
 }
-"""The letter of each shade of a script, by what the lexer says: a Pygments type is the tuple of its names."""
+"""The letter of each shade of a script, by the lexer's token type: a tuple of names, as in Pygments."""
 
 _STYLES: dict[str, dict[str, Any]] = {
     "c": {"fg": "bright_black"},
@@ -46,15 +46,15 @@ _STYLES: dict[str, dict[str, Any]] = {
     "s": {"fg": "green"},
     "S": {"fg": "green", "bold": True},
 }
-"""How the shades look: of the sixteen colours that a terminal's owner sets, never black or white."""
+"""The colour of each shade: from the sixteen that a terminal's owner sets, never black or white."""
 
 _ALARM = {"error": "red", "warning": "yellow"}
 _GUTTER = re.compile(r" *([0-9]*) [|=] ?")
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
-    """What the global options say, and the resources that they lead to."""
+class Console:
+    """The global options, the resources that they name, and the output of commands."""
 
     home: Path | None
     json: bool
@@ -86,42 +86,48 @@ class Door:
         return Log.open(self.folder, create=False)
 
     def emit(self, record: Mapping[str, Any], text: str | None = None) -> None:
-        """The result: `record` as one line of JSON under `--json`, else `text`."""
+        """The result: one line of JSON, in which records are objects, under `--json`; else `text`."""
         if self.json:
-            click.echo(json.dumps(record, ensure_ascii=False))
+            click.echo(json.dumps(record, ensure_ascii=False, default=_fields_of))
         elif text:
             click.echo(text)
 
     def note(self, text: str) -> None:
-        """A word beside the result: on standard error, not with `--quiet`."""
+        """Print a note beside the result, on standard error; not with `--quiet`."""
         if not self.quiet:
             click.echo(text, err=True)
 
     def progress(self) -> Progress:
         """A progress display on standard error; silent without a terminal, with `--json` or `--quiet`."""
-        from rich.console import Console
+        from rich import console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-        console = Console(stderr=True)
+        screen = console.Console(stderr=True)
         return Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(),
-            console=console,
+            console=screen,
             transient=True,
-            disable=self.quiet or self.json or not console.is_terminal,
+            disable=self.quiet or self.json or not screen.is_terminal,
         )
 
 
+def _fields_of(record: object) -> Any:
+    import msgspec
+
+    return msgspec.to_builtins(record, enc_hook=str)  # a path is text
+
+
 class WrongPlace(Exception):
-    """A path that the user gave for output and that will not do."""
+    """A path for output that cannot be used."""
 
     exit_code = 2
 
 
 def checked_output(path: Path | None, suffix: str | None = None) -> None:
-    """Refuse, before any work is done, a path that could not be written to. `suffix`: what it must end in."""
+    """Refuse, before any work is done, a path that cannot be written. `suffix`: its required ending."""
     if path is None:
         return
     if suffix is not None and path.suffix.lower() != suffix:
@@ -156,7 +162,7 @@ def shaded(text: str) -> str:
 
 
 def shown(problems: Sequence[Problem], text: str, file: str) -> str:
-    """What `script.problems.render` gives, in colours. Without the escape codes it is the same."""
+    """The text of `script.problems.render` in colours. Without the escape codes it is the same."""
     from ..script.problems import printable, render
 
     file = printable(file)
@@ -167,7 +173,7 @@ def shown(problems: Sequence[Problem], text: str, file: str) -> str:
 
 
 def said(problem: Problem) -> tuple[str, str, str]:
-    """Its place (`:4:18`), its kind (`error E030`) and its message, each fit for one line of a terminal."""
+    """The place (`:4:18`), kind (`error E030`) and message of a problem, each fit for a terminal's line."""
     from ..script.problems import render
 
     place, kind, message = render([problem], "", "").split("\n")[0].split(": ", 2)
@@ -209,7 +215,7 @@ def _letter(kind: tuple[str, ...]) -> str:
 
 
 def _painted(text: str, letters: str) -> str:
-    """`text` in the shades that `letters`, as many or more, have for its characters."""
+    """`text` in colours; `letters` has at least one letter for each character."""
     painted = []
     for letter, run in groupby(zip(text, letters, strict=False), key=lambda pair: pair[1]):
         piece = "".join(character for character, _ in run)
@@ -218,9 +224,9 @@ def _painted(text: str, letters: str) -> str:
 
 
 def fail(error: BaseException, *, verbose: bool, as_json: bool = False) -> int:
-    """Word `error` in one sentence on standard error and give the exit code for it.
+    """Print `error` as one sentence on standard error, and give its exit code.
 
-    `as_json`: standard output gets it too, as one JSON object.
+    `as_json`: print it on standard output as well, as one JSON object.
     """
     from ..script.problems import ScriptRejected, summary
 
@@ -237,10 +243,10 @@ def fail(error: BaseException, *, verbose: bool, as_json: bool = False) -> int:
 
 
 def worded(error: BaseException, *, verbose: bool) -> str:
-    """`error` in a sentence; `verbose`: with the stack of a fault of ours on standard error.
+    """`error` in a sentence; `verbose`: prints the traceback of an internal fault on standard error.
 
-    An exception of ours carries `exit_code` and its own sentence. Trouble with the disk is worded here.
-    Anything else is a fault of ours, and says so.
+    Our exceptions carry an `exit_code` and their own sentence. Errors of the disk are worded here. Any other
+    exception is an internal fault, and is reported as one.
     """
     if hasattr(error, "exit_code"):
         return _sentence(error)
@@ -255,7 +261,7 @@ def worded(error: BaseException, *, verbose: bool) -> str:
 
 
 def problem_record(problem: Problem) -> dict[str, object]:
-    """What is wrong with a script, as `--json` lists it; lines and columns from 1."""
+    """A problem of a script, as `--json` lists it; lines and columns from 1."""
     span = problem.span
     return {
         "code": problem.code,
@@ -270,7 +276,7 @@ def problem_record(problem: Problem) -> dict[str, object]:
 
 
 def _sentence(error: BaseException) -> str:
-    """An exception's own words; what is wrong with a script in colours, where they are seen."""
+    """The exception's own sentence; with a script's problems in colours, if they can be seen."""
     from ..script.problems import ScriptRejected, render
 
     words = str(error)
@@ -297,7 +303,7 @@ def _disk_sentence(error: OSError) -> str:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is there whole or not at all; an OSError names `path`."""
+    """Write a file as a whole or not at all; an OSError names `path`."""
     beside: Path | None = None
     try:
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

@@ -1,4 +1,4 @@
-"""`stemloom royalty` for the accountant: payouts, corrections, and all of it as beancount."""
+"""`stemloom royalty` for accounting: payouts, corrections, and all money as beancount."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import AmountCommand, engine
-from .output import Door, checked_output, table, write_whole
+from .output import Console, checked_output, table, write_whole
 from .people import holder_of, people_of
 
 if TYPE_CHECKING:
@@ -23,17 +23,19 @@ def register(royalty: click.Group) -> None:
         royalty.add_command(command)
 
 
-@click.command(cls=AmountCommand, short_help="Write down that holders were paid.")
+@click.command(cls=AmountCommand, short_help="Record that holders were paid.")
 @click.argument("holder", required=False)
 @click.argument("amount", required=False)
-@click.option("--all", "everybody", is_flag=True, help="Everybody who is due, what is due.")
+@click.option("--all", "everybody", is_flag=True, help="Pay all holders the amounts that are due.")
 @click.option("--currency", metavar="CODE", required=True, help="ISO 4217, such as EUR.")
 @click.option("--reference", required=True, metavar="TEXT", help="Such as the number of a transfer.")
-@click.option("--below-threshold", is_flag=True, help="Though less is due than the terms pay out.")
+@click.option(
+    "--below-threshold", is_flag=True, help="Pay even if less is due than the threshold of the terms."
+)
 @engine
 @click.pass_obj
 def pay(
-    door: Door,
+    console: Console,
     holder: str | None,
     amount: str | None,
     everybody: bool,
@@ -42,18 +44,18 @@ def pay(
     below_threshold: bool,
     engine: Engine | None,
 ) -> None:
-    """Write down that HOLDER (id or name) was paid AMOUNT, or all that is due.
+    """Record that HOLDER (id or name) was paid AMOUNT, or all that is due.
 
-    No money moves: this is the entry that says it did. A mistake is mended with 'royalty correct'.
+    This moves no money: it records that money was moved. Correct a mistake with 'royalty correct'.
     """
     from ..ledger.division.money import decimal_text, money_text, parse_amount
     from ..ledger.royalties.record import record_payouts
 
     if everybody == (holder is not None):
         raise click.UsageError("name a holder, or --all")
-    people = people_of(door)
+    people = people_of(console)
     names = {each.holder: each.name for each in people}
-    with door.log() as log:
+    with console.log() as log:
         paid = record_payouts(
             log,
             currency.upper(),
@@ -73,7 +75,7 @@ def pay(
         for each in paid
     ]
     whole = money_text(sum(each.entry.amount for each in paid), currency.upper())
-    door.emit(
+    console.emit(
         {
             "currency": currency.upper(),
             "reference": reference,
@@ -91,24 +93,24 @@ def pay(
     )
 
 
-@click.command(short_help="Mend an income or a payout that was entered wrongly.")
+@click.command(short_help="Correct an income or a payout that was recorded wrongly.")
 @click.argument("index", type=click.IntRange(0))
-@click.option("--to", "amount", metavar="AMOUNT", required=True, help="What it should have been, or 0.")
+@click.option("--to", "amount", metavar="AMOUNT", required=True, help="The right amount, or 0.")
 @click.option("--reason", required=True, metavar="TEXT")
-@click.option("--overpaid", is_flag=True, help="Though a payout was of more than the balance.")
+@click.option("--overpaid", is_flag=True, help="Allow a payout of more than the balance.")
 @click.pass_obj
-def correct(door: Door, index: int, amount: str, reason: str, overpaid: bool) -> None:
-    """Write that the income or payout of entry INDEX should have been another amount.
+def correct(console: Console, index: int, amount: str, reason: str, overpaid: bool) -> None:
+    """Record that the income or payout of entry INDEX should have been another amount.
 
-    The entry stays as it is. What was settled stays, too: the next settlement has the difference.
+    The entry stays as it is, and so do settlements: the next settlement has the difference.
     """
     from ..ledger.division.money import decimal_text, parse_amount
     from ..ledger.royalties.record import record_correction
 
     to = parse_amount(amount, "an amount", zero=True)
-    with door.log() as log:
+    with console.log() as log:
         at, entry, before = record_correction(log, index, to, reason, overpaid=overpaid)
-    door.emit(
+    console.emit(
         {"index": at, "corrects": index, "by": entry.amount, "amount": to, "reason": reason},
         f"entry {index} was {decimal_text(before)} and is {decimal_text(to)} now, by entry {at}",
     )
@@ -118,7 +120,7 @@ def correct(door: Door, index: int, amount: str, reason: str, overpaid: bool) ->
 @click.option("--out", type=_OUT, required=True, help="The file to write, such as royalties.beancount.")
 @engine
 @click.pass_obj
-def beancount(door: Door, out: Path, engine: Engine | None) -> None:
+def beancount(console: Console, out: Path, engine: Engine | None) -> None:
     """Write income, settlements, payouts and corrections as double-entry bookkeeping, for 'bean-check'."""
     from ..ledger.division.division import rederive
     from ..ledger.royalties.accounting_formats import beancount_text
@@ -127,7 +129,7 @@ def beancount(door: Door, out: Path, engine: Engine | None) -> None:
     from ..ledger.royalties.money_lock import at_checkpoint
 
     checked_output(out)
-    with door.log() as log:
+    with console.log() as log:
         seal = at_checkpoint(log)
         with usage_of(log, seal, engine) as usage:
             books = usage.books
@@ -135,4 +137,4 @@ def beancount(door: Door, out: Path, engine: Engine | None) -> None:
             owed = balances(usage, seal.size, log.clock.now()[:10])
     numbered = [(index, made) for (index, _, _), made in zip(books.settlements, divisions, strict=True)]
     write_whole(out, beancount_text(books, numbered, owed, seal.size).encode())
-    door.emit({"out": str(out), "settlements": len(numbered)}, f"wrote {out}")
+    console.emit({"out": str(out), "settlements": len(numbered)}, f"wrote {out}")

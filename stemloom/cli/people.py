@@ -1,4 +1,4 @@
-"""Holders by their names, for commands about money: from the vault, where there is one."""
+"""The names of holders, for commands about money: from the vault, if there is one."""
 
 from __future__ import annotations
 
@@ -7,31 +7,37 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..ledger.royalties.statement_schema import Named
     from ..vault.records import Holder
-    from .output import Door
+    from ..vault.vault import Vault
+    from .output import Console
 
 
-def people_of(door: Door) -> tuple[Holder, ...]:
-    """Holders with their names, from the vault's catalogue; none where there is a ledger without a vault."""
-    if not (door.folder / "vault").exists():
+def names_in(vault: Vault) -> dict[str, str]:
+    """The names of holders by id."""
+    return {each.holder: each.name for each in vault.holders()}
+
+
+def people_of(console: Console) -> tuple[Holder, ...]:
+    """The holders in the vault's catalogue; none if there is a ledger without a vault."""
+    if not (console.folder / "vault").exists():
         return ()
-    with door.vault() as vault:
+    with console.vault() as vault:
         return tuple(vault.holders())
 
 
 def holder_of(people: tuple[Holder, ...], text: str) -> str:
-    """The id that `text` means. Without a vault there are no names, and it has to be the id itself."""
+    """The id of the holder `text`. Without a vault there are no names, and `text` must be the id."""
     from ..vault.catalogue.find_by_name import find_holder
 
     return find_holder(people, text).holder if people else text
 
 
-def named(door: Door, people: tuple[Holder, ...]) -> dict[str, Named]:
-    """Names with their salts, and what else the vault knows of those that were not erased."""
+def named(console: Console, people: tuple[Holder, ...]) -> dict[str, Named]:
+    """Names with their salts and identifiers, except for names that were erased."""
     from ..ledger.royalties.statement_schema import Named
 
     if not people:
         return {}
-    with door.vault() as vault:
+    with console.vault() as vault:
         known = {each.holder: vault.identifiers(each.holder) for each in people}
     return {
         each.holder: Named(each.name, each.name_salt, known[each.holder].isni, known[each.holder].ipi)

@@ -10,7 +10,7 @@ import click
 
 from ..script.problems import counted
 from .options import composing, dial_value
-from .output import Door, table
+from .output import Console, table
 
 if TYPE_CHECKING:
     from ..engine.plan import Candidate, Choice, Placement
@@ -21,12 +21,20 @@ SHOWN = 8
 
 @click.command()
 @click.argument("script", type=click.Path(path_type=Path))
-@click.option("--bars", type=click.IntRange(1, 10_000), default=16, show_default=True, help="How many bars.")
+@click.option(
+    "--bars", type=click.IntRange(1, 10_000), default=16, show_default=True, help="The number of bars."
+)
 @composing
 @click.option("--why", is_flag=True, help="Show for each choice its candidates, and the stems left out.")
 @click.pass_obj
 def plan(
-    door: Door, script: Path, bars: int, seed: int | None, use: str | None, dials: tuple[str, ...], why: bool
+    console: Console,
+    script: Path,
+    bars: int,
+    seed: int | None,
+    use: str | None,
+    dials: tuple[str, ...],
+    why: bool,
 ) -> None:
     """Show what SCRIPT would play in its first bars, with the present stems and consents."""
     from ..engine.compose.listing import plan as plan_bars
@@ -36,7 +44,7 @@ def plan(
 
     text = load(script)
     values = dict(map(dial_value, dials))
-    with door.vault() as vault:
+    with console.vault() as vault:
         snapshot = vault.snapshot()
     piece = accepted(text, snapshot, file=str(script))
     made = plan_bars(piece, snapshot, bars, at=SystemClock().now(), use=use, seed=seed, dials=values, why=why)
@@ -64,11 +72,11 @@ def plan(
         "key": made.key,
         "ended": made.ended,
         "placements": [_record(p) for p in made.placements],
-        "rests": [{"part": r.part, "pool": r.pool, "line": r.line, "reason": r.reason} for r in made.rested],
+        "rests": made.rested,
     }
     if why:
         record["choices"] = [_choice_record(choice) for choice in made.choices]
-    door.emit(
+    console.emit(
         record,
         "\n".join(
             [

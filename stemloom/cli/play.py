@@ -1,4 +1,4 @@
-"""`stemloom play` and `stemloom replay`: a piece on a device, and a take once more."""
+"""`stemloom play` and `stemloom replay`: plays a piece on a device, and a take once more."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ import click
 
 from ..script.problems import counted
 from .options import SECONDS, dial_value, session
-from .output import Door, worded
+from .output import Console, worded
 from .watch import Watch
 
 if TYPE_CHECKING:
+    from ..engine.play.live import Health
     from ..engine.play.player import Player
 
 REFRESH_SECONDS = 0.1
@@ -27,7 +28,7 @@ METER_FLOOR_DB = -40.0
 
 
 def device_of(value: str | None) -> int | str | None:
-    """A device by its number where the text is one, else by name; null for the system's own."""
+    """A device by its number if the text is one, else by name; `None` for the system's default."""
     return int(value) if value is not None and value.isdigit() else value
 
 
@@ -39,12 +40,12 @@ def device_of(value: str | None) -> int | str | None:
 @click.option(
     "--block", type=click.IntRange(0, 8192), default=0, help="Frames of a block; 0: the device's own."
 )
-@click.option("--seconds", type=SECONDS, help="Stop after so long; without it the piece plays to its end.")
+@click.option("--seconds", type=SECONDS, help="Stop after this time; by default the piece plays to its end.")
 @click.option("--watch", is_flag=True, help="When SCRIPT is saved anew, it takes over at the next bar line.")
 @session
 @click.pass_obj
 def play(
-    door: Door,
+    console: Console,
     script: Path,
     device: str | None,
     block: int,
@@ -59,77 +60,35 @@ def play(
     """Play SCRIPT on an audio device. Ctrl-C ends it with a short fade; what was heard is logged.
 
     With --watch you may edit it meanwhile: what you save takes over at the next bar line, and lines that stay
-    go on without a seam. If it has a mistake, that is said, and what played before plays on.
+    go on without a seam. If it has a mistake, that is reported, and the old script plays on.
     """
     from ..engine.play.player import Player
 
     if watch and str(script) == "-":
         raise click.UsageError("--watch needs a file: what comes from standard input is not saved anew")
-    _warn_of_compiling(door)
-    with _interrupts():
-        with Player(
-            door.folder,
+    _warn_of_compiling(console)
+    with (
+        _interrupts(),
+        Player(
+            console.folder,
             script,
             use=use,
             tier=tier,
             user=user,
             seed=seed,
             dials=dict(map(dial_value, dials)),
-        ) as player:
-            for event in ("device", "unready"):
-                player.on(event, lambda error: _note(door, str(error)))
-            player.on(
-                "stopped",
-                lambda seconds: _note(door, f"all stood still for {seconds:.1f} s, and goes on from there"),
-            )
-            player.on(
-                "ledger",
-                lambda fault: _note(
-                    door,
-                    "the ledger is written again"
-                    if fault is None
-                    else f"{fault}: the music goes on, and what is heard waits in memory",
-                ),
-            )
-            player.on("script", lambda piece: _note(door, f'"{piece.name}" as it was saved takes over'))
-            player.open_device(device_of(device), block=block)
-            health = player.health
-            assert health is not None
-            door.note(f"playing {script} on {health.device}")
-            interrupted = _follow(door, player, seconds, script if watch else None)
-            player.stop()
-            health = player.health
-        take, ledger = player.take, player.ledger
-    assert take is not None
+        ) as player,
+    ):
+        _tell_events(console, player)
+        player.open_device(device_of(device), block=block)
+        health = player.health
+        assert health is not None
+        console.note(f"playing {script} on {health.device}")
+        interrupted = _follow(console, player, seconds, script if watch else None)
+        player.stop()
+        health = player.health
     assert health is not None
-    ms = sum(placement.ms for placement in take.placements)
-    door.emit(
-        {
-            "session": take.session,
-            "device": health.device,
-            "seconds": take.frames / take.rate,
-            "placements": len(take.placements),
-            "ms": ms,
-            "take": str(door.folder / "takes" / f"{take.session}.json"),
-            "sealed": ledger.sealed,
-            "lost": ledger.lost,
-            "interrupted": interrupted,
-            "xruns": health.xruns,
-            "late": health.late,
-            "block_p50_ms": health.p50 * 1e3,
-            "block_p99_ms": health.p99 * 1e3,
-            "block_p999_ms": health.p999 * 1e3,
-            "block_longest_ms": health.longest * 1e3,
-        },
-        "\n".join(
-            [
-                f"played {take.frames / take.rate:.1f} s on {health.device}",
-                f"session {take.session}, {counted(len(take.placements), 'placement')} in the ledger",
-                f"{counted(health.xruns, 'gap')}; a block took {health.p50 * 1e3:.2f} ms, "
-                f"at most {health.longest * 1e3:.2f} ms",
-            ]
-        ),
-    )
+    _tell_played(console, player, health, interrupted)
 
 
 @click.command()
@@ -137,15 +96,15 @@ def play(
 @click.option("--out", type=click.Path(path_type=Path), help="The audio file, .wav or .flac; it is logged.")
 @click.option("--check", is_flag=True, help="Only compare: nobody hears it, and nothing is written.")
 @click.pass_obj
-def replay(door: Door, take: Path, out: Path | None, check: bool) -> None:
-    """Play TAKE again, to a file or for a comparison, and say whether it is the same sound and placements."""
+def replay(console: Console, take: Path, out: Path | None, check: bool) -> None:
+    """Play TAKE again, to a file or for a comparison, and say whether sound and placements are the same."""
     from ..engine.play import take as takes
     from ..engine.play.render import replay_to
     from ..engine.play.replay import replay as play_again
 
     if check == (out is not None):
         raise click.UsageError("say where to with --out, or --check to only compare")
-    with door.vault() as vault, door.progress() as progress:
+    with console.vault() as vault, console.progress() as progress:
         task = progress.add_task("mixing", total=None)
         recorded = takes.load(take)
 
@@ -171,19 +130,73 @@ def replay(door: Door, take: Path, out: Path | None, check: bool) -> None:
     if out is not None:
         record |= {"audio": str(out), "session": replayed.take.session}
         found = f"{out}: {found}; logged as session {replayed.take.session}"
-    door.emit(record, found)
+    console.emit(record, found)
     if not replayed.same:
         if recorded.engine != replayed.take.engine:
-            door.note(f"the take is of engine {recorded.engine}, this is {replayed.take.engine}")
+            console.note(f"the take is of engine {recorded.engine}, this is {replayed.take.engine}")
         raise SystemExit(5)
 
 
-def _follow(door: Door, player: Player, seconds: float | None, watched: Path | None) -> bool:
-    """Show what plays until it ends; whether it was interrupted. `watched`: a script that may be edited."""
-    shown = _is_shown(door)
+def _tell_events(console: Console, player: Player) -> None:
+    """Note what happens to the device, the ledger and the script while the music plays."""
+
+    def note(text: str) -> None:
+        _note(console, text)
+
+    for event in ("device", "unready"):
+        player.on(event, lambda error: note(str(error)))
+    player.on("stopped", lambda seconds: note(f"all stood still for {seconds:.1f} s, and goes on from there"))
+    player.on(
+        "ledger",
+        lambda fault: note(
+            "the ledger is written again"
+            if fault is None
+            else f"{fault}: the music goes on, and what is heard waits in memory"
+        ),
+    )
+    player.on("script", lambda piece: note(f'"{piece.name}" as it was saved takes over'))
+
+
+def _tell_played(console: Console, player: Player, health: Health, interrupted: bool) -> None:
+    """Print a summary of the session. `health`: of the device at the end."""
+    take, ledger = player.take, player.ledger
+    assert take is not None
+    ms = sum(placement.ms for placement in take.placements)
+    console.emit(
+        {
+            "session": take.session,
+            "device": health.device,
+            "seconds": take.frames / take.rate,
+            "placements": len(take.placements),
+            "ms": ms,
+            "take": str(console.folder / "takes" / f"{take.session}.json"),
+            "sealed": ledger.sealed,
+            "lost": ledger.lost,
+            "interrupted": interrupted,
+            "xruns": health.xruns,
+            "late": health.late,
+            "block_p50_ms": health.p50 * 1e3,
+            "block_p99_ms": health.p99 * 1e3,
+            "block_p999_ms": health.p999 * 1e3,
+            "block_longest_ms": health.longest * 1e3,
+        },
+        "\n".join(
+            [
+                f"played {take.frames / take.rate:.1f} s on {health.device}",
+                f"session {take.session}, {counted(len(take.placements), 'placement')} in the ledger",
+                f"{counted(health.xruns, 'gap')}; a block took {health.p50 * 1e3:.2f} ms, "
+                f"at most {health.longest * 1e3:.2f} ms",
+            ]
+        ),
+    )
+
+
+def _follow(console: Console, player: Player, seconds: float | None, watched: Path | None) -> bool:
+    """Show a status line until the end; gives whether it was interrupted. `watched`: a script to watch."""
+    shown = _is_shown(console)
 
     def refused(error: Exception) -> None:
-        _note(door, f"{worded(error, verbose=door.verbose)}\nthe script of before plays on")
+        _note(console, f"{worded(error, verbose=console.verbose)}\nthe script of before plays on")
 
     watch = Watch(player, watched, refused) if watched is not None else None
     try:
@@ -205,18 +218,18 @@ def _follow(door: Door, player: Player, seconds: float | None, watched: Path | N
     return False
 
 
-def _is_shown(door: Door) -> bool:
+def _is_shown(console: Console) -> bool:
     """Whether there is a status line."""
-    return sys.stderr.isatty() and not (door.quiet or door.json)
+    return sys.stderr.isatty() and not (console.quiet or console.json)
 
 
-def _note(door: Door, text: str) -> None:
-    """A word while the music plays, in the place of the status line, which comes again below it."""
-    door.note(f"\r\x1b[K{text}" if _is_shown(door) else text)
+def _note(console: Console, text: str) -> None:
+    """Print a note in the place of the status line, which is printed again below it."""
+    console.note(f"\r\x1b[K{text}" if _is_shown(console) else text)
 
 
 def status(player: Player) -> str:
-    """One line: where the piece is, how loud it is, what sounds, and what went wrong."""
+    """The status line: the place in the piece, the level, the stems that sound, and faults."""
     bar, health = player.bar, player.health
     where = f"{bar.section} {bar.section_bar + 1}" if bar is not None else ""
     peak = player.peak()
@@ -234,7 +247,7 @@ def status(player: Player) -> str:
 
 @contextmanager
 def _interrupts() -> Iterator[None]:
-    """Have SIGTERM end the music as Ctrl-C does, so that what was heard is sealed."""
+    """Make SIGTERM end the music as Ctrl-C does, so that the session is sealed."""
 
     def interrupt(signum: int, frame: Any) -> None:
         raise KeyboardInterrupt
@@ -246,12 +259,12 @@ def _interrupts() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _warn_of_compiling(door: Door) -> None:
-    """Say why the first start takes long: the mixer is compiled for this machine, once."""
+def _warn_of_compiling(console: Console) -> None:
+    """Explain a long first start: the mixer is compiled for this machine, once."""
     from ..engine import mix
 
     folders = [Path(folder) / "__pycache__" for folder in mix.__path__]
     if os.environ.get("NUMBA_CACHE_DIR"):
         folders = [Path(os.environ["NUMBA_CACHE_DIR"])]
     if not any(next(folder.rglob("chain.chain-*.nbi"), None) for folder in folders):
-        door.note("compiling the mixer for this machine; this is done once and takes some 15 seconds")
+        console.note("compiling the mixer for this machine; this is done once and takes some 15 seconds")

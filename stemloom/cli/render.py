@@ -9,7 +9,7 @@ import click
 
 from ..script.problems import counted
 from .options import SECONDS, dial_value, session
-from .output import Door, checked_output, table
+from .output import Console, checked_output, table
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _Gesture(click.ParamType):  # type: ignore[type-arg]
-    """The words of a gesture; what they mean `gesture` finds out."""
+    """The words of a gesture, which `gesture` parses."""
 
     name = "GESTURE"
 
@@ -36,7 +36,7 @@ STEPS = {"conform": "bringing stems to tempo", "mix": "mixing"}
 @click.command()
 @click.argument("script", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The audio file: .wav or .flac.")
-@click.option("--seconds", type=SECONDS, help="Length; without one it ends where the piece ends.")
+@click.option("--seconds", type=SECONDS, help="Length; by default to the end of the piece.")
 @click.option("--bars", type=int, help="Length in bars, instead of seconds.")
 @session
 @click.option(
@@ -46,14 +46,14 @@ STEPS = {"conform": "bringing stems to tempo", "mix": "mixing"}
     nargs=2,
     type=(SECONDS, _Gesture()),
     metavar="TIME GESTURE",
-    help="What a listener does there: 'cue NAME', 'like PART', 'dislike PART', or NAME=VALUE for a dial. "
+    help="A listener's gesture then: 'cue NAME', 'like PART', 'dislike PART', or NAME=VALUE for a dial. "
     "May repeat.",
 )
 @click.option("--take", type=click.Path(path_type=Path), help="Copy the take to this file as well.")
 @click.option("--timeline", type=click.Path(path_type=Path), help="Draw the timeline to this .svg file.")
 @click.pass_obj
 def render(
-    door: Door,
+    console: Console,
     script: Path,
     out: Path,
     seconds: float | None,
@@ -78,10 +78,10 @@ def render(
     text = load(script)
     values = dict(map(dial_value, dials))
     gestures = [gesture(seconds, words) for seconds, words in moments]
-    with door.vault() as vault:
+    with console.vault() as vault:
         piece = accepted(text, vault.snapshot(), file=str(script))
         rendered = render_shown(
-            door,
+            console,
             vault,
             piece,
             out,
@@ -101,17 +101,17 @@ def render(
         write_timeline(rendered, piece.name, names, timeline)
     late = [words for time, words in moments if time >= rendered.seconds]
     if late:
-        door.note(f"the music was over before {', '.join(map(repr, late))}")
+        console.note(f"the music was over before {', '.join(map(repr, late))}")
     if not rendered.ended and seconds is None and bars is None:
-        door.note(f"the piece had not ended after {rendered.seconds / 60:.0f} minutes and was faded out")
-    door.emit(record(rendered), told(rendered, names))
+        console.note(f"the piece had not ended after {rendered.seconds / 60:.0f} minutes and was faded out")
+    console.emit(record(rendered), told(rendered, names))
 
 
-def render_shown(door: Door, vault: Any, piece: Any, out: Path, **options: Any) -> Rendered:
-    """Render with a progress display, and say which lines rested."""
+def render_shown(console: Console, vault: Any, piece: Any, out: Path, **options: Any) -> Rendered:
+    """Render with a progress display, and report the lines that rested."""
     from ..engine.play.render import render as to_file
 
-    with door.progress() as display:
+    with console.progress() as display:
         tasks: dict[str, TaskID] = {}
 
         def progress(step: str, done: int, all: int) -> None:
@@ -123,16 +123,16 @@ def render_shown(door: Door, vault: Any, piece: Any, out: Path, **options: Any) 
     for text in dict.fromkeys(
         f"line {rest.line}: {rest.part} rests: {rest.reason}" for rest in rendered.rested
     ):
-        door.note(text)
+        console.note(text)
     if rendered.crowded:
-        door.note(
+        console.note(
             f"{rendered.crowded} sounds had to go or never came: more than 256 would have sounded at once"
         )
     return rendered
 
 
 def record(rendered: Rendered) -> dict[str, Any]:
-    """What `render --json` prints."""
+    """The record of `render --json`."""
     return {
         "audio": str(rendered.audio),
         "frames": rendered.frames,
@@ -147,17 +147,12 @@ def record(rendered: Rendered) -> dict[str, Any]:
         "lufs": level(rendered.lufs),
         "true_peak_dbtp": level(rendered.true_peak_dbtp),
         "realtime_factor": round(rendered.realtime_factor, 1),
-        "stems": stems_heard(rendered),
+        "stems": rendered.stems,
     }
 
 
-def stems_heard(rendered: Rendered) -> list[dict[str, Any]]:
-    """Who was heard for how long, the longest first."""
-    return [{"stem": s.stem, "title": s.title, "holder": s.holder, "ms": s.ms} for s in rendered.stems]
-
-
 def told(rendered: Rendered, names: dict[str, str]) -> str:
-    """The same for a person."""
+    """The text of `render`."""
     rows = [(s.title, names.get(s.holder, s.holder), f"{s.ms / 1000:.3f}") for s in rendered.stems]
     loudness = level(rendered.lufs)
     return "\n".join(
@@ -175,7 +170,7 @@ def told(rendered: Rendered, names: dict[str, str]) -> str:
 
 
 def level(decibels: float) -> float | None:
-    """A level to a hundredth; null for silence, for which JSON has no number."""
+    """A level to a hundredth; `None` for silence, for which JSON has no number."""
     from math import isfinite
 
     return round(decibels, 2) if isfinite(decibels) else None
@@ -195,7 +190,7 @@ def write_timeline(rendered: Rendered, title: str, names: dict[str, str], path: 
 
 
 def gesture(seconds: float, words: str) -> Gesture:
-    """What `--at` says: `cue last call`, `like tune`, `dislike` or `energy=0.8`."""
+    """The gesture of `--at`: `cue last call`, `like tune`, `dislike` or `energy=0.8`."""
     from ..engine.play.take import Gesture
     from ..vault.records import ENGINE_RATE
 

@@ -12,7 +12,7 @@ import click
 
 from . import payouts, rules, statements
 from .options import AmountCommand, currency, engine
-from .output import Door, table
+from .output import Console, table
 from .people import people_of
 
 if TYPE_CHECKING:
@@ -40,19 +40,19 @@ for part in (statements, payouts, rules):
 @click.argument("amount")
 @click.option("--currency", metavar="CODE", required=True, help="ISO 4217, such as EUR.")
 @click.option("--source", type=click.Choice(_SOURCES), default="subscription", show_default=True)
-@click.option("--period", required=True, help="The period that it is income of.")
+@click.option("--period", required=True, help="The period to which the income belongs.")
 @click.option("--reference", required=True, metavar="TEXT", help="Such as the number of an invoice.")
 @click.pass_obj
-def income(door: Door, amount: str, currency: str, source: Source, period: str, reference: str) -> None:
+def income(console: Console, amount: str, currency: str, source: Source, period: str, reference: str) -> None:
     """Record income: royalty income 1000.00 --currency EUR --period 2026-11 --reference inv-1."""
     from ..ledger.division.money import money_text, parse_amount
     from ..ledger.royalties.record import record_income
 
     micro = parse_amount(amount)
-    with door.log() as log:
+    with console.log() as log:
         made = record_income(log, micro, currency.upper(), source, period, reference)
     index, entry, late, like = made.index, made.entry, made.late_of, made.like
-    door.emit(
+    console.emit(
         {
             "index": index,
             "amount": entry.amount,
@@ -66,12 +66,12 @@ def income(door: Door, amount: str, currency: str, source: Source, period: str, 
         f"recorded as entry {index}",
     )
     if late is not None:
-        door.note(
+        console.note(
             f"{late} was settled before: the next settlement in {entry.currency} divides it, by what was "
             f"heard in {late}"
         )
     if like is not None:
-        door.note(
+        console.note(
             f"entry {like} has the same reference, period and source; if this is the same money, take "
             f"it back with 'stemloom royalty correct {index} --to 0 --reason twice'"
         )
@@ -80,16 +80,16 @@ def income(door: Door, amount: str, currency: str, source: Source, period: str, 
 @royalty.group(invoke_without_command=True, short_help="Show or set how income is divided.")
 @click.pass_context
 def terms(ctx: click.Context) -> None:
-    """Show or set the terms: what of the income holders share, and how a stem's money is parted."""
+    """Show or set the terms: the holders' part of income, and the division of a stem's money."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(show)
 
 
 @terms.command()
-@click.option("--period", help="Show those of this period instead of today's.")
+@click.option("--period", help="Show the terms of this period instead of today's.")
 @click.pass_obj
-def show(door: Door, period: str | None = None) -> None:
-    """The terms for periods that start today, or for a period."""
+def show(console: Console, period: str | None = None) -> None:
+    """Show the terms for periods that start today, or for a period."""
     from ..ledger.clock import SystemClock
     from ..ledger.division.periods import Period
     from ..ledger.division.terms import in_force
@@ -98,9 +98,9 @@ def show(door: Door, period: str | None = None) -> None:
 
     today = SystemClock().now()[:10]
     of = Period.parse(period or f"{today}..{today}")
-    with door.log() as log:
+    with console.log() as log:
         books = books_of(log, at_checkpoint(log))
-    _emit_terms(door, in_force(books, of, books.size - 1))
+    _emit_terms(console, in_force(books, of, books.size - 1))
 
 
 @terms.command(name="set")
@@ -108,15 +108,18 @@ def show(door: Door, period: str | None = None) -> None:
     "--from", "effective", required=True, metavar="DATE", help="For periods that start then or later."
 )
 @click.option(
-    "--pool", multiple=True, metavar="SOURCE=PERCENT", help="What of a source's income holders share."
+    "--pool",
+    multiple=True,
+    metavar="SOURCE=PERCENT",
+    help="The part of a source's income that holders share.",
 )
 @click.option(
-    "--master", metavar="PERCENT", help="The master side of a stem's money; the rest is publishing."
+    "--master", metavar="PERCENT", help="The master part of a stem's money; the rest is publishing."
 )
-@click.option("--threshold", metavar="AMOUNT", help="The least amount that is paid out.")
+@click.option("--threshold", metavar="AMOUNT", help="The smallest amount that is paid out.")
 @click.pass_obj
 def set_(
-    door: Door, effective: str, pool: tuple[str, ...], master: str | None, threshold: str | None
+    console: Console, effective: str, pool: tuple[str, ...], master: str | None, threshold: str | None
 ) -> None:
     """Write new terms: royalty terms set --from 2026-12-01 --pool subscription=70% --master 80%."""
     from ..ledger.division.money import parse_amount
@@ -129,7 +132,7 @@ def set_(
     shares = [_pool_share(text) for text in pool]
     if len(dict(shares)) < len(shares):
         raise click.UsageError("a source is named twice in --pool")
-    with door.log() as log:
+    with console.log() as log:
         index, entry = record_terms(
             log,
             f"{effective}T00:00:00.000Z",
@@ -137,24 +140,32 @@ def set_(
             master_ppm=None if master is None else _ppm(master),
             threshold=least,
         )
-    _emit_terms(door, InForce(index, entry))
+    _emit_terms(console, InForce(index, entry))
 
 
 @royalty.command(short_help="Divide a period's income by time heard.")
 @click.argument("period")
 @currency
-@click.option("--early", is_flag=True, help="Though it is not over: what is heard after counts in the next.")
-@click.option("--unallocated", is_flag=True, help="Though nothing was heard: all of it stays nobody's.")
+@click.option(
+    "--early",
+    is_flag=True,
+    help="Settle before the period is over: later usage counts in the next settlement.",
+)
+@click.option(
+    "--unallocated",
+    is_flag=True,
+    help="Settle even if nothing was heard: all of the income stays unallocated.",
+)
 @engine
 @click.pass_obj
 def settle(
-    door: Door, period: str, currency: str | None, early: bool, unallocated: bool, engine: Engine | None
+    console: Console, period: str, currency: str | None, early: bool, unallocated: bool, engine: Engine | None
 ) -> None:
-    """Divide a period's income by the milliseconds each stem was heard, once and for good."""
+    """Divide a period's income by the milliseconds in which each stem was heard. This is final."""
     from ..ledger.royalties.settle import settle as settle_period
 
-    people = () if door.json else people_of(door)
-    with door.log() as log, door.progress() as progress:
+    people = () if console.json else people_of(console)
+    with console.log() as log, console.progress() as progress:
         task = progress.add_task("checking the ledger", total=None)
         settled = settle_period(
             log,
@@ -165,11 +176,11 @@ def settle(
             progress=lambda done, total: progress.update(task, completed=done, total=total),
             engine=engine,
         )
-    door.emit(settled.record(), _settled_text(settled, {each.holder: each.name for each in people}))
+    console.emit(settled.record(), _settled_text(settled, {each.holder: each.name for each in people}))
     if settled.terms_within:
-        door.note(f"terms took effect within {period}: for all of it those of its start hold")
+        console.note(f"terms took effect within {period}: for all of it those of its start hold")
     if settled.entry.time < settled.division.period.end:
-        door.note(
+        console.note(
             f"{settled.entry.period} is not over: what is heard in it from now on counts in the next "
             "settlement"
         )
@@ -193,7 +204,7 @@ def _pool_share(text: str) -> tuple[Source, int]:
     raise click.UsageError(f"{text!r} is not SOURCE=PERCENT with a source among {', '.join(_SOURCES)}")
 
 
-def _emit_terms(door: Door, used: InForce) -> None:
+def _emit_terms(console: Console, used: InForce) -> None:
     from ..ledger.division.money import decimal_text
     from ..ledger.royalties.display_text import ppm_text
 
@@ -206,7 +217,7 @@ def _emit_terms(door: Door, used: InForce) -> None:
         if used.index is None
         else f"terms of entry {used.index}, for periods that start on {each.effective[:10]} or later"
     )
-    door.emit(
+    console.emit(
         {
             "index": used.index,
             "effective": None if used.index is None else each.effective,

@@ -1,4 +1,4 @@
-"""`stemloom royalty` on rules: what others would do to a period, and how evenly this one divides."""
+"""`stemloom royalty` on rules: the result of other rules, and the evenness of the division."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from .options import currency, engine
-from .output import Door, checked_output, table, write_whole
+from .output import Console, checked_output, table, write_whole
 from .people import people_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def register(royalty: click.Group) -> None:
         royalty.add_command(command)
 
 
-@click.command(short_help="What other rules would do to a period.")
+@click.command(short_help="Divide a period by other rules.")
 @click.argument("period")
 @click.option(
     "--rule",
@@ -42,9 +42,9 @@ def register(royalty: click.Group) -> None:
 @engine
 @click.pass_obj
 def simulate(
-    door: Door, period: str, rules: tuple[str, ...], currency: str | None, engine: Engine | None
+    console: Console, period: str, rules: tuple[str, ...], currency: str | None, engine: Engine | None
 ) -> None:
-    """Divide a PERIOD by other rules, side by side with that of milliseconds. Nothing is written.
+    """Divide a PERIOD by other rules, beside the rule of milliseconds. Nothing is written.
 
     strict-ms: by time in play, as settlements do. per-session: each session has an equal part of the pool.
     section-presence: by the sections a stem was heard in, however long. floor:500: each placement counts
@@ -57,8 +57,8 @@ def simulate(
     wanted = [check_rule(rule) for rule in dict.fromkeys((STRICT, *rules))]
     if len(wanted) == 1:
         wanted += ["per-session", "section-presence", "floor:1000"]
-    names = {each.holder: each.name for each in people_of(door)}
-    with door.log() as log:
+    names = {each.holder: each.name for each in people_of(console)}
+    with console.log() as log:
         found, roles, code = _divided(
             log,
             period,
@@ -68,7 +68,7 @@ def simulate(
         )
     of_holders = {each.rule: each.by_holder() for each in found}
     of_roles = {each.rule: each.by_role(roles) for each in found}
-    door.emit(
+    console.emit(
         {
             "period": period,
             "currency": code,
@@ -95,7 +95,7 @@ def _divided(
     engine: Engine | None,
     do: Callable[[Usage, Period, str, int], _Made],
 ) -> tuple[_Made, dict[str, str], str]:
-    """What `do` makes of a period, settled or not; the stems' roles; the currency."""
+    """The result of `do` for a period, settled or not; the stems' roles; the currency."""
     from ..ledger.division.money import check_currency
     from ..ledger.division.periods import Period
     from ..ledger.division.settlements import only_currency, refuse_future, refuse_settled
@@ -120,7 +120,7 @@ def _divided(
 def _side_by_side(
     what: str, found: dict[str, dict[str, int]], rules: list[str], names: dict[str, str]
 ) -> str:
-    """A line for each holder or role: what it has by each rule, and how that differs from the first."""
+    """A line for each holder or role: its amount by each rule, and the difference from the first."""
     from ..ledger.division.money import decimal_text
 
     first = found[rules[0]]
@@ -136,14 +136,16 @@ def _side_by_side(
     return table((what, *rules), rows, right=tuple(range(1, len(rules) + 1)))
 
 
-@click.command(short_help="How evenly time and income lie.")
+@click.command(short_help="Show how evenly time and income are spread.")
 @click.argument("period")
 @currency
 @click.option("--html", type=_OUT, help="Write it as one HTML file, with pictures.")
 @engine
 @click.pass_obj
-def fairness(door: Door, period: str, currency: str | None, html: Path | None, engine: Engine | None) -> None:
-    """How evenly time and income of a PERIOD lie over holders, roles and stems; what time in play favours."""
+def fairness(
+    console: Console, period: str, currency: str | None, html: Path | None, engine: Engine | None
+) -> None:
+    """Show how evenly time and income of a PERIOD are spread over holders, roles and stems."""
     import msgspec
 
     from ..ledger.royalties.fairness import fairness as look
@@ -151,8 +153,8 @@ def fairness(door: Door, period: str, currency: str | None, html: Path | None, e
     from ..ledger.royalties.simulate import simulate as divide
 
     checked_output(html)
-    names = {each.holder: each.name for each in people_of(door)}
-    with door.log() as log:
+    names = {each.holder: each.name for each in people_of(console)}
+    with console.log() as log:
         (made, titles), _, _ = _divided(
             log,
             period,
@@ -169,9 +171,9 @@ def fairness(door: Door, period: str, currency: str | None, html: Path | None, e
         write_whole(html, fairness_page(made, {**titles, **names}).encode())
     record = msgspec.to_builtins(made)
     record["bias"] = None if made.bias is None else round(float(made.bias), 6)
-    door.emit(record, _fairness_text(made, {**titles, **names}))
+    console.emit(record, _fairness_text(made, {**titles, **names}))
     if html is not None:
-        door.note(f"wrote {html}")
+        console.note(f"wrote {html}")
 
 
 def _fairness_text(made: Fairness, names: dict[str, str]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..ground.uses import USES
-from .output import Door, in_colour, problem_record, said, shaded, shown
+from .output import Console, in_colour, problem_record, said, shaded, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,14 +38,14 @@ def check(ctx: click.Context, file: str, use: str | None, editor: bool) -> None:
     from ..script.problems import ScriptRejected, printable, render, summary
     from ..script.text.load import load
 
-    door: Door = ctx.obj
+    console: Console = ctx.obj
     name = "standard input" if file == "-" else printable(file)
     try:
         text = load(file)
     except ScriptRejected as refused:
         problems, text, unlisted, ok = refused.problems, refused.text, 0, False
     else:
-        snapshot = _snapshot(door)
+        snapshot = _snapshot(console)
         checked = check_text(text, snapshot, use=use, file=name)
         problems, unlisted, ok = checked.problems, checked.unlisted, checked.ok
         if checked.piece is not None and snapshot is not None:
@@ -57,13 +57,13 @@ def check(ctx: click.Context, file: str, use: str | None, editor: bool) -> None:
     if editor:
         told = "\n".join(_editor_line(problem, name) for problem in problems)
         if unlisted:
-            door.note(f"stemloom: {count}")
+            console.note(f"stemloom: {count}")
     elif in_colour(sys.stdout):
         colour = "red" if not ok else "yellow" if problems else "green"
         told = _apart(shown(problems, text, name), click.style(count, fg=colour))
     else:
         told = _apart(render(problems, text, name), count)
-    door.emit(record, told)
+    console.emit(record, told)
     if not ok:
         ctx.exit(3)
 
@@ -79,19 +79,19 @@ def _with_dry_run(
     return tuple(sorted((*problems, *found), key=lambda p: (p.span.line, p.span.column, p.code)))
 
 
-def _snapshot(door: Door) -> Snapshot | None:
+def _snapshot(console: Console) -> Snapshot | None:
     """The stems of the home's vault; without a vault, a note that the pools were not checked."""
     without = "checked without a vault: whether its pools hold stems is not known"
-    if not door.folder.exists():
-        door.note(f"stemloom: {without}")
+    if not console.folder.exists():
+        console.note(f"stemloom: {without}")
         return None
     from ..vault.errors import NoVault
 
     try:
-        with door.vault() as vault:
+        with console.vault() as vault:
             return vault.snapshot()
     except NoVault:
-        door.note(f"stemloom: {without}")
+        console.note(f"stemloom: {without}")
         return None
 
 
@@ -118,23 +118,23 @@ def format_(ctx: click.Context, file: str, only_check: bool) -> None:
     from ..script.text.format import format_text
     from ..script.text.load import load, save
 
-    door: Door = ctx.obj
+    console: Console = ctx.obj
     name = "standard input" if file == "-" else printable(file)
     text = load(file)
     formatted = format_text(text, name)
     changed = formatted != text
     if only_check:
-        door.emit(
+        console.emit(
             {"file": name, "changed": changed},
             f"{name}: {'would change' if changed else 'is in canonical form'}",
         )
         ctx.exit(1 if changed else 0)
     if file == "-":
-        if door.json:
-            door.emit({"file": name, "changed": changed, "text": formatted})
+        if console.json:
+            console.emit({"file": name, "changed": changed, "text": formatted})
         else:
             click.echo(shaded(formatted) if in_colour(sys.stdout) else formatted.encode(), nl=False)
         return
     if changed:
         save(file, formatted)
-    door.emit({"file": name, "changed": changed}, f"{name}: {'written' if changed else 'unchanged'}")
+    console.emit({"file": name, "changed": changed}, f"{name}: {'written' if changed else 'unchanged'}")

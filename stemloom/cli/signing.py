@@ -1,4 +1,4 @@
-"""`stemloom vault` for holders who keep their keys: requests, signatures, and consent for stems to come."""
+"""`stemloom vault` for holders who keep their keys: requests, signatures and standing consent."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ import click
 
 from .arguments import words_of
 from .consent import USES, until_of
-from .output import Door, table, write_whole
+from .output import Console, table, write_whole
 
 if TYPE_CHECKING:
     from ..vault.records import Clearance
     from ..vault.rights.asking import Action
-    from ..vault.rights.requests import Request
+    from ..vault.rights.requests import SigningRequest
 
 _FILE = click.Path(path_type=Path)
 _UNTIL = click.option("--until", metavar="DATE", help="Last day (UTC) or RFC 3339 time.")
-_WITHDRAW = click.option("--withdraw", "withdrawn", is_flag=True, help="Take it back instead of giving it.")
-_OUT = click.option("--out", type=_FILE, required=True, help="The file that goes to whoever signs.")
+_WITHDRAW = click.option(
+    "--withdraw", "withdrawn", is_flag=True, help="Withdraw consent instead of granting it."
+)
+_OUT = click.option("--out", type=_FILE, required=True, help="The file that goes to the signer.")
 _PUBLIC = click.option(
-    "--public-key", required=True, metavar="KEY", help="Of the key they keep: base64, or a PEM file."
+    "--public-key", required=True, metavar="KEY", help="The public half of their key: base64, or a PEM file."
 )
 
 
@@ -42,8 +44,8 @@ def register(vault: click.Group, holder: click.Group, consent: click.Group) -> N
 @click.command()
 @click.argument("file", type=_FILE)
 @click.pass_obj
-def keygen(door: Door, file: Path) -> None:
-    """Make a key that you keep yourself, in FILE. Its public half is printed; the rest goes to nobody."""
+def keygen(console: Console, file: Path) -> None:
+    """Make a key that you keep yourself, in FILE. Its public half is printed; the rest stays there."""
     from ..ledger.tlog.keys import PrivateKey
 
     key = PrivateKey.generate()
@@ -52,7 +54,7 @@ def keygen(door: Door, file: Path) -> None:
     except FileExistsError:
         raise click.UsageError(f"{file} is there already, and a key is never written over") from None
     public = base64.b64encode(key.public).decode()
-    door.emit({"key": str(file), "public_key": public}, f"kept in {file}; its public key is\n{public}")
+    console.emit({"key": str(file), "public_key": public}, f"kept in {file}; its public key is\n{public}")
 
 
 @click.command("request")
@@ -60,27 +62,27 @@ def keygen(door: Door, file: Path) -> None:
 @_PUBLIC
 @_OUT
 @click.pass_obj
-def holder_request(door: Door, name: str, public_key: str, out: Path) -> None:
-    """Write what somebody signs to join with a key that they keep themselves; then see `submit`."""
-    with door.vault(create=True) as opened:
-        write_request(door, opened.request_holder(name, _public(public_key)), out)
+def holder_request(console: Console, name: str, public_key: str, out: Path) -> None:
+    """Write a request to join with a key that the holder keeps themselves; then see `submit`."""
+    with console.vault(create=True) as opened:
+        write_request(console, opened.request_holder(name, _public(public_key)), out)
 
 
 @click.command("key")
 @click.argument("holder")
 @click.option("--public-key", metavar="KEY", help="They keep it themselves: base64, or a PEM file.")
-@click.option("--out", type=_FILE, help="With --public-key: the file that goes to whoever signs.")
+@click.option("--out", type=_FILE, help="With --public-key: the file that goes to the signer.")
 @click.pass_obj
-def holder_key(door: Door, holder: str, public_key: str | None, out: Path | None) -> None:
+def holder_key(console: Console, holder: str, public_key: str | None, out: Path | None) -> None:
     """Replace the key of HOLDER: by a new one made here, or by one that they keep themselves."""
     if (public_key is None) != (out is None):
         raise click.UsageError("--public-key and --out go together")
-    with door.vault() as opened:
+    with console.vault() as opened:
         if public_key is not None and out is not None:
-            write_request(door, opened.request_key(holder, _public(public_key)), out)
+            write_request(console, opened.request_key(holder, _public(public_key)), out)
             return
         found = opened.replace_key(holder)
-    door.emit(
+    console.emit(
         {
             "holder": found.holder,
             "name": found.name,
@@ -101,7 +103,7 @@ def holder_key(door: Door, holder: str, public_key: str | None, out: Path | None
 @_OUT
 @click.pass_obj
 def consent_request(
-    door: Door,
+    console: Console,
     stems: tuple[str, ...],
     holder: str | None,
     uses: tuple[str, ...],
@@ -110,18 +112,18 @@ def consent_request(
     by: str | None,
     out: Path,
 ) -> None:
-    """Write what a holder signs to grant stems, or to withdraw them; nothing changes before `submit`."""
-    from ..vault.catalogue.catalogue import Filter
+    """Write a request for a holder to sign a grant or a withdrawal; nothing changes before `submit`."""
+    from ..vault.catalogue.snapshot import Condition
 
     if bool(stems) == (holder is not None):
         raise click.UsageError("name stems, or a holder with --holder")
-    with door.vault() as opened:
+    with console.vault() as opened:
         ids = list(stems)
         if holder is not None:
-            ids = [stem.stem for stem in opened.stems(Filter(holders=(opened.holder(holder).holder,)))]
+            ids = [stem.stem for stem in opened.stems([Condition("holder", (holder,))])]
         action: Action = "withdraw" if withdrawn else "grant"
         ends = None if until is None else until_of(until)
-        write_request(door, opened.request_consent(ids, words_of(uses), action, ends, by), out)
+        write_request(console, opened.request_consent(ids, words_of(uses), action, ends, by), out)
 
 
 @click.command()
@@ -132,67 +134,67 @@ def consent_request(
 @click.option("--out", type=_FILE, help="To be signed elsewhere: the file that goes to the holder.")
 @click.pass_obj
 def standing(
-    door: Door, holder: str, uses: tuple[str, ...], until: str | None, withdrawn: bool, out: Path | None
+    console: Console, holder: str, uses: tuple[str, ...], until: str | None, withdrawn: bool, out: Path | None
 ) -> None:
-    """Consent of HOLDER for stems to come: off until it is given. Without --use: what stands.
+    """Set the standing consent of HOLDER, for stems to come. Without --use: show it. It is off at first.
 
-    A stem that enters while it stands is cleared at once. Stems that are here already are not touched by it,
-    neither when it is given nor when it is taken back.
+    A stem that is added while it is in force is cleared at once. It does not change stems that are here
+    already, neither when it is granted nor when it is withdrawn.
     """
-    with door.vault() as opened:
+    with console.vault() as opened:
         if uses:
             action: Action = "withdraw" if withdrawn else "grant"
             ends = None if until is None else until_of(until)
             if out is not None:
-                write_request(door, opened.request_standing(holder, words_of(uses), action, ends), out)
+                write_request(console, opened.request_standing(holder, words_of(uses), action, ends), out)
                 return
             opened.stand(holder, words_of(uses), action, ends)
         found = opened.holder(holder)
         stands = opened.stands(found.holder)
-    _show_standing(door, found.name, found.holder, stands)
+    _show_standing(console, found.name, found.holder, stands)
 
 
 @click.command()
 @click.argument("request", type=_FILE)
 @click.option("--key", required=True, type=_FILE, help="Your private key: PEM, as keygen or openssl make it.")
 @click.pass_obj
-def sign(door: Door, request: Path, key: Path) -> None:
+def sign(console: Console, request: Path, key: Path) -> None:
     """Sign REQUEST with your key, in its own file. Read what it says first: that is what you sign."""
     from ..ledger.tlog.keys import PrivateKey
 
     signed = _read(request).signed(PrivateKey.load(key))
     write_whole(request, signed.encoded())
-    _say(door, signed, request)
+    _say(console, signed, request)
 
 
 @click.command()
 @click.argument("request", type=_FILE)
-@click.option("--signature", multiple=True, metavar="BASE64", help="By another tool; may be given again.")
+@click.option("--signature", multiple=True, metavar="BASE64", help="A signature by another tool; may repeat.")
 @click.pass_obj
-def submit(door: Door, request: Path, signature: tuple[str, ...]) -> None:
-    """Take in what was signed: all of REQUEST, or nothing of it."""
+def submit(console: Console, request: Path, signature: tuple[str, ...]) -> None:
+    """Enter a signed REQUEST into the ledger, as a whole or not at all."""
     asked = _read(request)
     for each in signature:
         asked = asked.with_signature(each)
-    with door.vault() as opened:
+    with console.vault() as opened:
         indices = opened.submit(asked)
     rows = [(index, each.says) for index, each in zip(indices, asked.asked, strict=True)]
-    door.emit(
+    console.emit(
         {"entries": [{"index": index, "says": says} for index, says in rows]},
         table(("index", "what is in the ledger now"), rows, right=(0,)),
     )
 
 
-def write_request(door: Door, request: Request, out: Path) -> None:
-    """Write a request to a new file, and say what it asks for."""
+def write_request(console: Console, request: SigningRequest, out: Path) -> None:
+    """Write a request to a new file, and print its statements."""
     if out.exists():
         raise click.UsageError(f"{out} is there already")
     write_whole(out, request.encoded())
-    _say(door, request, out)
+    _say(console, request, out)
 
 
-def _say(door: Door, request: Request, path: Path) -> None:
-    """What is asked for, and of whom."""
+def _say(console: Console, request: SigningRequest, path: Path) -> None:
+    """Print the statements of a request, and its signers."""
     record: dict[str, Any] = {
         "request": str(path),
         "statements": [
@@ -219,19 +221,18 @@ def _say(door: Door, request: Request, path: Path) -> None:
         if missing
         else f"signed by all: stemloom vault submit {path}"
     )
-    door.emit(record, "\n".join(lines))
+    console.emit(record, "\n".join(lines))
 
 
-def _show_standing(door: Door, name: str, holder: str, stands: Mapping[str, Clearance]) -> None:
-    record = {use: {"index": c.index, "since": c.since, "until": c.until} for use, c in stands.items()}
+def _show_standing(console: Console, name: str, holder: str, stands: Mapping[str, Clearance]) -> None:
     uses = ", ".join(f"{use}{f' until {c.until}' if c.until else ''}" for use, c in stands.items())
-    door.emit(
-        {"holder": holder, "name": name, "standing": record},
+    console.emit(
+        {"holder": holder, "name": name, "standing": stands},
         f"stems of {name} to come are cleared for {uses or 'nothing'}",
     )
 
 
-def _read(path: Path) -> Request:
+def _read(path: Path) -> SigningRequest:
     from ..vault.rights.requests import MOST_BYTES, read_request
 
     with open(path, "rb") as file:

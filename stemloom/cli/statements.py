@@ -1,4 +1,4 @@
-"""`stemloom royalty` for whoever is owed: statements, balances, and a statement derived again."""
+"""`stemloom royalty` for holders: statements, balances, and a statement derived again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import currency, engine
-from .output import Door, checked_output, table, write_whole
+from .output import Console, checked_output, table, write_whole
 from .people import holder_of, named, people_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def register(royalty: click.Group) -> None:
         royalty.add_command(command)
 
 
-@click.command(short_help="What a holder earned in a period, and how.")
+@click.command(short_help="Show what a holder earned in a period, and how.")
 @click.argument("holder")
 @click.argument("period")
 @currency
@@ -42,7 +42,7 @@ def register(royalty: click.Group) -> None:
 @engine
 @click.pass_obj
 def statement(
-    door: Door,
+    console: Console,
     holder: str,
     period: str,
     currency: str | None,
@@ -51,7 +51,7 @@ def statement(
     sheet: Path | None,
     engine: Engine | None,
 ) -> None:
-    """What a HOLDER (id or name) earned in a settled PERIOD, and how."""
+    """Show what a HOLDER (id or name) earned in a settled PERIOD, and how."""
     import msgspec
 
     from ..ledger.royalties.accounting_formats import statement_csv
@@ -60,10 +60,10 @@ def statement(
 
     for path in (out, html, sheet):
         checked_output(path)
-    people = people_of(door)
+    people = people_of(console)
     who = holder_of(people, holder)
-    with door.log() as log:
-        made = make(log, who, period, named(door, people), currency.upper() if currency else None, engine)
+    with console.log() as log:
+        made = make(log, who, period, named(console, people), currency.upper() if currency else None, engine)
     if out is not None:
         write_whole(out, to_bytes(made))
     if html is not None:
@@ -72,20 +72,20 @@ def statement(
         write_whole(html, statement_page(made).encode())
     if sheet is not None:
         write_whole(sheet, statement_csv(made).encode())
-    door.emit(msgspec.to_builtins(made), _statement_text(made))
+    console.emit(msgspec.to_builtins(made), _statement_text(made))
     for path in (out, html, sheet):
         if path is not None:
-            door.note(f"wrote {path}")
+            console.note(f"wrote {path}")
 
 
-@click.command(short_help="The statements of all holders for a period.")
+@click.command(short_help="Write the statements of all holders for a period.")
 @click.argument("period")
 @currency
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write them into.")
 @engine
 @click.pass_obj
-def statements(door: Door, period: str, currency: str | None, out: Path, engine: Engine | None) -> None:
-    """Write everybody's statement for a settled PERIOD: as HTML, JSON and CSV, by holder id."""
+def statements(console: Console, period: str, currency: str | None, out: Path, engine: Engine | None) -> None:
+    """Write the statements of all holders for a settled PERIOD: as HTML, JSON and CSV, by holder id."""
     from ..ledger.royalties.accounting_formats import statement_csv
     from ..ledger.royalties.engines import usage_of
     from ..ledger.royalties.money_lock import at_checkpoint
@@ -93,9 +93,9 @@ def statements(door: Door, period: str, currency: str | None, out: Path, engine:
     from ..ledger.royalties.statement_page import statement_page
     from ..ledger.royalties.statement_schema import to_bytes
 
-    people = people_of(door)
+    people = people_of(console)
     written: list[str] = []
-    with door.log() as log, door.progress() as progress:
+    with console.log() as log, console.progress() as progress:
         seal = at_checkpoint(log)
         task = progress.add_task("adding up", total=None)
         with usage_of(log, seal, engine) as usage:
@@ -105,7 +105,7 @@ def statements(door: Door, period: str, currency: str | None, out: Path, engine:
                 log.origin,
                 log.vkey,
                 period,
-                named(door, people),
+                named(console, people),
                 currency.upper() if currency else None,
             )
         out.mkdir(parents=True, exist_ok=True)
@@ -118,19 +118,19 @@ def statements(door: Door, period: str, currency: str | None, out: Path, engine:
             write_whole(out / f"{name}.html", statement_page(each).encode())
             written.append(name)
             progress.advance(task)
-    door.emit(
+    console.emit(
         {"folder": str(out), "currency": made.currency, "statements": written},
         f"wrote {len(written)} statements into {out}, each as .html, .json and .csv",
     )
 
 
-@click.command(short_help="What each holder is owed.")
+@click.command(short_help="Show what each holder is owed.")
 @click.argument("holder", required=False)
 @click.option("--csv", "sheet", type=click.Path(path_type=Path), help="Write them as CSV, in micro-units.")
 @engine
 @click.pass_obj
-def balance(door: Door, holder: str | None, sheet: Path | None, engine: Engine | None) -> None:
-    """What each holder is owed, or one of them; and what was heard since in the settled periods."""
+def balance(console: Console, holder: str | None, sheet: Path | None, engine: Engine | None) -> None:
+    """Show what each holder, or HOLDER, is owed; and the time heard since in the settled periods."""
     import msgspec
 
     from ..ledger.clock import SystemClock
@@ -142,10 +142,10 @@ def balance(door: Door, holder: str | None, sheet: Path | None, engine: Engine |
     from ..ledger.royalties.money_lock import at_checkpoint
 
     checked_output(sheet)
-    people = people_of(door)
+    people = people_of(console)
     names = {each.holder: each.name for each in people}
     who = None if holder is None else holder_of(people, holder)
-    with door.log() as log:
+    with console.log() as log:
         seal = at_checkpoint(log)
         with usage_of(log, seal, engine) as usage:
             found = balances(usage, seal.size, SystemClock().now()[:10], who)
@@ -165,7 +165,7 @@ def balance(door: Door, holder: str | None, sheet: Path | None, engine: Engine |
     ]
     if sheet is not None:
         write_whole(sheet, balances_csv(found, names).encode())
-    door.emit(
+    console.emit(
         {
             "balances": [{**msgspec.to_builtins(each), "name": names.get(each.holder)} for each in found],
             "heard_since": msgspec.to_builtins(since),
@@ -190,7 +190,7 @@ def balance(door: Door, holder: str | None, sheet: Path | None, engine: Engine |
         ),
     )
     if sheet is not None:
-        door.note(f"wrote {sheet}")
+        console.note(f"wrote {sheet}")
 
 
 @click.command(short_help="Derive a statement again from the log alone.")
@@ -201,16 +201,22 @@ def balance(door: Door, holder: str | None, sheet: Path | None, engine: Engine |
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that hash; by default one a core.")
 @click.pass_obj
 def recompute(
-    door: Door, statement: Path, place: str | None, vkey: str | None, kept: Path | None, workers: int | None
+    console: Console,
+    statement: Path,
+    place: str | None,
+    vkey: str | None,
+    kept: Path | None,
+    workers: int | None,
 ) -> None:
     """Derive every number of STATEMENT (JSON) again from the log alone. Exits 5 on any difference.
 
-    Needs no vault and no home: the log is hashed, its signatures checked, the settlement divided anew.
+    Needs no vault and no home: the log is hashed, its signatures are checked, and the settlement is divided
+    again.
     """
     from ..ledger.division.money import money_text
     from ..ledger.royalties.recompute import recompute as derive
 
-    with door.progress() as progress:
+    with console.progress() as progress:
         tasks: dict[str, TaskID] = {}
 
         def tell(what: str, done: int, total: int | None) -> None:
@@ -220,7 +226,7 @@ def recompute(
 
         made = derive(
             statement,
-            place or door.folder,
+            place or console.folder,
             vkey=vkey,
             kept=None if kept is None else kept.read_bytes(),
             workers=workers or os.cpu_count() or 1,
@@ -228,7 +234,7 @@ def recompute(
         )
     said = made.statement
     trust = "your own copy of it" if made.trusted_own else "as the statement names it; --vkey names your own"
-    door.emit(
+    console.emit(
         {
             "ok": True,
             "holder": said.holder,

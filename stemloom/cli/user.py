@@ -1,4 +1,4 @@
-"""`stemloom user`: whose the sessions of the ledger were, for as long as the operator keeps their salts."""
+"""`stemloom user`: the users of sessions in the ledger, as long as the operator keeps their salts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeGuard
 import click
 
 from ..script.problems import counted
-from .output import Door, table
+from .output import Console, table
 
 if TYPE_CHECKING:
     from ..ledger.entries.entries import Session
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 @click.group()
 def user() -> None:
-    """Users: their sessions, and how to have them forgotten."""
+    """Users: their sessions, and how to erase them."""
 
 
 @user.command("list")
 @click.pass_obj
-def list_users(door: Door) -> None:
-    """The users that are known, and of how many sessions."""
-    users = _salts(door).users()
-    door.emit(
+def list_users(console: Console) -> None:
+    """List the known users, with the number of their sessions."""
+    users = _salts(console).users()
+    console.emit(
         {"users": [{"user": name, "sessions": count} for name, count in users.items()]},
         table(("user", "sessions"), list(users.items()), right=(1,)) if users else "no user is known",
     )
@@ -33,15 +33,15 @@ def list_users(door: Door) -> None:
 @user.command()
 @click.argument("name", metavar="USER")
 @click.pass_obj
-def sessions(door: Door, name: str) -> None:
-    """The sessions of USER in the ledger, each with the salt that proves it."""
+def sessions(console: Console, name: str) -> None:
+    """List the sessions of USER in the ledger, each with the salt that proves it."""
     from ..ledger.errors import NoLedger
 
-    mine = {each.session: each for each in _salts(door).of_user(name)}
+    mine = {each.session: each for each in _salts(console).of_user(name)}
     if not mine:
         raise NoLedger(f"no session of {name!r} is known here")
     rows = []
-    with door.log() as log:
+    with console.log() as log:
         found: dict[str, dict[str, object]] = {}
         for _, entry in log.entries():
             if _is_session(entry) and entry.session in mine:
@@ -63,7 +63,7 @@ def sessions(door: Door, name: str) -> None:
                 }
             )
     cells = [(r["session"], r["opened"], r["use"], r["tier"], r["ms"], r["salt"]) for r in rows]
-    door.emit(
+    console.emit(
         {"user": name, "sessions": rows},
         table(("session", "opened", "use", "tier", "ms", "salt"), cells, right=(4,)),
     )
@@ -72,15 +72,15 @@ def sessions(door: Door, name: str) -> None:
 @user.command()
 @click.argument("session", metavar="SESSION")
 @click.pass_obj
-def disclose(door: Door, session: str) -> None:
-    """Show whose SESSION was, and that the ledger's commitment says so. Exits 5 if it does not."""
+def disclose(console: Console, session: str) -> None:
+    """Show the user of SESSION, and that the ledger's commitment agrees. Exits 5 if it does not."""
     from ..ledger.entries.signing import commitment
     from ..ledger.errors import NoLedger, VerificationFailed
 
-    each = _salts(door).of_session(session)
+    each = _salts(console).of_session(session)
     if each is None:
         raise NoLedger(f"whose the session {session} was is not known here, or no more")
-    with door.log() as log:
+    with console.log() as log:
         entry = next((e for _, e in log.entries() if _is_session(e) and e.session == session), None)
     if entry is None:
         raise NoLedger(f"the ledger has no session {session}")
@@ -88,7 +88,7 @@ def disclose(door: Door, session: str) -> None:
         raise VerificationFailed(
             f"the ledger's commitment of {session} is not to {each.user!r} with this salt"
         )
-    door.emit(
+    console.emit(
         {"session": session, "user": each.user, "salt": each.salt, "commitment": entry.user},
         f"{session} was a session of {each.user!r}\nsalt        {each.salt}\ncommitment  {entry.user}\n"
         "It is SHA-256 over 'stemloom commitment v1', the salt and the name, each with a newline after it.",
@@ -98,15 +98,15 @@ def disclose(door: Door, session: str) -> None:
 @user.command()
 @click.argument("name", metavar="USER", required=False)
 @click.option("--session", metavar="X", help="One session alone.")
-@click.option("--yes", is_flag=True, help="Do it: it cannot be taken back.")
+@click.option("--yes", is_flag=True, help="Confirm it: it cannot be undone.")
 @click.pass_obj
-def erase(door: Door, name: str | None, session: str | None, yes: bool) -> None:
-    """Destroy what links sessions to USER. The ledger verifies as before."""
+def erase(console: Console, name: str | None, session: str | None, yes: bool) -> None:
+    """Destroy the salts that link sessions to USER. The ledger verifies as before."""
     from ..ledger.errors import NoLedger
 
     if (name is None) == (session is None):
         raise click.UsageError("say whose sessions, or which one with --session")
-    salts = _salts(door)
+    salts = _salts(console)
     count = len(salts.of_user(name)) if name is not None else int(salts.of_session(session or "") is not None)
     if not count:
         raise NoLedger(f"no session of {name!r} is known here" if name else f"{session} is not known here")
@@ -116,17 +116,17 @@ def erase(door: Door, name: str | None, session: str | None, yes: bool) -> None:
             "say --yes to do it"
         )
     salts.erase(user=name, session=session)
-    door.emit(
+    console.emit(
         {"erased": count},
         f"{counted(count, 'session')}: nobody can tell any more whose; the entries stay, as somebody's. "
         "Backups of HOME/private still have the salts: destroy them as well.",
     )
 
 
-def _salts(door: Door) -> Salts:
+def _salts(console: Console) -> Salts:
     from ..ledger.entries.salts import Salts
 
-    return Salts(door.folder)
+    return Salts(console.folder)
 
 
 def _is_session(entry: object) -> TypeGuard[Session]:

@@ -1,4 +1,4 @@
-"""`play --watch`: the script's file is looked at while it plays, and what is saved there takes over."""
+"""`play --watch`: reads the script's file while it plays, and swaps in what is saved there."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 
 class Watch:
-    """Looks at the script `file` of a player, and has it play what is saved there.
+    """Watches the script `file` of a player, and makes it play what is saved there.
 
-    What cannot take over is told to `refused`, and the old script plays on.
+    A script that cannot take over is passed to `refused` as an error, and the old script plays on.
     """
 
     def __init__(self, player: Player, file: Path, refused: Callable[[Exception], object]) -> None:
         self._player, self._file, self._refused = player, file, refused
         self._taken: str | Exception = player.script
-        """What was given to the player last, or what was wrong with it."""
+        """The text that the player was given last, or the error in it."""
         self._seen: str | Exception = player.script
-        """What was there at the last look."""
+        """The text, or the error, at the last look."""
         self._worker = ThreadPoolExecutor(1, "stemloom watch")
         self._swap: Future[None] | None = None
 
     def look(self) -> None:
-        """To be called again and again. What is there twice in a row is saved whole, and is swapped in."""
+        """Call it repeatedly. A text that is there twice in a row is complete, and is swapped in."""
         if self._swap is not None:
             if not self._swap.done():
                 return
@@ -47,7 +47,7 @@ class Watch:
             self._refused(self._seen)
 
     def close(self) -> None:
-        """Let a swap that is being made come to its end; none follows it."""
+        """Let a running swap finish; start no other."""
         self._worker.shutdown()
 
     def _text(self) -> str | Exception:

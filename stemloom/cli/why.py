@@ -1,4 +1,4 @@
-"""`stemloom why`: what sounds at a moment, which line placed it, whose it is, and by which consent."""
+"""`stemloom why`: the stems that sound at a moment, with their lines, holders and consents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import SECONDS
-from .output import Door, WrongPlace, table
+from .output import Console, WrongPlace, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 @click.argument("session", metavar="TAKE|SESSION")
 @click.option("--at", "at", type=SECONDS, required=True, help="The moment, as 83.5 or 1:23.5.")
 @click.pass_obj
-def why(door: Door, session: str, at: float) -> None:
+def why(console: Console, session: str, at: float) -> None:
     """Say what sounds at a moment of a session: line, role, stem, holder, consent, and what it has earned."""
     if session.endswith(".json"):
         from ..engine.play import take as takes
 
         session = takes.load(Path(session)).session
-    with door.vault() as vault:
+    with console.vault() as vault:
         names = {holder.holder: holder.name for holder in vault.holders()}
         stems = {stem.stem: stem for stem in vault.stems()}
         found = list(_sounding(vault.log, session, at))
@@ -64,7 +64,7 @@ def why(door: Door, session: str, at: float) -> None:
     ]
     head = ["part", "role", "placed by", "stem", "holder", "consent", "in play", "stem earned"]
     text = table(head, shown, right=(5, 6)) if rows else f"nothing sounds {at:g} s into {session}"
-    door.emit({"session": session, "at": at, "sounds": rows}, text)
+    console.emit({"session": session, "at": at, "sounds": rows}, text)
 
 
 def _sounding(log: Log, session: str, at: float) -> Iterator[tuple[int, Any]]:
@@ -87,7 +87,7 @@ def _sounding(log: Log, session: str, at: float) -> Iterator[tuple[int, Any]]:
 
 
 def _earned(log: Log, stems: list[str]) -> dict[str, dict[str, str]]:
-    """What stems have earned in all settled periods, by stem and period."""
+    """The earnings of stems in all settled periods, by stem and period."""
     from ..ledger.division.division import rederive
     from ..ledger.division.money import money_text
     from ..ledger.royalties.engines import usage_of

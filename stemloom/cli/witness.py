@@ -1,4 +1,4 @@
-"""`stemloom ledger` for witnesses, for operators who publish cosignatures, and for those who require them."""
+"""`stemloom ledger` on witnesses: to be one, to publish cosignatures, and to require them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import Door, checked_output, write_whole
+from .output import Console, checked_output, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,13 +21,13 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 _DIR = click.option("--dir", "folder", required=True, type=_FOLDER, help="The witness's own folder.")
 
 WITNESSES = click.option(
-    "--witness", "witnesses", multiple=True, metavar="VKEY", help="A witness to trust; may be given again."
+    "--witness", "witnesses", multiple=True, metavar="VKEY", help="A witness to trust; may repeat."
 )
 REQUIRE = click.option(
     "--require",
     type=click.IntRange(min=1),
     metavar="K",
-    help="So many of them must have cosigned; else all.",
+    help="The number of them that must have cosigned; by default all.",
 )
 
 
@@ -38,7 +38,7 @@ def register(ledger: click.Group) -> None:
 
 
 def policy_of(witnesses: tuple[str, ...], required: int | None) -> Policy | None:
-    """What `--witness` and `--require` ask for; None if nothing."""
+    """The policy of `--witness` and `--require`; `None` without them."""
     if not witnesses:
         if required is not None:
             raise click.UsageError("--require needs witnesses: name each with --witness VKEY")
@@ -65,12 +65,12 @@ def when(time: int) -> str:
 
 
 def cosigners(found: Iterable[Cosignature]) -> list[dict[str, str]]:
-    """Who cosigned and when, as JSON has it."""
+    """The cosigners and their times, for JSON."""
     return [{"name": each.witness.name, "time": when(each.time)} for each in found]
 
 
 def cosigned_lines(found: Iterable[dict[str, str]]) -> list[str]:
-    """The same as text."""
+    """The cosigners and their times as text."""
     return [f"cosigned by {each['name']} at {each['time']}" for each in found]
 
 
@@ -78,10 +78,10 @@ def cosigned_lines(found: Iterable[dict[str, str]]) -> list[str]:
 @click.argument("log", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--vkey", metavar="K", required=True, help="The verifier key of that log.")
 @_DIR
-@click.option("--name", metavar="NAME", help="Make the witness, of that name, if DIR holds none yet.")
+@click.option("--name", metavar="NAME", help="Make a witness with this name if DIR holds none yet.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the cosigned checkpoint to that file.")
 @click.pass_obj
-def witness(door: Door, log: Path, vkey: str, folder: Path, name: str | None, out: Path | None) -> None:
+def witness(console: Console, log: Path, vkey: str, folder: Path, name: str | None, out: Path | None) -> None:
     """Cosign the checkpoint of another's log, LOG: a published copy of its `log` folder.
 
     Only if it continues what this witness cosigned of that log before. Exits 5 if it does not.
@@ -105,13 +105,13 @@ def witness(door: Door, log: Path, vkey: str, folder: Path, name: str | None, ou
     new = name is not None and not (folder / "witness.vkey").exists()
     opened = Witness.open(folder, name=name)
     if new:
-        door.note(f"the witness {opened.name} is made; its verifier key is\n{opened.vkey}")
+        console.note(f"the witness {opened.name} is made; its verifier key is\n{opened.vkey}")
     cosigned = opened.cosign(note, verifier, prover(TileReader(log), checkpoint, verifier))
     current = cosigned.checkpoint
     if out is not None:
         write_whole(out, cosigned.note)
-    if door.json:
-        door.emit(
+    if console.json:
+        console.emit(
             {
                 "origin": current.origin,
                 "size": current.size,
@@ -125,9 +125,9 @@ def witness(door: Door, log: Path, vkey: str, folder: Path, name: str | None, ou
     elif out is None:
         click.echo(cosigned.note, nl=False)
     else:
-        door.note(f"the checkpoint of {current.origin} with {current.size} entries, cosigned, is in {out}")
+        console.note(f"the checkpoint of {current.origin} with {current.size} entries, cosigned, is in {out}")
     if cosigned.before is None:
-        door.note(
+        console.note(
             f"{opened.name} sees {current.origin} for the first time: its signature was checked, and what it "
             "signed before was not"
         )
@@ -136,12 +136,12 @@ def witness(door: Door, log: Path, vkey: str, folder: Path, name: str | None, ou
 @click.command("witness-key")
 @_DIR
 @click.pass_obj
-def witness_key(door: Door, folder: Path) -> None:
-    """The verifier key of the witness in DIR: give it to whoever will ask for its cosignatures."""
+def witness_key(console: Console, folder: Path) -> None:
+    """Print the verifier key of the witness in DIR: give it to those who will require its cosignatures."""
     from ..ledger.tlog.witness import Witness
 
     opened = Witness.open(folder)
-    door.emit({"vkey": opened.vkey, "name": opened.name}, opened.vkey)
+    console.emit({"vkey": opened.vkey, "name": opened.name}, opened.vkey)
 
 
 @click.command()
@@ -152,10 +152,10 @@ def witness_key(door: Door, folder: Path) -> None:
     multiple=True,
     required=True,
     metavar="VKEY",
-    help="Whose to take; again for more.",
+    help="A witness whose cosignatures to publish; may repeat.",
 )
 @click.pass_obj
-def cosign(door: Door, files: tuple[Path, ...], witnesses: tuple[str, ...]) -> None:
+def cosign(console: Console, files: tuple[Path, ...], witnesses: tuple[str, ...]) -> None:
     """Publish the cosignatures in FILE..., copies of this ledger's checkpoint that witnesses cosigned.
 
     Receipts that are made from then on carry them. The next entry makes a new checkpoint, without them.
@@ -168,11 +168,11 @@ def cosign(door: Door, files: tuple[Path, ...], witnesses: tuple[str, ...]) -> N
     for file in files:
         with open(file, "rb") as opened:
             notes.append(opened.read(LARGEST_NOTE + 1))
-    with door.log() as log:
+    with console.log() as log:
         note = log.cosigned(notes, known)
         current = log.signed()
     found = cosigners(cosignatures_of(note, known))
-    door.emit(
+    console.emit(
         {
             "size": current.size,
             "root": current.root.hex(),

@@ -8,7 +8,7 @@ from ..vault.records import ENGINE_RATE
 from . import drums
 from .drums import closing
 from .grid import Grid, Sound, lay, turning
-from .spectrum import Filter, Room, bell, filtered, finish, high, low
+from .spectrum import Filter, Room, finish, low
 
 Noise = np.random.Generator
 
@@ -55,16 +55,3 @@ def worn(
     turned = np.tanh(np.float32(1.2 / max(float(np.abs(turned).max()), 1e-6)) * turned)
     turned += 0.12 * crackle(loop.shape[1], noise, 9.0)[: len(loop)]
     return finish(turned, *filters, low(tops, 0.6), room=room, wet=wet, wide=wide)
-
-
-def run_out_groove(grid: Grid, noise: Noise) -> Sound:
-    """The end of a side: crackle, rumble, and the tick of the last groove once a turn (33 a minute)."""
-    frames = 3 * round(60 / 33.333 * ENGINE_RATE)
-    bed = crackle(frames, noise, 26.0)
-    hiss = filtered(noise.standard_normal((2, frames), dtype=np.float32), high(900), low(6500))
-    rumble = filtered(noise.standard_normal((2, frames), dtype=np.float32), low(90), high(30))
-    bed += 0.016 * hiss * (1 + 0.3 * turning(frames, 3)) + 0.03 * rumble
-    tick = drums.rim(noise, 900)
-    for turn in range(3):
-        lay(bed, tick, turn * frames // 3 + 9000, 0.06, 0.15)
-    return finish(bed, high(60), bell(3000, 2, 0.7), low(9000), wide=1.2)

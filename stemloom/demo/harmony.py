@@ -1,4 +1,4 @@
-"""The harmonies of the demo, four chords each, in the keys and tempos of its four families of stems.
+"""The harmonies of the demo, four chords each, in the keys and tempos of its four scripts.
 
 Notes are MIDI numbers, 60 for the C of 261.6 Hz. From chord to chord each voice of the keys keeps its note
 or moves by little. Where one key has several progressions, chords that fall into the same bar lie a semitone,
@@ -42,7 +42,7 @@ PROGRESSION: Progression = (
 )
 KEY, RELATIVE = "D minor", "F major"
 
-# A minor, for the stairs.
+# A minor, for `back_stairs`.
 LANDING: Progression = (
     Chord("Am", 33, (52, 57, 60, 64), (45, 52, 60, 64, 69, 76), (69, 76)),
     Chord("B", 35, (54, 59, 63, 66), (47, 54, 59, 63, 66, 75), (71, 78)),
@@ -63,7 +63,7 @@ WET_COAT: Progression = (
 )
 DUST = "A minor"
 
-# F minor, for the late train.
+# F minor, for `last_train`.
 UP_LINE: Progression = (
     Chord("Fm7", 29, (53, 56, 60, 63), (41, 53, 60, 65, 68, 72), (72, 77)),
     Chord("Cm7", 36, (55, 58, 60, 63), (48, 55, 60, 63, 67, 72), (72, 79)),
@@ -78,7 +78,7 @@ DOWN_LINE: Progression = (
 )
 RAILS = "F minor"
 
-# E minor, for the weather: a chord for six beats, two bars of three.
+# E minor, for `slow_weather`: a chord for six beats, two bars of three.
 WEATHER: Progression = (
     Chord("Em9", 40, (55, 59, 62, 66), (40, 52, 59, 66, 67, 74), (71, 76)),
     Chord("Cmaj9", 36, (55, 59, 62, 64), (48, 55, 64, 67, 71, 74), (72, 79)),

@@ -1,4 +1,4 @@
-"""The one-shots: effects tuned to the key, drums for patterns, and the last chord. All end in silence."""
+"""One-shots: the harbour's, and how those of all scripts are placed in a room. All end in silence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..vault.records import ENGINE_RATE
 from . import drums, pads, voices
 from .drums import clock, closing, decay
 from .grid import Grid, Sound, lay, sine_of
-from .harmony import PROGRESSION, hertz
+from .harmony import PROGRESSION, Chord, hertz
 from .spectrum import CLOSET, HALL, QUAY, Filter, Room, band, bell, filtered, finish, high, low, swept
 
 Noise = np.random.Generator
@@ -145,3 +145,25 @@ def small_clap(grid: Grid, noise: Noise) -> Sound:
 
 def block_in_d(grid: Grid, noise: Noise) -> Sound:
     return dry(drums.wood(587.33))
+
+
+def last_chord(chord: Chord, seconds: float, noise: Noise, felt: bool) -> Sound:
+    """A last chord that dies away over a low root, on a felted or a tine piano, with strings behind it."""
+    dark, bright = voices.ensemble(chord.pad, seconds, noise, cents=13, slope=1.3, cutoff=1600)
+    time = clock(seconds)
+    away = (
+        np.minimum(time / np.float32(0.6), 1)
+        * np.clip((seconds - 0.3 - time) / np.float32(seconds), 0, 1) ** 2
+    )
+    strings = (0.7 * dark + 0.3 * bright)[:, : len(time)] * away
+    root = voices.sine(hertz(chord.root if chord.root > 32 else chord.root + 12), len(time)) * decay(
+        time, seconds
+    )
+    parts = [
+        (strings, 0.0, 0.14, 0.0),
+        (closing(root * np.minimum(time / np.float32(0.02), 1), 1.0), 0.0, 0.26, 0.0),
+    ]
+    for place, note in enumerate((chord.root + 12, *chord.keys, chord.top[0])):
+        key = voices.felt(note, 3.1, 0.7) if felt else voices.electric_piano(note, 3.2, 0.7)
+        parts.append((key, 0.03 * place, 0.3, (place - 2.5) * 0.16))
+    return placed(parts, seconds + 0.8, HALL, 0.4, bell(300, -2.5, 0.8))

@@ -20,7 +20,8 @@ HOLDERS = (MARIT, OKONJO, TIDEWATER, LIO, INES, NORTHLINE, JUNO)
 
 Player = Callable[..., Sound]
 """From the grid, a source of noise, and the chords where a recipe names some."""
-EVERY_USE = ("stream", "live", "export")
+EVERY_USE, NO_EXPORT = ("stream", "live", "export"), ("stream", "live")
+SYNC = (*EVERY_USE, "sync")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,13 @@
-"""The demo's stems, family by family."""
+"""The stems of the demo, those of one script after the other."""
 
 from __future__ import annotations
 
-from . import families, harbour
+from . import back_stairs, harbour_night, last_train, slow_weather
 from .recipe import Recipe
 
-RECIPES: tuple[Recipe, ...] = (*harbour.RECIPES, *families.STAIRS, *families.TRAIN, *families.WEATHERED)
+RECIPES: tuple[Recipe, ...] = (
+    *harbour_night.RECIPES,
+    *back_stairs.RECIPES,
+    *last_train.RECIPES,
+    *slow_weather.RECIPES,
+)

@@ -116,7 +116,7 @@ def test_arrows_go_down_between_rooms_and_between_floors(name: str) -> None:
     [
         ("script.check.check", "from ...vault.records import Stem", {"vault.records"}),
         ("script.piece", "from .check.check import check", {"script.check.check"}),
-        ("vault.vault", "from .intake.door import Door", set()),
+        ("vault.vault", "from .intake.admission import Admission", set()),
         ("vault.records", "from .vault import Vault", {"vault.vault"}),
         ("engine.compose.form", "from ..mix.rack import Rack", {"engine.mix.rack"}),
         ("engine.play.session", "from ..mix.rack import Rack", set()),

@@ -15,7 +15,7 @@ from stemloom import Vault
 from stemloom.ledger.verify.verify import verify
 from stemloom.vault.errors import BadDeclaration
 from stemloom.vault.intake.intake import Intake
-from stemloom.vault.intake.manifest import Common, of_manifest
+from stemloom.vault.intake.manifest import Defaults, of_manifest
 from stemloom.vault.sound.declared import Declared
 
 RATE = 48_000
@@ -196,4 +196,4 @@ def test_a_manifest_leads_nowhere_else(tmp_path: Path, name: str) -> None:
     manifest = folder / "list.csv"
     manifest.write_text(f"name\n{name}\n")
     with pytest.raises(BadDeclaration, match=r"line 2: .* is not within"):
-        of_manifest(manifest, folder, Common("Ada", "fx", Declared(Path(), "", "")))
+        of_manifest(manifest, folder, Defaults("Ada", "fx", Declared(Path(), "", "")))

@@ -11,21 +11,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stemloom.cli.vault import add
+from stemloom.cli.adding import add
 from stemloom.ground.roles import ROLES
 from stemloom.ledger.entries import canonical, entries
 from stemloom.ledger.entries.entries import WHOLE_PPM
 from stemloom.ledger.entries.rights import losing
 from stemloom.vault.errors import BadDeclaration
-from stemloom.vault.intake.manifest import COLUMNS, MOST_MANIFEST_BYTES, Common, number, of_manifest, of_paths
+from stemloom.vault.intake.manifest import (
+    COLUMNS,
+    MOST_MANIFEST_BYTES,
+    Defaults,
+    number,
+    of_manifest,
+    of_paths,
+)
 from stemloom.vault.rights.shares import checked_shares, parse_share, parse_shares, percent
-from stemloom.vault.sound.declared import MOST_BPM, MOST_MOODS, Declared, settle
+from stemloom.vault.sound.declared import MOST_BPM, MOST_MOODS, Declared, canonical_terms
 
 PLAIN = Declared(Path("night drive.wav"), "Ada", "beats")
 
 
 def test_the_canonical_form_of_a_declaration() -> None:
-    terms = settle(
+    terms = canonical_terms(
         replace(
             PLAIN, role=" Beats ", bpm=Fraction("97.12345"), bars=2, key="bbm", shape="Loop",
             mood=("Warm", "night", "warm "), energy=0.1234, set=" first  light ", isrc="gb-a1b-24-00001",
@@ -66,12 +73,12 @@ def test_the_canonical_form_of_a_declaration() -> None:
 )
 def test_what_cannot_be_meant_is_said(change: dict, reason: str) -> None:
     with pytest.raises(BadDeclaration, match=reason):
-        settle(replace(PLAIN, **change))
+        canonical_terms(replace(PLAIN, **change))
 
 
 def test_a_file_name_that_is_no_text_still_gives_a_title() -> None:
     name = b"tr\xffck\x01.wav".decode("utf-8", "surrogateescape")
-    assert settle(replace(PLAIN, path=Path(name))).title == "tr?ck"
+    assert canonical_terms(replace(PLAIN, path=Path(name))).title == "tr?ck"
 
 
 WIDE = st.text(st.sampled_from('"\\\u00e9\u0130\U0001f3b5 a'), max_size=220) | st.sampled_from(
@@ -97,7 +104,7 @@ def test_every_declaration_that_is_accepted_fits_an_entry(
         bars=1024, key="A# minor", energy=1.0, isrc="GBA1B2400001", new_role=True,
     )  # fmt: skip
     try:
-        terms = settle(declared)
+        terms = canonical_terms(declared)
     except BadDeclaration:
         return
     assert terms.bpm is not None
@@ -112,7 +119,7 @@ def test_every_declaration_that_is_accepted_fits_an_entry(
     assert len(canonical.encode(entry)) < canonical.LARGEST_ENTRY
 
 
-COMMON = Common("Ada", "beats", PLAIN)
+COMMON = Defaults("Ada", "beats", PLAIN)
 
 
 def test_a_manifest_declares_row_by_row(tmp_path: Path) -> None:
@@ -124,7 +131,7 @@ def test_a_manifest_declares_row_by_row(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     (first, second), unread = of_manifest(
-        table, tmp_path, Common("Ada", "fx", replace(PLAIN, bars=4, set="one"))
+        table, tmp_path, Defaults("Ada", "fx", replace(PLAIN, bars=4, set="one"))
     )
     assert unread == ("licence",)
     assert first.path == tmp_path / "a.wav"
@@ -158,12 +165,12 @@ def test_a_wrong_manifest_names_its_line(tmp_path: Path, text: str, reason: str)
 @pytest.mark.parametrize(
     ("text", "common", "needed"),
     [
-        ("name,holder\na.wav,Ada\n", Common(None, None, PLAIN), "role"),
-        ("name,role\na.wav,fx\n", Common(None, None, PLAIN), "holder"),
+        ("name,holder\na.wav,Ada\n", Defaults(None, None, PLAIN), "role"),
+        ("name,role\na.wav,fx\n", Defaults(None, None, PLAIN), "holder"),
     ],
 )
 def test_what_neither_a_column_nor_an_option_says_is_asked_for(
-    tmp_path: Path, text: str, common: Common, needed: str
+    tmp_path: Path, text: str, common: Defaults, needed: str
 ) -> None:
     table = tmp_path / "table.csv"
     table.write_text(text)
@@ -219,15 +226,15 @@ def test_every_column_of_a_manifest_is_named_by_the_help() -> None:
 )
 def test_a_slip_of_a_role_is_refused_unless_it_is_meant(role: str, meant: str) -> None:
     with pytest.raises(BadDeclaration, match=f'did you mean "{meant}"\\? If .* add --new-role'):
-        settle(replace(PLAIN, role=role))
-    assert settle(replace(PLAIN, role=role, new_role=True)).role == role.lower()
+        canonical_terms(replace(PLAIN, role=role))
+    assert canonical_terms(replace(PLAIN, role=role, new_role=True)).role == role.lower()
 
 
 @pytest.mark.parametrize(
     "role", [*ROLES, "choir", "vocals", "drums", "strings", "percussion", "lead", "keys"]
 )
 def test_known_and_other_roles_pass(role: str) -> None:
-    assert settle(replace(PLAIN, role=role)).role == role
+    assert canonical_terms(replace(PLAIN, role=role)).role == role
 
 
 def test_a_manifest_in_another_encoding_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stemloom.demo import families, harbour
+from stemloom.demo import back_stairs, harbour_night, last_train, slow_weather
 from stemloom.demo.grid import Grid, Sound, lay, turning
 from stemloom.demo.harmony import (
     DOWN_LINE,
@@ -56,7 +56,12 @@ def test_there_is_something_of_everything() -> None:
 
 @pytest.mark.parametrize(
     ("family", "bpm"),
-    [(harbour.RECIPES, 114), (families.STAIRS, 92), (families.TRAIN, 126), (families.WEATHERED, 72)],
+    [
+        (harbour_night.RECIPES, 114),
+        (back_stairs.RECIPES, 92),
+        (last_train.RECIPES, 126),
+        (slow_weather.RECIPES, 72),
+    ],
 )
 def test_a_family_shares_a_tempo_and_not_wholly(family: tuple[Recipe, ...], bpm: int) -> None:
     """At it or at its double, within the stretch that a pool allows by default; most need none."""
@@ -145,7 +150,7 @@ def test_tops_swing_and_beats_do_not() -> None:
     straight, swung = Grid(120, 1), Grid(120, 1, 0.56)
     assert [beat for beat, _ in straight.steps("xxxx")][:4] == [0, 0.25, 0.5, 0.75]
     assert [beat for beat, _ in swung.steps("xxxx")][:4] == pytest.approx([0, 0.28, 0.5, 0.78])
-    keyless = [recipe for recipe in harbour.RECIPES if recipe.shape == "loop" and recipe.key is None]
+    keyless = [recipe for recipe in harbour_night.RECIPES if recipe.shape == "loop" and recipe.key is None]
     assert all((recipe.swing > 0.5) == (recipe.role == "tops") for recipe in keyless)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stemloom import demo
-from stemloom.demo import families
+from stemloom.demo import back_stairs, last_train, slow_weather
 from stemloom.demo.recipe import HOLDERS
 from stemloom.demo.stems import RECIPES
 from stemloom.script.check.check import accepted, check
@@ -94,5 +94,5 @@ def test_every_stem_of_a_family_is_in_its_piece(vault: Vault) -> None:
     for piece in demo.PIECES:
         for pool in accepted(piece.read_text(encoding="utf-8"), snapshot).pools.values():
             asked |= {snapshot.stems[place].title for place in snapshot.match(pool.clauses)}
-    for family in (families.STAIRS, families.TRAIN, families.WEATHERED):
+    for family in (back_stairs.RECIPES, last_train.RECIPES, slow_weather.RECIPES):
         assert {recipe.title for recipe in family} <= asked

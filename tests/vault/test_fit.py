@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from stemloom.vault.errors import Refused
-from stemloom.vault.sound.declared import Declared, settle
+from stemloom.vault.sound.declared import Declared, canonical_terms
 from stemloom.vault.sound.decode import Sound
 from stemloom.vault.sound.engine_format import fit, grid_of, loop_frames
 
@@ -26,7 +26,7 @@ def silence(frames: int, rate: int = 48_000) -> Sound:
 
 
 def terms(bpm=None, bars=None, beats=None, shape=None):
-    return settle(
+    return canonical_terms(
         Declared(
             Path("a.wav"), "ada", "beats", bpm=bpm and Fraction(bpm), bars=bars, beats=beats, shape=shape
         )

@@ -309,7 +309,7 @@ def test_a_recording_over_which_the_decoder_crashes_is_refused(
         b"no JSON",
         b'{"prepared":null}',
         b'{"prepared":{"pcm_sha256":"../../../../../../../../../../../../../tmp/x"}}',
-        b'{"marks":[]}',
+        b'{"fingerprint":[]}',
     ],
 )
 def test_a_decoder_that_was_taken_over_gets_nowhere(

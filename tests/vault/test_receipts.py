@@ -47,10 +47,10 @@ def test_a_receipt_names_the_last_millisecond_of_each_session(home: Path) -> Non
         with Vault.open(home) as vault:
             stem = vault.stems()[0].stem
             (gone,) = vault.withdraw([stem], ["stream"])
-            _, early = vault.receipt(gone.entry)
+            _, early = vault.receipt(gone.index)
     assert len(early.open) == 1
     with Vault.open(home) as vault:
-        _, made = vault.receipt(gone.entry)
+        _, made = vault.receipt(gone.index)
         placed = [entry for _, entry in vault.log.entries() if isinstance(entry, entries.Placement)]
         with pytest.raises(BadDeclaration, match="no withdrawal"):
             vault.receipt(0)
@@ -60,7 +60,7 @@ def test_a_receipt_names_the_last_millisecond_of_each_session(home: Path) -> Non
     for use in made.sessions:
         assert use.until > max(each.start for each in placed if each.session == use.session)
     assert verify(home).ok
-    done = CliRunner().invoke(main, ["--home", str(home), "vault", "consent", "receipt", str(gone.entry)])
+    done = CliRunner().invoke(main, ["--home", str(home), "vault", "consent", "receipt", str(gone.index)])
     assert done.exit_code == 0, done.output
     assert made.sessions[0].session in done.output
 
@@ -70,7 +70,7 @@ def test_a_receipt_that_says_too_much_is_found(home: Path) -> None:
         player.read(10 * RATE)
     with Vault.open(home) as vault:
         (gone,) = vault.withdraw([vault.stems()[0].stem], ["stream"])
-        _, made = vault.receipt(gone.entry)
+        _, made = vault.receipt(gone.index)
         audit = Audit(vault.log.origin)
         for index, entry in vault.log.entries():
             assert list(audit.take(index, entry)) == []

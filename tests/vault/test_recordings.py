@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from stemloom.vault.intake.intake import Intake
-from stemloom.vault.intake.manifest import Common, of_manifest
+from stemloom.vault.intake.manifest import Defaults, of_manifest
 from stemloom.vault.sound.declared import Declared
 from stemloom.vault.sound.engine_format import loop_frames
 from stemloom.vault.vault import Vault
@@ -22,7 +22,7 @@ def taken(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     home = tmp_path_factory.mktemp("recordings") / "home"
     with Vault.open(home, create=True) as vault:
         vault.add_holder("Ada")
-        common = Common("Ada", "beats", Declared(Path(), "", ""))
+        common = Defaults("Ada", "beats", Declared(Path(), "", ""))
         return home, vault.add(of_manifest(recordings / "MANIFEST.csv", recordings, common)[0])
 
 

@@ -21,7 +21,7 @@ from stemloom.ledger.entries.signing import message_of
 from stemloom.ledger.tlog.keys import PrivateKey
 from stemloom.ledger.verify.verify import verify
 from stemloom.vault.errors import BadDeclaration, BadRequest, KeyNotHere, VaultError
-from stemloom.vault.rights.requests import Request, read_request
+from stemloom.vault.rights.requests import SigningRequest, read_request
 from stemloom.vault.sound.declared import Declared
 
 RATE = 48_000
@@ -85,7 +85,7 @@ def test_a_consent_that_is_signed_elsewhere(vault: Vault, zoe: PrivateKey) -> No
     ]
 
 
-def changed(request: Request, **fields: object) -> Request:
+def changed(request: SigningRequest, **fields: object) -> SigningRequest:
     """The request with its first entry changed after it was signed."""
     first = request.asked[0]
     return msgspec.structs.replace(
@@ -177,7 +177,7 @@ def test_a_statement_holds_from_when_it_came_in(tmp_path: Path) -> None:
         assert vault.stem(stem).clearances["stream"].since == "2026-11-03T00:00:00.000Z"
         early = vault.request_consent([stem], ["stream"], "withdraw").signed(key)
         clock.text = "2026-11-02T23:00:00.000Z"
-        with pytest.raises(BadRequest, match="lies ahead"):
+        with pytest.raises(BadRequest, match="in the future"):
             vault.submit(early)
     assert verify(tmp_path / "home").ok
 
@@ -206,7 +206,7 @@ def test_a_share_falls_only_with_its_owners_signature(vault: Vault, zoe: Private
     request = vault.request_splits(stem, lower)
     assert len(request.missing) == 3
     for name in ("Ada", "Ben"):
-        request = request.signed(vault._key(vault.holder(name).holder))
+        request = request.signed(vault._statements.key(vault.holder(name)))
     with pytest.raises(BadRequest, match="is missing"):
         vault.submit(request)
     vault.submit(request.signed(zoe))
@@ -282,7 +282,7 @@ def test_a_request_is_taken_in_whole_or_not_at_all(vault: Vault, zoe: PrivateKey
         vault.submit(request)
     assert vault.stem(stems[0]).clearances == {}
     doubled = msgspec.structs.replace(request, asked=request.asked[:1] * 2)
-    with pytest.raises(VaultError, match="two things of one stem"):
+    with pytest.raises(VaultError, match="two statements on one stem"):
         vault.submit(doubled)
 
 

@@ -15,8 +15,8 @@ import soundfile
 
 from stemloom.ground.uses import USES
 from stemloom.ledger.entries import entries
-from stemloom.vault.catalogue.catalogue import Filter
 from stemloom.vault.catalogue.schema import PROJECTED
+from stemloom.vault.catalogue.snapshot import Condition
 from stemloom.vault.errors import (
     AudioLost,
     BadDeclaration,
@@ -173,13 +173,13 @@ def test_consent_is_granted_and_withdrawn_use_by_use(vault: Vault, write: Write)
     (grant,) = vault.grant([stem, "a", stem[:8]], ["stream", "export", "stream"])
     assert grant.uses == ("export", "stream")
     assert set(vault.stem(stem).clearances) == {"export", "stream"}
-    assert vault.stem(stem).clearances["stream"].index == grant.entry
+    assert vault.stem(stem).clearances["stream"].index == grant.index
     (withdrawal,) = vault.withdraw([stem], ["stream"])
     assert set(vault.stem(stem).clearances) == {"export"}
     (again,) = vault.grant([stem], ["stream"], "2999-01-01T00:00:00.000Z")
     assert vault.stem(stem).clearances["stream"].until == "2999-01-01T00:00:00.000Z"
-    logged = [vault.log.entry(s.entry) for s in (grant, withdrawal, again)]
-    assert [e.previous for e in logged] == [None, grant.entry, withdrawal.entry]
+    logged = [vault.log.entry(s.index) for s in (grant, withdrawal, again)]
+    assert [e.previous for e in logged] == [None, grant.index, withdrawal.index]
     assert [e.action for e in logged] == ["grant", "withdraw", "grant"]
     assert vault.consents(stem) == (grant, withdrawal, again)
 
@@ -315,27 +315,29 @@ def test_search_asks_by_the_columns_of_pools(vault: Vault, write: Write) -> None
     two = add_one(vault, write("dawn 100%.wav", tone(1.3)), "Ben", "pads", energy=0.8)
     vault.grant([one.stem], ["live"])
     one = vault.stem(one.stem)
-    for chosen, found in (
-        (Filter(), [one, two]),
-        (Filter(roles=("beats", "bass")), [one]),
-        (Filter(shapes=("sustained",)), [two]),
-        (Filter(moods=("night", "x")), [one]),
-        (Filter(keys=("D minor",)), [one]),
-        (Filter(holders=("ben",)), [two]),
-        (Filter(sets=("one",)), [one]),
-        (Filter(energy=(0.2, 0.7)), [one]),
-        (Filter(bpm=(Fraction(119), Fraction(120))), [one]),
-        (Filter(bpm=(Fraction(121), Fraction(130))), []),
-        (Filter(use="live"), [one]),
-        (Filter(use="sync"), []),
-        (Filter(text="%"), [two]),
-        (Filter(text="DUSK"), [one]),
-        (Filter(text="'; DROP TABLE stem; --"), []),
-        (Filter(roles=("beats",), moods=("warm",), use="live"), [one]),
+    for clauses, use, title, found in (
+        ({}, None, None, [one, two]),
+        ({"role": ("beats", "bass")}, None, None, [one]),
+        ({"shape": ("sustained",)}, None, None, [two]),
+        ({"mood": ("night", "x")}, None, None, [one]),
+        ({"key": ("D minor",)}, None, None, [one]),
+        ({"holder": ("ben",)}, None, None, [two]),
+        ({"set": ("one",)}, None, None, [one]),
+        ({"energy": ((0.2, 0.7),)}, None, None, [one]),
+        ({"tempo": ((119, 120),)}, None, None, [one]),
+        ({"tempo": ((121, 130),)}, None, None, []),
+        ({}, "live", None, [one]),
+        ({}, "sync", None, []),
+        ({}, None, "%", [two]),
+        ({}, None, "DUSK", [one]),
+        ({}, None, "'; DROP TABLE stem; --", []),
+        ({"role": ("beats",), "mood": ("warm",)}, "live", None, [one]),
     ):
-        assert sorted(vault.stems(chosen), key=lambda s: s.energy) == found, chosen
+        conditions = [Condition(column, values) for column, values in clauses.items()]
+        stems = vault.stems(conditions, use, title)
+        assert sorted(stems, key=lambda s: s.energy) == found, (clauses, use, title)
     with pytest.raises(UnknownHolder, match="no holder 'Bem'; did you mean 'Ben'"):
-        vault.stems(Filter(holders=("Bem",)))
+        vault.stems([Condition("holder", ("Bem",))])
 
 
 def test_a_holder_is_found_by_name_or_id(vault: Vault) -> None:

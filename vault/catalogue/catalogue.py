@@ -1,7 +1,7 @@
 """The catalogue: a projection of the ledger in SQLite, and the private text and measurements beside it.
 
-Order of every change: what only we know is committed here first, then the entry is sequenced in the ledger,
-then `apply` projects it. Whatever falls between is made up for by the next `apply` from where the last ended.
+Order of every change: private data is committed here first, then the entry is sequenced in the ledger, then
+`apply` projects it. After a crash in between, the next `apply` continues where the last one ended.
 """
 
 from __future__ import annotations
@@ -25,56 +25,35 @@ import numpy as np
 from ...ledger.entries import entries
 from ..errors import CatalogueTrouble
 from ..records import Chroma, Clearance, Holder
-from ..sound.heard import Heard
+from ..sound.detection import Detected
 from ..sound.measure import Measured
 from .projection import project
 from .schema import PROJECTED, VERSION, migrate
 from .sqlite_trouble import BUSY_SECONDS, worded
 from .stems import Clearances, Facts, Stems
 
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which stems: each column that is given must hold, its values are alternatives.
-
-    `energy`, `bpm`: both ends included. `use`: cleared for it at the time `at`. `text`: part of the title.
-    """
-
-    roles: tuple[str, ...] = ()
-    shapes: tuple[str, ...] = ()
-    moods: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
-    holders: tuple[str, ...] = ()
-    sets: tuple[str, ...] = ()
-    energy: tuple[float, float] | None = None
-    bpm: tuple[Fraction, Fraction] | None = None
-    use: str | None = None
-    at: str | None = None
-    text: str | None = None
-
-
-MeasuredRow = tuple[str, str, int, int, Measured, Heard]
-"""Stem, SHA-256 of its original, frames, channels, and what was measured and heard."""
+MeasuredRow = tuple[str, str, int, int, Measured, Detected]
+"""Stem, SHA-256 of its original, frames, channels, and what was measured and detected."""
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    """One consent statement on a stem, as the ledger has it at index `entry`."""
+class ConsentStatement:
+    """One consent statement on a stem. `index`: of its entry in the ledger."""
 
-    entry: int
     stem: str
-    holder: str
     uses: tuple[str, ...]
+    index: int
+    time: str
     action: str
     until: str | None
-    time: str
+    holder: str
 
 
 class Catalogue:
     """An open catalogue. Safe to use from several threads; a thread's transaction excludes the others.
 
-    Where the file or its folder cannot be written, it is a copy in memory: the ledger is projected there, and
-    whatever only the vault knows can be read but not changed.
+    If the file or its folder cannot be written, it is a copy in memory: the ledger is projected there, and
+    private data can be read but not changed.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, *, kept: bool = True) -> None:
@@ -86,7 +65,7 @@ class Catalogue:
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False) -> Catalogue:
-        """Open the file, and bring its tables to today's form. `create`: make it when it is missing.
+        """Open the file and migrate its tables. `create`: make it if it is missing.
 
         Raises `CatalogueTrouble`, `OSError`.
         """
@@ -112,7 +91,7 @@ class Catalogue:
         return cls(path, connection, kept=kept)
 
     def check_kept(self) -> None:
-        """That what is changed here is kept. Raises `OSError` where the disk gave no leave to write."""
+        """Check that changes will be kept. Raises `OSError` for a file that may not be written."""
         if not self._kept:
             raise OSError(errno.EACCES, "no permission to write", str(self._path))
         if not self._path.exists() or self._path.stat().st_ino != self._inode:
@@ -136,7 +115,7 @@ class Catalogue:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Several reads of one and the same state."""
+        """A read transaction: all reads in it see one state."""
         with self._turn, worded(self._path):
             if self._connection.in_transaction:
                 yield self._connection
@@ -147,7 +126,7 @@ class Catalogue:
             finally:
                 self._connection.execute("ROLLBACK")
 
-    # The ledger it follows.
+    # The projection of the ledger.
 
     def follow(self, origin: str) -> None:
         """Tie the catalogue to a ledger; refuse one that is tied to another."""
@@ -161,18 +140,18 @@ class Catalogue:
             )
 
     def applied(self) -> int:
-        """How many entries of the ledger are projected."""
+        """The number of entries of the ledger that are projected."""
         with self.reading() as db:
             return int(db.execute("SELECT applied FROM ledger").fetchone()[0])
 
     def touched(self) -> tuple[int, int]:
-        """Sizes of the ledger after the last entry that changed the projection, and which stems there are."""
+        """The ledger's sizes after the last entry that changed a table, and that changed the set of stems."""
         with self.reading() as db:
             touched, peopled = db.execute("SELECT touched, peopled FROM ledger").fetchone()
         return int(touched), int(peopled)
 
     def apply(self, numbered: Iterable[tuple[int, entries.Entry]], size: int) -> None:
-        """Project entries, by index, up to the ledger's `size`; those projected already are left out."""
+        """Project entries, by index, up to the ledger's `size`; skips those that are projected already."""
         with self.transaction() as db:
             applied, touched, peopled = db.execute("SELECT applied, touched, peopled FROM ledger").fetchone()
             for index, entry in numbered:
@@ -192,7 +171,7 @@ class Catalogue:
                 db.execute(f"DELETE FROM {table}")
             db.execute("UPDATE ledger SET applied = 0, touched = 0, peopled = 0")
 
-    # What only the vault knows.
+    # Private data, which the ledger does not hold.
 
     def name_holder(self, holder: str, name: str, salt: str) -> None:
         self.check_kept()
@@ -200,7 +179,7 @@ class Catalogue:
             db.execute("INSERT INTO named VALUES (?, ?, ?)", (holder, name, salt))
 
     def erase_name(self, holder: str) -> None:
-        """Have the holder's id in the place of their name, whose bytes are overwritten."""
+        """Replace the name of a holder by their id, and overwrite its bytes."""
         self.check_kept()
         with self.transaction() as db:
             # Of this table alone: overwriting costs time.
@@ -211,7 +190,7 @@ class Catalogue:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def keep_measured(self, rows: Sequence[MeasuredRow]) -> None:
-        """Keep what only we know of stems that are about to enter."""
+        """Keep the measurements of stems that are about to enter."""
         self.check_kept()
         with self.transaction() as db:
             db.executemany(
@@ -225,9 +204,9 @@ class Catalogue:
             )  # fmt: skip
 
     def abandoned(self) -> tuple[list[str], list[tuple[str, str | None]]]:
-        """Holders, and stems with their files, that were begun and never came into the ledger.
+        """Holders, and stems with their files, that never reached the ledger.
 
-        The file is null where another stem has the same.
+        The file is `None` if another stem has the same.
         """
         with self.reading() as db:
             holders = db.execute("SELECT holder FROM named WHERE holder NOT IN (SELECT holder FROM holder)")
@@ -258,13 +237,9 @@ class Catalogue:
                 raise self._incomplete(f"the name of holder {row[0]}")
         return tuple(Holder(*row) for row in rows)
 
-    def stems(self, chosen: Filter | None = None, ids: Sequence[str] | None = None) -> Stems:
-        """The stems that `chosen` and `ids` (whole ids) leave, by id."""
-        where, values = _where(chosen or Filter())
-        if ids is not None:
-            where.append(f"s.stem IN ({_marks(ids)})")
-            values += ids
-        text = f" WHERE {' AND '.join(where)}" if where else ""
+    def stems(self, ids: Sequence[str] | None = None) -> Stems:
+        """All stems, or those with these whole `ids`, ordered by id."""
+        text = "" if ids is None else f" WHERE s.stem IN ({_marks(ids)})"
         # The parts of this text are constants of this module and question marks; all values are bound.
         question = (
             "SELECT s.stem, s.pcm_sha256, s.title, s.holder, s.role, s.shape, m.frames, m.channels,"
@@ -273,7 +248,7 @@ class Catalogue:
             f" FROM stem s LEFT JOIN measured m USING (stem){text} ORDER BY s.stem"
         )
         with without_collector(), self.reading() as db:
-            rows = db.execute(question, values).fetchall()
+            rows = db.execute(question, ids or ()).fetchall()
             only = f" WHERE stem IN ({_marks(rows)})" if len(rows) <= 500 else ""
             of_rows = [row[0] for row in rows] if only else []
             moods: dict[str, tuple[str, ...]] = {}
@@ -285,7 +260,7 @@ class Catalogue:
             return Stems(self._facts(rows, moods), Clearances(cleared))
 
     def _facts(self, rows: Sequence[Any], moods: Mapping[str, tuple[str, ...]]) -> Facts:
-        # As SQLite gives them, and the tables allow no other kinds: there may be a hundred thousand.
+        # Not checked one by one, for there may be a hundred thousand: the tables allow no other types.
         (stem, pcm, title, holder, role, shape, frames, channels, bpm_milli, beats, key, energy_milli,
          set_name, lufs, peak, sounding, chroma) = zip(*rows, strict=True) if rows else [()] * 17  # fmt: skip
         if None in chroma:
@@ -314,7 +289,7 @@ class Catalogue:
         )
 
     def restated(self, since: int) -> dict[str, dict[str, Clearance]]:
-        """By use, what is cleared now of the stems on which something was stated from entry `since` on."""
+        """The clearances, by stem and use, of the stems that statements from entry `since` on are about."""
         with self.reading() as db:
             found: dict[str, dict[str, Clearance]] = {
                 str(stem): {}
@@ -332,14 +307,14 @@ class Catalogue:
                     found[stem][use] = Clearance(*grant)
         return found
 
-    def heard(self, stem: str) -> Heard:
-        """What was heard of a stem when it came in; nothing of those that came before there were ears."""
+    def heard(self, stem: str) -> Detected:
+        """What was detected in a stem when it was added; empty for stems older than detection."""
         with self.reading() as db:
             row = db.execute("SELECT heard FROM measured WHERE stem = ?", (stem,)).fetchone()
-        return msgspec.json.decode("{}" if row is None else row[0], type=Heard)
+        return msgspec.json.decode("{}" if row is None else row[0], type=Detected)
 
     def stem_ids(self, like: str, *, exact_title: bool = False) -> list[str]:
-        """Ids of the stems whose id starts with `like`, or whose title it is (any case)."""
+        """Ids of the stems whose id starts with `like`, or whose title is `like` (any case)."""
         with self.reading() as db:
             if exact_title:
                 rows = db.execute(
@@ -367,15 +342,15 @@ class Catalogue:
             row = db.execute("SELECT file_sha256, pcm_sha256 FROM stem WHERE stem = ?", (stem,)).fetchone()
         return str(row[0]), str(row[1])
 
-    def statements(self, stem: str | None = None) -> tuple[Statement, ...]:
+    def statements(self, stem: str | None = None) -> tuple[ConsentStatement, ...]:
         """Consent statements in the ledger's order, of one stem or of all."""
         with self.reading() as db:
             rows = db.execute(
-                "SELECT entry, stem, holder, uses, action, until, time FROM statement"
+                "SELECT stem, uses, entry, time, action, until, holder FROM statement"
                 " WHERE ?1 IS NULL OR stem = ?1 ORDER BY entry",
                 (stem,),
             ).fetchall()
-        return tuple(Statement(r[0], r[1], r[2], tuple(r[3].split(",")), *r[4:]) for r in rows)
+        return tuple(ConsentStatement(stem, tuple(uses.split(",")), *rest) for stem, uses, *rest in rows)
 
     def last_statement(self, stem: str, holder: str) -> int | None:
         """Index of the holder's last consent entry on the stem."""
@@ -412,7 +387,7 @@ class Catalogue:
         return None if row[0] is None else int(row[0])
 
     def stands(self, holder: str) -> dict[str, Clearance]:
-        """By use, a holder's consent for stems to come, as it stands."""
+        """The standing consents of a holder, by use."""
         with self.reading() as db:
             rows = db.execute(
                 "SELECT use, entry, since, until FROM stands WHERE holder = ? ORDER BY use", (holder,)
@@ -448,7 +423,7 @@ def _bpm(milli: int | None) -> Fraction | None:
 
 @contextmanager
 def without_collector() -> Iterator[None]:
-    """Have no cycles looked for: a hundred thousand new objects that have none cost a second otherwise."""
+    """Pause the collector of cycles: it costs a second over a hundred thousand new objects without cycles."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -459,7 +434,7 @@ def without_collector() -> Iterator[None]:
 
 
 def _writable(path: Path) -> bool:
-    # SQLite writes beside the file as well. A disk that is mounted read-only gives no leave to root either.
+    # SQLite writes beside the file as well. A disk that is mounted read-only refuses root, too.
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
@@ -476,7 +451,7 @@ def _connected(path: Path) -> sqlite3.Connection:
 
 def _copied(path: Path) -> sqlite3.Connection:
     """The catalogue copied to memory, without a byte written to the disk."""
-    # Without a log of its own writes beside it nobody has the file open, and SQLite cannot make one here.
+    # Without a write-ahead log beside it nobody has the file open, and SQLite cannot make one here.
     try:
         logged = path.with_name(path.name + "-wal").stat().st_size > 0
     except FileNotFoundError:
@@ -492,40 +467,6 @@ def _copied(path: Path) -> sqlite3.Connection:
         copy.close()
         raise
     return copy
-
-
-def _where(chosen: Filter) -> tuple[list[str], list[object]]:
-    conditions: list[str] = []
-    values: list[object] = []
-    for column, words in (
-        ("s.role", chosen.roles),
-        ("s.shape", chosen.shapes),
-        ("s.key", chosen.keys),
-        ("s.holder", chosen.holders),
-        ("s.set_name COLLATE NOCASE", chosen.sets),
-    ):
-        if words:
-            conditions.append(f"{column} IN ({_marks(words)})")
-            values += words
-    if chosen.moods:
-        conditions.append(f"s.stem IN (SELECT stem FROM mood WHERE mood IN ({_marks(chosen.moods)}))")
-        values += chosen.moods
-    if chosen.energy is not None:
-        conditions.append("s.energy_milli BETWEEN ? AND ?")
-        values += [round(1000 * end) for end in chosen.energy]
-    if chosen.bpm is not None:
-        conditions.append("s.bpm_milli BETWEEN ? AND ?")
-        values += [round(1000 * end) for end in chosen.bpm]
-    if chosen.use is not None:
-        conditions.append(
-            "EXISTS (SELECT 1 FROM clearance c WHERE c.stem = s.stem AND c.use = ?"
-            " AND (c.until IS NULL OR c.until > ?))"
-        )
-        values += [chosen.use, chosen.at or ""]
-    if chosen.text is not None:
-        conditions.append("instr(lower(s.title), lower(?)) > 0")
-        values.append(chosen.text)
-    return conditions, values
 
 
 def parts_of(ids: Sequence[str]) -> Iterator[Sequence[str]]:

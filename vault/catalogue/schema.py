@@ -1,6 +1,6 @@
 """The catalogue's tables, and the steps from each version of them to the next.
 
-Two kinds of table: what only the vault knows (`named`, `measured`), and the projection of the ledger (all
+There are two kinds of table: private data (`named`, `measured`), and the projection of the ledger (all
 others), which can be made again from it. A stem exists when its ledger entry has been applied, never before.
 """
 
@@ -52,7 +52,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
     ),
     (
-        # What was heard of a stem, beside what was declared: a JSON object of `heard.Heard`.
+        # What was detected in the sound of a stem: a JSON object of `detection.Detected`.
         "ALTER TABLE measured ADD COLUMN heard TEXT NOT NULL DEFAULT '{}'",
     ),
     (
@@ -91,7 +91,7 @@ PROJECTED = (
     "made",
     "removed",
 )
-"""Tables that are made of the ledger alone."""
+"""Tables that are made from the ledger alone."""
 
 
 def migrate(connection: sqlite3.Connection) -> None:

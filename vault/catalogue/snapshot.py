@@ -1,9 +1,10 @@
-"""All stems at one moment, resident as columns, so that composing never touches the catalogue."""
+"""All stems at one moment, resident in columns, so that composing never touches the catalogue."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Container, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
@@ -32,11 +33,20 @@ class Clause(Protocol):
     def negated(self) -> bool: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A `Clause` of a search outside a script."""
+
+    column: str
+    values: Sequence[str | tuple[float, float]]
+    negated: bool = False
+
+
 class Snapshot:
     """The vault at one moment; it never changes, and may be used from any thread.
 
-    `stems`: by id. `size`: of the ledger it was made of. `time`: when it was made, RFC 3339 UTC. Words are
-    compared without regard to case; a holder by id or name.
+    `stems`: ordered by id. `size`: of the ledger at that moment. `time`: of the snapshot, RFC 3339 UTC. Words
+    are compared in any case; a holder by id or name.
     """
 
     def __init__(self, stems: Sequence[Stem], holders: Sequence[Holder], size: int, time: str) -> None:
@@ -53,7 +63,7 @@ class Snapshot:
         return f"Snapshot({len(self.stems)} stems of {len(self._holders)} holders, ledger size {self.size})"
 
     def at_size(self, size: int, time: str) -> Snapshot:
-        """The same stems at a later size of the ledger, when no entry between has changed any."""
+        """The same stems at a later size of the ledger, if no entry in between has changed any."""
         later = copy.copy(self)
         later.size, later.time = size, time
         return later
@@ -65,20 +75,20 @@ class Snapshot:
         size: int,
         time: str,
     ) -> Snapshot:
-        """The same stems at a later size, after some consents changed: what is cleared of each now."""
+        """The same stems at a later size. `changed`: the clearances, by stem and use, that are new."""
         return Snapshot(self.stems.with_clearances(changed), holders, size, time)
 
     def only(self, stems: Container[str]) -> Snapshot:
-        """The same, as if the vault held these stems alone."""
+        """The snapshot of a vault that holds only these stems."""
         kept = [place for place, stem in enumerate(self.stems.facts["stem"]) if stem in stems]
         return Snapshot(self.stems.only(kept), self._holders, self.size, self.time)
 
     def match(
         self, clauses: Sequence[Clause], use: str | None = None, at: str | None = None
     ) -> NDArray[np.intp]:
-        """Places in `stems` of those that hold to all `clauses`, and are cleared for `use`.
+        """Places in `stems` of those that match all `clauses` and are cleared for `use`.
 
-        `at`: the RFC 3339 time that counts for consents that end; the snapshot's own when left out. Raises
+        `at`: the RFC 3339 time at which consents must be in force; by default the snapshot's own. Raises
         `ValueError` for a column or use that does not exist.
         """
         held = np.ones(len(self.stems), dtype=np.bool_)
@@ -91,7 +101,7 @@ class Snapshot:
         return np.flatnonzero(held)
 
     def count(self, clauses: Sequence[Clause], use: str | None = None) -> int:
-        """How many stems hold to all `clauses` (and are cleared for `use` when the snapshot was made)."""
+        """The number of stems that match all `clauses` (and are cleared for `use` at the snapshot's time)."""
         return int(self.match(clauses, use).size)
 
     def stem(self, stem: str) -> Stem:
@@ -144,7 +154,7 @@ class Snapshot:
         return held
 
     def _searched(self, column: str, value: str) -> Collection[str]:
-        """The words of a column that a clause's word means."""
+        """The words of a column that match the word of a clause."""
         if column == "holder":
             said = value.casefold()
             return [id for id, name in self._names.items() if said in (id.casefold(), name.casefold())]
@@ -153,4 +163,4 @@ class Snapshot:
 
 _WORDS = ("shape", "role", "mood", "key", "holder", "set")
 _NUMBERS = {"energy": "energy", "tempo": "bpm"}
-"""By a clause's word for it, a field of a stem."""
+"""Fields of a stem, by the name of the column."""

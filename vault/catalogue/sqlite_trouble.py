@@ -1,4 +1,4 @@
-"""What SQLite means by its error codes, said of the disk and of the catalogue."""
+"""Turns the error codes of SQLite into errors about the disk and the catalogue."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from pathlib import Path
 from ..errors import CatalogueTrouble
 
 BUSY_SECONDS = 60.0
-"""How long another process's transaction is waited for."""
+"""The longest wait for another process's transaction."""
 
 _LEAST_FREE_BYTES = 64 << 10
 """SQLite takes disk in steps of 32 KB for the index of its write-ahead log: with less, none is left."""
 
 _OTHER_TABLES = ("no such table", "no such column", "already exists", "has no column", " columns but ")
-"""What SQLite says, under its code for any mistake, of tables that are not those its version should have."""
+"""SQLite's messages, under its general error code, for tables that do not have their version's form."""
 
 
 @contextmanager
 def worded(path: Path) -> Iterator[None]:
-    """Raise what SQLite raises about the catalogue at `path` as `OSError` or `CatalogueTrouble`."""
+    """Turn errors of SQLite about the catalogue at `path` into `OSError` or `CatalogueTrouble`."""
     try:
         yield
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        # A write, and the making of a file, fail under these codes too when the disk is full.
+        # Writing or making a file can fail under these codes, too, when the disk is full.
         if code == sqlite3.SQLITE_FULL or (
             code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and _is_full(path.parent)
         ):
@@ -42,7 +42,7 @@ def worded(path: Path) -> Iterator[None]:
             raise CatalogueTrouble(
                 f"another process has held the catalogue at {path} for {BUSY_SECONDS:.0f} s; try again"
             ) from error
-        # A row that the ledger brings and that is there already was not put there by the ledger.
+        # A row that is there already when the ledger brings it did not come from the ledger.
         if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT) or (
             code == sqlite3.SQLITE_ERROR and any(words in str(error) for words in _OTHER_TABLES)
         ):

@@ -1,8 +1,7 @@
 """The stems of one moment, laid out in columns, so that a large vault opens at once and changes at once.
 
-What is declared and measured of a stem stays as it is while the stem is in the vault, and is shared by the
-snapshots that follow each other; only the consents change from one to the next. A `Stem` is made when
-somebody asks for it.
+The declared and measured facts of a stem do not change while it is in the vault, and consecutive snapshots
+share them; only consents differ from one to the next. A `Stem` is made when somebody asks for it.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ from numpy.typing import NDArray
 from ..records import Clearance, Stem, chroma_bytes
 
 FIELDS = tuple(field.name for field in fields(Stem) if field.name != "clearances")
-"""What of a stem never changes, in the order of its fields."""
+"""The fields of a stem that never change, in their order."""
 NEVER, FOR_EVER = 0, 2**63 - 1
-"""As ends of consents: of a use that is not cleared, and of one without an end."""
+"""The ends of consents for a use that is not cleared, and for a consent without an end."""
 _HASHED = tuple(name for name in FIELDS if name not in ("pcm_sha256", "title", "chroma"))
 _NO_CLEARANCE = bytes(32)
 
@@ -49,10 +48,10 @@ class Facts:
 
     @cached_property
     def place(self) -> Mapping[str, int]:
-        """Where each stem is, by id."""
+        """The place of each stem, by id."""
         return {stem: place for place, stem in enumerate(self["stem"])}
 
-    # Columns to search in are made when somebody asks for them: few scripts look at all.
+    # Columns are indexed when somebody searches them: few scripts search all.
 
     def words(self, field: str) -> Words:
         """A column of words, or of tuples of words, to search in."""
@@ -61,7 +60,7 @@ class Facts:
         return self._words[field]
 
     def numbers(self, field: str) -> NDArray[np.float64]:
-        """A column of numbers; NaN, which lies in no range, where a stem has none."""
+        """A column of numbers; NaN, which lies in no range, for stems without one."""
         if field not in self._numbers:
             self._numbers[field] = np.array([_number(value) for value in self[field]], np.float64)
         return self._numbers[field]
@@ -77,7 +76,7 @@ class Facts:
         return digest.digest()
 
     def only(self, places: Sequence[int]) -> Facts:
-        """Those at `places`, which are in order."""
+        """The stems at `places`, in order."""
         return Facts({name: [column[place] for place in places] for name, column in self._columns.items()})
 
 
@@ -100,7 +99,7 @@ class Clearances:
         return first
 
     def of(self, stem: str) -> Mapping[str, Clearance]:
-        """By use, what is cleared of a stem."""
+        """The clearances of a stem, by use."""
         if stem in self._changed:
             return self._changed[stem]
         found: dict[str, Clearance] = {}
@@ -111,7 +110,7 @@ class Clearances:
         return found
 
     def ends(self, use: str) -> Iterator[tuple[str, str | None]]:
-        """The stems that are cleared for a use, and until when."""
+        """The stems that are cleared for a use, with the end of the consent."""
         for stem, of, _, _, until in self._rows:
             if of == use and stem not in self._changed:
                 yield stem, until
@@ -120,12 +119,12 @@ class Clearances:
                 yield stem, cleared[use].until
 
     def stems(self) -> Iterator[str]:
-        """The stems of which something is cleared."""
+        """The stems that are cleared for some use."""
         yield from (stem for stem in self._first if stem not in self._changed)
         yield from (stem for stem, cleared in self._changed.items() if cleared)
 
     def changed(self, stems: Mapping[str, Mapping[str, Clearance]]) -> Clearances:
-        """The same, but for some stems."""
+        """The clearances with those of some stems replaced."""
         return Clearances(self._rows, {**self._changed, **stems})
 
 
@@ -141,7 +140,7 @@ class Stems(Sequence[Stem]):
 
     @classmethod
     def of(cls, stems: Iterable[Stem]) -> Stems:
-        """Of stems that are made already, in any order."""
+        """From finished stems, in any order."""
         ordered = sorted(stems, key=lambda stem: stem.stem)
         rows = [
             (stem.stem, use, grant.index, grant.since, grant.until)
@@ -185,13 +184,13 @@ class Stems(Sequence[Stem]):
         return self[self.facts.place[stem]]
 
     def only(self, places: Sequence[int]) -> Stems:
-        """Those at `places`, which are in order."""
+        """The stems at `places`, in order."""
         kept = Stems(self.facts.only(places), self._clearances)
         kept._made = [self._made[place] for place in places]
         return kept
 
     def with_clearances(self, changed: Mapping[str, Mapping[str, Clearance]]) -> Stems:
-        """The same stems after some consents changed: by stem and use, what is cleared of each now."""
+        """The same stems with new clearances, by stem and use, for some of them."""
         later = Stems(self.facts, self._clearances.changed(changed))
         later._made = self._made.copy()
         later._ends = {use: ends.copy() for use, ends in self._ends.items()}
@@ -211,14 +210,14 @@ class Stems(Sequence[Stem]):
         if use not in self._ends:
             ends = np.full(len(self), NEVER, dtype=np.int64)
             for stem, until in self._clearances.ends(use):
-                # One that is left out of `only` may still have grants.
+                # A stem that `only` left out may still have grants.
                 if (place := self.facts.place.get(stem)) is not None:
                     ends[place] = _end(until)
             self._ends[use] = ends
         return self._ends[use]
 
     def first_end(self, use: str, places: NDArray[np.intp]) -> str | None:
-        """The earliest end of the consents to a use at `places`; null where none ends, or there are none."""
+        """The earliest end of the consents to a use at `places`; `None` if none of them ends."""
         if not len(places):
             return None
         first = int(places[np.argmin(self.ends(use)[places])])
@@ -226,12 +225,12 @@ class Stems(Sequence[Stem]):
 
     @property
     def state_hash(self) -> str:
-        """SHA-256 (hex) of all that choosing among the stems depends on.
+        """SHA-256 (hex) of everything on which the choice of stems depends.
 
         Over two parts. First the SHA-256 over, for each stem by id, a line of JSON (id, holder, role, shape,
         frames, channels, bpm as a fraction, beats, key, moods, energy, set, lufs, true peak, sounding frames)
         and its chroma, float32, little-endian. Then for each stem by id the SHA-256 over the JSON of its
-        grants (use, ledger index, since, until, by use), or 32 zero bytes where nothing is cleared.
+        grants (use, ledger index, since, until, by use), or 32 zero bytes if nothing is cleared.
         """
         if self._digests is None:
             digests = bytearray(_NO_CLEARANCE * len(self))
@@ -243,7 +242,7 @@ class Stems(Sequence[Stem]):
 
 
 class Words:
-    """A column of words: the places of the stems that have a word, by word. Of no case."""
+    """A column of words: the places of the stems that have each word, in any case."""
 
     def __init__(self, words: Sequence[str | tuple[str, ...] | None]) -> None:
         self._count = len(words)

@@ -1,17 +1,17 @@
-"""The vault's folder: what is written where, and what makes it durable.
+"""The folder of the vault: its layout, and how files in it become durable.
 
     HOME/vault/            0700
       catalogue.db         see catalogue.py
-      landmarks.db         what each recording is known by; a cache
+      landmarks.db         the fingerprints of recordings; a cache
       names/<holder>.json  a holder's name and the salt of its commitment, which the ledger does not have
-      lock                 held by whoever changes holders, stems, splits or consents
+      lock                 held by the process that changes holders, stems, splits or consents
       audio/<sha256>       the holder's original bytes, never altered
       conformed/<stem>.<v>.npy   float32 (channels, frames) at 48 kHz; a cache, made again when it is missing
       conformed/<stem>.<v>/*.npy the same at other lengths, as the engine needs them; a cache as well
       incoming/<random>/   files on their way in; the folder is locked while its process lives
 
 A file enters by a rename from `incoming`, after its catalogue row is durable and before its ledger entry is.
-If we crash in between, the row without a stem names what the next intake clears away.
+If we crash in between, the row without a stem names the files that the next intake clears away.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ...ledger.tlog.disk import locked
 from ..home import check_home, keep_out_of_git
 
 CONFORM_VERSION = 1
-"""Part of the cache's file names: raise it when `engine_format.py` gives other samples."""
+"""Part of the names of cached files: raise it when `engine_format.py` gives other samples."""
 
 
 class Store:
@@ -70,7 +70,7 @@ class Store:
             yield
 
     def keep_name(self, holder: str, name: str, salt: str) -> None:
-        """Keep a name where a catalogue that is lost can be made again from; durable when this returns."""
+        """Keep a name from which a lost catalogue can be made again; durable when this returns."""
         self._keep(holder, {"name": name, "salt": salt})
 
     def _keep(self, holder: str, record: dict[str, str]) -> None:
@@ -96,10 +96,10 @@ class Store:
         return kept.get("isni"), kept.get("ipi")
 
     def erase_name(self, holder: str) -> None:
-        """Keep the holder's id in the place of their name, and no older catalogue that still has it."""
+        """Replace the kept name by the holder's id, and delete older catalogues, which still have it."""
         path = self._names / f"{holder}.json"
         if path.exists():
-            # The file's own bytes first: what is only unlinked stays on the disk.
+            # First overwrite the bytes of the file: unlinking alone leaves them on the disk.
             with open(path, "r+b") as file:
                 file.write(bytes(path.stat().st_size))
                 file.flush()
@@ -121,7 +121,7 @@ class Store:
         return found
 
     def traces(self, stem: str, file_sha256: str) -> list[Path]:
-        """The files of the vault that hold sound of a stem."""
+        """The files of the vault that hold the sound of a stem."""
         return sorted(
             path
             for path in self.folder.rglob("*")
@@ -129,24 +129,24 @@ class Store:
         )
 
     def original(self, file_sha256: str) -> Path:
-        """Where the original with that digest is kept."""
+        """The path of the original with that digest."""
         return self._audio / file_sha256
 
     def conformed(self, stem: str) -> Path:
-        """Where the stem's ready samples are kept."""
+        """The path of a stem's conformed samples."""
         return self._conformed / f"{stem}.{CONFORM_VERSION}.npy"
 
     def variant(self, stem: str, name: str) -> Path:
-        """Where a derived form of the stem's samples is kept."""
+        """The path of a variant of a stem's samples."""
         return self._variants(stem) / f"{name}.npy"
 
     def _variants(self, stem: str) -> Path:
-        # With the version, or a variant of samples that are conformed in another way now would be found.
+        # With the version: variants of samples that were conformed in an older way must not be found.
         return self._conformed / f"{stem}.{CONFORM_VERSION}"
 
     @contextmanager
     def incoming(self) -> Iterator[Path]:
-        """A folder of this process's own, cleared at the end."""
+        """A folder for this process alone, deleted at the end."""
         folder = self._incoming / secrets.token_hex(8)
         with ExitStack() as stack:
             # Under the lock, or another process could take the new folder for an abandoned one.
@@ -171,7 +171,7 @@ class Store:
         sync_folder(self._conformed)
 
     def forget(self, file_sha256: str | None, stem: str) -> None:
-        """Remove what is kept of a stem. `file_sha256` null: the original stays."""
+        """Delete the files of a stem. `file_sha256` of `None`: the original stays."""
         if file_sha256 is not None:
             self.original(file_sha256).unlink(missing_ok=True)
         self.conformed(stem).unlink(missing_ok=True)
@@ -179,16 +179,16 @@ class Store:
             shutil.rmtree(self._variants(stem))
 
     def write_conformed(self, samples: NDArray[np.float32], target: Path) -> None:
-        """Write samples ready to be mapped; durable when this returns, and never half under its name."""
+        """Write samples to be mapped; the file is complete and durable when it has its name."""
         partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
         if target.parent == self._conformed:
-            # A cache, so somebody may have removed the whole of it.
+            # The folder is a cache: somebody may have deleted it.
             target.parent.mkdir(mode=0o700, exist_ok=True)
         try:
             with open(partial, "xb") as file:
                 ready = np.ascontiguousarray(samples, dtype="<f4")
                 np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(ready))
-                # Not np.save: on a full disk it raises an OSError that has no number.
+                # Not np.save: on a full disk it raises an OSError without a number.
                 file.write(ready.data.cast("B"))
                 file.flush()
                 os.fsync(file.fileno())
@@ -197,11 +197,11 @@ class Store:
             partial.unlink(missing_ok=True)
 
     def map_conformed(self, stem: str, channels: int, frames: int) -> NDArray[np.float32] | None:
-        """The stem's samples mapped read-only, or `None` when the cache has not got them whole."""
+        """The stem's samples mapped read-only, or `None` if the cache does not hold all of them."""
         try:
             samples = np.load(self.conformed(stem), mmap_mode="r", allow_pickle=False)
         except (FileNotFoundError, ValueError, EOFError):
-            # Missing or cut short: a cache, so the caller makes it again from the original.
+            # Missing or cut short: the caller makes the cached file again from the original.
             return None
         if samples.shape != (channels, frames) or samples.dtype != np.dtype("<f4"):
             return None
@@ -213,7 +213,7 @@ def _private(path: str, flags: int) -> int:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
+    """Make the directory entries of a folder durable."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

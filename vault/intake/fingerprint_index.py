@@ -1,4 +1,4 @@
-"""The index of what the vault's recordings are known by, and what a sound contains of them.
+"""The index of the fingerprints of a vault's stems, which tells the stems that a sound contains.
 
 `vault/landmarks.db` is a cache: it follows the catalogue, and may be deleted at any time.
 """
@@ -8,27 +8,28 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Set
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..catalogue.catalogue import Catalogue
 from ..catalogue.sqlite_trouble import BUSY_SECONDS, worded
-from ..records import ENGINE_RATE
-from ..sound.fingerprint import Landmarks, alike, attack, landmarks, seconds_of
+from ..errors import AudioLost
+from ..sound.fingerprint import Fingerprint, Landmarks, alike, seconds_of
+from .intake import Progress
+from .worker_pool import WorkerPool
 
-SHORT_SECONDS = 1.6
-"""What is shorter has too few landmarks, and is known by its attack."""
 MOST_COVERED = 0.5
 """The part of a newcomer that may be another's recording, at one and the same offset."""
 LEAST_SAME_ATTACK, LEAST_SHOWN = 0.8, 0.6
-"""From here up two short sounds are the same: coded copies have 0.93, two of one drum kit 0.5; and from where
-on they are worth a word."""
+"""The least likeness of two short sounds that are the same (coded copies have 0.93, two hits of one drum kit
+0.5), and the least that is reported."""
 LEAST_PAIRS, LEAST_SHARE = 8, 0.1
-"""Fewer pairs at one offset are chance; and a copy keeps more than such a part of its pairs, where recordings
-that share a sound, or a tempo and a key, have 0.03 in common."""
+"""Fewer pairs at one offset are chance. A copy keeps a larger share of its pairs than this; recordings that
+share a sound, or a tempo and a key, have 0.03 in common."""
 _CELL_STEPS = 10
 """A quarter of a second: the part of a sound that a pair covers."""
 _PART = 900
@@ -42,16 +43,9 @@ _TABLES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
-    """What a sound is known by. `attack`: of a short one, else null."""
-
-    landmarks: Landmarks
-    attack: NDArray[np.float32] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Likeness:
-    """A stem that a sound contains. `score`: the part of it that it covers, or how alike short ones are.
+class FingerprintMatch:
+    """A stem that a sound contains. `score`: the part of the sound that it covers, or for short sounds their
+    likeness.
 
     `at`, `until`: seconds in the sound. `offset`: seconds into the stem at `at`.
     """
@@ -64,18 +58,12 @@ class Likeness:
 
     @property
     def same(self) -> bool:
-        """Whether the sound is the stem's, and not one that shares something with it."""
+        """Whether the sound is the stem itself, and not one that shares something with it."""
         return self.score > MOST_COVERED
 
 
-def marks_of(samples: NDArray[np.float32]) -> Marks:
-    """What a sound at 48 kHz, float32 (channels, frames), is known by."""
-    short = samples.shape[1] < SHORT_SECONDS * ENGINE_RATE
-    return Marks(landmarks(samples), attack(samples) if short else None)
-
-
-class Index:
-    """The marks of a vault's stems, in one file. Safe to use from several threads and processes."""
+class FingerprintIndex:
+    """The fingerprints of a vault's stems, in one file. Safe to use from several threads and processes."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -95,30 +83,30 @@ class Index:
         self._db.close()
 
     def forget_others(self, stems: Set[str]) -> list[str]:
-        """Forget all but these stems. Gives those of them that are not known yet."""
+        """Forget all other stems. Gives those of `stems` that the index lacks."""
         with self._turn, worded(self._path):
             known = {str(stem) for (stem,) in self._db.execute("SELECT stem FROM known")}
         for stem in known - stems:
             self.forget(stem)
         return sorted(stems - known)
 
-    def add(self, stem: str, marks: Marks) -> None:
-        """Know a stem by its marks from now on."""
+    def add(self, stem: str, fingerprint: Fingerprint) -> None:
+        """Add the fingerprint of a stem."""
         with self._turn, worded(self._path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                kept = None if marks.attack is None else marks.attack.astype("<f4").tobytes()
+                kept = None if fingerprint.attack is None else fingerprint.attack.astype("<f4").tobytes()
                 self._db.execute(
                     "INSERT OR IGNORE INTO known (stem, steps, attack) VALUES (?, ?, ?)",
-                    (stem, marks.landmarks.steps, kept),
+                    (stem, fingerprint.landmarks.steps, kept),
                 )
                 (number,) = self._db.execute("SELECT number FROM known WHERE stem = ?", (stem,)).fetchone()
                 self._db.executemany(
                     "INSERT OR IGNORE INTO landmark VALUES (?, ?, ?)",
                     zip(
-                        marks.landmarks.hashes.tolist(),
-                        [number] * len(marks.landmarks.hashes),
-                        marks.landmarks.times.tolist(),
+                        fingerprint.landmarks.hashes.tolist(),
+                        [number] * len(fingerprint.landmarks.hashes),
+                        fingerprint.landmarks.times.tolist(),
                         strict=True,
                     ),
                 )
@@ -128,7 +116,7 @@ class Index:
                     self._db.execute("ROLLBACK")
 
     def forget(self, stem: str) -> None:
-        """Know a stem no more."""
+        """Delete the fingerprint of a stem."""
         with self._turn, worded(self._path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -141,22 +129,22 @@ class Index:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
 
-    def identify(self, marks: Marks) -> list[Likeness]:
-        """The stems that a sound contains, best first; for a short one those of its attack as well."""
-        found = {each.stem: each for each in self._by_landmarks(marks.landmarks)}
-        if marks.attack is not None:
-            for each in self._by_attack(marks.attack, marks.landmarks.steps):
+    def identify(self, fingerprint: Fingerprint) -> list[FingerprintMatch]:
+        """The stems that a sound contains, best first; for a short sound also those with its attack."""
+        found = {each.stem: each for each in self._by_landmarks(fingerprint.landmarks)}
+        if fingerprint.attack is not None:
+            for each in self._by_attack(fingerprint.attack, fingerprint.landmarks.steps):
                 if each.stem not in found or found[each.stem].score < each.score:
                     found[each.stem] = each
         with self._turn, worded(self._path):
             steps = dict(self._db.execute("SELECT stem, steps FROM known").fetchall())
-        # Of two that cover it alike, the one that is as long: a hit is in the loops that are played with it.
-        length = marks.landmarks.steps
+        # Of two with the same score the one of the same length: loops contain the hits that they are made of.
+        length = fingerprint.landmarks.steps
         return sorted(
             found.values(), key=lambda each: (-each.score, abs(steps.get(each.stem, 0) - length), each.stem)
         )
 
-    def _by_landmarks(self, sound: Landmarks) -> list[Likeness]:
+    def _by_landmarks(self, sound: Landmarks) -> list[FingerprintMatch]:
         hashes = np.unique(sound.hashes).tolist()
         rows: list[tuple[int, int, int]] = []
         with self._turn, worded(self._path):
@@ -171,7 +159,7 @@ class Index:
         if not rows:
             return []
         cells = len(np.unique(sound.times // _CELL_STEPS))
-        best: dict[int, Likeness] = {}
+        best: dict[int, FingerprintMatch] = {}
         for number, offset, times in _together(sound, np.array(rows, np.int64)):
             if number not in names:
                 continue
@@ -180,7 +168,7 @@ class Index:
             score = covered * min(share / LEAST_SHARE, 1.0)
             if number not in best or score > best[number].score:
                 begin = int(times.min())
-                best[number] = Likeness(
+                best[number] = FingerprintMatch(
                     names[number],
                     round(score, 3),
                     seconds_of(begin),
@@ -189,7 +177,7 @@ class Index:
                 )
         return list(best.values())
 
-    def _by_attack(self, one: NDArray[np.float32], steps: int) -> list[Likeness]:
+    def _by_attack(self, one: NDArray[np.float32], steps: int) -> list[FingerprintMatch]:
         with self._turn, worded(self._path):
             rows = self._db.execute("SELECT stem, attack FROM known WHERE attack IS NOT NULL").fetchall()
         if not rows:
@@ -198,13 +186,57 @@ class Index:
         found = alike(one, others)
         return [
             # On the scale of the landmarks, on which half and more is the same sound.
-            Likeness(str(rows[nth][0]), _on_scale(float(found[nth])), 0.0, seconds_of(steps), 0.0)
+            FingerprintMatch(str(rows[nth][0]), _on_scale(float(found[nth])), 0.0, seconds_of(steps), 0.0)
             for nth in np.flatnonzero(found > LEAST_SHOWN)
         ]
 
 
+class CurrentIndex:
+    """The fingerprint index of a vault, up to date with its catalogue. `conformed`: a stem's ready sound."""
+
+    def __init__(self, path: Path, catalogue: Catalogue, conformed: Callable[[str], Path]) -> None:
+        self._path = path
+        self._catalogue = catalogue
+        self._conformed = conformed
+        self._index: FingerprintIndex | None = None
+
+    def index(self, workers: WorkerPool, progress: Progress | None = None) -> FingerprintIndex:
+        """The index, after adding the stems that it lacked and forgetting those that were removed."""
+        index = self._opened()
+        unknown = index.forget_others({stem for stem, _ in self._catalogue.all_stems()})
+
+        def fingerprint(stem: str) -> Fingerprint | None:
+            try:
+                return workers.fingerprint_of_conformed(self._conformed(stem))
+            except AudioLost:
+                # Whoever asks for its sound is told; nothing else needs to fail for it.
+                return None
+
+        learnt = zip(unknown, workers.each(fingerprint, unknown), strict=True)
+        for done, (stem, found) in enumerate(learnt, start=1):
+            if found is not None:
+                index.add(stem, found)
+            if progress is not None:
+                progress(done, len(unknown))
+        return index
+
+    def forget(self, stem: str) -> None:
+        """Delete the fingerprint of a stem that was removed."""
+        if self._path.exists():
+            self._opened().forget(stem)
+
+    def close(self) -> None:
+        if self._index is not None:
+            self._index.close()
+
+    def _opened(self) -> FingerprintIndex:
+        if self._index is None:
+            self._index = FingerprintIndex(self._path)
+        return self._index
+
+
 def _together(sound: Landmarks, rows: NDArray[np.int64]) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
-    """By stem and offset, the times in the sound of the pairs that agree on them, where there are enough.
+    """By stem and offset, the times in the sound of the pairs that agree, where enough of them do.
 
     `rows`: hash, number of a stem and time in it, for each landmark of the index that the sound has as well.
     """
@@ -230,7 +262,7 @@ def _together(sound: Landmarks, rows: NDArray[np.int64]) -> Iterator[tuple[int, 
 
 
 def _on_scale(likeness: float) -> float:
-    """An attack's likeness so that what counts as the same lies above `MOST_COVERED`."""
+    """The likeness of two attacks on the scale of `FingerprintMatch.score`."""
     above = (likeness - LEAST_SAME_ATTACK) / (1 - LEAST_SAME_ATTACK)
     if above >= 0:
         return round(MOST_COVERED + 0.01 + (1 - MOST_COVERED - 0.01) * above, 3)

@@ -1,30 +1,33 @@
-"""What became of the recordings that were brought to the vault."""
+"""The report on recordings that were offered to the vault."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from ..records import Stem
 from ..sound.declared import Shape
-from ..sound.heard import Heard
+from ..sound.detection import Detected
+
+Progress = Callable[[int, int], None]
+"""Called with the number that are done, and the number of all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """A stem that is now in the vault. `notes`: what its holder may want to know, in sentences."""
+    """A stem that is now in the vault. `notes`: sentences for its holder."""
 
     path: Path
     stem: Stem
     notes: tuple[str, ...]
-    heard: Heard
+    heard: Detected
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A recording that was kept out until somebody has looked at it. `stem`: the one it resembles."""
+    """A recording that is kept out until somebody has reviewed it. `stem`: the one it resembles."""
 
     path: Path
     reason: str
@@ -40,38 +43,38 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class Here:
-    """A file that its holder has brought before: nothing was left to do. `stem`: its id."""
+class AlreadyHere:
+    """A file that its holder has added before. `stem`: its id."""
 
     path: Path
     stem: str
 
 
 @dataclass(frozen=True, slots=True)
-class Would:
-    """What would be added, if this were not a trial. `notes`, `heard`: as of what is added."""
+class WouldAdd:
+    """A recording that would be added if this were no trial. `notes`, `heard`: as in `Added`."""
 
     path: Path
     shape: Shape
     bpm: Fraction | None
     beats: int | None
     notes: tuple[str, ...]
-    heard: Heard
+    heard: Detected
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What became of a batch, each in the order given. `would`: of a trial, in the place of `added`."""
+    """The report on a batch, in the order given. `would`: in a trial, instead of `added`."""
 
     added: tuple[Added, ...] = ()
     held: tuple[Held, ...] = ()
     refused: tuple[Refusal, ...] = ()
-    here: tuple[Here, ...] = ()
-    would: tuple[Would, ...] = ()
+    here: tuple[AlreadyHere, ...] = ()
+    would: tuple[WouldAdd, ...] = ()
 
     @classmethod
     def of(cls, parts: Sequence[Intake]) -> Intake:
-        """What became of several batches, one after the other."""
+        """The report on several batches, one after the other."""
         return cls(
             added=tuple(each for part in parts for each in part.added),
             held=tuple(each for part in parts for each in part.held),

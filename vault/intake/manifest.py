@@ -1,4 +1,4 @@
-"""Files to take in, from folders and from a table of what is declared of each."""
+"""Lists files to add, from folders or from a manifest with a declaration for each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..errors import BadDeclaration
 from ..sound.declared import Declared
 
 _Row = tuple[str, dict[str, str]]
-"""Where it is in the manifest, and its cells by column."""
+"""Its place in the manifest, and its cells by column."""
 _Cell = str | int | float | list[str] | None
 
 SUFFIXES = frozenset(
@@ -38,27 +38,27 @@ SUFFIXES = frozenset(
         ".wav",
     )
 )
-"""What a folder is searched for. A file that is named itself is decoded by content, whatever it is called."""
+"""The names that folders are searched for. A file that is given itself is decoded, whatever its name."""
 
 _NAME = ("name", "file", "path")
 COLUMNS = (
     *_NAME, "holder", "role", "title", "bpm", "bars", "beats", "key", "kind", "shape", "mood", "energy",
     "set", "isrc", "iswc",
 )  # fmt: skip
-"""The columns of a manifest that are read."""
+"""The known columns of a manifest."""
 
 MOST_MANIFEST_BYTES = 8 << 20
-"""More than a hundred thousand rows of what people declare."""
+"""Enough for a hundred thousand rows."""
 
-# Neither so many digits nor such a power of ten that the exact number fills the memory.
+# Limits digits and powers of ten: an exact number could fill the memory.
 _NUMBER = re.compile(
     r"[+-]?([0-9]{1,12}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][+-]?[0-9]{1,2})?|[0-9]{1,12}/[0-9]{1,12}"
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Common:
-    """What is declared of every file that a manifest or a folder does not say otherwise of."""
+class Defaults:
+    """The declaration of every file for which the manifest has none."""
 
     holder: str | None
     role: str | None
@@ -66,7 +66,7 @@ class Common:
     """The rest; its path, holder and role are not read."""
 
 
-def of_paths(paths: Sequence[Path], common: Common) -> list[Declared]:
+def of_paths(paths: Sequence[Path], common: Defaults) -> list[Declared]:
     """Each file, and the audio files in each folder (by name, deeper ones too, hidden ones not)."""
     files: list[Path] = []
     for path in paths:
@@ -85,15 +85,15 @@ def of_paths(paths: Sequence[Path], common: Common) -> list[Declared]:
     return [_complete(common, file, {}) for file in files]
 
 
-def of_manifest(manifest: Path, folder: Path, common: Common) -> tuple[list[Declared], tuple[str, ...]]:
+def of_manifest(manifest: Path, folder: Path, common: Defaults) -> tuple[list[Declared], tuple[str, ...]]:
     """A declaration for each row of a CSV file with a header, or of a JSON list of objects (`.json`); and the
     columns that are not read.
 
     Columns, of which only the first is needed: `name` (or `file`, `path`; within `folder`), `holder`,
     `role`, `title`, `bpm`, `bars`, `beats`, `key`, `kind` (or `shape`), `mood` (words parted by `;` or `,`),
     `energy`, `set`, `isrc`, `iswc`. An empty cell declares nothing. Raises `BadDeclaration`, which names the
-    line, or the column that looks like a slip of a known one; also for what is not a regular file, or more
-    than `MOST_MANIFEST_BYTES`. Raises `OSError` when the file cannot be read.
+    line, or the column that looks like a slip of a known one; also for a path that is not a regular file, or
+    for more than `MOST_MANIFEST_BYTES`. Raises `OSError` when the file cannot be read.
     """
     data = _read(manifest)
     rows = (
@@ -143,7 +143,7 @@ def _rows_of_csv(manifest: Path, data: bytes) -> list[_Row]:
 
 
 def _rows_of_json(manifest: Path, data: bytes) -> list[_Row]:
-    """Rows of a JSON list of objects; a list in one of them is its words, and null an empty cell."""
+    """Rows of a JSON list of objects; a list of words is one cell, and `null` an empty one."""
     try:
         found = msgspec.json.decode(data, type=list[dict[str, _Cell]])
     except msgspec.MsgspecError as error:
@@ -169,11 +169,11 @@ def _within(folder: Path, name: str) -> Path:
 
 
 def _read(manifest: Path) -> bytes:
-    # Asked before it is opened: a named pipe would be waited for.
+    # Checked before it is opened: opening a named pipe would wait.
     if not stat.S_ISREG(manifest.stat().st_mode):
         raise BadDeclaration(f"{manifest} is not a regular file, and a manifest is one")
     with open(manifest, "rb") as file:
-        # Not by its size: the files of /proc have none.
+        # Not by its size: files in /proc have none.
         data = file.read(MOST_MANIFEST_BYTES + 1)
     if len(data) > MOST_MANIFEST_BYTES:
         raise BadDeclaration(
@@ -183,8 +183,8 @@ def _read(manifest: Path) -> bytes:
     return data
 
 
-def _checked_columns(manifest: Path, columns: Mapping[str, object], common: Common) -> tuple[str, ...]:
-    """The columns that are not read. Raises `BadDeclaration` for slips, and for what nothing says."""
+def _checked_columns(manifest: Path, columns: Mapping[str, object], common: Defaults) -> tuple[str, ...]:
+    """The unknown columns. Raises `BadDeclaration` for slips, and if holder or role are given nowhere."""
     unread = tuple(column for column in columns if column and column not in COLUMNS)
     for column in unread:
         meant = nearest(column, COLUMNS, least=SURE)
@@ -210,11 +210,11 @@ def number(what: str, text: str) -> Fraction:
     raise BadDeclaration(f"{what} is a number, not '{shown}'")
 
 
-def _complete(common: Common, path: Path, cells: Mapping[str, str]) -> Declared:
+def _complete(common: Defaults, path: Path, cells: Mapping[str, str]) -> Declared:
     holder = cells.get("holder") or common.holder
     role = cells.get("role") or common.role
     if not holder:
-        raise BadDeclaration(f"nobody is named who holds {path.name}: add --holder")
+        raise BadDeclaration(f"{path.name} has no holder: add --holder")
     if not role:
         raise BadDeclaration(
             f"{path.name} has no role: add --role (beats, bass, harmony, pads, tops, melody ...)"
@@ -222,7 +222,7 @@ def _complete(common: Common, path: Path, cells: Mapping[str, str]) -> Declared:
     given = common.declared
     bpm, energy = cells.get("bpm"), cells.get("energy")
     moods = cells.get("mood", "").replace(";", ",").split(",")
-    # A row's own length in beats or bars replaces whichever was said for all.
+    # A row's own length, in beats or bars, replaces the default in either.
     own_length = bool(cells.get("bars") or cells.get("beats"))
     return replace(
         given,

@@ -1,4 +1,4 @@
-"""What is done to one recording by itself: decoded, fitted, measured; nothing written for good.
+"""Prepares one recording: decodes, fits and measures it, before anything enters the vault.
 
 All of it runs in worker processes: see `worker_process.py`.
 """
@@ -17,29 +17,29 @@ from ..catalogue.store import Store
 from ..errors import Refused
 from ..sound.declared import Shape, Terms, canonical_shape
 from ..sound.decode import decode
+from ..sound.detection import Detected, Detector, OtherTempo, interpret
 from ..sound.engine_format import fit, loop_frames
-from ..sound.heard import Ear, Heard, OtherTempo, settled
+from ..sound.fingerprint import Fingerprint, fingerprint_of
 from ..sound.measure import Measured, measure
-from .fingerprint_index import Marks, marks_of
 
 BEATS_IN_A_BAR = 4
-"""The vault knows no meter: its bars, for chroma and lengths, are of four beats."""
+"""The vault has no meter: its bars, for chroma and lengths, have four beats."""
 
 _MOST_SILENT = 0.5
 
 
 class HeldForReview(Refused):
-    """Decodes and measures, but should not earn without a second look."""
+    """A recording that decodes, but should be reviewed before it earns."""
 
 
 Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A file to prepare. `original`: a copy of our own; `conformed`: where its ready samples go.
+class Preparation:
+    """A file to prepare. `original`: our own copy; `conformed`: the path for its conformed samples.
 
-    `terms`: what is declared of it.
+    `terms`: its declaration.
     """
 
     original: Path
@@ -51,7 +51,7 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A recording that is ready to enter: what was found of it."""
+    """The results for a recording that is ready to enter."""
 
     pcm_sha256: Digest
     shape: Shape
@@ -60,18 +60,18 @@ class Prepared:
     frames: int
     channels: int
     measured: Measured
-    heard: Heard
+    heard: Detected
     doubts: tuple[str, ...]
-    marks: Marks
+    fingerprint: Fingerprint
 
     @property
     def stem(self) -> str:
-        """The id that its sound gives it."""
+        """The id, which follows from its sound."""
         return "s" + self.pcm_sha256[:20]
 
     @property
     def mostly_silent(self) -> bool:
-        """Whether it is a loop that silence would earn with."""
+        """Whether it is a loop in which silence would earn."""
         return self.shape == "loop" and self.measured.silent > _MOST_SILENT
 
     @property
@@ -89,12 +89,12 @@ class Prepared:
         return tuple(found)
 
 
-def prepare(offer: Offer, store: Store) -> Prepared:
+def prepare(offer: Preparation, store: Store) -> Prepared:
     """Make a recording ready to enter. Raises `Refused`, `HeldForReview`, `OSError`."""
     sound = decode(offer.original)
-    ear = Ear(sound)
+    ear = Detector(sound)
     try:
-        found = settled(offer.terms, ear, accept_tempo=offer.accept_tempo)
+        found = interpret(offer.terms, ear, accept_tempo=offer.accept_tempo)
     except OtherTempo as error:
         raise HeldForReview(str(error)) from error
     bpm, beats = found.grid or (None, None)
@@ -110,20 +110,20 @@ def prepare(offer: Offer, store: Store) -> Prepared:
         measured=measured,
         heard=ear.hear(found.shape, offer.terms.role, samples),
         doubts=found.notes,
-        marks=marks_of(samples),
+        fingerprint=fingerprint_of(samples),
     )
     if prepared.mostly_silent and not offer.accept_silence:
         raise HeldForReview(
             f"{_silence(measured)}, which must not earn; trim it, add it as a hit, "
-            "or take it in all the same with --accept-silence"
+            "or add it anyway with --accept-silence"
         )
     store.write_conformed(samples, offer.conformed)
     return prepared
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A recording that is in the vault: its files, and what the ledger has of it."""
+class KeptRecording:
+    """A recording in the vault: its files, and its declaration in the ledger."""
 
     original: Path
     conformed: Path
@@ -135,17 +135,17 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
-    """What is measured once more of an original that is kept."""
+class Remeasured:
+    """New measurements of a kept original."""
 
     frames: int
     channels: int
     measured: Measured
-    heard: Heard
+    heard: Detected
 
 
-def measure_again(kept: Kept, store: Store) -> Again | None:
-    """Measure a recording that is in the vault, and make its conformed sound anew. Null for another sound.
+def measure_again(kept: KeptRecording, store: Store) -> Remeasured | None:
+    """Measure a recording in the vault again, and make its conformed sound anew. `None` for another sound.
 
     Raises `Refused`, `OSError`.
     """
@@ -156,22 +156,22 @@ def measure_again(kept: Kept, store: Store) -> Again | None:
         sound, None if kept.bpm is None or kept.beats is None else loop_frames(kept.bpm, kept.beats)
     )
     store.write_conformed(samples, kept.conformed)
-    return Again(
+    return Remeasured(
         frames=int(samples.shape[1]),
         channels=sound.channels,
         measured=measure(samples, bars=1 if kept.beats is None else -(-kept.beats // BEATS_IN_A_BAR)),
-        heard=Ear(sound).hear(canonical_shape(kept.shape), kept.role, samples),
+        heard=Detector(sound).hear(canonical_shape(kept.shape), kept.role, samples),
     )
 
 
-def marks_of_file(path: Path) -> Marks:
-    """What a recording of any form is known by. Raises `Refused`."""
-    return marks_of(fit(decode(path), None))
+def fingerprint_of_file(path: Path) -> Fingerprint:
+    """The fingerprint of a recording in any format. Raises `Refused`."""
+    return fingerprint_of(fit(decode(path), None))
 
 
-def marks_of_conformed(path: Path) -> Marks:
-    """What a sound that the vault has made ready, `.npy` at 48 kHz, is known by. Raises `OSError`."""
-    return marks_of(np.load(path, mmap_mode="r", allow_pickle=False))
+def fingerprint_of_conformed(path: Path) -> Fingerprint:
+    """The fingerprint of a conformed sound, `.npy` at 48 kHz. Raises `OSError`."""
+    return fingerprint_of(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
 def _silence(measured: Measured) -> str:

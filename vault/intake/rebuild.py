@@ -1,4 +1,4 @@
-"""A catalogue that is lost, made again of the ledger, the original recordings and the names beside them."""
+"""Makes a lost catalogue again from the ledger, the original recordings and the names beside them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ...ledger.log.log import Log
 from ..catalogue.catalogue import Catalogue
 from ..catalogue.store import Store, sync_folder
 from ..errors import CatalogueTrouble, NoVault, Refused
-from .index_refresh import Progress
-from .preparation import Again, Kept
-from .worker_pool import Workers
+from .intake import Progress
+from .preparation import KeptRecording, Remeasured
+from .worker_pool import WorkerPool
 
 
 def rebuild(home: Path, progress: Progress | None = None) -> tuple[int, tuple[Path, ...]]:
@@ -22,7 +22,7 @@ def rebuild(home: Path, progress: Progress | None = None) -> tuple[int, tuple[Pa
         raise NoVault(f"there is no ledger in {home}, of which a catalogue could be made")
     store.create()
     with store.lock(), Log.open(home) as log:
-        # One that died half-way is begun anew.
+        # A rebuild that was killed starts again.
         new = store.catalogue.with_name("catalogue.db.new")
         for old in store.folder.glob("catalogue.db.new*"):
             old.unlink()
@@ -43,7 +43,7 @@ def rebuild(home: Path, progress: Progress | None = None) -> tuple[int, tuple[Pa
 
 
 def _names_of(store: Store) -> dict[str, tuple[str, str]]:
-    """Names and salts by holder: those kept beside the catalogue, and those of one that can still be read."""
+    """Names and salts by holder: from the files beside the catalogue, and from an old catalogue."""
     names = {}
     with suppress(CatalogueTrouble, OSError), closing(Catalogue.open(store.catalogue)) as old:
         names = {each.holder: (each.name, each.name_salt) for each in old.holders()}
@@ -53,14 +53,14 @@ def _names_of(store: Store) -> dict[str, tuple[str, str]]:
 def _measure_all(
     store: Store, catalogue: Catalogue, progress: Progress | None
 ) -> tuple[int, tuple[Path, ...]]:
-    """Measure every original again; how many there are, and those that are missing or changed."""
+    """Measure every original again; gives their number, and those that are missing or changed."""
     lost = []
     stems = catalogue.all_stems()
-    with closing(Workers(store.folder.parent)) as workers:
+    with closing(WorkerPool(store.folder.parent)) as workers:
 
-        def again(each: tuple[str, str]) -> Again | None:
+        def again(each: tuple[str, str]) -> Remeasured | None:
             stem, digest = each
-            kept = Kept(store.original(digest), store.conformed(stem), *catalogue.terms_of(stem))
+            kept = KeptRecording(store.original(digest), store.conformed(stem), *catalogue.terms_of(stem))
             try:
                 return workers.measure_again(kept)
             except (Refused, FileNotFoundError):

@@ -1,4 +1,4 @@
-"""The vault's worker processes, as the vault asks them."""
+"""The worker processes of the vault, from the side that asks them."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ import msgspec
 
 from ...ground.processes import Crew, WorkerDied, cores
 from ..errors import Refused
-from .fingerprint_index import Marks
-from .preparation import Again, HeldForReview, Kept, Offer, Prepared
-from .worker_process import Answer, Request, answer_of, encoded
+from ..sound.fingerprint import Fingerprint
+from .preparation import HeldForReview, KeptRecording, Preparation, Prepared, Remeasured
+from .worker_process import Job, WorkerAnswer, answer_of, encoded
 
 _Job = TypeVar("_Job")
 _Made = TypeVar("_Made")
 
 _MOST = 4
-"""Workers side by side: a recording of twenty minutes takes some two gigabytes."""
+"""The most workers: a recording of twenty minutes takes some two gigabytes."""
 _PROGRAM = "import sys; sys.path.append(sys.argv[1]); from {} import serve; serve()"
 
 
-class Workers:
-    """Side by side, at most one a core and four; started when they are needed, ended by `close`.
+class WorkerPool:
+    """At most four workers, and one a core; started when they are needed, ended by `close`.
 
-    Each method answers as the function of its name in `preparation.py`, and may be called from any thread. A
-    recording over which two workers crash is refused.
+    Each method gives the result of the function of its name in `preparation.py`, and may be called from any
+    thread. A recording that crashes two workers is refused.
     """
 
     def __init__(self, home: Path) -> None:
@@ -39,28 +39,28 @@ class Workers:
         root = Path(str(sys.modules[package].__file__)).parents[1]
         self._crew = Crew([sys.executable, "-P", "-c", _PROGRAM.format(module), str(root)])
 
-    def prepare(self, offer: Offer) -> Prepared:
-        return _given(self._ask(Request(self._home, offer=offer)).prepared)
+    def prepare(self, offer: Preparation) -> Prepared:
+        return _given(self._ask(Job(self._home, offer=offer)).prepared)
 
-    def measure_again(self, kept: Kept) -> Again | None:
-        return self._ask(Request(self._home, kept=kept)).again
+    def measure_again(self, kept: KeptRecording) -> Remeasured | None:
+        return self._ask(Job(self._home, kept=kept)).again
 
-    def marks_of_file(self, path: Path) -> Marks:
-        return _given(self._ask(Request(self._home, file=path)).marks)
+    def fingerprint_of_file(self, path: Path) -> Fingerprint:
+        return _given(self._ask(Job(self._home, file=path)).fingerprint)
 
-    def marks_of_conformed(self, path: Path) -> Marks:
-        return _given(self._ask(Request(self._home, conformed=path)).marks)
+    def fingerprint_of_conformed(self, path: Path) -> Fingerprint:
+        return _given(self._ask(Job(self._home, conformed=path)).fingerprint)
 
     def each(self, do: Callable[[_Job], _Made], jobs: Sequence[_Job]) -> Iterator[_Made]:
-        """What `do` gives for each, in order, as they are done side by side.
+        """The result of `do` for each job, in order; jobs run side by side.
 
-        When the reader stops, with an error or without, what has not begun never does.
+        When the reader stops, with or without an error, jobs that have not begun are dropped.
         """
         with ThreadPoolExecutor(max(1, min(cores(), _MOST, len(jobs)))) as pool:
             try:
                 yield from pool.map(do, jobs)
             except BaseException:
-                # Nobody should wait for what is not wanted any more.
+                # Nobody needs the remaining results.
                 pool.shutdown(wait=False, cancel_futures=True)
                 self._crew.close()
                 raise
@@ -69,7 +69,7 @@ class Workers:
         """End the processes."""
         self._crew.close()
 
-    def _ask(self, request: Request) -> Answer:
+    def _ask(self, request: Job) -> WorkerAnswer:
         try:
             answer = answer_of(self._crew.ask(encoded(request)))
         except WorkerDied as died:
@@ -92,7 +92,7 @@ def _given(found: _Made | None) -> _Made:
 
 
 def _strange() -> Refused:
-    # What a file that took over its decoder may have it say.
+    # A hostile file may have taken over its decoder.
     return Refused("it cannot be decoded: the decoder gave an answer of no known form")
 
 

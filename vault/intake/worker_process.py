@@ -1,7 +1,7 @@
-"""The worker process of the vault: decodes and measures, one recording at a time.
+"""The worker process of the vault: decodes and measures one recording at a time.
 
-A line in is a request, a line out its answer, both JSON; it ends when its input does. Whatever a hostile file
-makes of the decoder ends here, and what comes back is data that is checked for its form.
+Each line of input is a job, each line of output its answer, both JSON; it ends when its input ends. A hostile
+file that takes over the decoder gets no further: the form of each answer is checked.
 """
 
 from __future__ import annotations
@@ -20,36 +20,36 @@ import numpy as np
 
 from ..catalogue.store import Store
 from ..errors import Refused
-from .fingerprint_index import Marks
+from ..sound.fingerprint import Fingerprint
 from .preparation import (
-    Again,
     HeldForReview,
-    Kept,
-    Offer,
+    KeptRecording,
+    Preparation,
     Prepared,
-    marks_of_conformed,
-    marks_of_file,
+    Remeasured,
+    fingerprint_of_conformed,
+    fingerprint_of_file,
     measure_again,
     prepare,
 )
 
 
-class Request(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is asked of a worker: one of the others. `home`: of the vault."""
+class Job(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A job for a worker: one of the fields besides `home`, which is the vault's."""
 
     home: Path
-    offer: Offer | None = None
-    kept: Kept | None = None
+    offer: Preparation | None = None
+    kept: KeptRecording | None = None
     file: Path | None = None
     conformed: Path | None = None
 
 
-class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What came of it. `refused`, `held`: why. `number`, `text`, `path`: of an error of the system."""
+class WorkerAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The result of a job. `refused`, `held`: reasons. `number`, `text`, `path`: of an `OSError`."""
 
     prepared: Prepared | None = None
-    again: Again | None = None
-    marks: Marks | None = None
+    again: Remeasured | None = None
+    fingerprint: Fingerprint | None = None
     refused: str | None = None
     held: str | None = None
     number: int | None = None
@@ -57,65 +57,67 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     path: str = ""
 
 
-def encoded(message: Request | Answer) -> bytes:
+def encoded(message: Job | WorkerAnswer) -> bytes:
     """As one line, without its end."""
     return msgspec.json.encode(message, enc_hook=_plain)
 
 
-def request_of(line: bytes) -> Request:
-    return msgspec.json.decode(line, type=Request, dec_hook=_typed)
+def job_of(line: bytes) -> Job:
+    return msgspec.json.decode(line, type=Job, dec_hook=_typed)
 
 
-def answer_of(line: bytes) -> Answer:
+def answer_of(line: bytes) -> WorkerAnswer:
     """Raises `msgspec.ValidationError`, `ValueError`."""
-    return msgspec.json.decode(line, type=Answer, dec_hook=_typed)
+    return msgspec.json.decode(line, type=WorkerAnswer, dec_hook=_typed)
 
 
-def answered(request: Request) -> Answer:
-    """Do what is asked."""
+def answered(request: Job) -> WorkerAnswer:
+    """Do a job."""
     store = Store(request.home)
     try:
         if request.offer is not None:
-            return Answer(prepared=prepare(request.offer, store))
+            return WorkerAnswer(prepared=prepare(request.offer, store))
         if request.kept is not None:
-            return Answer(again=measure_again(request.kept, store))
+            return WorkerAnswer(again=measure_again(request.kept, store))
         if request.file is not None:
-            return Answer(marks=marks_of_file(request.file))
+            return WorkerAnswer(fingerprint=fingerprint_of_file(request.file))
         assert request.conformed is not None
-        return Answer(marks=marks_of_conformed(request.conformed))
+        return WorkerAnswer(fingerprint=fingerprint_of_conformed(request.conformed))
     except HeldForReview as error:
-        return Answer(held=str(error))
+        return WorkerAnswer(held=str(error))
     except Refused as error:
-        return Answer(refused=str(error))
+        return WorkerAnswer(refused=str(error))
     except OSError as error:
-        return Answer(number=error.errno or 0, text=error.strerror or str(error), path=_said(error.filename))
+        return WorkerAnswer(
+            number=error.errno or 0, text=error.strerror or str(error), path=_said(error.filename)
+        )
 
 
 def serve() -> None:
-    """Answer requests until standard input ends. An error that nobody foresaw ends the process as well."""
+    """Answer jobs until standard input ends. An unforeseen error ends the process as well."""
     # Decoders in C write to standard output as they please: the answers go elsewhere.
     with os.fdopen(os.dup(1), "wb", buffering=0) as answers:
         os.dup2(2, 1)
         requests = _requests()
         while True:
             line = requests.get()
-            left = memoryview(encoded(answered(request_of(line))) + b"\n")
+            left = memoryview(encoded(answered(job_of(line))) + b"\n")
             try:
                 while left:
                     left = left[answers.write(left) :]
             except BrokenPipeError:
-                # Nobody waits for it: whoever asked was killed.
+                # The process that asked was killed: nobody waits for the answer.
                 return
 
 
 def _requests() -> queue.SimpleQueue[bytes]:
-    """The requests as they come. When there will be no more, the process ends, whatever it is at."""
+    """The jobs as they arrive. At the end of input the process ends, even within a job."""
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def read() -> None:
         for line in sys.stdin.buffer:
             lines.put(line)
-        # Whoever asked has closed us, or was killed: then nobody waits, and its folder is cleared away.
+        # The process that asked has closed us or was killed: nobody waits, and its folder is cleared.
         os._exit(0)
 
     threading.Thread(target=read, daemon=True).start()

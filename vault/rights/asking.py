@@ -1,6 +1,6 @@
-"""Which statements may be made of what is in the vault: what is asked of whom, and what is taken in.
+"""Makes statements to be signed, and checks signed ones before they enter the ledger.
 
-The same rules hold for a statement that is signed here and for one that comes back from its holder; they are
+The same rules hold for a statement that is signed here and for one that comes back from its holder. They are
 those of `ledger/entries/rights.py` and `signing.py`, asked before an entry is written.
 """
 
@@ -19,12 +19,12 @@ from ...ledger.entries.signing import UNSIGNED, Signable, Slot
 from ..catalogue.catalogue import Catalogue
 from ..errors import BadDeclaration, BadRequest
 from ..records import Holder, Stem
-from .requests import Asked, Request, asked, filled
+from .requests import Asked, SigningRequest, asked, filled
 from .shares import checked_shares, percent
 
 Action = Literal["grant", "withdraw"]
 MOST_AHEAD_MS = 5 * 60_000
-"""By how much the clock of whoever made a request may be ahead of ours."""
+"""The most by which the clock of a request's maker may be ahead of ours."""
 
 
 class Asking:
@@ -33,8 +33,8 @@ class Asking:
     def __init__(self, origin: str, catalogue: Catalogue, clock: Clock) -> None:
         self._origin, self._catalogue, self._clock = origin, catalogue, clock
 
-    def holder(self, name: str, public_key: str, custody: Literal["self", "operator"]) -> Request:
-        """That somebody joins, with a key of theirs, base64."""
+    def holder(self, name: str, public_key: str, custody: Literal["self", "operator"]) -> SigningRequest:
+        """A holder joins, with their public key in base64."""
         public = _public(public_key)
         salt = signing.new_salt()
         entry = entries.Holder(
@@ -49,10 +49,10 @@ class Asking:
         each = asked(
             entry, f"{name} joins with this key", self._origin, [("proof", entry.holder, public_key)]
         )
-        return Request(origin=self._origin, asked=(each,), name=name, name_salt=salt)
+        return SigningRequest(origin=self._origin, asked=(each,), name=name, name_salt=salt)
 
-    def key(self, holder: Holder, public_key: str, custody: Literal["self", "operator"]) -> Request:
-        """That another key takes the place of a holder's."""
+    def key(self, holder: Holder, public_key: str, custody: Literal["self", "operator"]) -> SigningRequest:
+        """Another key replaces that of a holder."""
         _public(public_key)
         entry = entries.Key(
             time=self._clock.now(),
@@ -68,7 +68,7 @@ class Asking:
             ("proof", holder.holder, public_key),
         ]
         says = f"this key takes the place of {holder.name}'s, and is kept by {custody}"
-        return Request(origin=self._origin, asked=(asked(entry, says, self._origin, signers),))
+        return SigningRequest(origin=self._origin, asked=(asked(entry, says, self._origin, signers),))
 
     def consent(
         self,
@@ -77,8 +77,8 @@ class Asking:
         uses: Sequence[entries.Use],
         action: Action,
         until: str | None,
-    ) -> Request:
-        """That stems are granted or withdrawn, by their holders, or by one who has a master share."""
+    ) -> SigningRequest:
+        """Stems are granted or withdrawn, by their holders, or by a party with a master share."""
         holders = {each.holder: each for each in self._catalogue.holders()}
         time = self._clock.now()
         made = []
@@ -98,12 +98,12 @@ class Asking:
             )
             says = f"{signer.name} {action}s '{stem.title}' for {', '.join(entry.uses)}" + _end(until)
             made.append(self._asked(entry, says, signer))
-        return Request(origin=self._origin, asked=tuple(made))
+        return SigningRequest(origin=self._origin, asked=tuple(made))
 
     def standing(
         self, holder: Holder, uses: Sequence[entries.Use], action: Action, until: str | None
-    ) -> Request:
-        """That a holder consents for stems to come, or no longer does."""
+    ) -> SigningRequest:
+        """A holder grants or withdraws the standing consent, for stems to come."""
         entry = entries.Standing(
             time=self._clock.now(),
             origin=self._origin,
@@ -115,10 +115,10 @@ class Asking:
             signature=UNSIGNED,
         )
         says = f"{holder.name} {action}s stems to come for {', '.join(entry.uses)}" + _end(until)
-        return Request(origin=self._origin, asked=(self._asked(entry, says, holder),))
+        return SigningRequest(origin=self._origin, asked=(self._asked(entry, says, holder),))
 
-    def splits(self, stem: Stem, after: Mapping[str, Mapping[str, int]]) -> Request:
-        """Who owns a stem from now on: by side, holder and parts per million; asks all whose share falls."""
+    def splits(self, stem: Stem, after: Mapping[str, Mapping[str, int]]) -> SigningRequest:
+        """New owners of a stem, by side, in parts per million; all whose share falls sign, too."""
         holders = {each.holder: each for each in self._catalogue.holders()}
         sides = {side: checked_shares(side, after[side]) for side in ("master", "publishing")}
         before = self._catalogue.shares(stem.stem)
@@ -140,25 +140,25 @@ class Asking:
             for side, parts in sides.items()
         )
         says = f"'{stem.title}' belongs to: {shares}"
-        return Request(origin=self._origin, asked=(asked(entry, says, self._origin, signers),))
+        return SigningRequest(origin=self._origin, asked=(asked(entry, says, self._origin, signers),))
 
-    def checked(self, request: Request, *, received: bool) -> list[Signable]:
+    def checked(self, request: SigningRequest, *, received: bool) -> list[Signable]:
         """The entries as they may be written. Raises `BadRequest`, `BadDeclaration`, `BadStatement`.
 
-        `received`: they come from elsewhere, and hold from now on, not from when they were signed.
+        `received`: they come from elsewhere, and hold from now on, not from the time of signing.
         """
         keys = {each.holder: base64.b64decode(each.public_key) for each in self._catalogue.holders()}
         made = [self._checked(filled(each), request, keys, received) for each in request.asked]
         if len({(type(entry), getattr(entry, "stem", None)) for entry in made}) != len(made):
-            raise BadRequest("the request says two things of one stem")
+            raise BadRequest("the request makes two statements on one stem")
         return made
 
     def _checked(
-        self, entry: Signable, request: Request, keys: Mapping[str, bytes], received: bool
+        self, entry: Signable, request: SigningRequest, keys: Mapping[str, bytes], received: bool
     ) -> Signable:
         now = self._clock.now()
         if milliseconds_of(entry.time) > milliseconds_of(now) + MOST_AHEAD_MS:
-            raise BadRequest(f"the statement is of {entry.time}, which lies ahead: look at the clocks")
+            raise BadRequest(f"the statement's time {entry.time} is in the future: check the clocks")
         if received and isinstance(entry, entries.Consent | entries.Standing):
             entry = msgspec.structs.replace(entry, received=max(now, entry.time))
         match entry:

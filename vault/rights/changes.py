@@ -1,4 +1,4 @@
-"""How the vault is changed: alone among writers, in the ledger first, and then in the catalogue."""
+"""How the vault is changed: by one writer at a time, in the ledger first and then in the catalogue."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..catalogue.store import Store
 from ..errors import CatalogueTrouble
 
 
-class Before(NamedTuple):
-    """Whose a stem was, and who had what part of it."""
+class FormerOwners(NamedTuple):
+    """The holder and the shares of a stem before its removal."""
 
     holder: str
     master: tuple[entries.Share, ...]
@@ -24,7 +24,7 @@ class Before(NamedTuple):
 
 
 class Changes:
-    """Makes changes that are whole or not at all, at whatever instant the process is killed."""
+    """Makes changes that happen as a whole or not at all, even if the process is killed."""
 
     def __init__(self, home: Path, log: Log, store: Store, catalogue: Catalogue) -> None:
         self._keys = home / "keys"
@@ -33,7 +33,7 @@ class Changes:
         self._catalogue = catalogue
 
     def refresh(self) -> None:
-        """Project what the ledger has taken in since, by this or another process."""
+        """Project the entries that this or another process has added to the ledger since."""
         size, applied = self._log.size, self._catalogue.applied()
         if size < applied:
             raise CatalogueTrouble(
@@ -45,39 +45,39 @@ class Changes:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Alone among writers, up to date, and rid of what a killed writer left."""
+        """Exclude other writers, bring the catalogue up to date, and clear what a killed writer left."""
         self._catalogue.check_kept()
         with self._store.lock():
             self.clear_abandoned()
             try:
                 yield
             except (OSError, LedgerError):
-                # A full disk should not stay full of what never entered; what cannot go now goes next time.
+                # Files that never entered should not fill the disk; the next writer removes any left.
                 with suppress(OSError, LedgerError):
                     self.clear_abandoned()
                 raise
 
     def sequence(self, new: Sequence[entries.Entry]) -> list[int]:
-        """Give entries to the ledger and project them; their indices. Call it `alone`."""
+        """Append entries to the ledger and project them; gives their indices. Call it `alone`."""
         indices = self._log.append(new)
         # A crash here leaves entries that the next `refresh` projects.
         self.refresh()
         return indices
 
-    def before(self, stems: Iterable[str]) -> dict[str, Before]:
-        """Of stems that were here and were taken out: they come back to their holder, with those shares."""
+    def before(self, stems: Iterable[str]) -> dict[str, FormerOwners]:
+        """The former owners of those `stems` that were removed, who own them again on their return."""
         gone = self._catalogue.removed().keys() & set(stems)
-        found: dict[str, Before] = {}
+        found: dict[str, FormerOwners] = {}
         if gone:
             for _, entry in self._log.entries():
                 if isinstance(entry, entries.Stem | entries.Splits) and entry.stem in gone:
-                    found[entry.stem] = Before(entry.holder, entry.master, entry.publishing)
+                    found[entry.stem] = FormerOwners(entry.holder, entry.master, entry.publishing)
         return found
 
     def clear_abandoned(self) -> None:
-        """Remove what was begun and never came into the ledger. Call it `alone`."""
+        """Remove rows and files that never reached the ledger. Call it `alone`."""
         # A writer killed at its last step has signed entries that nobody sees before the next append. Without
-        # an empty one, they would be taken for abandoned, and come into the ledger afterwards.
+        # this empty append their files would be cleared, and the entries would still follow.
         self._log.append([])
         self.refresh()
         self._store.clear_abandoned()

@@ -1,4 +1,4 @@
-"""What became of a withdrawal: until when each session used the stem, from the ledger alone."""
+"""The receipt of a withdrawal: when each session last used the stem, from the ledger alone."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ..errors import BadDeclaration
 def receipt_of(
     entries: Iterable[tuple[int, Entry]], waiting: Iterable[Entry], withdrawal: int, time: str
 ) -> Receipt:
-    """The receipt of the withdrawal with that index. Raises `BadDeclaration` if it is none.
+    """The receipt of the withdrawal with that index. Raises `BadDeclaration` if the entry is no withdrawal.
 
-    `waiting`: what is acknowledged by processes at work and not in the ledger yet.
+    `waiting`: acknowledged entries of running processes that are not in the ledger yet.
     """
     said: dict[int, Consent] = {}
     until: dict[str, int] = {}

@@ -1,8 +1,8 @@
-"""Statements that are signed elsewhere: what is asked for, in a file that goes to the holder and comes back.
+"""Requests for signatures: files of statements that go to a holder, are signed there, and come back.
 
 A request holds the entry as it would stand in the ledger, without signatures, and for each signature the
-exact bytes that are signed, so that any tool for Ed25519 can make it. Who takes it in checks everything anew:
-nothing in the file is believed but the signatures.
+exact bytes that are signed, so that any tool for Ed25519 can make it. Everything is checked
+again when it is entered: only the signatures are believed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_BYTES = 256 << 20
 
 
 class ToSign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One signature that is needed. `public_key`: whose; `message`: over what, both base64."""
+    """One signature that is needed. `public_key`: of the signer; `message`: the signed bytes; both base64."""
 
     slot: Slot
     holder: str
@@ -33,14 +33,14 @@ class ToSign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One entry, and the signatures that it needs. `says`: in words, for whoever signs."""
+    """One entry, and the signatures that it needs. `says`: the entry in words, for the signer."""
 
     says: str
     entry: Signable
     signatures: tuple[ToSign, ...]
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SigningRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A file of statements to be signed. `name`, `name_salt`: of a holder who joins."""
 
     stemloom: Literal["request v1"] = "request v1"
@@ -50,7 +50,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     name_salt: str | None = None
 
     def encoded(self) -> bytes:
-        """As a file."""
+        """The bytes of the file."""
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
 
     @property
@@ -58,8 +58,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         """The signatures that are still needed."""
         return tuple(each for asked in self.asked for each in asked.signatures if each.signature is None)
 
-    def signed(self, key: PrivateKey) -> Request:
-        """With every signature that this key can give. Raises `BadRequest` if it can give none."""
+    def signed(self, key: PrivateKey) -> SigningRequest:
+        """The request with every signature that this key can give. Raises `BadRequest` if there is none."""
         public = base64.b64encode(key.public).decode()
         if all(each.public_key != public for asked in self.asked for each in asked.signatures):
             raise BadRequest("this key is none of those that the request asks for")
@@ -73,8 +73,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
         return self._with(sign)
 
-    def with_signature(self, signature: str) -> Request:
-        """With a signature, base64, that another tool made, where it belongs. Raises `BadRequest`."""
+    def with_signature(self, signature: str) -> SigningRequest:
+        """The request with a signature, base64, by another tool. Raises `BadRequest` if it fits nowhere."""
         try:
             data = base64.b64decode(signature.strip(), validate=True)
         except (binascii.Error, ValueError) as error:
@@ -94,7 +94,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             raise BadRequest("the signature fits none of the statements and keys of the request")
         return request
 
-    def _with(self, change: object) -> Request:
+    def _with(self, change: object) -> SigningRequest:
         assert callable(change)
         asked = tuple(
             msgspec.structs.replace(each, signatures=tuple(change(each, one) for one in each.signatures))
@@ -116,12 +116,12 @@ def asked(entry: Signable, says: str, origin: str, signers: Sequence[tuple[Slot,
     )
 
 
-def read_request(data: bytes) -> Request:
+def read_request(data: bytes) -> SigningRequest:
     """The request in a file. Raises `BadRequest`."""
     if len(data) > MOST_BYTES:
         raise BadRequest(f"a request has at most {MOST_BYTES >> 20} MB")
     try:
-        return msgspec.json.decode(data, type=Request)
+        return msgspec.json.decode(data, type=SigningRequest)
     except msgspec.MsgspecError as error:
         raise BadRequest(f"this is no request for signatures: {error}") from error
 

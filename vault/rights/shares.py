@@ -1,4 +1,4 @@
-"""Who owns what part of a stem: percentages as written, exact parts per million inside."""
+"""Shares in a stem: percentages in text, exact parts per million inside."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..errors import BadDeclaration
 
 
 def parse_shares(texts: Sequence[str]) -> list[tuple[str, int]]:
-    """Shares that are given again, or parted by commas: `alice=60%,bob=40%`. Raises `BadDeclaration`.
+    """Shares in several texts or separated by commas: `alice=60%,bob=40%`. Raises `BadDeclaration`.
 
-    A comma before the `=` is a name's own: `Lin, Ada=60%`.
+    A comma before the `=` is part of the name: `Lin, Ada=60%`.
     """
     shares = []
     for text in texts:
@@ -32,7 +32,7 @@ def parse_shares(texts: Sequence[str]) -> list[tuple[str, int]]:
 def parse_share(text: str) -> tuple[str, int]:
     """`alice=60%` or `alice=33.3334` as a holder's name and exact parts per million.
 
-    Raises `BadDeclaration` for what is finer than a ten-thousandth of a percent.
+    Raises `BadDeclaration` for a share finer than a ten-thousandth of a percent.
     """
     name, equals, percent = text.rpartition("=")
     try:
@@ -49,7 +49,7 @@ def parse_share(text: str) -> tuple[str, int]:
 
 
 def checked_shares(side: str, ppm: Mapping[str, int]) -> tuple[Share, ...]:
-    """The shares of one side by holder id, sorted. Raises `BadDeclaration` when they are not a whole."""
+    """The shares of one side, sorted by holder id. Raises `BadDeclaration` unless they sum to 100 %."""
     if any(part <= 0 for part in ppm.values()):
         raise BadDeclaration(f"a {side} share is above 0 %")
     total = sum(ppm.values())
@@ -59,6 +59,6 @@ def checked_shares(side: str, ppm: Mapping[str, int]) -> tuple[Share, ...]:
 
 
 def percent(ppm: int) -> str:
-    """Parts per million as a percentage without a rounding: `33.3334 %`."""
+    """Parts per million as an exact percentage: `33.3334 %`."""
     whole, rest = divmod(ppm, WHOLE_PPM // 100)
     return f"{whole}.{rest:04d}".rstrip("0").rstrip(".") + " %"

@@ -1,4 +1,4 @@
-"""What an uploader says of a recording, and the checks that need no audio."""
+"""The declaration of a recording, and the checks of it that need no audio."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ _SHAPE_WORDS: dict[str, Shape] = {
 }
 _MOST_LETTERS = 200
 MOST_MOODS = 16
-"""Of one recording. An entry of the ledger has room for some eighty of the longest."""
+"""The most moods of one recording. An entry of the ledger has room for some eighty of the longest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A file to take in, and what is declared of it.
+    """A file to add, with its declaration.
 
     `holder`: id, start of an id, or name. `role`: any word; `ROLES` are those the engine balances.
     `bpm`: kept to a thousandth. `bars`: of four beats; say `beats` where they are not. `shape`: `loop`,
-    `sustained` or `hit`; left out, a tempo makes it a loop, and without one it is heard (`heard.py`).
+    `sustained` or `hit`; by default a tempo makes it a loop, and without one it is detected (`detection.py`).
     `mood`: at most 16 words. `energy`: 0 to 1, measured when left out. `title`: the file's name without its
     ending when left out.
-    `new_role`: the role is meant, though it looks like a slip of a known one. `accept_silence`: a loop that
-    is more than half silent is taken in all the same, at the holder's word. `accept_tempo`: the tempo is
-    meant, though the rhythm sounds like another's. `accept_likeness`: somebody has looked at it, and it is
-    another recording than the one of another holder that it sounds like.
+    `new_role`: the role is intended, though it looks like a slip of a known one. `accept_silence`: accept a
+    loop that is more than half silent. `accept_tempo`: the tempo is right, though the rhythm sounds like
+    another. `accept_likeness`: somebody has compared it with another holder's recording that it sounds like,
+    and it is a different one.
     """
 
     path: Path
@@ -69,7 +69,7 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """A declaration in the form the ledger keeps."""
+    """A declaration in the form that the ledger keeps."""
 
     title: str
     role: str
@@ -84,7 +84,7 @@ class Terms:
     iswc: str | None
 
 
-def settle(declared: Declared) -> Terms:
+def canonical_terms(declared: Declared) -> Terms:
     """The checked, canonical form of a declaration. Raises `BadDeclaration`."""
     bpm = None if declared.bpm is None else checked_bpm(declared.bpm)
     beats = checked_beats(declared.bars, declared.beats)
@@ -109,7 +109,7 @@ def settle(declared: Declared) -> Terms:
 
 
 def canonical_shape(text: str) -> Shape:
-    """`loop`, `sustained` or `hit`; sample libraries' `one-shot` and `texture` are known."""
+    """`loop`, `sustained` or `hit`; also for the words of sample libraries, `one-shot` and `texture`."""
     shape = _SHAPE_WORDS.get(text.strip().lower())
     if shape is None:
         raise BadDeclaration(f"'{text}' is not a shape; there are loop, sustained and hit")
@@ -117,14 +117,14 @@ def canonical_shape(text: str) -> Shape:
 
 
 def checked_bpm(bpm: Fraction) -> Fraction:
-    """A tempo to the thousandth that the ledger keeps."""
+    """The tempo rounded to a thousandth, as the ledger keeps it."""
     if not LEAST_BPM <= bpm <= MOST_BPM:
         raise BadDeclaration(f"{float(bpm):g} bpm is outside {LEAST_BPM} to {MOST_BPM}")
     return Fraction(round(bpm * 1000), 1000)
 
 
 def checked_beats(bars: int | None, beats: int | None) -> int | None:
-    """Beats from what was said of bars (of four beats) and beats."""
+    """The number of beats, from declared bars (of four beats) or beats."""
     if bars is not None:
         if beats is not None and beats != 4 * bars:
             raise BadDeclaration(f"{bars} bars are {4 * bars} beats, and {beats} were declared; say only one")
@@ -135,9 +135,9 @@ def checked_beats(bars: int | None, beats: int | None) -> int | None:
 
 
 def word(what: str, text: str) -> str:
-    """A word for the ledger: white space made single, 1 to 200 characters, all of them printable.
+    """A text for the ledger: with single spaces, 1 to 200 characters, all of them printable.
 
-    In Unicode's form NFC (UAX 15), so that what looks the same is the same.
+    In Unicode's form NFC (UAX 15), so that texts that look the same are equal.
     """
     clean = unicodedata.normalize("NFC", " ".join(text.split()))
     if not clean:
@@ -150,7 +150,7 @@ def word(what: str, text: str) -> str:
 
 
 def holder_name(text: str) -> str:
-    """A holder's name: a word that is not like an id, for holders are looked up by either."""
+    """A holder's name, which must not look like an id, for holders are found by either."""
     name = word("name", text)
     if re.fullmatch(r"[hsx][0-9a-f]{3,}", name.casefold()):
         raise BadDeclaration(f"'{name}' is like an id of the ledger, and no name")

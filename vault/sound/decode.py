@@ -1,4 +1,4 @@
-"""From a file to samples: decoded by what it holds, not by its name, and named by its sound.
+"""Decodes a file by its content, whatever its name, and identifies the recording by its sound.
 
 The identity of a recording is the SHA-256 over
 
@@ -27,16 +27,16 @@ MOST_SECONDS = 20 * 60
 LEAST_RATE, MOST_RATE = 8_000, 384_000
 MOST_CHANNELS = 2
 MOST_SAMPLES = 20 * 60 * 96_000 * 2
-"""Of all channels together: what 20 minutes in stereo have at 96 kHz, 0.9 GB in memory."""
+"""The most samples over all channels: 20 minutes in stereo at 96 kHz, 0.9 GB in memory."""
 MOST_BYTES = 4 << 30
-"""Of a file. The longest sound that is taken has 0.9 GB of float samples."""
+"""The largest file. The longest sound that is accepted has 0.9 GB of float samples."""
 SILENT_PEAK = 10 ** (-70 / 20)
 """A recording that never rises above this (-70 dBFS) is silence."""
 MOST_PEAK = 10 ** (40 / 20)
-"""Above +40 dBFS the numbers are no sound: integers read as floats, or damage."""
+"""Samples above +40 dBFS are no sound: they are integers read as floats, or damaged."""
 
 _LEAST_SHOWN_SECONDS = 0.01
-"""What is missing of a file is said in seconds from here up, and in bytes below."""
+"""A missing part of a file is reported in seconds if it is at least this long, else in bytes."""
 
 _COPY_BYTES = 1 << 20
 
@@ -70,9 +70,9 @@ def pcm_sha256(interleaved: NDArray[np.float32], rate: int) -> str:
 def copy_file(source: Path, target: Path) -> str:
     """Copy a regular file and give its SHA-256; `target` is new and durable when this returns.
 
-    The vault decodes its own copy, so that a file which changes meanwhile cannot enter as two things.
-    Raises `Refused` for what is not a regular file, or cannot be read. A link is not followed: what it names
-    may be anything that its maker could not read themselves.
+    The vault decodes its own copy, so that a file cannot change while it is taken in.
+    Raises `Refused` for a path that is not a regular file, or cannot be read. Links are not followed: one may
+    name a file that its maker could not read themselves.
     """
     try:
         # Without O_NONBLOCK a named pipe would hang the whole batch.
@@ -105,7 +105,7 @@ def copy_file(source: Path, target: Path) -> str:
 
 
 def write_file(content: bytes, target: Path) -> str:
-    """Write the bytes of a sound that was made here, as `copy_file` does those of a file."""
+    """Write the bytes of a synthesised sound, as `copy_file` writes those of a file."""
     with open(target, "xb") as writer:
         writer.write(content)
         writer.flush()
@@ -159,7 +159,7 @@ def _check_promise(promised: tuple[int, int] | None, frames: int, rate: int) -> 
         return
     size, there = promised
     seconds = frames / rate
-    # In proportion, as every coding that has such a header takes the same bytes for each second.
+    # In proportion: every coding with such a header takes the same number of bytes for each second.
     missing = seconds * (size - there) / there if there else 0.0
     if missing < _LEAST_SHOWN_SECONDS:
         raise Refused(

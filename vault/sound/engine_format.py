@@ -3,8 +3,8 @@
 A loop's length must match `60 * beats / bpm` within 0.5 %. It then becomes exactly
 `round(60 * beats / bpm * 48000)` frames:
 
-- when all that is too much at its end lies below -70 dBFS, that is cut off; when it is too short and ends
-  below -70 dBFS, silence is added: its onsets stay where they were played;
+- if the surplus at its end lies below -70 dBFS, it is cut off; if the loop is too short and ends below
+  -70 dBFS, silence is added: its onsets stay where they were played;
 - otherwise the whole loop is resampled to that length, at most 0.5 % (8.6 cents), so that its end still
   meets its start. The resampler sees the loop's start after its end, and the frames at the start are taken
   from the second time round, so the seam is as smooth as in the original.

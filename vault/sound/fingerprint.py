@@ -1,9 +1,9 @@
-"""What a recording is known by: pairs of spectral peaks, and of a short hit its attack.
+"""The fingerprint of a recording: pairs of spectral peaks, and for a short hit its attack.
 
 Landmarks as in Wang (2003), "An industrial-strength audio search algorithm": peaks of the spectrogram that
 stand out of their neighbourhood, each with some that follow it; a pair's two frequencies and the time between
 them are its hash. Copies that were coded, filtered or made softer keep most of their pairs; pairs of two
-recordings that share a sound agree at one offset only for as long as they share it. How well that works:
+recordings that share a sound agree at one offset only for as long as they share it. Accuracy:
 `docs/measured.md`.
 """
 
@@ -20,17 +20,19 @@ HOP_FRAMES = 1200
 """25 ms: the step of a landmark's time."""
 _WINDOW = 4096
 _BINS = 400
-"""Up to 4.7 kHz: what every coding keeps."""
+"""Up to 4.7 kHz, which every coding keeps."""
 _LOWEST_BIN = 4
 _AROUND_BINS, _AROUND_HOPS = 10, 4
-"""A peak is the greatest within so many bins and steps to each side."""
+"""A peak is the greatest value within this number of bins and steps to each side."""
 _LEAST_DB = -60.0
 """Against the loudest of the recording."""
 _TARGETS = 6
 _LONGEST_HOPS = 63
 _WIDEST_BINS = 63
 ATTACK_FRAMES = 3200
-"""200 ms at 16 kHz: what a short sound is known by."""
+"""200 ms at 16 kHz: the fingerprint of a short sound."""
+SHORT_SECONDS = 1.6
+"""A shorter sound has too few landmarks, and is recognised by its attack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,20 @@ class Landmarks:
     hashes: NDArray[np.int64]
     times: NDArray[np.int64]
     steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """The features by which a sound is recognised. `attack`: of a short sound, else `None`."""
+
+    landmarks: Landmarks
+    attack: NDArray[np.float32] | None
+
+
+def fingerprint_of(samples: NDArray[np.float32]) -> Fingerprint:
+    """The fingerprint of a sound at 48 kHz, float32 (channels, frames)."""
+    short = samples.shape[1] < SHORT_SECONDS * ENGINE_RATE
+    return Fingerprint(landmarks(samples), attack(samples) if short else None)
 
 
 def landmarks(samples: NDArray[np.float32]) -> Landmarks:
@@ -82,7 +98,7 @@ def attack(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def alike(one: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How alike attacks are at the best alignment, 0 to 1, in either polarity: (n,). `others`: (n, 3200)."""
+    """The likeness of attacks, best aligned and in either polarity: 0 to 1, (n,). `others`: (n, 3200)."""
     size = 2 * ATTACK_FRAMES
     spectrum = np.conj(np.fft.rfft(one, size))
     found = np.empty(len(others))

@@ -1,6 +1,6 @@
 """The standard identifiers of recordings, works and people, with their check digits.
 
-Each function gives the one form that is kept, and raises BadDeclaration for what is none.
+Each function gives the form that is kept, and raises BadDeclaration for a text that is not such a number.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _standard(validate, text: str, what: str, such_as: str) -> str:  # type: ign
 
 
 def _plain(text: str, name: str) -> str:
-    """Without what parts its digits, and without its own name in front."""
+    """The text without separators between its digits and without its own name in front."""
     if not text.isascii():
         return text
     plain = _SEPARATORS.sub("", text.strip().upper())

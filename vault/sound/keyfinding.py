@@ -1,8 +1,8 @@
-"""The key of a sound: pitch classes with their overtones taken off, beside a profile of major and of minor.
+"""Finds the key of a sound: compares its pitch classes, without overtones, with profiles of major and minor.
 
-Profiles: Temperley (2001), "The Cognition of Basic Musical Structures", chapter 7. Their correlation with the
-sound's pitch classes counts, and the note that it begins with: keys that share their notes differ by little
-else. How often it is right: `docs/measured.md`.
+Profiles: Temperley (2001), "The Cognition of Basic Musical Structures", chapter 7. The estimate uses their
+correlation with the pitch classes, and the first note: keys that share their notes differ in little else.
+Accuracy: `docs/measured.md`.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from ...ground.pitch import TONICS
 from .measure import peaks_of
 
 LEAST_LIKENESS = 0.45
-"""The correlation, with the first note's part, from which a sound is in a key at all."""
+"""The least score (correlation and first note) at which a sound has a key."""
 FIRST_NOTE = 0.3
-"""What it counts that a key's tonic is the lowest note at the beginning."""
+"""The score for a tonic that is the lowest note at the beginning."""
 SURE_LEAD = 0.2
-"""The lead over the next key that counts as certain."""
+"""The lead over the second-best key that counts as certain."""
 _OVERTONES = 10
 _OVERTONE_FALL = 0.8
-"""What is taken off at each overtone of a peak: this part of it, to the power of the overtone's number."""
+"""The part of a peak that is subtracted at each overtone, to the power of the overtone's number."""
 _QUARTER_TONE = 0.35
 """Semitones within which a peak is an overtone."""
 
@@ -35,19 +35,19 @@ _PROFILES = (
 
 
 Peaks = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Of one window: Hz, rising, and magnitudes."""
+"""The peaks of one window: Hz, rising, and magnitudes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """`key`: canonical, as `D minor`. `confidence`: 0 to 1, from its lead over the next."""
+class KeyEstimate:
+    """`key`: canonical, such as `D minor`. `confidence`: 0 to 1, by its lead over the second-best key."""
 
     key: str
     confidence: float
 
 
-def key_of(samples: NDArray[np.float32]) -> Key | None:
-    """The key of a sound, float32 (channels, frames) at 48 kHz; null where it is in none."""
+def key_of(samples: NDArray[np.float32]) -> KeyEstimate | None:
+    """The key of a sound, float32 (channels, frames) at 48 kHz; `None` if it has none."""
     peaks = [(hertz, strength) for hertz, strength in peaks_of(samples) if len(hertz)]
     classes = pitch_classes(peaks)
     if not classes.any():
@@ -64,11 +64,11 @@ def key_of(samples: NDArray[np.float32]) -> Key | None:
     (best, key), (second, _) = found[:2]
     if best < LEAST_LIKENESS:
         return None
-    return Key(key, round(float(min((best - second) / SURE_LEAD, 1.0)), 2))
+    return KeyEstimate(key, round(float(min((best - second) / SURE_LEAD, 1.0)), 2))
 
 
 def pitch_classes(peaks: Sequence[Peaks]) -> NDArray[np.float64]:
-    """How much each of the twelve pitch classes, C first, sounds as a note of its own: (12,), summing to 1.
+    """The weight of each pitch class, C first, without overtones: (12,), summing to 1.
 
     All zero for a sound without spectral peaks.
     """

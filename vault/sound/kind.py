@@ -1,6 +1,6 @@
-"""Whether a sound is a loop, a hit or a sustained texture, when nobody says: by its attacks and its ends.
+"""Detects whether a sound is a loop, a hit or a sustained texture, by its attacks and its ends.
 
-How often it is right: `docs/measured.md`.
+Accuracy: `docs/measured.md`.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from .declared import Shape
 from .measure import chroma
 
 SHORT_SECONDS, HIT_SECONDS, LONGEST_HIT_SECONDS = 1.2, 2.2, 3.0
-"""Below the first all is a hit; below the second what falls off, though struck more than once; below the
-third what falls off to nothing."""
+"""Every shorter sound is a hit; up to the second, sounds that decay, even with several attacks; up to the
+third, sounds that decay to silence."""
 FALL_DB, STEEP_FALL_DB = -6.0, -9.0
-"""The power of the second half against the first: of what falls off, and of what dies away."""
+"""The power of the second half against the first, for a sound that decays, and that dies away."""
 QUIET_END_DB = -24.0
-"""The level of the last tenth, against the loudest, below which a sound has ended by itself."""
+"""A sound has ended by itself if its last tenth is below this level, against the loudest."""
 OTHER_NOTES = 0.9
-"""The likeness of the pitch classes of neighbouring quarters below which the notes have changed."""
+"""The notes have changed if the pitch classes of neighbouring quarters are less alike than this."""
 _TICK_SECONDS = 0.01
 _RISE_DB, _LEAST_DB = 9.0, -24.0
 _LEAST_TICKS_APART = 8
 
 
 def kind_of(samples: NDArray[np.float32], rate: int) -> Shape:
-    """What a sound is, float32 (channels, frames) at `rate` Hz.
+    """The shape of a sound, float32 (channels, frames) at `rate` Hz.
 
-    Struck at least twice and not dying away, or with notes that change up to its very end, it is a loop.
+    A loop has at least two attacks and does not die away, or has notes that change up to its end.
     """
     seconds = samples.shape[1] / rate
     if seconds < SHORT_SECONDS:
@@ -56,7 +56,7 @@ def _level(samples: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
 
 
 def _attacks(level: NDArray[np.float64]) -> int:
-    """How often the level rises by 9 dB over 20 ms, to within 24 dB of the loudest, 80 ms apart at least."""
+    """The number of rises of 9 dB in 20 ms to within 24 dB of the loudest, at least 80 ms apart."""
     before = np.concatenate([np.full(4, level.min()), level])
     mean = np.convolve(before, np.full(4, 0.25), "valid")[: len(level)]
     peak = np.maximum(level, np.append(level[1:], level[-1]))

@@ -1,7 +1,7 @@
 """Loudness and true peak as broadcasters measure them: ITU-R BS.1770-4, at 48 kHz.
 
 The K-weighting is applied by overlap-save in the frequency domain, where its two sections are exact: that
-keeps scipy.signal, which takes a second to import, off the road to a quick intake.
+keeps scipy.signal, which takes a second to import, out of a quick intake.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _STEP = _TRANSFORM - _MEMORY
 _ABSOLUTE_GATE = -70.0
 _RELATIVE_GATE = -10.0
 FLOOR = -120.0
-"""Loudness given to what the weighting leaves nothing of."""
+"""The loudness of a sound of which the weighting leaves nothing."""
 
 _OVERSAMPLING = 8
 _TAPS = 32
@@ -36,7 +36,7 @@ def integrated_lufs(samples: NDArray[np.float32]) -> float:
     """Gated loudness of `(channels, frames)` at 48 kHz, in LUFS.
 
     A sound shorter than one block is measured as a single block that silence fills up (its momentary
-    maximum); one of which no block passes the gate by its loudest block. Never below `FLOOR`.
+    maximum); a sound of which no block passes the gate by its loudest block. Never below `FLOOR`.
     """
     hops = max(samples.shape[1] // _HOP, 4)
     power = _hop_power(samples, hops)
@@ -46,7 +46,7 @@ def integrated_lufs(samples: NDArray[np.float32]) -> float:
 
 
 def gated_power(blocks: NDArray[np.float64]) -> float | None:
-    """The mean power of those 400 ms blocks that pass both gates of BS.1770-4; null where none does."""
+    """The mean power of those 400 ms blocks that pass both gates of BS.1770-4; `None` if none does."""
     heard = blocks[blocks > _energy_of(_ABSOLUTE_GATE)]
     if not heard.size:
         return None

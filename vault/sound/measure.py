@@ -1,4 +1,4 @@
-"""What the ear would say of a sound: loudness, liveliness, pitch classes, where a hit has died away."""
+"""Measurements of a sound: loudness, energy, pitch classes, and the end of a hit."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .loudness import integrated_lufs, true_peak_dbtp
 
 HIT_END = 10 ** (-70 / 20)
 SILENCE = 10 ** (-60 / 20)
-"""What is under -60 dB is not in play, so it does not count as sound either."""
+"""Below -60 dBFS nothing is in play, so it does not count as sound."""
 
 _TICK = ENGINE_RATE // 100
 _WINDOW = 1 << 13
 _PITCHED = (100.0, 2000.0)
-"""Hz between which a window of 8192 frames tells neighbouring semitones apart and partials are few."""
+"""The range in Hz in which a window of 8192 frames separates semitones and partials are few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,9 @@ def measure(samples: NDArray[np.float32], *, bars: int) -> Measured:
 
 
 def energy(samples: NDArray[np.float32]) -> float:
-    """How driving a sound is, 0 to 1: half its brightness, half how often its level jumps.
+    """The energy of a sound, 0 to 1: half by its brightness, half by the jumps of its level.
 
-    Level itself does not count, since every stem is brought to its role's loudness. Brightness: the mean
+    The level itself does not count, since every stem is brought to its role's loudness. Brightness: the mean
     frequency of the power spectrum's root, 150 Hz to 6 kHz on a logarithmic scale. Jumps: rises of the 10 ms
     level, in dB a second, at 120 dB/s (six full attacks of 20 dB) and above the greatest.
     """
@@ -79,13 +79,13 @@ def energy(samples: NDArray[np.float32]) -> float:
 
 
 def sounding_frames(samples: NDArray[np.float32]) -> int:
-    """Frames until the sound has fallen below -70 dBFS for good."""
+    """The number of frames until the sound stays below -70 dBFS."""
     loud = np.flatnonzero((np.abs(samples) >= HIT_END).any(axis=0))
     return int(loud[-1]) + 1 if loud.size else 0
 
 
 def silent_part(samples: NDArray[np.float32]) -> float:
-    """The part of the sound's ticks of 10 ms, 0 to 1, whose peak is below -60 dBFS."""
+    """The part of the sound, 0 to 1, in ticks of 10 ms whose peak is below -60 dBFS."""
     channels, frames = samples.shape
     ticks = frames // _TICK
     if ticks == 0:

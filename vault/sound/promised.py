@@ -1,6 +1,6 @@
-"""How many bytes of sound a file's header promises, in the formats whose headers libsndfile mends silently.
+"""Finds the number of bytes of sound that a file's header promises, where libsndfile mends it silently.
 
-Of a WAV, AIFF, AU or W64 file that is cut short, libsndfile gives the length of what is left, and no error.
+For a WAV, AIFF, AU or W64 file that is cut short, libsndfile gives the remaining length, and no error.
 Layouts: RIFF and AIFF by IBM/Microsoft 1991 and Apple 1989, RF64 by EBU Tech 3306, W64 by Sonic Foundry.
 """
 
@@ -19,9 +19,9 @@ _W64_DATA = b"data" + bytes.fromhex("f3acd3118cd100c04f8edb8a")
 
 
 def promised_bytes(file: BinaryIO) -> tuple[int, int] | None:
-    """Bytes of sound that the header promises, and bytes that are there: the second may be less, or more.
+    """The bytes of sound that the header promises, and the bytes that are there, which may be fewer or more.
 
-    `None`: the header promises none that could be compared. The file's position is left anywhere.
+    `None`: the header promises no number that could be compared. The file's position is left anywhere.
     """
     end = file.seek(0, 2)
     file.seek(0)
@@ -51,7 +51,7 @@ def promised_bytes(file: BinaryIO) -> tuple[int, int] | None:
 
 
 def _chunk(file: BinaryIO, end: int, place: int, size_form: str, name: bytes) -> tuple[int, int] | None:
-    """Where the bytes of the first chunk of that name start, and how many it says it has."""
+    """The start of the first chunk of that name, and the number of bytes that it claims to have."""
     while place + 8 <= end:
         file.seek(place)
         header = file.read(8)

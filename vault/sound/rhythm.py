@@ -1,11 +1,11 @@
-"""Tempo of a loop from its sound alone: how its onsets repeat within its own length.
+"""Finds the tempo of a loop from its sound alone: by how its onsets repeat within its length.
 
 A loop goes round, so its onset strength is correlated with itself in a circle, and only divisions of its
-length are asked for: a loop of whole bars has its beats there. The division into bars by powers of two, by
-threes, fives or sevens shows at once; which octave of it is the tempo does not (a pulse of 160 may be played
-at 80), so that is the choice nearest to what people play, from the finest pulse that is heard.
+length count: the beats of whole bars lie there. The correlation shows whether the bars divide by powers of
+two, by threes, fives or sevens. It does not show the octave of the tempo, as a pulse of 160 may be played at
+80: that is the one nearest to common tempi, judged from the finest pulse.
 
-How often it is right: `docs/measured.md`.
+Accuracy: `docs/measured.md`.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAST_TEMPO, MOST_TEMPO = 55.0, 215.0
-"""Tempi, in bpm, that a loop is heard in when nothing is declared."""
+"""The range of tempi, in bpm, that are detected."""
 MOST_BARS = 64
 USUAL_TEMPO, TEMPO_SPREAD = 118.0, 0.6
-"""What people play: a bell over the logarithm of the tempo, its width in octaves."""
+"""Common tempi: a bell over the logarithm of the tempo, its width in octaves."""
 PULSES = {0.25: 0.3, 0.5: 0.4, 1.0: 0.5, 2.0: 1.0, 4.0: 0.8, 8.0: 0.4}
-"""How likely it is that a beat has so many of the finest pulse that is heard."""
+"""The likelihood of each number of finest pulses in a beat."""
 LEAST_PULSE = 0.12
-"""A correlation from here up is a pulse, if it is also a fifth of the strongest."""
+"""The least correlation of a pulse, which must also reach a fifth of the strongest."""
 WHOLE_BARS = 0.15
-"""How much more a division of bars into two, four, eight is expected than any other."""
+"""The factor by which divisions of bars into two, four or eight are likelier than others."""
 CLEAR = 0.25
-"""A correlation from here up cannot come from another tempo's pulse."""
+"""A correlation this high cannot come from another tempo's pulse."""
 DISTINCT = 0.4
-"""A declared tempo whose pulse is weaker than this part of the clearest one's is another one's."""
+"""A declared tempo is wrong if its pulse is weaker than this part of the clearest pulse."""
 SHORTEST_PULSE = 0.12
-"""Seconds; what is closer is alike because sounds last."""
+"""Seconds; onsets that are closer are alike because sounds last."""
 
 _HOP_SECONDS = 0.005
 _WINDOW = 1024
@@ -40,7 +40,7 @@ _BANDS = 24
 
 @dataclass(frozen=True, slots=True)
 class Tempo:
-    """What a loop's sound says of its tempo.
+    """The detected tempo of a loop.
 
     `bpm`; `beats`: in the loop, bars of four; `confidence`: 0 to 1, of the division into bars, not of the
     octave.
@@ -63,7 +63,7 @@ class Rhythm:
         self._alike = alike / alike[0] if alike[0] > 0 else np.zeros_like(alike)
 
     def alike(self, seconds: float) -> float:
-        """How alike the loop is to itself so much later, -1 to 1, by its onsets."""
+        """The correlation of the loop's onsets with themselves so much later, -1 to 1."""
         place = seconds / self.seconds * len(self._alike)
         below = int(place)
         share = place - below
@@ -77,7 +77,7 @@ class Rhythm:
         return max((self.alike(lag) for lag in lags), default=0.0)
 
     def tempo(self) -> Tempo | None:
-        """The tempo, if the loop is long enough for a bar. Null where it is not."""
+        """The tempo; `None` if the loop is too short for a bar."""
         bars = [
             count
             for count in range(1, MOST_BARS + 1)
@@ -97,7 +97,7 @@ class Rhythm:
         return Tempo(240 * count / self.seconds, 4 * count, round(confidence, 2))
 
     def agrees(self, bpm: float) -> bool:
-        """Whether nothing speaks clearly for another tempo than this one or its octaves."""
+        """Whether no other tempo than this one and its octaves is clearly stronger."""
         other = self.tempo()
         clearest = 0.0 if other is None else self.pulse(other.bpm)
         own = max(self.pulse(bpm * octave) for octave in (0.5, 1.0, 2.0))
@@ -111,7 +111,7 @@ class Rhythm:
         )
 
     def _finest(self, bars: int) -> float | None:
-        """The finest pulse that is heard, in pulses a loop; null where there is none."""
+        """The finest pulse, in pulses a loop; `None` if there is none."""
         counts = [bars * 2.0**power for power in range(-2, 7)]
         lags = {count: self.seconds / (4 * count) for count in counts}
         strengths = {
@@ -136,7 +136,7 @@ def _odd_part(count: int) -> int:
 
 
 def onset_strength(samples: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
-    """How much the sound's spectrum rises at each 5 ms, the loop's end followed by its start: (steps,).
+    """The rise of the spectrum at each 5 ms; the loop's start follows its end: (steps,).
 
     Half-wave rectified flux of the logarithm of 24 bands, as in Dixon (2006), "Onset detection revisited".
     """

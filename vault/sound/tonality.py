@@ -1,4 +1,4 @@
-"""Names of keys, in the one form that the ledger and the catalogue keep."""
+"""Names of keys, in the form that the ledger and the catalogue keep."""
 
 from __future__ import annotations
 

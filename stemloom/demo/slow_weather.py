@@ -1,4 +1,4 @@
-"""The hills' sounds: slow weather in E minor, in three at 72 bpm, and textures without any bars."""
+"""The stems of `slow_weather.loom`: E minor, in three at 72 bpm, and textures without any bars."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import numpy as np
 
 from ..vault.records import ENGINE_RATE
 from . import drums, low, voices
-from .grid import Grid, Sound, lay, turning
-from .harmony import Progression, hertz
+from .drums import clock, closing, decay
+from .grid import Grid, Sound, lay, sine_of, turning
+from .harmony import HILLS, VALLEYS, WEATHER, Progression, hertz
+from .hits import last_chord, placed
 from .keys import late
 from .melodies import echoed
 from .pads import melting
+from .recipe import INES, LIO, MARIT, OKONJO, SYNC, TIDEWATER, Recipe
 from .spectrum import HALL, QUAY, Room, bell, filtered, finish, high
 from .spectrum import low as lowpass
 
@@ -180,3 +183,55 @@ def gust(grid: Grid, noise: Noise) -> Sound:
     tone = voices.sine(pitch, frames) + voices.sine(pitch * 1.5, frames) * np.float32(0.7)
     sound += 0.12 * tone * rise**2.5 * np.exp(-after * np.float32(4))
     return drums.closing(finish(sound, high(150), room=HALL, wet=0.4, loop=False), 0.6)
+
+
+def valley_bell(grid: Grid, noise: Noise) -> Sound:
+    """A bell on E and B, a long way down."""
+    parts = [
+        (voices.chime(64, 0.8, 4.0, 0.9), 0.0, 0.6, -0.1),
+        (voices.chime(71, 0.5, 3.4, 0.6), 0.02, 0.4, 0.3),
+    ]
+    return placed(parts, 4.6, HALL, 0.45, high(150), lowpass(6500))
+
+
+def skin_drum(grid: Grid, noise: Noise) -> Sound:
+    """A large drum under a soft beater."""
+    time = clock(1.1)
+    skin = sine_of(62 * time + 40 * 0.06 * (1 - np.exp(-time / np.float32(0.06)))) * decay(time, 0.9)
+    brush = filtered(
+        noise.standard_normal(len(time), dtype=np.float32) * decay(time, 0.08), lowpass(900), high(120)
+    )
+    sound = (skin + 0.5 * brush) * np.minimum(time / np.float32(0.003), 1)
+    return placed([(closing(sound, 0.3), 0.0, 1.0, 0.0)], 2.0, HALL, 0.3)
+
+
+def clear_sky(grid: Grid, noise: Noise) -> Sound:
+    """G major: the weather has passed."""
+    return last_chord(WEATHER[2], 6.4, noise, felt=True)
+
+
+# fmt: off
+RECIPES = (
+    Recipe("Held Breath", TIDEWATER, "pads", held_breath, "still", 0.15, 72, 3, key=HILLS,
+           chords=WEATHER),
+    Recipe("Glass Field", LIO, "pads", glass_field, "still thin", 0.25, 72, 3, key=VALLEYS,
+           chords=WEATHER),
+    Recipe("Wind in Wires", TIDEWATER, "pads", wind_in_wires, "weather", 0.1, 72, 2, key=HILLS,
+           shape="sustained", uses=SYNC),
+    Recipe("Under Ice", INES, "pads", under_ice, "weather", 0.1, 72, 2, key=HILLS, shape="sustained"),
+    Recipe("Rain, Far Off", TIDEWATER, "fx", rain_far_off, "rain", 0.1, 72, 2, shape="sustained"),
+    Recipe("Felt Hammers", MARIT, "harmony", felt_hammers, "still", 0.3, 72, 3, key=HILLS,
+           chords=WEATHER),
+    Recipe("Slow Harp", LIO, "harmony", slow_harp, "still", 0.3, 72, 3, key=VALLEYS, chords=WEATHER),
+    Recipe("One Line", INES, "melody", one_line, "still", 0.35, 72, 3, key=HILLS, chords=WEATHER,
+           publishing={INES: 60, TIDEWATER: 40}),
+    Recipe("Sleeping Celesta", LIO, "melody", sleeping_celesta, "still", 0.25, 72, 3, key=VALLEYS,
+           chords=WEATHER),
+    Recipe("Root of the Hill", OKONJO, "bass", root_of_the_hill, "still", 0.2, 72, 3, key=HILLS,
+           chords=WEATHER),
+    Recipe("Valley Bell", INES, "fx", valley_bell, "valley", 0.2, key=HILLS, shape="hit"),
+    Recipe("Skin Drum", TIDEWATER, "beats", skin_drum, "skin", 0.3, shape="hit"),
+    Recipe("Gust", TIDEWATER, "fx", gust, "gust", 0.3, 72, shape="hit"),
+    Recipe("Clear Sky", MARIT, "harmony", clear_sky, "clear", 0.2, key=VALLEYS, shape="hit"),
+)
+# fmt: on

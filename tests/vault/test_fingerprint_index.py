@@ -16,10 +16,11 @@ from scipy.signal import butter, sosfilt
 from stemloom import Vault
 from stemloom.cli import main
 from stemloom.engine.play.stretch import stretch_loop
-from stemloom.vault.intake.fingerprint_index import SHORT_SECONDS, Index, Likeness, marks_of
+from stemloom.vault.intake.fingerprint_index import FingerprintIndex, FingerprintMatch
 from stemloom.vault.sound.declared import Declared
 from stemloom.vault.sound.decode import decode
 from stemloom.vault.sound.engine_format import fit
+from stemloom.vault.sound.fingerprint import SHORT_SECONDS, fingerprint_of
 
 RATE = 48_000
 Sounds = dict[str, np.ndarray]
@@ -32,10 +33,10 @@ def sounds(recordings: Path) -> Sounds:
 
 
 @pytest.fixture(scope="module")
-def index(sounds: Sounds, tmp_path_factory: pytest.TempPathFactory) -> Index:
-    index = Index(tmp_path_factory.mktemp("likeness") / "landmarks.db")
+def index(sounds: Sounds, tmp_path_factory: pytest.TempPathFactory) -> FingerprintIndex:
+    index = FingerprintIndex(tmp_path_factory.mktemp("likeness") / "landmarks.db")
     for stem in index.forget_others(sounds.keys()):
-        index.add(stem, marks_of(sounds[stem]))
+        index.add(stem, fingerprint_of(sounds[stem]))
     return index
 
 
@@ -59,8 +60,8 @@ COPIES: dict[str, Copy] = {
 }
 
 
-def best(index: Index, sound: np.ndarray) -> Likeness | None:
-    found = index.identify(marks_of(sound))
+def best(index: FingerprintIndex, sound: np.ndarray) -> FingerprintMatch | None:
+    found = index.identify(fingerprint_of(sound))
     return found[0] if found else None
 
 
@@ -70,7 +71,7 @@ def is_short(sound: np.ndarray) -> bool:
 
 @pytest.mark.parametrize(("factor", "least_same"), [(1.02, 20), (0.95, 2)])
 def test_stretched_copies_are_named_though_not_all_are_held(
-    index: Index, sounds: Sounds, factor: float, least_same: int
+    index: FingerprintIndex, sounds: Sounds, factor: float, least_same: int
 ) -> None:
     long = {name: sound for name, sound in sounds.items() if not is_short(sound)}
     right = same = 0
@@ -87,7 +88,7 @@ def test_stretched_copies_are_named_though_not_all_are_held(
 
 @pytest.mark.parametrize("options", [("mp3", "-b:a", "128k"), ("ogg", "-b:a", "96k")], ids=["mp3", "ogg"])
 def test_coded_copies_are_known(
-    index: Index, sounds: Sounds, tmp_path: Path, options: tuple[str, ...]
+    index: FingerprintIndex, sounds: Sounds, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     right = same = 0
     for name, sound in sounds.items():
@@ -101,7 +102,7 @@ def test_coded_copies_are_known(
 
 
 @pytest.mark.parametrize("how", COPIES)
-def test_other_copies_are_known(index: Index, sounds: Sounds, how: str) -> None:
+def test_other_copies_are_known(index: FingerprintIndex, sounds: Sounds, how: str) -> None:
     """A hit whose first 50 ms are cut off has lost what it is known by."""
     kept = {name: sound for name, sound in sounds.items() if how != "trimmed" or not is_short(sound)}
     right = sum(
@@ -112,11 +113,11 @@ def test_other_copies_are_known(index: Index, sounds: Sounds, how: str) -> None:
     assert right >= len(kept) * 58 / 60
 
 
-def test_unrelated_recordings_are_not_the_same(index: Index, sounds: Sounds) -> None:
+def test_unrelated_recordings_are_not_the_same(index: FingerprintIndex, sounds: Sounds) -> None:
     """Many loops are played with the same one-shots, or in one key. The one-shots themselves are in them."""
     wrong = []
     for name, sound in sounds.items():
-        others = [each for each in index.identify(marks_of(sound)) if each.stem != name]
+        others = [each for each in index.identify(fingerprint_of(sound)) if each.stem != name]
         played_with_it = name.startswith(("drum_", "elec_", "sn_", "perc_", "glitch_"))
         wrong += [
             (name, each.stem, each.score)
@@ -126,27 +127,29 @@ def test_unrelated_recordings_are_not_the_same(index: Index, sounds: Sounds) -> 
     assert len(wrong) <= len(sounds) / 60, wrong
 
 
-def test_a_stem_within_a_longer_recording_is_found_where_it_is(index: Index, sounds: Sounds) -> None:
+def test_a_stem_within_a_longer_recording_is_found_where_it_is(
+    index: FingerprintIndex, sounds: Sounds
+) -> None:
     loop = sounds["loop_tabla.flac"][:, : 5 * RATE]
     around = np.concatenate([sounds["ambi_drone.flac"], loop, sounds["ambi_glass_hum.flac"]], axis=1)
-    found = {each.stem: each for each in index.identify(marks_of(around))}
+    found = {each.stem: each for each in index.identify(fingerprint_of(around))}
     begins = sounds["ambi_drone.flac"].shape[1] / RATE
     tabla = found["loop_tabla.flac"]
     assert begins - 0.1 <= tabla.at <= begins + 0.3
     assert begins + 4 <= tabla.until <= begins + 5.2
 
 
-def test_noise_and_silence_are_nobodys(index: Index) -> None:
+def test_noise_and_silence_are_nobodys(index: FingerprintIndex) -> None:
     for sound in (np.zeros((1, RATE), np.float32), np.random.default_rng(1).normal(0, 0.1, (2, 4 * RATE))):
-        assert not [each for each in index.identify(marks_of(sound.astype(np.float32))) if each.same]
+        assert not [each for each in index.identify(fingerprint_of(sound.astype(np.float32))) if each.same]
 
 
 def test_the_index_follows_and_forgets(sounds: Sounds, tmp_path: Path) -> None:
     names = sorted(sounds)[:4]
-    index = Index(tmp_path / "landmarks.db")
+    index = FingerprintIndex(tmp_path / "landmarks.db")
     assert index.forget_others(set(names)) == names
     for name in names:
-        index.add(name, marks_of(sounds[name]))
+        index.add(name, fingerprint_of(sounds[name]))
     assert index.forget_others(set(names[1:])) == []
     assert best(index, sounds[names[0]]) is None or best(index, sounds[names[0]]).stem != names[0]
     found = best(index, sounds[names[1]])

@@ -1,4 +1,4 @@
-"""The vault's door: recordings are prepared side by side, compared with those that are here, and let in."""
+"""Admits recordings: prepared side by side, compared with those in the vault, entered or held."""
 
 from __future__ import annotations
 
@@ -19,28 +19,27 @@ from ..catalogue.find_by_name import find_holder
 from ..catalogue.store import Store
 from ..errors import BadDeclaration, Refused
 from ..records import Holder
-from ..rights.changes import Before, Changes
-from ..sound.declared import Declared, Terms, settle
+from ..rights.changes import Changes, FormerOwners
+from ..sound.declared import Declared, Terms, canonical_terms
 from ..sound.decode import copy_file, write_file
 from ..sound.wave import wave_bytes
-from .fingerprint_index import Index
-from .index_refresh import Knowing, Progress
-from .intake import Added, Held, Here, Intake, Refusal, Would
-from .preparation import HeldForReview, Offer, Prepared
-from .worker_pool import Workers
+from .fingerprint_index import CurrentIndex, FingerprintIndex
+from .intake import Added, AlreadyHere, Held, Intake, Progress, Refusal, WouldAdd
+from .preparation import HeldForReview, Preparation, Prepared
+from .worker_pool import WorkerPool
 
 _BATCH = 64
-"""Files that enter under one signature of the log. A kill loses at most these, and only from the vault."""
+"""Files that enter under one signature of the log; a kill loses at most these."""
 
 Made = tuple[NDArray[np.float32], int]
-"""A sound that was made here, float32 (channels, frames), and its rate."""
+"""A synthesised sound, float32 (channels, frames), and its rate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """A recording that is ready, and what is declared of it. `holder`: its id.
+    """A prepared recording and its declaration. `holder`: the id.
 
-    `original`, `conformed`: its files on their way in. `file_sha256`: of the original.
+    `original`, `conformed`: its files in the incoming folder. `file_sha256`: of the original.
     """
 
     declared: Declared
@@ -58,28 +57,34 @@ class Newcomer:
 
     @property
     def row(self) -> MeasuredRow:
-        """What the catalogue keeps of it."""
+        """Its row in the catalogue."""
         found = self.ready
         return found.stem, self.file_sha256, found.frames, found.channels, found.measured, found.heard
 
     @property
-    def would(self) -> Would:
-        """What would be added, if this is a trial."""
+    def would(self) -> WouldAdd:
+        """Its report in a trial."""
         found = self.ready
-        return Would(self.declared.path, found.shape, found.bpm, found.beats, found.notes, found.heard)
+        return WouldAdd(self.declared.path, found.shape, found.bpm, found.beats, found.notes, found.heard)
 
 
-class Door:
-    """Takes recordings in."""
+class Admission:
+    """Admits recordings to a vault."""
 
     def __init__(
-        self, home: Path, store: Store, catalogue: Catalogue, changes: Changes, knowing: Knowing, clock: Clock
+        self,
+        home: Path,
+        store: Store,
+        catalogue: Catalogue,
+        changes: Changes,
+        fingerprints: CurrentIndex,
+        clock: Clock,
     ) -> None:
         self._home = home
         self._store = store
         self._catalogue = catalogue
         self._changes = changes
-        self._knowing = knowing
+        self._fingerprints = fingerprints
         self._clock = clock
 
     def take_in(
@@ -90,15 +95,15 @@ class Door:
         *,
         trial: bool = False,
     ) -> Intake:
-        """Take in files, or sounds that were made; in a `trial` see what would become of them.
+        """Admit files or synthesised sounds; in a `trial` only report the result.
 
-        `learning` is told of stems that are here and not known by their sound yet.
+        `learning` reports on stems whose fingerprints are missing.
         """
         self._catalogue.check_kept()
         holders = self._catalogue.holders()
         owners = [find_holder(holders, declared.holder).holder for declared, _ in offers]
         told: list[Intake] = []
-        with self._store.incoming() as folder, closing(Workers(self._home)) as workers:
+        with self._store.incoming() as folder, closing(WorkerPool(self._home)) as workers:
 
             def prepared(number: int) -> Newcomer | Held | Refusal:
                 (declared, made), owner = offers[number], owners[number]
@@ -125,18 +130,18 @@ class Door:
         return Intake.of(told)
 
     def _enter(
-        self, newcomers: Sequence[Newcomer], workers: Workers, learning: Progress | None, *, trial: bool
+        self, newcomers: Sequence[Newcomer], workers: WorkerPool, learning: Progress | None, *, trial: bool
     ) -> Intake:
-        """Make stems of recordings that are ready, or in a `trial` see which would be made.
+        """Make stems of prepared recordings; in a `trial` only report which would be made.
 
-        Those whose sound is here already are refused, and those that sound like another holder's are held.
+        A sound that is here already is refused, and one that sounds like another holder's is held.
         """
         doubles: list[Refusal] = []
         alike: list[Held] = []
-        here: list[Here] = []
+        here: list[AlreadyHere] = []
         fresh: dict[str, Newcomer] = {}
         with self._changes.alone():
-            index = self._knowing.index(workers, learning)
+            index = self._fingerprints.index(workers, learning)
             before = self._changes.before(new.ready.stem for new in newcomers)
             for new in newcomers:
                 was = before.get(new.ready.stem)
@@ -157,17 +162,17 @@ class Door:
                         alike.append(like)
                         continue
                     if not trial:
-                        index.add(new.ready.stem, new.ready.marks)
+                        index.add(new.ready.stem, new.ready.fingerprint)
                     fresh[new.ready.stem] = new
                 elif self._brought_before(new):
-                    here.append(Here(new.declared.path, new.ready.stem))
+                    here.append(AlreadyHere(new.declared.path, new.ready.stem))
                 else:
                     title, owner = twin
                     reason = _twin_reason(new, title, self._holder(owner))
                     doubles.append(Refusal(new.declared.path, reason))
             if fresh and not trial:
-                # First the rows that tell the next writer what to clear if we crash, then the files, then the
-                # entries that make stems of them.
+                # First the rows, which tell the next writer what to clear if we crash, then the files, then
+                # the entries, which make them stems.
                 self._catalogue.keep_measured([new.row for new in fresh.values()])
                 self._store.take_in(
                     [(new.original, self._store.original(new.file_sha256)) for new in fresh.values()]
@@ -188,7 +193,7 @@ class Door:
         return Intake(added, tuple(alike), tuple(doubles), tuple(here))
 
     def _brought_before(self, new: Newcomer) -> bool:
-        """Whether this very file of this very holder is in the vault, and declared as it is now."""
+        """Whether the same file of the same holder is in the vault, with the same declaration."""
         known = self._catalogue.stems(ids=[new.ready.stem])
         if not known or self._catalogue.digests(new.ready.stem)[0] != new.file_sha256:
             return False
@@ -202,11 +207,13 @@ class Door:
             new.ready.bpm,
         )
 
-    def _like_anothers(self, index: Index, newcomer: Newcomer, fresh: Mapping[str, str]) -> Held | None:
-        """Why a newcomer is held back, if it sounds like another holder's. `fresh`: owners besides."""
+    def _like_anothers(
+        self, index: FingerprintIndex, newcomer: Newcomer, fresh: Mapping[str, str]
+    ) -> Held | None:
+        """The reason to hold a newcomer that sounds like another holder's. `fresh`: owners in this batch."""
         if newcomer.declared.accept_likeness:
             return None
-        for each in index.identify(newcomer.ready.marks):
+        for each in index.identify(newcomer.ready.fingerprint):
             if not each.same:
                 return None
             known = self._catalogue.title_and_holder(each.stem)
@@ -215,7 +222,7 @@ class Door:
                 title = each.stem if known is None else f"'{known[0]}' ({each.stem})"
                 reason = (
                     f"it sounds like {title} of {self._holder(owner).name}, by {100 * each.score:.0f} %; "
-                    "if somebody has looked, and it is another recording, add --accept-likeness"
+                    "if somebody has reviewed it, and it is another recording, add --accept-likeness"
                 )
                 return Held(newcomer.declared.path, reason, each.stem)
         return None
@@ -225,19 +232,19 @@ class Door:
 
 
 def _prepared(
-    declared: Declared, holder: str, made: Made | None, folder: Path, workers: Workers
+    declared: Declared, holder: str, made: Made | None, folder: Path, workers: WorkerPool
 ) -> Newcomer | Held | Refusal:
     try:
-        # Before it is sent to a worker: a name that is no text cannot be.
-        terms = settle(declared)
+        # Before it is sent to a worker: a name that is not valid text cannot be sent.
+        terms = canonical_terms(declared)
         place = folder / os.urandom(8).hex()
         original, conformed = place.with_suffix(".original"), place.with_suffix(".npy")
         if made is None:
             digest = copy_file(declared.path, original)
         else:
             digest = write_file(wave_bytes(*made), original)
-        # Where its files are is for us to say, and not for whatever a file makes of its decoder.
-        offer = Offer(original, conformed, terms, declared.accept_silence, declared.accept_tempo)
+        # We choose the paths of its files: a hostile file may have taken over its decoder.
+        offer = Preparation(original, conformed, terms, declared.accept_silence, declared.accept_tempo)
         found = workers.prepare(offer)
         return Newcomer(declared, holder, terms, original, conformed, digest, found)
     except HeldForReview as error:
@@ -257,8 +264,8 @@ def _twin_reason(newcomer: Newcomer, title: str, owner: Holder) -> str:
     )
 
 
-def _stem_entry(new: Newcomer, time: str, before: Before | None) -> entries.Stem:
-    """`before`: the shares it had when it was here before, which only its parties can change."""
+def _stem_entry(new: Newcomer, time: str, before: FormerOwners | None) -> entries.Stem:
+    """`before`: the shares before its removal, which only its parties can change."""
     terms = new.terms
     whole = (entries.Share(holder=new.holder, ppm=entries.WHOLE_PPM),)
     master, publishing = (before.master, before.publishing) if before else (whole, whole)

@@ -12,10 +12,10 @@ import pytest
 import soundfile
 
 from stemloom.vault.errors import Refused
-from stemloom.vault.sound.declared import Declared, settle
+from stemloom.vault.sound.declared import Declared, canonical_terms
 from stemloom.vault.sound.decode import Sound, decode
+from stemloom.vault.sound.detection import Detector, Interpretation, OtherTempo, interpret
 from stemloom.vault.sound.engine_format import fit
-from stemloom.vault.sound.heard import Ear, OtherTempo, Settled, settled
 from stemloom.vault.sound.keyfinding import key_of
 from stemloom.vault.sound.kind import kind_of
 from stemloom.vault.sound.rhythm import Rhythm
@@ -48,8 +48,8 @@ def declared(**terms: object) -> Declared:
     return Declared(Path("a.wav"), "ada", "beats", **terms)  # type: ignore[arg-type]
 
 
-def found(sound: Sound, **terms: object) -> Settled:
-    return settled(settle(declared(**terms)), Ear(sound))
+def found(sound: Sound, **terms: object) -> Interpretation:
+    return interpret(canonical_terms(declared(**terms)), Detector(sound))
 
 
 def test_the_tempo_of_loops_whose_tempo_is_not_declared(rows: list[tuple[dict[str, str], Sound]]) -> None:
@@ -139,10 +139,10 @@ def test_a_tempo_that_is_heard_makes_a_loop(bpm: int, beats: int) -> None:
 
 def test_what_declares_nothing_and_sounds_like_nothing_stays_as_it_was() -> None:
     noise = np.random.default_rng(1).normal(0, 0.1, 4 * RATE).astype(np.float32)
-    assert found(Sound(noise[None, :], RATE, "0" * 64, 1.0)) == Settled("sustained", None)
+    assert found(Sound(noise[None, :], RATE, "0" * 64, 1.0)) == Interpretation("sustained", None)
     assert found(Sound(noise[None, :RATE], RATE, "0" * 64, 1.0)).shape == "hit"
     assert found(Sound(noise[None, :RATE], RATE, "0" * 64, 1.0), shape="texture").shape == "sustained"
-    with pytest.raises(Refused, match="no tempo can be heard"):
+    with pytest.raises(Refused, match="no tempo can be detected"):
         found(Sound(noise[None, :], RATE, "0" * 64, 1.0), shape="loop")
 
 
@@ -150,17 +150,17 @@ def test_a_declaration_may_be_meant_against_what_is_heard() -> None:
     sound = clicks(120, 16)
     wrong = declared(bpm=Fraction(150), beats=20)
     with pytest.raises(OtherTempo, match="--accept-tempo"):
-        settled(settle(wrong), Ear(sound))
-    assert settled(settle(wrong), Ear(sound), accept_tempo=True).grid == (150, 20)
+        interpret(canonical_terms(wrong), Detector(sound))
+    assert interpret(canonical_terms(wrong), Detector(sound), accept_tempo=True).grid == (150, 20)
 
 
 def test_beats_and_hits_have_no_key() -> None:
     samples = (0.3 * np.sin(2 * np.pi * 220 * np.arange(3 * RATE) / RATE)).astype(np.float32)[None, :]
     sound = Sound(samples, RATE, "0" * 64, 1.0)
-    assert Ear(sound).hear("loop", "beats", samples).key is None
-    assert Ear(sound).hear("hit", "pads", samples).key is None
-    assert Ear(sound).hear("sustained", "pads", samples[:, :RATE]).key is None
-    key = Ear(sound).hear("sustained", "pads", samples).key
+    assert Detector(sound).hear("loop", "beats", samples).key is None
+    assert Detector(sound).hear("hit", "pads", samples).key is None
+    assert Detector(sound).hear("sustained", "pads", samples[:, :RATE]).key is None
+    key = Detector(sound).hear("sustained", "pads", samples).key
     assert key is not None
     assert key.key.startswith("A ")
 

@@ -1,4 +1,4 @@
-"""The late train's loops: house at 126 bpm in F minor, over two progressions."""
+"""The stems of `last_train.loom`: house at 126 bpm in F minor, over two progressions."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ import numpy as np
 from ..vault.records import ENGINE_RATE
 from . import drums, low, voices
 from .beats import loose, tight
-from .grid import Grid, Sound, lay, turning
-from .harmony import Progression
+from .drums import clock, closing, decay
+from .grid import Grid, Sound, lay, sine_of, turning
+from .harmony import DOWN_LINE, RAILS, UP_LINE, Progression
+from .hits import dry, last_chord, placed
 from .keys import handful, late, let_go
 from .melodies import echoed
 from .pads import melting
-from .spectrum import CLUB, HALL, QUAY, bell, finish, high, swept
+from .recipe import JUNO, LIO, MARIT, NO_EXPORT, NORTHLINE, OKONJO, TIDEWATER, Recipe
+from .spectrum import CLUB, HALL, QUAY, band, bell, filtered, finish, high, swept
 from .spectrum import low as lowpass
 
 Noise = np.random.Generator
+LEAN = 0.53
+"""The swing."""
 Voice = Callable[[int, float, float], Sound]
 """From a note, seconds held and velocity, its sound."""
 
@@ -227,3 +232,92 @@ def rising(grid: Grid, noise: Noise) -> Sound:
     sound = sound + roll * np.float32(0.8)
     sound[:, peak:] *= drums.decay(time[peak:] - time[peak], 0.2)
     return drums.closing(finish(sound, high(260), bell(3800, -3, 0.7), room=QUAY, wet=0.3, loop=False), 0.12)
+
+
+def brakes(grid: Grid, noise: Noise) -> Sound:
+    """Air let out of brakes, over a bar and a half."""
+    time = clock(grid.seconds(6))
+    fall = time / time[-1]
+    wind = noise.standard_normal((2, len(time)), dtype=np.float32)
+    hiss = filtered(wind, high(2400), lowpass(9000)) * (1 - fall) ** 3
+    body = filtered(wind, band(700, 0.8)) * (1 - fall) ** 2
+    sound = (0.6 * hiss + 0.5 * body) * np.minimum(time / np.float32(0.004), 1)
+    return closing(finish(sound, high(200), room=QUAY, wet=0.35, loop=False), 0.6)
+
+
+def coupling(grid: Grid, noise: Noise) -> Sound:
+    """Two carriages meet: iron, and what hangs under them."""
+    time = clock(1.8)
+    boom = sine_of(43.65 * time + 90 * 0.04 * (1 - np.exp(-time / np.float32(0.04)))) * decay(time, 1.5)
+    iron = np.zeros_like(time)
+    for hz, life in ((174.6, 1.0), (449.0, 0.6), (701.0, 0.45), (1163.0, 0.3)):
+        iron += voices.sine(hz, len(time)) * decay(time, life)
+    slap = filtered(
+        noise.standard_normal(len(time), dtype=np.float32) * decay(time, 0.2), lowpass(3200), high(150)
+    )
+    sound = (np.tanh(1.5 * boom) + 0.12 * iron + 0.5 * slap) * np.minimum(time / np.float32(0.001), 1)
+    return placed([(closing(sound, 0.3), 0.0, 1.0, 0.0)], 2.3, HALL, 0.32)
+
+
+def two_tone(grid: Grid, noise: Noise) -> Sound:
+    """The horn of an engine: F and C, then F and A flat."""
+    parts = []
+    for at, notes in ((0.0, (53, 60)), (0.7, (53, 56))):
+        for note in notes:
+            parts.append((voices.brass(note, 0.6, 0.7), at, 0.4, 0.3 if note > 55 else -0.3))
+    return placed(parts, 2.6, HALL, 0.5, high(140), lowpass(3200))
+
+
+def steel_clap(grid: Grid, noise: Noise) -> Sound:
+    clap, snare = drums.clap(noise, 0.26), drums.snare(noise, 220, 0.12)
+    clap[: len(snare)] += np.float32(0.3) * snare
+    return dry(clap)
+
+
+def rail_hat(grid: Grid, noise: Noise) -> Sound:
+    return dry(drums.hat(noise, 0.06))
+
+
+def terminus(grid: Grid, noise: Noise) -> Sound:
+    """F minor, everybody out."""
+    return last_chord(UP_LINE[0], 4.6, noise, felt=False)
+
+
+# fmt: off
+RECIPES = (
+    Recipe("Rolling Stock", NORTHLINE, "beats", rolling_stock, "club", 0.6, 126, 2, set="main line"),
+    Recipe("Turnstile", JUNO, "beats", turnstile, "club easy", 0.4, 126, 2, LEAN, set="main line"),
+    Recipe("Express", NORTHLINE, "beats", express, "club peak", 0.85, 126, 2, set="main line"),
+    Recipe("Ticket Punch", OKONJO, "tops", ticket_punch, "club", 0.5, 126, 2, LEAN),
+    Recipe("Rail Joints", NORTHLINE, "tops", rail_joints, "club", 0.7, 128, 2, LEAN),
+    Recipe("Third Rail", NORTHLINE, "bass", third_rail, "club peak", 0.7, 126, 4, LEAN, RAILS,
+           set="up line", chords=UP_LINE),
+    Recipe("Ballast", TIDEWATER, "bass", ballast, "club", 0.45, 126, 4, LEAN, RAILS, "up line",
+           chords=UP_LINE),
+    Recipe("Sleepers", TIDEWATER, "bass", ballast, "club", 0.45, 126, 4, LEAN, RAILS, "down line",
+           chords=DOWN_LINE),
+    Recipe("Ticket Stabs", OKONJO, "harmony", ticket_stabs, "club", 0.65, 126, 4, LEAN, RAILS,
+           set="up line", chords=UP_LINE),
+    Recipe("Station Organ", JUNO, "harmony", station_organ, "club", 0.6, 126, 4, LEAN, RAILS,
+           set="up line", chords=UP_LINE),
+    Recipe("Waiting Room Organ", JUNO, "harmony", station_organ, "club", 0.6, 126, 4, LEAN, RAILS,
+           set="down line", chords=DOWN_LINE),
+    Recipe("Carriage Light", MARIT, "pads", carriage_light, "club", 0.4, 126, 4, key=RAILS,
+           set="up line", chords=UP_LINE),
+    Recipe("Signal Box", MARIT, "pads", carriage_light, "club", 0.4, 126, 4, key=RAILS,
+           set="down line", chords=DOWN_LINE),
+    Recipe("Timetable", LIO, "melody", timetable, "club", 0.6, 126, 4, LEAN, RAILS, "up line",
+           chords=UP_LINE),
+    Recipe("Last Whistle", MARIT, "melody", last_whistle, "club", 0.55, 126, 4, LEAN, RAILS,
+           set="up line", chords=UP_LINE, uses=NO_EXPORT),
+    Recipe("Down Signal", MARIT, "melody", down_signal, "club", 0.55, 126, 4, LEAN, RAILS,
+           set="down line", chords=DOWN_LINE),
+    Recipe("Steam", NORTHLINE, "fx", rising, "steam", 0.8, 126, 1, shape="hit"),
+    Recipe("Brakes", NORTHLINE, "fx", brakes, "brakes", 0.4, 126, shape="hit"),
+    Recipe("Coupling", TIDEWATER, "fx", coupling, "iron", 0.8, key=RAILS, shape="hit"),
+    Recipe("Two-tone", TIDEWATER, "fx", two_tone, "signal", 0.5, key=RAILS, shape="hit"),
+    Recipe("Steel Clap", OKONJO, "beats", steel_clap, "steel", 0.6, shape="hit"),
+    Recipe("Rail Hat", NORTHLINE, "tops", rail_hat, "rail", 0.6, shape="hit"),
+    Recipe("Terminus", JUNO, "harmony", terminus, "arrival", 0.3, key=RAILS, shape="hit"),
+)
+# fmt: on

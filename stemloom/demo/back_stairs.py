@@ -1,4 +1,4 @@
-"""The stairs' loops: an old record at 92 bpm in A minor, swung, over three progressions."""
+"""The stems of `back_stairs.loom`: an old record at 92 bpm in A minor, swung, over three progressions."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..vault.records import ENGINE_RATE
 from . import drums, low, voices
 from .beats import loose, tight
-from .dust import worn
-from .grid import Grid, Sound, lay
-from .harmony import Progression
+from .drums import clock, closing, decay
+from .dust import crackle, worn
+from .grid import Grid, Sound, lay, turning
+from .harmony import DUST, LANDING, SKYLIGHT, WET_COAT, Progression, hertz
+from .hits import dry, last_chord, placed
 from .keys import Hits, handful, late, let_go
 from .melodies import echoed
-from .spectrum import CLUB, QUAY, bell, finish, high
+from .recipe import INES, JUNO, LIO, MARIT, NO_EXPORT, NORTHLINE, OKONJO, SYNC, TIDEWATER, Recipe
+from .spectrum import CLUB, QUAY, band, bell, filtered, finish, high
 from .spectrum import low as lowpass
 
 Noise = np.random.Generator
+LIMP = 0.58
+"""The swing."""
 Figure = tuple[tuple[float, int, float, float], ...]
 """(beat of the bar, semitones above the root, beats held, velocity) each."""
 
@@ -244,3 +250,111 @@ def keys_in_the_lock(grid: Grid, noise: Noise, chords: Progression) -> Sound:
             lay(loop, voices.kalimba(notes[place], velocity), at, 0.5)
     loop = echoed(loop, grid, 0.75, 0.28, 2)
     return worn(loop, grid, noise, high(220), bell(2600, 4, 0.8), room=CLUB, wet=0.28, tops=6500)
+
+
+def stylus(grid: Grid, noise: Noise) -> Sound:
+    """A needle that is set down: a thump, a skid, and a second of groove."""
+    frames = int(1.5 * ENGINE_RATE)
+    time = clock(1.5)
+    thump = np.sin(2 * np.pi * 58 * time) * decay(time, 0.16) * np.minimum(time / np.float32(0.002), 1)
+    skid = filtered(noise.standard_normal(frames, dtype=np.float32) * decay(time, 0.18), band(1500, 0.7))
+    sound = crackle(frames, noise, 40) * decay(time, 2.4) + (0.5 * thump + 0.35 * skid)
+    return closing(finish(sound, high(50), lowpass(7000), loop=False), 0.7)
+
+
+def spin_back(grid: Grid, noise: Noise) -> Sound:
+    """A record that is stopped by hand: chord, groove and all go down together."""
+    seconds = 1.3
+    time = clock(seconds)
+    speed = np.clip(1 - time / np.float32(0.9), 0, 1) ** 0.7
+    phase = np.cumsum(speed, dtype=np.float64) / ENGINE_RATE
+    chord = np.zeros_like(time)
+    for note in (57, 64, 67, 72):
+        chord += voices.saw((hertz(note) * phase) % 1.0, 0.3 * speed, hertz(note), 4000)
+    rub = filtered(noise.standard_normal(len(time), dtype=np.float32), band(1100, 0.6)) * speed
+    sound = (0.25 * chord + 0.5 * rub) * np.minimum(speed * 4, 1) * np.minimum(time / np.float32(0.003), 1)
+    return placed([(sound, 0.0, 1.0, 0.0)], 1.9, QUAY, 0.2, high(120), lowpass(5000))
+
+
+def doorbell(grid: Grid, noise: Noise) -> Sound:
+    """Two notes of a house bell, E and C."""
+    parts = [
+        (voices.chime(76, 0.8, 1.8, 0.8), 0.0, 0.6, -0.2),
+        (voices.chime(72, 0.7, 1.9, 0.8), 0.33, 0.6, 0.2),
+    ]
+    return placed(parts, 2.4, QUAY, 0.35, high(240), lowpass(7000))
+
+
+def knuckle(grid: Grid, noise: Noise) -> Sound:
+    """A knuckle on a door."""
+    return dry(drums.rim(noise, 1050), lowpass(6000))
+
+
+def worn_snare(grid: Grid, noise: Noise) -> Sound:
+    return dry(drums.snare(noise, 178, 0.16, 0.4), lowpass(6500))
+
+
+def worn_kick(grid: Grid, noise: Noise) -> Sound:
+    return dry(drums.kick(noise, 49, 0.32, 0.8, 2.0), lowpass(6000))
+
+
+def last_stair(grid: Grid, noise: Noise) -> Sound:
+    """A minor, on the tine piano."""
+    return last_chord(LANDING[0], 4.6, noise, felt=False)
+
+
+def run_out_groove(grid: Grid, noise: Noise) -> Sound:
+    """The end of a side: crackle, rumble, and the tick of the last groove once a turn (33 a minute)."""
+    frames = 3 * round(60 / 33.333 * ENGINE_RATE)
+    bed = crackle(frames, noise, 26.0)
+    hiss = filtered(noise.standard_normal((2, frames), dtype=np.float32), high(900), lowpass(6500))
+    rumble = filtered(noise.standard_normal((2, frames), dtype=np.float32), lowpass(90), high(30))
+    bed += 0.016 * hiss * (1 + 0.3 * turning(frames, 3)) + 0.03 * rumble
+    tick = drums.rim(noise, 900)
+    for turn in range(3):
+        lay(bed, tick, turn * frames // 3 + 9000, 0.06, 0.15)
+    return finish(bed, high(60), bell(3000, 2, 0.7), lowpass(9000), wide=1.2)
+
+
+# fmt: off
+RECIPES = (
+    Recipe("Back Stairs", JUNO, "beats", back_stairs, "dusty easy", 0.4, 92, 2, LIMP),
+    Recipe("Loose Board", INES, "beats", loose_board, "dusty easy", 0.25, 92, 2, LIMP),
+    Recipe("Low Ceiling", JUNO, "beats", low_ceiling, "dusty heavy", 0.6, 94, 2, LIMP,
+           master={JUNO: 70, OKONJO: 30}),
+    Recipe("Half Landing", NORTHLINE, "beats", half_landing, "dusty heavy quick", 0.65, 172, 2),
+    Recipe("Fire Door", NORTHLINE, "beats", fire_door, "dusty quick", 0.85, 172, 2),
+    Recipe("Coat Hangers", JUNO, "tops", coat_hangers, "dusty", 0.4, 92, 2, LIMP),
+    Recipe("Paper Bag", INES, "tops", paper_bag, "dusty", 0.3, 92, 2, LIMP),
+    Recipe("Run-out Groove", TIDEWATER, "fx", run_out_groove, "vinyl", 0.1, shape="sustained",
+           uses=SYNC),
+    Recipe("Cellar", OKONJO, "bass", cellar, "dusty", 0.4, 92, 4, LIMP, DUST, chords=LANDING),
+    Recipe("Boiler", LIO, "bass", boiler, "dusty", 0.3, 92, 4, LIMP, DUST, chords=LANDING),
+    Recipe("Gutter", OKONJO, "bass", cellar, "dusty", 0.4, 92, 4, LIMP, DUST, chords=SKYLIGHT),
+    Recipe("Slates", LIO, "bass", boiler, "dusty", 0.3, 92, 4, LIMP, DUST, chords=SKYLIGHT),
+    Recipe("Drain Song", OKONJO, "bass", cellar, "dusty", 0.4, 92, 4, LIMP, DUST, chords=WET_COAT),
+    Recipe("Puddle", LIO, "bass", boiler, "dusty", 0.3, 92, 4, LIMP, DUST, chords=WET_COAT),
+    Recipe("Top Landing", INES, "harmony", tines, "dusty", 0.35, 92, 4, LIMP, DUST, chords=LANDING,
+           publishing={INES: 80, JUNO: 20}),
+    Recipe("Borrowed Upright", MARIT, "harmony", upright, "dusty", 0.3, 92, 4, LIMP, DUST,
+           chords=LANDING),
+    Recipe("Skylight", INES, "harmony", tines, "dusty", 0.35, 92, 4, LIMP, DUST, chords=SKYLIGHT),
+    Recipe("Moth", MARIT, "harmony", upright, "dusty", 0.3, 92, 4, LIMP, DUST, chords=SKYLIGHT),
+    Recipe("Wet Coat", INES, "harmony", tines, "dusty", 0.35, 92, 4, LIMP, DUST, chords=WET_COAT),
+    Recipe("Umbrella Stand", MARIT, "harmony", upright, "dusty", 0.3, 92, 4, LIMP, DUST,
+           chords=WET_COAT),
+    Recipe("Somebody's Horn", OKONJO, "melody", somebodys_horn, "dusty", 0.5, 92, 4, LIMP, DUST,
+           chords=LANDING),
+    Recipe("Attic Pipe", MARIT, "melody", attic_pipe, "dusty", 0.4, 92, 4, LIMP, DUST,
+           chords=SKYLIGHT),
+    Recipe("Keys in the Lock", LIO, "melody", keys_in_the_lock, "dusty", 0.45, 92, 4, LIMP, DUST,
+           chords=WET_COAT),
+    Recipe("Stylus", JUNO, "fx", stylus, "needle", 0.3, shape="hit"),
+    Recipe("Spin Back", JUNO, "fx", spin_back, "stop", 0.5, shape="hit", uses=NO_EXPORT),
+    Recipe("Doorbell", INES, "fx", doorbell, "doorbell", 0.4, key=DUST, shape="hit"),
+    Recipe("Knuckle", INES, "beats", knuckle, "knock", 0.5, shape="hit"),
+    Recipe("Worn Snare", JUNO, "beats", worn_snare, "snare", 0.5, shape="hit"),
+    Recipe("Worn Kick", JUNO, "beats", worn_kick, "kick", 0.5, shape="hit"),
+    Recipe("Last Stair", INES, "harmony", last_stair, "homeward", 0.3, key=DUST, shape="hit"),
+)
+# fmt: on

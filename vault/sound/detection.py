@@ -1,4 +1,4 @@
-"""What a recording itself says, beside what is declared of it: whether it loops, its tempo, its key."""
+"""Detects shape, tempo and key from a recording itself, and compares them with its declaration."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from ..records import ENGINE_RATE
 from .declared import LEAST_BPM, MOST_BPM, Shape, Terms
 from .decode import Sound
 from .engine_format import Grid, grid_of
-from .keyfinding import Key, key_of
+from .keyfinding import KeyEstimate, key_of
 from .kind import kind_of
 from .rhythm import Rhythm, Tempo
 
 SURE_TEMPO = 0.3
-"""The confidence from which a tempo that nobody declared is taken."""
+"""The least confidence of a detected tempo that is used without a declaration."""
 SHORTEST_KEY_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What was heard of a sound. `kind`, `tempo`, `key`: null where they were not asked for or not found."""
+class Detected:
+    """What was detected in a sound; `None` for what was not looked for or not found."""
 
     kind: Shape | None = None
     tempo: Tempo | None = None
-    key: Key | None = None
+    key: KeyEstimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """What a sound is taken for. `grid`: of a loop. `notes`: what its holder may want to put right."""
+class Interpretation:
+    """The shape and grid that a sound is given. `grid`: of a loop. `notes`: doubts, for its holder."""
 
     shape: Shape
     grid: Grid | None
@@ -43,11 +43,11 @@ class Settled:
 
 
 class OtherTempo(Refused):
-    """The rhythm that is heard is not that of the tempo declared."""
+    """The rhythm of the sound contradicts the declared tempo."""
 
 
-class Ear:
-    """What is heard of one sound, each thing once."""
+class Detector:
+    """Detects the properties of one sound, each only once."""
 
     def __init__(self, sound: Sound) -> None:
         self.sound = sound
@@ -64,22 +64,22 @@ class Ear:
     def tempo(self) -> Tempo | None:
         return self.rhythm.tempo()
 
-    def hear(self, shape: Shape, role: str, samples: NDArray[np.float32]) -> Heard:
-        """All that is heard, whatever is declared of the sound's time and key.
+    def hear(self, shape: Shape, role: str, samples: NDArray[np.float32]) -> Detected:
+        """Everything that is detected, whatever tempo and key are declared.
 
-        `shape`: what it is taken for. `samples`: as they are at 48 kHz.
+        `shape`: as it was interpreted. `samples`: at 48 kHz.
         """
         tempo = self.tempo if "loop" in (shape, self.kind) else None
         pitched = role not in UNPITCHED_ROLES and shape != "hit"
         key = key_of(samples) if pitched and samples.shape[1] >= SHORTEST_KEY_SECONDS * ENGINE_RATE else None
-        return Heard(self.kind, tempo, key)
+        return Detected(self.kind, tempo, key)
 
 
-def settled(terms: Terms, ear: Ear, *, accept_tempo: bool = False) -> Settled:
-    """What a sound is taken for, by what is declared and, where nothing is, by what is heard.
+def interpret(terms: Terms, ear: Detector, *, accept_tempo: bool = False) -> Interpretation:
+    """The shape and grid of a sound: declared, or else detected.
 
-    `accept_tempo`: the declared tempo is meant, whatever the rhythm sounds like. Raises `Refused` when
-    declaration and length disagree, `OtherTempo` when declaration and rhythm do.
+    `accept_tempo`: the declared tempo holds, whatever the rhythm. Raises `Refused` if declaration and length
+    disagree, `OtherTempo` if declaration and rhythm disagree.
     """
     if terms.bpm is not None or terms.beats is not None:
         grid = grid_of(terms, ear.sound)
@@ -87,24 +87,24 @@ def settled(terms: Terms, ear: Ear, *, accept_tempo: bool = False) -> Settled:
         if tempo is not None and not accept_tempo and not ear.rhythm.agrees(float(grid[0])):
             raise OtherTempo(
                 f"it is declared as {float(grid[0]):g} bpm, and its rhythm is that of {_tempo(tempo)}; "
-                "declare that, or take it in all the same with --accept-tempo"
+                "declare that, or add it anyway with --accept-tempo"
             )
-        return Settled("loop", grid)
+        return Interpretation("loop", grid)
     if terms.shape in ("hit", "sustained"):
-        return Settled(terms.shape, None)
+        return Interpretation(terms.shape, None)
     tempo = ear.tempo if "loop" in (terms.shape, ear.kind) else None
     if tempo is not None and tempo.confidence >= SURE_TEMPO:
-        told = f"its tempo was heard, not declared: {_tempo(tempo)}; say --bpm if it is played otherwise"
-        return Settled("loop", _grid_of(tempo, ear.sound), (told,))
+        told = f"its tempo was detected, not declared: {_tempo(tempo)}; give --bpm if it has another"
+        return Interpretation("loop", _grid_of(tempo, ear.sound), (told,))
     if terms.shape == "loop":
         raise Refused(
-            "it is declared a loop, but nothing says how long its beats are, and no tempo can be heard: "
+            "it is declared a loop, but the length of its beats is not, and no tempo can be detected: "
             "add --bpm, --bars or --beats, or leave the shape out"
         )
     if ear.kind == "loop":
-        doubt = "it sounds like a loop, but no tempo can be heard in it: say --bars to have it in time"
-        return Settled("sustained", None, (doubt,))
-    return Settled(ear.kind, None)
+        doubt = "it sounds like a loop, but no tempo can be detected: give --bars to have it in time"
+        return Interpretation("sustained", None, (doubt,))
+    return Interpretation(ear.kind, None)
 
 
 def _grid_of(tempo: Tempo, sound: Sound) -> Grid:

@@ -1,10 +1,10 @@
-"""The harbour's stems, around 114 bpm in D minor: who made each, what is declared of it, and who plays it."""
+"""The stems of `harbour_night.loom`, around 114 bpm in D minor; their sounds lie with their instruments."""
 
 from __future__ import annotations
 
 from . import beats, hits, keys, low, melodies, pads
 from .harmony import KEY, RELATIVE
-from .recipe import LIO, MARIT, OKONJO, TIDEWATER, Recipe
+from .recipe import LIO, MARIT, NO_EXPORT, OKONJO, TIDEWATER, Recipe
 
 SWING = 0.54
 
@@ -37,7 +37,7 @@ HARMONY = (
            "breakwater"),
     Recipe("Net Menders", LIO, "harmony", keys.net_menders, "warm", 0.45, 114, 4, SWING, KEY),
     Recipe("Glass Ferry", TIDEWATER, "harmony", keys.glass_ferry, "night", 0.35, 116, 4, SWING, KEY,
-           uses=("stream", "live")),
+           uses=NO_EXPORT),
 )
 PADS = (
     Recipe("Fog Bank", MARIT, "pads", pads.fog_bank, "night warm", 0.2, key=KEY, set="harbour"),
@@ -64,7 +64,7 @@ HITS = (
     Recipe("Ebb", TIDEWATER, "fx", hits.ebb, "fall", 0.4, shape="hit"),
     Recipe("Hull", OKONJO, "fx", hits.hull, "impact", 0.8, key=KEY, shape="hit"),
     Recipe("Bell Buoy", LIO, "fx", hits.bell_buoy, "chime", 0.3, key=KEY, shape="hit"),
-    Recipe("Lantern", MARIT, "fx", hits.lantern, "chime", 0.4, key=KEY, shape="hit", uses=("stream", "live")),
+    Recipe("Lantern", MARIT, "fx", hits.lantern, "chime", 0.4, key=KEY, shape="hit", uses=NO_EXPORT),
     Recipe("Foghorn", TIDEWATER, "fx", hits.foghorn, "horn", 0.3, key=KEY, shape="hit"),
     Recipe("Last Light", MARIT, "harmony", hits.last_light, "close", 0.3, key=KEY, shape="hit"),
     Recipe("Tight Hat", OKONJO, "tops", hits.tight_hat, "hat", 0.6, shape="hit"),
