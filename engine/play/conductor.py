@@ -34,7 +34,7 @@ from ..plan import Bar, Fade, Placement, Rested, Stop, Variant
 from . import take as takes
 from .conform import Conformer
 from .latches import Latches
-from .placement_log import Account
+from .placement_log import PlacementLog
 from .stage import Stage
 
 HORIZON_FRAMES = 4800
@@ -59,7 +59,7 @@ class Conductor:
         vault: Vault,
         score: Score,
         mixer: Mixer,
-        account: Account,
+        log: PlacementLog,
         *,
         dials: Mapping[str, float],
         limit: int | None,
@@ -87,7 +87,7 @@ class Conductor:
         self.listeners: list[Callable[[str, object], None]] = []
         """Told ("bar", Bar), ("started", Placement), ("ended", Sounded), ("withdrawn", ids of stems),
         ("script", Piece) when another takes over."""
-        self._vault, self._mixer, self._account, self._wall = vault, mixer, account, wall
+        self._vault, self._mixer, self._log, self._wall = vault, mixer, log, wall
         self._limit, self._history = limit, history
         self._state: State = first_state(score.piece, dials)
         self._latches = Latches()
@@ -208,7 +208,7 @@ class Conductor:
         ended = [each for each in reports if isinstance(each, Heard)]
         self.late += [takes.CameLate(each.number, each.frame) for each in reports if isinstance(each, Late)]
         self.last_end = max((self.last_end, *(each.end_frame for each in ended if each.frames)))
-        for sounded in self._account.heard(ended):
+        for sounded in self._log.heard(ended):
             self._tell("ended", sounded)
 
     def set_fader(self, role: str, gain: float, frames: int) -> None:
@@ -313,7 +313,7 @@ class Conductor:
             # Where another machine's clock, or this one's before it was set, gave the grant a later time,
             # that one is right.
             start = max(self._wall.now(), clearance.since)
-            self._account.begun(replace(placement, consent=clearance.index), start, clearance.since)
+            self._log.begun(replace(placement, consent=clearance.index), start, clearance.since)
             self._tell("started", placement)
 
     def _clearance(self, id: str) -> Clearance:
@@ -423,7 +423,7 @@ class Conductor:
         self.left_out += max(len(starts) - self._stage.room, 0)
         starts = starts[: self._stage.room]
         sounds = {p.id: self._conformer.sound(self.score.stems[p.stem], p.variant) for p in starts}
-        self._account.intend(starts, {p.stem: self._clearance(p.stem).since for p in starts})
+        self._log.intend(starts, {p.stem: self._clearance(p.stem).since for p in starts})
         for placement in starts:
             self._stage.queue(placement, sounds[placement.id], self.control)
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 import errno
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...ledger.clock import Clock
-from ...ledger.entries.entries import Entry, Gap, GapReason
+from ...ledger.entries.entries import Entry, Gap, GapReason, Placement
 from ...ledger.errors import JournalFailed, LedgerError
-from ...ledger.log.journal_format import Intention, Sounding
+from ...ledger.log.journal_format import Sounding
 from ...ledger.log.log import Log
 
 SEAL_SECONDS = 1.0
@@ -84,7 +84,7 @@ class Scribe:
         """Whether the music goes on if the disk fails."""
         # `_work` guards what is below it. The journal has locks of its own.
         self._work = threading.Condition()
-        self._meant: list[Intention] = []
+        self._unwritten: dict[int, Placement] = {}
         """What sounds though the disk refused to have it written."""
         self._held: list[tuple[Sequence[int], Sequence[bytes], int]] = []
         self._count = 0
@@ -116,7 +116,7 @@ class Scribe:
             self._write_held()
             self._journal.write(entries)
 
-    def intend(self, intentions: Sequence[Intention]) -> None:
+    def intend(self, intentions: Mapping[int, Placement]) -> None:
         """Make placements durable as intended: only then may they sound.
 
         Where a device plays and the disk fails they sound all the same, and the state says so.
@@ -131,7 +131,7 @@ class Scribe:
             else:
                 return
         with self._work:
-            self._meant += intentions
+            self._unwritten.update(intentions)
 
     def ended(self, ids: Sequence[int], entries: Sequence[bytes], ms: int) -> None:
         """Acknowledge placements that ended: durable when it returns, or, where a device plays, soon."""
@@ -201,12 +201,12 @@ class Scribe:
         if self._journal.failed:
             self._journal.mend()
         with self._work:
-            meant, held = self._meant, self._held
-            self._meant, self._held = [], []
+            intended, held = self._unwritten, self._held
+            self._unwritten, self._held = {}, []
             lost, why = self._unsaid, self._why
         try:
-            self._journal.intend(meant)
-            meant = []
+            self._journal.intend(intended)
+            intended = {}
             if held:
                 ids = [id for each, _, _ in held for id in each]
                 entries = [entry for _, each, _ in held for entry in each]
@@ -221,7 +221,7 @@ class Scribe:
                     self._unsaid -= lost
         finally:
             with self._work:
-                self._meant, self._held = meant + self._meant, held + self._held
+                self._unwritten, self._held = intended | self._unwritten, held + self._held
 
     def _failed(self, error: Exception) -> None:
         with self._work:

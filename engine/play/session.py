@@ -40,7 +40,7 @@ from . import take as takes
 from .conductor import MOST_TAIL_SECONDS, Conductor
 from .faders import MOST_FADE_SECONDS, Faders
 from .pcm24 import to_pcm24
-from .placement_log import Account, Run, Sounded
+from .placement_log import PlacementLog, SessionFacts, Sounded
 from .scribe import LedgerState
 
 QUIET_START = 0.003
@@ -129,13 +129,13 @@ class Session:
         """What takes each gesture back, the last of them last."""
         self._turned: dict[str, float] = {}
         """The value to which each dial was turned last."""
-        self._rung_out = False
+        self._factsg_out = False
         self._lead = 0
         self._lost = False
         """Whether some of the output was played but not given to `played`."""
         self._take: takes.Take | None = None
         self._open = True
-        self._run = Run(
+        self._facts = SessionFacts(
             use=cast(Use, first.use),
             tier=cast(Tier, tier),
             user=user,
@@ -145,24 +145,24 @@ class Session:
             engine=__version__,
             rate=ENGINE_RATE,
         )
-        self._account = Account(
+        self._log = PlacementLog(
             vault.log if logged else None,
             wall,
-            self._run,
+            self._facts,
             keep_back=keep_back,
             history=history,
             sounding=self.mixer.sounding,
             page_size=PAGE_SIZE,
             **({"salt": Salts(vault.home).new} if logged else {}),
         )
-        if self._account.page is not None:
-            self.mixer.share(self._account.page, vault.log.boot)
+        if self._log.page is not None:
+            self.mixer.share(self._log.page, vault.log.boot)
         self._spool = takes.Spool(vault.home / "takes")
         self.conductor = Conductor(
             vault,
             first,
             self.mixer,
-            self._account,
+            self._log,
             dials=self._dials,
             limit=self._limit,
             wall=wall,
@@ -173,7 +173,7 @@ class Session:
 
     @property
     def session(self) -> str:
-        return self._account.session
+        return self._log.session
 
     @property
     def score(self) -> Score:
@@ -223,17 +223,17 @@ class Session:
     @property
     def sounded(self) -> list[Sounded]:
         """What was heard, once the account holds it."""
-        return self._account.sounded
+        return self._log.sounded
 
     @property
     def ledger(self) -> LedgerState | None:
         """How far the ledger is; null for a session that nobody hears."""
-        return None if self._account.scribe is None else self._account.scribe.state
+        return None if self._log.scribe is None else self._log.scribe.state
 
     def on_ledger(self, call: Callable[[str | None], object]) -> None:
         """Have `call` called, on another thread, with what keeps the disk from taking entries, or null."""
-        if self._account.scribe is not None:
-            self._account.scribe.on_fault = call
+        if self._log.scribe is not None:
+            self._log.scribe.on_fault = call
 
     @property
     def playing(self) -> list[Placement]:
@@ -456,15 +456,15 @@ class Session:
         """From here on a device mixes. Gestures are heard `lead` frames after what it has mixed."""
         self._lead = lead
         self.conductor.waits_for_stems = False
-        if self._account.scribe is not None:
-            self._account.scribe.live = True
+        if self._log.scribe is not None:
+            self._log.scribe.live = True
 
     def go_offline(self) -> None:
         """No device mixes after all: what is read is mixed when it is read."""
         self._lead = 0
         self.conductor.waits_for_stems = True
-        if self._account.scribe is not None:
-            self._account.scribe.live = False
+        if self._log.scribe is not None:
+            self._log.scribe.live = False
 
     def played(self, block: NDArray[np.float32]) -> NDArray[np.float32]:
         """Take what a device has mixed, float32 (2, frames); gives what of it is sure to be output.
@@ -472,7 +472,7 @@ class Session:
         When the piece has ended, that is known only once it has rung out.
         """
         self._keep(block)
-        if self.conductor.ended_at is not None and not self._rung_out:
+        if self.conductor.ended_at is not None and not self._factsg_out:
             sure = max(self.conductor.ended_at - self._delivered, 0)
             return self.read(min(sure, self._ready))
         return self.read(self._ready)
@@ -493,19 +493,19 @@ class Session:
         """
         if self._take is None:
             self._stop_work()
-            for sounded in self._account.heard(self.mixer.close()):
+            for sounded in self._log.heard(self.mixer.close()):
                 self._keep_for_take("ended", sounded)
             take = self._make_take()
             if self._logged:
                 takes.save(take, self.take_path)
-            self._account.closed(takes.digest(take))
+            self._log.closed(takes.digest(take))
             self._take = take
             self._spool.close()
         return self._take
 
     def seal(self) -> None:
         """Sequence the session's entries into the log. After an error it may be called again."""
-        self._account.sealed()
+        self._log.sealed()
 
     def close(self) -> takes.Take:
         """`finish` and `seal`. A second call does what is left to do, and gives the same take."""
@@ -522,7 +522,7 @@ class Session:
             return
         self._stop_work()
         self._spool.close()
-        self._account.abandoned()
+        self._log.abandoned()
 
     def _stop_work(self) -> None:
         self._open = False
@@ -560,8 +560,8 @@ class Session:
         """Take what ended into the account; where the piece has rung out, the length is known."""
         conductor = self.conductor
         conductor.collect()
-        if conductor.ended_at is not None and not self._rung_out and conductor.idle:
-            self._rung_out = True
+        if conductor.ended_at is not None and not self._factsg_out and conductor.idle:
+            self._factsg_out = True
             # Not the mixer's frame, which depends on how many frames were asked for.
             end = max(conductor.ended_at, conductor.last_end)
             most = conductor.ended_at + MOST_TAIL_SECONDS * ENGINE_RATE
@@ -593,17 +593,17 @@ class Session:
         score = self._first
         return takes.Take(
             version=takes.VERSION,
-            engine=self._run.engine,
+            engine=self._facts.engine,
             session=self.session,
             script=score.piece.text,
-            use=self._run.use,
-            tier=self._run.tier,
-            seed=self._run.seed,
-            rate=self._run.rate,
+            use=self._facts.use,
+            tier=self._facts.tier,
+            seed=self._facts.seed,
+            rate=self._facts.rate,
             tempo_bpm=str(score.clock.tempo_bpm),
             key=score.key.name if score.key else None,
             dials=self._dials,
-            vault=self._run.vault,
+            vault=self._facts.vault,
             candidates=self._first_candidates,
             limit_frames=self._limit,
             changes=tuple(self.conductor.changes),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.entries import signing
@@ -21,7 +22,6 @@ from stemloom.ledger.entries.entries import (
     Stem,
     ms_of,
 )
-from stemloom.ledger.log.journal_format import Intention
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.tlog.disk import RealDisk
 from stemloom.ledger.tlog.keys import PrivateKey
@@ -124,23 +124,10 @@ class Story:
             consent=consent,
         )
 
-    def means(self, id: int, frames: int = 48_000, consent: int = 2) -> Intention:
-        return Intention(
-            id=id,
-            session=self.session,
-            stem=self.stem,
-            use="stream",
-            tier="free",
-            role="beats",
-            part="kit",
-            section="verse",
-            line=3,
-            start_frame=id * 48_000,
-            frames=frames,
-            rate=48_000,
-            consent=consent,
-            since=TIME,
-        )
+    def means(self, id: int, frames: int = 48_000, consent: int = 2) -> dict[int, Placement]:
+        """An intention: by its number, the entry that a placement will become."""
+        placed = self.sounds(id, consent, frames)
+        return {id: replace(placed, seq=0)}
 
     def whole(self, size: int) -> list[Entry]:
         """A true log of `size` entries: holder, stem, grant, session, placements and its closing."""
