@@ -14,7 +14,7 @@ from .choose import Around, candidates, choose, too_soon
 from .form import Visit
 from .harmony import TONAL_ROLES, TonalPart
 from .score import Score
-from .state import Sounding, State
+from .state import SoundingLoop, State
 
 
 @dataclass
@@ -93,7 +93,7 @@ class Drawer:
             section_bar=state.bar - self.visit.first_bar,
         )
 
-    def _tonal_part(self, sounding: Sounding) -> TonalPart | None:
+    def _tonal_part(self, sounding: SoundingLoop) -> TonalPart | None:
         """A tonal part that sounds, from its present bar on; null for another, and one without a vault."""
         placement = sounding.placement
         if placement.id not in self._tonal:

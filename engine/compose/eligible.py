@@ -1,7 +1,7 @@
 """Who may sound: a pool's cleared stems that fit the session's tempo and key, laid out for choosing.
 
 All that choosing looks up is laid out before the first bar and not in it: what belongs to the stems once for
-a snapshot, in `Columns`; what depends on the pool and the session once for each pool, in `Eligible`.
+a snapshot, in `StemColumns`; what depends on the pool and the session once for each pool, in `Eligible`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PER_SEMITONE = 0.7
 _NO_SHIFT = -128
 
 
-class Columns:
+class StemColumns:
     """What choosing asks of a snapshot's stems, in its order."""
 
     def __init__(self, stems: Stems) -> None:
@@ -63,15 +63,15 @@ class Columns:
             self.rows[places], self.row[places] = rows, np.arange(len(places))
 
 
-_columns: WeakKeyDictionary[Facts, Columns] = WeakKeyDictionary()
+_columns: WeakKeyDictionary[Facts, StemColumns] = WeakKeyDictionary()
 
 
-def columns(snapshot: Snapshot) -> Columns:
+def columns(snapshot: Snapshot) -> StemColumns:
     """The columns of a snapshot, made once for all that differ in consents alone."""
     facts = snapshot.stems.facts
     found = _columns.get(facts)
     if found is None:
-        found = _columns[facts] = Columns(snapshot.stems)
+        found = _columns[facts] = StemColumns(snapshot.stems)
     return found
 
 
@@ -79,7 +79,7 @@ def columns(snapshot: Snapshot) -> Columns:
 class Eligible:
     """A pool's stems that fit the session: parallel to each other, in order of stem id."""
 
-    columns: Columns
+    columns: StemColumns
     vault: Stems
     """All stems of the snapshot."""
     places: NDArray[np.intp]
@@ -235,13 +235,13 @@ def eligible(
     return among
 
 
-def shift_table(known: Columns, pool: Pool, key: Key | None) -> NDArray[np.int16]:
+def shift_table(known: StemColumns, pool: Pool, key: Key | None) -> NDArray[np.int16]:
     """By question code, the semitones that bring such a stem to the key; -128 where it may not sound."""
     shifts = (shift_of(stem, pool, key) for stem in known.asking)
     return np.array([_NO_SHIFT if shift is None else shift for shift in shifts], np.int16)
 
 
-def key_counts(known: Columns, pool: Pool, cleared: NDArray[np.intp], key: Key) -> tuple[int, int]:
+def key_counts(known: StemColumns, pool: Pool, cleared: NDArray[np.intp], key: Key) -> tuple[int, int]:
     """How many of a pool's stems fit a key as they are, and how many at all."""
     shifts = shift_table(known, pool, key)[known.question[cleared]]
     return int((shifts == 0).sum()), int((shifts != _NO_SHIFT).sum())
@@ -271,7 +271,7 @@ def _codes(words: Sequence[object]) -> tuple[NDArray[np.intp], list[int]]:
 
 
 def _tonal(
-    known: Columns, places: NDArray[np.intp], shifts: NDArray[np.int8], bars: NDArray[np.float64]
+    known: StemColumns, places: NDArray[np.intp], shifts: NDArray[np.int8], bars: NDArray[np.float64]
 ) -> Tonal:
     offset, length = np.full(len(places), -1, np.intp), np.zeros(len(places), np.intp)
     rows = known.rows[places]

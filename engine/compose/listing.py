@@ -20,7 +20,7 @@ MOST_PARTS = 960
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Listing:
     """What the next bars hold. `ended`: whether the piece ends within them.
 
     `stops`: those of the bars, and of so many after them as what begins in the bars goes on.
@@ -67,7 +67,7 @@ def plan(
     seed: int | None = None,
     dials: Mapping[str, float] | None = None,
     why: bool = False,
-) -> Plan:
+) -> Listing:
     """Compose the first `bars` bars for `use` with the consents at the RFC 3339 time `at`.
 
     `why`: each choice says what it was made among. Pools may be empty: their lines rest, and say why. Raises
@@ -93,4 +93,4 @@ def plan(
         bar, state = next_bar(fixed, state)
         stops += bar.stops
     key = fixed.key.name if fixed.key else None
-    return Plan(fixed.clock, key, tuple(composed), ended, tuple(stops))
+    return Listing(fixed.clock, key, tuple(composed), ended, tuple(stops))

@@ -15,7 +15,7 @@ from .placed import Placed
 
 
 @dataclass(slots=True)
-class Sounding:
+class SoundingLoop:
     """What a part has sounding: its placement, and the line, draw key and section bar that brought it."""
 
     placement: Placement
@@ -39,7 +39,7 @@ class State:
     bar: int = 0
     visit: Visit | None = None
     occurrences: dict[str, int] = field(default_factory=dict)
-    parts: dict[str, Sounding] = field(default_factory=dict)
+    parts: dict[str, SoundingLoop] = field(default_factory=dict)
     redraws: dict[tuple[str, int], int] = field(default_factory=dict)
     """Choice index of each line in this section occurrence."""
     drawn: dict[tuple[str, int, int], str] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class State:
     """Parts that get another stem at this bar line."""
     kept: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Of each part that is held: its stem, and the bar at which that ends."""
-    held: dict[str, Sounding] = field(default_factory=dict)
+    held: dict[str, SoundingLoop] = field(default_factory=dict)
     """What a section's hold lines let go on from the section before."""
     withdrawn: set[str] = field(default_factory=set)
     """Parts whose stem was withdrawn since the last bar line."""

@@ -23,7 +23,7 @@ from ...vault.vault import Vault
 from ..clock import QUANTUM
 from ..compose.compose import next_bar, strike
 from ..compose.events import Input
-from ..compose.gains import buses_of, remix
+from ..compose.gains import buses_of, remixed
 from ..compose.score import Score
 from ..compose.state import State, first_state
 from ..compose.swap import carried, carried_events, in_reach, rescored
@@ -85,7 +85,7 @@ class Conductor:
         self.left_out = 0
         """Placements that were given up because too many waited."""
         self.listeners: list[Callable[[str, object], None]] = []
-        """Told ("bar", Bar), ("started", Placement), ("ended", Sounded), ("withdrawn", ids of stems),
+        """Told ("bar", Bar), ("started", Placement), ("ended", HeardPlacement), ("withdrawn", ids of stems),
         ("script", Piece) when another takes over."""
         self._vault, self._mixer, self._log, self._wall = vault, mixer, log, wall
         self._limit, self._history = limit, history
@@ -298,9 +298,9 @@ class Conductor:
     def _follow_dials(self) -> None:
         """Set the mix of what sounds anew where a dial's value latches at this frame."""
         if self._latches.due(self._state, self.control):
-            for id, now in remix(self.score, self._state).items():
-                self._mixer.set_gain(id, now.mix.gain_db, now.mix.pan, self.control)
-                self._mixer.set_effects(id, now.effects, self.control)
+            for now in remixed(self.score, self._state):
+                self._mixer.set_gain(now.id, now.gain_db, now.pan, self.control)
+                self._mixer.set_effects(now.id, now.effects, self.control)
             self._mixer.set_buses(buses_of(self.score, self._state.dials), self.control)
 
     def _begin_due(self) -> None:

@@ -48,7 +48,7 @@ class SessionFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Sounded:
+class HeardPlacement:
     """A placement that was heard: its plan, its number among the session's entries, and its time in play."""
 
     placement: Placement
@@ -114,7 +114,7 @@ class PlacementLog:
     ) -> None:
         """`salt`: gives the salt for a session of a user, and keeps it."""
         self.session = "x" + secrets.token_hex(10)
-        self.sounded: list[Sounded] = []
+        self.sounded: list[HeardPlacement] = []
         self._clock = clock
         self._facts = facts
         self._keep_back = keep_back
@@ -166,12 +166,12 @@ class PlacementLog:
         if self.page is not None:
             set_anchor(self.page, placement.start_frame, milliseconds_of(time))
 
-    def heard(self, ended: Iterable[Heard]) -> list[Sounded]:
+    def heard(self, ended: Iterable[Heard]) -> list[HeardPlacement]:
         """Log what ended, in the order given; what was never in play leaves no entry.
 
         Gives what was in play.
         """
-        found: list[Sounded] = []
+        found: list[HeardPlacement] = []
         ids: list[int] = []
         entries: list[bytes] = []
         lost = 0
@@ -186,7 +186,7 @@ class PlacementLog:
             ms = ms_of(end.frames, self._facts.rate)
             start = was.entry.start if was.begun else self._clock.now()
             planned = replace(was.planned, start_frame=end.start_frame)
-            sounded = Sounded(planned, self._count, end.end_frame, end.frames, ms, start)
+            sounded = HeardPlacement(planned, self._count, end.end_frame, end.frames, ms, start)
             self._count += 1
             self._ms += ms
             if self._history:

@@ -27,8 +27,8 @@ from ...vault.vault import Vault
 from ..compose.form import can_end
 from ..errors import NoEnd, NotSealed, OutputFailed, OutputRefused
 from ..plan import Bar, Rested
-from .pcm24 import quantise
-from .placement_log import Sounded
+from .pcm24 import to_int24
+from .placement_log import HeardPlacement
 from .replay import Replayed, replay
 from .session import Session
 from .take import Gesture, Take
@@ -72,7 +72,7 @@ class Rendered:
     ended: bool
     """Whether it came to the piece's own end."""
     stems: tuple[StemHeard, ...]
-    sounded: tuple[Sounded, ...]
+    sounded: tuple[HeardPlacement, ...]
     bars: tuple[Bar, ...]
     rested: tuple[Rested, ...]
     crowded: int
@@ -142,7 +142,7 @@ def render(
             while coming and coming[0].frame <= session.frame:
                 session.perform(coming.popleft())
             frames = min(CHUNK_FRAMES, coming[0].frame - session.frame) if coming else CHUNK_FRAMES
-            sink.write(quantise(session.read(frames)))
+            sink.write(to_int24(session.read(frames)))
             if progress is not None:
                 progress("mix", min(session.frame, total), total)
         factor = session.frame / ENGINE_RATE / max(time.perf_counter() - begun, 1e-9)
@@ -179,7 +179,7 @@ def replay_to(
     """Replay `take` to a file, as `render` writes one, and log it. Raises as `replay` and `render` do."""
     format = _format(out)
     with _Sink(out, format) as sink:
-        session, replayed = replay(vault, take, lambda block: sink.write(quantise(block)), progress=progress)
+        session, replayed = replay(vault, take, lambda block: sink.write(to_int24(block)), progress=progress)
         sink.finish()
         sink.publish()
         _seal(session, out)

@@ -40,7 +40,7 @@ from . import take as takes
 from .conductor import MOST_TAIL_SECONDS, Conductor
 from .faders import MOST_FADE_SECONDS, Faders
 from .pcm24 import to_pcm24
-from .placement_log import PlacementLog, SessionFacts, Sounded
+from .placement_log import HeardPlacement, PlacementLog, SessionFacts
 from .scribe import LedgerState
 
 QUIET_START = 0.003
@@ -221,7 +221,7 @@ class Session:
         return self._planned
 
     @property
-    def sounded(self) -> list[Sounded]:
+    def sounded(self) -> list[HeardPlacement]:
         """What was heard, once the account holds it."""
         return self._log.sounded
 
@@ -581,10 +581,10 @@ class Session:
         return self._clean[stem]
 
     def _keep_for_take(self, kind: str, what: object) -> None:
-        if isinstance(what, Sounded):
+        if isinstance(what, HeardPlacement):
             p = what.placement
             self._spool.add(
-                takes.Heard(
+                takes.TakePlacement(
                     what.seq, p.stem, p.role, p.part, p.section, p.line, p.start_frame, what.frames, what.ms
                 )
             )

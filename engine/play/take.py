@@ -36,7 +36,7 @@ class Spool:
         self.close = weakref.finalize(self, file.close)
         """Let go of the file; it is done in any case when nobody needs this any more."""
 
-    def add(self, heard: Heard) -> None:
+    def add(self, heard: TakePlacement) -> None:
         """Append one; a kill loses the file, and the ledger has it all."""
         line = msgspec.json.encode(heard) + b"\n"
         if not self._rest:
@@ -46,10 +46,10 @@ class Spool:
                     return
         self._rest.append(line)
 
-    def all(self) -> tuple[Heard, ...]:
+    def all(self) -> tuple[TakePlacement, ...]:
         """Everything so far, in order."""
         data = os.pread(self._descriptor, self._size, 0) + b"".join(self._rest)
-        return tuple(msgspec.json.decode(line, type=Heard) for line in data.splitlines())
+        return tuple(msgspec.json.decode(line, type=TakePlacement) for line in data.splitlines())
 
 
 class _Version(msgspec.Struct):
@@ -114,7 +114,7 @@ class CameLate(msgspec.Struct, frozen=True):
     frame: int
 
 
-class Heard(msgspec.Struct, frozen=True):
+class TakePlacement(msgspec.Struct, frozen=True):
     """A placement as it was heard."""
 
     seq: int
@@ -157,7 +157,7 @@ class Take(msgspec.Struct, frozen=True):
     unready: tuple[Unready, ...]
     late: tuple[CameLate, ...]
     gestures: tuple[Gesture, ...]
-    placements: tuple[Heard, ...]
+    placements: tuple[TakePlacement, ...]
     frames: int
     mixed: int
     pcm_sha256: str | None

@@ -166,7 +166,7 @@ def test_a_full_disk_leaves_the_placements_of_a_take_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = takes.Spool(tmp_path / "takes")
-    heard = [takes.Heard(n, "s", "beats", "p", "a", 1, 64 * n, 64, 1) for n in range(6)]
+    heard = [takes.TakePlacement(n, "s", "beats", "p", "a", 1, 64 * n, 64, 1) for n in range(6)]
     real = takes.os.pwrite
     for number, each in enumerate(heard):
         with monkeypatch.context() as patch:
