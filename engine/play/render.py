@@ -133,14 +133,14 @@ def render(
         )
         stack.callback(session.abandon)
         for gesture in gestures:
-            session.expect(gesture)
+            session.gestures.expect(gesture)
         session.prepare(progress=_named(progress, "conform"))
         total = session.planned_frames
         begun = time.perf_counter()
         coming = deque(sorted(gestures, key=lambda gesture: gesture.frame))
         while not session.ended:
             while coming and coming[0].frame <= session.frame:
-                session.perform(coming.popleft())
+                session.gestures.perform(coming.popleft())
             frames = min(CHUNK_FRAMES, coming[0].frame - session.frame) if coming else CHUNK_FRAMES
             sink.write(to_int24(session.read(frames)))
             if progress is not None:

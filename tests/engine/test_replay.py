@@ -64,7 +64,7 @@ def test_random_reads_and_gestures_replay_bit_for_bit(home: Path, steps: list) -
             blocks.append(session.read(frames))
             if gesture is not None:
                 with suppress(NothingToUndo, UnknownCue, SwapRefused):
-                    session.perform(gesture)
+                    session.gestures.perform(gesture)
         take = session.close()
         sound, again, same = played_again(vault, takes.load(session.take_path))
     np.testing.assert_array_equal(np.concatenate(blocks, axis=1), sound)
