@@ -41,7 +41,7 @@ class BarWriter:
         return Fraction(self.visit.bars * self.score.clock.beats_per_bar)
 
     def active(self, line: Line, place: int) -> tuple[Fraction, Fraction] | None:
-        """From which beat to which of this bar the line is at work; null when it is not."""
+        """From which beat to which of this bar the line is at work; None when it is not."""
         window, beats, bar = line.window, self.score.clock.beats_per_bar, self.section_bar
         if bar < window.at_bar - 1:
             return None

@@ -33,8 +33,8 @@ def next_bar(
 ) -> tuple[Bar, State]:
     """Compose one bar. The state given is left as it was.
 
-    `inputs`: the gestures that came since the bar before was composed. `why`: the bar says what each choice
-    was made among. `without`: stems that must not be chosen, as they cannot sound yet.
+    `inputs`: the gestures that came since the bar before was composed. `why`: the bar lists the
+    candidates of each choice. `without`: stems that must not be chosen, as they cannot sound yet.
     """
     state = before.copy()
     stops: list[Stop] = []
@@ -95,10 +95,10 @@ def _write(score: Score, state: State, visit: Visit, loops: LoopWriter, hits: Hi
 def strike(
     score: Score, before: State, given: Input, frame: int, without: Collection[str] = ()
 ) -> tuple[Bar, State, Input]:
-    """Fire the stings that a gesture sets going on a beat before the next bar line that is not composed yet.
+    """Fire the stings that a gesture triggers on a beat, before the next bar line that is to be composed.
 
-    `frame`: that of the gesture. Gives what they start, as a bar without any other part in it, and the
-    gesture for that bar line, where all else that it does happens.
+    `frame`: of the gesture. Gives the hits, as a bar that holds nothing else, and the gesture as it reaches
+    that bar line, where all else that it does happens.
     """
     state, struck = before.copy(), set(given.struck)
     visit, last = state.visit, score.clock.bar_frame(state.bar)

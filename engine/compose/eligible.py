@@ -24,12 +24,12 @@ from .harmony import TONAL_ROLES, by_bar
 from .tempo_and_key import fit_tempos, shift_of, within_stretch
 
 PER_SEMITONE = 0.7
-"""What each semitone of shift leaves of a stem's weight."""
+"""The factor of a stem's weight for each semitone of shift."""
 _NO_SHIFT = -128
 
 
 class StemColumns:
-    """What choosing asks of a snapshot's stems, in its order."""
+    """The facts of a snapshot's stems that choosing asks for, in the snapshot's order."""
 
     def __init__(self, stems: Stems) -> None:
         facts = stems.facts
@@ -106,7 +106,7 @@ class Eligible:
         return tuple(self.vault[place] for place in self.places.tolist())
 
     def find(self, stem: str) -> int | None:
-        """Where a stem is, by id; null if it is not here."""
+        """Where a stem is, by id; None if it is not here."""
         place = self.columns.place.get(stem)
         here = -1 if place is None else int(self._here[place])
         return None if here < 0 else here
@@ -118,7 +118,7 @@ class Eligible:
         return found[found >= 0]
 
     def of_holders(self, holders: Collection[str]) -> NDArray[np.bool_]:
-        """Which stems are of `holders`."""
+        """Which stems belong to `holders`."""
         codes = self.columns.holder_code
         wanted = np.zeros(len(codes), np.bool_)
         wanted[[codes[holder] for holder in holders if holder in codes]] = True
@@ -133,7 +133,7 @@ class Eligible:
 
     @cached_property
     def base(self) -> NDArray[np.float64]:
-        """What their shifts leave of the stems' weights."""
+        """The factor of each stem's weight for its shift."""
         return np.power(PER_SEMITONE, np.abs(self.shifts.astype(np.float64)))
 
     @cached_property
@@ -157,7 +157,7 @@ class Eligible:
         return here
 
     def warm(self) -> None:
-        """Lay out all that is laid out when it is first asked for."""
+        """Compute now what is otherwise computed at its first use."""
         _ = self.base, self.set, self.tonal.value_start, self._holder, self._here
 
 

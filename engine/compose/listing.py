@@ -16,14 +16,14 @@ from .score import score
 from .state import first_state
 
 MOST_PARTS = 960
-"""Of a bar: how finely the length of what is stopped is told. A frame's rounding is finer."""
+"""The largest denominator of a stopped placement's length in bars. A frame's rounding is finer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What the next bars hold. `ended`: whether the piece ends within them.
+    """The next bars. `ended`: whether the piece ends within them.
 
-    `stops`: those of the bars, and of so many after them as what begins in the bars goes on.
+    `stops`: of these bars, and of later ones as long as a placement of these bars goes on.
     """
 
     clock: BarClock
@@ -70,7 +70,7 @@ def plan(
 ) -> Listing:
     """Compose the first `bars` bars for `use` with the consents at the RFC 3339 time `at`.
 
-    `why`: each choice says what it was made among. Pools may be empty: their lines rest, and say why. Raises
+    `why`: each choice lists its candidates. Pools may be empty: their lines rest, and say why. Raises
     UseRefused and UnknownDial.
     """
     fixed = score(

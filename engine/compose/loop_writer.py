@@ -122,7 +122,7 @@ class LoopWriter(BarWriter):
     def _extended(
         self, old: Placement, start: Fraction, frame: int, beats: Fraction, fade_out: Fade
     ) -> Placement | None:
-        """A placement that goes on at `frame` where `old` leaves off; null if its stem is not cleared."""
+        """A placement that goes on at `frame` where `old` leaves off; None if its stem is not cleared."""
         stem = self.score.stems.get(old.stem)
         if stem is None:
             return None

@@ -1,4 +1,4 @@
-"""What one bar hands to the next: everything that composing remembers."""
+"""The state of composing: everything that one bar hands to the next."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .placed import Placed
 
 @dataclass(slots=True)
 class SoundingLoop:
-    """What a part has sounding: its placement, and the line, draw key and section bar that brought it."""
+    """The loop that a part sounds: its placement, and the line, draw key and section bar that brought it."""
 
     placement: Placement
     bring: Bring
@@ -27,13 +27,13 @@ class SoundingLoop:
 
     @property
     def line(self) -> tuple[str, int]:
-        """Text of the line and its place among its like."""
+        """Text of the line, and its place among the lines of the same text."""
         return self.bring.text, self.key.place
 
 
 @dataclass(slots=True)
 class State:
-    """What one bar hands to the next. `dials`: the latched values."""
+    """Everything that one bar hands to the next. `dials`: the latched values."""
 
     dials: dict[str, float]
     bar: int = 0
@@ -139,5 +139,5 @@ def in_range(piece: Piece, name: str, value: float) -> float:
 
 
 def as_number(value: object) -> float | None:
-    """A number as a gesture gives it, also one of NumPy's; null for what is none."""
+    """A number as a gesture gives it, also one of NumPy's; None for anything else."""
     return float(value) if isinstance(value, Real) else None

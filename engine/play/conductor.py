@@ -96,9 +96,9 @@ class Conductor:
         self._conformer = Conformer(vault)
         self._stage = Stage(mixer)
         self._coming: Score | None = None
-        """What takes over at the next bar line."""
+        """The score that takes over at the next bar line."""
         self._guests: dict[str, Stem] = {}
-        """Stems that only a script of before could choose, and that still wait or sound."""
+        """Stems that only an earlier script could choose, and that still wait or sound."""
         if replayed is not None:
             mixer.late = {each.command: each.frame for each in replayed.late}
 
@@ -109,12 +109,12 @@ class Conductor:
 
     @property
     def next_score(self) -> Score:
-        """By what the next bar is composed."""
+        """The score by which the next bar is composed."""
         return self._coming or self.score
 
     @property
     def state(self) -> State:
-        """What the next bar is composed from. Not to be changed."""
+        """The state from which the next bar is composed. Not to be changed."""
         return self._state
 
     @property
@@ -123,7 +123,7 @@ class Conductor:
         return self._mixer.idle
 
     def next_frame(self) -> int | None:
-        """The next frame at which something is to be decided; null when nothing is to come."""
+        """The next frame at which something is to be decided; None when nothing is to come."""
         lines = None if self.ended_at is not None else self._next_line()
         change = self.tape.next_change(self.control)
         frames = (lines, self._stage.next_window(), self._latches.next_frame, change)
@@ -152,7 +152,7 @@ class Conductor:
         self._follow_dials()
 
     def give(self, given: Input) -> None:
-        """What a gesture fires on a beat is queued now; the rest waits for the bar line."""
+        """Queue at once what a gesture fires on a beat; the rest waits for the bar line."""
         before = self._state
 
         def compose(without: frozenset[str]) -> tuple[Bar, State]:
@@ -198,7 +198,7 @@ class Conductor:
         return rescored(self.score, piece, self.score.snapshot, at)
 
     def collect(self) -> None:
-        """Take what the mixer reports into the account."""
+        """Take the mixer's reports into the placement log."""
         reports = self._mixer.reports()
         ended = [each for each in reports if isinstance(each, Heard)]
         self.tape.came_late(each for each in reports if isinstance(each, Late))
@@ -257,7 +257,7 @@ class Conductor:
         return end
 
     def wanted(self, bars: int) -> tuple[list[tuple[Stem, Variant]], int | None]:
-        """What the next bars need, as things stand, and the frame at which the session ends within them."""
+        """The variants that the next bars need, as things stand, and the frame at which the session ends."""
         return self.wanted_from(bars, self.score, self._state)
 
     def state_under(self, coming: Score) -> State:
@@ -425,7 +425,7 @@ class Conductor:
             self._let_go()
 
     def _let_go(self) -> None:
-        """Fade out what sounds, and take back what waits, of stems that may not sound any more."""
+        """Fade out or take back the placements of stems that may not sound any more."""
         kept = self.candidates()
         self._stage.stop_stems(kept, Fade(WITHDRAWN_FADE_FRAMES), self.control)
         for sounds in (self._state.parts, self._state.held):

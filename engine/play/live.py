@@ -1,9 +1,9 @@
 """Live play: a thread that decides ahead of what a device takes, while the device mixes by itself.
 
 Every few milliseconds it looks how far the device is, has the conductor decide a little further, takes the
-reports into the account, and takes the output that the callback left in the tap. Nothing here is on the way
-to a block of sound: when this thread comes late, what it decided comes late, is reported so and kept in the
-take, and the device plays on.
+reports into the placement log, and takes the output that the callback left in the tap. No block of sound
+waits for this thread: when it comes late, what it decided comes late, is reported so and kept in the take,
+and the device plays on.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ PATIENT_LEAD_FRAMES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a device's play goes. Times in seconds, of the callback.
+    """The counters of a device's play. Times in seconds, of the callback.
 
     `late`: commands to the mixer that came after their frame. `lost`: quanta of output that were played but
     could not be kept for the take's hash.

@@ -241,10 +241,10 @@ class Player:
             session.gestures.undo()
 
     def on(self, event: str, call: Callable[..., object]) -> None:
-        """Have `call` called for every event of a kind, with what the module's text says of it.
+        """Have `call` called for every event of a kind, as the module's text says.
 
         It is called on a thread of its own; an error in it is reported there and stops nothing. Raises
-        ValueError for an event that there is not, TypeError for what cannot be called.
+        ValueError for an unknown event, TypeError for what cannot be called.
         """
         if event not in EVENTS:
             raise ValueError(f"there is no event {event!r}: they are {', '.join(EVENTS)}")
@@ -311,7 +311,7 @@ class Player:
 
     @property
     def health(self) -> Health | None:
-        """Block times, gaps and the like of the device; null when none is open. Disturbs nothing."""
+        """Block times, gaps and the like of the device; None when none is open. Disturbs nothing."""
         return None if self._live is None else self._live.health
 
     @property
@@ -332,7 +332,7 @@ class Player:
     def levels(self) -> Levels | None:
         """How loud the roles' buses, the buses of effects and the output are: peak, RMS and loudness.
 
-        They are measured from the first call on, as far as a device or `read` has got; null until there are
+        They are measured from the first call on, as far as a device or `read` has got; None until there are
         100 ms of them.
         """
         found = self._session.mixer.levels()
@@ -390,7 +390,7 @@ class Player:
         return self._take
 
     def close(self) -> None:
-        """End the session: what sounds is accounted for as heard so far, and the log is sealed.
+        """End the session: what sounds is logged as heard so far, and the log is sealed.
 
         If the disk fails it raises, and may be called again; what had been acknowledged is safe either way.
         """

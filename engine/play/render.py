@@ -53,7 +53,7 @@ class StemHeard:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What a render gave. `realtime_factor`: seconds of audio per second, stems being conformed already.
+    """The outcome of a render. `realtime_factor`: seconds of audio per second, stems being conformed already.
 
     `pcm_sha256`: of the file's samples as 24-bit little-endian interleaved PCM.
     """
@@ -70,7 +70,7 @@ class Rendered:
     tempo_bpm: float
     key: str | None
     ended: bool
-    """Whether it came to the piece's own end."""
+    """Whether it reached the piece's own end."""
     stems: tuple[StemHeard, ...]
     sounded: tuple[HeardPlacement, ...]
     bars: tuple[Bar, ...]
@@ -108,8 +108,8 @@ def render(
     """Render `piece` to `out` (.wav or .flac, 24-bit) and log what is heard.
 
     Without a length it ends where the piece ends. `gestures` are made at their frames of the output, those
-    after its end not at all. The file appears whole or not at all, and the ledger
-    holds its placements just when it does. Raises OutputRefused, NoEnd, UseRefused, NothingCleared,
+    after its end not at all. The file appears whole or not at all, and the ledger holds its placements if and
+    only if it appears. Raises OutputRefused, NoEnd, UseRefused, NothingCleared,
     UnknownDial, UnknownCue, UnknownPart, ConformFailed; OSError when the disk fails.
     """
     format = _format(out)
@@ -152,6 +152,10 @@ def render(
         # paid all the same. The other way round a file would be heard that no ledger knows.
         sink.publish()
         _seal(session, out)
+    return _rendered(session, take, out, factor)
+
+
+def _rendered(session: Session, take: Take, out: Path, factor: float) -> Rendered:
     return Rendered(
         audio=out,
         frames=take.frames,

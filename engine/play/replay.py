@@ -23,11 +23,11 @@ CHUNK_FRAMES = 1 << 15
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What a replay gave, beside what its take says. `differences`: numbers of unlike placements."""
+    """The outcome of a replay, compared with its take. `differences`: numbers of unlike placements."""
 
     take: Take
     same_sound: bool | None
-    """Null where the take holds no hash of its sound."""
+    """None where the take holds no hash of its sound."""
     differences: tuple[int, ...]
 
     @property

@@ -1,4 +1,4 @@
-"""The scribe takes what was heard to the ledger's journal, on a thread of its own, and that to the log.
+"""The scribe writes what was heard to the ledger's journal, on a thread of its own, and seals it in the log.
 
     control thread -> `ended` -> scribe -> journal (durable: acknowledged) -> log (checkpointed: sealed)
 
@@ -33,7 +33,7 @@ class LedgerState:
     """How far the ledger is. `acknowledged`: entries that are durable; `sealed`: those in the log, signed.
 
     `waiting`: entries that are in memory alone; `lost`: placements of which no entry will ever be. `fault`:
-    why the disk does not take them, null while it does.
+    why the disk does not take them, None while it does.
     """
 
     acknowledged: int
@@ -44,7 +44,7 @@ class LedgerState:
 
 
 class _Every:
-    """Says when so many seconds have passed."""
+    """A timer of so many seconds."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -74,12 +74,12 @@ class Scribe:
         page_size: int,
         seal_seconds: float | None = SEAL_SECONDS,
     ) -> None:
-        """`seal_seconds`: null to seal nothing before `close`."""
+        """`seal_seconds`: None to seal nothing before `close`."""
         self._clock, self._session, self._sounding = clock, session, sounding
         self._journal = log.journal(page_size)
         self.page = self._journal.page
         self.on_fault: Callable[[str | None], object] = lambda fault: None
-        """Called on the scribe's thread with what is wrong with the disk, or null when it is well again."""
+        """Called on the scribe's thread with the fault of the disk, or with None when it works again."""
         self.live = False
         """Whether the music goes on if the disk fails."""
         # `_work` guards what is below it. The journal has locks of its own.
@@ -90,7 +90,7 @@ class Scribe:
         self._count = 0
         self._lost = 0
         self._unsaid = 0
-        """How many of the lost no gap entry tells of yet."""
+        """How many lost placements no gap entry counts yet."""
         self._why: GapReason = "overflow"
         self._fault: str | None = None
         self._stopping = False
@@ -147,11 +147,11 @@ class Scribe:
 
     @property
     def room(self) -> int:
-        """How many more entries memory can hold. What finds none gets no number in its session."""
+        """How many more entries memory can hold. An entry without room gets no number in its session."""
         return MOST_HELD - self._count
 
     def lose(self, placements: int) -> None:
-        """So many placements found no room: a gap entry will say so."""
+        """Count placements that found no room: a gap entry will say how many."""
         with self._work:
             self._lost += placements
             self._unsaid += placements

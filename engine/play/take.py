@@ -63,7 +63,7 @@ class Gesture(msgspec.Struct, frozen=True):
     """An outside input at an absolute frame.
 
     `name`: of the dial that was turned to `value`, of the cue, or of the part that is liked or disliked,
-    null for the loop that started last. Of a listener's fader, the role: `value` is its gain, 0 to 1, reached
+    None for the loop that started last. Of a listener's fader, the role: `value` is its gain, 0 to 1, reached
     after `frames`; 1 or 0 for a mute or solo that is set or taken off. Of a script that is swapped in, its
     text.
     """
@@ -115,7 +115,7 @@ class CameLate(msgspec.Struct, frozen=True):
 
 
 class TakePlacement(msgspec.Struct, frozen=True):
-    """A placement as it was heard."""
+    """A placement in a take, as it was heard."""
 
     seq: int
     stem: str
@@ -131,10 +131,9 @@ class TakePlacement(msgspec.Struct, frozen=True):
 class Take(msgspec.Struct, frozen=True):
     """A session's inputs and outcome.
 
-    `pcm_sha256`: of the output as 24-bit little-endian interleaved samples; null where it could not be kept.
-
+    `pcm_sha256`: of the output as 24-bit little-endian interleaved samples; None where it could not be kept.
     `script`: the first. `candidates`: the stems that it could choose, by id. `vault`: the snapshot's hash.
-    `tempo_bpm`: exact, as a fraction. `limit_frames`: the length asked for, null to the piece's own end.
+    `tempo_bpm`: exact, as a fraction. `limit_frames`: the length asked for, None to the piece's own end.
     `frames`: of the output; `mixed`: the frame at which the mixer was stopped.
     """
 
@@ -193,7 +192,7 @@ def load(path: Path) -> Take:
 
 
 def _wrong(take: Take) -> str | None:
-    """What no session could have left, if anything: a take may come from anywhere."""
+    """Something in a take that no session could have left, if there is any: it may come from anywhere."""
     try:
         tempo = Fraction(take.tempo_bpm)
     except (ValueError, ZeroDivisionError):
