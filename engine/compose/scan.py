@@ -71,10 +71,8 @@ def heaviest(
                 at = np.searchsorted(liked, i)
                 if at < len(liked) and liked[at] == i:
                     weight *= likes[at]
-            if span > 0:
-                times = span / bars[i]
-                if abs(times - np.round(times)) > 1e-9:
-                    weight *= odd_length
+            if span > 0 and _is_odd(span / bars[i]):
+                weight *= odd_length
             rank = -np.log(u) / (weight * np.exp(steepness * agreement))
             if rank < least:
                 best, least = i, rank
@@ -92,6 +90,12 @@ def _uniform(key, bits):
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     z ^= z >> np.uint64(31)
     return (np.float64(z >> np.uint64(11)) + 0.5) * 2.0**-53
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _is_odd(times):
+    """Whether a length does not divide its span, by how many times it goes into it; NaN, of none, is not."""
+    return abs(times - np.round(times)) > 1e-9
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

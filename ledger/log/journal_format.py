@@ -1,4 +1,4 @@
-"""What a journal's file holds: frames, each whole or not there.
+"""The content of a journal's file: frames, each whole or not there.
 
     stemloom journal v2\\n
     frame: length (uint32 big-endian) || CRC-32 of the payload (uint32) || payload
@@ -34,7 +34,7 @@ __all__ = [
     "MAGIC",
     "WHOLE",
     "Carried",
-    "Found",
+    "JournalContent",
     "Sounding",
     "carried_frame",
     "entries_frame",
@@ -49,7 +49,6 @@ __all__ = [
 MAGIC = b"stemloom journal v2\n"
 _FRAME = struct.Struct(">II")
 _COUNT = struct.Struct(">I")
-
 
 IntentionRow = tuple[int, str, str, Use, Tier, str, str, str, int, int, int, int, int, str]
 """The number of a placement in its session, then the fields `_AHEAD` of the entry that it will become."""
@@ -80,8 +79,8 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(slots=True)
-class Found:
-    """What a journal's file holds."""
+class JournalContent:
+    """The content of a journal's file, as it was read."""
 
     carried: Carried = field(default_factory=Carried)
     whole: bool = False
@@ -141,9 +140,9 @@ def placements_frame(ids: Sequence[int], entries: Sequence[bytes]) -> bytes:
     return _frame(b"P", head + bundle(entries))
 
 
-def read_journal(data: bytes) -> Found:
+def read_journal(data: bytes) -> JournalContent:
     """What the bytes of a journal's file hold, up to the first frame that is not whole."""
-    found = Found()
+    found = JournalContent()
     if not data.startswith(MAGIC):
         found.damaged = not MAGIC.startswith(data)
         return found
@@ -167,7 +166,7 @@ def read_journal(data: bytes) -> Found:
     return found
 
 
-def _take(found: Found, payload: bytes) -> None:
+def _take(found: JournalContent, payload: bytes) -> None:
     kind, body = payload[:1], payload[1:]
     if kind == b"E":
         found.entries += split_bundle(body)

@@ -15,7 +15,7 @@ from ..clock import text_at
 from ..entries.canonical import decode, encode
 from ..entries.entries import Entry, Gap, Placement, Recovered, Session, ms_of
 from ..errors import BadEntry
-from .journal_format import Found
+from .journal_format import JournalContent
 from .session_page import read_page
 
 __all__ = ["Orphan", "first_bad"]
@@ -24,7 +24,7 @@ __all__ = ["Orphan", "first_bad"]
 class Orphan:
     """A session whose owner died, from its journal's files in their order and its page, if it left one."""
 
-    def __init__(self, files: Mapping[int, Found], page: bytes | None, boot: str) -> None:
+    def __init__(self, files: Mapping[int, JournalContent], page: bytes | None, boot: str) -> None:
         """`files`: what was found in each, by number. `boot`: of this run of the machine."""
         used = {number: found for number, found in files.items() if found.whole}
         replaced = {number for found in used.values() for number in found.carried.replaces}
