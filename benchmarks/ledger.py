@@ -55,7 +55,6 @@ from stemloom.ledger.entries.entries import (
     Stem,
     ms_of,
 )
-from stemloom.ledger.log.journal_format import Intention
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.log.receipt import check_receipt
 from stemloom.ledger.tlog.disk import RealDisk
@@ -185,11 +184,11 @@ class Story:
             consent=2,
         )
 
-    def intention(self, id: int) -> Intention:
+    def intended(self, id: int) -> Placement:
         line = id % FORMS + 1
-        return Intention(
-            id=id,
+        return Placement(
             session=SESSION,
+            seq=0,
             stem=self.stem,
             use="stream",
             tier="free",
@@ -200,8 +199,9 @@ class Story:
             start_frame=id * 480,
             frames=48_000,
             rate=48_000,
+            start=TIME,
+            ms=1000,
             consent=2,
-            since=TIME,
         )
 
 
@@ -257,7 +257,7 @@ def writing(home: Path, seconds: int) -> dict[str, float]:
     while done < count:
         while intended < min(count, done + AHEAD):
             upto = min(intended + 1000, count)
-            scribe.intend([story.intention(id) for id in range(intended, upto)])
+            scribe.intend({id: story.intended(id) for id in range(intended, upto)})
             intended = upto
             tell(rack.status, COMMITTED, intended)
         taken = pull(rack.status, rack.reports, into)

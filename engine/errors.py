@@ -6,7 +6,7 @@ EngineError (exit 1)
     NoEnd (2)           a length is needed: the piece has no way to silence
     UnknownDial (2)     a gesture names no dial of the script, or lies outside its range
     UnknownPart (2)     a gesture names no part of the script
-    UnknownRole (2)     a fader of a role that there is not, or a gain outside its range
+    UnknownRole (2)     a fader of an unknown role, or a gain outside its range
     UnknownCue (2)      a cue that nothing in the script waits for
     ConformFailed (1)   a stem could not be stretched
     OutputRefused (2)   the output file's name or place will not do

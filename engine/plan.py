@@ -10,16 +10,16 @@ from .effects import NO_EFFECTS, PlacedEffects
 MOST_SOUNDING = 256
 """How many sounds the mixer plays at once."""
 MAX_BARS = 64
-"""A placement's greatest length; what goes on after it is a new placement without a seam."""
+"""A placement's greatest length; a sound that goes on after it does so as a new placement, without a seam."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
     """Which form of a stem sounds.
 
-    `frames`: of the conformed sound. `loop_start`: where a repeat begins; null for a sound that is not
-    repeated. `stretch`: output length over the length of the stem as it is read (half and double time
-    aside), 1 for none. `semitones`: how far its pitch is shifted.
+    `frames`: of the conformed sound. `loop_start`: where a repeat begins; None for a sound that is not
+    repeated. `stretch`: output length over the length of the stem as it is read, half and double
+    time aside; 1 where it is not stretched. `semitones`: how far its pitch is shifted.
     """
 
     stem: str
@@ -97,7 +97,7 @@ class Rested:
 class Choice:
     """Why a line plays what it plays: all that it could have, heaviest first, and those left out last.
 
-    `stem`: the one taken, null if every one was left out.
+    `stem`: the one taken, None if every one was left out.
     """
 
     part: str
@@ -110,16 +110,16 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One stem of a choice. `excluded`: why it could not be taken, null if it could."""
+    """One stem of a choice. `excluded`: why it could not be taken, None if it could."""
 
     stem: str
     title: str
     weight: float
     agreement: float | None
-    """With the tonal parts that sound; null for a stem that is not tonal, or beside none."""
+    """How well it goes with the tonal parts that sound; None if it is not tonal, or none of them sounds."""
     excluded: str | None
     factors: tuple[tuple[str, float], ...] = ()
-    """What its weight is the product of, but for what leaves it as it is."""
+    """The factors of its weight, without those that are 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,4 +136,4 @@ class Bar:
     rested: tuple[Rested, ...]
     ended: bool
     choices: tuple[Choice, ...] = ()
-    """What was chosen in it and why, where that was asked for."""
+    """The choices made in it and their reasons, where they were asked for."""

@@ -16,7 +16,7 @@ One is then drawn by weighted rendezvous (Efraimidis and Spirakis 2006 over `cha
 with the least -log(u) / weight, u being a number of its own, so that one that is withdrawn changes only the
 choices that it had won.
 
-`weigh` says this plainly, for every stem of the pool. In a large pool `choose` gives the same stem as it
+`weigh` does this plainly, for every stem of the pool. In a large pool `choose` gives the same stem as it
 without weighing them all, in compiled code: see `scan`.
 """
 
@@ -51,11 +51,11 @@ LARGE = 400
 
 @dataclass(frozen=True)
 class Around:
-    """What a choice is made beside.
+    """The surroundings of a choice.
 
     `never_twice`: stems that may not come again yet. `capped`: holders above the share cap, and
     `nearly_capped`: those that would be with this stem. `avoid`: the stem that is to give way. `heard`:
-    frames that each eligible stem has been placed for, null if that does not count. `liked`: likes of each
+    frames that each eligible stem has been placed for, None if that does not count. `liked`: likes of each
     stem less dislikes. `tonal`: the tonal parts that sound, and `sets`: the sets of all that does.
     `span_bars`: what a loop's length should divide. `section_bar`: for the conditions of `weight`.
     `joins_at`: how many bars into its own round a loop is heard first; 0 when it begins at its bar 1.
@@ -81,14 +81,14 @@ class Weighed:
 
     weights: NDArray[np.float64]
     agreement: NDArray[np.float64]
-    """NaN where it does not count."""
+    """NaN where chords do not count."""
     left: NDArray[np.bool_]
     steps: Sequence[tuple[str, NDArray[np.bool_]]]
-    """Why, and which stems were left out for it."""
+    """Each reason, and the stems that were left out for it."""
 
 
 def choose(pool: Pool, among: Eligible, key: DrawKey, index: int, around: Around) -> Stem | None:
-    """One of the eligible stems, or null when every one has sounded within `never twice`."""
+    """One of the eligible stems, or None when every one has sounded within `never twice`."""
     bits = key.bits("choose", index)
     if len(among) > LARGE:
         left, _ = _leave_out(pool, among, around, None)
@@ -107,7 +107,7 @@ def choose(pool: Pool, among: Eligible, key: DrawKey, index: int, around: Around
 
 
 def candidates(pool: Pool, among: Eligible, key: DrawKey, around: Around) -> tuple[Candidate, ...]:
-    """What `choose` chooses among, heaviest first and those left out last, with the reasons."""
+    """The candidates of `choose`, heaviest first and those left out last, with the reasons."""
     factors = _Factors(pool, among, key, around)
     weighed = weigh(pool, among, key, around)
     multiplied: dict[str, NDArray[np.float64]] = {}
@@ -140,11 +140,11 @@ def weigh(pool: Pool, among: Eligible, key: DrawKey, around: Around) -> Weighed:
 
 
 class _Factors:
-    """What multiplies the weights in one choice.
+    """The factors of the weights in one choice.
 
     `held`: which of the pool's weights count now, with their factors. `sets`: which set codes sound. `liked`:
-    places with a like or dislike, in order, and `likes`, their factors. `chords`: what sounds, null if that
-    does not count; its `values` are needed by the length of a stem in bars.
+    places with a like or dislike, in order, and `likes`, their factors. `chords`: of what sounds, None if
+    they do not count; its `values` are needed by the length of a stem in bars.
     """
 
     def __init__(self, pool: Pool, among: Eligible, key: DrawKey, around: Around) -> None:
@@ -163,7 +163,7 @@ class _Factors:
         self.chords = Chords(around.tonal) if tonal else None
 
     def greatest(self, values: Sequence[NDArray[np.float64]]) -> float:
-        """A weight that no stem is above. `values`: of the chords, (bars * 12,) for each length of a stem."""
+        """An upper bound of the weights. `values`: of the chords, (bars * 12,) for each length of a stem."""
         most = math.prod(max(factor, 1.0) for factor in self.factors.tolist())
         most *= float(max([1.0, *self.likes.tolist()]))
         if self.sets.any():
@@ -178,7 +178,7 @@ class _Factors:
 def _multipliers(
     among: Eligible, factors: _Factors, around: Around
 ) -> Iterator[tuple[str, Any, NDArray[np.float64] | float]]:
-    """What is multiplied, but for the agreement: its name, an index of the stems, and by how much."""
+    """The factors of the weights without the agreement: a name, an index of the stems, a factor."""
     yield "shift", slice(None), among.base
     for number, factor in zip(factors.held, factors.factors.tolist(), strict=True):
         yield "weight", among.masks[number], factor
@@ -284,7 +284,7 @@ def _leave_out(
 
 
 def too_soon(pool: Pool) -> str:
-    """What keeps a stem from sounding again."""
+    """The reason why a stem may not sound again yet."""
     return f"sounded within {counted(pool.never_twice_bars or 0, 'bar')}"
 
 

@@ -17,9 +17,10 @@ from ..plan import Bar, Fade, Placement, Stop
 from .drawer import Drawer
 from .events import Input, act, next_beat, take_inputs
 from .form import Leaving, Visit, enter, leaving, waiting_cues
+from .hit_writer import HitWriter
+from .loop_writer import LoopWriter
 from .score import Score
 from .state import State
-from .writer import Writer
 
 
 def next_bar(
@@ -32,8 +33,8 @@ def next_bar(
 ) -> tuple[Bar, State]:
     """Compose one bar. The state given is left as it was.
 
-    `inputs`: the gestures that came since the bar before was composed. `why`: the bar says what each choice
-    was made among. `without`: stems that must not be chosen, as they cannot sound yet.
+    `inputs`: the gestures that came since the bar before was composed. `why`: the bar lists the
+    candidates of each choice. `without`: stems that must not be chosen, as they cannot sound yet.
     """
     state = before.copy()
     stops: list[Stop] = []
@@ -45,12 +46,14 @@ def next_bar(
     if visit is None:
         return Bar(state.bar, "", 0, first, first, (), tuple(stops), (), ended=True), state
     lines = Drawer(score, state, visit, why, without)
-    writer = Writer(score, state, visit, stops, lines)
+    starts: list[Placement] = []
+    loops = LoopWriter(score, state, visit, lines, starts, stops)
+    hits = HitWriter(score, state, visit, lines, starts, stops)
     if overlap:
-        writer.overlap(overlap)
-    writer.write()
+        loops.overlap(overlap)
+    _write(score, state, visit, loops, hits)
     for event in stings:
-        writer.sting(event)
+        hits.sting(event)
     state.swaps.clear()
     bar = Bar(
         bar=state.bar,
@@ -58,7 +61,7 @@ def next_bar(
         section_bar=state.bar - visit.first_bar,
         start_frame=first,
         end_frame=last,
-        starts=tuple(sorted(writer.starts, key=lambda p: (p.start_frame, p.id))),
+        starts=tuple(sorted(starts, key=lambda p: (p.start_frame, p.id))),
         stops=tuple(stops),
         rested=tuple(lines.rested),
         ended=False,
@@ -68,13 +71,34 @@ def next_bar(
     return bar, state
 
 
+def _write(score: Score, state: State, visit: Visit, loops: LoopWriter, hits: HitWriter) -> None:
+    """Write all parts of the section in this bar."""
+    sheet = score.sheets[visit.section.name]
+    fills = score.fills.get(visit.section.name, frozenset())
+    for part in {**sheet.brings, **sheet.holds}:
+        if part not in fills:
+            loops.bring(part, sheet.brings.get(part, ()), sheet)
+    for part, plays in sheet.plays.items():
+        if part not in fills:
+            hits.play(part, plays, sheet)
+    filling = state.leaving.move.through if state.leaving and state.leaving.move else None
+    if filling is not None:
+        # Its lines may stand in any section of the piece.
+        if filling not in sheet.brings and filling not in sheet.plays:
+            sheet = next(s for s in score.sheets.values() if filling in s.brings or filling in s.plays)
+        hits.fill(filling, sheet)
+        loops.fill(filling, sheet)
+    state.withdrawn.clear()
+    state.placed.forget_before(state.bar, score.clock)
+
+
 def strike(
     score: Score, before: State, given: Input, frame: int, without: Collection[str] = ()
 ) -> tuple[Bar, State, Input]:
-    """Fire the stings that a gesture sets going on a beat before the next bar line that is not composed yet.
+    """Fire the stings that a gesture triggers on a beat, before the next bar line that is to be composed.
 
-    `frame`: that of the gesture. Gives what they start, as a bar without any other part in it, and the
-    gesture for that bar line, where all else that it does happens.
+    `frame`: of the gesture. Gives the hits, as a bar that holds nothing else, and the gesture as it reaches
+    that bar line, where all else that it does happens.
     """
     state, struck = before.copy(), set(given.struck)
     visit, last = state.visit, score.clock.bar_frame(state.bar)
@@ -86,9 +110,8 @@ def strike(
             continue
         beat = next_beat(score, visit, at.every, frame)
         if score.clock.frame(beat) < last:
-            writer = Writer(score, state, visit, [], lines)
-            writer.sting(event, Fraction(beat - state.bar * score.clock.beats_per_bar))
-            starts += writer.starts
+            hits = HitWriter(score, state, visit, lines, starts, [])
+            hits.sting(event, Fraction(beat - state.bar * score.clock.beats_per_bar))
             struck.add(place)
     rested = tuple(lines.rested) if lines is not None else ()
     name, section_bar = ("", 0) if visit is None else (visit.section.name, state.bar - 1 - visit.first_bar)

@@ -1,4 +1,4 @@
-"""What a line plays: the stem it keeps, or one chosen beside what sounds in this bar."""
+"""Drawing the stem of a line: the one that it keeps, or one chosen to go with what sounds in this bar."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .choose import Around, candidates, choose, too_soon
 from .form import Visit
 from .harmony import TonalPart
 from .score import Score
-from .state import Sounding, State
+from .state import SoundingLoop, State
 
 
 @dataclass
 class Drawer:
-    """Draws the stems of one bar's lines. `why`: whether to note what each was chosen among.
+    """Draws the stems of one bar's lines. `why`: whether to note the candidates of each choice.
 
     `without`: stems that must not be chosen, as they cannot sound yet.
     """
@@ -33,10 +33,10 @@ class Drawer:
     rested: list[Rested] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
     _tonal: dict[int, TonalPart | None] = field(default_factory=dict)
-    """Of each placement that sounds, as it is heard from this bar on."""
+    """The tonal part of each placement that sounds, from this bar on."""
 
     def key(self, line: Line, place: int) -> DrawKey:
-        """Of the line's random choices in this occurrence of the section."""
+        """The key of the line's random draws in this occurrence of the section."""
         return DrawKey(self.score.seed, self.visit.section.name, self.visit.occurrence, line.text, place)
 
     def draw(self, line: Bring | Play, place: int, avoid: str | None = None) -> Stem | None:
@@ -70,7 +70,7 @@ class Drawer:
         return chosen
 
     def _around(self, line: Bring | Play, pool: Pool, avoid: str | None) -> Around:
-        """What a choice of the line is made beside, as the bar stands so far."""
+        """The surroundings of a choice of the line, as the bar stands so far."""
         state, score = self.state, self.score
         beside = [s for part, s in state.parts.items() if part != line.part]
         span = None if isinstance(line, Play) else self._span(line)
@@ -94,8 +94,8 @@ class Drawer:
             section_bar=state.bar - self.visit.first_bar,
         )
 
-    def _tonal_part(self, sounding: Sounding) -> TonalPart | None:
-        """A tonal part that sounds, from its present bar on; null for another, and one without a vault."""
+    def _tonal_part(self, sounding: SoundingLoop) -> TonalPart | None:
+        """A loop as a tonal part, from its present bar on; None if it is not tonal, or its stem is gone."""
         placement = sounding.placement
         if placement.id not in self._tonal:
             found, stem = None, self.score.stems.get(placement.stem)

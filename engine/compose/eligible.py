@@ -1,7 +1,7 @@
 """Who may sound: a pool's cleared stems that fit the session's tempo and key, laid out for choosing.
 
 All that choosing looks up is laid out before the first bar and not in it: what belongs to the stems once for
-a snapshot, in `Columns`; what depends on the pool and the session once for each pool, in `Eligible`.
+a snapshot, in `StemColumns`; what depends on the pool and the session once for each pool, in `Eligible`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from .harmony import by_bar
 from .tempo_and_key import fit_tempos, shift_of, within_stretch
 
 PER_SEMITONE = 0.7
-"""What each semitone of shift leaves of a stem's weight."""
+"""The factor of a stem's weight for each semitone of shift."""
 _NO_SHIFT = -128
 
 
-class Columns:
-    """What choosing asks of a snapshot's stems, in its order."""
+class StemColumns:
+    """The facts of a snapshot's stems that choosing asks for, in the snapshot's order."""
 
     def __init__(self, stems: Stems) -> None:
         facts = stems.facts
@@ -64,15 +64,15 @@ class Columns:
             self.rows[places], self.row[places] = rows, np.arange(len(places))
 
 
-_columns: WeakKeyDictionary[Facts, Columns] = WeakKeyDictionary()
+_columns: WeakKeyDictionary[Facts, StemColumns] = WeakKeyDictionary()
 
 
-def columns(snapshot: Snapshot) -> Columns:
+def columns(snapshot: Snapshot) -> StemColumns:
     """The columns of a snapshot, made once for all that differ in consents alone."""
     facts = snapshot.stems.facts
     found = _columns.get(facts)
     if found is None:
-        found = _columns[facts] = Columns(snapshot.stems)
+        found = _columns[facts] = StemColumns(snapshot.stems)
     return found
 
 
@@ -80,7 +80,7 @@ def columns(snapshot: Snapshot) -> Columns:
 class Eligible:
     """A pool's stems that fit the session: parallel to each other, in order of stem id."""
 
-    columns: Columns
+    columns: StemColumns
     vault: Stems
     """All stems of the snapshot."""
     places: NDArray[np.intp]
@@ -107,7 +107,7 @@ class Eligible:
         return tuple(self.vault[place] for place in self.places.tolist())
 
     def find(self, stem: str) -> int | None:
-        """Where a stem is, by id; null if it is not here."""
+        """Where a stem is, by id; None if it is not here."""
         place = self.columns.place.get(stem)
         here = -1 if place is None else int(self._here[place])
         return None if here < 0 else here
@@ -119,7 +119,7 @@ class Eligible:
         return found[found >= 0]
 
     def of_holders(self, holders: Collection[str]) -> NDArray[np.bool_]:
-        """Which stems are of `holders`."""
+        """Which stems belong to `holders`."""
         codes = self.columns.holder_code
         wanted = np.zeros(len(codes), np.bool_)
         wanted[[codes[holder] for holder in holders if holder in codes]] = True
@@ -134,7 +134,7 @@ class Eligible:
 
     @cached_property
     def base(self) -> NDArray[np.float64]:
-        """What their shifts leave of the stems' weights."""
+        """The factor of each stem's weight for its shift."""
         return np.power(PER_SEMITONE, np.abs(self.shifts.astype(np.float64)))
 
     @cached_property
@@ -158,7 +158,7 @@ class Eligible:
         return here
 
     def warm(self) -> None:
-        """Lay out all that is laid out when it is first asked for."""
+        """Compute now what is otherwise computed at its first use."""
         _ = self.base, self.set, self.tonal.value_start, self._holder, self._here
 
 
@@ -236,13 +236,13 @@ def eligible(
     return among
 
 
-def shift_table(known: Columns, pool: Pool, key: Key | None) -> NDArray[np.int16]:
+def shift_table(known: StemColumns, pool: Pool, key: Key | None) -> NDArray[np.int16]:
     """By question code, the semitones that bring such a stem to the key; -128 where it may not sound."""
     shifts = (shift_of(stem, pool, key) for stem in known.asking)
     return np.array([_NO_SHIFT if shift is None else shift for shift in shifts], np.int16)
 
 
-def key_counts(known: Columns, pool: Pool, cleared: NDArray[np.intp], key: Key) -> tuple[int, int]:
+def key_counts(known: StemColumns, pool: Pool, cleared: NDArray[np.intp], key: Key) -> tuple[int, int]:
     """How many of a pool's stems fit a key as they are, and how many at all."""
     shifts = shift_table(known, pool, key)[known.question[cleared]]
     return int((shifts == 0).sum()), int((shifts != _NO_SHIFT).sum())
@@ -272,7 +272,7 @@ def _codes(words: Sequence[object]) -> tuple[NDArray[np.intp], list[int]]:
 
 
 def _tonal(
-    known: Columns, places: NDArray[np.intp], shifts: NDArray[np.int8], bars: NDArray[np.float64]
+    known: StemColumns, places: NDArray[np.intp], shifts: NDArray[np.int8], bars: NDArray[np.float64]
 ) -> Tonal:
     offset, length = np.full(len(places), -1, np.intp), np.zeros(len(places), np.intp)
     rows = known.rows[places]

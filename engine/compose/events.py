@@ -1,4 +1,4 @@
-"""What comes from outside a section's lines at a bar line: gestures, events, and what they set going."""
+"""Gestures and events at a bar line, and the actions that they trigger."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ FOR_EVER = 10**9
 class Input:
     """A gesture that reaches the composer at the next bar line.
 
-    `part`: the part it names, null for that role. `name`: of a cue. `stem`: the one that is liked or
-    disliked; null for what its part plays then. `struck`: places of the events whose stings it has fired
-    already, on a beat before that bar line.
+    `part`: the part it names, None for `that role`. `name`: of a cue. `stem`: the liked or disliked one, None
+    for the one that its part plays then. `struck`: places of the events whose stings it has fired already, on
+    a beat before that bar line.
     """
 
     kind: Literal["like", "dislike", "cue"]
@@ -41,13 +41,13 @@ class Input:
     struck: frozenset[int] = frozenset()
 
     def triggers(self, event: Event) -> bool:
-        """Whether the gesture alone sets the event going."""
+        """Whether the gesture alone triggers the event."""
         trigger = event.trigger
         return trigger.kind == self.kind and (trigger.kind != "cue" or trigger.name == self.name)
 
 
 def take_inputs(score: Score, state: State, inputs: tuple[Input, ...]) -> None:
-    """Let gestures and the time that has passed set events going; boundaries decide when they act."""
+    """Make the events due that gestures and the passing of time trigger; boundaries decide when they act."""
     for given in inputs:
         part = given.part or state.last_part
         if given.kind == "cue" and given.name is not None:
@@ -92,7 +92,7 @@ def act(score: Score, state: State, visit: Visit) -> Iterator[Event]:
 
 
 def next_beat(score: Score, visit: Visit, every: int, frame: int) -> int:
-    """The first beat, from the session's start, not before `frame`: of every so many of a section."""
+    """The first of every `every` beats of a section at or after `frame`, counted from the session's start."""
     first = visit.first_bar * score.clock.beats_per_bar
     number = max(0, -(-(score.clock.beats(frame) - first) // every))
     while score.clock.frame(first + number * every) < frame:
@@ -101,7 +101,7 @@ def next_beat(score: Score, visit: Visit, every: int, frame: int) -> int:
 
 
 def at_boundary(boundary: Boundary, section_bar: int) -> bool:
-    """Whether a bar line, so many bars into its section, is on the boundary's grid. Every one is a beat."""
+    """Whether the line of a section's bar is on the boundary's grid. Each bar line is a beat."""
     return boundary.at != "bars" or section_bar % boundary.every == 0
 
 
@@ -116,7 +116,7 @@ def _boundary(score: Score, event: Event) -> Boundary:
 def _triggered(
     score: Score, state: State, place: int, event: Event, inputs: tuple[Input, ...]
 ) -> Iterator[str | None]:
-    """The part that counts as `that role`, once for each time that the event is set going."""
+    """The part that counts as `that role`, once for each time that the event is triggered."""
     trigger = event.trigger
     match trigger.kind:
         case "like" | "dislike":

@@ -12,7 +12,7 @@ from .chance import DrawKey
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One occurrence of a section: the how-manieth it is (from 0), its drawn length, where it began."""
+    """One occurrence of a section: its number from 0, its drawn length in bars, the bar at which it began."""
 
     section: Section
     occurrence: int
@@ -22,7 +22,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Leaving:
-    """A section is left for `target`, null for the piece's end; `move` is what led there, if one did."""
+    """How a section is left: for `target`, None at the piece's end, by `move`, if it was one."""
 
     target: Section | None
     move: Move | None = None
@@ -52,7 +52,7 @@ def leaving(
     cues: Collection[str] = (),
     move_to: MoveTo | None = None,
 ) -> Leaving | None:
-    """How the section is left at the line of the absolute `bar`; null if it goes on.
+    """How the section is left at the line of the absolute `bar`; None if it goes on.
 
     An event's `move_to` comes first. Of the moves that match, a named origin beats `any`, then a cue beats a
     bare condition, which beats neither; weights draw among equals. Without an eligible move at the end the
@@ -101,7 +101,7 @@ def can_end(piece: Piece) -> bool:
 
 
 def _on_grid(at: Boundary, passed: int) -> bool:
-    """Whether a move at that boundary may happen at a bar line so many bars into the section."""
+    """Whether a move at that boundary may happen when `passed` bars of the section have passed."""
     return at.at == "beats" or (at.at == "bars" and passed % at.every == 0)
 
 

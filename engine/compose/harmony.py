@@ -1,4 +1,4 @@
-"""How well tonal sounds agree, bar by bar, from their chroma: same key is not same chords.
+"""How well tonal sounds agree, bar by bar, from their chroma: one key has many chords.
 
 A pair of pitch classes is worth what listeners find of its interval: Huron's index of dyadic consonance
 ("Interval-Class Content in Equally Tempered Pitch-Class Sets", Music Perception 11(3), 1994), with the
@@ -50,7 +50,7 @@ class TonalPart:
 
 
 class Chords:
-    """What tonal parts sound together from now on, asked for in cycles of so many bars."""
+    """The sum of tonal parts from now on, for cycles of any number of bars."""
 
     def __init__(self, parts: Sequence[TonalPart]) -> None:
         self._parts = parts
@@ -59,7 +59,7 @@ class Chords:
 
     @property
     def together(self) -> NDArray[np.float64] | None:
-        """The sum of what the parts sound until all have come round, (bars, 12); null if that is too long."""
+        """The sum of the parts' chroma until all have come round, (bars, 12); None if that takes too long."""
         return self._together
 
     def _over(self, bars: int) -> NDArray[np.float64]:
@@ -84,7 +84,7 @@ class Chords:
         return folded
 
     def values(self, bars: int, joins_at: int = 0) -> NDArray[np.float64]:
-        """What each pitch class in each bar of a stem of `bars` is worth beside them: (bars, 12).
+        """The worth of each pitch class in each bar of a stem of `bars` beside them: (bars, 12).
 
         `joins_at`: the bar of the stem, from 0, that is heard first.
         """

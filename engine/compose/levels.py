@@ -1,4 +1,4 @@
-"""How loud a stem is placed before its script's gain: real recordings do not balance by themselves."""
+"""The loudness of a stem before its script's gain: real recordings do not balance by themselves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OTHER_LUFS = -24.0
 HIT_PEAK_DBTP = -11.0
 """Hits are levelled by peak: integrated loudness says little of a sound of 50 ms."""
 MOST_BOOST_DB = 24.0
-"""A nearly silent recording is not raised to where its noise is what is heard."""
+"""A nearly silent recording is not raised until its noise is heard."""
 
 
 def level_db(stem: Stem) -> float:

@@ -16,14 +16,14 @@ from .score import score
 from .state import first_state
 
 MOST_PARTS = 960
-"""Of a bar: how finely the length of what is stopped is told. A frame's rounding is finer."""
+"""The largest denominator of a stopped placement's length in bars. A frame's rounding is finer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What the next bars hold. `ended`: whether the piece ends within them.
+class Listing:
+    """The next bars. `ended`: whether the piece ends within them.
 
-    `stops`: those of the bars, and of so many after them as what begins in the bars goes on.
+    `stops`: of these bars, and of later ones as long as a placement of these bars goes on.
     """
 
     clock: BarClock
@@ -67,10 +67,10 @@ def plan(
     seed: int | None = None,
     dials: Mapping[str, float] | None = None,
     why: bool = False,
-) -> Plan:
+) -> Listing:
     """Compose the first `bars` bars for `use` with the consents at the RFC 3339 time `at`.
 
-    `why`: each choice says what it was made among. Pools may be empty: their lines rest, and say why. Raises
+    `why`: each choice lists its candidates. Pools may be empty: their lines rest, and say why. Raises
     UseRefused and UnknownDial.
     """
     fixed = score(
@@ -93,4 +93,4 @@ def plan(
         bar, state = next_bar(fixed, state)
         stops += bar.stops
     key = fixed.key.name if fixed.key else None
-    return Plan(fixed.clock, key, tuple(composed), ended, tuple(stops))
+    return Listing(fixed.clock, key, tuple(composed), ended, tuple(stops))

@@ -1,4 +1,4 @@
-"""What has been placed so far: time by stem, for `prefer fresh`, and lately by holder, for `share cap`."""
+"""The time placed so far: by stem, for `prefer fresh`, and lately by holder, for `share cap`."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from .eligible import Eligible
 CAP_SECONDS = 600
 """The time over which a share cap counts."""
 CAP_MARGIN = 0.95
-"""Of the cap: what a new placement may bring its holder to. What others have planned may yet be cut short."""
+"""The part of the cap that a new placement may use: the planned time of others may yet be cut short."""
 
 
 @dataclass(slots=True)
 class Placed:
     """Frames placed, those that were stopped early taken off again.
 
-    `by_pool`: of each pool that prefers fresh, by its eligible stems, since the session's start. `by_bar`: of
-    each bar of the last ten minutes and of those that are planned, by holder; `lately`: its sums, and `whole`
-    theirs.
+    `by_pool`: of each pool that prefers fresh, by its eligible stems, since the session's start. `by_bar`: by
+    holder, of each bar of the last ten minutes and each planned bar. `lately`: the sums of `by_bar` by
+    holder, and `whole`, the sum of these.
     """
 
     by_pool: dict[str, tuple[Eligible, NDArray[np.int64]]] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Placed:
     first: int = 0
     """The first bar that is counted in `lately`."""
     own: set[str | int] = field(default_factory=set, compare=False)
-    """The pools and bars whose counts are this one's alone: those of others are copied before a change."""
+    """The pools and bars whose counts no other copy shares; shared ones are copied before a change."""
 
     def copy(self) -> Placed:
         self.own = set()
@@ -108,7 +108,7 @@ class Placed:
         self.first = max(self.first, first)
 
     def above(self, cap: float, frames: int = 0) -> set[str]:
-        """Holders whose share is above `cap`, or would be with `frames` more. Who has none is never one."""
+        """Holders whose share is above `cap`, or would be with `frames` more; none without time placed."""
         most = (cap * CAP_MARGIN if frames else cap) * (self.whole + frames) - frames
         if not self.lately or max(self.lately.values()) <= max(most, 0):
             return set()
@@ -155,5 +155,5 @@ class Placed:
 
 
 def _end(placement: Placement, upto: int) -> int:
-    """With what rings over, if it sounds to its planned end."""
+    """The frame to count to: that of its end, overhang included, if it sounds to its planned end."""
     return placement.end_frame if upto >= natural_end(placement) else upto

@@ -1,4 +1,4 @@
-"""The dry run: every section that can be reached is composed, and what would be missed on stage is said.
+"""The dry run: every section that can be reached is composed, and what would be missed on stage is reported.
 
     check the text -> fit tempo and key -> compose each section, entered from one that leads to it
 
@@ -27,7 +27,7 @@ MOST_BARS = 256
 def rehearse(
     piece: Piece, snapshot: Snapshot, *, at: str, uses: Sequence[str] | None = None
 ) -> tuple[Problem, ...]:
-    """What a session of `piece` would miss with these stems, for each use: warnings in order of place.
+    """Warnings of what a session of `piece` would miss with these stems, for each use, in order of place.
 
     `at`: RFC 3339 time at which consents are read. `uses`: those of the piece by default. The dials stand at
     their defaults.

@@ -37,10 +37,10 @@ def heaviest(
 ):
     """The place of the stem with the least -log(u) / weight that does not clash, -1 if there is none.
 
-    `left`: which stems may be taken, and `count`, how many. `base`: their weight by shift, and `greatest` a
-    weight that none is above. `span`: 0 for none. `masks`: (weights, stems). `sets_sounding`: by set code.
+    `left`: which stems may be taken, and `count`, how many. `base`: their weight by shift, and `greatest` an
+    upper bound of the weights. `span`: 0 for none. `masks`: (weights, stems). `sets_sounding`: by set code.
     `liked`: places, in order, with their factors `likes`. `chroma`: that of all stems in a row, from `offset`
-    (-1 for none), for `length` bars; `values`: what each pitch class in each bar is worth, from
+    (-1 for none), for `length` bars; `values`: the worth of each pitch class in each bar, from
     `value_start[length]`, -1 where chords do not count.
 
     The least is nearly always among the stems with the greatest u, so the first pass looks only at them.
@@ -51,11 +51,7 @@ def heaviest(
         sure = -np.log(lowest) / greatest if lowest > 0 else np.inf
         best, least = -1, np.inf
         for i in range(len(keys)):
-            z = keys[i] ^ bits
-            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            z ^= z >> np.uint64(31)
-            u = (np.float64(z >> np.uint64(11)) + 0.5) * 2.0**-53
+            u = _uniform(keys[i], bits)
             if u < lowest or not left[i]:
                 continue
             agreement = 0.0
@@ -75,10 +71,8 @@ def heaviest(
                 at = np.searchsorted(liked, i)
                 if at < len(liked) and liked[at] == i:
                     weight *= likes[at]
-            if span > 0:
-                times = span / bars[i]
-                if abs(times - np.round(times)) > 1e-9:
-                    weight *= odd_length
+            if span > 0 and _is_odd(span / bars[i]):
+                weight *= odd_length
             rank = -np.log(u) / (weight * np.exp(steepness * agreement))
             if rank < least:
                 best, least = i, rank
@@ -89,8 +83,24 @@ def heaviest(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _uniform(key, bits):
+    """The number of a stem that `chance.rendezvous` gives."""
+    z = key ^ bits
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    return (np.float64(z >> np.uint64(11)) + 0.5) * 2.0**-53
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _is_odd(times):
+    """Whether a length does not divide its span, by how many times it goes into it; NaN, of none, is not."""
+    return abs(times - np.round(times)) > 1e-9
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def folded(together, parts, bars, consonance):
-    """What each pitch class is worth in each bar of a stem of `bars`, one after the other: (bars * 12,).
+    """The worth of each pitch class in each bar of a stem of `bars`, one after the other: (bars * 12,).
 
     `together`: the sum of what `parts` parts sound, (period, 12). A bar is averaged over its recurrences.
     """

@@ -1,4 +1,4 @@
-"""What a session fixes once: its piece, tempo and key, and which stems may sound."""
+"""The choices that a session makes once: its piece, tempo and key, and which stems may sound."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .tempo_and_key import TempoFit, candidates, choose_tempo, fit_tempo, shift_
 
 @dataclass(frozen=True)
 class Score:
-    """What holds for a whole session: the piece, its clock and key, and who may sound."""
+    """The piece of a session, its clock and key, and who may sound."""
 
     piece: Piece
     use: str
@@ -51,7 +51,7 @@ class Score:
 
     @cached_property
     def next_expiry(self) -> str | None:
-        """The earliest time at which a consent of some stem here runs out; null when none does."""
+        """The earliest time at which a consent of some stem here runs out; None when none does."""
         stems = self.snapshot.stems
         ends = (stems.first_end(self.use, among.places) for among in self.pools.values())
         return min((end for end in ends if end is not None), default=None)
@@ -150,8 +150,8 @@ def score(
     """Choose tempo and key and gather who may sound.
 
     `at`: RFC 3339 time at which consents are read. `tempo_bpm` and `key` are chosen when they are left out.
-    Raises UseRefused when the script is not for `use`, and
-    with `must_sound` NothingCleared when every pool is empty.
+    Raises UseRefused when the script is not for `use`, and with `must_sound` NothingCleared if all pools are
+    empty.
     """
     if use not in USES:
         raise UseRefused(f'"{use}" is no use of sound: it is one of {", ".join(USES)}')

@@ -1,4 +1,4 @@
-"""What one bar hands to the next: everything that composing remembers."""
+"""The state of composing: everything that one bar hands to the next."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from .placed import Placed
 
 
 @dataclass(slots=True)
-class Sounding:
-    """What a part has sounding: its placement, and the line, draw key and section bar that brought it."""
+class SoundingLoop:
+    """The loop that a part sounds: its placement, and the line, draw key and section bar that brought it."""
 
     placement: Placement
     bring: Bring
@@ -27,19 +27,19 @@ class Sounding:
 
     @property
     def line(self) -> tuple[str, int]:
-        """Text of the line and its place among its like."""
+        """Text of the line, and its place among the lines of the same text."""
         return self.bring.text, self.key.place
 
 
 @dataclass(slots=True)
 class State:
-    """What one bar hands to the next. `dials`: the latched values."""
+    """Everything that one bar hands to the next. `dials`: the latched values."""
 
     dials: dict[str, float]
     bar: int = 0
     visit: Visit | None = None
     occurrences: dict[str, int] = field(default_factory=dict)
-    parts: dict[str, Sounding] = field(default_factory=dict)
+    parts: dict[str, SoundingLoop] = field(default_factory=dict)
     redraws: dict[tuple[str, int], int] = field(default_factory=dict)
     """Choice index of each line in this section occurrence."""
     drawn: dict[tuple[str, int, int], str] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class State:
     """Parts that get another stem at this bar line."""
     kept: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Of each part that is held: its stem, and the bar at which that ends."""
-    held: dict[str, Sounding] = field(default_factory=dict)
+    held: dict[str, SoundingLoop] = field(default_factory=dict)
     """What a section's hold lines let go on from the section before."""
     withdrawn: set[str] = field(default_factory=set)
     """Parts whose stem was withdrawn since the last bar line."""
@@ -139,5 +139,5 @@ def in_range(piece: Piece, name: str, value: float) -> float:
 
 
 def as_number(value: object) -> float | None:
-    """A number as a gesture gives it, also one of NumPy's; null for what is none."""
+    """A number as a gesture gives it, also one of NumPy's; None for anything else."""
     return float(value) if isinstance(value, Real) else None

@@ -52,9 +52,9 @@ def rescored(
 
 
 def carried(before: State, score: Score) -> tuple[State, list[Stop]]:
-    """The state at the next bar line as `score` goes on from it, and what does not go on with it.
+    """The state at the next bar line as `score` goes on from it, and the stops of what does not go on.
 
-    What is named by both scripts keeps its value: dials in their range, sections, parts, cues, events.
+    What both scripts name keeps its value: dials in their range, sections, parts, cues, events.
     """
     state, piece = before.copy(), score.piece
     dials = {name: dial.default for name, dial in piece.dials.items()}

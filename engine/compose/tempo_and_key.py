@@ -114,7 +114,7 @@ def named_signature(name: str) -> int:
 
 
 def shift_of(stem: Stem, pool: Pool, key: Key | None) -> int | None:
-    """The semitones that bring `stem` to `key` under the pool's rule; null if it may not sound there.
+    """The semitones that bring `stem` to `key` under the pool's rule; None if it may not sound there.
 
     `fits`: the same scale, so D minor fits F major, after the least shift within the pool's `max shift`, down
     of two equal ones. Beats and tops are never shifted; an unknown key fits only for them, fx and hits. A

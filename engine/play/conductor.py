@@ -24,19 +24,19 @@ from ...vault.vault import Vault
 from ..clock import QUANTUM
 from ..compose.compose import next_bar, strike
 from ..compose.events import Input
-from ..compose.gains import buses_of, remix
+from ..compose.gains import buses_of, remixed
 from ..compose.score import Score
 from ..compose.state import State, first_state
 from ..compose.swap import carried, carried_events, in_reach, rescored
-from ..errors import TakeRefused
 from ..fades import LINEAR_FADE_FRAMES
 from ..mix.mixer import Late, Mixer
 from ..plan import Bar, Fade, Placement, Rested, Stop, Variant
-from . import take as takes
 from .conform import Conformer
 from .latches import Latches
-from .placement_log import Account
+from .placement_log import PlacementLog
 from .stage import Stage
+from .take import Take
+from .tape import Tape
 
 HORIZON_FRAMES = 4800
 """The commit horizon, 100 ms: what starts within it is fixed."""
@@ -49,9 +49,9 @@ WITHDRAWN_FADE_FRAMES = 4800
 
 
 class Conductor:
-    """Composes for one mixer. `limit`: the frame at which all ends, null for the piece's own end.
+    """Composes for one mixer. `limit`: the frame at which all ends, None for the piece's own end.
 
-    `replayed`: the take that is played again, null for a session of its own. `history`: whether all bars are
+    `replayed`: the take that is played again, None for a session of its own. `history`: whether all bars are
     kept for whoever draws them.
     """
 
@@ -60,12 +60,12 @@ class Conductor:
         vault: Vault,
         score: Score,
         mixer: Mixer,
-        account: Account,
+        log: PlacementLog,
         *,
         dials: Mapping[str, float],
         limit: int | None,
         wall: Clock,
-        replayed: takes.Take | None = None,
+        replayed: Take | None = None,
         history: bool = True,
     ) -> None:
         self.score = score
@@ -75,20 +75,19 @@ class Conductor:
         """The frame at which the piece came to its end."""
         self.last_end = 0
         """The greatest end frame of what has ended."""
+        self.lead = 0
+        """How many frames after what a device has mixed a gesture is heard."""
         self.waits_for_stems = True
         """Whether a stem that is not conformed yet is waited for. A device never waits: it does without."""
-        self.changes: list[takes.Changed] = []
-        self.swaps: list[takes.Swapped] = []
-        self.unready: list[takes.Unready] = []
-        self.late: list[takes.CameLate] = []
+        self.tape = Tape(vault, replayed)
         self.bars: list[Bar] = []
         self.rested: list[Rested] = []
         self.left_out = 0
         """Placements that were given up because too many waited."""
         self.listeners: list[Callable[[str, object], None]] = []
-        """Told ("bar", Bar), ("started", Placement), ("ended", Sounded), ("withdrawn", ids of stems),
+        """Told ("bar", Bar), ("started", Placement), ("ended", HeardPlacement), ("withdrawn", ids of stems),
         ("script", Piece) when another takes over."""
-        self._vault, self._mixer, self._account, self._wall = vault, mixer, account, wall
+        self._vault, self._mixer, self._log, self._wall = vault, mixer, log, wall
         self._limit, self._history = limit, history
         self._state: State = first_state(score.piece, dials)
         self._latches = Latches()
@@ -97,20 +96,12 @@ class Conductor:
         """How many bars were composed and gestures given so far."""
         self._conformer = Conformer(vault)
         self._stage = Stage(mixer)
-        self._replayed = replayed
         self._coming: Score | None = None
-        """What takes over at the next bar line."""
+        """The score that takes over at the next bar line."""
         self._guests: dict[str, Stem] = {}
-        """Stems that only a script of before could choose, and that still wait or sound."""
-        self._changes_ahead: list[takes.Changed] = []
-        self._swaps_ahead: list[takes.Swapped] = []
+        """Stems that only an earlier script could choose, and that still wait or sound."""
         if replayed is not None:
-            self._changes_ahead, self._swaps_ahead = list(replayed.changes), list(replayed.swaps)
-            self._unready_at = {each.moment: frozenset(each.stems) for each in replayed.unready}
-            self._whole = vault.snapshot()
             mixer.late = {each.command: each.frame for each in replayed.late}
-            # They are in its own take as well, so that a replay can be replayed.
-            self.unready, self.late = list(replayed.unready), list(replayed.late)
 
     @property
     def playing(self) -> list[Placement]:
@@ -119,12 +110,12 @@ class Conductor:
 
     @property
     def next_score(self) -> Score:
-        """By what the next bar is composed."""
+        """The score by which the next bar is composed."""
         return self._coming or self.score
 
     @property
     def state(self) -> State:
-        """What the next bar is composed from. Not to be changed."""
+        """The state from which the next bar is composed. Not to be changed."""
         return self._state
 
     @property
@@ -133,10 +124,10 @@ class Conductor:
         return self._mixer.idle
 
     def next_frame(self) -> int | None:
-        """The next frame at which something is to be decided; null when nothing is to come."""
+        """The next frame at which something is to be decided; None when nothing is to come."""
         lines = None if self.ended_at is not None else self._next_line()
-        changes = (each.frame for each in self._changes_ahead[:1] if each.frame > self.control)
-        frames = (lines, self._stage.next_window(), self._latches.next_frame, *changes)
+        change = self.tape.next_change(self.control)
+        frames = (lines, self._stage.next_window(), self._latches.next_frame, change)
         return min((frame for frame in frames if frame is not None), default=None)
 
     def advance_to(self, frame: int) -> None:
@@ -151,6 +142,10 @@ class Conductor:
         self.control = max(self.control, frame)
         self.see_changes()
 
+    def decide(self) -> None:
+        """Decide everything up to where a gesture now would be heard."""
+        self.advance_to(max(self._mixer.frame + self.lead, self.control))
+
     def turn(self, dial: str, value: float) -> None:
         """A dial is turned at `control`."""
         self._moment += 1
@@ -158,7 +153,7 @@ class Conductor:
         self._follow_dials()
 
     def give(self, given: Input) -> None:
-        """What a gesture fires on a beat is queued now; the rest waits for the bar line."""
+        """Queue at once what a gesture fires on a beat; the rest waits for the bar line."""
         before = self._state
 
         def compose(without: frozenset[str]) -> tuple[Bar, State]:
@@ -199,17 +194,17 @@ class Conductor:
     def rescored(self, piece: Piece) -> Score:
         """The score by which `piece` could take over now. May be called from any thread; raises as `swap`."""
         at = self._wall.now()
-        if self._replayed is not None:
-            return rescored(self.score, piece, self._whole, at, must_sound=False)
+        if self.tape.plays_back:
+            return self.tape.rescored(self.score, piece, at)
         return rescored(self.score, piece, self.score.snapshot, at)
 
     def collect(self) -> None:
-        """Take what the mixer reports into the account."""
+        """Take the mixer's reports into the placement log."""
         reports = self._mixer.reports()
         ended = [each for each in reports if isinstance(each, HeardFrames)]
-        self.late += [takes.CameLate(each.number, each.frame) for each in reports if isinstance(each, Late)]
+        self.tape.came_late(each for each in reports if isinstance(each, Late))
         self.last_end = max((self.last_end, *(each.end_frame for each in ended if each.frames)))
-        for sounded in self._account.heard(ended):
+        for sounded in self._log.heard(ended):
             self._tell("ended", sounded)
 
     def set_fader(self, role: str, gain: float, frames: int) -> None:
@@ -225,7 +220,7 @@ class Conductor:
 
     def see_changes(self) -> None:
         """Take consents that changed, in this or another process, into the candidates."""
-        if self._replayed is not None:
+        if self.tape.plays_back:
             self._change_again()
             return
         now = self._wall.now()
@@ -243,11 +238,7 @@ class Conductor:
         }
         if self.candidates() == before:
             return
-        self.changes.append(
-            takes.Changed(
-                self.control, self._moment, self.score.snapshot.state_hash, tuple(sorted(self.candidates()))
-            )
-        )
+        self.tape.changed(self.control, self._moment, self.score, self.candidates())
         self._tell("withdrawn", tuple(sorted(before - self.candidates())))
         self._let_go()
 
@@ -267,7 +258,7 @@ class Conductor:
         return end
 
     def wanted(self, bars: int) -> tuple[list[tuple[Stem, Variant]], int | None]:
-        """What the next bars need, as things stand, and the frame at which the session ends within them."""
+        """The variants that the next bars need, as things stand, and the frame at which the session ends."""
         return self.wanted_from(bars, self.score, self._state)
 
     def state_under(self, coming: Score) -> State:
@@ -299,9 +290,9 @@ class Conductor:
     def _follow_dials(self) -> None:
         """Set the mix of what sounds anew where a dial's value latches at this frame."""
         if self._latches.due(self._state, self.control):
-            for id, now in remix(self.score, self._state).items():
-                self._mixer.set_gain(id, now.mix.gain_db, now.mix.pan, self.control)
-                self._mixer.set_effects(id, now.effects, self.control)
+            for now in remixed(self.score, self._state):
+                self._mixer.set_gain(now.id, now.gain_db, now.pan, self.control)
+                self._mixer.set_effects(now.id, now.effects, self.control)
             self._mixer.set_buses(buses_of(self.score, self._state.dials), self.control)
 
     def _begin_due(self) -> None:
@@ -314,7 +305,7 @@ class Conductor:
             # Where another machine's clock, or this one's before it was set, gave the grant a later time,
             # that one is right.
             start = max(self._wall.now(), clearance.since)
-            self._account.begun(replace(placement, consent=clearance.index), start, clearance.since)
+            self._log.begun(replace(placement, consent=clearance.index), start, clearance.since)
             self._tell("started", placement)
 
     def _clearance(self, id: str) -> Clearance:
@@ -365,17 +356,10 @@ class Conductor:
         """Go on by another score from the bar line that is composed now."""
         self._coming = None
         now, old = self._wall.now(), self.score
-        if self._replayed is None:
-            if coming.snapshot is not old.snapshot:
-                coming = coming.with_snapshot(old.snapshot, now)
-        else:
-            if not self._swaps_ahead:
-                raise TakeRefused("the take says that a script was swapped in, but not what it then played")
-            then = self._swaps_ahead.pop(0)
-            kept = self._whole.only(frozenset(then.candidates))
-            if then.key is not None and then.key not in {key.name for key in coming.piece.keys}:
-                raise TakeRefused(f'the take is in {then.key}, which is no key of "{coming.piece.name}"')
-            coming = rescored(old, coming.piece, kept, now, key=then.key, must_sound=False)
+        if self.tape.plays_back:
+            coming = self.tape.next_swap(old, coming.piece, now)
+        elif coming.snapshot is not old.snapshot:
+            coming = coming.with_snapshot(old.snapshot, now)
         self._state, stops = self._carried(coming)
         known = {**self._guests, **old.stems}
         self.score, sounding = coming, self._stage.stems(self.control)
@@ -390,22 +374,14 @@ class Conductor:
             coming.piece.ceiling_dbtp,
         ):
             self._mixer.set_master(coming.piece.loudness_lufs, coming.piece.ceiling_dbtp, self.control)
-        self.swaps.append(
-            takes.Swapped(
-                self.control,
-                self._moment,
-                coming.snapshot.state_hash,
-                coming.key.name if coming.key else None,
-                tuple(sorted(self.candidates())),
-            )
-        )
+        self.tape.swapped(self.control, self._moment, coming, self.candidates())
         self._moment += 1
         self._tell("script", coming.piece)
 
     def _ready_bar(self, compose: Callable[[frozenset[str]], tuple[Bar, State]]) -> tuple[Bar, State]:
         """Compose; where stems are not waited for, once more without those that are not ready."""
-        if self._replayed is not None:
-            return compose(self._unready_at.get(self._moment, frozenset()))
+        if self.tape.plays_back:
+            return compose(self.tape.unready_at(self._moment))
         without = frozenset[str]()
         bar, state = compose(without)
         while not self.waits_for_stems:
@@ -415,7 +391,7 @@ class Conductor:
             without |= missing
             bar, state = compose(without)
         if without:
-            self.unready.append(takes.Unready(self._moment, tuple(sorted(without))))
+            self.tape.not_ready(self._moment, without)
         return bar, state
 
     def _queue(self, placements: Iterable[Placement]) -> None:
@@ -424,7 +400,7 @@ class Conductor:
         self.left_out += max(len(starts) - self._stage.room, 0)
         starts = starts[: self._stage.room]
         sounds = {p.id: self._conformer.sound(self.score.stems[p.stem], p.variant) for p in starts}
-        self._account.intend(starts, {p.stem: self._clearance(p.stem).since for p in starts})
+        self._log.intend(starts, {p.stem: self._clearance(p.stem).since for p in starts})
         for placement in starts:
             self._stage.queue(placement, sounds[placement.id], self.control)
 
@@ -443,19 +419,14 @@ class Conductor:
 
     def _change_again(self) -> None:
         """Take over the changes that the take records for this moment."""
-        while self._changes_ahead:
-            change = self._changes_ahead[0]
-            if change.frame > self.control or change.moment > self._moment:
-                return
-            self._changes_ahead.pop(0)
-            candidates = frozenset(change.candidates)
-            self.score = self.score.with_snapshot(self._whole.only(candidates), self._wall.now())
-            self._guests = {stem: each for stem, each in self._guests.items() if stem in candidates}
-            self.changes.append(change)
+        for change in self.tape.changes_due(self.control, self._moment):
+            self.score = self.tape.only(self.score, change.candidates, self._wall.now())
+            kept = frozenset(change.candidates)
+            self._guests = {stem: each for stem, each in self._guests.items() if stem in kept}
             self._let_go()
 
     def _let_go(self) -> None:
-        """Fade out what sounds, and take back what waits, of stems that may not sound any more."""
+        """Fade out or take back the placements of stems that may not sound any more."""
         kept = self.candidates()
         self._stage.stop_stems(kept, Fade(WITHDRAWN_FADE_FRAMES), self.control)
         for sounds in (self._state.parts, self._state.held):

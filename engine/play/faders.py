@@ -36,7 +36,7 @@ class Faders:
         return {role: gain for role, gain in self._heard().items() if gain != before[role]}
 
     def stands(self, gesture: Gesture) -> float:
-        """Where what a gesture moves stands now, as the gesture's value would be. Raises as `known` does."""
+        """The present value of what a gesture would move. Raises as `known` does."""
         role, _ = self.known(gesture)
         if gesture.kind == "fade":
             return self._gains[role]

@@ -1,9 +1,9 @@
 """Live play: a thread that decides ahead of what a device takes, while the device mixes by itself.
 
 Every few milliseconds it looks how far the device is, has the conductor decide a little further, takes the
-reports into the account, and takes the output that the callback left in the tap. Nothing here is on the way
-to a block of sound: when this thread comes late, what it decided comes late, is reported so and kept in the
-take, and the device plays on.
+reports into the placement log, and takes the output that the callback left in the tap. No block of sound
+waits for this thread: when it comes late, what it decided comes late, is reported so and kept in the take,
+and the device plays on.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ PATIENT_LEAD_FRAMES = 4096
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a device's play goes. Times in seconds, of the callback.
+    """The counters of a device's play. Times in seconds, of the callback.
 
     `late`: commands to the mixer that came after their frame. `lost`: quanta of output that were played but
     could not be kept for the take's hash.
@@ -204,9 +204,9 @@ class Live:
         self._workers.shutdown(cancel_futures=True)
         with self._lock:
             self._take_output()
-            self._session.settle()
+            self._session.output.settle()
             if self._status[TAP_LOST]:
-                self._session.lose_output(int(self._status[DELIVERED]))
+                self._session.output.lose(int(self._status[DELIVERED]))
 
     def _while_active(self, going_on: Callable[[], bool]) -> None:
         """Wait for the transport's fade, or until all has been heard, while the device takes blocks."""
@@ -233,8 +233,8 @@ class Live:
 
     def _step(self) -> None:
         self._take_output()
-        self._session.settle()
-        length = self._session.length
+        self._session.output.settle()
+        length = self._session.output.length
         if length is not None and int(self._status[END]) > length + LATENCY_FRAMES:
             tell(self._status, END, length + LATENCY_FRAMES)
         self._decide()
@@ -244,7 +244,7 @@ class Live:
             self._say("xrun", xruns)
 
     def _decide(self) -> None:
-        self._session.decide()
+        self._session.conductor.decide()
         self._session.mixer.commit(self._session.conductor.control)
 
     def _take_output(self) -> None:
@@ -256,7 +256,7 @@ class Live:
         block = np.ascontiguousarray(self._deck.tap[places].transpose(1, 0, 2)).reshape(2, -1)
         tell(self._status, TAP_READ, written)
         self._peak = max(self._peak, float(np.abs(block).max()))
-        out = self._session.played(block)
+        out = self._session.output.played(block)
         if self._on_output is not None and out.shape[1]:
             self._on_output(out)
 

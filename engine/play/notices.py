@@ -25,7 +25,7 @@ _log = logging.getLogger("stemloom")
 
 
 class Notices:
-    """Whom to tell of what. The thread begins with the first who wants to know."""
+    """The host's calls, by event. The thread begins with the first of them."""
 
     def __init__(self) -> None:
         self._calls: dict[str, list[Callable[..., object]]] = {}
@@ -33,7 +33,7 @@ class Notices:
         self._thread: threading.Thread | None = None
 
     def add(self, event: str, call: Callable[..., object]) -> None:
-        """Have `call` called with what each such event is about."""
+        """Have `call` called with the subject of each such event."""
         self._calls.setdefault(event, []).append(call)
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="stemloom events", daemon=True)

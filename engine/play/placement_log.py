@@ -1,9 +1,9 @@
-"""A session's account: what it means to play, and what was heard, written to the ledger.
+"""The placements of a session in the ledger: what it intends to play, then what was heard.
 
     opened -> intend, ... -> begun, ... -> heard, ... -> closed -> sealed
 
 Nothing sounds before `intend` has made it durable in the journal. What was heard is acknowledged as soon
-as it has ended, or, for a render, when its file is whole: a file that was never finished was never heard.
+as it has ended, or, for a render, when its file is whole: nobody has heard a file that was never finished.
 """
 
 from __future__ import annotations
@@ -13,25 +13,27 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from msgspec.structs import replace as replace_in
+
 from ...ledger.clock import Clock, milliseconds_of
 from ...ledger.entries.canonical import PlacementForm, decode
 from ...ledger.entries.entries import Entry, Tier, Use, ms_of
 from ...ledger.entries.entries import Placement as PlacementEntry
 from ...ledger.entries.entries import Session as SessionEntry
 from ...ledger.entries.signing import commitment, new_salt
-from ...ledger.log.journal_format import Intention, Sounding
+from ...ledger.log.journal_format import Sounding
 from ...ledger.log.log import Log
 from ...ledger.log.session_page import HeardFrames, set_anchor
 from ..plan import Placement
 from .scribe import SEAL_SECONDS, Scribe
 
 MOST_FORMS = 4096
-"""What placements have in common, kept so that it is written once."""
+"""How many forms of entries are kept, each for placements that differ in what was heard alone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """What a session is, for its entries. `vault`: the snapshot's state hash."""
+class SessionFacts:
+    """What a session's entries say of it. `vault`: the snapshot's state hash."""
 
     use: Use
     tier: Tier
@@ -44,8 +46,8 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
-class Sounded:
-    """A placement that was heard: its plan, its place in the session, where it ended, the frames in play."""
+class HeardPlacement:
+    """A placement that was heard: its plan, its number among the session's entries, and its time in play."""
 
     placement: Placement
     seq: int
@@ -55,13 +57,25 @@ class Sounded:
     start: str
 
 
+@dataclass(slots=True)
+class _Open:
+    """A placement that was intended and has not ended: its plan, and the entry that it will become.
+
+    Until it has begun, the entry's `start` is the time of the grant that it rests on.
+    """
+
+    planned: Placement
+    entry: PlacementEntry
+    begun: bool = False
+
+
 class _Nowhere:
     """The scribe of a session that nobody hears."""
 
     page: memoryview | None = None
     room = 1 << 62
 
-    def intend(self, intentions: Sequence[Intention], /) -> None:
+    def intend(self, intentions: Mapping[int, PlacementEntry], /) -> None:
         """Nothing will sound."""
 
     def ended(self, ids: Sequence[int], entries: Sequence[bytes], ms: int, /) -> None:
@@ -77,18 +91,18 @@ class _Nowhere:
         """Nothing is open."""
 
 
-class Account:
+class PlacementLog:
     """Writes one session's entries. `keep_back`: acknowledge nothing before `closed`.
 
-    `history`: whether `sounded` keeps everything. `log`: null for a session that nobody hears, and of which
-    nothing is written. `sounding`: what the mixer has heard so far of what sounds; asked from another thread.
+    `history`: whether `sounded` keeps everything. `log`: None for a session that nobody hears, and of which
+    nothing is written. `sounding`: gives what was heard so far of what sounds; called from another thread.
     """
 
     def __init__(
         self,
         log: Log | None,
         clock: Clock,
-        run: Run,
+        facts: SessionFacts,
         *,
         keep_back: bool,
         history: bool = True,
@@ -98,21 +112,20 @@ class Account:
     ) -> None:
         """`salt`: gives the salt for a session of a user, and keeps it."""
         self.session = "x" + secrets.token_hex(10)
-        self.sounded: list[Sounded] = []
+        self.sounded: list[HeardPlacement] = []
         self._clock = clock
-        self._run = run
+        self._facts = facts
         self._keep_back = keep_back
         self._history = history
         self._heard_so_far = sounding
         self._count = self._ms = 0
-        self._user_salt = salt(self.session, run.user)
-        self._open: dict[int, tuple[Placement, str | None]] = {}
-        """What was intended and has not ended yet, and when it began."""
+        self._user_salt = salt(self.session, facts.user)
+        self._open: dict[int, _Open] = {}
         self._unwritten: list[bytes] = []
         self._forms: dict[tuple[str, str, str, str, int, int], PlacementForm] = {}
         self._closed = False
         self.scribe: Scribe | None = None
-        """Who writes the journal; null where nobody hears the session."""
+        """Writes the journal; None where nobody hears the session."""
         if log is not None:
             how = (0, None) if keep_back else (page_size, SEAL_SECONDS)
             self.scribe = Scribe(log, clock, self.session, self._sounding, *how)
@@ -128,53 +141,57 @@ class Account:
         return self._writer.page
 
     def intend(self, placements: Sequence[Placement], since: Mapping[str, str]) -> None:
-        """Make placements durable as intended: only then may they be mixed. Who never is leaves no entry.
+        """Make placements durable as intended: only then may they be mixed. One never mixed leaves no entry.
 
-        `since`: by stem, from when on the grant holds that the placement rests on.
+        `since`: for each stem the time of the grant that its placements rest on.
         """
         if placements:
-            self._writer.intend([self._intention(each, since[each.stem]) for each in placements])
-            self._open.update({placement.id: (placement, None) for placement in placements})
+            opened = {each.id: _Open(each, self._intended(each, since[each.stem])) for each in placements}
+            self._writer.intend({id: each.entry for id, each in opened.items()})
+            self._open |= opened
 
     def begun(self, placement: Placement, time: str, since: str) -> None:
         """A placement begins now, under the consent that it names: `time` is its start, RFC 3339."""
-        if placement.id not in self._open:
+        intended = self._open.get(placement.id)
+        if intended is None:
             return
-        if placement.consent != self._open[placement.id][0].consent:
+        entry = intended.entry
+        if placement.consent != entry.consent:
             # It was granted anew since it was composed.
-            self._writer.intend([self._intention(placement, since)])
-        self._open[placement.id] = placement, time
+            entry = self._intended(placement, since)
+            self._writer.intend({placement.id: entry})
+        self._open[placement.id] = _Open(placement, replace_in(entry, start=time), begun=True)
         if self.page is not None:
             set_anchor(self.page, placement.start_frame, milliseconds_of(time))
 
-    def heard(self, ended: Iterable[HeardFrames]) -> list[Sounded]:
-        """Take what ended into the account, in the order given; what was never in play leaves no entry.
+    def heard(self, ended: Iterable[HeardFrames]) -> list[HeardPlacement]:
+        """Log what ended, in the order given; what was never in play leaves no entry.
 
         Gives what was in play.
         """
-        found: list[Sounded] = []
+        found: list[HeardPlacement] = []
         ids: list[int] = []
         entries: list[bytes] = []
         lost = 0
         room = self._writer.room
         for end in ended:
-            placement, start = self._open.pop(end.id)
+            was = self._open.pop(end.id)
             if end.frames == 0:
                 continue
             if len(entries) >= room:
                 lost += 1
                 continue
-            ms = ms_of(end.frames, self._run.rate)
-            placement = replace(placement, start_frame=end.start_frame)
-            start = start or self._clock.now()
-            sounded = Sounded(placement, self._count, end.end_frame, end.frames, ms, start)
+            ms = ms_of(end.frames, self._facts.rate)
+            start = was.entry.start if was.begun else self._clock.now()
+            planned = replace(was.planned, start_frame=end.start_frame)
+            sounded = HeardPlacement(planned, self._count, end.end_frame, end.frames, ms, start)
             self._count += 1
             self._ms += ms
             if self._history:
                 self.sounded.append(sounded)
             found.append(sounded)
             ids.append(end.id)
-            entries.append(self._form(placement).fill(sounded.seq, end.start_frame, end.frames, start))
+            entries.append(self._form(was.entry).fill(sounded.seq, end.start_frame, end.frames, start))
         if lost:
             self._writer.lose(lost)
         if self._keep_back:
@@ -207,81 +224,53 @@ class Account:
 
     def _sounding(self) -> list[Sounding]:
         """What sounds, as heard so far. Called by the scribe, while the composing side goes on."""
-        found = []
-        for each in self._heard_so_far():
-            placement, start = self._open.get(each.id, (None, None))
-            if placement is not None and start is not None and each.frames:
-                found.append(
-                    Sounding(
-                        id=each.id,
-                        start_frame=each.start_frame,
-                        end_frame=each.end_frame,
-                        frames=each.frames,
-                        start=start,
-                    )
-                )
-        return found
+        known = ((each, self._open.get(each.id)) for each in self._heard_so_far() if each.frames)
+        return [(each, was.entry.start) for each, was in known if was is not None and was.begun]
 
-    def _intention(self, placement: Placement, since: str) -> Intention:
-        return Intention(
-            id=placement.id,
+    def _intended(self, planned: Placement, since: str) -> PlacementEntry:
+        """The entry that a placement will become, as far as it is known: see `intention_rows`."""
+        facts, frames = self._facts, planned.end_frame - planned.start_frame
+        return PlacementEntry(
             session=self.session,
-            stem=placement.stem,
-            use=self._run.use,
-            tier=self._run.tier,
-            role=placement.role,
-            part=placement.part,
-            section=placement.section,
-            line=placement.line,
-            start_frame=placement.start_frame,
-            frames=placement.end_frame - placement.start_frame,
-            rate=self._run.rate,
-            consent=placement.consent,
-            since=since,
+            seq=0,
+            stem=planned.stem,
+            use=facts.use,
+            tier=facts.tier,
+            role=planned.role,
+            part=planned.part,
+            section=planned.section,
+            line=planned.line,
+            start_frame=planned.start_frame,
+            frames=frames,
+            rate=facts.rate,
+            start=since,
+            ms=ms_of(frames, facts.rate),
+            consent=planned.consent,
         )
 
-    def _form(self, placement: Placement) -> PlacementForm:
-        """What the entries of such placements have in common."""
-        p, run = placement, self._run
-        alike = (p.stem, p.role, p.part, p.section, p.line, p.consent)
+    def _form(self, entry: PlacementEntry) -> PlacementForm:
+        """The form of all entries that differ from `entry` in what was heard alone."""
+        alike = (entry.stem, entry.role, entry.part, entry.section, entry.line, entry.consent)
         form = self._forms.get(alike)
         if form is None:
             if len(self._forms) >= MOST_FORMS:
                 self._forms.clear()
-            form = self._forms[alike] = PlacementForm(
-                PlacementEntry(
-                    session=self.session,
-                    seq=0,
-                    stem=p.stem,
-                    use=run.use,
-                    tier=run.tier,
-                    role=p.role,
-                    part=p.part,
-                    section=p.section,
-                    line=p.line,
-                    start_frame=0,
-                    frames=0,
-                    rate=run.rate,
-                    start=self._clock.now(),
-                    ms=0,
-                    consent=p.consent,
-                )
-            )
+            form = self._forms[alike] = PlacementForm(entry)
         return form
 
     def _entry(self, state: str, take: str | None = None) -> SessionEntry:
-        run, closed = self._run, state == "closed"
+        facts, closed = self._facts, state == "closed"
         return SessionEntry(
             time=self._clock.now(),
             session=self.session,
             state="closed" if closed else "opened",
-            use=run.use,
-            tier=run.tier,
-            user=commitment(run.user, self._user_salt),
-            script=run.script,
-            seed=run.seed,
-            vault=run.vault,
-            engine=run.engine,
+            use=facts.use,
+            tier=facts.tier,
+            user=commitment(facts.user, self._user_salt),
+            script=facts.script,
+            seed=facts.seed,
+            vault=facts.vault,
+            engine=facts.engine,
             licence=None,
             take=take,
             placements=self._count if closed else None,

@@ -176,7 +176,7 @@ class Player:
     def set(self, dial: str, value: float) -> None:
         """Turn a dial of the script; UnknownDial if it has none of that name or the value is out of range."""
         with self._open() as session:
-            session.set(dial, value)
+            session.gestures.set(dial, value)
 
     def like(self, part: str | None = None) -> None:
         """The listener likes what `part` plays, or else the loop that started last: it comes more often.
@@ -184,37 +184,37 @@ class Player:
         What else happens is for the script's `on like` to say. Raises UnknownPart.
         """
         with self._open() as session:
-            session.like(part)
+            session.gestures.like(part)
 
     def dislike(self, part: str | None = None) -> None:
         """The contrary of `like`: it comes less often, and `on dislike` happens. Raises UnknownPart."""
         with self._open() as session:
-            session.dislike(part)
+            session.gestures.dislike(part)
 
     def cue(self, name: str) -> None:
         """Give a cue that a move or an event of the script waits for. Raises UnknownCue."""
         with self._open() as session:
-            session.cue(name)
+            session.gestures.cue(name)
 
     def fade(self, role: str, gain: float, seconds: float = 0.0) -> None:
         """Move the listener's fader of a role, 0 to 1, apart from the script's gains. Raises UnknownRole."""
         with self._open() as session:
-            session.fade(role, gain, seconds)
+            session.gestures.fade(role, gain, seconds)
 
     def mute(self, role: str, on: bool = True) -> None:
         """Take a role out of what is heard, or back in. What is muted is not in play, and earns nothing."""
         with self._open() as session:
-            session.mute(role, on)
+            session.gestures.mute(role, on)
 
     def solo(self, role: str, on: bool = True) -> None:
         """Have a role heard alone, or beside others that are solo too. Raises UnknownRole."""
         with self._open() as session:
-            session.solo(role, on)
+            session.gestures.solo(role, on)
 
     def panic(self) -> None:
         """Silence at once; the music comes back with the next bar."""
         with self._open() as session:
-            session.panic()
+            session.gestures.panic()
 
     def swap_script(self, text: str, name: str = "<text>") -> None:
         """Have another script take over at the next bar line, whole or not at all; the old one plays on.
@@ -226,25 +226,25 @@ class Player:
         """
         session = self._session
         piece = accepted(text, session.score.snapshot, file=name)
-        coming = session.rescored(piece)
+        coming = session.gestures.rescored(piece)
         conductor = session.conductor
         with self._open():
             state = conductor.state_under(coming)
         wanted, _ = conductor.wanted_from(PREPARED_BARS, coming, state)
         conductor.conformer.prepare(wanted)
         with self._open():
-            session.swap(coming)
+            session.gestures.swap(coming)
 
     def undo(self) -> None:
         """Take the last gesture back that was not taken back yet, also a script. Raises NothingToUndo."""
         with self._open() as session:
-            session.undo()
+            session.gestures.undo()
 
     def on(self, event: str, call: Callable[..., object]) -> None:
-        """Have `call` called for every event of a kind, with what the module's text says of it.
+        """Have `call` called for every event of a kind, as the module's text says.
 
         It is called on a thread of its own; an error in it is reported there and stops nothing. Raises
-        ValueError for an event that there is not, TypeError for what cannot be called.
+        ValueError for an unknown event, TypeError for what cannot be called.
         """
         if event not in EVENTS:
             raise ValueError(f"there is no event {event!r}: they are {', '.join(EVENTS)}")
@@ -311,7 +311,7 @@ class Player:
 
     @property
     def health(self) -> Health | None:
-        """Block times, gaps and the like of the device; null when none is open. Disturbs nothing."""
+        """Block times, gaps and the like of the device; None when none is open. Disturbs nothing."""
         return None if self._live is None else self._live.health
 
     @property
@@ -332,7 +332,7 @@ class Player:
     def levels(self) -> Levels | None:
         """How loud the roles' buses, the buses of effects and the output are: peak, RMS and loudness.
 
-        They are measured from the first call on, as far as a device or `read` has got; null until there are
+        They are measured from the first call on, as far as a device or `read` has got; None until there are
         100 ms of them.
         """
         found = self._session.mixer.levels()
@@ -390,7 +390,7 @@ class Player:
         return self._take
 
     def close(self) -> None:
-        """End the session: what sounds is accounted for as heard so far, and the log is sealed.
+        """End the session: what sounds is logged as heard so far, and the log is sealed.
 
         If the disk fails it raises, and may be called again; what had been acknowledged is safe either way.
         """

@@ -27,8 +27,8 @@ from ...vault.vault import Vault
 from ..compose.form import can_end
 from ..errors import NoEnd, NotSealed, OutputFailed, OutputRefused
 from ..plan import Bar, Rested
-from .pcm24 import quantise
-from .placement_log import Sounded
+from .pcm24 import to_int24
+from .placement_log import HeardPlacement
 from .replay import Replayed, replay
 from .session import Session
 from .take import Gesture, Take
@@ -53,7 +53,7 @@ class StemHeard:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What a render gave. `realtime_factor`: seconds of audio per second, stems being conformed already.
+    """The outcome of a render. `realtime_factor`: seconds of audio per second, stems being conformed already.
 
     `pcm_sha256`: of the file's samples as 24-bit little-endian interleaved PCM.
     """
@@ -70,9 +70,9 @@ class Rendered:
     tempo_bpm: float
     key: str | None
     ended: bool
-    """Whether it came to the piece's own end."""
+    """Whether it reached the piece's own end."""
     stems: tuple[StemHeard, ...]
-    sounded: tuple[Sounded, ...]
+    sounded: tuple[HeardPlacement, ...]
     bars: tuple[Bar, ...]
     rested: tuple[Rested, ...]
     crowded: int
@@ -108,8 +108,8 @@ def render(
     """Render `piece` to `out` (.wav or .flac, 24-bit) and log what is heard.
 
     Without a length it ends where the piece ends. `gestures` are made at their frames of the output, those
-    after its end not at all. The file appears whole or not at all, and the ledger
-    holds its placements just when it does. Raises OutputRefused, NoEnd, UseRefused, NothingCleared,
+    after its end not at all. The file appears whole or not at all, and the ledger holds its placements if and
+    only if it appears. Raises OutputRefused, NoEnd, UseRefused, NothingCleared,
     UnknownDial, UnknownCue, UnknownPart, ConformFailed; OSError when the disk fails.
     """
     format = _format(out)
@@ -133,16 +133,16 @@ def render(
         )
         stack.callback(session.abandon)
         for gesture in gestures:
-            session.expect(gesture)
+            session.gestures.expect(gesture)
         session.prepare(progress=_named(progress, "conform"))
         total = session.planned_frames
         begun = time.perf_counter()
         coming = deque(sorted(gestures, key=lambda gesture: gesture.frame))
         while not session.ended:
             while coming and coming[0].frame <= session.frame:
-                session.perform(coming.popleft())
+                session.gestures.perform(coming.popleft())
             frames = min(CHUNK_FRAMES, coming[0].frame - session.frame) if coming else CHUNK_FRAMES
-            sink.write(quantise(session.read(frames)))
+            sink.write(to_int24(session.read(frames)))
             if progress is not None:
                 progress("mix", min(session.frame, total), total)
         factor = session.frame / ENGINE_RATE / max(time.perf_counter() - begun, 1e-9)
@@ -152,6 +152,10 @@ def render(
         # paid all the same. The other way round a file would be heard that no ledger knows.
         sink.publish()
         _seal(session, out)
+    return _rendered(session, take, out, factor)
+
+
+def _rendered(session: Session, take: Take, out: Path, factor: float) -> Rendered:
     return Rendered(
         audio=out,
         frames=take.frames,
@@ -179,7 +183,7 @@ def replay_to(
     """Replay `take` to a file, as `render` writes one, and log it. Raises as `replay` and `render` do."""
     format = _format(out)
     with _Sink(out, format) as sink:
-        session, replayed = replay(vault, take, lambda block: sink.write(quantise(block)), progress=progress)
+        session, replayed = replay(vault, take, lambda block: sink.write(to_int24(block)), progress=progress)
         sink.finish()
         sink.publish()
         _seal(session, out)

@@ -23,11 +23,11 @@ CHUNK_FRAMES = 1 << 15
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What a replay gave, beside what its take says. `differences`: numbers of unlike placements."""
+    """The outcome of a replay, compared with its take. `differences`: numbers of unlike placements."""
 
     take: Take
     same_sound: bool | None
-    """Null where the take holds no hash of its sound."""
+    """None where the take holds no hash of its sound."""
     differences: tuple[int, ...]
 
     @property
@@ -73,9 +73,9 @@ def replay(
         while session.frame < take.frames:
             mixed = session.mixer.frame
             while gestures and gestures[0].frame <= mixed:
-                session.perform(gestures.popleft())
+                session.gestures.perform(gestures.popleft())
             until = min(gestures[0].frame if gestures else take.mixed, take.mixed, mixed + CHUNK_FRAMES)
-            ready = session.mix_to(until)
+            ready = session.output.mix_to(until)
             block = session.read(min(ready, take.frames - session.frame))
             write(block)
             if progress is not None:
@@ -83,7 +83,7 @@ def replay(
             if not block.shape[1] and session.mixer.frame == mixed:
                 break
         for gesture in gestures:
-            session.perform(gesture)
+            session.gestures.perform(gesture)
         again = session.finish()
     return session, Replayed(
         again,

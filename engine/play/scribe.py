@@ -1,4 +1,4 @@
-"""The scribe takes what was heard to the ledger's journal, on a thread of its own, and that to the log.
+"""The scribe writes what was heard to the ledger's journal, on a thread of its own, and seals it in the log.
 
     control thread -> `ended` -> scribe -> journal (durable: acknowledged) -> log (checkpointed: sealed)
 
@@ -13,13 +13,13 @@ from __future__ import annotations
 import errno
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...ledger.clock import Clock
-from ...ledger.entries.entries import Entry, Gap, GapReason
+from ...ledger.entries.entries import Entry, Gap, GapReason, Placement
 from ...ledger.errors import JournalFailed, LedgerError
-from ...ledger.log.journal_format import Intention, Sounding
+from ...ledger.log.journal_format import Sounding
 from ...ledger.log.log import Log
 
 SEAL_SECONDS = 1.0
@@ -33,7 +33,7 @@ class LedgerState:
     """How far the ledger is. `acknowledged`: entries that are durable; `sealed`: those in the log, signed.
 
     `waiting`: entries that are in memory alone; `lost`: placements of which no entry will ever be. `fault`:
-    why the disk does not take them, null while it does.
+    why the disk does not take them, None while it does.
     """
 
     acknowledged: int
@@ -44,7 +44,7 @@ class LedgerState:
 
 
 class _Every:
-    """Says when so many seconds have passed."""
+    """A timer of so many seconds."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -74,23 +74,23 @@ class Scribe:
         page_size: int,
         seal_seconds: float | None = SEAL_SECONDS,
     ) -> None:
-        """`seal_seconds`: null to seal nothing before `close`."""
+        """`seal_seconds`: None to seal nothing before `close`."""
         self._clock, self._session, self._sounding = clock, session, sounding
         self._journal = log.journal(page_size)
         self.page = self._journal.page
         self.on_fault: Callable[[str | None], object] = lambda fault: None
-        """Called on the scribe's thread with what is wrong with the disk, or null when it is well again."""
+        """Called on the scribe's thread with the fault of the disk, or with None when it works again."""
         self.live = False
         """Whether the music goes on if the disk fails."""
         # `_work` guards what is below it. The journal has locks of its own.
         self._work = threading.Condition()
-        self._meant: list[Intention] = []
+        self._unwritten: dict[int, Placement] = {}
         """What sounds though the disk refused to have it written."""
         self._held: list[tuple[Sequence[int], Sequence[bytes], int]] = []
         self._count = 0
         self._lost = 0
         self._unsaid = 0
-        """How many of the lost no gap entry tells of yet."""
+        """How many lost placements no gap entry counts yet."""
         self._why: GapReason = "overflow"
         self._fault: str | None = None
         self._stopping = False
@@ -116,7 +116,7 @@ class Scribe:
             self._write_held()
             self._journal.write(entries)
 
-    def intend(self, intentions: Sequence[Intention]) -> None:
+    def intend(self, intentions: Mapping[int, Placement]) -> None:
         """Make placements durable as intended: only then may they sound.
 
         Where a device plays and the disk fails they sound all the same, and the state says so.
@@ -131,7 +131,7 @@ class Scribe:
             else:
                 return
         with self._work:
-            self._meant += intentions
+            self._unwritten.update(intentions)
 
     def ended(self, ids: Sequence[int], entries: Sequence[bytes], ms: int) -> None:
         """Acknowledge placements that ended: durable when it returns, or, where a device plays, soon."""
@@ -147,11 +147,11 @@ class Scribe:
 
     @property
     def room(self) -> int:
-        """How many more entries memory can hold. What finds none gets no number in its session."""
+        """How many more entries memory can hold. An entry without room gets no number in its session."""
         return MOST_HELD - self._count
 
     def lose(self, placements: int) -> None:
-        """So many placements found no room: a gap entry will say so."""
+        """Count placements that found no room: a gap entry will say how many."""
         with self._work:
             self._lost += placements
             self._unsaid += placements
@@ -201,12 +201,12 @@ class Scribe:
         if self._journal.failed:
             self._journal.mend()
         with self._work:
-            meant, held = self._meant, self._held
-            self._meant, self._held = [], []
+            intended, held = self._unwritten, self._held
+            self._unwritten, self._held = {}, []
             lost, why = self._unsaid, self._why
         try:
-            self._journal.intend(meant)
-            meant = []
+            self._journal.intend(intended)
+            intended = {}
             if held:
                 ids = [id for each, _, _ in held for id in each]
                 entries = [entry for _, each, _ in held for entry in each]
@@ -221,7 +221,7 @@ class Scribe:
                     self._unsaid -= lost
         finally:
             with self._work:
-                self._meant, self._held = meant + self._meant, held + self._held
+                self._unwritten, self._held = intended | self._unwritten, held + self._held
 
     def _failed(self, error: Exception) -> None:
         with self._work:

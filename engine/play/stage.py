@@ -3,7 +3,7 @@
 The mixer gets a placement when its bar is composed, so that it begins to the frame whatever else the machine
 does. Here it waits until just before its start: in that moment its consent is looked at once more, and a
 stem that has lost it is taken back. All that the books say depends on frames alone, never on how far the
-mixer is, so a session that is played again comes to the same.
+mixer is, so a replayed session decides the same.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOST_WAITING = 2048
 
 
 def _ended(placement: Placement, end: int, fade: Fade, at: int | None) -> Placement:
-    """A placement that is told to end early; `at`: since when, if it sounds by then."""
+    """A placement that is told to end early; `at`: the frame of the order, if it sounds by then."""
     old = placement.fade_out
     if at is not None and placement.end_frame - at < old.frames:
         end, frames = sooner(at, end, placement.end_frame, old.frames, old.equal_power)
@@ -57,7 +57,7 @@ class Stage:
         self._mixer.place(placement, sound, at)
 
     def next_window(self) -> int | None:
-        """The frame at which the next waiting placement is looked at once more; null when none waits."""
+        """The frame at which the next waiting placement is looked at once more; None when none waits."""
         if not self._waiting:
             return None
         return min(p.start_frame for p in self._waiting.values()) // WINDOW_FRAMES * WINDOW_FRAMES

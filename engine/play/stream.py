@@ -52,7 +52,7 @@ _closing: list[tuple[threading.Thread, Device]] = []
 
 
 class PortAudioDevice:
-    """An output of PortAudio. `device`: its number or a part of its name, null for the system's default.
+    """An output of PortAudio. `device`: its number or a part of its name, None for the system's default.
 
     Raises DeviceFailed, in words that a player of music can act on.
     """

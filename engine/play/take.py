@@ -36,7 +36,7 @@ class Spool:
         self.close = weakref.finalize(self, file.close)
         """Let go of the file; it is done in any case when nobody needs this any more."""
 
-    def add(self, heard: Heard) -> None:
+    def add(self, heard: TakePlacement) -> None:
         """Append one; a kill loses the file, and the ledger has it all."""
         line = msgspec.json.encode(heard) + b"\n"
         if not self._rest:
@@ -46,10 +46,10 @@ class Spool:
                     return
         self._rest.append(line)
 
-    def all(self) -> tuple[Heard, ...]:
+    def all(self) -> tuple[TakePlacement, ...]:
         """Everything so far, in order."""
         data = os.pread(self._descriptor, self._size, 0) + b"".join(self._rest)
-        return tuple(msgspec.json.decode(line, type=Heard) for line in data.splitlines())
+        return tuple(msgspec.json.decode(line, type=TakePlacement) for line in data.splitlines())
 
 
 class _Version(msgspec.Struct):
@@ -63,7 +63,7 @@ class Gesture(msgspec.Struct, frozen=True):
     """An outside input at an absolute frame.
 
     `name`: of the dial that was turned to `value`, of the cue, or of the part that is liked or disliked,
-    null for the loop that started last. Of a listener's fader, the role: `value` is its gain, 0 to 1, reached
+    None for the loop that started last. Of a listener's fader, the role: `value` is its gain, 0 to 1, reached
     after `frames`; 1 or 0 for a mute or solo that is set or taken off. Of a script that is swapped in, its
     text.
     """
@@ -114,8 +114,8 @@ class CameLate(msgspec.Struct, frozen=True):
     frame: int
 
 
-class Heard(msgspec.Struct, frozen=True):
-    """A placement as it was heard."""
+class TakePlacement(msgspec.Struct, frozen=True):
+    """A placement in a take, as it was heard."""
 
     seq: int
     stem: str
@@ -131,10 +131,9 @@ class Heard(msgspec.Struct, frozen=True):
 class Take(msgspec.Struct, frozen=True):
     """A session's inputs and outcome.
 
-    `pcm_sha256`: of the output as 24-bit little-endian interleaved samples; null where it could not be kept.
-
+    `pcm_sha256`: of the output as 24-bit little-endian interleaved samples; None where it could not be kept.
     `script`: the first. `candidates`: the stems that it could choose, by id. `vault`: the snapshot's hash.
-    `tempo_bpm`: exact, as a fraction. `limit_frames`: the length asked for, null to the piece's own end.
+    `tempo_bpm`: exact, as a fraction. `limit_frames`: the length asked for, None to the piece's own end.
     `frames`: of the output; `mixed`: the frame at which the mixer was stopped.
     """
 
@@ -157,7 +156,7 @@ class Take(msgspec.Struct, frozen=True):
     unready: tuple[Unready, ...]
     late: tuple[CameLate, ...]
     gestures: tuple[Gesture, ...]
-    placements: tuple[Heard, ...]
+    placements: tuple[TakePlacement, ...]
     frames: int
     mixed: int
     pcm_sha256: str | None
@@ -193,7 +192,7 @@ def load(path: Path) -> Take:
 
 
 def _wrong(take: Take) -> str | None:
-    """What no session could have left, if anything: a take may come from anywhere."""
+    """Something in a take that no session could have left, if there is any: it may come from anywhere."""
     try:
         tempo = Fraction(take.tempo_bpm)
     except (ValueError, ZeroDivisionError):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 from ..plan import Bar
-from .placement_log import Sounded
+from .placement_log import HeardPlacement
 
 WIDTH, MARGIN_LEFT, MARGIN_RIGHT, TOP, ROW, GAP = 1200, 96, 16, 76, 26, 6
 FONT = "system-ui, 'Segoe UI', Helvetica, Arial, sans-serif"
@@ -31,7 +31,7 @@ def timeline(
     title: str,
     caption: str,
     bars: Sequence[Bar],
-    sounded: Sequence[Sounded],
+    sounded: Sequence[HeardPlacement],
     frames: int,
     rate: int,
     holders: Mapping[str, str],
@@ -69,7 +69,7 @@ def timeline(
     return "\n".join(body) + "\n"
 
 
-def _row_order(sounded: Sounded) -> tuple[int, int]:
+def _row_order(sounded: HeardPlacement) -> tuple[int, int]:
     return _role_order(sounded.placement.role), sounded.placement.line
 
 
@@ -77,7 +77,7 @@ def _role_order(role: str) -> int:
     return list(COLOURS).index(role) if role in COLOURS else len(COLOURS)
 
 
-def _block(sounded: Sounded, y: int, x: Place, holders: Mapping[str, str]) -> str:
+def _block(sounded: HeardPlacement, y: int, x: Place, holders: Mapping[str, str]) -> str:
     p = sounded.placement
     left = x(p.start_frame)
     width = max(round(x(sounded.end_frame) - left - 1.4, 2), 1.6)
@@ -129,7 +129,7 @@ def _seconds(frames: int, rate: int, x: Place, bottom: int) -> list[str]:
     ]
 
 
-def _legend(sounded: Sequence[Sounded], height: int) -> list[str]:
+def _legend(sounded: Sequence[HeardPlacement], height: int) -> list[str]:
     roles = sorted({s.placement.role for s in sounded}, key=_role_order)
     marks = []
     for place, role in enumerate(roles):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,13 +31,14 @@ from .journal_format import (
     MAGIC,
     WHOLE,
     Carried,
-    Intention,
     Sounding,
     carried_frame,
     entries_frame,
+    intention_rows,
     intentions_frame,
     placements_frame,
     sounding_frame,
+    sounding_rows,
 )
 
 __all__ = ["Journal"]
@@ -55,7 +56,7 @@ class _Frame:
     """Placements that have ended with it."""
     placements: int = 0
     ms: int = 0
-    intentions: Sequence[Intention] = ()
+    intentions: Mapping[int, Placement] = field(default_factory=dict)
     sounding: tuple[Sounding, ...] | None = None
     session: Session | None = None
     error: Exception | None = None
@@ -93,7 +94,7 @@ class Journal:
         self._session: Session | None = None
         self._session_closed = False
         self._placements = self._ms = 0
-        self._open: dict[int, Intention] = {}
+        self._open: dict[int, Placement] = {}
         self._sounding: tuple[Sounding, ...] = ()
         # The file that grows: what it holds, and the entries in it.
         self._number = 0
@@ -134,10 +135,11 @@ class Journal:
         """Whether a sync failed, or a file was begun in vain, and nothing is acknowledged before `mend`."""
         return self._failed
 
-    def intend(self, placements: Sequence[Intention]) -> None:
+    def intend(self, placements: Mapping[int, Placement]) -> None:
         """Make placements durable as intended; only then may they sound. Raises OSError, JournalFailed.
 
-        One that was intended before is meant as it is now.
+        `placements`: by number in the session, as `intention_rows` has them. A second intention of the same
+        number replaces the first.
         """
         if placements:
             self._commit(_Frame(intentions_frame(placements), intentions=placements))
@@ -235,8 +237,8 @@ class Journal:
             closed=self._session_closed,
             placements=self._placements,
             ms=self._ms,
-            intentions=tuple(self._open.values()),
-            sounding=self._sounding,
+            intentions=intention_rows(self._open),
+            sounding=sounding_rows(self._sounding),
         )
 
     def _begin(self, carried: Carried, more: bytes = b"") -> tuple[OpenFile, Path, int]:
@@ -332,8 +334,7 @@ class Journal:
             self._state.notify_all()
 
     def _take(self, frame: _Frame) -> None:
-        for each in frame.intentions:
-            self._open[each.id] = each
+        self._open.update(frame.intentions)
         if frame.sounding is not None:
             self._sounding = frame.sounding
         if frame.session is not None:

@@ -1,115 +1,99 @@
-"""What a journal's file holds: frames, each whole or not there.
+"""The content of a journal's file: frames, each whole or not there.
 
     stemloom journal v2\\n
     frame: length (uint32 big-endian) || CRC-32 of the payload (uint32) || payload
     payload, by its first byte:
         C  JSON of `Carried`: what the file before this one left open; only as the first frame
-        W  nothing: all that the file takes over from those that it replaces stands before this
-        I  JSON of a list of `Intention`
-        H  JSON of a list of `Sounding`: what was heard so far of what sounds, instead of what was said before
+        W  nothing: all that the file takes over from the files that it replaces stands before this frame
+        I  JSON of a list of `IntentionRow`
+        H  JSON of a list of `SoundingRow`: what was heard so far of what sounds; it replaces the one before
         E  entries, as an entry bundle holds them
-        P  how many (uint32) || the number of each placement in its session (uint64) || their entries as in E
+        P  count (uint32) || the number of each placement in its session (uint64) || their entries as in E
 
 A session's files follow each other: a new one begins whenever what the last one holds is handed to the log.
-Where a power loss has cut a frame short, or left what never was written, it ends what can be read.
+A frame that a power loss has cut short, or filled with what never was written, ends what can be read.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any
 
 import msgspec
 
-from ..entries.entries import Session, Tier, Use
+from ..entries.entries import Placement, Session, Tier, Use, ms_of
 from ..errors import BadEntry
 from ..tlog.tiles import bundle, split_bundle
+from .session_page import HeardFrames
 
 __all__ = [
     "MAGIC",
     "WHOLE",
     "Carried",
-    "Found",
-    "Intention",
+    "JournalContent",
     "Sounding",
     "carried_frame",
     "entries_frame",
+    "intention_rows",
     "intentions_frame",
     "placements_frame",
     "read_journal",
     "sounding_frame",
+    "sounding_rows",
 ]
 
 MAGIC = b"stemloom journal v2\n"
 _FRAME = struct.Struct(">II")
 _COUNT = struct.Struct(">I")
 
-
-class Intention(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """A placement that is about to sound, by its number `id` in the session: all that its entry will say.
-
-    `start_frame` and `frames` are as planned. `since`: the time of the grant that it rests on.
-    """
-
-    id: int
-    session: str
-    stem: str
-    use: Use
-    tier: Tier
-    role: str
-    part: str
-    section: str
-    line: int
-    start_frame: int
-    frames: int
-    rate: int
-    consent: int
-    since: str
-
-
-class Sounding(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
-    """How long a placement has been heard so far. `start`: RFC 3339."""
-
-    id: int
-    start_frame: int
-    end_frame: int
-    frames: int
-    start: str
+IntentionRow = tuple[int, str, str, Use, Tier, str, str, str, int, int, int, int, int, str]
+"""The number of a placement in its session, then the fields `_AHEAD` of the entry that it will become."""
+_AHEAD = (
+    *("session", "stem", "use", "tier", "role", "part", "section", "line"),
+    *("start_frame", "frames", "rate", "consent", "start"),
+)
+_ahead = attrgetter(*_AHEAD)
+SoundingRow = tuple[int, int, int, int, str]
+"""Number in the session, start frame, end frame and frames in play of a placement; its start, RFC 3339."""
+Sounding = tuple[HeardFrames, str]
+"""What was heard so far of a placement that sounds, and its start, RFC 3339."""
 
 
 class Carried(msgspec.Struct, frozen=True, kw_only=True):
-    """A session as it stands where a file begins: what its entries so far add up to, and what is open."""
+    """A session as it stands where a file begins: the sums of its entries so far, and what is open."""
 
     boot: str = ""
-    """Of the run of the machine: see `page.boot`."""
+    """The run of the machine, as `Disk.boot` tells it."""
     replaces: tuple[int, ...] = ()
-    """The numbers of the files that could not be relied on, and whose content this one has as well."""
+    """The numbers of the unreliable files whose content this one repeats."""
     session: Session | None = None
     closed: bool = False
     placements: int = 0
     ms: int = 0
-    intentions: tuple[Intention, ...] = ()
-    sounding: tuple[Sounding, ...] = ()
+    intentions: tuple[IntentionRow, ...] = ()
+    sounding: tuple[SoundingRow, ...] = ()
 
 
 @dataclass(slots=True)
-class Found:
-    """What a journal's file holds."""
+class JournalContent:
+    """The content of a journal's file, as it was read."""
 
     carried: Carried = field(default_factory=Carried)
     whole: bool = False
-    """Whether it was ever used: one that was not has nothing that the file before it has not."""
+    """Whether it was ever used. An unused file holds nothing that the file before it does not hold."""
     entries: list[bytes] = field(default_factory=list)
     """Canonical bytes, in the order written."""
-    intentions: dict[int, Intention] = field(default_factory=dict)
-    """By number, of the carried ones too, those that became no entry here."""
+    intentions: dict[int, Placement] = field(default_factory=dict)
+    """By number, carried or new, the intended placements that became no entry in this file."""
     sounding: tuple[Sounding, ...] = ()
     length: int = 0
     """Bytes up to the end of the last whole frame."""
     damaged: bool = False
-    """A whole frame follows that is not what was written: more than a write that was cut short."""
+    """Whether a whole frame follows that was not written so: more than a write that was cut short."""
 
 
 def _frame(kind: bytes, body: bytes) -> bytes:
@@ -124,12 +108,25 @@ def carried_frame(carried: Carried) -> bytes:
     return _frame(b"C", msgspec.json.encode(carried))
 
 
-def intentions_frame(intentions: Sequence[Intention]) -> bytes:
-    return _frame(b"I", msgspec.json.encode(intentions))
+def intention_rows(intentions: Mapping[int, Placement]) -> tuple[IntentionRow, ...]:
+    """Intended placements as they are written.
+
+    Each is, by its number in the session, the entry that it will become, with what is known ahead: `frames`
+    and `start_frame` as planned, and as `start` the time of the grant that it rests on.
+    """
+    return tuple((id, *_ahead(entry)) for id, entry in intentions.items())
 
 
-def sounding_frame(sounding: Sequence[Sounding]) -> bytes:
-    return _frame(b"H", msgspec.json.encode(sounding))
+def intentions_frame(intentions: Mapping[int, Placement]) -> bytes:
+    return _frame(b"I", msgspec.json.encode(intention_rows(intentions)))
+
+
+def sounding_rows(sounding: Iterable[Sounding]) -> tuple[SoundingRow, ...]:
+    return tuple((h.id, h.start_frame, h.end_frame, h.frames, start) for h, start in sounding)
+
+
+def sounding_frame(sounding: Iterable[Sounding]) -> bytes:
+    return _frame(b"H", msgspec.json.encode(sounding_rows(sounding)))
 
 
 def entries_frame(entries: Sequence[bytes]) -> bytes:
@@ -143,9 +140,9 @@ def placements_frame(ids: Sequence[int], entries: Sequence[bytes]) -> bytes:
     return _frame(b"P", head + bundle(entries))
 
 
-def read_journal(data: bytes) -> Found:
+def read_journal(data: bytes) -> JournalContent:
     """What the bytes of a journal's file hold, up to the first frame that is not whole."""
-    found = Found()
+    found = JournalContent()
     if not data.startswith(MAGIC):
         found.damaged = not MAGIC.startswith(data)
         return found
@@ -169,7 +166,7 @@ def read_journal(data: bytes) -> Found:
     return found
 
 
-def _take(found: Found, payload: bytes) -> None:
+def _take(found: JournalContent, payload: bytes) -> None:
     kind, body = payload[:1], payload[1:]
     if kind == b"E":
         found.entries += split_bundle(body)
@@ -183,16 +180,32 @@ def _take(found: Found, payload: bytes) -> None:
         for id in ids:
             found.intentions.pop(id, None)
     elif kind == b"I":
-        for each in msgspec.json.decode(body, type=list[Intention]):
-            found.intentions[each.id] = each
+        found.intentions |= _intended(msgspec.json.decode(body, type=tuple[IntentionRow, ...]))
     elif kind == b"H":
-        found.sounding = msgspec.json.decode(body, type=tuple[Sounding, ...])
+        found.sounding = _sounding(msgspec.json.decode(body, type=tuple[SoundingRow, ...]))
     elif kind == b"C":
         found.carried = msgspec.json.decode(body, type=Carried)
-        found.intentions = {each.id: each for each in found.carried.intentions}
-        found.sounding = found.carried.sounding
+        found.intentions = _intended(found.carried.intentions)
+        found.sounding = _sounding(found.carried.sounding)
         found.whole = not found.carried.replaces
     elif kind == b"W":
         found.whole = True
     else:
         raise BadEntry(f"a frame of the kind {kind!r} is of another version")
+
+
+def _intended(rows: Iterable[IntentionRow]) -> dict[int, Placement]:
+    """The inverse of `intention_rows`."""
+    found = {}
+    for id, *values in rows:
+        known: dict[str, Any] = dict(zip(_AHEAD, values, strict=True))
+        found[id] = Placement(seq=0, ms=ms_of(known["frames"], known["rate"]), **known)
+    return found
+
+
+def _sounding(rows: Iterable[SoundingRow]) -> tuple[Sounding, ...]:
+    """The inverse of `sounding_rows`."""
+    return tuple(
+        (HeardFrames(id=id, start_frame=first, end_frame=end, frames=frames), start)
+        for id, first, end, frames, start in rows
+    )

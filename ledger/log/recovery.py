@@ -1,8 +1,8 @@
-"""What the session of a process that died comes to: its open placements end where they were last heard.
+"""Recovery of the session of a process that died: its open placements end where they were last heard.
 
-From the page that the mixer worked in (`session_page.py`), where the machine went on: to within one block.
-Where it did not, from what the journal says was heard so far: to within the last second. The entries say
-which of the two it was. The session is closed; it has no take.
+Where the machine went on, the page that the mixer worked in (`session_page.py`) says so to within one block.
+Where it did not, the journal says what was heard so far, to within the last second. The entries say which of
+the two it was. The session is closed; it has no take.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from ..clock import text_at
 from ..entries.canonical import decode, encode
 from ..entries.entries import Entry, Gap, Placement, Recovered, Session, ms_of
 from ..errors import BadEntry
-from .journal_format import Found, Intention
-from .session_page import HeardFrames, read_page
+from .journal_format import JournalContent
+from .session_page import read_page
 
 __all__ = ["Orphan", "first_bad"]
 
@@ -24,13 +24,13 @@ __all__ = ["Orphan", "first_bad"]
 class Orphan:
     """A session whose owner died, from its journal's files in their order and its page, if it left one."""
 
-    def __init__(self, files: Mapping[int, Found], page: bytes | None, boot: str) -> None:
+    def __init__(self, files: Mapping[int, JournalContent], page: bytes | None, boot: str) -> None:
         """`files`: what was found in each, by number. `boot`: of this run of the machine."""
         used = {number: found for number, found in files.items() if found.whole}
         replaced = {number for found in used.values() for number in found.carried.replaces}
         self._files = [used[number] for number in sorted(used) if number not in replaced]
         self.damaged = any(found.damaged for found in files.values())
-        """Whether something in the files cannot be read; known when `entries` were asked for."""
+        """Whether something in the files cannot be read; complete once `entries` was called."""
         self._boot = boot
         self._page = None if page is None else read_page(page, boot)
 
@@ -47,7 +47,7 @@ class Orphan:
         closed = False
         count = ms = 0
         for found in self._files:
-            # What the files before hold is in the sums that each one carries.
+            # The sums that each file carries include the files before it.
             carried = found.carried
             opened, closed, count, ms = carried.session, carried.closed, carried.placements, carried.ms
             good = 0
@@ -88,55 +88,34 @@ class Orphan:
         return [*taken, *map(encode, ending)]
 
     def _open(self, how: Recovered, opened: str) -> list[Placement]:
-        """The placements that sounded, as far as they were heard, in the order of an account.
+        """The placements that sounded, as far as they were heard, in the order of their ends.
 
-        `opened`: when the session was. Where its host pulled faster than the music goes, a page counts back
-        to before that.
+        `opened`: the time of the session's opening. No start is earlier, though a page counts back to before
+        it where the host pulled faster than the music goes.
         """
-        meant = self._files[-1].intentions
-        starts = {each.id: each.start for each in self._files[-1].sounding}
-        if self._page is not None:
-            heard = self._page.heard
-        else:
-            heard = tuple(
-                HeardFrames(
-                    id=each.id, start_frame=each.start_frame, end_frame=each.end_frame, frames=each.frames
-                )
-                for each in self._files[-1].sounding
-            )
+        last = self._files[-1]
+        heard = [heard for heard, _ in last.sounding] if self._page is None else self._page.heard
+        starts = {heard.id: start for heard, start in last.sounding}
         found = []
         for each in sorted(heard, key=lambda each: (each.end_frame, each.id)):
-            intention = meant.get(each.id)
-            if intention is None or each.frames <= 0:
+            intended = last.intentions.get(each.id)
+            if intended is None or each.frames <= 0:
                 continue
             start = starts.get(each.id)
             if start is None and self._page is not None:
                 at = self._page.start_ms(each.start_frame)
                 start = None if at is None else text_at(at)
             if start is not None:
-                found.append(_placement(intention, each, max(start, intention.since, opened), how))
+                placement = msgspec.structs.replace(
+                    intended,
+                    start_frame=each.start_frame,
+                    frames=each.frames,
+                    start=max(start, intended.start, opened),
+                    ms=ms_of(each.frames, intended.rate),
+                    recovered=how,
+                )
+                found.append(placement)
         return found
-
-
-def _placement(intention: Intention, heard: HeardFrames, start: str, how: Recovered) -> Placement:
-    return Placement(
-        session=intention.session,
-        seq=0,
-        stem=intention.stem,
-        use=intention.use,
-        tier=intention.tier,
-        role=intention.role,
-        part=intention.part,
-        section=intention.section,
-        line=intention.line,
-        start_frame=heard.start_frame,
-        frames=heard.frames,
-        rate=intention.rate,
-        start=start,
-        ms=ms_of(heard.frames, intention.rate),
-        consent=intention.consent,
-        recovered=how,
-    )
 
 
 def first_bad(entries: Sequence[bytes]) -> int | None:

@@ -197,13 +197,16 @@ def test_every_example_replays_after_random_reads_and_gestures(home: Path, name:
         session = Session(vault, accepted(text, vault.snapshot()), history=False)
         dials = list(session.score.piece.dials.values())
         acts = [
-            session.like,
-            session.dislike,
-            session.panic,
-            lambda: session.mute("beats", rng.random() < 0.5),
-            lambda: session.fade("pads", rng.random(), rng.random()),
-            *(lambda dial=dial: session.set(dial.name, rng.uniform(dial.lo, dial.hi)) for dial in dials),
-            *(lambda cue=cue: session.cue(cue) for cue in session.score.cues),
+            session.gestures.like,
+            session.gestures.dislike,
+            session.gestures.panic,
+            lambda: session.gestures.mute("beats", rng.random() < 0.5),
+            lambda: session.gestures.fade("pads", rng.random(), rng.random()),
+            *(
+                lambda dial=dial: session.gestures.set(dial.name, rng.uniform(dial.lo, dial.hi))
+                for dial in dials
+            ),
+            *(lambda cue=cue: session.gestures.cue(cue) for cue in session.score.cues),
         ]
         while session.frame < 20 * 48_000 and not session.ended:
             blocks.append(session.read(rng.choice([1, 64, 333, 4096, 48_000])))

@@ -59,7 +59,7 @@ def test_a_day_of_twelve_layers(tmp_path: Path) -> None:
         for minute in range(int(HOURS * 60)):
             for _ in range(60):
                 session.read(RATE)
-            session.set("energy", rng.random())
+            session.gestures.set("energy", rng.random())
             if minute % 30 == 0:
                 late = session.mixer.came_late
                 print(f"{minute / 60:5.1f} h: {resident_mb():.1f} MB, {late} late", flush=True)

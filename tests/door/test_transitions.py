@@ -132,22 +132,27 @@ def test_no_gain_jumps_in_any_transition(home: Path, name: str) -> None:
         dials = list(session.score.piece.dials.values())
         roles = ["beats", "pads", "bass", "harmony", "tops"]
         acts = [
-            session.like,
-            session.dislike,
-            session.panic,
-            lambda: session.mute(rng.choice(roles), rng.random() < 0.5),
-            lambda: session.solo(rng.choice(roles), rng.random() < 0.3),
-            lambda: session.fade(rng.choice(roles), rng.random(), rng.random()),
-            lambda: session.swap(session.rescored(accepted(text.replace("gain -2 dB", "gain 1 dB")))),
-            session.undo,
-            *(lambda dial=dial: session.set(dial.name, rng.uniform(dial.lo, dial.hi)) for dial in dials),
-            *(lambda cue=cue: session.cue(cue) for cue in session.score.cues),
+            session.gestures.like,
+            session.gestures.dislike,
+            session.gestures.panic,
+            lambda: session.gestures.mute(rng.choice(roles), rng.random() < 0.5),
+            lambda: session.gestures.solo(rng.choice(roles), rng.random() < 0.3),
+            lambda: session.gestures.fade(rng.choice(roles), rng.random(), rng.random()),
+            lambda: session.gestures.swap(
+                session.gestures.rescored(accepted(text.replace("gain -2 dB", "gain 1 dB")))
+            ),
+            session.gestures.undo,
+            *(
+                lambda dial=dial: session.gestures.set(dial.name, rng.uniform(dial.lo, dial.hi))
+                for dial in dials
+            ),
+            *(lambda cue=cue: session.gestures.cue(cue) for cue in session.score.cues),
         ]
         while session.frame < 90 * RATE and not session.ended:
             session.read(rng.choice([333, 4096, 48_000]))
             if rng.random() < 0.4:
                 act = rng.choice(acts)
-                if not session.piece_ended and (act != session.undo or session._undo):
+                if not session.piece_ended and (act != session.gestures.undo or session.gestures._undo):
                     act()
         session.abandon()
     assert watch.jumps == []

@@ -29,9 +29,9 @@ def main(home: str, script: str, seed: int, patient: bool, seconds: float | None
             with lock:
                 if rng.random() < 0.5 and dials:
                     dial = rng.choice(list(dials))
-                    session.set(dial.name, rng.uniform(dial.lo, dial.hi))
+                    session.gestures.set(dial.name, rng.uniform(dial.lo, dial.hi))
                 else:
-                    (session.like if rng.random() < 0.5 else session.dislike)()
+                    (session.gestures.like if rng.random() < 0.5 else session.gestures.dislike)()
         live.stop()
         assert live.failed is None, live.failed
         take = session.close()

@@ -29,7 +29,7 @@ from stemloom.engine.mix.master import LATENCY_FRAMES
 from stemloom.engine.mix.rack import SPAN
 from stemloom.engine.plan import Placement as Planned
 from stemloom.engine.play import take as takes
-from stemloom.engine.play.placement_log import Sounded
+from stemloom.engine.play.placement_log import HeardPlacement
 from stemloom.engine.play.session import Session
 from stemloom.ledger.entries.entries import Entry, Placement, ms_of
 from stemloom.ledger.entries.entries import Session as SessionEntry
@@ -83,7 +83,7 @@ class Truth:
     sound: np.ndarray = field(default_factory=lambda: np.empty((0, 2), np.float32))
     heard: dict[Key, tuple[list[int], list[int]]] = field(default_factory=dict)
     """Frames mixed, and frames heard by then, in quanta."""
-    order: list[Sounded] = field(default_factory=list)
+    order: list[HeardPlacement] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
     """For each of `order`, how many frames were mixed when it had ended."""
     planned: dict[Key, Planned] = field(default_factory=dict)
@@ -315,7 +315,7 @@ def placements_of(killed: Killed, how: str | None) -> tuple[SessionEntry, list[P
     return opened, found, closing
 
 
-def same(placement: Placement, sounded: Sounded) -> bool:
+def same(placement: Placement, sounded: HeardPlacement) -> bool:
     """Whether an entry says what the truth does, all of it."""
     planned = sounded.placement
     return (

@@ -242,9 +242,9 @@ def test_effects_follow_a_dial_in_the_next_quantum_and_the_take_does_it_again(ho
     with Vault.open(home) as vault:
         session = Session(vault, accepted(LIVE))
         dark = session.read(2 * RATE)
-        session.set("tone", 1.0)
+        session.gestures.set("tone", 1.0)
         turned = session.read(2 * RATE)
-        session.set("tone", 0.25)
+        session.gestures.set("tone", 0.25)
         rest = session.read(20 * RATE)
         take = session.close()
         again: list[np.ndarray] = []

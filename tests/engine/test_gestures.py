@@ -95,7 +95,7 @@ def test_a_dial_is_heard_at_its_time(vault: Vault, when: str, turned: int, heard
         f"dial level 0..1 = 1 {when}\nsection a 2 bars\n    bring beats from beats gain level * 6 dB - 6 dB\n"
         "section b 2 bars\n    bring beats from beats gain level * 6 dB - 6 dB\nmove b -> silence at end\n"
     )
-    check_heard(vault, text, lambda session: session.set("level", 0.0), turned, heard)
+    check_heard(vault, text, lambda session: session.gestures.set("level", 0.0), turned, heard)
 
 
 def test_a_dial_that_an_event_sets_is_heard_at_the_bar(vault: Vault) -> None:
@@ -104,7 +104,7 @@ def test_a_dial_that_an_event_sets_is_heard_at_the_bar(vault: Vault) -> None:
         "section a 4 bars\n    bring beats from beats gain level * 6 dB - 6 dB\n"
         'on cue "soft": set level to 0\nmove a -> silence at end\n'
     )
-    check_heard(vault, text, lambda session: session.cue("soft"), BEAT, BAR)
+    check_heard(vault, text, lambda session: session.gestures.cue("soft"), BEAT, BAR)
 
 
 REACTING = """section a 8 bars
@@ -126,7 +126,7 @@ def test_a_dislike_swaps_the_part_it_names_or_the_last(vault: Vault, named: str 
     session = Session(vault, accepted(script(REACTING)), use="stream")
     session.read(BAR + BEAT)
     before = {p.part: p.stem for p in session.playing}
-    session.dislike(named)
+    session.gestures.dislike(named)
     session.read(2 * BAR)
     after = {p.part: p.stem for p in session.playing}
     other = {"one": "two", "two": "one"}[swapped]
@@ -143,7 +143,7 @@ def test_a_like_counts_for_the_stem_that_was_heard(vault: Vault) -> None:
     session.read(BAR - 1024)
     heard = session.playing[0].stem
     assert session.bars[-1].bar == 1
-    session.like()
+    session.gestures.like()
     session.read(2 * BAR)
     assert session.conductor.state.liked == {heard: 1}
     session.close()
@@ -164,7 +164,7 @@ def test_a_sting_falls_on_its_beat(vault: Vault, at: str, given: int, times: int
     session = Session(vault, accepted(script(text)), use="stream")
     session.read(given)
     for _ in range(times):
-        session.cue("spark")
+        session.gestures.cue("spark")
     session.read(2 * BAR)
     take = session.close()
     struck = [p.start_frame for p in take.placements if p.part == "flash"]
@@ -174,9 +174,9 @@ def test_a_sting_falls_on_its_beat(vault: Vault, at: str, given: int, times: int
 def test_cues_move_and_sting(vault: Vault) -> None:
     session = Session(vault, accepted(script(REACTING)), use="stream")
     session.read(BEAT)
-    session.cue("spark")
+    session.gestures.cue("spark")
     session.read(BAR)
-    session.cue("out")
+    session.gestures.cue("out")
     while not session.ended:
         session.read(RATE)
     assert session.bars[-1].ended
@@ -219,10 +219,10 @@ def test_a_render_with_gestures_is_the_session_with_them(vault: Vault, tmp_path:
     rendered = render(vault, accepted(script(REACTING)), tmp_path / "a.wav", use="stream", gestures=made)
     session = Session(vault, accepted(script(REACTING)), use="stream", keep_back=True)
     session.read(BEAT)
-    session.cue("spark")
-    session.like("one")
+    session.gestures.cue("spark")
+    session.gestures.like("one")
     session.read(BAR)
-    session.cue("out")
+    session.gestures.cue("out")
     while not session.ended:
         session.read(RATE)
     take = session.close()

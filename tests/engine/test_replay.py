@@ -64,7 +64,7 @@ def test_random_reads_and_gestures_replay_bit_for_bit(home: Path, steps: list) -
             blocks.append(session.read(frames))
             if gesture is not None:
                 with suppress(NothingToUndo, UnknownCue, SwapRefused):
-                    session.perform(gesture)
+                    session.gestures.perform(gesture)
         take = session.close()
         sound, again, same = played_again(vault, takes.load(session.take_path))
     np.testing.assert_array_equal(np.concatenate(blocks, axis=1), sound)
@@ -166,7 +166,7 @@ def test_a_full_disk_leaves_the_placements_of_a_take_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = takes.Spool(tmp_path / "takes")
-    heard = [takes.Heard(n, "s", "beats", "p", "a", 1, 64 * n, 64, 1) for n in range(6)]
+    heard = [takes.TakePlacement(n, "s", "beats", "p", "a", 1, 64 * n, 64, 1) for n in range(6)]
     real = takes.os.pwrite
     for number, each in enumerate(heard):
         with monkeypatch.context() as patch:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from stemloom.engine.play import scribe as scribes
 from stemloom.engine.play.scribe import LedgerState, Scribe
@@ -16,7 +17,7 @@ from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.entries.canonical import PlacementForm, encode
 from stemloom.ledger.entries.entries import Entry, Gap, Income, Placement, Session
 from stemloom.ledger.errors import JournalFailed
-from stemloom.ledger.log.journal_format import Intention, Sounding
+from stemloom.ledger.log.journal_format import Sounding
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.tlog.disk import OpenFile, RealDisk
 
@@ -99,23 +100,9 @@ def placement(seq: int, part: str = "kit") -> Placement:
     )
 
 
-def intention(id: int) -> Intention:
-    return Intention(
-        id=id,
-        session=SESSION,
-        stem="s" + "0" * 20,
-        use="stream",
-        tier="free",
-        role="beats",
-        part="kit",
-        section="verse",
-        line=3,
-        start_frame=480 * id,
-        frames=480,
-        rate=48_000,
-        consent=2,
-        since=TIME,
-    )
+def intention(*ids: int) -> dict[int, Placement]:
+    """What the journal is told before placements sound: by number, the entry that each will become."""
+    return {id: replace(placement(id), seq=0) for id in ids}
 
 
 class Told:
@@ -186,7 +173,7 @@ def test_what_was_heard_is_sealed_while_the_music_plays(
     log: Log, begin: Callable[..., Scribe], live: bool
 ) -> None:
     scribe = begin(live=live)
-    scribe.intend([intention(0), intention(1)])
+    scribe.intend(intention(0, 1))
     end(scribe, 0, 2)
     if not live:
         assert scribe.state.acknowledged == 3
@@ -208,7 +195,7 @@ def test_a_disk_that_fails_under_a_device_stops_nothing(
     end(scribe, 0)
     until(lambda: scribe.state, lambda state: state.sealed == 2)
     setattr(disk, fault, FULL if fault == "refuses" else BROKEN)
-    scribe.intend([intention(1)])
+    scribe.intend(intention(1))
     end(scribe, 1, 3)
     told.wait(1)
     state = scribe.state
@@ -230,7 +217,7 @@ def test_who_pulls_blocks_gets_the_error(
     scribe = begin(live=False, seconds=60)
     setattr(disk, fault, FULL if fault == "refuses" else BROKEN)
     with pytest.raises(OSError, match=r"No space|Input/output"):
-        scribe.intend([intention(0)])
+        scribe.intend(intention(0))
     with pytest.raises((OSError, JournalFailed)):
         end(scribe, 0)
     setattr(disk, fault, None)

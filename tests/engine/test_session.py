@@ -205,7 +205,7 @@ def test_a_now_dial_is_heard_at_once_and_a_structural_one_at_its_bar(vault: Vaul
         blocks = []
         while not session.ended:
             if session.frame in turns:
-                session.set(*turns[session.frame])
+                session.gestures.set(*turns[session.frame])
             blocks.append(session.read(6400))
         session.close()
         return np.concatenate(blocks, axis=1), session

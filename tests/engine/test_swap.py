@@ -33,7 +33,7 @@ def session_of(vault: Vault, text: str) -> Session:
 
 
 def swap(session: Session, text: str) -> None:
-    session.swap(session.rescored(accepted(text)))
+    session.gestures.swap(session.gestures.rescored(accepted(text)))
 
 
 def test_what_stands_in_both_scripts_goes_on_and_the_rest_comes_at_the_bar_line(vault: Vault) -> None:
@@ -75,7 +75,7 @@ def test_without_the_section_the_form_begins_anew(vault: Vault) -> None:
 
 def test_a_dial_keeps_its_value_where_both_have_it(vault: Vault) -> None:
     session = session_of(vault, ONE)
-    session.set("level", 3)
+    session.gestures.set("level", 3)
     swap(session, TWO)
     session.read(2 * BAR)
     assert session.conductor.state.dials == {"level": 3}
@@ -133,7 +133,7 @@ def test_a_stem_of_the_script_before_is_let_go_when_its_consent_is_withdrawn(hom
         swap(session, ONE)
         session.read(BAR - 2048 - session.frame)
         # Composed already, at the last hundred milliseconds: the hit of beat 4 still rings.
-        assert len(session.conductor.swaps) == 1
+        assert len(session.conductor.tape.swaps) == 1
         other.withdraw([hit], ["stream"])
         session.read(BAR)
         assert hit not in session.conductor.candidates()
@@ -146,32 +146,32 @@ def test_a_stem_of_the_script_before_is_let_go_when_its_consent_is_withdrawn(hom
 def test_gestures_are_taken_back_one_by_one(vault: Vault) -> None:
     session = session_of(vault, ONE)
     with pytest.raises(NothingToUndo, match="no gesture is left"):
-        session.undo()
+        session.gestures.undo()
     session.read(BEAT)
-    session.set("level", -6)
-    session.set("level", 3)
-    session.fade("beats", 0.5)
-    session.mute("beats")
-    session.like("one")
+    session.gestures.set("level", -6)
+    session.gestures.set("level", 3)
+    session.gestures.fade("beats", 0.5)
+    session.gestures.mute("beats")
+    session.gestures.like("one")
     swap(session, TWO)
-    session.undo()
+    session.gestures.undo()
     session.read(BAR)
     assert [p.part for p in session.playing] == ["one"]
     liked = session.playing[0].stem
     assert session.conductor.state.liked == {liked: 1}
-    session.undo()
+    session.gestures.undo()
     assert session.conductor.state.liked == {liked: 0}
     for stands in (0.5, 1.0):
-        session.undo()
+        session.gestures.undo()
         session.read(RATE // 10)
         bus = session.mixer.rack.buses[session.mixer.bus("beats")]
         assert bus["gain"] == pytest.approx(stands)
-    session.undo()
+    session.gestures.undo()
     assert session.conductor.state.dials["level"] == -6
-    session.undo()
+    session.gestures.undo()
     assert session.conductor.state.dials["level"] == 0
     with pytest.raises(NothingToUndo):
-        session.undo()
+        session.gestures.undo()
     take = session.close()
     _, replayed = replay(vault, take, lambda block: None)
     assert replayed.same

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.entries import signing
 from stemloom.ledger.entries.entries import Consent, Entry, Holder, Placement, Session, Stem
-from stemloom.ledger.log.journal_format import Intention
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.tlog.disk import RealDisk
 from stemloom.ledger.tlog.keys import PrivateKey
@@ -57,23 +57,10 @@ class Story:
     def sounds(self, seq: int, consent: int = 2, frames: int = 48_000, start: str = TIME) -> Placement:
         return making.placement(seq, self.stem, consent, frames, start_frame=seq * 48_000, start=start)
 
-    def means(self, id: int, frames: int = 48_000, consent: int = 2) -> Intention:
-        return Intention(
-            id=id,
-            session=self.session,
-            stem=self.stem,
-            use="stream",
-            tier="free",
-            role="beats",
-            part="kit",
-            section="verse",
-            line=3,
-            start_frame=id * 48_000,
-            frames=frames,
-            rate=48_000,
-            consent=consent,
-            since=TIME,
-        )
+    def means(self, id: int, frames: int = 48_000, consent: int = 2) -> dict[int, Placement]:
+        """An intention: by its number, the entry that a placement will become."""
+        placed = self.sounds(id, consent, frames)
+        return {id: replace(placed, seq=0)}
 
     def whole(self, size: int) -> list[Entry]:
         """A true log of `size` entries: holder, stem, grant, session, placements and its closing."""

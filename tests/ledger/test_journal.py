@@ -14,11 +14,23 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from stemloom.ledger.entries.entries import Income
+from stemloom.ledger.entries.canonical import decode
+from stemloom.ledger.entries.entries import Income, Placement
 from stemloom.ledger.errors import JournalFailed
 from stemloom.ledger.log.journal import Journal
-from stemloom.ledger.log.journal_format import Intention, read_journal
+from stemloom.ledger.log.journal_format import (
+    MAGIC,
+    WHOLE,
+    carried_frame,
+    intention_rows,
+    intentions_frame,
+    placements_frame,
+    read_journal,
+    sounding_frame,
+    sounding_rows,
+)
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.log.pending import Pending
 from stemloom.ledger.tlog.disk import OpenFile, RealDisk
@@ -27,23 +39,27 @@ from stemloom.ledger.verify.verify import verify
 from .making import income
 
 
-def meant(id: int) -> Intention:
-    return Intention(
-        id=id,
-        session="x00",
-        stem="s00",
-        use="stream",
-        tier="free",
-        role="beats",
-        part="kit",
-        section="verse",
-        line=1,
-        start_frame=0,
-        frames=4800,
-        rate=48_000,
-        consent=2,
-        since="2026-11-21T06:16:00.250Z",
-    )
+def meant(*ids: int) -> dict[int, Placement]:
+    return {
+        id: Placement(
+            session="x00",
+            seq=0,
+            stem="s00",
+            use="stream",
+            tier="free",
+            role="beats",
+            part="kit",
+            section="verse",
+            line=1,
+            start_frame=0,
+            frames=4800,
+            rate=48_000,
+            start="2026-11-21T06:16:00.250Z",
+            ms=100,
+            consent=2,
+        )
+        for id in ids
+    }
 
 
 class BadFile:
@@ -96,13 +112,13 @@ def test_one_sync_a_call(home: Path) -> None:
     disk = BadDisk()
     journal = Log.open(home, create=True, disk=disk).journal()
     disk.file.syncs = 0
-    journal.intend([meant(id) for id in range(50)])
+    journal.intend(meant(*range(50)))
     assert disk.file.syncs == 1
     journal.write([income(i) for i in range(50)])
     assert disk.file.syncs == 2
     found = read_journal(journal.path.read_bytes())
     assert (len(found.entries), found.damaged) == (50, False)
-    assert found.intentions == {id: meant(id) for id in range(50)}
+    assert found.intentions == meant(*range(50))
 
 
 def test_threads_share_syncs(home: Path) -> None:
@@ -128,7 +144,7 @@ def test_threads_share_syncs(home: Path) -> None:
 @pytest.mark.parametrize("how", ["open", "append", "journal"])
 def test_the_dead_are_adopted_once(log: Log, home: Path, how: str) -> None:
     journal = log.journal()
-    journal.intend([meant(0)])
+    journal.intend(meant(0))
     journal.write([income(0), income(1)])
     alive = log.journal()
     alive.write([income(9)])
@@ -278,7 +294,7 @@ def test_a_full_disk_keeps_nothing_of_the_call(home: Path, call: str) -> None:
     length = journal.path.stat().st_size
     disk.file.fail_append = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(journal.path))
     with pytest.raises(OSError, match="No space left"):
-        journal.intend([meant(0)]) if call == "intend" else journal.write([income(1)])
+        journal.intend(meant(0)) if call == "intend" else journal.write([income(1)])
     assert journal.path.stat().st_size == length
     disk.file.fail_append = None
     journal.write([income(2)])
@@ -298,7 +314,7 @@ def test_after_a_failed_sync_nothing_is_acknowledged(home: Path) -> None:
     with pytest.raises(JournalFailed, match="nothing more"):
         journal.write([income(2)])
     with pytest.raises(JournalFailed):
-        journal.intend([meant(0)])
+        journal.intend(meant(0))
     journal.close()
     assert amounts(log) == [0]
 
@@ -399,3 +415,34 @@ def test_the_note_of_an_append_comes_back_whole_or_not(
     text = pending.encode()
     assert Pending.decode(text) == pending
     assert Pending.decode(text[: data.draw(st.integers(0, len(text) - 1))]) is None
+
+
+def test_the_bytes_of_a_journal_stay_as_they_are() -> None:
+    """`before.journal` was written when an intention was a record of its own."""
+    data = Path(__file__).with_name("before.journal").read_bytes()
+    found = read_journal(data)
+    assert (found.length, found.damaged, found.whole) == (len(data), False, True)
+    (ended,) = map(decode, found.entries)
+    assert isinstance(ended, Placement)
+
+    def intended(id: int) -> Placement:
+        return replace(ended, seq=0, start_frame=48_000 * id)
+
+    assert found.intentions == {id: intended(id) for id in (5, 6, 7)}
+    assert [(heard.id, heard.end_frame, heard.frames, start) for heard, start in found.sounding] == [
+        (id, 48_000 * id + 9_600, 9_536, ended.start) for id in (5, 6)
+    ]
+    assert data == b"".join(
+        [
+            MAGIC,
+            carried_frame(found.carried),
+            WHOLE,
+            intentions_frame({id: intended(id) for id in (6, 7)}),
+            sounding_frame(found.sounding),
+            placements_frame([4], found.entries),
+        ]
+    )
+    carried = read_journal(MAGIC + carried_frame(found.carried))
+    assert carried.intentions == {id: intended(id) for id in (4, 5)}
+    assert found.carried.intentions == intention_rows(carried.intentions)
+    assert found.carried.sounding == sounding_rows(carried.sounding)

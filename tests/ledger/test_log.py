@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from stemloom.ledger.entries.canonical import encode
-from stemloom.ledger.entries.entries import Income
+from stemloom.ledger.entries.entries import Income, Placement
 from stemloom.ledger.errors import (
     BadEntry,
     BadKey,
@@ -25,7 +25,6 @@ from stemloom.ledger.errors import (
     RefusesToSign,
     VerificationFailed,
 )
-from stemloom.ledger.log.journal_format import Intention
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.log.receipt import check_receipt
 from stemloom.ledger.verify.verify import verify
@@ -330,14 +329,15 @@ def test_a_reader_sees_what_another_log_object_wrote(log: Log, home: Path) -> No
 # Journals.
 
 
-def intention(story: Any) -> Intention:
-    return story.means(0)
+def intention(story: Any) -> dict[int, Placement]:
+    intended: dict[int, Placement] = story.means(0)
+    return intended
 
 
 def test_a_journal_is_sequenced_when_it_closes(log: Log, home: Path, story: Any) -> None:
     log.append([income(0)])
     with log.journal() as journal:
-        journal.intend([intention(story)])
+        journal.intend(intention(story))
         journal.write([income(1), income(2)])
         journal.write([])
         assert log.size == 1
@@ -351,6 +351,6 @@ def test_a_journal_is_sequenced_when_it_closes(log: Log, home: Path, story: Any)
 
 def test_a_journal_without_entries_leaves_none(log: Log, home: Path, story: Any) -> None:
     with log.journal() as journal:
-        journal.intend([intention(story)])
+        journal.intend(intention(story))
     assert log.size == 0
     assert list((home / "ledger" / "journals").iterdir()) == []

@@ -24,7 +24,7 @@ from stemloom.ledger.errors import JournalFailed, LedgerError
 from stemloom.ledger.log.journal import Journal
 from stemloom.ledger.log.journal_format import Sounding
 from stemloom.ledger.log.log import Log
-from stemloom.ledger.log.session_page import TABLES_AT, Layout, set_anchor, write_header
+from stemloom.ledger.log.session_page import TABLES_AT, Heard, Layout, set_anchor, write_header
 from stemloom.ledger.places import Places
 from stemloom.ledger.tlog import merkle
 from stemloom.ledger.tlog.checkpoint import read_body
@@ -106,7 +106,7 @@ class Player:
             case 0 | 1:
                 if len(self.sounds) < VOICES:
                     id, self.next_id = self.next_id, self.next_id + 1
-                    self.journal.intend([self.story.means(id, consent=2)])
+                    self.journal.intend(self.story.means(id, consent=2))
                     self.sounds[id] = 0
             case 2:
                 for id in self.sounds:
@@ -125,9 +125,8 @@ class Player:
         self.publish()
 
     def sounding(self, id: int, frames: int) -> Sounding:
-        return Sounding(
-            id=id, start_frame=id * 48_000, end_frame=id * 48_000 + frames, frames=frames, start=TIME
-        )
+        end = id * 48_000 + frames
+        return Heard(id=id, start_frame=id * 48_000, end_frame=end, frames=frames), TIME
 
     def end(self, ids: list[int]) -> None:
         ids = [id for id in ids if self.sounds[id]]
