@@ -43,6 +43,7 @@ from ..mix.rack import (
 )
 from ..plan import Bar
 from .session import Session
+from .stepped import SteppedDevice
 from .stream import SILENT, Device, open_device
 
 LEAD_FRAMES = 512
@@ -84,7 +85,8 @@ class Health:
 class Live:
     """Plays a session on a device. `lock`: held while the session is touched.
 
-    `patient`: the device waits for decisions instead of going without them, for devices without a clock.
+    `patient`: the device waits for decisions instead of going without them, as one without a clock must and
+    a stepped one always does.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class Live:
         session: Session,
         lock: threading.RLock,
         *,
-        device: int | str | None = None,
+        device: int | str | SteppedDevice | None = None,
         block: int = 0,
         latency: float | str = "high",
         patient: bool = False,
@@ -102,7 +104,7 @@ class Live:
         self._session, self._lock = session, lock
         self._rack, self._deck = session.mixer.rack, new_deck()
         self._status = self._rack.status
-        self._patient = patient
+        self._patient = patient = patient or isinstance(device, SteppedDevice)
         self._lead = PATIENT_LEAD_FRAMES if patient else LEAD_FRAMES
         self._on_output, self._on_event = on_output, on_event
         self._stopping = threading.Event()

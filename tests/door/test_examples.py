@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from itertools import combinations, count
+from collections.abc import Callable, Iterator
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from stemloom import Vault, render
-from stemloom.demo import PIECES, build
+from stemloom.demo import PIECES
 from stemloom.demo.stems import RECIPES
 from stemloom.engine.compose.compose import next_bar
 from stemloom.engine.compose.harmony import CLASH, CONSONANCE, TONAL_ROLES, by_bar
@@ -22,13 +22,10 @@ from stemloom.engine.compose.score import Score, score
 from stemloom.engine.compose.state import first_state
 from stemloom.engine.fades import natural_end
 from stemloom.engine.plan import Bar, Placement
-from stemloom.ledger.tlog.keys import PrivateKey
 from stemloom.script.check.check import accepted, check
 from stemloom.vault.catalogue.snapshot import Snapshot
 
 RATE = 48_000
-VAULT = 1
-"""Which vault; another number is another one."""
 SEEDS = range(10)
 MINUTES = {
     "harbour_night": (1.5, 2.0),
@@ -43,14 +40,10 @@ _planned: dict[tuple[str, int], tuple[Score, list[Bar]]] = {}
 
 
 @pytest.fixture(scope="module")
-def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
+def vault(demo_home: Callable[[], Path]) -> Iterator[Vault]:
     """The demo's vault, with the same keys each time: the ids of its stems follow from them."""
-    seeds = (number.to_bytes(32, "big") for number in count(VAULT))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PrivateKey, "generate", lambda: PrivateKey.from_seed(next(seeds)))
-        with Vault.open(tmp_path_factory.mktemp("examples") / "home", create=True) as opened:
-            build(opened)
-            yield opened
+    with Vault.open(demo_home()) as opened:
+        yield opened
 
 
 def planned(text: str, snapshot: Snapshot, seed: int) -> tuple[Score, list[Bar]]:
