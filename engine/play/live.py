@@ -107,7 +107,7 @@ class Live:
         self._patient = patient = patient or isinstance(device, SteppedDevice)
         self._lead = PATIENT_LEAD_FRAMES if patient else LEAD_FRAMES
         self._on_output, self._on_event = on_output, on_event
-        self._stopping = threading.Event()
+        self._stopping, self._over = threading.Event(), threading.Event()
         self._stopped = False
         self._failed: BaseException | None = None
         self._conforming: Future[None] | None = None
@@ -185,8 +185,8 @@ class Live:
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until the last frame has been given to the device, or the play has failed; whether it has."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+        # Not for the thread: a `join` that Ctrl-C breaks off takes the thread for ended, and frees its lock.
+        return self._over.wait(seconds)
 
     def stop(self) -> None:
         """Fade out, close the device, and take what was played into the session. It is then to be closed."""
@@ -232,6 +232,8 @@ class Live:
             self._failed = error
             tell(self._status, CLOSING, 1)
             self._say("failed", error)
+        finally:
+            self._over.set()
 
     def _step(self) -> None:
         self._take_output()

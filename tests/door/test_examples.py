@@ -25,6 +25,8 @@ from stemloom.engine.plan import Bar, Placement
 from stemloom.script.check.check import accepted, check
 from stemloom.vault.catalogue.snapshot import Snapshot
 
+from ..marks import slow
+
 RATE = 48_000
 SEEDS = range(10)
 MINUTES = {
@@ -189,7 +191,7 @@ def test_what_is_chosen_beside_chords_has_their_progression(
     assert sum(value < CLASH for value in pairs) >= (len(pairs) + 1) // 2, "there is something to leave out"
 
 
-@pytest.mark.parametrize("path", PIECES[1:], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [PIECES[1], *map(slow, PIECES[2:])], ids=lambda path: path.stem)
 def test_it_is_heard_out(vault: Vault, path: Path, tmp_path: Path) -> None:
     """At its loudness, under its ceiling, never silent on the way, and gone at the end."""
     piece = accepted(path.read_text(encoding="utf-8"), vault.snapshot())
