@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 
 from stemloom import Vault
 from stemloom.demo import build
+from stemloom.ledger.tlog import disk
 from stemloom.ledger.tlog.keys import PrivateKey
 
 settings.register_profile("stemloom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -29,6 +30,20 @@ KEYS = 1
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell that runs the tests in the background ignores it, and so would the processes that tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def unsynced() -> Iterator[None]:
+    """Nobody waits for the disk, which took half of the time of the ledger's tests.
+
+    Only a loss of power tells the difference, and the simulated disk has those. Who asks for a sync and what
+    follows when it fails is tested as before; the processes that tests start do sync.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        patch.setattr(os, "fdatasync", lambda descriptor: None, raising=False)
+        patch.setattr(disk, "_sync_file_system", lambda descriptor: True)
+        yield
 
 
 @pytest.fixture(scope="session")
