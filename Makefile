@@ -1,8 +1,8 @@
 # `make` checks everything; CI runs the same words.
 PYTHON ?= python
 
-.PHONY: all format lint types test long bench docs
-all: lint types test
+.PHONY: all format lint types test slow long bench docs
+all: lint types test slow
 
 format:
 	$(PYTHON) -m ruff format .
@@ -16,7 +16,10 @@ types:
 	$(PYTHON) -m mypy stemloom benchmarks
 
 test:
-	$(PYTHON) -m pytest -n auto
+	$(PYTHON) -m pytest -n auto --dist worksteal
+
+slow:
+	$(PYTHON) -m pytest -n auto --dist worksteal -m slow
 
 long:
 	$(PYTHON) -m pytest -m long

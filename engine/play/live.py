@@ -43,6 +43,7 @@ from ..mix.rack import (
 )
 from ..plan import Bar
 from .session import Session
+from .stepped import SteppedDevice
 from .stream import SILENT, Device, open_device
 
 LEAD_FRAMES = 512
@@ -84,7 +85,8 @@ class Health:
 class Live:
     """Plays a session on a device. `lock`: held while the session is touched.
 
-    `patient`: the device waits for decisions instead of going without them, for devices without a clock.
+    `patient`: the device waits for decisions instead of going without them, as one without a clock must and
+    a stepped one always does.
     """
 
     def __init__(
@@ -92,7 +94,7 @@ class Live:
         session: Session,
         lock: threading.RLock,
         *,
-        device: int | str | None = None,
+        device: int | str | SteppedDevice | None = None,
         block: int = 0,
         latency: float | str = "high",
         patient: bool = False,
@@ -102,10 +104,10 @@ class Live:
         self._session, self._lock = session, lock
         self._rack, self._deck = session.mixer.rack, new_deck()
         self._status = self._rack.status
-        self._patient = patient
+        self._patient = patient = patient or isinstance(device, SteppedDevice)
         self._lead = PATIENT_LEAD_FRAMES if patient else LEAD_FRAMES
         self._on_output, self._on_event = on_output, on_event
-        self._stopping = threading.Event()
+        self._stopping, self._over = threading.Event(), threading.Event()
         self._stopped = False
         self._failed: BaseException | None = None
         self._conforming: Future[None] | None = None
@@ -183,8 +185,8 @@ class Live:
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until the last frame has been given to the device, or the play has failed; whether it has."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+        # Not for the thread: a `join` that Ctrl-C breaks off takes the thread for ended, and frees its lock.
+        return self._over.wait(seconds)
 
     def stop(self) -> None:
         """Fade out, close the device, and take what was played into the session. It is then to be closed."""
@@ -230,6 +232,8 @@ class Live:
             self._failed = error
             tell(self._status, CLOSING, 1)
             self._say("failed", error)
+        finally:
+            self._over.set()
 
     def _step(self) -> None:
         self._take_output()

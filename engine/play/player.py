@@ -66,6 +66,7 @@ from .take import Take
 
 if TYPE_CHECKING:
     from .live import Health, Live
+    from .stepped import SteppedDevice
 
 PREPARED_BARS = 8
 """How many bars are conformed before the first block."""
@@ -253,9 +254,13 @@ class Player:
         self._notices.add(event, call)
 
     def open_device(
-        self, device: int | str | None = None, *, block: int = 0, latency: float | str = "high"
+        self,
+        device: int | str | SteppedDevice | None = None,
+        *,
+        block: int = 0,
+        latency: float | str = "high",
     ) -> None:
-        """Play on a device from here on: the system's own, one by number or name, or "silent".
+        """Play on a device from here on: the system's own, one by number or name, "silent", or a stepped one.
 
         `block`: frames of a callback, 0 for what the device likes best. `latency`: seconds, "low" or "high".
         Raises DeviceFailed; the player may then still be read.

@@ -1,4 +1,4 @@
-"""Devices: what takes the mixer's output. PortAudio's, and one that plays to nobody at the same pace.
+"""Devices take the mixer's output: PortAudio's, and one that plays to nobody at the same pace.
 
 This is the only file that knows PortAudio. The compiled callback goes to it as a C pointer, through names
 of sounddevice that are private but kept for authors of libraries (rtmixer uses them too).
@@ -17,6 +17,7 @@ from ..errors import DeviceFailed
 from ..mix.callback import IN_CALL, REVOKED, Deck, addresses, callback, pace
 from ..mix.chain import chain
 from ..mix.rack import Rack
+from .stepped import SteppedDevice
 
 SILENT = "silent"
 """The name of the device that plays to nobody."""
@@ -160,9 +161,17 @@ class SilentDevice:
 
 
 def open_device(
-    rack: Rack, deck: Deck, rate: int, device: int | str | None, block: int, latency: float | str
+    rack: Rack,
+    deck: Deck,
+    rate: int,
+    device: int | str | SteppedDevice | None,
+    block: int,
+    latency: float | str,
 ) -> Device:
-    """The device of that name or number. Raises DeviceFailed."""
+    """The device of that name or number, or the stepped one itself. Raises DeviceFailed."""
+    if isinstance(device, SteppedDevice):
+        device.connect(rack, deck)
+        return device
     if device == SILENT:
         return SilentDevice(rack, deck, rate, block)
     return PortAudioDevice(rack, deck, rate, device, block, latency)

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 import soundfile
 
 from stemloom import Vault, check, render
-from stemloom.demo import PIECES, build
+from stemloom.demo import PIECES
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE = 48_000
@@ -34,9 +35,9 @@ def demo(folder: Path, *arguments: str, expect: int = 0) -> subprocess.Completed
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
-    folder = tmp_path_factory.mktemp("demo")
-    return folder, json.loads(demo(folder, "--json").stdout)
+def run(demo_folder: Callable[[], Path]) -> tuple[Path, dict]:
+    folder = demo_folder()
+    return folder, json.loads((folder / "record.json").read_text())
 
 
 def test_the_record_has_its_fields(run: tuple[Path, dict]) -> None:
@@ -55,6 +56,7 @@ def test_the_record_has_its_fields(run: tuple[Path, dict]) -> None:
         assert len(vault.holders()) == 7
 
 
+@pytest.mark.slow
 def test_a_second_run_is_bit_identical(run: tuple[Path, dict], tmp_path: Path) -> None:
     folder, first = run
     second = json.loads(demo(folder, "--json", "--out", str(tmp_path / "again.flac")).stdout)
@@ -103,12 +105,11 @@ def test_it_ends_as_music_ends(run: tuple[Path, dict]) -> None:
     assert seconds[0] > 10 ** (-40 / 20)
 
 
-def test_rhythm_stands_on_the_grid(tmp_path: Path) -> None:
+def test_rhythm_stands_on_the_grid(demo_home: Callable[[], Path], tmp_path: Path) -> None:
     """A lone bar-long accent of a clicky hit, rendered: each onset is within 1 ms of its sixteenth."""
     text = 'piece "Grid" for stream\ntempo 113\nseed 1\npool w = hits role beats, mood rim or block\n'
     text += 'section a 8 bars\n    play w from w "X... X... X... X..."\nmove a -> silence\n'
-    with Vault.open(tmp_path / "home", create=True) as vault:
-        build(vault)
+    with Vault.open(demo_home()) as vault:
         rendered = render(vault, check(text).piece, tmp_path / "grid.wav")
         source = vault.samples(rendered.stems[0].stem)
     sound, _ = soundfile.read(tmp_path / "grid.wav")
@@ -119,12 +120,11 @@ def test_rhythm_stands_on_the_grid(tmp_path: Path) -> None:
         assert abs(heard - lead) < RATE / 1000
 
 
-def test_loops_start_on_their_bars(tmp_path: Path) -> None:
+def test_loops_start_on_their_bars(demo_home: Callable[[], Path], tmp_path: Path) -> None:
     """Every beat of the vault, at a tempo that none was made at: each downbeat is within 1 ms of its bar."""
     text = 'piece "Bars" for stream\ntempo 119\nseed 2\npool d = loops role beats, prefer fresh\n'
     text += "section a 1 bars\n    bring d from d\n"
-    with Vault.open(tmp_path / "home", create=True) as vault:
-        build(vault)
+    with Vault.open(demo_home()) as vault:
         rendered = render(vault, check(text).piece, tmp_path / "bars.wav", bars=21)
         leads = {s.stem: onset(np.abs(vault.samples(s.stem)[:, :4800]).max(axis=0)) for s in rendered.stems}
     sound, _ = soundfile.read(tmp_path / "bars.wav")
@@ -141,15 +141,14 @@ def onset(envelope: np.ndarray) -> int:
     return int(np.argmax(envelope > 0.2 * envelope.max()))
 
 
-def test_tonal_parts_change_without_a_click(tmp_path: Path) -> None:
+def test_tonal_parts_change_without_a_click(demo_home: Callable[[], Path], tmp_path: Path) -> None:
     """Where sections meet and stems are redrawn, nothing bends more sharply than the sounds themselves do."""
     text = 'piece "Soft" for stream\ntempo 114\nkey D minor\nseed 4\n'
     text += "pool p = loops role pads, key fits\npool b = loops role bass, key fits\n"
     text += "section a 3 bars\n    bring p from p\n    bring b from b\n    vary p every 1 bars\n"
     text += "section c 5 bars\n    bring p from p\n    bring b from b at bar 2\n    vary p every 2 bars\n"
     text += "move a -> c at end\nmove c -> a at end\n"
-    with Vault.open(tmp_path / "home", create=True) as vault:
-        build(vault)
+    with Vault.open(demo_home()) as vault:
         rendered = render(vault, check(text).piece, tmp_path / "soft.wav", bars=32)
     sound, _ = soundfile.read(tmp_path / "soft.wav")
     bend = np.abs(np.diff(sound, n=2, axis=0)).max(axis=1)
@@ -159,6 +158,7 @@ def test_tonal_parts_change_without_a_click(tmp_path: Path) -> None:
     assert at_lines.max() <= 1.5 * between.max()
 
 
+@pytest.mark.slow
 def test_it_leaves_its_scripts_and_says_how_to_hear_them(tmp_path: Path) -> None:
     record = json.loads(demo(tmp_path, "--json", "--seconds", "1").stdout)
     assert record["scripts"][0] == record["script"]
@@ -212,6 +212,7 @@ def test_it_touches_nothing_of_others(tmp_path: Path, make: str, said: str) -> N
     assert everything(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_it_keeps_what_was_added_to_an_earlier_demo(tmp_path: Path) -> None:
     home = tmp_path / "home"
     assert at_home(home, "demo", "--seconds", "2").returncode == 0
@@ -235,6 +236,7 @@ def test_it_keeps_what_was_added_to_an_earlier_demo(tmp_path: Path) -> None:
     assert everything(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_killed_demo_can_be_run_again(tmp_path: Path) -> None:
     home = tmp_path / "home"
     first = subprocess.Popen([sys.executable, "-m", "stemloom", "--home", str(home), "demo", "-q"])

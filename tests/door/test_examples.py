@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from itertools import combinations, count
+from collections.abc import Callable, Iterator
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from stemloom import Vault, render
-from stemloom.demo import PIECES, build
+from stemloom.demo import PIECES
 from stemloom.demo.stems import RECIPES
 from stemloom.engine.compose.compose import next_bar
 from stemloom.engine.compose.harmony import CLASH, CONSONANCE, by_bar
@@ -23,13 +23,12 @@ from stemloom.engine.compose.state import first_state
 from stemloom.engine.fades import natural_end
 from stemloom.engine.plan import Bar, Placement
 from stemloom.ground.roles import TONAL_ROLES
-from stemloom.ledger.tlog.keys import PrivateKey
 from stemloom.script.check.check import accepted, check
 from stemloom.vault.catalogue.snapshot import Snapshot
 
+from ..marks import slow
+
 RATE = 48_000
-VAULT = 1
-"""Which vault; another number is another one."""
 SEEDS = range(10)
 MINUTES = {
     "harbour_night": (1.5, 2.0),
@@ -44,14 +43,10 @@ _planned: dict[tuple[str, int], tuple[Score, list[Bar]]] = {}
 
 
 @pytest.fixture(scope="module")
-def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vault]:
+def vault(demo_home: Callable[[], Path]) -> Iterator[Vault]:
     """The demo's vault, with the same keys each time: the ids of its stems follow from them."""
-    seeds = (number.to_bytes(32, "big") for number in count(VAULT))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PrivateKey, "generate", lambda: PrivateKey.from_seed(next(seeds)))
-        with Vault.open(tmp_path_factory.mktemp("examples") / "home", create=True) as opened:
-            build(opened)
-            yield opened
+    with Vault.open(demo_home()) as opened:
+        yield opened
 
 
 def planned(text: str, snapshot: Snapshot, seed: int) -> tuple[Score, list[Bar]]:
@@ -197,7 +192,7 @@ def test_what_is_chosen_beside_chords_has_their_progression(
     assert sum(value < CLASH for value in pairs) >= (len(pairs) + 1) // 2, "there is something to leave out"
 
 
-@pytest.mark.parametrize("path", PIECES[1:], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [PIECES[1], *map(slow, PIECES[2:])], ids=lambda path: path.stem)
 def test_it_is_heard_out(vault: Vault, path: Path, tmp_path: Path) -> None:
     """At its loudness, under its ceiling, never silent on the way, and gone at the end."""
     piece = accepted(path.read_text(encoding="utf-8"), vault.snapshot())

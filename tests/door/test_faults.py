@@ -9,17 +9,18 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stemloom import Player, Vault
-from stemloom.demo import build
 from stemloom.engine.errors import DeviceFailed, EngineError
 from stemloom.engine.play import take as takes
 from stemloom.engine.play.replay import replay
 from stemloom.engine.play.session import Session
+from stemloom.engine.play.stepped import SteppedDevice
 from stemloom.engine.play.stream import portaudio
 from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.entries import entries
@@ -32,17 +33,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "examples" / "harbour_night.loom"
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("faults") / "home"
-    with Vault.open(home, create=True) as vault:
-        build(vault)
-    return home
-
-
 @pytest.fixture
-def home(built: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(built, tmp_path / "home")
+def home(demo_home: Callable[[], Path]) -> Path:
+    return demo_home()
 
 
 def play(home: Path, environ: dict[str, str], *words: str) -> subprocess.Popen[str]:
@@ -89,7 +82,9 @@ def wait(process: subprocess.Popen[str], seconds: float) -> None:
         process.wait(seconds)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["ended", "killed"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)], ids=["ended", "killed"]
+)
 def test_an_audio_server_that_goes_away(home: Path, number: signal.Signals) -> None:
     with jack.server() as environ:
         process = play(home, environ)
@@ -104,6 +99,7 @@ def test_an_audio_server_that_goes_away(home: Path, number: signal.Signals) -> N
     assert found["seconds"] > 2.5
 
 
+@pytest.mark.slow
 def test_a_process_that_stands_still_for_five_seconds(home: Path) -> None:
     process = play(home, dict(os.environ), "--device", "silent")
     wait(process, 1.5)
@@ -124,11 +120,13 @@ def test_recordings_that_are_deleted_under_a_running_set(home: Path) -> None:
     told: list[str] = []
     with Player(home, SCRIPT) as player:
         player.on("unready", lambda error: told.append(str(error)))
-        player.open_device("silent")
-        player.wait(1)
+        device = SteppedDevice()
+        player.open_device(device)
+        device.step(player.rate)
         shutil.move(home / "vault" / "audio", home / "audio")
         shutil.rmtree(home / "vault" / "conformed")
-        player.wait(20)
+        for _ in range(20):
+            device.step(player.rate)
         assert player.now()
         player.stop()
     assert told

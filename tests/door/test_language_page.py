@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from stemloom import Vault
-from stemloom.demo import build
 from stemloom.engine import plan
 from stemloom.engine.compose import choose, eligible, harmony, levels, placed
 from stemloom.engine.play import conductor
@@ -24,20 +24,20 @@ PAGE = EXAMPLES.LANGUAGE.read_text(encoding="utf-8")
 BLOCKS = EXAMPLES.blocks(PAGE)
 
 
-def test_every_example_runs_and_gives_what_is_shown(tmp_path: Path) -> None:
-    with Vault.open(tmp_path / "home", create=True) as vault:
-        build(vault)
+def test_every_example_runs_and_gives_what_is_shown(demo_home: Callable[[], Path]) -> None:
+    home = demo_home()
+    with Vault.open(home) as vault:
         snapshot = vault.snapshot()
     found = []
     script = ""
-    for block, output in zip(BLOCKS, EXAMPLES.language(PAGE, tmp_path / "home"), strict=True):
+    for block, output in zip(BLOCKS, EXAMPLES.language(PAGE, home), strict=True):
         place = f"line {block.line}"
         if block.kind == "loom":
             script = block.text
             if block.asked == ("wrong",):
-                found += [f"{place}: nothing is wrong"] * (EXAMPLES.said(script, tmp_path / "home") == "\n")
+                found += [f"{place}: nothing is wrong"] * (EXAMPLES.said(script, home) == "\n")
             else:
-                found += [f"{place}: {t}" for t in EXAMPLES.troubles(script, tmp_path / "home", snapshot)]
+                found += [f"{place}: {t}" for t in EXAMPLES.troubles(script, home, snapshot)]
             continue
         if not EXAMPLES.alike(block, output):
             found.append(f"{place} shows what is no longer so; run `python docs/examples.py`:\n{output}")

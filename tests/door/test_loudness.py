@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import soundfile
 
 from stemloom import Vault
-from stemloom.demo import build
 from stemloom.engine.play.session import Session
 from stemloom.script.check.check import accepted
+
+from ..marks import slow
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 SECONDS = 75
@@ -41,19 +43,20 @@ PIECES = [
     ("loud", LOUD, 1),
     ("soft", SOFT, 1),
 ]
+FAST = ("harbour_night-1", "loud-1", "soft-1")
 
 
 @pytest.fixture(scope="module")
-def vault(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
-    with Vault.open(tmp_path_factory.mktemp("loudness") / "home", create=True) as vault:
-        build(vault)
+def vault(demo_home: Callable[[], Path]) -> Iterator[Vault]:
+    with Vault.open(demo_home()) as vault:
         yield vault
 
 
 NAMES = [f"{name}-{seed}" for name, _, seed in PIECES]
+ROWS = [row if name in FAST else slow(*row) for name, row in zip(NAMES, PIECES, strict=True)]
 
 
-@pytest.mark.parametrize(("name", "script", "seed"), PIECES, ids=NAMES)
+@pytest.mark.parametrize(("name", "script", "seed"), ROWS, ids=NAMES)
 def test_a_piece_has_its_loudness_after_ten_seconds(
     vault: Vault, tmp_path: Path, name: str, script: str, seed: int
 ) -> None:

@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -17,7 +18,6 @@ from click.testing import CliRunner, Result
 
 from stemloom import Vault
 from stemloom.cli import main
-from stemloom.demo import build
 from stemloom.engine.play.replay import replay
 from stemloom.engine.play.session import Session
 from stemloom.ledger.verify.verify import verify
@@ -28,11 +28,8 @@ SCRIPT = str(ROOT / "examples" / "harbour_night.loom")
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("play") / "home"
-    with Vault.open(home, create=True) as vault:
-        build(vault)
-    return home
+def home(demo_home: Callable[[], Path]) -> Path:
+    return demo_home()
 
 
 def run(home: Path, *words: str) -> Result:

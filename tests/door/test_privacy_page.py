@@ -6,19 +6,19 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from stemloom import Player, Vault
-from stemloom.demo import PIECE, build
+from stemloom.demo import PIECE
 from stemloom.ledger.entries.salts import Salts
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "privacy.md").read_text("utf-8")
 
 
-def test_the_commands_run(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    with Vault.open(home, create=True) as vault:
-        build(vault)
+def test_the_commands_run(demo_home: Callable[[], Path]) -> None:
+    home = demo_home()
+    with Vault.open(home) as vault:
         name = vault.holders()[0].name
     sessions = []
     for _ in range(2):

@@ -6,25 +6,33 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from stemloom import Player, Vault
-from stemloom.demo import PIECE, build
+from stemloom.demo import PIECE
 from stemloom.ledger.division.divide import largest_remainder
+from stemloom.vault.sound.declared import Declared
 
 ROOT = Path(__file__).resolve().parents[2]
 MONTH = datetime.now(UTC).strftime("%Y-%m")
+SCRIPT = """piece "One" for stream
+tempo 240
+pool all = loops role pads, key any
+section one 1 bars
+    bring x from all
+move one -> one at end
+"""
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(demo_home: Callable[[], Path]) -> Path:
     """A home with the demo's stems and a few seconds of a session."""
-    home = tmp_path_factory.mktemp("royalties") / "home"
-    with Vault.open(home, create=True) as vault:
-        build(vault)
+    home = demo_home()
     with Player(home, PIECE) as player:
         for _ in range(10):
             player.read(48_000)
@@ -68,9 +76,12 @@ def test_the_commands_of_royalties_run(home: Path) -> None:
 
 def test_a_fleet_divides_income_over_logs_by_their_milliseconds(home: Path, tmp_path: Path) -> None:
     other = tmp_path / "home"
+    tone = (0.3 * np.sin(2 * np.pi * 220 * np.arange(48_000) / 48_000)).astype(np.float32)[None, :]
     with Vault.open(other, create=True) as vault:
-        build(vault)
-    with Player(other, PIECE) as player:
+        vault.add_holder("Ada")
+        (added,) = vault.add_sounds([(Declared(Path("a"), "Ada", "pads", bars=1), tone)]).added
+        vault.grant([added.stem.stem], ["stream"])
+    with Player.from_text(other, SCRIPT) as player:
         for _ in range(4):
             player.read(48_000)
     exports = []

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stemloom import Vault
-from stemloom.demo import build
 from stemloom.engine.clock import QUANTUM
 from stemloom.engine.mix.mixer import Mixer
 from stemloom.engine.mix.rack import PLAYING
 from stemloom.engine.play.session import Session
 from stemloom.script.check.check import accepted
+
+from ..marks import slow
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST = 0.001 * QUANTUM + 1e-5
@@ -23,11 +25,8 @@ RATE = 48_000
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("transitions") / "home"
-    with Vault.open(home, create=True) as vault:
-        build(vault)
-    return home
+def home(demo_home: Callable[[], Path]) -> Path:
+    return demo_home()
 
 
 def envelope(voice: np.void, frame: int) -> float:
@@ -122,7 +121,7 @@ class Watch:
             self.jumps.append(f"{what} moves by {step:.4f} at {frame}")
 
 
-@pytest.mark.parametrize("name", ["harbour_night", "last_train", "slow_weather", "back_stairs"])
+@pytest.mark.parametrize("name", ["harbour_night", *map(slow, ["last_train", "slow_weather", "back_stairs"])])
 def test_no_gain_jumps_in_any_transition(home: Path, name: str) -> None:
     rng = random.Random(name)
     text = (ROOT / "examples" / f"{name}.loom").read_text()

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import soundfile
 
 from stemloom import Vault
@@ -22,6 +23,7 @@ FILES = {block.info[-1]: block for block in BLOCKS if block.kind == "loom"}
 RATE = 48_000
 
 
+@pytest.mark.slow
 def test_a_newcomer_gets_what_is_shown(tmp_path: Path) -> None:
     found = []
     for block, output in zip(BLOCKS, EXAMPLES.tutorial(PAGE, tmp_path), strict=True):

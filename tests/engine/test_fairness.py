@@ -16,6 +16,7 @@ from stemloom.engine.plan import Placement
 from stemloom.script.check.check import accepted
 from stemloom.vault.records import Stem
 
+from ..marks import slow
 from .pieces import HEAD, NOW, snapshot, stem
 
 BAR_SECONDS = 2
@@ -111,7 +112,7 @@ def test_one_part_that_is_varied_keeps_to_the_cap() -> None:
     assert shares(placed).max() <= 0.3
 
 
-@pytest.mark.parametrize("fresh", ["", ", prefer fresh"])
+@pytest.mark.parametrize("fresh", [slow(""), ", prefer fresh"])
 def test_no_ten_minutes_are_above_the_share_cap(fresh: str) -> None:
     """One holder has half of the stems; without the cap his share is far above it."""
     stems = library(7, heavy=6)
@@ -123,6 +124,7 @@ def test_no_ten_minutes_are_above_the_share_cap(fresh: str) -> None:
         assert np.median(shares(free).max(axis=0)) > 0.4
 
 
+@pytest.mark.slow
 def test_the_cap_never_causes_a_rest() -> None:
     """Pads are one holder's alone: he plays on, above the cap, and the others' shares are still theirs."""
     stems = [s for s in library(7, heavy=6) if s.role != "pads" or int(s.holder[1:], 16) == 0]

@@ -6,26 +6,27 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from stemloom import Vault
-from stemloom.demo import build
 from stemloom.engine.errors import DeviceFailed
 from stemloom.engine.mix import callback
 from stemloom.engine.mix.callback import duration_of
 from stemloom.engine.mix.machine import outer
 from stemloom.engine.mix.master import LATENCY_FRAMES
-from stemloom.engine.mix.rack import CLOSING, tell
 from stemloom.engine.play import take as takes
 from stemloom.engine.play.live import Live
 from stemloom.engine.play.replay import replay
 from stemloom.engine.play.session import Session
+from stemloom.engine.play.stepped import SteppedDevice
 from stemloom.ledger.verify.verify import verify
 from stemloom.script.check.check import accepted
 
+from ..marks import slow
 from . import alsa
 from .test_session import RATE, SCRIPT
 from .test_session import home as home
@@ -35,15 +36,12 @@ PLAY = Path(__file__).with_name("play_on_alsa.py")
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("demo") / "home"
-    with Vault.open(home, create=True) as vault:
-        build(vault)
-    return home
+def demo(demo_home: Callable[[], Path]) -> Path:
+    return demo_home()
 
 
 @pytest.mark.parametrize("patient", ["patient", "hasty"])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *map(slow, (1, 2))])
 def test_what_a_device_was_given_is_what_the_take_replays(
     home: Path, tmp_path: Path, seed: int, patient: str
 ) -> None:
@@ -53,7 +51,7 @@ def test_what_a_device_was_given_is_what_the_take_replays(
     replays_what_was_given(home, script, tmp_path, str(seed), patient)
 
 
-@pytest.mark.parametrize("name", ["harbour_night", "last_train", "slow_weather", "back_stairs"])
+@pytest.mark.parametrize("name", ["harbour_night", *map(slow, ["last_train", "slow_weather", "back_stairs"])])
 def test_every_example_on_a_device_is_what_its_take_replays(demo: Path, tmp_path: Path, name: str) -> None:
     replays_what_was_given(demo, EXAMPLES / f"{name}.loom", tmp_path, "4", "patient", "30")
 
@@ -91,13 +89,46 @@ def first_sound(sound: np.ndarray) -> int:
     return int(np.flatnonzero(np.abs(sound).max(axis=0))[0])
 
 
-def played(home: Path, script: str = SCRIPT, **options: object) -> tuple[Session, Live, Vault]:
+def played(
+    home: Path, script: str = SCRIPT, device: str | SteppedDevice = "silent", **options: object
+) -> tuple[Session, Live, Vault]:
     vault = Vault.open(home)
     session = Session(vault, accepted(script))
     session.prepare(8)
-    return session, Live(session, threading.RLock(), device="silent", **options), vault
+    return session, Live(session, threading.RLock(), device=device, **options), vault
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_the_stepped_device_is_given_the_rendered_piece(home: Path, seed: int) -> None:
+    """Whatever its blocks and steps, without a decision that is late or a frame that is lost."""
+    rng = np.random.default_rng(seed)
+    with Vault.open(home) as vault:
+        offline = Session(vault, accepted(SCRIPT))
+        sound = offline.read(1 << 20)
+        expected = offline.close()
+    device, heard, given = SteppedDevice(int(rng.choice([1, 64, 100, 441, 1024]))), [], []
+    with pytest.raises(DeviceFailed, match="nothing plays"):
+        device.step(1)
+    session, live, vault = played(home, device=device, on_output=heard.append)
+    with vault:
+        live.start()
+        while not given or len(given[-1]):
+            given.append(device.step(int(rng.integers(1, RATE))))
+        assert live.wait(20)
+        live.stop()
+        take = session.close()
+    assert live.health.lost == 0
+    assert take.late == ()
+    assert take.pcm_sha256 == expected.pcm_sha256
+    assert take.placements == expected.placements
+    np.testing.assert_array_equal(np.concatenate(heard, axis=1), sound)
+    # A device hears the sound later by what the limiter looks ahead.
+    all_given = np.concatenate(given).T[:, LATENCY_FRAMES:]
+    np.testing.assert_array_equal(all_given[:, : sound.shape[1]], sound)
+    assert not all_given[:, sound.shape[1] :].any()
+
+
+@pytest.mark.slow
 def test_the_silent_device_keeps_time_and_the_piece_is_the_rendered_one(home: Path) -> None:
     with Vault.open(home) as vault:
         offline = Session(vault, accepted(SCRIPT))
@@ -126,17 +157,18 @@ def test_the_silent_device_keeps_time_and_the_piece_is_the_rendered_one(home: Pa
 
 
 def test_a_pause_stands_still_and_goes_on(home: Path) -> None:
-    session, live, vault = played(home)
+    device = SteppedDevice()
+    session, live, vault = played(home, device=device)
     with vault:
         live.start()
-        live.wait(0.5)
+        device.step(RATE // 2)
         live.pause()
-        live.wait(0.3)
+        device.step(RATE // 4)
         stood = session.mixer.frame
-        live.wait(0.2)
+        assert not device.step(RATE // 4).any()
         assert session.mixer.frame == stood > 0
         live.resume()
-        live.wait(0.3)
+        assert device.step(RATE // 4).any()
         assert session.mixer.frame > stood
         live.stop()
         session.close()
@@ -146,14 +178,15 @@ def test_a_stem_withdrawn_by_another_process_fades_and_its_time_is_exact(home: P
     heard: list[np.ndarray] = []
     text = SCRIPT.replace("    bring pads from pads over 1 bars gain level * 6 dB - 6 dB\n", "")
     text = "\n".join(line for line in text.splitlines() if "play tick" not in line)
-    session, live, vault = played(home, text, on_output=heard.append)
+    device = SteppedDevice()
+    session, live, vault = played(home, text, device, on_output=heard.append)
     with vault, Vault.open(home) as other:
         live.start()
-        live.wait(0.7)
+        device.step(7 * RATE // 10)
         stem = next(p.stem for p in session.playing if p.part == "beats")
         before = session.mixer.frame
         other.withdraw([stem], ["stream", "export"])
-        live.wait(0.8)
+        device.step(8 * RATE // 10)
         live.stop()
         take = session.close()
         other.grant([stem], ["stream", "export"])
@@ -206,13 +239,13 @@ def test_a_device_that_does_not_start_leaves_a_session_that_can_be_read(
 
 def test_a_device_that_goes_away_is_told_and_the_music_goes_on(home: Path) -> None:
     told: list[tuple[str, object]] = []
-    session, live, vault = played(home, on_event=lambda kind, what: told.append((kind, what)))
+    text = SCRIPT.replace("move a -> b at end", "move a -> silence at end")
+    device = SteppedDevice()
+    session, live, vault = played(home, text, device, on_event=lambda kind, what: told.append((kind, what)))
     with vault:
         live.start()
-        live.wait(0.5)
-        tell(session.mixer.rack.status, CLOSING, 1)
-        live._device.stop()
-        tell(session.mixer.rack.status, CLOSING, 0)
+        device.step(3 * RATE)
+        device.stop()
         gone = session.mixer.frame
         assert live.wait(20)
         live.stop()

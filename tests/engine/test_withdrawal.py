@@ -21,6 +21,8 @@ from stemloom.ledger.verify.verify import verify
 from stemloom.script.check.check import accepted
 from stemloom.vault.sound.declared import Declared
 
+from ..marks import slow
+
 RATE = 48_000
 MOST_SECONDS = 0.5
 SCRIPT = """piece "One" for stream
@@ -109,7 +111,7 @@ def say(process: subprocess.Popen[str], word: str) -> float:
     return float(process.stdout.readline())
 
 
-@pytest.mark.parametrize("times", [5, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("times", [2, slow(5), pytest.param(200, marks=pytest.mark.long)])
 def test_a_withdrawal_silences_another_process(home: Path, other: subprocess.Popen[str], times: int) -> None:
     rng = random.Random(times)
     heard = Heard()

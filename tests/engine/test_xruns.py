@@ -6,9 +6,12 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from . import jack
 
 
+@pytest.mark.slow
 def test_at_most_a_twentieth_of_the_gaps_of_a_python_callback() -> None:
     with jack.server() as environ:
         done = subprocess.run(

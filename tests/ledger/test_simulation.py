@@ -33,6 +33,7 @@ from stemloom.ledger.tlog.reader import TileReader
 from stemloom.ledger.tlog.tiles import files_of
 from stemloom.ledger.verify.verify import verify
 
+from ..marks import slow
 from .simulated import Died, Faults, Machine, SimulatedDisk
 
 SEEDS = 2000
@@ -394,7 +395,7 @@ def test_what_a_seed_once_found(name: str, seed: int, tell: Callable[[str], Any]
     simulate(seed, tell)
 
 
-@pytest.mark.parametrize("block", range(20))
+@pytest.mark.parametrize("block", [*range(7), *map(slow, range(7, 20))])
 def test_seeds(block: int, tell: Callable[[str], Any]) -> None:
     each = SEEDS // 20
     for seed in range(block * each, (block + 1) * each):

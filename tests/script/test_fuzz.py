@@ -20,6 +20,8 @@ from stemloom.script.text.parse import parse
 from stemloom.script.text.tokens import scan
 from stemloom.script.words import RESERVED
 
+from ..marks import slow
+
 WHOLE = (Path(__file__).parent.parent / "scripts" / "right_whole.loom").read_text(encoding="utf-8")
 MOST_CALLS = 6_000_000
 """Functions that the check of a text may call: about a second's work, whatever the machine."""
@@ -114,7 +116,17 @@ def test_a_broken_statement_is_one_mistake_and_none_elsewhere(data: st.DataObjec
         assert len(errors) == 1
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+DEAREST = {
+    "open quotes",
+    "unknown dials",
+    "stray characters",
+    "tabs and blanks",
+    "pools of one name",
+    "unknown names",
+}
+
+
+@pytest.mark.parametrize("name", [slow(name) if name in DEAREST else name for name in HOSTILE])
 def test_a_hostile_text_is_a_bounded_amount_of_work(name: str) -> None:
     text = HOSTILE[name]()
     assert check(text).problems

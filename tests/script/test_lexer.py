@@ -291,6 +291,7 @@ def noise(length: int) -> str:
     return "".join(made)
 
 
+@pytest.mark.slow
 def test_256_kib_of_noise() -> None:
     text = noise(256 * 1024)
     assert {"\r", "\0", "“"} <= set(text)

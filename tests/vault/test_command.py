@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,8 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
+from stemloom import Vault
 from stemloom.cli import run
+from stemloom.vault.sound.declared import Declared
 
 from .conftest import Write, clicks, tone
 
@@ -35,6 +39,18 @@ def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         return int(ended.value.code or 0), out, err
 
     return said
+
+
+@pytest.fixture(scope="module")
+def lantern(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a home of Ada, who has the stem "lantern", and of Ben, who has none."""
+    folder = tmp_path_factory.mktemp("lantern")
+    soundfile.write(folder / "lantern.wav", tone(1.0), 48_000, subtype="FLOAT")
+    with Vault.open(folder / "home", create=True) as vault:
+        for name in ("Ada", "Ben"):
+            vault.add_holder(name)
+        assert vault.add([Declared(folder / "lantern.wav", "Ada", "fx")]).added
+    return folder
 
 
 def record(answer: tuple[int, str, str]) -> Any:
@@ -281,16 +297,13 @@ def test_without_a_vault(say: Say, line: str, code: int, sentence: str) -> None:
     ],
 )
 def test_each_mistake_is_one_sentence_with_its_exit_code(
-    say: Say, write: Write, tmp_path: Path, line: str, code: int, sentence: str
+    say: Say, lantern: Path, tmp_path: Path, line: str, code: int, sentence: str
 ) -> None:
-    say("vault holder add Ada")
-    say("vault holder add Ben")
+    shutil.copytree(lantern, tmp_path, dirs_exist_ok=True)
     (tmp_path / ".empty").mkdir()
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "m.csv").write_text("name\nlantern.wav\n")
     (tmp_path / "slip.csv").write_text("name,rolle\nlantern.wav,fx\n")
-    write("lantern.wav", tone(1.0))
-    say("vault add lantern.wav --holder Ada --role fx")
     got, out, err = say(line)
     assert sentence in err
     assert (got, out) == (code, "")

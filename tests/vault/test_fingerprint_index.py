@@ -22,6 +22,8 @@ from stemloom.vault.sound.decode import decode
 from stemloom.vault.sound.engine_format import fit
 from stemloom.vault.sound.fingerprint import SHORT_SECONDS, fingerprint_of
 
+from ..marks import slow
+
 RATE = 48_000
 Sounds = dict[str, np.ndarray]
 Copy = Callable[[np.ndarray], np.ndarray]
@@ -69,7 +71,7 @@ def is_short(sound: np.ndarray) -> bool:
     return sound.shape[1] < SHORT_SECONDS * RATE
 
 
-@pytest.mark.parametrize(("factor", "least_same"), [(1.02, 20), (0.95, 2)])
+@pytest.mark.parametrize(("factor", "least_same"), [slow(1.02, 20), (0.95, 2)])
 def test_stretched_copies_are_named_though_not_all_are_held(
     index: FingerprintIndex, sounds: Sounds, factor: float, least_same: int
 ) -> None:
@@ -86,7 +88,9 @@ def test_stretched_copies_are_named_though_not_all_are_held(
     assert same >= least_same
 
 
-@pytest.mark.parametrize("options", [("mp3", "-b:a", "128k"), ("ogg", "-b:a", "96k")], ids=["mp3", "ogg"])
+@pytest.mark.parametrize(
+    "options", [slow(("mp3", "-b:a", "128k")), ("ogg", "-b:a", "96k")], ids=["mp3", "ogg"]
+)
 def test_coded_copies_are_known(
     index: FingerprintIndex, sounds: Sounds, tmp_path: Path, options: tuple[str, ...]
 ) -> None:

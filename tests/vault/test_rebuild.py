@@ -6,7 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from click.testing import CliRunner
 
 from stemloom import Player, Vault
 from stemloom.cli import main
-from stemloom.demo import build
 from stemloom.ledger.division.books import gather
 from stemloom.ledger.entries import entries
 from stemloom.ledger.royalties.statement import consents_in_force
@@ -260,11 +259,9 @@ def test_names_and_keys_are_for_their_owner_alone(home: Path) -> None:
         assert folder.stat().st_mode & 0o077 == 0, folder
 
 
-def test_sounds_that_were_made_come_back_as_well(tmp_path: Path) -> None:
+def test_sounds_that_were_made_come_back_as_well(demo_home: Callable[[], Path]) -> None:
     """The demo's stems, which are float files of what was synthesised."""
-    home = tmp_path / "home"
-    with Vault.open(home, create=True) as vault:
-        build(vault)
+    home = demo_home()
     before = dump(home / "vault" / "catalogue.db")
     count, lost = Vault.rebuild(home)
     assert count > 100

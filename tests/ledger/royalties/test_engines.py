@@ -170,6 +170,7 @@ def test_files_that_are_no_parquet_are_told(tmp_path: Path) -> None:
         SqlUsage(duck).time_in_play([])
 
 
+@pytest.mark.slow
 def test_spark_says_what_python_says(story: Any, tmp_path: Path) -> None:
     pytest.importorskip("pyspark", reason="Spark is not installed: pip install 'stemloom[spark]'")
     if shutil.which("java") is None:

@@ -19,7 +19,7 @@ import pytest
 
 from stemloom import Player, Vault
 from stemloom.cli import run
-from stemloom.demo import PIECE, build
+from stemloom.demo import PIECE
 from stemloom.ledger.entries.entries import Income
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.royalties.record import record_income, record_payouts
@@ -44,10 +44,9 @@ def call(*words: str) -> int:
 class Demo:
     """The demo's home, settled and paid for this month, with everybody's statement and a copy of its log."""
 
-    def __init__(self, folder: Path) -> None:
-        self.home, self.copy, self.statements = folder / "home", folder / "copy", folder / "statements"
-        with Vault.open(self.home, create=True) as vault:
-            build(vault)
+    def __init__(self, home: Path) -> None:
+        folder = home.parent
+        self.home, self.copy, self.statements = home, folder / "copy", folder / "statements"
         with Player(self.home, PIECE) as player:
             for _ in range(8):
                 player.read(48_000)
@@ -67,8 +66,8 @@ class Demo:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    return Demo(tmp_path_factory.mktemp("demo"))
+def demo(demo_home: Callable[[], Path]) -> Demo:
+    return Demo(demo_home())
 
 
 @pytest.fixture
