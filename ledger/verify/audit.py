@@ -211,7 +211,7 @@ class Audit:
         yield from self._parties(entry.stem, entry.master, entry.publishing)
         after = by_holder(entry.master), by_holder(entry.publishing)
         for party in losing(self._sides(entry.stem), after, holder):
-            self._signed(check_approval, entry, party, self._keys[party], self.origin)
+            self._signed(check_approval, entry, party, self._keys.get(party, b""), self.origin)
         self._rights.take(index, entry)
 
     def _sides(self, stem: str) -> tuple[dict[str, int], dict[str, int]]:

@@ -472,6 +472,17 @@ def test_who_may_say_what(log: Log, home: Path, story: Any, case: str, sentence:
         ]
 
 
+def test_a_share_of_somebody_who_never_joined_falls(log: Log, home: Path, story: Any) -> None:
+    stranger = type(story)(log.origin, seed=2)
+    half = making.shares((story.holder, 500_000), (stranger.holder, 500_000))
+    whole = making.shares((story.holder, WHOLE_PPM))
+    entered = msgspec.structs.replace(story.enters(), master=half)
+    log.append([story.joins(), entered, splits(story, story.key, whole)])
+    found = [(each.index, each.detail.split(", ")[-1]) for each in verify(home).problems]
+    assert [index for index, _ in found] == [1, 2]
+    assert "falls without their signature" in found[1][1]
+
+
 def test_a_settlement_is_derived_again(log: Log, home: Path, story: Any) -> None:
     log.append([*story.whole(8), income(99)])
     settled = settle(log, "2026", "EUR", FixedClock("2027-01-01T00:00:00.000Z"))
