@@ -32,7 +32,7 @@ _TRIES = 5
 
 @dataclass(frozen=True, slots=True)
 class Quiesced:
-    """What was read while no writer was at work: all that a writer may change or remove."""
+    """Everything that a writer may change or remove, read while none was at work."""
 
     checkpoint: bytes | None
     signed: bytes | None
@@ -47,7 +47,7 @@ class Quiesced:
 
 @contextmanager
 def _without_writers(home: Places | None) -> Iterator[None]:
-    """Keep writers out for as long as it takes to list the files and read those that may go."""
+    """Keep writers out while the files are listed, and those are read that may be removed."""
     if home is None or not home.lock.exists():
         yield
         return
@@ -79,7 +79,7 @@ def read_quiesced_web(source: Source, verifier: Verifier) -> Quiesced:
 
 
 class WebView:
-    """The files of a log that a web server publishes, as far as they were asked for; as a `FileView`."""
+    """The files of a log that a web server publishes, read as they are asked for; used like a `FileView`."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -130,7 +130,7 @@ def _read_quiesced(log: Path, home: Places | None, verifier: Verifier) -> Quiesc
 
 
 def small_file(path: Path, largest: int) -> bytes | None:
-    """The bytes of a small file; None if it is missing. What is no such file is empty: it says nothing."""
+    """The bytes of a small file: None if it is missing, empty if it is too large or no regular file."""
     try:
         return read_regular(path, largest)
     except FileNotFoundError:
@@ -164,7 +164,7 @@ def _journals(home: Places) -> Iterator[Problem]:
 
 
 def _owned(journal: Path) -> bool:
-    """Whether a living process has the journal."""
+    """Whether a living process writes to the journal."""
     try:
         with locked(journal, shared=True, wait=False):
             return False

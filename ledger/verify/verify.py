@@ -95,7 +95,7 @@ def verify(
 
 
 def _whole(place: Path | str, vkey: str | None) -> tuple[Quiesced | Report, Verifier, Places | None]:
-    """What there is at a place, the key to trust, and the home if it is one."""
+    """The state of the log at a place, the key to trust, and the home if it is one."""
     if str(place).startswith(("http://", "https://")):
         if vkey is None:
             raise BadVkey(f"to verify a copy of a log, such as {place}, name its verifier key (--vkey)")
