@@ -93,7 +93,15 @@ class HitWriter(BarWriter):
         if sting.one_in is not None and key.uniform("one in", number) >= 1 / sting.one_in:
             return
         line = Play(
-            sting.name, sting.pool, (), Window(), sting.gain, sting.pan, sting.text, sting.span, sting.effects
+            sting.name,
+            sting.pool,
+            (),
+            Window(),
+            sting.gain,
+            sting.pan,
+            sting.text,
+            sting.span,
+            sting.effects,
         )
         self.state.redraws[sting.text, 0] = number
         stem = self.lines.draw(line, 0)
