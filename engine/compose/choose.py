@@ -264,11 +264,7 @@ def _leave_out(
             left = kept
 
     if around.never_twice:
-        leave_out(
-            _flags(among, around.never_twice),
-            too_soon(pool),
-            always=True,
-        )
+        leave_out(_flags(among, around.never_twice), too_soon(pool), always=True)
     if agreement is not None and around.tonal:
         leave_out(agreement < CLASH, "it clashes with " + _titles(around.tonal))
     if around.avoid is not None:

@@ -7,15 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ...script.expression import evaluate
-from ...script.piece import (
-    Boundary,
-    Event,
-    FireSting,
-    HoldPart,
-    MoveTo,
-    SetDial,
-    SwapPart,
-)
+from ...script.piece import Boundary, Event, FireSting, HoldPart, MoveTo, SetDial, SwapPart
 from ..effects import length_frames
 from .chance import DrawKey
 from .form import Visit, holds

@@ -93,15 +93,10 @@ class Chords:
         return values / bars
 
 
-def chord_values(parts: Sequence[TonalPart], bars: int, joins_at: int = 0) -> NDArray[np.float64]:
-    """`Chords.values` of `parts`."""
-    return Chords(parts).values(bars, joins_at)
-
-
 def agreements(chroma: NDArray[np.floating], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Agreement of stems, (stems,), from their `chroma` as they would sound, (stems, bars, 12).
 
-    `values`: what `chord_values` gives. Summed in the same order however many stems there are, as a product
+    `values`: of `Chords.values`. Summed in the same order however many stems there are, as a product
     of matrices would not be: a stem's agreement must not depend on who else is asked about.
     """
     result: NDArray[np.float64] = np.einsum("sbp,bp->s", chroma.astype(np.float64), values)

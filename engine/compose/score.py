@@ -20,7 +20,7 @@ from ..clock import BarClock
 from ..errors import EngineError, NothingCleared, UseRefused
 from .eligible import Eligible, columns, eligible, key_counts, sounding_chroma
 from .sheet import Sheet, sheet
-from .tempo_and_key import TempoFit, candidates, choose_tempo, fit_tempo, shift_of
+from .tempo_and_key import candidates, choose_tempo, shift_of
 
 
 @dataclass(frozen=True)
@@ -81,16 +81,6 @@ class Score:
             fresh = ((name, self.pools[name]) for name, pool in self.piece.pools.items() if pool.prefer_fresh)
             self._fresh_of[stem] = {name: among for name, among in fresh if among.find(stem) is not None}
         return self._fresh_of[stem]
-
-    def fit(self, stem: Stem) -> TempoFit | None:
-        """How a stem is read at the session's tempo."""
-        if stem.stem not in self._fits:
-            self._fits[stem.stem] = fit_tempo(stem, self.clock.tempo_bpm)
-        return self._fits[stem.stem]
-
-    @cached_property
-    def _fits(self) -> dict[str, TempoFit | None]:
-        return {}
 
     @cached_property
     def _fresh_of(self) -> dict[str, Mapping[str, Eligible]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from numbers import Real
+from typing import Any
 
 from ...script.piece import Bring, Event, MoveTo, Piece, Pool
 from ..errors import UnknownDial
@@ -78,27 +79,12 @@ class State:
     ended: bool = False
 
     def copy(self) -> State:
-        return replace(
-            self,
-            dials=dict(self.dials),
-            occurrences=dict(self.occurrences),
-            parts=dict(self.parts),
-            redraws=dict(self.redraws),
-            drawn=dict(self.drawn),
-            last_start=dict(self.last_start),
-            placed=self.placed.copy(),
-            section_dials=dict(self.section_dials),
-            liked=dict(self.liked),
-            cues=set(self.cues),
-            due=list(self.due),
-            fired=set(self.fired),
-            holding=set(self.holding),
-            swaps=set(self.swaps),
-            kept=dict(self.kept),
-            held=dict(self.held),
-            withdrawn=set(self.withdrawn),
-            silenced=set(self.silenced),
-        )
+        """A state that shares nothing that changes with this one."""
+        own: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name, each in own.items():
+            if isinstance(each, (dict, list, set, Placed)):
+                own[name] = each.copy()
+        return State(**own)
 
     def note_start(self, pool: Pool, stem: str) -> None:
         """A stem of the pool starts in this bar."""

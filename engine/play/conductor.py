@@ -42,8 +42,6 @@ HORIZON_FRAMES = 4800
 """The commit horizon, 100 ms: what starts within it is fixed."""
 MOST_TAIL_SECONDS = 10
 """How long hits may ring after a piece's end."""
-MOST_PREPARED_BARS = 4000
-"""How far `prepare` looks ahead: some two hours. What comes later is conformed when it is composed."""
 WITHDRAWN_FADE_FRAMES = 4800
 """100 ms: how a sounding stem leaves when its consent is withdrawn."""
 
@@ -89,12 +87,13 @@ class Conductor:
         ("script", Piece) when another takes over."""
         self._vault, self._mixer, self._log, self._wall = vault, mixer, log, wall
         self._limit, self._history = limit, history
-        self._state: State = first_state(score.piece, dials)
+        self.state: State = first_state(score.piece, dials)
+        """The state from which the next bar is composed. Not to be changed from outside."""
         self._latches = Latches()
         self._inputs: list[Input] = []
         self._moment = 0
         """How many bars were composed and gestures given so far."""
-        self._conformer = Conformer(vault)
+        self.conformer = Conformer(vault)
         self._stage = Stage(mixer)
         self._coming: Score | None = None
         """The score that takes over at the next bar line."""
@@ -112,16 +111,6 @@ class Conductor:
     def next_score(self) -> Score:
         """The score by which the next bar is composed."""
         return self._coming or self.score
-
-    @property
-    def state(self) -> State:
-        """The state from which the next bar is composed. Not to be changed."""
-        return self._state
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing waits and nothing sounds."""
-        return self._mixer.idle
 
     def next_frame(self) -> int | None:
         """The next frame at which something is to be decided; None when nothing is to come."""
@@ -149,19 +138,19 @@ class Conductor:
     def turn(self, dial: str, value: float) -> None:
         """A dial is turned at `control`."""
         self._moment += 1
-        self._latches.turn(self.score.piece.dials[dial], value, self.control, self.score.clock, self._state)
+        self._latches.turn(self.score.piece.dials[dial], value, self.control, self.score.clock, self.state)
         self._follow_dials()
 
     def give(self, given: Input) -> None:
         """Queue at once what a gesture fires on a beat; the rest waits for the bar line."""
-        before = self._state
+        before = self.state
 
         def compose(without: frozenset[str]) -> tuple[Bar, State]:
             nonlocal given
             bar, state, given = strike(self.score, before, given, self.control, without)
             return bar, state
 
-        struck, self._state = self._ready_bar(compose)
+        struck, self.state = self._ready_bar(compose)
         self._moment += 1
         self._inputs.append(given)
         self._note(struck.rested)
@@ -175,14 +164,14 @@ class Conductor:
             self._inputs.remove(same[-1])
             return True
         if given.kind == "cue":
-            waits = given.name in self._state.cues
-            self._state.cues.discard(given.name or "")
+            waits = given.name in self.state.cues
+            self.state.cues.discard(given.name or "")
             return waits
         stem = given.stem or ""
         step = 1 if given.kind == "like" else -1
-        if stem not in self._state.liked:
+        if stem not in self.state.liked:
             return False
-        self._state.liked[stem] -= step
+        self.state.liked[stem] -= step
         return True
 
     def swap(self, coming: Score) -> None:
@@ -215,8 +204,8 @@ class Conductor:
         """Silence at once; what belongs to the next bar comes in with it."""
         self._moment += 1
         self._stage.stop_all(self.control + LINEAR_FADE_FRAMES, Fade(LINEAR_FADE_FRAMES), self.control)
-        self._state.parts.clear()
-        self._state.held.clear()
+        self.state.parts.clear()
+        self.state.held.clear()
 
     def see_changes(self) -> None:
         """Take consents that changed, in this or another process, into the candidates."""
@@ -246,29 +235,18 @@ class Conductor:
         """The stems that may be chosen, or that may sound on after a swap of the script, by id."""
         return frozenset(self.score.stems) | frozenset(self._guests)
 
-    def prepare(
-        self, bars: int | None = None, progress: Callable[[int, int], None] | None = None
-    ) -> int | None:
-        """Conform what the next bars need, side by side; without `bars`, what the whole session needs.
-
-        Gives the frame at which the session ends, if that was found.
-        """
-        wanted, end = self.wanted(MOST_PREPARED_BARS if bars is None else bars)
-        self._conformer.prepare(wanted, progress)
-        return end
-
-    def wanted(self, bars: int) -> tuple[list[tuple[Stem, Variant]], int | None]:
-        """The variants that the next bars need, as things stand, and the frame at which the session ends."""
-        return self.wanted_from(bars, self.score, self._state)
-
     def state_under(self, coming: Score) -> State:
         """The state at the next bar line, if another score took over there."""
         return self._carried(coming)[0]
 
-    def wanted_from(
-        self, bars: int, score: Score, state: State
+    def wanted(
+        self, bars: int, score: Score | None = None, state: State | None = None
     ) -> tuple[list[tuple[Stem, Variant]], int | None]:
-        """The same for any score and state. May be called from any thread."""
+        """The variants that the next bars need, as things stand, and the frame at which the session ends.
+
+        For another `score` and `state` it may be called from any thread.
+        """
+        score, state = score or self.score, state or self.state
         wanted: dict[Variant, Stem] = {}
         end = None
         for _ in range(bars):
@@ -279,21 +257,13 @@ class Conductor:
             wanted.update({p.variant: score.stems[p.stem] for p in bar.starts})
         return [(stem, variant) for variant, stem in wanted.items()], end
 
-    @property
-    def conformer(self) -> Conformer:
-        return self._conformer
-
-    def close(self) -> None:
-        """End the worker processes."""
-        self._conformer.close()
-
     def _follow_dials(self) -> None:
         """Set the mix of what sounds anew where a dial's value latches at this frame."""
-        if self._latches.due(self._state, self.control):
-            for now in remixed(self.score, self._state):
+        if self._latches.due(self.state, self.control):
+            for now in remixed(self.score, self.state):
                 self._mixer.set_gain(now.id, now.gain_db, now.pan, self.control)
                 self._mixer.set_effects(now.id, now.effects, self.control)
-            self._mixer.set_buses(buses_of(self.score, self._state.dials), self.control)
+            self._mixer.set_buses(buses_of(self.score, self.state.dials), self.control)
 
     def _begin_due(self) -> None:
         """Note what begins within the stage's window, if it still has a consent in this moment."""
@@ -315,7 +285,7 @@ class Conductor:
 
     def _next_line(self) -> int:
         """The frame, on the quantum grid, at which the next bar is composed."""
-        first = self.score.clock.bar_frame(self._state.bar)
+        first = self.score.clock.bar_frame(self.state.bar)
         return max(first - HORIZON_FRAMES, 0) // QUANTUM * QUANTUM
 
     def _compose(self) -> None:
@@ -326,15 +296,15 @@ class Conductor:
         if self._guests:
             sounding = self._stage.stems(self.control)
             self._guests = {stem: each for stem, each in self._guests.items() if stem in sounding}
-        before, line = dict(self._state.dials), self.score.clock.bar_frame(self._state.bar)
-        self._latches.at_line(self._state, line)
-        state, inputs = self._state, tuple(self._inputs)
-        bar, self._state = self._ready_bar(
+        before, line = dict(self.state.dials), self.score.clock.bar_frame(self.state.bar)
+        self._latches.at_line(self.state, line)
+        state, inputs = self.state, tuple(self._inputs)
+        bar, self.state = self._ready_bar(
             lambda without: next_bar(self.score, state, inputs, without=without)
         )
         self._moment += 1
         self._inputs.clear()
-        if self._state.dials != before:
+        if self.state.dials != before:
             self._latches.follow(line)
         if self._history:
             self.bars.append(bar)
@@ -348,7 +318,7 @@ class Conductor:
         self._tell("bar", bar)
 
     def _carried(self, coming: Score) -> tuple[State, list[Stop]]:
-        state, stops = carried(self._state, coming)
+        state, stops = carried(self.state, coming)
         carried_events(state, self.score.piece, coming.piece)
         return state, stops
 
@@ -360,14 +330,14 @@ class Conductor:
             coming = self.tape.next_swap(old, coming.piece, now)
         elif coming.snapshot is not old.snapshot:
             coming = coming.with_snapshot(old.snapshot, now)
-        self._state, stops = self._carried(coming)
+        self.state, stops = self._carried(coming)
         known = {**self._guests, **old.stems}
         self.score, sounding = coming, self._stage.stems(self.control)
         self._guests = {stem: known[stem] for stem in sorted(sounding - set(coming.stems)) if stem in known}
         for stop in stops:
             self._stage.stop(stop.id, stop.end_frame, stop.fade_out, self.control)
         self._latches.keep(lambda dial, value: in_reach(coming.piece, dial, value))
-        self._mixer.take_buses(buses_of(coming, self._state.dials), self.control)
+        self._mixer.take_buses(buses_of(coming, self.state.dials), self.control)
         self._mixer.take_keys(coming.ducked_under)
         if (old.piece.loudness_lufs, old.piece.ceiling_dbtp) != (
             coming.piece.loudness_lufs,
@@ -385,7 +355,7 @@ class Conductor:
         without = frozenset[str]()
         bar, state = compose(without)
         while not self.waits_for_stems:
-            missing = {p.stem for p in bar.starts if not self._conformer.ready(p.variant)} - without
+            missing = {p.stem for p in bar.starts if not self.conformer.ready(p.variant)} - without
             if not missing:
                 break
             without |= missing
@@ -399,7 +369,7 @@ class Conductor:
         starts = [p for p in map(self._within_limit, placements) if p is not None]
         self.left_out += max(len(starts) - self._stage.room, 0)
         starts = starts[: self._stage.room]
-        sounds = {p.id: self._conformer.sound(self.score.stems[p.stem], p.variant) for p in starts}
+        sounds = {p.id: self.conformer.sound(self.score.stems[p.stem], p.variant) for p in starts}
         self._log.intend(starts, {p.stem: self._clearance(p.stem).since for p in starts})
         for placement in starts:
             self._stage.queue(placement, sounds[placement.id], self.control)
@@ -429,11 +399,11 @@ class Conductor:
         """Fade out or take back the placements of stems that may not sound any more."""
         kept = self.candidates()
         self._stage.stop_stems(kept, Fade(WITHDRAWN_FADE_FRAMES), self.control)
-        for sounds in (self._state.parts, self._state.held):
+        for sounds in (self.state.parts, self.state.held):
             for part, sounding in list(sounds.items()):
                 if sounding.placement.stem not in kept:
                     del sounds[part]
-                    self._state.withdrawn.add(part)
+                    self.state.withdrawn.add(part)
 
     def _tell(self, kind: str, what: object) -> None:
         for listener in self.listeners:

@@ -8,7 +8,6 @@ from typing import Literal
 from msgspec.structs import replace
 
 from ...script.check.check import accepted
-from ...script.piece import Piece
 from ...vault.records import ENGINE_RATE
 from ..compose.events import Input
 from ..compose.score import Score
@@ -96,15 +95,11 @@ class Gestures:
         self._note(Gesture(0, "panic", None))
         self._conductor.panic()
 
-    def rescored(self, piece: Piece) -> Score:
-        """The score by which another script would take over. May be called from any thread.
-
-        Raises SwapRefused, UseRefused, NothingCleared.
-        """
-        return self._conductor.rescored(piece)
-
     def swap(self, score: Score) -> None:
-        """Have another script take over at the next bar line, by its score. Raises SwapRefused."""
+        """Have another script take over at the next bar line, by the score that `rescored` gave for it.
+
+        Raises SwapRefused.
+        """
         if self._conductor.ended_at is not None:
             raise SwapRefused(f'"{self._score.piece.name}" has ended: nothing can take over from it')
         self._conductor.decide()
@@ -128,18 +123,16 @@ class Gestures:
     def perform(self, gesture: Gesture) -> None:
         """Make a gesture now, whatever its frame. Raises as `set`, `cue` and `like` do."""
         if gesture.kind == "dial":
-            assert gesture.name is not None
             assert gesture.value is not None
-            self.set(gesture.name, gesture.value)
+            self.set(gesture.name or "", gesture.value)
         elif gesture.kind == "cue":
-            assert gesture.name is not None
-            self.cue(gesture.name)
+            self.cue(gesture.name or "")
         elif gesture.kind == "panic":
             self.panic()
         elif gesture.kind == "undo":
             self.undo()
         elif gesture.kind == "script":
-            self.swap(self.rescored(accepted(gesture.name or "")))
+            self.swap(self._conductor.rescored(accepted(gesture.name or "")))
         elif gesture.kind in ("like", "dislike"):
             self._react(gesture.kind, gesture.name)
         else:
@@ -155,7 +148,7 @@ class Gestures:
         elif gesture.kind in ("like", "dislike"):
             self._known_part(gesture.name)
         elif gesture.kind == "script":
-            self.rescored(accepted(gesture.name or ""))
+            self._conductor.rescored(accepted(gesture.name or ""))
         elif gesture.kind not in ("panic", "undo"):
             self._faders.known(gesture)
 

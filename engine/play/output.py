@@ -100,7 +100,7 @@ class Output:
         """Log what has ended; where the piece has rung out, the length is known."""
         conductor = self._conductor
         conductor.collect()
-        if conductor.ended_at is not None and not self._rung_out and conductor.idle:
+        if conductor.ended_at is not None and not self._rung_out and self._mixer.idle:
             self._rung_out = True
             # Not the mixer's frame, which depends on how many frames were asked for.
             end = max(conductor.ended_at, conductor.last_end)

@@ -8,7 +8,6 @@ as it has ended, or, for a render, when its file is whole: nobody has heard a fi
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -17,32 +16,18 @@ from msgspec.structs import replace as replace_in
 
 from ...ledger.clock import Clock, milliseconds_of
 from ...ledger.entries.canonical import PlacementForm, decode
-from ...ledger.entries.entries import Entry, Tier, Use, ms_of
 from ...ledger.entries.entries import Placement as PlacementEntry
 from ...ledger.entries.entries import Session as SessionEntry
-from ...ledger.entries.signing import commitment, new_salt
+from ...ledger.entries.entries import ms_of
 from ...ledger.log.journal_format import Sounding
 from ...ledger.log.log import Log
 from ...ledger.log.session_page import HeardFrames, set_anchor
+from ...vault.records import ENGINE_RATE
 from ..plan import Placement
 from .scribe import SEAL_SECONDS, Scribe
 
 MOST_FORMS = 4096
 """How many forms of entries are kept, each for placements that differ in what was heard alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionFacts:
-    """What a session's entries say of it. `vault`: the snapshot's state hash."""
-
-    use: Use
-    tier: Tier
-    user: str
-    script: str
-    seed: int
-    vault: str
-    engine: str
-    rate: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +42,7 @@ class HeardPlacement:
     start: str
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Open:
     """A placement that was intended and has not ended: its plan, and the entry that it will become.
 
@@ -70,56 +55,43 @@ class _Open:
 
 
 class _Nowhere:
-    """The scribe of a session that nobody hears."""
+    """The scribe of a session that nobody hears: it writes nothing."""
 
     page: memoryview | None = None
     room = 1 << 62
 
-    def intend(self, intentions: Mapping[int, PlacementEntry], /) -> None:
-        """Nothing will sound."""
+    def write(self, *_: object) -> None:
+        """Nothing is heard."""
 
-    def ended(self, ids: Sequence[int], entries: Sequence[bytes], ms: int, /) -> None:
-        """Nothing was heard."""
-
-    def lose(self, placements: int, /) -> None:
-        """Nothing was heard."""
-
-    def write(self, entries: Sequence[Entry], /) -> None:
-        """Nothing was heard."""
-
-    def close(self) -> None:
-        """Nothing is open."""
+    intend = ended = lose = close = write
 
 
 class PlacementLog:
     """Writes one session's entries. `keep_back`: acknowledge nothing before `closed`.
 
-    `history`: whether `sounded` keeps everything. `log`: None for a session that nobody hears, and of which
-    nothing is written. `sounding`: gives what was heard so far of what sounds; called from another thread.
+    `log`: None for a session that nobody hears, and of which nothing is written. `opening`: the first entry.
+    `history`: whether `sounded` keeps everything. `sounding`: gives what was heard so far of what sounds;
+    called from another thread.
     """
 
     def __init__(
         self,
         log: Log | None,
         clock: Clock,
-        facts: SessionFacts,
+        opening: SessionEntry,
         *,
         keep_back: bool,
         history: bool = True,
         sounding: Callable[[], Sequence[HeardFrames]] = list,
         page_size: int = 0,
-        salt: Callable[[str, str], str] = lambda session, user: new_salt(),
     ) -> None:
-        """`salt`: gives the salt for a session of a user, and keeps it."""
-        self.session = "x" + secrets.token_hex(10)
+        self.opening = opening
         self.sounded: list[HeardPlacement] = []
         self._clock = clock
-        self._facts = facts
         self._keep_back = keep_back
         self._history = history
         self._heard_so_far = sounding
         self._count = self._ms = 0
-        self._user_salt = salt(self.session, facts.user)
         self._open: dict[int, _Open] = {}
         self._unwritten: list[bytes] = []
         self._forms: dict[tuple[str, str, str, str, int, int], PlacementForm] = {}
@@ -128,11 +100,11 @@ class PlacementLog:
         """Writes the journal; None where nobody hears the session."""
         if log is not None:
             how = (0, None) if keep_back else (page_size, SEAL_SECONDS)
-            self.scribe = Scribe(log, clock, self.session, self._sounding, *how)
+            self.scribe = Scribe(log, clock, opening.session, self._sounding, *how)
         self._writer: Scribe | _Nowhere = self.scribe or _Nowhere()
         with ExitStack() as stack:
             stack.callback(self._writer.close)
-            self._writer.write([self._entry("opened")])
+            self._writer.write([opening])
             stack.pop_all()
 
     @property
@@ -181,7 +153,7 @@ class PlacementLog:
             if len(entries) >= room:
                 lost += 1
                 continue
-            ms = ms_of(end.frames, self._facts.rate)
+            ms = ms_of(end.frames, ENGINE_RATE)
             start = was.entry.start if was.begun else self._clock.now()
             planned = replace(was.planned, start_frame=end.start_frame)
             sounded = HeardPlacement(planned, self._count, end.end_frame, end.frames, ms, start)
@@ -203,7 +175,7 @@ class PlacementLog:
     def closed(self, take: str) -> None:
         """Acknowledge the rest and the closing entry: durable when it returns. May be tried again."""
         if not self._closed:
-            self._writer.write([*map(decode, self._unwritten), self._entry("closed", take)])
+            self._writer.write([*map(decode, self._unwritten), self._closing(take)])
             self._unwritten = []
             self._closed = True
 
@@ -218,7 +190,7 @@ class PlacementLog:
         self._unwritten = []
         self.sounded = []
         self._count = self._ms = 0
-        self._writer.write([self._entry("closed")])
+        self._writer.write([self._closing()])
         self._closed = True
         self._writer.close()
 
@@ -229,22 +201,22 @@ class PlacementLog:
 
     def _intended(self, planned: Placement, since: str) -> PlacementEntry:
         """The entry that a placement will become, as far as it is known: see `intention_rows`."""
-        facts, frames = self._facts, planned.end_frame - planned.start_frame
+        opening, frames = self.opening, planned.end_frame - planned.start_frame
         return PlacementEntry(
-            session=self.session,
+            session=opening.session,
             seq=0,
             stem=planned.stem,
-            use=facts.use,
-            tier=facts.tier,
+            use=opening.use,
+            tier=opening.tier,
             role=planned.role,
             part=planned.part,
             section=planned.section,
             line=planned.line,
             start_frame=planned.start_frame,
             frames=frames,
-            rate=facts.rate,
+            rate=ENGINE_RATE,
             start=since,
-            ms=ms_of(frames, facts.rate),
+            ms=ms_of(frames, ENGINE_RATE),
             consent=planned.consent,
         )
 
@@ -258,21 +230,6 @@ class PlacementLog:
             form = self._forms[alike] = PlacementForm(entry)
         return form
 
-    def _entry(self, state: str, take: str | None = None) -> SessionEntry:
-        facts, closed = self._facts, state == "closed"
-        return SessionEntry(
-            time=self._clock.now(),
-            session=self.session,
-            state="closed" if closed else "opened",
-            use=facts.use,
-            tier=facts.tier,
-            user=commitment(facts.user, self._user_salt),
-            script=facts.script,
-            seed=facts.seed,
-            vault=facts.vault,
-            engine=facts.engine,
-            licence=None,
-            take=take,
-            placements=self._count if closed else None,
-            ms=self._ms if closed else None,
-        )
+    def _closing(self, take: str | None = None) -> SessionEntry:
+        now, count = self._clock.now(), self._count
+        return replace_in(self.opening, time=now, state="closed", take=take, placements=count, ms=self._ms)

@@ -227,11 +227,11 @@ class Player:
         """
         session = self._session
         piece = accepted(text, session.score.snapshot, file=name)
-        coming = session.gestures.rescored(piece)
+        coming = session.conductor.rescored(piece)
         conductor = session.conductor
         with self._open():
             state = conductor.state_under(coming)
-        wanted, _ = conductor.wanted_from(PREPARED_BARS, coming, state)
+        wanted, _ = conductor.wanted(PREPARED_BARS, coming, state)
         conductor.conformer.prepare(wanted)
         with self._open():
             session.gestures.swap(coming)
@@ -271,12 +271,7 @@ class Player:
             if self._live is not None:
                 raise EngineError("a device plays this player already")
             live = Live(
-                session,
-                self._lock,
-                device=device,
-                block=block,
-                latency=latency,
-                on_event=self._notices.tell,
+                session, self._lock, device=device, block=block, latency=latency, on_event=self._notices.tell
             )
             live.start()
             self._live = live

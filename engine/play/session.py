@@ -6,6 +6,7 @@ session puts them together, with the gestures that come in and the output that g
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -17,8 +18,10 @@ from numpy.typing import NDArray
 from ... import __version__
 from ...ground.uses import TIERS
 from ...ledger.clock import Clock, SteadyClock
+from ...ledger.entries.entries import Session as SessionEntry
 from ...ledger.entries.entries import Tier, Use
 from ...ledger.entries.salts import Salts
+from ...ledger.entries.signing import commitment, new_salt
 from ...script.piece import Piece
 from ...vault.catalogue.snapshot import Snapshot
 from ...vault.errors import AudioLost
@@ -36,9 +39,11 @@ from . import take as takes
 from .conductor import Conductor
 from .gestures import Gestures
 from .output import Output
-from .placement_log import HeardPlacement, PlacementLog, SessionFacts
+from .placement_log import HeardPlacement, PlacementLog
 from .scribe import LedgerState
 
+MOST_PREPARED_BARS = 4000
+"""How far `prepare` looks ahead: some two hours. What comes later is conformed when it is composed."""
 QUIET_START = 0.003
 """Below it the first frames of a sound are no click when it begins at once: -50 dBFS."""
 
@@ -83,29 +88,19 @@ class Session:
         first = self._first_score(piece, snapshot, use or piece.uses[0], wall.now(), seed, replayed)
         self._first = first
         self._limit = replayed.limit_frames if replayed else _limit_frames(first, seconds, bars)
-        self._planned = self._limit or 0
+        self.planned_frames = self._limit or 0
+        """The session's length without its tail, as `prepare` found it."""
         self._first_candidates = tuple(sorted(first.stems))
         self.mixer = self._new_mixer(first)
         self._take: takes.Take | None = None
-        self._facts = SessionFacts(
-            use=cast(Use, first.use),
-            tier=cast(Tier, tier),
-            user=user,
-            script=piece.sha256,
-            seed=first.seed,
-            vault=snapshot.state_hash,
-            engine=__version__,
-            rate=ENGINE_RATE,
-        )
         self._log = PlacementLog(
             vault.log if logged else None,
             wall,
-            self._facts,
+            self._opening(first, tier, user, snapshot.state_hash, wall.now()),
             keep_back=keep_back,
             history=history,
             sounding=self.mixer.sounding,
             page_size=PAGE_SIZE,
-            **({"salt": Salts(vault.home).new} if logged else {}),
         )
         if self._log.page is not None:
             self.mixer.share(self._log.page, vault.log.boot)
@@ -146,6 +141,27 @@ class Session:
             key=None if replayed is None else replayed.key,
         ).with_starts(self._starts_clean)
 
+    def _opening(self, first: Score, tier: str, user: str, state_hash: str, time: str) -> SessionEntry:
+        """The entry that opens the session; only a salted commitment to the user is in it."""
+        session = "x" + secrets.token_hex(10)
+        salt = Salts(self._vault.home).new(session, user) if self._logged else new_salt()
+        return SessionEntry(
+            time=time,
+            session=session,
+            state="opened",
+            use=cast(Use, first.use),
+            tier=cast(Tier, tier),
+            user=commitment(user, salt),
+            script=first.piece.sha256,
+            seed=first.seed,
+            vault=state_hash,
+            engine=__version__,
+            licence=None,
+            take=None,
+            placements=None,
+            ms=None,
+        )
+
     def _new_mixer(self, first: Score) -> Mixer:
         mixer = Mixer(
             first.piece.loudness_lufs,
@@ -161,7 +177,7 @@ class Session:
 
     @property
     def session(self) -> str:
-        return self._log.session
+        return self._log.opening.session
 
     @property
     def score(self) -> Score:
@@ -179,19 +195,9 @@ class Session:
         return self.conductor.rested
 
     @property
-    def finished(self) -> bool:
-        """Whether `finish` has acknowledged all that was heard."""
-        return self._take is not None
-
-    @property
     def piece_ended(self) -> bool:
         """Whether the piece has come to its own end."""
         return self.conductor.ended_at is not None
-
-    @property
-    def planned_frames(self) -> int:
-        """How long `prepare` found the session to be, without its tail."""
-        return self._planned
 
     @property
     def sounded(self) -> list[HeardPlacement]:
@@ -245,8 +251,9 @@ class Session:
 
     def prepare(self, bars: int | None = None, progress: Callable[[int, int], None] | None = None) -> None:
         """Conform what the next bars need, side by side; without `bars`, what the whole session needs."""
-        end = self.conductor.prepare(bars, progress)
-        self._planned = self._planned if end is None else end
+        wanted, end = self.conductor.wanted(MOST_PREPARED_BARS if bars is None else bars)
+        self.conductor.conformer.prepare(wanted, progress)
+        self.planned_frames = self.planned_frames if end is None else end
 
     def go_live(self, lead: int) -> None:
         """From here on a device mixes. Gestures are heard `lead` frames after what it has mixed."""
@@ -302,7 +309,7 @@ class Session:
 
     def _stop_work(self) -> None:
         self.output.closed = True
-        self.conductor.close()
+        self.conductor.conformer.close()
 
     @property
     def take_path(self) -> Path:
@@ -329,20 +336,20 @@ class Session:
             )
 
     def _make_take(self) -> takes.Take:
-        score, tape = self._first, self.conductor.tape
+        score, tape, opening = self._first, self.conductor.tape, self._log.opening
         return takes.Take(
             version=takes.VERSION,
-            engine=self._facts.engine,
+            engine=opening.engine,
             session=self.session,
             script=score.piece.text,
-            use=self._facts.use,
-            tier=self._facts.tier,
-            seed=self._facts.seed,
-            rate=self._facts.rate,
+            use=opening.use,
+            tier=opening.tier,
+            seed=opening.seed,
+            rate=ENGINE_RATE,
             tempo_bpm=str(score.clock.tempo_bpm),
             key=score.key.name if score.key else None,
             dials=self._dials,
-            vault=self._facts.vault,
+            vault=opening.vault,
             candidates=self._first_candidates,
             limit_frames=self._limit,
             changes=tuple(tape.changes),

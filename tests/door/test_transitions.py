@@ -138,7 +138,7 @@ def test_no_gain_jumps_in_any_transition(home: Path, name: str) -> None:
             lambda: session.gestures.solo(rng.choice(roles), rng.random() < 0.3),
             lambda: session.gestures.fade(rng.choice(roles), rng.random(), rng.random()),
             lambda: session.gestures.swap(
-                session.gestures.rescored(accepted(text.replace("gain -2 dB", "gain 1 dB")))
+                session.conductor.rescored(accepted(text.replace("gain -2 dB", "gain 1 dB")))
             ),
             session.gestures.undo,
             *(

@@ -16,7 +16,7 @@ from stemloom.engine.compose import choose as choosing
 from stemloom.engine.compose.chance import DrawKey, rendezvous
 from stemloom.engine.compose.choose import Around
 from stemloom.engine.compose.eligible import Eligible, eligible, sounding_chroma
-from stemloom.engine.compose.harmony import CLASH, TonalPart, agreements, by_bar, chord_values
+from stemloom.engine.compose.harmony import CLASH, Chords, TonalPart, agreements, by_bar
 from stemloom.engine.compose.tempo_and_key import fit_tempo, fit_tempos, shift_of, within_stretch
 from stemloom.engine.plan import Candidate
 from stemloom.script.piece import Binary, Clause, DialValue, Key, Number, Pool, Span, Weight
@@ -98,7 +98,7 @@ def tonal(number: int, *bars: tuple[float, ...], role: str = "bass", **changes: 
 
 
 def agreement(bars: tuple[tuple[float, ...], ...], *beside: TonalPart) -> float:
-    return float(agreements(np.array([bars]), chord_values(beside, len(bars)))[0])
+    return float(agreements(np.array([bars]), Chords(beside).values(len(bars)))[0])
 
 
 # What sounds well together.
@@ -132,7 +132,7 @@ def test_a_part_is_heard_from_where_it_is() -> None:
 
 
 def test_a_loop_that_joins_is_heard_from_there() -> None:
-    later = chord_values([part(*CFGC, bar=1)], 4, joins_at=1)
+    later = Chords([part(*CFGC, bar=1)]).values(4, joins_at=1)
     assert agreements(np.array([CFGC]), later)[0] == pytest.approx(agreement(CFGC, part(*CFGC)))
 
 
@@ -143,10 +143,10 @@ def test_agreement_is_the_mean_over_a_common_round(bars: int, other: int, bar: i
     ours, theirs = (random.dirichlet(np.ones(12), n) for n in (bars, other))
     beside = TonalPart("pads", "Under", theirs, bar % other)
     each = [
-        agreements(ours[None, t % bars, None], chord_values([part(tuple(theirs[(t + bar) % other]))], 1))[0]
+        agreements(ours[None, t % bars, None], Chords([part(tuple(theirs[(t + bar) % other]))]).values(1))[0]
         for t in range(bars * other)
     ]
-    assert agreements(ours[None], chord_values([beside], bars))[0] == pytest.approx(np.mean(each))
+    assert agreements(ours[None], Chords([beside]).values(bars))[0] == pytest.approx(np.mean(each))
 
 
 BARS = {

@@ -33,7 +33,7 @@ def session_of(vault: Vault, text: str) -> Session:
 
 
 def swap(session: Session, text: str) -> None:
-    session.gestures.swap(session.gestures.rescored(accepted(text)))
+    session.gestures.swap(session.conductor.rescored(accepted(text)))
 
 
 def test_what_stands_in_both_scripts_goes_on_and_the_rest_comes_at_the_bar_line(vault: Vault) -> None:
