@@ -16,7 +16,6 @@ ENGINE_RATE = 48_000
 ROLES = ("beats", "bass", "harmony", "pads", "tops", "melody", "voice", "fx")
 """The roles that the engine can balance. The set is open: others are allowed, with a warning."""
 
-SHAPES = ("loop", "sustained", "hit")
 USES = ("stream", "live", "export", "sync")
 TIERS = ("free", "subscriber", "developer", "enterprise")
 
