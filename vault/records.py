@@ -15,8 +15,6 @@ from ..ledger.entries.rights import lasts
 ENGINE_RATE = 48_000
 """Frames per second of every conformed stem and of the engine."""
 
-SHAPES = ("loop", "sustained", "hit")
-
 
 @dataclass(frozen=True, slots=True)
 class Holder:

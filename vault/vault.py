@@ -454,10 +454,7 @@ class Vault:
         return self.shares(found.stem)
 
     def request_splits(
-        self,
-        stem: str,
-        master: Mapping[str, int] | None = None,
-        publishing: Mapping[str, int] | None = None,
+        self, stem: str, master: Mapping[str, int] | None = None, publishing: Mapping[str, int] | None = None
     ) -> SigningRequest:
         """A request for new splits, to be signed by the holder and by every party whose share falls."""
         found = self.stem(stem)

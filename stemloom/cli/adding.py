@@ -137,9 +137,6 @@ def identify(console: Console, file: Path) -> None:
     )  # fmt: skip
 
 
-COMMANDS = (add, identify)
-
-
 def _add_showing(console: Console, opened: Vault, offers: list[Declared], *, trial: bool) -> Intake:
     with console.progress() as progress:
         task = progress.add_task("taking in", total=len(offers))

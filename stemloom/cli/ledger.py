@@ -237,8 +237,11 @@ def check_receipt(
     )
 
 
-logs.register(ledger)
-witness.register(ledger)
+for command in (
+    *(logs.consistency, logs.reconcile, logs.export),
+    *(witness.witness, witness.witness_key, witness.cosign),
+):
+    ledger.add_command(command)
 
 
 def _moment(text: str, *, end: bool) -> str:

@@ -23,12 +23,6 @@ _VKEY = click.option("--vkey", metavar="K", help="The verifier key to trust, ins
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-def register(ledger: click.Group) -> None:
-    """Add the commands of this module to their group."""
-    for command in (consistency, reconcile, export):
-        ledger.add_command(command)
-
-
 def _log(console: Console, copy: str | None, vkey: str | None) -> tuple[bytes, Verifier, TileReader]:
     """The checkpoint, the key and the tiles of the home's own log, or of a copy."""
     from ..ledger.errors import BadVkey, NoLedger
@@ -79,10 +73,7 @@ def consistency(console: Console, old: Path, copy: str | None, vkey: str | None)
 
 @click.command()
 @click.option(
-    "--trust",
-    multiple=True,
-    type=_FILE,
-    help="A checkpoint of this log that somebody kept; may repeat.",
+    "--trust", multiple=True, type=_FILE, help="A checkpoint of this log that somebody kept; may repeat."
 )
 @_LOG
 @click.option("--yes", is_flag=True, help="Do it; by default the steps are only listed.")

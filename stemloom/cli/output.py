@@ -262,14 +262,10 @@ def worded(error: BaseException, *, verbose: bool) -> str:
 
 def problem_record(problem: Problem) -> dict[str, object]:
     """A problem of a script, as `--json` lists it; lines and columns from 1."""
-    span = problem.span
     return {
         "code": problem.code,
         "severity": problem.severity,
-        "line": span.line,
-        "column": span.column,
-        "end_line": span.end_line,
-        "end_column": span.end_column,
+        **_fields_of(problem.span),
         "message": problem.message,
         "hint": problem.hint,
     }

@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 _OUT = click.Path(path_type=Path)
 
 
-def register(royalty: click.Group) -> None:
-    """Add the commands of this module to their group."""
-    for command in (pay, correct, beancount):
-        royalty.add_command(command)
-
-
 @click.command(cls=AmountCommand, short_help="Record that holders were paid.")
 @click.argument("holder", required=False)
 @click.argument("amount", required=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
 def names_in(vault: Vault) -> dict[str, str]:
     """The names of holders by id."""
     return {each.holder: each.name for each in vault.holders()}
+
+
+def shares_record(shares: Mapping[str, Mapping[str, int]], names: Mapping[str, str]) -> dict[str, object]:
+    """The shares of a stem for JSON, by side."""
+    return {
+        side: [{"holder": holder, "name": names[holder], "ppm": ppm} for holder, ppm in parts.items()]
+        for side, parts in shares.items()
+    }
 
 
 def people_of(console: Console) -> tuple[Holder, ...]:

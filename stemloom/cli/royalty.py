@@ -32,8 +32,11 @@ def royalty() -> None:
     """
 
 
-for part in (statements, payouts, rules):
-    part.register(royalty)
+for command in (
+    *(statements.statement, statements.statements, statements.balance, statements.recompute),
+    *(payouts.pay, payouts.correct, payouts.beancount, rules.simulate, rules.fairness),
+):
+    royalty.add_command(command)
 
 
 @royalty.command(cls=AmountCommand, short_help="Record income of a period.")
@@ -52,16 +55,9 @@ def income(console: Console, amount: str, currency: str, source: Source, period:
     with console.log() as log:
         made = record_income(log, micro, currency.upper(), source, period, reference)
     index, entry, late, like = made.index, made.entry, made.late_of, made.like
+    fields = ("amount", "currency", "source", "period", "reference", "time")
     console.emit(
-        {
-            "index": index,
-            "amount": entry.amount,
-            "currency": entry.currency,
-            "source": entry.source,
-            "period": entry.period,
-            "reference": entry.reference,
-            "time": entry.time,
-        },
+        {"index": index} | {each: getattr(entry, each) for each in fields},
         f"{money_text(entry.amount, entry.currency)} from {entry.source} for {entry.period} "
         f"recorded as entry {index}",
     )

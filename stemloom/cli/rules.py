@@ -23,12 +23,6 @@ _Made = TypeVar("_Made")
 _OUT = click.Path(path_type=Path)
 
 
-def register(royalty: click.Group) -> None:
-    """Add the commands of this module to their group."""
-    for command in (simulate, fairness):
-        royalty.add_command(command)
-
-
 @click.command(short_help="Divide a period by other rules.")
 @click.argument("period")
 @click.option(
@@ -60,11 +54,7 @@ def simulate(
     names = {each.holder: each.name for each in people_of(console)}
     with console.log() as log:
         found, roles, code = _divided(
-            log,
-            period,
-            currency,
-            engine,
-            lambda usage, of, code, last: divide(usage, of, code, last, wanted),
+            log, period, currency, engine, lambda usage, of, code, last: divide(usage, of, code, last, wanted)
         )
     of_holders = {each.rule: each.by_holder() for each in found}
     of_roles = {each.rule: each.by_role(roles) for each in found}

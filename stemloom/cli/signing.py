@@ -29,18 +29,6 @@ _PUBLIC = click.option(
 )
 
 
-def register(vault: click.Group, holder: click.Group, consent: click.Group) -> None:
-    """Add the commands of this module to the groups that they belong to."""
-    for command in (keygen, sign, submit):
-        vault.add_command(command)
-    for command in (holder_request, holder_key):
-        holder.add_command(command)
-    for command in (consent_request, standing):
-        consent.add_command(command)
-    holder.add_command(submit)
-    consent.add_command(submit)
-
-
 @click.command()
 @click.argument("file", type=_FILE)
 @click.pass_obj

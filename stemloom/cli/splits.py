@@ -8,7 +8,7 @@ import click
 
 from .arguments import A_STEM
 from .output import Console, table
-from .people import names_in
+from .people import names_in, shares_record
 from .signing import write_request
 
 
@@ -61,10 +61,6 @@ def split(
         names = names_in(opened)
     rows = [(side, names[h], percent(ppm)) for side, parts in shares.items() for h, ppm in parts.items()]
     console.emit(
-        {"stem": found.stem}
-        | {
-            side: [{"holder": h, "name": names[h], "ppm": ppm} for h, ppm in parts.items()]
-            for side, parts in shares.items()
-        },
+        {"stem": found.stem} | shares_record(shares, names),
         f"{found.title} ({found.stem})\n" + table(("side", "holder", "share"), rows, right=(2,)),
     )

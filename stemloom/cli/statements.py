@@ -24,12 +24,6 @@ if TYPE_CHECKING:
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-def register(royalty: click.Group) -> None:
-    """Add the commands of this module to their group."""
-    for command in (statement, statements, balance, recompute):
-        royalty.add_command(command)
-
-
 @click.command(short_help="Show what a holder earned in a period, and how.")
 @click.argument("holder")
 @click.argument("period")

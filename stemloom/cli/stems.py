@@ -14,7 +14,7 @@ from ..ledger.clock import text_of
 from ..script.problems import counted
 from .arguments import A_HOLDER, A_STEM, words_of
 from .output import Console, table, write_whole
-from .people import names_in
+from .people import names_in, shares_record
 
 if TYPE_CHECKING:
     from ..vault.catalogue.snapshot import Clause
@@ -102,10 +102,7 @@ def show(console: Console, stem: str) -> None:
         "beats": found.beats,
         "sounding_frames": found.sounding_frames,
         "clearances": found.clearances,
-        "splits": {
-            side: [{"holder": h, "name": names[h], "ppm": ppm} for h, ppm in parts.items()]
-            for side, parts in shares.items()
-        },
+        "splits": shares_record(shares, names),
         "consents": statements,
     }
     lines = [
@@ -178,9 +175,6 @@ def rebuild(console: Console) -> int:
         "\n".join([f"the catalogue is made again, with {counted(count, 'stem')}", *missing]),
     )
     return 1 if lost else 0
-
-
-COMMANDS = (list_, search, show, original, remove, rebuild)
 
 
 def heard_record(heard: Detected) -> dict[str, Any]:

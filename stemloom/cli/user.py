@@ -50,18 +50,9 @@ def sessions(console: Console, name: str) -> None:
                 )
     for session, each in mine.items():
         if session in found:
-            said = found[session]
-            rows.append(
-                {
-                    "session": session,
-                    "opened": said.get("opened"),
-                    "closed": said.get("closed"),
-                    "use": said["use"],
-                    "tier": said["tier"],
-                    "ms": said["ms"],
-                    "salt": each.salt,
-                }
-            )
+            said = {"opened": None, "closed": None} | found[session]
+            order = ("opened", "closed", "use", "tier", "ms")
+            rows.append({"session": session, **{key: said[key] for key in order}, "salt": each.salt})
     cells = [(r["session"], r["opened"], r["use"], r["tier"], r["ms"], r["salt"]) for r in rows]
     console.emit(
         {"user": name, "sessions": rows},

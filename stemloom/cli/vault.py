@@ -15,6 +15,12 @@ def vault() -> None:
     """Stems, holders, consent and splits."""
 
 
-for command in (*adding.COMMANDS, *stems.COMMANDS, split, holder, consent):
+for command in (
+    *(adding.add, adding.identify, stems.list_, stems.search, stems.show, stems.original, stems.remove),
+    *(stems.rebuild, split, holder, consent, signing.keygen, signing.sign, signing.submit),
+):
     vault.add_command(command)
-signing.register(vault, holder, consent)
+for command in (signing.holder_request, signing.holder_key, signing.submit):
+    holder.add_command(command)
+for command in (signing.consent_request, signing.standing, signing.submit):
+    consent.add_command(command)

@@ -31,12 +31,6 @@ REQUIRE = click.option(
 )
 
 
-def register(ledger: click.Group) -> None:
-    """Add the commands of this module to their group."""
-    for command in (witness, witness_key, cosign):
-        ledger.add_command(command)
-
-
 def policy_of(witnesses: tuple[str, ...], required: int | None) -> Policy | None:
     """The policy of `--witness` and `--require`; `None` without them."""
     if not witnesses:
@@ -173,11 +167,6 @@ def cosign(console: Console, files: tuple[Path, ...], witnesses: tuple[str, ...]
         current = log.signed()
     found = cosigners(cosignatures_of(note, known))
     console.emit(
-        {
-            "size": current.size,
-            "root": current.root.hex(),
-            "witnesses": found,
-            "checkpoint": note.decode(),
-        },
+        {"size": current.size, "root": current.root.hex(), "witnesses": found, "checkpoint": note.decode()},
         "\n".join(cosigned_lines(found)),
     )

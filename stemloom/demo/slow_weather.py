@@ -102,11 +102,7 @@ def sleeping_celesta(grid: Grid, noise: Noise, chords: Progression) -> Sound:
         ):
             at = grid.frame(BEATS_A_CHORD * number + beat) + late(noise, 9)
             lay(
-                loop,
-                voices.chime(note, 0.6 - 0.1 * count, 2.8, 0.8),
-                at,
-                0.4,
-                0.4 * (-1) ** (count + number),
+                loop, voices.chime(note, 0.6 - 0.1 * count, 2.8, 0.8), at, 0.4, 0.4 * (-1) ** (count + number)
             )
     return finish(echoed(loop, grid, 0.75, 0.3, 2), high(260), bell(4500, 4, 0.6), room=VALLEY, wet=0.42)
 

@@ -134,7 +134,7 @@ def test_a_tempo_that_is_heard_makes_a_loop(bpm: int, beats: int) -> None:
     assert result.shape == "loop"
     assert result.grid is not None
     assert result.grid[0] / bpm in (Fraction(1, 2), 1, 2)
-    assert "heard, not declared" in result.notes[0]
+    assert "detected, not declared" in result.notes[0]
 
 
 def test_what_declares_nothing_and_sounds_like_nothing_stays_as_it_was() -> None:

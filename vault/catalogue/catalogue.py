@@ -28,7 +28,7 @@ from ..records import Chroma, Clearance, Holder
 from ..sound.detection import Detected
 from ..sound.measure import Measured
 from .projection import project
-from .schema import PROJECTED, VERSION, migrate
+from .schema import VERSION, migrate
 from .sqlite_trouble import BUSY_SECONDS, worded
 from .stems import Clearances, Facts, Stems
 
@@ -163,13 +163,6 @@ class Catalogue:
                 "UPDATE ledger SET applied = max(applied, ?), touched = ?, peopled = ?",
                 (size, touched, peopled),
             )
-
-    def forget_projection(self) -> None:
-        """Empty the projected tables, so that the whole ledger is applied again."""
-        with self.transaction() as db:
-            for table in PROJECTED:
-                db.execute(f"DELETE FROM {table}")
-            db.execute("UPDATE ledger SET applied = 0, touched = 0, peopled = 0")
 
     # Private data, which the ledger does not hold.
 
@@ -378,7 +371,7 @@ class Catalogue:
             role, bpm, beats, shape, pcm = db.execute(
                 "SELECT role, bpm_milli, beats, shape, pcm_sha256 FROM stem WHERE stem = ?", (stem,)
             ).fetchone()
-        return _text(role), None if bpm is None else Fraction(bpm, 1000), beats, _text(shape), _text(pcm)
+        return str(role), _bpm(bpm), beats, str(shape), str(pcm)
 
     def last_standing(self, holder: str) -> int | None:
         """Index of the holder's last standing entry."""
@@ -476,8 +469,3 @@ def parts_of(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _marks(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
-
-
-def _text(value: object) -> str:
-    assert isinstance(value, str)
-    return value

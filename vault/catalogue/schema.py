@@ -79,20 +79,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 
 VERSION = len(MIGRATIONS)
 
-PROJECTED = (
-    "holder",
-    "stem",
-    "mood",
-    "statement",
-    "clearance",
-    "share",
-    "standing",
-    "stands",
-    "made",
-    "removed",
-)
-"""Tables that are made from the ledger alone."""
-
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the tables to `VERSION`, each step with its version number in one transaction."""

@@ -69,11 +69,7 @@ class Snapshot:
         return later
 
     def with_clearances(
-        self,
-        changed: Mapping[str, Mapping[str, Clearance]],
-        holders: Sequence[Holder],
-        size: int,
-        time: str,
+        self, changed: Mapping[str, Mapping[str, Clearance]], holders: Sequence[Holder], size: int, time: str
     ) -> Snapshot:
         """The same stems at a later size. `changed`: the clearances, by stem and use, that are new."""
         return Snapshot(self.stems.with_clearances(changed), holders, size, time)

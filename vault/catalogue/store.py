@@ -71,9 +71,12 @@ class Store:
 
     def keep_name(self, holder: str, name: str, salt: str) -> None:
         """Keep a name from which a lost catalogue can be made again; durable when this returns."""
-        self._keep(holder, {"name": name, "salt": salt})
+        self.keep_identifiers(holder, name, salt, None, None)
 
-    def _keep(self, holder: str, record: dict[str, str]) -> None:
+    def keep_identifiers(self, holder: str, name: str, salt: str, isni: str | None, ipi: str | None) -> None:
+        """Keep a name with identifiers of its holder; durable when this returns."""
+        known = {"name": name, "salt": salt, "isni": isni, "ipi": ipi}
+        record = {key: text for key, text in known.items() if text or key == "salt"}
         self._names.mkdir(mode=0o700, exist_ok=True)
         target = self._names / f"{holder}.json"
         partial = target.with_suffix(f".{secrets.token_hex(4)}")
@@ -83,11 +86,6 @@ class Store:
             os.fsync(file.fileno())
         os.replace(partial, target)
         sync_folder(self._names)
-
-    def keep_identifiers(self, holder: str, name: str, salt: str, isni: str | None, ipi: str | None) -> None:
-        """Keep a name with identifiers of its holder; durable when this returns."""
-        known = {"isni": isni, "ipi": ipi}
-        self._keep(holder, {"name": name, "salt": salt, **{key: text for key, text in known.items() if text}})
 
     def identifiers(self, holder: str) -> tuple[str | None, str | None]:
         """ISNI and IPI of a holder."""

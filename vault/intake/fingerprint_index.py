@@ -9,6 +9,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,38 +93,34 @@ class FingerprintIndex:
 
     def add(self, stem: str, fingerprint: Fingerprint) -> None:
         """Add the fingerprint of a stem."""
-        with self._turn, worded(self._path):
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                kept = None if fingerprint.attack is None else fingerprint.attack.astype("<f4").tobytes()
-                self._db.execute(
-                    "INSERT OR IGNORE INTO known (stem, steps, attack) VALUES (?, ?, ?)",
-                    (stem, fingerprint.landmarks.steps, kept),
-                )
-                (number,) = self._db.execute("SELECT number FROM known WHERE stem = ?", (stem,)).fetchone()
-                self._db.executemany(
-                    "INSERT OR IGNORE INTO landmark VALUES (?, ?, ?)",
-                    zip(
-                        fingerprint.landmarks.hashes.tolist(),
-                        [number] * len(fingerprint.landmarks.hashes),
-                        fingerprint.landmarks.times.tolist(),
-                        strict=True,
-                    ),
-                )
-                self._db.execute("COMMIT")
-            finally:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+        marks = fingerprint.landmarks
+        kept = None if fingerprint.attack is None else fingerprint.attack.astype("<f4").tobytes()
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO known (stem, steps, attack) VALUES (?, ?, ?)",
+                (stem, marks.steps, kept),
+            )
+            (number,) = db.execute("SELECT number FROM known WHERE stem = ?", (stem,)).fetchone()
+            rows = (
+                (each, number, time)
+                for each, time in zip(marks.hashes.tolist(), marks.times.tolist(), strict=True)
+            )
+            db.executemany("INSERT OR IGNORE INTO landmark VALUES (?, ?, ?)", rows)
 
     def forget(self, stem: str) -> None:
         """Delete the fingerprint of a stem."""
+        with self._transaction() as db:
+            row = db.execute("SELECT number FROM known WHERE stem = ?", (stem,)).fetchone()
+            if row is not None:
+                db.execute("DELETE FROM landmark WHERE number = ?", row)
+                db.execute("DELETE FROM known WHERE number = ?", row)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._turn, worded(self._path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                row = self._db.execute("SELECT number FROM known WHERE stem = ?", (stem,)).fetchone()
-                if row is not None:
-                    self._db.execute("DELETE FROM landmark WHERE number = ?", row)
-                    self._db.execute("DELETE FROM known WHERE number = ?", row)
+                yield self._db
                 self._db.execute("COMMIT")
             finally:
                 if self._db.in_transaction:

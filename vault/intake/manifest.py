@@ -21,23 +21,10 @@ _Row = tuple[str, dict[str, str]]
 """Its place in the manifest, and its cells by column."""
 _Cell = str | int | float | list[str] | None
 
-SUFFIXES = frozenset(
-    (
-        ".aif",
-        ".aifc",
-        ".aiff",
-        ".au",
-        ".caf",
-        ".flac",
-        ".mp3",
-        ".oga",
-        ".ogg",
-        ".opus",
-        ".rf64",
-        ".w64",
-        ".wav",
-    )
-)
+SUFFIXES = frozenset((
+    ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".rf64", ".w64",
+    ".wav",
+))  # fmt: skip
 """The names that folders are searched for. A file that is given itself is decoded, whatever its name."""
 
 _NAME = ("name", "file", "path")

@@ -28,13 +28,7 @@ class Statements:
     """
 
     def __init__(
-        self,
-        home: Path,
-        asking: Asking,
-        changes: Changes,
-        store: Store,
-        catalogue: Catalogue,
-        clock: Clock,
+        self, home: Path, asking: Asking, changes: Changes, store: Store, catalogue: Catalogue, clock: Clock
     ) -> None:
         self._keys = home / "keys"
         self._clock = clock

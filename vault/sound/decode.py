@@ -146,12 +146,7 @@ def decode(path: Path) -> Sound:
         raise Refused("it is silent: nothing in it rises above -70 dBFS")
     if peak > MOST_PEAK:
         raise Refused(f"its peak is {20 * np.log10(peak):+.0f} dBFS: its samples are not scaled as audio")
-    return Sound(
-        samples=samples,
-        rate=rate,
-        pcm_sha256=identity,
-        peak=peak,
-    )
+    return Sound(samples=samples, rate=rate, pcm_sha256=identity, peak=peak)
 
 
 def _check_promise(promised: tuple[int, int] | None, frames: int, rate: int) -> None:
