@@ -20,6 +20,7 @@ from stemloom.ledger.entries import entries
 from stemloom.ledger.errors import LedgerError
 from stemloom.ledger.verify.verify import verify
 from stemloom.vault.catalogue.store import Store
+from stemloom.vault.intake import worker_process
 from stemloom.vault.sound.declared import Declared
 from stemloom.vault.vault import Vault
 
@@ -330,7 +331,7 @@ def test_no_worker_outlives_its_vault(home: Path, write: Write) -> None:
     files = [write(f"{n}.wav", tone(3.0, hertz=200 + n)) for n in range(20)]
     child = start(home, "killed", files)
     go(child)
-    limit = time.monotonic() + 30
+    limit = time.monotonic() + 120
     while not (workers := workers_of(child.pid)):
         assert time.monotonic() < limit
         os.sched_yield()
@@ -354,6 +355,6 @@ def workers_of(parent: int) -> list[int]:
             command, of = (path / "cmdline").read_bytes(), (path / "stat").read_text().rpartition(")")[2]
         except OSError:
             continue
-        if b"vault.worker" in command and int(of.split()[1]) == parent:
+        if worker_process.__name__.encode() in command and int(of.split()[1]) == parent:
             found.append(int(path.name))
     return found
