@@ -14,6 +14,7 @@ lint:
 
 types:
 	$(PYTHON) -m mypy stemloom benchmarks
+	$(PYTHON) -m pyright
 
 test:
 	$(PYTHON) -m pytest -n auto --dist worksteal

@@ -47,8 +47,7 @@ def render(folder: Path) -> NDArray[np.float32]:
     command = ["scsynth", "-N", "score.osc", "_", str(out), str(RATE), "WAV", "float"]
     command += ["-o", "2", "-i", "0", "-b", "1024", "-D", "0", "-m", "65536"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
-    sound: NDArray[np.float32] = sf.read(out, dtype="float32", always_2d=True)[0].T
-    return sound
+    return np.asarray(sf.read(out, dtype="float32", always_2d=True)[0].T, np.float32)
 
 
 def _definition() -> bytes:

@@ -16,16 +16,20 @@ class Catalogue(Protocol):
     @property
     def roles(self) -> Collection[str]:
         """The roles that the engine knows and those of the stems."""
+        ...
 
     @property
     def holders(self) -> Collection[str]:
         """Ids and names of the rights-holders."""
+        ...
 
     def holder_id(self, holder: str) -> str:
         """The id of a holder by id or name."""
+        ...
 
     def count(self, clauses: Sequence[Clause], use: str | None = None) -> int:
         """How many stems meet all `clauses` (and are cleared for `use` now)."""
+        ...
 
 
 Value = str | float | Sequence[str] | None

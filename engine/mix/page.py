@@ -18,7 +18,8 @@ assert TABLES_AT % 128 == 0
 def _places(record: np.dtype[np.void], table: str, *names: str) -> dict[str, int]:
     """How far into a record of a table each field lies, in bytes, by the name that `Layout` has for it."""
     assert record.fields is not None
-    return {f"{table}_{name}": int(record.fields[name][1]) for name in names}
+    offsets: dict[str, int] = {name: field[1] for name, field in record.fields.items()}
+    return {f"{table}_{name}": offsets[name] for name in names}
 
 
 PAGE_LAYOUT = Layout(

@@ -15,7 +15,7 @@ class Faders:
     """Where each role's fader, mute and solo stand, and the gains that follow from them."""
 
     def __init__(self) -> None:
-        self._gains = dict.fromkeys(ROLES, 1.0)
+        self._gains: dict[str, float] = dict.fromkeys(ROLES, 1.0)
         self._muted: set[str] = set()
         self._solo: set[str] = set()
 

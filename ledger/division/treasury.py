@@ -170,7 +170,7 @@ class _Currency:
                 account, unallocated=account.unallocated + lost, back=account.back + lost
             )
             unallocated -= lost
-        gross = {line.source: line.gross for line in funds.income if line.late_of is None}
+        gross: dict[Source, int] = {each.source: each.gross for each in funds.income if each.late_of is None}
         accounts[period.text] = _Account(period, own.terms, gross, unallocated, 0, entry.last)
         return _State(entry.last, funds.carried_out, accounts)
 

@@ -77,9 +77,10 @@ def recompute(
     checking = partial(progress, "checking the log")
     report = verify(place, vkey=log.vkey, workers=workers, progress=checking)
     if not report.ok:
-        more = f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else ""
+        problem, *others = report.problems
+        more = f" (and {len(others)} more)" if others else ""
         raise VerificationFailed(
-            f"the log does not verify: {report.problems[0].detail}{more}; see 'stemloom ledger verify'"
+            f"the log does not verify: {problem.detail}{more}; see 'stemloom ledger verify'"
         )
     source = source_of(place)
     tiles = TileReader(Path(str(place)), source.read)

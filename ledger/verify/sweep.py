@@ -9,7 +9,7 @@ placements between two other entries or two bundles.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -144,11 +144,10 @@ def sweep(source: Source, bundles: int, workers: int) -> Iterator[Part]:
     # Spawned, not forked: whoever embeds this may have threads.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         ahead: list[Future[Part]] = []
-        submit: Callable[..., Future[Part]] = pool.submit
         waiting = iter(rows)
         try:
             for row in waiting:
-                ahead.append(submit(_part, source, *row))
+                ahead.append(pool.submit(_part, source, *row))
                 if len(ahead) >= 4 * workers:
                     yield ahead.pop(0).result()
             while ahead:

@@ -6,10 +6,10 @@ state's `parse_conf.parse_table.states`, `position` and `state_stack`, and a rul
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from lark import Lark
@@ -92,13 +92,13 @@ def _leads_on(name: str, parser_state: Any) -> bool:
         stack.append(states[stack[-1]][rule.origin.name][1])
 
 
-def spelled(terminals: Sequence[Any]) -> dict[str, str]:
+def spelled(terminals: Iterable[Any]) -> dict[str, str]:
     """Each fixed word and sign of the grammar, with its name there."""
     return {t.pattern.value: t.name for t in terminals if t.pattern is not None and t.pattern.type == "str"}
 
 
 def grammar() -> str:
-    return (files(__package__) / "grammar.lark").read_text(encoding="utf-8")
+    return Path(__file__).with_name("grammar.lark").read_text(encoding="utf-8")
 
 
 def parser(starts: Sequence[str], lexer: type[Lexer] = StateLexer, **options: Any) -> Lark:

@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from ..vault.records import ENGINE_RATE
 
-Sound = NDArray[np.float32]
-"""One channel `(frames,)` or several `(channels, frames)`, at the engine's rate."""
+Sound = NDArray[np.floating[Any]]
+"""One channel `(frames,)` or several `(channels, frames)`, float32, at the engine's rate.
+
+Type checkers do not agree on what arithmetic with NumPy's scalars gives, so the width is not in the type.
+"""
 
 BEATS_IN_A_BAR = 4
 STEPS_IN_A_BEAT = 4

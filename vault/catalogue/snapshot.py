@@ -108,19 +108,23 @@ class Snapshot:
         """A holder's name by id. Raises `KeyError`."""
         return self._names[holder]
 
-    @cached_property
+    @property
     def roles(self) -> Collection[str]:
         """Roles that the engine balances, and those that some stem has."""
-        return frozenset(ROLES) | set(self.stems.facts["role"])
+        return self._roles
 
-    @cached_property
+    @property
     def holders(self) -> Collection[str]:
         """Ids and names of the rights-holders."""
-        return frozenset(self._names) | frozenset(self._names.values())
+        return self._ids.keys()
 
     def holder_id(self, holder: str) -> str:
         """The id of a holder by id or name. Raises `KeyError`."""
         return self._ids[holder]
+
+    @cached_property
+    def _roles(self) -> frozenset[str]:
+        return frozenset(ROLES).union(self.stems.facts["role"])
 
     @cached_property
     def _ids(self) -> dict[str, str]:

@@ -35,7 +35,7 @@ class WorkerPool:
     def __init__(self, home: Path) -> None:
         self._home = home
         # -P: nothing is imported from the folder that the user happens to be in.
-        module, package = __package__ + ".worker_process", __package__.partition(".")[0]
+        module, package = __name__.rpartition(".")[0] + ".worker_process", __name__.partition(".")[0]
         root = Path(str(sys.modules[package].__file__)).parents[1]
         self._crew = Crew([sys.executable, "-P", "-c", _PROGRAM.format(module), str(root)])
 

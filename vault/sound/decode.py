@@ -128,7 +128,7 @@ def decode(path: Path) -> Sound:
                 with open(path, "rb") as header:
                     _check_promise(promised_bytes(header), declared_frames, rate)
                 _check_form(rate, channels, declared_frames)
-                interleaved = file.read(dtype="float32", always_2d=True)
+                interleaved = np.asarray(file.read(dtype="float32", always_2d=True), np.float32)
         except soundfile.LibsndfileError as error:
             raise Refused(f"it does not decode as audio: {error.error_string.strip().rstrip('.')}") from error
     if len(interleaved) < declared_frames:
