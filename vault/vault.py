@@ -250,14 +250,13 @@ class Vault:
         title, in any case. Raises `UnknownHolder`, and what `Snapshot.match` raises.
         """
         stems = self._catalogue.stems()
-        if clauses or use is not None:
-            resolved = [self._resolved(clause) for clause in clauses]
-            snapshot = Snapshot(stems, self.holders(), self._size, self._clock.now())
-            stems = stems.only(snapshot.match(resolved, use).tolist())
-        if title is None:
-            return stems
-        wanted = title.casefold()
-        return [stem for stem in stems if wanted in stem.title.casefold()]
+        resolved = [self._resolved(clause) for clause in clauses]
+        snapshot = Snapshot(stems, self.holders(), self._size, self._clock.now())
+        places = snapshot.match(resolved, use).tolist()
+        if title is not None:
+            titles, wanted = stems.facts["title"], title.casefold()
+            places = [place for place in places if wanted in titles[place].casefold()]
+        return stems if len(places) == len(stems) else stems.only(places)
 
     def stem(self, text: str) -> Stem:
         """The stem of that id, start of an id or title. Raises `UnknownStem`."""
