@@ -21,9 +21,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ...script.effects.chain import BUS_EFFECTS
+from ...script.effects.filter import COLUMNS, MOST
 from ..clock import QUANTUM
-from .effects_kernel import BUS_FX, FILTER_COLUMNS, FX_BUSES, LEVELS, LINES, LONGEST_LINE, MOST_FILTERS
-from .machine import Layout, fence, inner, load_acquire, store_release, views, zeros
+from .effects import BUS_FX, EFFECT, FX_BUSES, LEVELS
+from .machine import CACHE_LINES, Layout, fence, inner, load_acquire, store_release, views, zeros
 from .master import STATE
 from .ramps import MOST_STEP
 
@@ -86,7 +88,7 @@ those that something ducks under, -1 for another.
 BUS = np.dtype([("gain", np.float32), ("target", np.float32), ("step", np.float32)], align=True)
 """A bus: its gain, where that goes, and the most that it moves in a quantum."""
 
-PLACE, STOP, GAIN, FADER, MASTER, EFFECTS, BUS_EFFECTS = 0, 1, 2, 3, 4, 5, 6
+PLACE, STOP, GAIN, FADER, MASTER, SET_EFFECTS, SET_BUS = 0, 1, 2, 3, 4, 5, 6
 
 COMMAND = np.dtype(
     [
@@ -109,12 +111,11 @@ COMMAND = np.dtype(
         ("loudness", np.float32),
         ("ceiling", np.float32),
         # Of a placement's effects, or of a bus of effects.
-        ("frequencies", np.float64, (MOST_FILTERS, 2)),
+        ("frequencies", np.float64, (MOST, 2)),
         ("sends", np.float64, FX_BUSES),
         ("ducked", np.float64),
         ("place", np.int64),
         ("levels", np.float64, LEVELS),
-        ("lines", np.float64, LINES),
         ("rings", np.int64),
         # A placement that begins.
         ("voice", VOICE),
@@ -125,7 +126,7 @@ COMMAND = np.dtype(
 
 `fader`: the gain that a role's bus moves to; `fader_step`: the most that it moves in a quantum. `loudness` is
 in LUFS, `ceiling` a gain. `frequencies`: `hz` and `to_hz` of each filter. `ducked`: the gain while the key
-sounds. `place`: of a bus of effects; its numbers move to `levels` and `lines`, and it rings `rings` frames.
+sounds. `place`: of a bus of effects; its levels move to `levels`, and it rings `rings` frames.
 """
 
 ENDED, LATE = 0, 1
@@ -145,8 +146,8 @@ REPORT = np.dtype(
 began; or a command that came late, by its number, taken at the frame `start`. `number` is one more than how
 many came before; it is 0 while the rest is written, for whoever reads the ring after the process died."""
 
-LINE = 16
-"""int64 numbers to two cache lines: processors fetch them in pairs."""
+LINE = CACHE_LINES // 8
+"""int64 numbers to a pair of cache lines."""
 # Written by the composing side, a line each.
 COMMANDS_WRITTEN, REPORTS_READ, COMMITTED, TAP_READ = (LINE * n for n in range(4))
 END, PAUSED, PATIENT, CLOSING, METERED = (COMMITTED + n for n in range(1, 6))
@@ -203,19 +204,19 @@ LAYOUT: Layout = {
     "span": (np.float32, (2, SPAN)),
     # Effects of placements, a row each: filters; sends as they are, and what they move to; ducking: the part
     # that it ducks under, the gain while that sounds, the gain now.
-    "filters_of": (np.float64, (EFFECT_ROWS, MOST_FILTERS, FILTER_COLUMNS)),
+    "filters_of": (np.float64, (EFFECT_ROWS, MOST, COLUMNS)),
     "sends_of": (np.float32, (EFFECT_ROWS, 2, FX_BUSES)),
     "ducks_of": (np.float32, (EFFECT_ROWS, 3)),
     # How loud each part that others duck under was in the quantum before, and is in this one.
     "keys": (np.float32, (2, KEY_PARTS)),
-    # The buses of effects, see `effects_kernel`; `None`: as long as the longest delay.
+    # The buses of effects: what each effect of each keeps; levels as they are, and what they move to; memory
+    # for the effects that need some.
     "fx": (BUS_FX, (FX_BUSES,)),
-    "fx_filters": (np.float64, (FX_BUSES, MOST_FILTERS, FILTER_COLUMNS)),
-    "fx_levels": (np.float32, (FX_BUSES, 2, LEVELS)),
+    "fx_states": (EFFECT, (FX_BUSES, len(BUS_EFFECTS))),
+    "fx_levels": (np.float32, (FX_BUSES, LEVELS, 2)),
+    "fx_memory": (np.float32, (FX_BUSES, None)),
+    "fx_filters": (np.float64, (FX_BUSES, MOST, COLUMNS)),
     "fx_sent": (np.float32, (FX_BUSES, 2, QUANTUM)),
-    "fx_lines": (np.float32, (FX_BUSES, LINES, LONGEST_LINE)),
-    "fx_lows": (np.float32, (FX_BUSES, 4, LINES)),
-    "fx_delays": (np.float32, (FX_BUSES, 2, None)),
     # The meters, a row each, see `meters`.
     "level_filters": (np.float64, (ROWS, 2, 4)),
     "level_now": (np.float64, (ROWS, 4)),
@@ -241,10 +242,13 @@ rack_at = views(Rack, LAYOUT)
 """Compiled: the rack whose addresses begin at a place of an int64 array."""
 
 
-def new_rack(longest_delay: int, given: Mapping[str, NDArray[Any]]) -> Rack:
-    """A rack in which nothing sounds. `longest_delay`: in frames. `given`: arrays that are there already."""
-    empty = zeros({name: each for name, each in LAYOUT.items() if name not in given}, longest_delay)
-    rack = Rack(**empty, **given)._replace(status=aligned_zeros(STATUS))
+def new_rack(longest: int, given: Mapping[str, NDArray[Any]]) -> Rack:
+    """A rack in which nothing sounds. `longest`: the frames of an effect. `given`: arrays that are there."""
+    counts = [effect.memory(longest) for effect in BUS_EFFECTS]
+    empty = zeros({name: each for name, each in LAYOUT.items() if name not in given}, sum(counts))
+    rack = Rack(**empty, **given)
+    rack.fx_states["count"] = counts
+    rack.fx_states["first"] = np.cumsum([0, *counts[:-1]])
     rack.status[NEXT_START] = rack.status[END] = NEVER
     rack.buses["gain"] = rack.buses["target"] = 1
     rack.buses["step"] = MOST_STEP
@@ -253,7 +257,7 @@ def new_rack(longest_delay: int, given: Mapping[str, NDArray[Any]]) -> Rack:
 
 def rack_addresses(rack: Rack) -> NDArray[np.int64]:
     """Where each array of a rack lies, int64 (RACK_ADDRESSES,). The rack must outlive whoever uses them."""
-    return np.array([*(array.ctypes.data for array in rack), rack.fx_delays.shape[2]], np.int64)
+    return np.array([*(array.ctypes.data for array in rack), rack.fx_memory.shape[1]], np.int64)
 
 
 class Desk(NamedTuple):
@@ -265,14 +269,6 @@ class Desk(NamedTuple):
     buses: NDArray[np.void]
     commands: NDArray[np.void]
     reports: NDArray[np.void]
-
-
-def aligned_zeros(count: int) -> NDArray[np.int64]:
-    """int64 zeros whose first lies at the start of a pair of cache lines."""
-    line = LINE * 8
-    raw = np.zeros(count + LINE, np.int64)
-    skip = -raw.ctypes.data % line // 8
-    return raw[skip : skip + count]
 
 
 @inner

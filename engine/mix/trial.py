@@ -18,7 +18,19 @@ from .rack import END, TAP_READ, TAP_WRITTEN
 LOOP_FRAMES = 24_000
 ENDLESS = 1 << 50
 SOFTER = PlacedFilter("lowpass", 8e3, 8e3, 0, "linear")
-ROOM = PlacedBus("room", 2.0, 0.4, 24_000, 0.4, 0.3, (SOFTER,), 0.9, -2.0)
+ROOM = PlacedBus(
+    "room",
+    {
+        "reverb": 2.0,
+        "reverb mix": 0.4,
+        "delay": 24_000,
+        "feedback": 0.4,
+        "delay mix": 0.3,
+        "mix": 0.9,
+        "gain": -2.0,
+    },
+    (SOFTER,),
+)
 WET = PlacedEffects(
     (PlacedSend("room", 0.3),),
     PlacedDuck(6.0, "beats"),

@@ -21,6 +21,7 @@ from ...ledger.clock import Clock, SteadyClock
 from ...ledger.entries.entries import Tier, Use
 from ...ledger.entries.salts import Salts
 from ...script.check.check import accepted
+from ...script.effects.delay import MOST_BEATS
 from ...script.piece import Piece
 from ...vault.errors import AudioLost
 from ...vault.records import ENGINE_RATE, TIERS
@@ -31,7 +32,6 @@ from ..compose.gains import buses_of
 from ..compose.score import Score, score
 from ..compose.state import as_number, first_state, in_range
 from ..compose.swap import in_reach
-from ..effects import MOST_DELAY_BEATS
 from ..errors import EngineError, NothingToUndo, SwapRefused, UnknownCue, UnknownPart, UnknownRole
 from ..mix.master import LATENCY_FRAMES
 from ..mix.mixer import Mixer
@@ -113,7 +113,7 @@ class Session:
             piece.ceiling_dbtp,
             buses_of(first, first_state(piece, self._dials).dials),
             first.ducked_under,
-            first.clock.frame(MOST_DELAY_BEATS),
+            first.clock.frame(MOST_BEATS),
         )
         if self._limit is not None:
             fade = min(first.clock.bar_frame(1), self._limit // 4)
