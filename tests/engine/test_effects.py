@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,8 +27,8 @@ from stemloom.engine.play.replay import replay
 from stemloom.engine.play.session import Session
 from stemloom.ledger.log.session_page import HeardFrames
 from stemloom.ledger.verify.verify import verify
-from stemloom.script.check.check import accepted
-from stemloom.script.effects.chain import BUS_EFFECTS
+from stemloom.script.check.check import accepted, check
+from stemloom.script.effects.chain import BUS_EFFECTS, PARAMETERS
 from stemloom.script.effects.delay import DELAY
 from stemloom.script.effects.filter import AIM_HZ, AIM_TO_HZ, COLUMNS, HZ, TO_HZ, fill
 
@@ -300,3 +302,50 @@ def test_a_wet_piece_sounds_alike_however_it_is_read_and_rings_out(home: Path) -
     assert np.abs(wet[:, -480:]).max() < 0.001
     assert np.abs(wet[:, : plain.shape[1]] - plain[:, : wet.shape[1]]).max() > 0.01
     assert verify(home).ok
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_every_parameter_of_a_bus_is_parsed_checked_documented_and_heard(name: str) -> None:
+    effect = next(each for each in BUS_EFFECTS if name in {of.name for of in each.parameters})
+    parameter = PARAMETERS[name]
+    least, greatest = parameter.bounds
+
+    def clause(number: float) -> str:
+        first = effect.parameters[0]
+        said = f"{parameter.word} {number:g} {parameter.unit}"
+        return said if parameter is first else f"{first.word} {first.bounds[1]:g} {first.unit} {said}"
+
+    def problems(number: float) -> list[str]:
+        text = SCRIPT.replace("reverb 2 s mix 60%, delay 0.75 beats feedback 40% mix 30%", clause(number))
+        text = text.replace(", gain -3 dB", "") if parameter.word == "gain" else text
+        checked = check(text)
+        assert checked.piece is None or name in checked.piece.buses["room"].numbers
+        return [each.code for each in checked.problems]
+
+    assert problems(least) == problems(greatest) == []
+    assert problems(greatest + 1) == problems(least - 1) == ["E028"]
+    page = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
+    buses = page.split("\n### bus, to\n")[1].split("\n### ")[0]
+    assert parameter.word in buses
+    assert f"{greatest:g}" in buses or f"{100 * greatest:g}%" in buses or parameter.word in ("mix", "gain")
+    others = {each.name: each.default or each.bounds[1] / 2 for each in effect.parameters}
+    if "delay" in others:
+        others |= {"delay": 640, "delay mix": 0.5}
+    # Of a bus that is half wet already, so that its own mix is heard too.
+    others |= {"reverb": 1.0, "reverb mix": 0.5} if effect.word != "reverb" else {"reverb mix": 0.5}
+    low, high = (others | {name: number} for number in ((64, 640) if name == "delay" else parameter.bounds))
+    sounds = [through_bus(PlacedBus("b", bus_numbers(each)), noise(64 * 60)) for each in (low, high)]
+    assert np.abs(sounds[0] - sounds[1]).max() > 1e-4
+
+
+def test_a_new_effect_is_one_file_and_its_name_in_the_chain() -> None:
+    run = subprocess.run(
+        [sys.executable, Path(__file__).with_name("made_up_effect.py")], capture_output=True, text=True
+    )
+    assert run.stdout.splitlines() == [
+        "['crush', 'crush mix', 'gain']",
+        "bus room = crush 20 dB mix 50%",
+        "E028 `crush` is out of bounds here: 0 to 60 dB",
+        "E038 `crush` stands twice in this bus",
+        "[-0.5, -0.4, -0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5]",
+    ], run.stderr
