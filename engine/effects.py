@@ -8,40 +8,16 @@ from fractions import Fraction
 
 from ..script.effects import duck, filter, send
 from ..script.effects.chain import BUS_EFFECTS
+from ..script.effects.duck import PlacedDuck
 from ..script.effects.effect import Numbers, Parameter
+from ..script.effects.filter import PlacedFilter
+from ..script.effects.send import PlacedSend
 from ..script.piece import Bus, Effects, Expression, Filter, Length
 from ..vault.records import ENGINE_RATE
 from .clock import BarClock
 
 Number = Callable[[Expression, str, float, float], float]
 """What gives an expression's value, for a purpose, within bounds."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedSend:
-    """`amount`: 0 to 1."""
-
-    bus: str
-    amount: float
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedDuck:
-    """How much softer, in dB, while the part `under` sounds."""
-
-    depth_db: float
-    under: str
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedFilter:
-    """A filter at `hz`, gliding to `to_hz` over `frames` from the placement's start, by `curve`."""
-
-    kind: filter.Kind
-    hz: float
-    to_hz: float
-    frames: int
-    curve: filter.Curve
 
 
 @dataclass(frozen=True, slots=True)

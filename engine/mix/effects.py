@@ -10,13 +10,13 @@ from ...script.effects import duck, filter, send
 from ...script.effects.chain import BEFORE_FILTERS, BEHIND_FILTERS, BUS_EFFECTS
 from ...vault.records import ENGINE_RATE
 from ..clock import QUANTUM
-from .machine import inner
+from .machine import inner, record
 from .ramps import MOST_STEP, approach
 
 FX_BUSES = 16
-BUS_FX = np.dtype([("used", np.int64), ("quiet", np.int64), ("rings", np.int64)], align=True)
+BUS_FX = record("used quiet rings")
 """A bus of effects. `quiet`: for how many frames nothing went in; `rings`: after how many it has rung out."""
-EFFECT = np.dtype([(name, np.int64) for name in ("on", "at", "frames", "first", "count")], align=True)
+EFFECT = record("on at frames first count")
 """One effect of a bus: whether the bus has it, its own place in time, the frames that it was given, and where
 its memory lies in that of the bus."""
 
@@ -58,10 +58,8 @@ _TOOLS = SimpleNamespace(
 
 ducked = duck.kernel(_TOOLS)
 send_quantum = send.kernel(_TOOLS)
-filter_quantum = filter.filter_kernel(_TOOLS)
-filters_quantum = filter.kernel(_TOOLS)
-frequency = filter.frequency_kernel(_TOOLS)
-aim_filters = filter.aim_kernel(_TOOLS)
+filtering = filter.kernel(_TOOLS)
+filters_quantum, aim_filters = filtering.filters, filtering.aim
 
 
 @inner

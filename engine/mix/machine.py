@@ -66,6 +66,12 @@ Layout: TypeAlias = Mapping[str, tuple[Any, tuple[int | None, ...]]]
 """Data type and shape of arrays, by their names. A length that is `None` is known when they are allocated."""
 
 
+def record(integers: str, floats: str = "", *others: Any) -> np.dtype[Any]:
+    """A record of int64 and of float32 fields, by their names, and of others as NumPy has them."""
+    fields = [(name, np.int64) for name in integers.split()] + [(name, np.float32) for name in floats.split()]
+    return np.dtype([*fields, *others], align=True)
+
+
 def zeros(layout: Layout, length: int = 0) -> dict[str, NDArray[Any]]:
     """The arrays of a layout, empty, each at the start of a pair of cache lines.
 

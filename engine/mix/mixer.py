@@ -176,7 +176,7 @@ class Mixer:
         if self._effects.get(id, effects) == effects:
             return
         self._effects[id] = effects
-        numbers = {"frequencies": filter.frequencies(effects.filters), "ducked": _ducked(effects)}
+        numbers = {"frequencies": filter.frequencies(effects.filters), "ducked": duck.gain(effects.duck)}
         self._send(command(SET_EFFECTS, id=id, sends=self._sends(effects), **numbers), at)
 
     def set_buses(self, buses: Sequence[PlacedBus], at: int) -> None:
@@ -323,7 +323,7 @@ class Mixer:
         filter.fill(rack.filters_of[row], effects.filters, placement.start_frame)
         rack.sends_of[row] = self._sends(effects)
         key = -1 if effects.duck is None else self._keys.get(effects.duck.under, -1)
-        rack.ducks_of[row] = key, _ducked(effects), 1.0
+        rack.ducks_of[row] = key, duck.gain(effects.duck), 1.0
         return row
 
     def _sends(self, effects: PlacedEffects) -> NDArray[np.float64]:
@@ -343,8 +343,3 @@ class Mixer:
         ring = self.rack.meter
         self._mean_squares.extend(float(ring[i % len(ring)]) for i in range(self._meter_read, written))
         self._meter_read = written
-
-
-def _ducked(effects: PlacedEffects) -> float:
-    """The gain that is left of a placement while it is ducked."""
-    return duck.gain(None if effects.duck is None else effects.duck.depth_db)

@@ -25,7 +25,7 @@ from ...script.effects.chain import BUS_EFFECTS
 from ...script.effects.filter import COLUMNS, MOST
 from ..clock import QUANTUM
 from .effects import BUS_FX, EFFECT, FX_BUSES, LEVELS
-from .machine import CACHE_LINES, Layout, fence, inner, load_acquire, store_release, views, zeros
+from .machine import CACHE_LINES, Layout, fence, inner, load_acquire, record, store_release, views, zeros
 from .master import STATE
 from .ramps import MOST_STEP
 
@@ -47,35 +47,10 @@ assert REPORTS >= VOICES + WAITING + 2 * COMMANDS
 
 FREE, PLAYING, DONE = 0, 1, 2
 
-VOICE = np.dtype(
-    [
-        ("id", np.int64),
-        ("phase", np.int64),
-        ("address", np.int64),
-        ("channels", np.int64),
-        ("frames", np.int64),
-        ("loop_start", np.int64),
-        ("position", np.int64),
-        ("start", np.int64),
-        ("end", np.int64),
-        ("fade_in", np.int64),
-        ("fade_in_power", np.int64),
-        ("fade_out", np.int64),
-        ("fade_out_power", np.int64),
-        ("bus", np.int64),
-        ("heard", np.int64),
-        ("leaving", np.int64),
-        ("effects", np.int64),
-        ("part", np.int64),
-        ("level", np.float32),
-        ("gain", np.float32),
-        ("gain_target", np.float32),
-        ("left", np.float32),
-        ("left_target", np.float32),
-        ("right", np.float32),
-        ("right_target", np.float32),
-    ],
-    align=True,
+VOICE = record(
+    "id phase address channels frames loop_start position start end fade_in fade_in_power fade_out "
+    "fade_out_power bus heard leaving effects part",
+    "level gain gain_target left left_target right right_target",
 )
 """A voice: its placement's sound, where it is in it, its envelope, its gains, and the frames heard so far.
 
@@ -85,45 +60,23 @@ because others need its place. `effects`: the row of its filters, sends and duck
 those that something ducks under, -1 for another.
 """
 
-BUS = np.dtype([("gain", np.float32), ("target", np.float32), ("step", np.float32)], align=True)
+BUS = record("", "gain target step")
 """A bus: its gain, where that goes, and the most that it moves in a quantum."""
 
 PLACE, STOP, GAIN, FADER, MASTER, SET_EFFECTS, SET_BUS = 0, 1, 2, 3, 4, 5, 6
 
-COMMAND = np.dtype(
-    [
-        ("number", np.int64),
-        ("kind", np.int64),
-        ("frame", np.int64),
-        # Of a placement that waits or sounds.
-        ("id", np.int64),
-        ("end", np.int64),
-        ("fade", np.int64),
-        ("fade_power", np.int64),
-        ("gain", np.float32),
-        ("left", np.float32),
-        ("right", np.float32),
-        # Of a role's bus.
-        ("bus", np.int64),
-        ("fader", np.float32),
-        ("fader_step", np.float32),
-        # Of the master.
-        ("loudness", np.float32),
-        ("ceiling", np.float32),
-        # Of a placement's effects, or of a bus of effects.
-        ("frequencies", np.float64, (MOST, 2)),
-        ("sends", np.float64, FX_BUSES),
-        ("ducked", np.float64),
-        ("place", np.int64),
-        ("levels", np.float64, LEVELS),
-        ("rings", np.int64),
-        # A placement that begins.
-        ("voice", VOICE),
-    ],
-    align=True,
+COMMAND = record(
+    "number kind frame id end fade fade_power bus place rings",
+    "gain left right fader fader_step loudness ceiling",
+    ("frequencies", np.float64, (MOST, 2)),
+    ("sends", np.float64, FX_BUSES),
+    ("ducked", np.float64),
+    ("levels", np.float64, LEVELS),
+    ("voice", VOICE),
 )
-"""A command: `number` counts them, `frame` is where it applies.
+"""A command: `number` counts them, `frame` is where it applies, `id` is of the placement that it is about.
 
+`end` to `fade_power`: of a stop; `gain` to `right`: what the gains of a placement move to. `bus` is a role's;
 `fader`: the gain that a role's bus moves to; `fader_step`: the most that it moves in a quantum. `loudness` is
 in LUFS, `ceiling` a gain. `frequencies`: `hz` and `to_hz` of each filter. `ducked`: the gain while the key
 sounds. `place`: of a bus of effects; its levels move to `levels`, and it rings `rings` frames.
@@ -131,17 +84,7 @@ sounds. `place`: of a bus of effects; its levels move to `levels`, and it rings 
 
 ENDED, LATE = 0, 1
 
-REPORT = np.dtype(
-    [
-        ("number", np.int64),
-        ("kind", np.int64),
-        ("id", np.int64),
-        ("start", np.int64),
-        ("end", np.int64),
-        ("heard", np.int64),
-    ],
-    align=True,
-)
+REPORT = record("number kind id start end heard")
 """A placement that ended, by its id, from `start` to `end` with `heard` frames in play, 0 if it never
 began; or a command that came late, by its number, taken at the frame `start`. `number` is one more than how
 many came before; it is 0 while the rest is written, for whoever reads the ring after the process died."""
@@ -175,14 +118,7 @@ TAP_QUANTA = 4096
 NEVER = 1 << 62
 
 
-RAMPS = np.dtype(
-    [
-        (field, np.float32)
-        for each in ("gain", "left", "right", "duck", "bus")
-        for field in (each, f"{each}_step")
-    ],
-    align=True,
-)
+RAMPS = record("", "gain gain_step left left_step right right_step duck duck_step bus bus_step")
 """The gains of one voice and of its bus as a run begins, each with its step a frame."""
 
 FX_ROW, OUT_ROW = BUSES, BUSES + FX_BUSES

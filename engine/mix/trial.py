@@ -8,7 +8,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..effects import PlacedBus, PlacedDuck, PlacedEffects, PlacedFilter, PlacedSend
+from ...script.effects.duck import PlacedDuck
+from ...script.effects.filter import PlacedFilter
+from ...script.effects.send import PlacedSend
+from ..effects import PlacedBus, PlacedEffects
 from ..plan import Fade, Placement, Variant
 from .callback import addresses, new_deck, serve
 from .master import ATTACK_FRAMES
@@ -20,15 +23,8 @@ ENDLESS = 1 << 50
 SOFTER = PlacedFilter("lowpass", 8e3, 8e3, 0, "linear")
 ROOM = PlacedBus(
     "room",
-    {
-        "reverb": 2.0,
-        "reverb mix": 0.4,
-        "delay": 24_000,
-        "feedback": 0.4,
-        "delay mix": 0.3,
-        "mix": 0.9,
-        "gain": -2.0,
-    },
+    {"reverb": 2.0, "reverb mix": 0.4, "delay": 24_000, "feedback": 0.4, "delay mix": 0.3}
+    | {"mix": 0.9, "gain": -2.0},
     (SOFTER,),
 )
 WET = PlacedEffects(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from ..effects import duck, filter, send
 from ..effects.chain import BY_WORD
@@ -59,7 +60,7 @@ def _add_filter(scope: Scope, clause: FilterClause, filters: list[Filter], where
 
 def _filter(scope: Scope, clause: FilterClause) -> Filter | None:
     """The filter that a clause says, or None with a mistake noted."""
-    kind = filter.kind(clause.kind.text)
+    kind = cast(filter.Kind, clause.kind.text)
     hz = _number(scope, clause.term, filter.FROM_HZ, kind, clause.span)
     if clause.to is None:
         return None if hz is None else Filter(kind, hz)
@@ -70,7 +71,8 @@ def _filter(scope: Scope, clause: FilterClause) -> Filter | None:
         return None
     if constant(hz) is not None and constant(hz) == constant(to_hz):
         scope.say("W008", clause.span, f"this `{kind}` ends where it begins", "leave out what follows `->`")
-    return Filter(kind, hz, to_hz, over, filter.curve(clause.curve.text if clause.curve else "exponential"))
+    curve = cast(filter.Curve, clause.curve.text if clause.curve else "exponential")
+    return Filter(kind, hz, to_hz, over, curve)
 
 
 def bus_of(scope: Scope, statement: BusStatement) -> Bus:

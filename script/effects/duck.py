@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from .effect import Parameter
@@ -13,9 +14,17 @@ RELEASE_STEP = 0.01
 """The most that a ducked gain rises in a quantum: from silence in 133 ms."""
 
 
-def gain(depth_db: float | None) -> float:
-    """The gain that is left of what is ducked; without a depth nothing is."""
-    return 1.0 if depth_db is None else 10 ** (-depth_db / 20)
+@dataclass(frozen=True, slots=True)
+class PlacedDuck:
+    """How much softer, in dB, while the part `under` sounds."""
+
+    depth_db: float
+    under: str
+
+
+def gain(duck: PlacedDuck | None) -> float:
+    """The gain that is left of a sound while it is ducked."""
+    return 1.0 if duck is None else 10 ** (-duck.depth_db / 20)
 
 
 def kernel(tools: Any) -> Any:

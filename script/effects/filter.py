@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, cast
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Literal
 
 from .effect import Parameter
 
@@ -33,30 +35,18 @@ OCTAVE_EIGHTH = 2.0**0.125
 """The most that a filter's frequency moves in a quantum when a dial is turned: an octave in 11 ms."""
 
 
-def kind(word: str) -> Kind:
-    return cast(Kind, word)
+@dataclass(frozen=True, slots=True)
+class PlacedFilter:
+    """A filter at `hz`, gliding to `to_hz` over `frames` from the placement's start, by `curve`."""
+
+    kind: Kind
+    hz: float
+    to_hz: float
+    frames: int
+    curve: Curve
 
 
-def curve(word: str) -> Curve:
-    return cast(Curve, word)
-
-
-class Placed(Protocol):
-    """A filter as numbers: `hz` glides to `to_hz` over `frames` by `curve`."""
-
-    @property
-    def kind(self) -> Kind: ...
-    @property
-    def hz(self) -> float: ...
-    @property
-    def to_hz(self) -> float: ...
-    @property
-    def frames(self) -> int: ...
-    @property
-    def curve(self) -> Curve: ...
-
-
-def fill(rows: Any, filters: Sequence[Placed], start: int) -> None:
+def fill(rows: Any, filters: Sequence[PlacedFilter], start: int) -> None:
     """Write filters into their rows, (MOST, COLUMNS), with empty memories; glides begin at `start`."""
     rows[:] = 0
     for row, filter in zip(rows, filters, strict=False):
@@ -65,13 +55,19 @@ def fill(rows: Any, filters: Sequence[Placed], start: int) -> None:
         row[AIM_HZ], row[AIM_TO_HZ] = filter.hz, filter.to_hz
 
 
-def frequencies(filters: Sequence[Placed]) -> list[tuple[float, float]]:
+def frequencies(filters: Sequence[PlacedFilter]) -> list[tuple[float, float]]:
     """From where to where each filter glides, (MOST, 2)."""
     found = [(filter.hz, filter.to_hz) for filter in filters]
     return found + [(0.0, 0.0)] * (MOST - len(found))
 
 
-def frequency_kernel(tools: Any) -> Any:
+def kernel(tools: Any) -> SimpleNamespace:
+    """`filters` brings a quantum through all filters of a row, `through` through one; `aim` turns them."""
+    import numpy as np
+
+    quantum, rate = tools.quantum, float(tools.rate)
+    k = math.sqrt(2.0)
+
     @tools.inner
     def frequency(filter, frame):
         """Where a filter's glide is at a frame, in Hz."""
@@ -85,28 +81,6 @@ def frequency_kernel(tools: Any) -> Any:
             return hz + (to - hz) * (x * x * (3.0 - 2.0 * x))
         return hz * (to / hz) ** x
 
-    return frequency
-
-
-def aim_kernel(tools: Any) -> Any:
-    @tools.inner
-    def aim(filters, frequencies, at_once):
-        """Have filters move to other frequencies, or be there."""
-        for n in range(filters.shape[0]):
-            filters[n, AIM_HZ], filters[n, AIM_TO_HZ] = frequencies[n, 0], frequencies[n, 1]
-            if at_once:
-                filters[n, HZ], filters[n, TO_HZ] = filters[n, AIM_HZ], filters[n, AIM_TO_HZ]
-
-    return aim
-
-
-def filter_kernel(tools: Any) -> Any:
-    import numpy as np
-
-    quantum, rate = tools.quantum, float(tools.rate)
-    k = math.sqrt(2.0)
-    frequency = frequency_kernel(tools)
-
     @tools.inner
     def follow(filter):
         """Move a filter's frequencies towards what the dials ask for."""
@@ -116,7 +90,6 @@ def filter_kernel(tools: Any) -> Any:
 
     @tools.inner
     def through(filter, frame, block):
-        """Bring a quantum, float32 (2, 64), through one filter, in place."""
         if filter[HZ] != filter[AIM_HZ] or filter[TO_HZ] != filter[AIM_TO_HZ]:
             follow(filter)
         g = math.tan(math.pi * min(frequency(filter, frame), 0.49 * rate) / rate)
@@ -142,17 +115,17 @@ def filter_kernel(tools: Any) -> Any:
                 block[c, i] = np.float32(y)
             filter[MEMORY + 2 * c], filter[MEMORY + 2 * c + 1] = first, second
 
-    return through
-
-
-def kernel(tools: Any) -> Any:
-    through = filter_kernel(tools)
-
     @tools.inner
     def filters(frame, filters, block):
-        """Bring a quantum through the filters that there are, in place."""
         for n in range(filters.shape[0]):
             if filters[n, KIND] != NONE:
                 through(filters[n], frame, block)
 
-    return filters
+    @tools.inner
+    def aim(filters, frequencies, at_once):
+        for n in range(filters.shape[0]):
+            filters[n, AIM_HZ], filters[n, AIM_TO_HZ] = frequencies[n, 0], frequencies[n, 1]
+            if at_once:
+                filters[n, HZ], filters[n, TO_HZ] = filters[n, AIM_HZ], filters[n, AIM_TO_HZ]
+
+    return SimpleNamespace(filters=filters, through=through, frequency=frequency, aim=aim)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from .effect import Parameter
 
 AMOUNT = Parameter("to {}", "", (0, 1), "to {}", idle="sends nothing there")
 """`{}` is the bus."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedSend:
+    """`amount`: 0 to 1."""
+
+    bus: str
+    amount: float
 
 
 def kernel(tools: Any) -> Any:

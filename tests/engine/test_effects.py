@@ -37,8 +37,8 @@ from .test_mixer import SOUND, placement
 from .test_session import RATE, read_all
 from .test_session import home as home
 
-bus_quantum, filter_quantum = outer(effects.bus_quantum), outer(effects.filter_quantum)
-frequency = outer(effects.frequency)
+bus_quantum, filter_quantum = outer(effects.bus_quantum), outer(effects.filtering.through)
+frequency = outer(effects.filtering.frequency)
 DRY = PlacedBus("b", bus_numbers({}))
 
 
