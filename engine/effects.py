@@ -1,49 +1,23 @@
-"""What a placement's effects are, for the dials as they stand: sends, ducking, filters."""
+"""What the effects of placements and buses are as numbers, for the dials as they stand."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
+from ..script.effects import duck, filter, send
+from ..script.effects.chain import BUS_EFFECTS
+from ..script.effects.duck import PlacedDuck
+from ..script.effects.effect import Numbers, Parameter
+from ..script.effects.filter import PlacedFilter
+from ..script.effects.send import PlacedSend
 from ..script.piece import Bus, Effects, Expression, Filter, Length
 from ..vault.records import ENGINE_RATE
 from .clock import BarClock
 
-LOWEST_HZ, HIGHEST_HZ = 20.0, 20_000.0
-MOST_DELAY_BEATS = 16
-
 Number = Callable[[Expression, str, float, float], float]
 """What gives an expression's value, for a purpose, within bounds."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedSend:
-    """`amount`: 0 to 1."""
-
-    bus: str
-    amount: float
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedDuck:
-    """How much softer, in dB, while the part `under` sounds."""
-
-    depth_db: float
-    under: str
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedFilter:
-    """A filter at `hz`, gliding to `to_hz` over `frames` from the placement's start, by `curve`."""
-
-    kind: Literal["lowpass", "highpass", "bandpass"]
-    hz: float
-    to_hz: float
-    frames: int
-    curve: Literal["linear", "smooth", "exponential"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +34,27 @@ NO_EFFECTS = PlacedEffects()
 
 @dataclass(frozen=True, slots=True)
 class PlacedBus:
-    """A bus of effects, as numbers. `reverb_seconds`, `delay_frames`: 0 for none; mixes 0 to 1."""
+    """A bus of effects: its filters, and the numbers of the others by the names of their parameters."""
 
     name: str
-    reverb_seconds: float
-    reverb_mix: float
-    delay_frames: int
-    feedback: float
-    delay_mix: float
-    filters: tuple[PlacedFilter, ...]
-    mix: float
-    gain_db: float
+    numbers: Numbers
+    filters: tuple[PlacedFilter, ...] = ()
 
     @property
     def tail_frames(self) -> int:
         """How long it rings to -60 dB after the last sound, at the engine's rate."""
-        repeats = 1 + (math.log(0.001) / math.log(self.feedback) if self.feedback > 0 else 0)
-        delay = int(self.delay_frames * repeats) if self.delay_frames and self.delay_mix > 0 else 0
-        return int(self.reverb_seconds * ENGINE_RATE) + delay
+        had = (effect for effect in BUS_EFFECTS if effect.on(self.numbers))
+        return sum(effect.tail_frames(self.numbers, ENGINE_RATE) for effect in had)
+
+
+def bus_numbers(given: Numbers) -> Numbers:
+    """The numbers of a bus, with the defaults of what is not given of the effects that it has."""
+    return {
+        each.name: given.get(each.name, each.default)
+        for effect in BUS_EFFECTS
+        if effect.always or effect.on(given)
+        for each in effect.parameters
+    }
 
 
 def placed_buses(
@@ -87,46 +64,41 @@ def placed_buses(
 
     def one(bus: Bus) -> PlacedBus:
         value = number(bus.name)
-
-        def of(expression: Expression | None, purpose: str, lo: float, hi: float, default: float) -> float:
-            return default if expression is None else value(expression, purpose, lo, hi)
-
-        beats = of(bus.delay_beats, "delay", 0.0625, float(MOST_DELAY_BEATS), 0.0)
-        return PlacedBus(
-            name=bus.name,
-            reverb_seconds=of(bus.reverb_seconds, "reverb", 0.1, 30.0, 0.0),
-            reverb_mix=of(bus.reverb_mix, "reverb mix", 0.0, 1.0, 1.0),
-            delay_frames=clock.frame(Fraction(beats).limit_denominator(10_000)),
-            feedback=of(bus.delay_feedback, "feedback", 0.0, 0.95, 0.0),
-            delay_mix=of(bus.delay_mix, "delay mix", 0.0, 1.0, 1.0),
-            filters=_filters(bus.filters, clock, value),
-            mix=of(bus.mix, "mix", 0.0, 1.0, 1.0),
-            gain_db=of(bus.gain, "gain", -96.0, 24.0, 0.0),
-        )
+        given: dict[str, float] = {}
+        for each in (
+            each for effect in BUS_EFFECTS for each in effect.parameters if each.name in bus.numbers
+        ):
+            given[each.name] = _value(value, bus.numbers[each.name], each)
+            if each.unit == "beats":
+                given[each.name] = clock.frame(Fraction(given[each.name]).limit_denominator(10_000))
+        return PlacedBus(bus.name, bus_numbers(given), _filters(bus.filters, clock, value))
 
     return tuple(one(bus) for bus in buses.values())
+
+
+def _value(number: Number, expression: Expression, parameter: Parameter, which: object = "") -> float:
+    return number(expression, parameter.name.format(which), *map(float, parameter.bounds))
 
 
 def placed_effects(effects: Effects, clock: BarClock, number: Number) -> PlacedEffects:
     """`effects` as numbers. `number`: the value of an expression, for a purpose, within bounds."""
     if not (effects.sends or effects.duck or effects.filters):
         return NO_EFFECTS
-    sends = tuple(PlacedSend(s.bus, number(s.amount, f"to {s.bus}", 0.0, 1.0)) for s in effects.sends)
-    duck = None
+    sends = tuple(PlacedSend(s.bus, _value(number, s.amount, send.AMOUNT, s.bus)) for s in effects.sends)
+    ducked = None
     if effects.duck is not None:
-        duck = PlacedDuck(number(effects.duck.depth_db, "duck", 0.0, 60.0), effects.duck.under)
-    return PlacedEffects(sends, duck, _filters(effects.filters, clock, number))
+        ducked = PlacedDuck(_value(number, effects.duck.depth_db, duck.DEPTH), effects.duck.under)
+    return PlacedEffects(sends, ducked, _filters(effects.filters, clock, number))
 
 
 def _filters(filters: tuple[Filter, ...], clock: BarClock, number: Number) -> tuple[PlacedFilter, ...]:
     placed = []
-    for place, filter in enumerate(filters):
-        hz = number(filter.hz, f"filter {place}", LOWEST_HZ, HIGHEST_HZ)
-        to_hz = hz
-        if filter.to_hz is not None:
-            to_hz = number(filter.to_hz, f"filter {place} to", LOWEST_HZ, HIGHEST_HZ)
-        frames = 0 if filter.over is None else length_frames(filter.over, clock)
-        placed.append(PlacedFilter(filter.kind, hz, to_hz, frames, filter.curve))
+    for place, each in enumerate(filters):
+        to_hz = hz = _value(number, each.hz, filter.FROM_HZ, place)
+        if each.to_hz is not None:
+            to_hz = _value(number, each.to_hz, filter.INTO_HZ, place)
+        frames = 0 if each.over is None else length_frames(each.over, clock)
+        placed.append(PlacedFilter(each.kind, hz, to_hz, frames, each.curve))
     return tuple(placed)
 
 

@@ -6,6 +6,7 @@ the text. Bars and beats count from 1. Fractions are exact.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
@@ -323,19 +324,13 @@ class Move:
 class Bus:
     """A place where sounds are sent to share effects: a reverb, a delay, filters, in this order.
 
-    `reverb_seconds`: to -60 dB. `delay_beats`: between repeats. `mix`: wet, 0 to 1. Null: it has none.
+    `numbers`: what the script says of its effects, by the names of their parameters in `effects/`.
     """
 
     name: str
     span: Span
-    reverb_seconds: Expression | None = None
-    reverb_mix: Expression | None = None
-    delay_beats: Expression | None = None
-    delay_feedback: Expression | None = None
-    delay_mix: Expression | None = None
+    numbers: Mapping[str, Expression] = field(default_factory=dict)
     filters: tuple[Filter, ...] = ()
-    mix: Expression = Number(1.0)
-    gain: Expression = Number(0.0)
 
 
 @dataclass(frozen=True, slots=True)

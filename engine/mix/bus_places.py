@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from ...script.effects import filter
+from ...script.effects.chain import BUS_EFFECTS, PARAMETERS
 from ...vault.records import ENGINE_RATE
 from ..effects import PlacedBus
 from ..errors import SwapRefused
-from .commands import fill_filters, levels, line_gains, rings
-from .effects_kernel import AIMS, FX_BUSES, GAINS
+from .commands import levels, rings
+from .effects import FX_BUSES
 from .rack import NEVER, Rack
 
 LONGEST_SOUND_FRAMES = 120 * ENGINE_RATE
@@ -19,8 +21,9 @@ LONGEST_SOUND_FRAMES = 120 * ENGINE_RATE
 class BusPlaces:
     """The buses of effects of one rack, and the places that are free for others."""
 
-    def __init__(self, rack: Rack) -> None:
-        self._rack = rack
+    def __init__(self, rack: Rack, longest: int) -> None:
+        """`longest`: how many frames an effect may have, such as those between the repeats of a delay."""
+        self._rack, self._longest = rack, longest
         self.by_name: dict[str, int] = {}
         """The place of each bus that something may be sent to."""
         self._buses: dict[int, PlacedBus] = {}
@@ -32,12 +35,15 @@ class BusPlaces:
 
     def expect(self, buses: Sequence[PlacedBus], at: int) -> None:
         """Raise SwapRefused if there will be no place for these buses."""
-        longest = self._rack.fx_delays.shape[2]
-        if too_long := [bus.name for bus in buses if bus.delay_frames > longest]:
-            raise SwapRefused(
-                f'the delay of the bus "{too_long[0]}" is longer than {longest / ENGINE_RATE:g} s: '
-                "the old script plays on"
-            )
+        for effect in BUS_EFFECTS:
+            longer = [
+                bus for bus in buses if effect.on(bus.numbers) and effect.frames(bus.numbers) > self._longest
+            ]
+            if longer:
+                raise SwapRefused(
+                    f'the {effect.word} of the bus "{longer[0].name}" is longer than '
+                    f"{self._longest / ENGINE_RATE:g} s: the old script plays on"
+                )
         fresh = [bus for bus in buses if self._kept(bus, self.by_name) is None]
         if len(fresh) > len(self._free(at)):
             raise SwapRefused(
@@ -65,9 +71,11 @@ class BusPlaces:
             self._free_at[place] = at + LONGEST_SOUND_FRAMES + int(self._rack.fx[place]["rings"])
 
     def moved(self, bus: PlacedBus) -> tuple[int, PlacedBus] | None:
-        """The place of a bus, and its numbers, if they are other than they were; a delay's length stays."""
+        """The place of a bus and the numbers that it moves to, if they are other than they were."""
         place = self.by_name[bus.name]
-        bus = replace(bus, delay_frames=self._buses[place].delay_frames)
+        before = self._buses[place].numbers
+        stay = {name: number for name, number in before.items() if not PARAMETERS[name].moves}
+        bus = replace(bus, numbers={**bus.numbers, **stay})
         if bus == self._buses[place]:
             return None
         self._buses[place] = bus
@@ -86,12 +94,12 @@ class BusPlaces:
     def _fill(self, place: int, bus: PlacedBus) -> None:
         # Nothing is sent here yet, so the mixer does not touch what it finds silent.
         rack = self._rack
-        fx = rack.fx[place]
-        fx["reverb_at"] = fx["delay_at"] = 0
-        rack.fx_lines[place] = rack.fx_lows[place] = 0
-        rack.fx_delays[place, :, : bus.delay_frames] = 0
-        fx["used"], fx["quiet"], fx["rings"] = 1, NEVER, rings(bus)
-        fx["reverb"], fx["delay"] = bus.reverb_seconds > 0, bus.delay_frames
-        rack.fx_levels[place] = levels(bus)
-        rack.fx_lows[place, GAINS] = rack.fx_lows[place, AIMS] = line_gains(bus)
-        fill_filters(rack.fx_filters[place], bus.filters, 0)
+        for effect, state in zip(BUS_EFFECTS, rack.fx_states[place], strict=True):
+            state["on"], state["at"] = effect.on(bus.numbers), 0
+            if state["on"]:
+                state["frames"] = effect.frames(bus.numbers)
+                first = state["first"]
+                rack.fx_memory[place, first : first + effect.memory(int(state["frames"]))] = 0
+        rack.fx[place] = 1, NEVER, rings(bus)
+        rack.fx_levels[place] = levels(bus)[:, None]
+        filter.fill(rack.fx_filters[place], bus.filters, 0)

@@ -13,13 +13,12 @@ from numba import carray, cfunc, types
 from ..clock import QUANTUM
 from ..fades import LINEAR_FADE_FRAMES, sooner
 from ..plan import MOST_SOUNDING
-from .effects_kernel import AIM_HZ, AIM_TO_HZ, AIMS, FX_BUSES, HZ, LEVELS, LINES, TO_HZ, bus_quantum
+from .effects import FX_BUSES, LEVELS, aim_filters, bus_quantum
 from .kernel import longest_span, mix_span
 from .machine import fence, flush_to_zero, inlined, inner, load_acquire, pointer, restore, store_release
 from .master import aim_at, master_quantum
 from .meters import end_step, meter_buses, meter_quantum
 from .rack import (
-    BUS_EFFECTS,
     CAME_LATE,
     COMMAND_HIGH_WATER,
     COMMANDS,
@@ -27,7 +26,6 @@ from .rack import (
     COMMANDS_WRITTEN,
     CROWDED,
     DONE,
-    EFFECTS,
     ENDED,
     FADER,
     FRAME,
@@ -43,6 +41,8 @@ from .rack import (
     PLACE,
     PLAYING,
     RACK_ADDRESSES,
+    SET_BUS,
+    SET_EFFECTS,
     SPAN_QUANTA,
     STOP,
     WAITING,
@@ -120,11 +120,10 @@ def _finish(rack, frame, metered):
             bus_quantum(
                 frame,
                 rack.fx[b],
-                rack.fx_filters[b],
-                rack.fx_lines[b],
-                rack.fx_lows[b],
-                rack.fx_delays[b],
+                rack.fx_states[b],
                 rack.fx_levels[b],
+                rack.fx_memory[b],
+                rack.fx_filters[b],
                 rack.fx_sent[b],
                 rack.voice,
                 rack.block,
@@ -182,7 +181,7 @@ def _take_commands(rack, desk, frame):
             bus.step = command.fader_step
         elif command.kind == MASTER:
             aim_at(rack.control[0], command.loudness, command.ceiling)
-        elif command.kind == EFFECTS:
+        elif command.kind == SET_EFFECTS:
             for v in range(desk.voices.shape[0]):
                 voice = desk.voices[v]
                 if voice.phase == PLAYING and voice.id == command.id and voice.effects >= 0:
@@ -190,7 +189,7 @@ def _take_commands(rack, desk, frame):
             for w in range(status[WAITS]):
                 if desk.waiting[w].id == command.id and desk.waiting[w].effects >= 0:
                     _set_effects(rack, desk.waiting[w].effects, command, True)
-        elif command.kind == BUS_EFFECTS:
+        elif command.kind == SET_BUS:
             _set_bus_effects(rack, command)
         if late:
             status[CAME_LATE] += 1
@@ -266,17 +265,9 @@ def _set_gain(voice, command):
 
 
 @inner
-def _aim_filters(filters, frequencies, at_once):
-    for n in range(filters.shape[0]):
-        filters[n, AIM_HZ], filters[n, AIM_TO_HZ] = frequencies[n, 0], frequencies[n, 1]
-        if at_once:
-            filters[n, HZ], filters[n, TO_HZ] = filters[n, AIM_HZ], filters[n, AIM_TO_HZ]
-
-
-@inner
 def _set_effects(rack, row, command, at_once):
     """Have the effects of one placement move to other numbers, or be there if it has not begun."""
-    _aim_filters(rack.filters_of[row], command.frequencies, at_once)
+    aim_filters(rack.filters_of[row], command.frequencies, at_once)
     for b in range(FX_BUSES):
         rack.sends_of[row, 1, b] = np.float32(command.sends[b])
         if at_once:
@@ -288,11 +279,9 @@ def _set_effects(rack, row, command, at_once):
 def _set_bus_effects(rack, command):
     """Have the effects of one bus move to other numbers."""
     b = command.place
-    _aim_filters(rack.fx_filters[b], command.frequencies, False)
+    aim_filters(rack.fx_filters[b], command.frequencies, False)
     for which in range(LEVELS):
-        rack.fx_levels[b, 1, which] = np.float32(command.levels[which])
-    for n in range(LINES):
-        rack.fx_lows[b, AIMS, n] = np.float32(command.lines[n])
+        rack.fx_levels[b, which, 1] = np.float32(command.levels[which])
     rack.fx[b].rings = max(rack.fx[b].rings, command.rings)
 
 

@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ...script.effects.chain import BUS_EFFECTS
 from ...vault.records import ENGINE_RATE
-from ..effects import PlacedBus, PlacedEffects, PlacedFilter
+from ..effects import PlacedBus
 from ..plan import Placement
-from .effects_kernel import (
-    AIM_HZ,
-    AIM_TO_HZ,
-    BANDPASS,
-    CURVE,
-    EXPONENTIAL,
-    FROM,
-    GLIDE,
-    HIGHPASS,
-    HZ,
-    KIND,
-    LINE_FRAMES,
-    LINEAR,
-    LINES,
-    LOWPASS,
-    MOST_FILTERS,
-    SMOOTH,
-    TO_HZ,
-)
+from .effects import LEVELS, SPANS
 from .rack import COMMAND, PLAYING, VOICE
-
-KINDS = {"lowpass": LOWPASS, "highpass": HIGHPASS, "bandpass": BANDPASS}
-CURVES = {"linear": LINEAR, "smooth": SMOOTH, "exponential": EXPONENTIAL}
 
 
 def command(kind: int, **fields: Any) -> Any:
@@ -93,38 +72,13 @@ def pan_gains(pan: float, channels: int) -> tuple[float, float]:
     return scale * math.cos(angle), scale * math.sin(angle)
 
 
-def fill_filters(rows: NDArray[np.float64], filters: Sequence[PlacedFilter], start: int) -> None:
-    """Write filters into their rows, (4, columns), with empty memories."""
-    rows[:] = 0
-    for row, filter in zip(rows, filters, strict=False):
-        row[KIND], row[HZ], row[TO_HZ] = KINDS[filter.kind], filter.hz, filter.to_hz
-        row[GLIDE], row[CURVE], row[FROM] = filter.frames, CURVES[filter.curve], start
-        row[AIM_HZ], row[AIM_TO_HZ] = filter.hz, filter.to_hz
-
-
-def frequencies(filters: Sequence[PlacedFilter]) -> NDArray[np.float64]:
-    """From where to where each filter goes, (MOST_FILTERS, 2)."""
-    numbers = np.zeros((MOST_FILTERS, 2))
-    for row, filter in zip(numbers, filters, strict=False):
-        row[:] = filter.hz, filter.to_hz
-    return numbers
-
-
-def ducked(effects: PlacedEffects) -> float:
-    """The gain that is left of what is ducked."""
-    return 1.0 if effects.duck is None else 10 ** (-effects.duck.depth_db / 20)
-
-
-def levels(bus: PlacedBus) -> tuple[float, ...]:
-    """In the order of REVERB_MIX to BUS_GAIN."""
-    return bus.reverb_mix, bus.feedback, bus.delay_mix, bus.mix, 10 ** (bus.gain_db / 20)
-
-
-def line_gains(bus: PlacedBus) -> NDArray[np.float64]:
-    """What is left of a reverb's lines after a round, (LINES,); nothing without a reverb."""
-    if not bus.reverb_seconds:
-        return np.zeros(LINES)
-    return np.asarray(10 ** (-3 * LINE_FRAMES / (ENGINE_RATE * bus.reverb_seconds)))
+def levels(bus: PlacedBus) -> NDArray[np.float64]:
+    """What the effects of a bus follow, (LEVELS,); 0 for those that it has not."""
+    found = np.zeros(LEVELS)
+    for effect, (first, last) in zip(BUS_EFFECTS, SPANS, strict=True):
+        if effect.on(bus.numbers):
+            found[first:last] = effect.levels(bus.numbers, ENGINE_RATE)
+    return found
 
 
 def rings(bus: PlacedBus) -> int:

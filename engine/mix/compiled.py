@@ -10,12 +10,14 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from ...script import effects
+
 SOURCES = (
     "clock",
     "fades",
     "mix/callback",
     "mix/chain",
-    "mix/effects_kernel",
+    "mix/effects",
     "mix/kernel",
     "mix/machine",
     "mix/master",
@@ -24,16 +26,21 @@ SOURCES = (
     "mix/ramps",
     "plan",
 )
-"""The modules of which the chain and what plays it are compiled, below the room's folder."""
+"""The modules of which the chain and what plays it are compiled, below the room's folder; and all effects."""
 
 
-def forget_stale(folder: Path = Path(__file__).parents[1]) -> int:
-    """Remove from below `folder`, the room's, what is older than any of the sources; how much that was."""
+def forget_stale(
+    folder: Path = Path(__file__).parents[1], effects: Path = Path(effects.__file__).parent
+) -> int:
+    """Remove from below `folder`, the room's, what is older than any of the sources; how much that was.
+
+    `effects`: the folder of the effects, which are sources too.
+    """
     sources = [folder / f"{name}.py" for name in SOURCES]
     writable = [source for source in sources if os.access(source.parent / "__pycache__", os.W_OK)]
     if not writable:
         return 0
-    newest = max(source.stat().st_mtime_ns for source in sources)
+    newest = max(source.stat().st_mtime_ns for source in [*sources, *effects.glob("*.py")])
     removed = 0
     for source in writable:
         for index in (source.parent / "__pycache__").glob(f"{source.stem}.*.nbi"):

@@ -11,19 +11,15 @@ from __future__ import annotations
 import numpy as np
 from numba import carray
 
+from ...script.effects.filter import COLUMNS, MOST
 from ..clock import QUANTUM
-from .effects_kernel import FILTER_COLUMNS, KIND, MOST_FILTERS, NONE, filter_quantum
+from .effects import ducked, filters_quantum, send_quantum
 from .machine import float_pointer, inner, prefetch
 from .rack import DONE, PLAYING, SPAN
-from .ramps import MOST_STEP, approach
+from .ramps import approach
 
 AUDIBLE = np.float32(0.001)
 """-60 dB: at or below it a frame is not in play."""
-
-KEYED = np.float32(0.01)
-"""-40 dBFS: above it a part makes others duck."""
-RELEASE_STEP = np.float32(0.01)
-"""The most that a ducked gain rises in a quantum: from silence in 133 ms."""
 
 _BYTES = 4
 """Of a sample."""
@@ -75,47 +71,12 @@ def _fading(voice, frame, first, last):
 
 
 @inner
-def _duck(duck, keys):
-    """The next gain of a ducking: down as fast as a gain may move while the key sounds, up more slowly."""
-    wanted = duck[1] if keys[0, int(duck[0])] > KEYED else _ONE
-    if wanted < duck[2]:
-        return max(wanted, duck[2] - MOST_STEP)
-    return min(wanted, duck[2] + RELEASE_STEP)
-
-
-@inner
 def _peak(block):
     greatest = np.float32(0)
     for c in range(block.shape[0]):
         for i in range(block.shape[1]):
             greatest = max(greatest, abs(block[c, i]))
     return greatest
-
-
-@inner
-def _through(frame, filters, block):
-    """Bring a quantum through the filters that there are, in place."""
-    for n in range(filters.shape[0]):
-        if filters[n, KIND] != NONE:
-            filter_quantum(filters[n], frame, block)
-
-
-@inner
-def _send(amounts, block, gain, step, sent):
-    """Add a quantum to what is sent to each effect bus, by its amount and the gain of the role's bus.
-
-    `amounts` (2, buses): as they are, and what they move to.
-    """
-    for b in range(sent.shape[0]):
-        amount, aim = amounts[0, b], amounts[1, b]
-        if amount > 0 or aim > 0:
-            amounts[0, b] = approach(amount, aim)
-            amount_step = (amounts[0, b] - amount) * _STEP
-            for k in range(QUANTUM):
-                at = np.float32(k)
-                amp = (amount + amount_step * at) * (gain + step * at)
-                sent[b, 0, k] += amp * block[0, k]
-                sent[b, 1, k] += amp * block[1, k]
 
 
 @inner
@@ -242,7 +203,7 @@ def _mix_aside(frame, voice, bus, envelope, ramps, effects, total):
     row = voice.effects
     if row >= 0 and ducks_of[row, 0] >= 0:
         ramps.duck = ducks_of[row, 2]
-        ducks_of[row, 2] = _duck(ducks_of[row], keys)
+        ducks_of[row, 2] = ducked(ducks_of[row], keys)
         ramps.duck_step = (ducks_of[row, 2] - ramps.duck) * _STEP
     first = max(voice.start - frame, 0)
     last = min(voice.end - frame, QUANTUM)
@@ -251,8 +212,8 @@ def _mix_aside(frame, voice, bus, envelope, ramps, effects, total):
     if voice.part >= 0:
         keys[1, voice.part] = max(keys[1, voice.part], _peak(dry) * bus.gain)
     if row >= 0:
-        _through(frame, filters_of[row], dry)
-        _send(sends_of[row], dry, bus.gain, ramps.bus_step, sent)
+        filters_quantum(frame, filters_of[row], dry)
+        send_quantum(sends_of[row], dry, bus.gain, ramps.bus_step, sent)
     for c in range(2):
         for k in range(QUANTUM):
             total[c, k] += dry[c, k]
@@ -324,7 +285,7 @@ def no_effects():
     """What `mix_span` takes for `effects` where no voice has any."""
     zeros = np.zeros
     return (
-        zeros((1, MOST_FILTERS, FILTER_COLUMNS)),
+        zeros((1, MOST, COLUMNS)),
         zeros((1, 2, 1), np.float32),
         zeros((1, 3), np.float32),
         zeros((2, 1), np.float32),

@@ -6,6 +6,7 @@ x86-64; on ARM they become `ldar` and `stlr`.
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -24,6 +25,8 @@ from .compiled import forget_stale
 forget_stale()
 
 _ALIGNED = 8
+CACHE_LINES = 128
+"""Bytes of a pair of cache lines."""
 _X86 = platform.machine().lower() in ("x86_64", "amd64")
 _ARM = platform.machine().lower() in ("aarch64", "arm64")
 _MXCSR_FTZ_DAZ = 0x8040
@@ -63,12 +66,25 @@ Layout: TypeAlias = Mapping[str, tuple[Any, tuple[int | None, ...]]]
 """Data type and shape of arrays, by their names. A length that is `None` is known when they are allocated."""
 
 
+def record(integers: str, floats: str = "", *others: Any) -> np.dtype[Any]:
+    """A record of int64 and of float32 fields, by their names, and of others as NumPy has them."""
+    fields = [(name, np.int64) for name in integers.split()] + [(name, np.float32) for name in floats.split()]
+    return np.dtype([*fields, *others], align=True)
+
+
 def zeros(layout: Layout, length: int = 0) -> dict[str, NDArray[Any]]:
-    """The arrays of a layout, empty. `length`: where the layout has `None`."""
-    return {
-        name: np.zeros([length if each is None else each for each in shape], dtype)
-        for name, (dtype, shape) in layout.items()
-    }
+    """The arrays of a layout, empty, each at the start of a pair of cache lines.
+
+    `length`: where the layout has `None`.
+    """
+    arrays = {}
+    for name, (dtype, shape) in layout.items():
+        lengths = [length if each is None else each for each in shape]
+        size = math.prod(lengths) * np.dtype(dtype).itemsize
+        raw = np.zeros(size + CACHE_LINES, np.uint8)
+        skip = -raw.ctypes.data % CACHE_LINES
+        arrays[name] = raw[skip : skip + size].view(dtype).reshape(lengths)
+    return arrays
 
 
 def views(record: Any, layout: Layout) -> Any:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...vault.sound.loudness import gated_power
 from ..clock import QUANTUM
-from .machine import Layout, inner, zeros
+from .machine import Layout, inner, record, zeros
 
 TAPS = 32
 PHASES = 8
@@ -65,29 +65,27 @@ _FIR = _interpolator()
 _FIR_REACH = float(np.abs(_FIR).sum(axis=1).max())
 """No interpolated value exceeds the greatest sample times this."""
 
-CONTROL = np.dtype(
-    [
-        ("target", np.float64),
-        ("ceiling", np.float64),
-        ("gain", np.float64),
-        ("gain_step", np.float64),
-        ("mean_square", np.float64),
-        ("blocks", np.float64),
-        ("block_sum", np.float64),
-        ("block_quanta", np.int64),
-        ("release", np.float64),
-        ("idle", np.int64),
-        ("heard_sum", np.float64),
-        ("heard_blocks", np.float64),
-        ("out_sum", np.float64),
-        ("true_peak", np.float64),
-        ("meter_blocks", np.int64),
-        ("fade_from", np.int64),
-        ("fade_to", np.int64),
-    ],
-    align=True,
+CONTROL = record(
+    "block_quanta idle meter_blocks fade_from fade_to",
+    "",
+    *(
+        (name, np.float64)
+        for name in [
+            "target",
+            "ceiling",
+            "gain",
+            "gain_step",
+            "mean_square",
+            "blocks",
+            "block_sum",
+            "release",
+            "heard_sum",
+            "heard_blocks",
+            "out_sum",
+            "true_peak",
+        ]
+    ),
 )
-
 
 STATE: Layout = {
     "control": (CONTROL, (1,)),

@@ -12,18 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...ledger.log.session_page import HeardFrames
+from ...script.effects import duck, filter
+from ...script.effects.chain import BUS_EFFECTS
 from ..clock import QUANTUM
 from ..effects import NO_EFFECTS, PlacedBus, PlacedEffects
 from ..plan import Fade, Placement
 from .bus_places import BusPlaces
 from .chain import chain
-from .commands import command, ducked, fill_filters, frequencies, levels, line_gains, pan_gains, rings, voice
-from .effects_kernel import FX_BUSES
+from .commands import command, levels, pan_gains, rings, voice
+from .effects import FX_BUSES
 from .master import Master, ceiling_gain, integrated_lufs
 from .meters import SHORT_TERM_STEPS, Level, level_of
 from .page import moved_into
 from .rack import (
-    BUS_EFFECTS,
     BUSES,
     CAME_LATE,
     COMMAND,
@@ -31,7 +32,6 @@ from .rack import (
     COMMITTED,
     CROWDED,
     EFFECT_ROWS,
-    EFFECTS,
     ENDED,
     FADER,
     FRAME,
@@ -48,6 +48,8 @@ from .rack import (
     PLACE,
     PLAYING,
     REPORT,
+    SET_BUS,
+    SET_EFFECTS,
     STEPS,
     STOP,
     WAITS,
@@ -88,10 +90,11 @@ class Mixer:
         `longest_delay`: in frames, of buses that may be taken in later.
         """
         self.master = Master(loudness_lufs, ceiling_dbtp)
-        longest = max([QUANTUM, longest_delay, *(bus.delay_frames for bus in buses)])
+        had = [(effect, bus) for effect in BUS_EFFECTS for bus in buses if effect.on(bus.numbers)]
+        longest = max([QUANTUM, longest_delay, *(effect.frames(bus.numbers) for effect, bus in had)])
         self.rack = new_rack(longest, self.master.state._asdict())
         self._addresses = rack_addresses(self.rack)
-        self._buses = BusPlaces(self.rack)
+        self._buses = BusPlaces(self.rack, longest)
         self.take_buses(buses, 0)
         self._keys: dict[str, int] = {}
         self.take_keys(keys)
@@ -173,15 +176,15 @@ class Mixer:
         if self._effects.get(id, effects) == effects:
             return
         self._effects[id] = effects
-        numbers = {"frequencies": frequencies(effects.filters), "ducked": ducked(effects)}
-        self._send(command(EFFECTS, id=id, sends=self._sends(effects), **numbers), at)
+        numbers = {"frequencies": filter.frequencies(effects.filters), "ducked": duck.gain(effects.duck)}
+        self._send(command(SET_EFFECTS, id=id, sends=self._sends(effects), **numbers), at)
 
     def set_buses(self, buses: Sequence[PlacedBus], at: int) -> None:
-        """Move the numbers of the buses of effects from the frame `at` on; a delay's length stays."""
-        for place, bus in filter(None, map(self._buses.moved, buses)):
-            numbers = {"levels": levels(bus), "lines": line_gains(bus), "rings": rings(bus)}
-            frequency = frequencies(bus.filters)
-            self._send(command(BUS_EFFECTS, place=place, frequencies=frequency, **numbers), at)
+        """Move the numbers of the buses of effects from the frame `at` on; the time of a delay stays."""
+        for place, bus in (each for each in map(self._buses.moved, buses) if each is not None):
+            numbers = {"levels": levels(bus), "rings": rings(bus)}
+            frequencies = filter.frequencies(bus.filters)
+            self._send(command(SET_BUS, place=place, frequencies=frequencies, **numbers), at)
 
     def set_fader(self, role: str, gain: float, frames: int, at: int) -> None:
         """Move the listener's fader of a role to a gain of 0 to 1, over `frames` from the frame `at` on."""
@@ -317,10 +320,10 @@ class Mixer:
         row = self._rows[placement.id] = self._free_rows.pop()
         self._effects[placement.id] = effects
         rack = self.rack
-        fill_filters(rack.filters_of[row], effects.filters, placement.start_frame)
+        filter.fill(rack.filters_of[row], effects.filters, placement.start_frame)
         rack.sends_of[row] = self._sends(effects)
         key = -1 if effects.duck is None else self._keys.get(effects.duck.under, -1)
-        rack.ducks_of[row] = key, ducked(effects), 1.0
+        rack.ducks_of[row] = key, duck.gain(effects.duck), 1.0
         return row
 
     def _sends(self, effects: PlacedEffects) -> NDArray[np.float64]:

@@ -21,9 +21,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from ...script.effects.chain import BUS_EFFECTS
+from ...script.effects.filter import COLUMNS, MOST
 from ..clock import QUANTUM
-from .effects_kernel import BUS_FX, FILTER_COLUMNS, FX_BUSES, LEVELS, LINES, LONGEST_LINE, MOST_FILTERS
-from .machine import Layout, fence, inner, load_acquire, store_release, views, zeros
+from .effects import BUS_FX, EFFECT, FX_BUSES, LEVELS
+from .machine import CACHE_LINES, Layout, fence, inner, load_acquire, record, store_release, views, zeros
 from .master import STATE
 from .ramps import MOST_STEP
 
@@ -45,35 +47,10 @@ assert REPORTS >= VOICES + WAITING + 2 * COMMANDS
 
 FREE, PLAYING, DONE = 0, 1, 2
 
-VOICE = np.dtype(
-    [
-        ("id", np.int64),
-        ("phase", np.int64),
-        ("address", np.int64),
-        ("channels", np.int64),
-        ("frames", np.int64),
-        ("loop_start", np.int64),
-        ("position", np.int64),
-        ("start", np.int64),
-        ("end", np.int64),
-        ("fade_in", np.int64),
-        ("fade_in_power", np.int64),
-        ("fade_out", np.int64),
-        ("fade_out_power", np.int64),
-        ("bus", np.int64),
-        ("heard", np.int64),
-        ("leaving", np.int64),
-        ("effects", np.int64),
-        ("part", np.int64),
-        ("level", np.float32),
-        ("gain", np.float32),
-        ("gain_target", np.float32),
-        ("left", np.float32),
-        ("left_target", np.float32),
-        ("right", np.float32),
-        ("right_target", np.float32),
-    ],
-    align=True,
+VOICE = record(
+    "id phase address channels frames loop_start position start end fade_in fade_in_power fade_out "
+    "fade_out_power bus heard leaving effects part",
+    "level gain gain_target left left_target right right_target",
 )
 """A voice: its placement's sound, where it is in it, its envelope, its gains, and the frames heard so far.
 
@@ -83,70 +60,37 @@ because others need its place. `effects`: the row of its filters, sends and duck
 those that something ducks under, -1 for another.
 """
 
-BUS = np.dtype([("gain", np.float32), ("target", np.float32), ("step", np.float32)], align=True)
+BUS = record("", "gain target step")
 """A bus: its gain, where that goes, and the most that it moves in a quantum."""
 
-PLACE, STOP, GAIN, FADER, MASTER, EFFECTS, BUS_EFFECTS = 0, 1, 2, 3, 4, 5, 6
+PLACE, STOP, GAIN, FADER, MASTER, SET_EFFECTS, SET_BUS = 0, 1, 2, 3, 4, 5, 6
 
-COMMAND = np.dtype(
-    [
-        ("number", np.int64),
-        ("kind", np.int64),
-        ("frame", np.int64),
-        # Of a placement that waits or sounds.
-        ("id", np.int64),
-        ("end", np.int64),
-        ("fade", np.int64),
-        ("fade_power", np.int64),
-        ("gain", np.float32),
-        ("left", np.float32),
-        ("right", np.float32),
-        # Of a role's bus.
-        ("bus", np.int64),
-        ("fader", np.float32),
-        ("fader_step", np.float32),
-        # Of the master.
-        ("loudness", np.float32),
-        ("ceiling", np.float32),
-        # Of a placement's effects, or of a bus of effects.
-        ("frequencies", np.float64, (MOST_FILTERS, 2)),
-        ("sends", np.float64, FX_BUSES),
-        ("ducked", np.float64),
-        ("place", np.int64),
-        ("levels", np.float64, LEVELS),
-        ("lines", np.float64, LINES),
-        ("rings", np.int64),
-        # A placement that begins.
-        ("voice", VOICE),
-    ],
-    align=True,
+COMMAND = record(
+    "number kind frame id end fade fade_power bus place rings",
+    "gain left right fader fader_step loudness ceiling",
+    ("frequencies", np.float64, (MOST, 2)),
+    ("sends", np.float64, FX_BUSES),
+    ("ducked", np.float64),
+    ("levels", np.float64, LEVELS),
+    ("voice", VOICE),
 )
-"""A command: `number` counts them, `frame` is where it applies.
+"""A command: `number` counts them, `frame` is where it applies, `id` is of the placement that it is about.
 
+`end` to `fade_power`: of a stop; `gain` to `right`: what the gains of a placement move to. `bus` is a role's;
 `fader`: the gain that a role's bus moves to; `fader_step`: the most that it moves in a quantum. `loudness` is
 in LUFS, `ceiling` a gain. `frequencies`: `hz` and `to_hz` of each filter. `ducked`: the gain while the key
-sounds. `place`: of a bus of effects; its numbers move to `levels` and `lines`, and it rings `rings` frames.
+sounds. `place`: of a bus of effects; its levels move to `levels`, and it rings `rings` frames.
 """
 
 ENDED, LATE = 0, 1
 
-REPORT = np.dtype(
-    [
-        ("number", np.int64),
-        ("kind", np.int64),
-        ("id", np.int64),
-        ("start", np.int64),
-        ("end", np.int64),
-        ("heard", np.int64),
-    ],
-    align=True,
-)
+REPORT = record("number kind id start end heard")
 """A placement that ended, by its id, from `start` to `end` with `heard` frames in play, 0 if it never
 began; or a command that came late, by its number, taken at the frame `start`. `number` is one more than how
 many came before; it is 0 while the rest is written, for whoever reads the ring after the process died."""
 
-LINE = 16
-"""int64 numbers to two cache lines: processors fetch them in pairs."""
+LINE = CACHE_LINES // 8
+"""int64 numbers to a pair of cache lines."""
 # Written by the composing side, a line each.
 COMMANDS_WRITTEN, REPORTS_READ, COMMITTED, TAP_READ = (LINE * n for n in range(4))
 END, PAUSED, PATIENT, CLOSING, METERED = (COMMITTED + n for n in range(1, 6))
@@ -174,14 +118,7 @@ TAP_QUANTA = 4096
 NEVER = 1 << 62
 
 
-RAMPS = np.dtype(
-    [
-        (field, np.float32)
-        for each in ("gain", "left", "right", "duck", "bus")
-        for field in (each, f"{each}_step")
-    ],
-    align=True,
-)
+RAMPS = record("", "gain gain_step left left_step right right_step duck duck_step bus bus_step")
 """The gains of one voice and of its bus as a run begins, each with its step a frame."""
 
 FX_ROW, OUT_ROW = BUSES, BUSES + FX_BUSES
@@ -203,19 +140,19 @@ LAYOUT: Layout = {
     "span": (np.float32, (2, SPAN)),
     # Effects of placements, a row each: filters; sends as they are, and what they move to; ducking: the part
     # that it ducks under, the gain while that sounds, the gain now.
-    "filters_of": (np.float64, (EFFECT_ROWS, MOST_FILTERS, FILTER_COLUMNS)),
+    "filters_of": (np.float64, (EFFECT_ROWS, MOST, COLUMNS)),
     "sends_of": (np.float32, (EFFECT_ROWS, 2, FX_BUSES)),
     "ducks_of": (np.float32, (EFFECT_ROWS, 3)),
     # How loud each part that others duck under was in the quantum before, and is in this one.
     "keys": (np.float32, (2, KEY_PARTS)),
-    # The buses of effects, see `effects_kernel`; `None`: as long as the longest delay.
+    # The buses of effects: what each effect of each keeps; levels as they are, and what they move to; memory
+    # for the effects that need some.
     "fx": (BUS_FX, (FX_BUSES,)),
-    "fx_filters": (np.float64, (FX_BUSES, MOST_FILTERS, FILTER_COLUMNS)),
-    "fx_levels": (np.float32, (FX_BUSES, 2, LEVELS)),
+    "fx_states": (EFFECT, (FX_BUSES, len(BUS_EFFECTS))),
+    "fx_levels": (np.float32, (FX_BUSES, LEVELS, 2)),
+    "fx_memory": (np.float32, (FX_BUSES, None)),
+    "fx_filters": (np.float64, (FX_BUSES, MOST, COLUMNS)),
     "fx_sent": (np.float32, (FX_BUSES, 2, QUANTUM)),
-    "fx_lines": (np.float32, (FX_BUSES, LINES, LONGEST_LINE)),
-    "fx_lows": (np.float32, (FX_BUSES, 4, LINES)),
-    "fx_delays": (np.float32, (FX_BUSES, 2, None)),
     # The meters, a row each, see `meters`.
     "level_filters": (np.float64, (ROWS, 2, 4)),
     "level_now": (np.float64, (ROWS, 4)),
@@ -241,10 +178,13 @@ rack_at = views(Rack, LAYOUT)
 """Compiled: the rack whose addresses begin at a place of an int64 array."""
 
 
-def new_rack(longest_delay: int, given: Mapping[str, NDArray[Any]]) -> Rack:
-    """A rack in which nothing sounds. `longest_delay`: in frames. `given`: arrays that are there already."""
-    empty = zeros({name: each for name, each in LAYOUT.items() if name not in given}, longest_delay)
-    rack = Rack(**empty, **given)._replace(status=aligned_zeros(STATUS))
+def new_rack(longest: int, given: Mapping[str, NDArray[Any]]) -> Rack:
+    """A rack in which nothing sounds. `longest`: the frames of an effect. `given`: arrays that are there."""
+    counts = [effect.memory(longest) for effect in BUS_EFFECTS]
+    empty = zeros({name: each for name, each in LAYOUT.items() if name not in given}, sum(counts))
+    rack = Rack(**empty, **given)
+    rack.fx_states["count"] = counts
+    rack.fx_states["first"] = np.cumsum([0, *counts[:-1]])
     rack.status[NEXT_START] = rack.status[END] = NEVER
     rack.buses["gain"] = rack.buses["target"] = 1
     rack.buses["step"] = MOST_STEP
@@ -253,7 +193,7 @@ def new_rack(longest_delay: int, given: Mapping[str, NDArray[Any]]) -> Rack:
 
 def rack_addresses(rack: Rack) -> NDArray[np.int64]:
     """Where each array of a rack lies, int64 (RACK_ADDRESSES,). The rack must outlive whoever uses them."""
-    return np.array([*(array.ctypes.data for array in rack), rack.fx_delays.shape[2]], np.int64)
+    return np.array([*(array.ctypes.data for array in rack), rack.fx_memory.shape[1]], np.int64)
 
 
 class Desk(NamedTuple):
@@ -265,14 +205,6 @@ class Desk(NamedTuple):
     buses: NDArray[np.void]
     commands: NDArray[np.void]
     reports: NDArray[np.void]
-
-
-def aligned_zeros(count: int) -> NDArray[np.int64]:
-    """int64 zeros whose first lies at the start of a pair of cache lines."""
-    line = LINE * 8
-    raw = np.zeros(count + LINE, np.int64)
-    skip = -raw.ctypes.data % line // 8
-    return raw[skip : skip + count]
 
 
 @inner

@@ -8,7 +8,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..effects import PlacedBus, PlacedDuck, PlacedEffects, PlacedFilter, PlacedSend
+from ...script.effects.duck import PlacedDuck
+from ...script.effects.filter import PlacedFilter
+from ...script.effects.send import PlacedSend
+from ..effects import PlacedBus, PlacedEffects
 from ..plan import Fade, Placement, Variant
 from .callback import addresses, new_deck, serve
 from .master import ATTACK_FRAMES
@@ -18,7 +21,12 @@ from .rack import END, TAP_READ, TAP_WRITTEN
 LOOP_FRAMES = 24_000
 ENDLESS = 1 << 50
 SOFTER = PlacedFilter("lowpass", 8e3, 8e3, 0, "linear")
-ROOM = PlacedBus("room", 2.0, 0.4, 24_000, 0.4, 0.3, (SOFTER,), 0.9, -2.0)
+ROOM = PlacedBus(
+    "room",
+    {"reverb": 2.0, "reverb mix": 0.4, "delay": 24_000, "feedback": 0.4, "delay mix": 0.3}
+    | {"mix": 0.9, "gain": -2.0},
+    (SOFTER,),
+)
 WET = PlacedEffects(
     (PlacedSend("room", 0.3),),
     PlacedDuck(6.0, "beats"),

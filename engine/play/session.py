@@ -22,6 +22,7 @@ from ...ledger.entries.entries import Session as SessionEntry
 from ...ledger.entries.entries import Tier, Use
 from ...ledger.entries.salts import Salts
 from ...ledger.entries.signing import commitment, new_salt
+from ...script.effects.delay import MOST_BEATS
 from ...script.piece import Piece
 from ...vault.catalogue.snapshot import Snapshot
 from ...vault.errors import AudioLost
@@ -30,7 +31,6 @@ from ...vault.vault import Vault
 from ..compose.gains import buses_of
 from ..compose.score import Score, score
 from ..compose.state import first_state, in_range
-from ..effects import MOST_DELAY_BEATS
 from ..errors import EngineError
 from ..mix.mixer import Mixer
 from ..mix.page import PAGE_SIZE
@@ -168,7 +168,7 @@ class Session:
             first.piece.ceiling_dbtp,
             buses_of(first, first_state(first.piece, self._dials).dials),
             first.ducked_under,
-            first.clock.frame(MOST_DELAY_BEATS),
+            first.clock.frame(MOST_BEATS),
         )
         if self._limit is not None:
             fade = min(first.clock.bar_frame(1), self._limit // 4)

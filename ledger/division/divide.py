@@ -20,7 +20,7 @@ def largest_remainder(total: int, weights: Sequence[int], ids: Sequence[str]) ->
     if len(weights) != len(ids):
         raise ValueError(f"{len(weights)} weights for {len(ids)} ids")
     if len(set(ids)) != len(ids):
-        raise ValueError("an id stands twice among the shares")
+        raise ValueError("an id appears twice among the shares")
     if total < 0 or any(weight < 0 for weight in weights):
         raise ValueError("a total and weights are 0 or more")
     whole = sum(weights)

@@ -3,121 +3,99 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import cast
 
+from ..effects import duck, filter, send
+from ..effects.chain import BY_WORD
+from ..effects.effect import Parameter
 from ..expression import constant
-from ..piece import Bus, Duck, Effects, Expression, Filter, Number, Send
-from ..text.tree import BusEffect, BusStatement, DuckClause, FilterClause, SendClause
+from ..piece import Bus, Duck, Effects, Expression, Filter, Send, Span
+from ..text.tree import BusStatement, DuckClause, EffectClause, FilterClause, SendClause, Term
 from .scope import Scope
 from .units import amount, length
-
-LOWEST_HZ, HIGHEST_HZ = 20, 20_000
-_LONGEST_REVERB_SECONDS = 30
-_LONGEST_DELAY_BEATS = 16
-_MOST_FILTERS = 4
 
 
 def effects_of(scope: Scope, clauses: Sequence[SendClause | DuckClause | FilterClause]) -> Effects:
     """The effects that the clauses of one line say; those with a mistake, once noted, are left out."""
     sends: dict[str, Send] = {}
-    duck: Duck | None = None
+    ducked: Duck | None = None
     filters: list[Filter] = []
     for clause in clauses:
         match clause:
-            case SendClause():
-                share = amount(scope, clause.term, f"to {clause.bus.text}", "", (0, 1), plain=True)
-                if share is not None and constant(share) == 0:
-                    scope.say("W008", clause.span, f"`to {clause.bus.text} 0%` sends nothing there")
-                if clause.bus.text in sends:
-                    scope.say(
-                        "E038", clause.span, f"`to {clause.bus.text}` stands twice here", "keep one of them"
-                    )
-                elif scope.known("bus", clause.bus) and share is not None:
-                    sends[clause.bus.text] = Send(clause.bus.text, share)
+            case SendClause(bus=bus):
+                word = send.AMOUNT.word.format(bus.text)
+                share = _number(scope, clause.term, send.AMOUNT, word, clause.span)
+                if bus.text in sends:
+                    scope.say("E038", clause.span, f"`{word}` appears twice here", "keep one of them")
+                elif scope.known("bus", bus) and share is not None:
+                    sends[bus.text] = Send(bus.text, share)
             case DuckClause():
-                depth = amount(scope, clause.term, "duck", "dB", (0, 60), plain=False)
-                if depth is not None and constant(depth) == 0:
-                    scope.say("W008", clause.span, "`duck 0 dB` makes nothing softer")
-                if duck is not None:
-                    scope.say("E038", clause.span, "`duck` stands twice here", "keep one of them")
+                depth = _number(scope, clause.term, duck.DEPTH, duck.DEPTH.word, clause.span)
+                if ducked is not None:
+                    scope.say("E038", clause.span, "`duck` appears twice here", "keep one of them")
                 elif scope.known("part", clause.under) and depth is not None:
-                    duck = Duck(depth, clause.under.text)
+                    ducked = Duck(depth, clause.under.text)
             case FilterClause():
-                filter = filter_of(scope, clause)
-                if filter is not None:
-                    filters.append(filter)
-                if len(filters) > _MOST_FILTERS:
-                    scope.say("E038", clause.span, f"at most {_MOST_FILTERS} filters stand in one line")
-                    filters.pop()
-    return Effects(tuple(sends.values()), duck, tuple(filters))
+                _add_filter(scope, clause, filters, "one line")
+    return Effects(tuple(sends.values()), ducked, tuple(filters))
 
 
-def filter_of(scope: Scope, clause: FilterClause) -> Filter | None:
-    """The filter that a clause says, or null with a mistake noted."""
-    kind = clause.kind.text
-    bounds = (LOWEST_HZ, HIGHEST_HZ)
-    hz = amount(scope, clause.term, kind, "Hz", bounds, plain=False)
+def _number(scope: Scope, term: Term, parameter: Parameter, word: str, span: Span) -> Expression | None:
+    """The number of an effect that `term` is. A doubt is noted if it is 0 and does nothing then."""
+    found = amount(scope, term, word, parameter.unit, parameter.bounds, plain=not parameter.unit)
+    if parameter.idle is not None and found is not None and constant(found) == 0:
+        zero = f"0 {parameter.unit}" if parameter.unit else "0%"
+        scope.say("W008", span, f"`{word} {zero}` {parameter.idle}")
+    return found
+
+
+def _add_filter(scope: Scope, clause: FilterClause, filters: list[Filter], where: str) -> None:
+    found = _filter(scope, clause)
+    if found is not None:
+        filters.append(found)
+    if len(filters) > filter.MOST:
+        scope.say("E038", clause.span, f"at most {filter.MOST} filters stand in {where}")
+        filters.pop()
+
+
+def _filter(scope: Scope, clause: FilterClause) -> Filter | None:
+    """The filter that a clause says, or None with a mistake noted."""
+    kind = cast(filter.Kind, clause.kind.text)
+    hz = _number(scope, clause.term, filter.FROM_HZ, kind, clause.span)
     if clause.to is None:
-        return None if hz is None else Filter(_kind(kind), hz)
-    to_hz = amount(scope, clause.to, kind, "Hz", bounds, plain=False)
+        return None if hz is None else Filter(kind, hz)
+    to_hz = _number(scope, clause.to, filter.INTO_HZ, kind, clause.span)
     assert clause.over is not None
     over = length(scope, clause.over, "over")
     if hz is None or to_hz is None or over is None:
         return None
     if constant(hz) is not None and constant(hz) == constant(to_hz):
         scope.say("W008", clause.span, f"this `{kind}` ends where it begins", "leave out what follows `->`")
-    curve = cast(
-        Literal["linear", "smooth", "exponential"], clause.curve.text if clause.curve else "exponential"
-    )
-    return Filter(_kind(kind), hz, to_hz, over, curve)
-
-
-def _kind(word: str) -> Literal["lowpass", "highpass", "bandpass"]:
-    return cast(Literal["lowpass", "highpass", "bandpass"], word)
+    curve = cast(filter.Curve, clause.curve.text if clause.curve else "exponential")
+    return Filter(kind, hz, to_hz, over, curve)
 
 
 def bus_of(scope: Scope, statement: BusStatement) -> Bus:
     """The bus that a statement defines; an effect with a mistake, once noted, is left out."""
-    found: dict[str, Expression | None] = {}
+    said: set[str] = set()
+    numbers: dict[str, Expression] = {}
     filters: list[Filter] = []
-    for effect in statement.effects:
-        if isinstance(effect, FilterClause):
-            filter = filter_of(scope, effect)
-            if filter is not None:
-                filters.append(filter)
-            if len(filters) > _MOST_FILTERS:
-                scope.say("E038", effect.span, f"at most {_MOST_FILTERS} filters stand in one bus")
-                filters.pop()
-            continue
-        if effect.word in found:
-            scope.say("E038", effect.span, f"`{effect.word}` stands twice in this bus", "keep one of them")
-            continue
-        found[effect.word] = _strength(scope, effect)
-        if effect.mix is not None:
-            found[f"{effect.word} mix"] = amount(scope, effect.mix, "mix", "", (0, 1), plain=True)
-        if effect.feedback is not None:
-            found["feedback"] = amount(scope, effect.feedback, "feedback", "", (0, 0.95), plain=True)
-    return Bus(
-        name=statement.name.text,
-        span=statement.span,
-        reverb_seconds=found.get("reverb"),
-        reverb_mix=found.get("reverb mix"),
-        delay_beats=found.get("delay"),
-        delay_feedback=found.get("feedback"),
-        delay_mix=found.get("delay mix"),
-        filters=tuple(filters),
-        mix=found.get("mix") or Number(1.0),
-        gain=found.get("gain") or Number(0.0),
-    )
+    for clause in statement.effects:
+        if isinstance(clause, FilterClause):
+            _add_filter(scope, clause, filters, "one bus")
+        elif clause.word in said:
+            scope.say("E038", clause.span, f"`{clause.word}` appears twice in this bus", "keep one of them")
+        else:
+            said.add(clause.word)
+            numbers |= _numbers(scope, clause)
+    return Bus(statement.name.text, statement.span, numbers, tuple(filters))
 
 
-def _strength(scope: Scope, effect: BusEffect) -> Expression | None:
-    match effect.word:
-        case "reverb":
-            return amount(scope, effect.term, "reverb", "s", (0.1, _LONGEST_REVERB_SECONDS), plain=False)
-        case "delay":
-            return amount(scope, effect.term, "delay", "beats", (0.0625, _LONGEST_DELAY_BEATS), plain=False)
-        case "gain":
-            return amount(scope, effect.term, "gain", "dB", (-96, 24), plain=False)
-        case _:
-            return amount(scope, effect.term, "mix", "", (0, 1), plain=True)
+def _numbers(scope: Scope, clause: EffectClause) -> dict[str, Expression]:
+    """The numbers that a clause gives an effect, by the names of the effect's parameters."""
+    by_word = {each.word: each for each in BY_WORD[clause.word].parameters}
+    found = {
+        by_word[word].name: _number(scope, term, by_word[word], word, clause.span)
+        for word, term in clause.terms
+    }
+    return {name: number for name, number in found.items() if number is not None}

@@ -15,10 +15,10 @@ from .tree import (
     Attribute,
     BinaryTerm,
     BoundaryClause,
-    BusEffect,
     BusStatement,
     DialStatement,
     DuckClause,
+    EffectClause,
     Euclid,
     EventStatement,
     Feel,
@@ -209,11 +209,10 @@ class Build:
     def bus(self, p: Parts) -> BusStatement:
         return BusStatement(p[1], tuple(_nodes(p[3:])), _span(p))
 
-    def bus_effect(self, p: Parts) -> BusEffect | FilterClause:
+    def bus_effect(self, p: Parts) -> EffectClause | FilterClause:
         if isinstance(p[0], FilterClause):
             return p[0]
-        extra = {p[i].text: p[i + 1] for i in range(2, len(p), 2)}
-        return BusEffect(p[0].text, p[1], extra.get("feedback"), extra.get("mix"), _span(p))
+        return EffectClause(tuple((p[i].text, p[i + 1]) for i in range(0, len(p), 2)), _span(p))
 
     # Sections and their lines
 

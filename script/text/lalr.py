@@ -16,6 +16,7 @@ from lark import Lark
 from lark.exceptions import UnexpectedToken
 from lark.lexer import Lexer
 
+from ..effects.chain import BUS_EFFECTS, rule
 from ..words import RESERVED, UNITS
 from .build import Build
 from .tokens import Token
@@ -98,7 +99,10 @@ def spelled(terminals: Iterable[Any]) -> dict[str, str]:
 
 
 def grammar() -> str:
-    return Path(__file__).with_name("grammar.lark").read_text(encoding="utf-8")
+    """The grammar, with a line for each effect of a bus."""
+    text = Path(__file__).with_name("grammar.lark").read_text(encoding="utf-8")
+    effects = "".join(f"          | {rule(effect)}\n" for effect in BUS_EFFECTS)
+    return text.replace("bus_effect: filter\n", f"bus_effect: filter\n{effects}")
 
 
 def parser(starts: Sequence[str], lexer: type[Lexer] = StateLexer, **options: Any) -> Lark:

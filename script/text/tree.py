@@ -204,20 +204,21 @@ class FilterClause:
 
 
 @dataclass(frozen=True, slots=True)
-class BusEffect:
-    """`reverb`, `delay`, `mix` or `gain`, with what belongs to it."""
+class EffectClause:
+    """An effect of a bus. `terms`: what follows its word, then each further word with what follows that."""
 
-    word: str
-    term: Term
-    feedback: Term | None
-    mix: Term | None
+    terms: tuple[tuple[str, Term], ...]
     span: Span = field(compare=False)
+
+    @property
+    def word(self) -> str:
+        return self.terms[0][0]
 
 
 @dataclass(frozen=True, slots=True)
 class BusStatement:
     name: Name
-    effects: tuple[BusEffect | FilterClause, ...]
+    effects: tuple[EffectClause | FilterClause, ...]
     span: Span = field(compare=False)
 
 

@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "engine": {"ground", "script", "vault", "ledger"},
 }
 FLOORS = {
-    "script": (("",), ("text",), ("check",)),
+    "script": (("",), ("effects",), ("text",), ("check",)),
     "ledger": (("",), ("tlog",), ("entries",), ("log",), ("division",), ("verify",), ("royalties",)),
     "vault": (("",), ("sound",), ("catalogue",), ("rights",), ("intake",), ("vault",)),
     "engine": (("",), ("compose", "mix"), ("play",)),

@@ -6,6 +6,8 @@ import os
 import re
 from pathlib import Path
 
+import pytest
+
 import stemloom.engine
 from stemloom.engine.mix.compiled import SOURCES, forget_stale
 
@@ -26,12 +28,14 @@ def test_the_list_of_sources_is_whole() -> None:
     assert found - {"mix/compiled"} == set(SOURCES)
 
 
-def test_what_is_older_than_one_source_is_removed_and_nothing_else(tmp_path: Path) -> None:
+@pytest.mark.parametrize("newer", ["mix/kernel.py", "effects/reverb.py"])
+def test_what_is_older_than_one_source_is_removed_and_nothing_else(tmp_path: Path, newer: str) -> None:
     kept, ground = tmp_path / "mix" / "__pycache__", tmp_path / "__pycache__"
     kept.mkdir(parents=True)
     ground.mkdir()
-    for name in SOURCES:
-        path = tmp_path / f"{name}.py"
+    effects = tmp_path / "effects"
+    effects.mkdir()
+    for path in (*(tmp_path / f"{name}.py" for name in SOURCES), effects / "reverb.py"):
         path.touch()
         os.utime(path, (1000, 1000))
     indexes = [kept / "chain.chain-1.py311.nbi", ground / "clock.push-2.py311.nbi"]
@@ -39,8 +43,8 @@ def test_what_is_older_than_one_source_is_removed_and_nothing_else(tmp_path: Pat
     for index in (*indexes, other):
         index.touch()
         os.utime(index, (2000, 2000))
-    assert forget_stale(tmp_path) == 0
-    os.utime(tmp_path / "mix" / "kernel.py", (3000, 3000))
-    assert forget_stale(tmp_path) == 2
+    assert forget_stale(tmp_path, effects) == 0
+    os.utime(tmp_path / newer, (3000, 3000))
+    assert forget_stale(tmp_path, effects) == 2
     assert [path.exists() for path in (*indexes, other)] == [False, False, True]
-    assert forget_stale(tmp_path / "nowhere") == 0
+    assert forget_stale(tmp_path / "nowhere", effects) == 0

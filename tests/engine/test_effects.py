@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,26 +12,40 @@ import pytest
 from scipy.signal import butter, lfilter
 
 from stemloom import Vault
-from stemloom.engine.effects import PlacedBus, PlacedDuck, PlacedEffects, PlacedFilter, PlacedSend
-from stemloom.engine.mix import effects_kernel
-from stemloom.engine.mix.commands import fill_filters
-from stemloom.engine.mix.effects_kernel import AIM_HZ, AIM_TO_HZ, AIMS, FILTER_COLUMNS, GAINS, HZ, TO_HZ
+from stemloom.engine.effects import (
+    PlacedBus,
+    PlacedDuck,
+    PlacedEffects,
+    PlacedFilter,
+    PlacedSend,
+    bus_numbers,
+)
+from stemloom.engine.mix import effects
 from stemloom.engine.mix.machine import outer
 from stemloom.engine.mix.mixer import Mixer
 from stemloom.engine.play.replay import replay
 from stemloom.engine.play.session import Session
 from stemloom.ledger.log.session_page import HeardFrames
 from stemloom.ledger.verify.verify import verify
-from stemloom.script.check.check import accepted
+from stemloom.script.check.check import accepted, check
+from stemloom.script.effects.chain import BUS_EFFECTS, PARAMETERS
+from stemloom.script.effects.delay import DELAY
+from stemloom.script.effects.filter import AIM_HZ, AIM_TO_HZ, COLUMNS, HZ, TO_HZ, fill
 
 from . import fx_twin
 from .test_mixer import SOUND, placement
 from .test_session import RATE, read_all
 from .test_session import home as home
 
-bus_quantum, filter_quantum = outer(effects_kernel.bus_quantum), outer(effects_kernel.filter_quantum)
-frequency = outer(effects_kernel.frequency)
-DRY = PlacedBus("b", 0.0, 0.0, 0, 0.0, 0.0, (), 1.0, 0.0)
+bus_quantum, filter_quantum = outer(effects.bus_quantum), outer(effects.filtering.through)
+frequency = outer(effects.filtering.frequency)
+DRY = PlacedBus("b", bus_numbers({}))
+
+
+def wet(**numbers: float) -> PlacedBus:
+    """A bus with the effects of which there are numbers, by their names with `_` for a blank."""
+    given = {name.replace("_", " "): number for name, number in numbers.items()}
+    return PlacedBus("b", bus_numbers(given))
 
 
 def noise(frames: int, seed: int = 1) -> np.ndarray:
@@ -45,11 +61,10 @@ def through_bus(bus: PlacedBus, sound: np.ndarray) -> np.ndarray:
         bus_quantum(
             first,
             rack.fx[0],
-            rack.fx_filters[0],
-            rack.fx_lines[0],
-            rack.fx_lows[0],
-            rack.fx_delays[0],
+            rack.fx_states[0],
             rack.fx_levels[0],
+            rack.fx_memory[0],
+            rack.fx_filters[0],
             rack.fx_sent[0],
             rack.voice,
             block,
@@ -62,8 +77,8 @@ def through_bus(bus: PlacedBus, sound: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("hz", [40.0, 800.0, 12_000.0])
 def test_a_filter_is_the_butterworth_filter_of_its_order(kind: str, name: str, hz: float) -> None:
     sound = noise(6400)
-    rows = np.zeros((4, FILTER_COLUMNS))
-    fill_filters(rows, [PlacedFilter(kind, hz, hz, 0, "linear")], 0)
+    rows = np.zeros((4, COLUMNS))
+    fill(rows, [PlacedFilter(kind, hz, hz, 0, "linear")], 0)
     out = sound.copy()
     for first in range(0, 6400, 64):
         block = np.ascontiguousarray(out[:, first : first + 64])
@@ -77,19 +92,19 @@ def test_a_filter_is_the_butterworth_filter_of_its_order(kind: str, name: str, h
     ("curve", "halfway"), [("linear", 4100.0), ("smooth", 4100.0), ("exponential", np.sqrt(200 * 8000))]
 )
 def test_a_glide_goes_by_its_curve_from_its_sounds_start(curve: str, halfway: float) -> None:
-    rows = np.zeros((4, FILTER_COLUMNS))
-    fill_filters(rows, [PlacedFilter("lowpass", 200.0, 8000.0, 1000, curve)], 5000)
+    rows = np.zeros((4, COLUMNS))
+    fill(rows, [PlacedFilter("lowpass", 200.0, 8000.0, 1000, curve)], 5000)
     asked = [frequency(rows[0], frame) for frame in (0, 5000, 5500, 6000, 9000)]
     np.testing.assert_allclose(asked, [200, 200, halfway, 8000, 8000])
 
 
 def test_reverb_equals_its_twin_and_rings_as_long_as_it_says() -> None:
     sound = noise(64 * 100)
-    bus = replace(DRY, reverb_seconds=1.5, reverb_mix=0.4)
+    bus = wet(reverb=1.5, reverb_mix=0.4)
     np.testing.assert_allclose(through_bus(bus, sound), fx_twin.reverb(sound, 1.5, 0.4), atol=1e-7)
     impulse = np.zeros((2, 2 * RATE), np.float32)
     impulse[:, 0] = 1
-    rung = through_bus(replace(DRY, reverb_seconds=1.5, reverb_mix=1.0), impulse)
+    rung = through_bus(wet(reverb=1.5, reverb_mix=1.0), impulse)
     low = lfilter(*butter(2, 300, fs=RATE), rung.astype(float))
     energy = np.cumsum((low**2).sum(axis=0)[::-1])[::-1]
     level = 10 * np.log10(energy / energy[0] + 1e-30)
@@ -100,7 +115,7 @@ def test_reverb_equals_its_twin_and_rings_as_long_as_it_says() -> None:
 
 def test_delay_equals_its_twin() -> None:
     sound = noise(64 * 60)
-    bus = replace(DRY, delay_frames=1000, feedback=0.5, delay_mix=0.3)
+    bus = wet(delay=1000, feedback=0.5, delay_mix=0.3)
     np.testing.assert_array_equal(through_bus(bus, sound), fx_twin.delay(sound, 1000, 0.5, 0.3))
 
 
@@ -137,9 +152,8 @@ def test_what_is_ducked_to_nothing_is_not_in_play() -> None:
 
 
 def test_a_send_is_after_the_faders() -> None:
-    bus = replace(DRY, mix=1.0)
     sent = PlacedEffects(sends=(PlacedSend("b", 0.5),))
-    mixer = Mixer(-14, -1, [bus])
+    mixer = Mixer(-14, -1, [DRY])
     mixer.place(replace(placement(1, 0, 1 << 30), effects=sent), SOUND, at=0)
     once = mixer.advance(40)[0, -1]
     assert once == pytest.approx(0.15, rel=0.05)
@@ -169,8 +183,8 @@ def test_a_send_that_is_turned_moves_by_a_ramp() -> None:
 
 
 def test_a_filter_that_is_turned_gets_there_and_never_leaps() -> None:
-    rows = np.zeros((4, FILTER_COLUMNS))
-    fill_filters(rows, [PlacedFilter("lowpass", 200.0, 200.0, 0, "linear")], 0)
+    rows = np.zeros((4, COLUMNS))
+    fill(rows, [PlacedFilter("lowpass", 200.0, 200.0, 0, "linear")], 0)
     rows[0, [AIM_HZ, AIM_TO_HZ]] = 6400.0
     went = []
     for quantum in range(41):
@@ -203,8 +217,8 @@ def test_what_waits_begins_with_what_was_turned() -> None:
 
 
 def test_a_bus_that_is_turned_moves_by_ramps_and_rings_as_long_as_it_must() -> None:
-    before = replace(DRY, reverb_seconds=0.5, reverb_mix=0.0, delay_frames=640, delay_mix=0.0)
-    after = replace(before, reverb_seconds=4.0, feedback=0.5, mix=0.5, gain_db=-12.0, delay_frames=64)
+    before = wet(reverb=0.5, reverb_mix=0.0, delay=640, delay_mix=0.0)
+    after = wet(reverb=4.0, reverb_mix=0.0, delay=64, feedback=0.5, delay_mix=0.0, mix=0.5, gain=-12.0)
     mixer = Mixer(-14, -1, [before])
     steady = np.full((2, 64), 0.1, np.float32)
     sent = PlacedEffects((PlacedSend("b", 1.0),))
@@ -214,9 +228,8 @@ def test_a_bus_that_is_turned_moves_by_ramps_and_rings_as_long_as_it_must() -> N
     sound = moved(mixer, 2000) / mixer.rack.control[0]["gain"]
     assert np.abs(np.diff(sound)).max() <= 0.1 * 0.0021
     levels = mixer.rack.fx_levels[0]
-    np.testing.assert_array_equal(levels[0], levels[1])
-    np.testing.assert_array_equal(mixer.rack.fx_lows[0, GAINS], mixer.rack.fx_lows[0, AIMS])
-    assert mixer.rack.fx[0]["delay"] == 640, "a delay keeps its time"
+    np.testing.assert_array_equal(levels[:, 0], levels[:, 1])
+    assert mixer.rack.fx_states[0, BUS_EFFECTS.index(DELAY)]["frames"] == 640, "a delay keeps its time"
     assert mixer.rack.fx[0]["rings"] >= 8 * RATE
     assert mixer.tail_frames >= 4 * RATE
 
@@ -289,3 +302,50 @@ def test_a_wet_piece_sounds_alike_however_it_is_read_and_rings_out(home: Path) -
     assert np.abs(wet[:, -480:]).max() < 0.001
     assert np.abs(wet[:, : plain.shape[1]] - plain[:, : wet.shape[1]]).max() > 0.01
     assert verify(home).ok
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_every_parameter_of_a_bus_is_parsed_checked_documented_and_heard(name: str) -> None:
+    effect = next(each for each in BUS_EFFECTS if name in {of.name for of in each.parameters})
+    parameter = PARAMETERS[name]
+    least, greatest = parameter.bounds
+
+    def clause(number: float) -> str:
+        first = effect.parameters[0]
+        said = f"{parameter.word} {number:g} {parameter.unit}"
+        return said if parameter is first else f"{first.word} {first.bounds[1]:g} {first.unit} {said}"
+
+    def problems(number: float) -> list[str]:
+        text = SCRIPT.replace("reverb 2 s mix 60%, delay 0.75 beats feedback 40% mix 30%", clause(number))
+        text = text.replace(", gain -3 dB", "") if parameter.word == "gain" else text
+        checked = check(text)
+        assert checked.piece is None or name in checked.piece.buses["room"].numbers
+        return [each.code for each in checked.problems]
+
+    assert problems(least) == problems(greatest) == []
+    assert problems(greatest + 1) == problems(least - 1) == ["E028"]
+    page = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
+    buses = page.split("\n### bus, to\n")[1].split("\n### ")[0]
+    assert parameter.word in buses
+    assert f"{greatest:g}" in buses or f"{100 * greatest:g}%" in buses or parameter.word in ("mix", "gain")
+    others = {each.name: each.default or each.bounds[1] / 2 for each in effect.parameters}
+    if "delay" in others:
+        others |= {"delay": 640, "delay mix": 0.5}
+    # Of a bus that is half wet already, so that its own mix is heard too.
+    others |= {"reverb": 1.0, "reverb mix": 0.5} if effect.word != "reverb" else {"reverb mix": 0.5}
+    low, high = (others | {name: number} for number in ((64, 640) if name == "delay" else parameter.bounds))
+    sounds = [through_bus(PlacedBus("b", bus_numbers(each)), noise(64 * 60)) for each in (low, high)]
+    assert np.abs(sounds[0] - sounds[1]).max() > 1e-4
+
+
+def test_a_new_effect_is_one_file_and_its_name_in_the_chain() -> None:
+    run = subprocess.run(
+        [sys.executable, Path(__file__).with_name("made_up_effect.py")], capture_output=True, text=True
+    )
+    assert run.stdout.splitlines() == [
+        "['crush', 'crush mix', 'gain']",
+        "bus room = crush 20 dB mix 50%",
+        "E028 `crush` is out of bounds here: 0 to 60 dB",
+        "E038 `crush` appears twice in this bus",
+        "[-0.5, -0.4, -0.3, -0.2, -0.1, 0.0, 0.1, 0.2, 0.3, 0.4, 0.5]",
+    ], run.stderr

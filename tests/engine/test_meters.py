@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stemloom import Player
-from stemloom.engine.effects import PlacedBus, PlacedEffects, PlacedSend
+from stemloom.engine.effects import PlacedBus, PlacedEffects, PlacedSend, bus_numbers
 from stemloom.engine.mix.mixer import Mixer
 from stemloom.engine.plan import Variant
 from stemloom.vault.sound.loudness import integrated_lufs
@@ -20,7 +20,7 @@ from .test_session import RATE
 from .test_session import home as home
 
 LOOP = 48_000
-ROOM = PlacedBus("room", 0.0, 0.0, 0, 0.0, 0.0, (), 1.0, -6.0)
+ROOM = PlacedBus("room", bus_numbers({"gain": -6.0}))
 
 
 def sine(peak: float, hz: float = 997.0) -> np.ndarray:

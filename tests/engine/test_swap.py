@@ -195,10 +195,10 @@ def test_the_player_swaps_and_says_so(home: Path) -> None:
 
 
 def test_effect_buses_have_sixteen_places_that_are_used_again_once_they_are_silent() -> None:
-    from stemloom.engine.effects import PlacedBus
+    from stemloom.engine.effects import PlacedBus, bus_numbers
 
     def bus(number: int) -> PlacedBus:
-        return PlacedBus("room", 1.0 + number / 100, 0.3, 0, 0.0, 0.0, (), 1.0, 0.0)
+        return PlacedBus("room", bus_numbers({"reverb": 1.0 + number / 100, "reverb mix": 0.3}))
 
     mixer = Mixer(-14, -1, [bus(0)])
     for number in range(1, 16):
@@ -209,4 +209,6 @@ def test_effect_buses_have_sixteen_places_that_are_used_again_once_they_are_sile
     mixer.expect_buses([bus(16)], 200 * RATE)
     mixer.take_buses([bus(16)], 200 * RATE)
     with pytest.raises(SwapRefused, match="longer than"):
-        mixer.expect_buses([PlacedBus("far", 0, 0, RATE, 0.5, 1.0, (), 1.0, 0.0)], 200 * RATE)
+        mixer.expect_buses(
+            [PlacedBus("far", bus_numbers({"delay": RATE, "feedback": 0.5, "delay mix": 1.0}))], 200 * RATE
+        )
