@@ -10,6 +10,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from stemloom.vault.sound.declared import Declared
 from stemloom.vault.vault import Vault
 
 Write = Callable[..., Path]
@@ -60,3 +61,11 @@ def vault(tmp_path: Path) -> Iterator[Vault]:
         opened.add_holder("Ada")
         opened.add_holder("Ben")
         yield opened
+
+
+def add_one(vault: Vault, path: Path, holder: str = "Ada", role: str = "beats", **declared):
+    """The stem of a file that the vault takes."""
+    intake = vault.add([Declared(path, holder, role, **declared)])
+    assert not intake.refused
+    assert not intake.held
+    return intake.added[0].stem
