@@ -80,6 +80,13 @@ def figures() -> Iterator[Figure]:
 def make(place: Path, count: int) -> None:
     """A ledger of `count` placements in November 2026, as Parquet."""
     place.mkdir()
+    books = _books()
+    _write(place / "books.parquet", ((index, encode(each)) for index, each in enumerate(books)), place)
+    _write_placements(place, len(books), count)
+
+
+def _books() -> list[Entry]:
+    """The holders, their stems, and a month's income."""
     people = [f"h{number:020x}" for number in range(HOLDERS)]
     entries: list[Entry] = [
         Holder(
@@ -126,8 +133,10 @@ def make(place: Path, count: int) -> None:
             reference="inv-1",
         )
     )
-    first = len(entries)
-    _write(place / "books.parquet", ((index, encode(each)) for index, each in enumerate(entries)), place)
+    return entries
+
+
+def _write_placements(place: Path, first: int, count: int) -> None:
     month = 30 * 86_400_000
     with duckdb.connect(config={"preserve_insertion_order": "false"}) as database:
         for start in range(0, count, FILE_ROWS):

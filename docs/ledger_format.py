@@ -32,6 +32,12 @@ BASE = ROOT / "docs" / "ledger-format.in.md"
 TIME = "2026-11-21T06:16:00.250Z"
 LATER = "2026-11-21T06:17:00.000Z"
 SALT = "00112233445566778899aabbccddeeff"
+ORIGIN = "stemloom/00000000000000000000"
+KEY, NEXT_KEY = PrivateKey.from_seed(bytes([1]) * 32), PrivateKey.from_seed(bytes([2]) * 32)
+HOLDER, PUBLIC = signing.holder_id(KEY.public), base64.b64encode(KEY.public).decode()
+WHOLE = (entries.Share(holder=HOLDER, ppm=entries.WHOLE_PPM),)
+PCM = "5d" * 32
+STEM, SESSION = f"s{PCM[:20]}", "x0123456789abcdef0123"
 
 TYPES = {
     "Count": "integer, 0 to 2^53 - 1",
@@ -154,70 +160,47 @@ def _meta(nodes: list[ast.expr]) -> str:
 
 def story() -> list[Any]:
     """One entry of each kind, in an order that a log may have."""
-    origin = "stemloom/00000000000000000000"
-    key, other = PrivateKey.from_seed(bytes([1]) * 32), PrivateKey.from_seed(bytes([2]) * 32)
-    holder, public = signing.holder_id(key.public), base64.b64encode(key.public).decode()
-    whole = (entries.Share(holder=holder, ppm=entries.WHOLE_PPM),)
-    pcm = "5d" * 32
-    stem, session = f"s{pcm[:20]}", "x0123456789abcdef0123"
-    common: dict[str, Any] = {"use": "stream", "tier": "subscriber"}
-    run: dict[str, Any] = {
-        **common,
-        "time": TIME,
-        "session": session,
-        "user": signing.commitment("listener 7", SALT),
-        "script": "ef" * 32,
-        "seed": 7,
-        "vault": "01" * 32,
-        "engine": "0.1.0",
-        "licence": None,
-    }
-    states: dict[str, Any] = {
-        "time": TIME,
-        "origin": origin,
-        "holder": holder,
-        "action": "grant",
-        "until": None,
-        "previous": None,
-        "signature": signing.UNSIGNED,
-    }
+    return [*_holder_and_stem(), *_consent(), *_session(), *_money()]
 
-    def signed(entry: Any, **by: PrivateKey) -> Any:
-        for slot, key in by.items():
-            signature = signing.signature_of(key, entry, origin)
-            entry = signing.with_signature(entry, slot, holder, signature)  # type: ignore[arg-type]
-        return entry
 
+def _signed(entry: Any, **by: PrivateKey) -> Any:
+    for slot, key in by.items():
+        signature = signing.signature_of(key, entry, ORIGIN)
+        entry = signing.with_signature(entry, slot, HOLDER, signature)  # type: ignore[arg-type]
+    return entry
+
+
+def _holder_and_stem() -> list[Any]:
     return [
-        signed(
+        _signed(
             entries.Holder(
                 time=TIME,
-                holder=holder,
+                holder=HOLDER,
                 name=signing.commitment("Ada", SALT),
-                public_key=public,
+                public_key=PUBLIC,
                 custody="operator",
                 proof=signing.UNSIGNED,
             ),
-            proof=key,
+            proof=KEY,
         ),
-        signed(
+        _signed(
             entries.Key(
                 time=TIME,
-                holder=holder,
-                public_key=base64.b64encode(other.public).decode(),
+                holder=HOLDER,
+                public_key=base64.b64encode(NEXT_KEY.public).decode(),
                 custody="self",
-                replaced=public,
+                replaced=PUBLIC,
                 signature=signing.UNSIGNED,
                 proof=signing.UNSIGNED,
             ),
-            signature=key,
-            proof=other,
+            signature=KEY,
+            proof=NEXT_KEY,
         ),
         entries.Stem(
             time=TIME,
-            stem=stem,
-            holder=holder,
-            pcm_sha256=pcm,
+            stem=STEM,
+            holder=HOLDER,
+            pcm_sha256=PCM,
             file_sha256="ab" * 32,
             title='Käse & "quotes"',
             role="pads",
@@ -229,36 +212,67 @@ def story() -> list[Any]:
             energy_milli=300,
             set=None,
             isrc=None,
-            master=whole,
-            publishing=whole,
+            master=WHOLE,
+            publishing=WHOLE,
         ),
-        entries.Removal(time=LATER, stem=stem, file_sha256="ab" * 32),
-        signed(
+        entries.Removal(time=LATER, stem=STEM, file_sha256="ab" * 32),
+        _signed(
             entries.Splits(
                 time=TIME,
-                stem=stem,
-                holder=holder,
-                master=whole,
-                publishing=whole,
+                stem=STEM,
+                holder=HOLDER,
+                master=WHOLE,
+                publishing=WHOLE,
                 signature=signing.UNSIGNED,
             ),
-            signature=other,
+            signature=NEXT_KEY,
         ),
-        signed(entries.Consent(stem=stem, uses=("export", "stream"), **states), signature=other),
+    ]
+
+
+def _consent() -> list[Any]:
+    states: dict[str, Any] = {
+        "time": TIME,
+        "origin": ORIGIN,
+        "holder": HOLDER,
+        "action": "grant",
+        "until": None,
+        "previous": None,
+        "signature": signing.UNSIGNED,
+    }
+    return [
+        _signed(entries.Consent(stem=STEM, uses=("export", "stream"), **states), signature=NEXT_KEY),
         entries.Receipt(
             time=LATER,
             withdrawal=9,
-            stem=stem,
-            sessions=(entries.LastUse(session=session, until=LATER),),
+            stem=STEM,
+            sessions=(entries.LastUse(session=SESSION, until=LATER),),
             open=(),
         ),
-        signed(entries.Standing(uses=("stream",), **states), signature=other),
+        _signed(entries.Standing(uses=("stream",), **states), signature=NEXT_KEY),
+    ]
+
+
+def _session() -> list[Any]:
+    common: dict[str, Any] = {"use": "stream", "tier": "subscriber"}
+    run: dict[str, Any] = {
+        **common,
+        "time": TIME,
+        "session": SESSION,
+        "user": signing.commitment("listener 7", SALT),
+        "script": "ef" * 32,
+        "seed": 7,
+        "vault": "01" * 32,
+        "engine": "0.1.0",
+        "licence": None,
+    }
+    return [
         entries.Session(**run, state="opened", take=None, placements=None, ms=None),
         entries.Placement(
             **common,
-            session=session,
+            session=SESSION,
             seq=0,
-            stem=stem,
+            stem=STEM,
             role="pads",
             part="pads",
             section="verse",
@@ -270,7 +284,12 @@ def story() -> list[Any]:
             ms=7990,
             consent=5,
         ),
-        entries.Gap(time=LATER, session=session, placements=3, reason="disk full"),
+        entries.Gap(time=LATER, session=SESSION, placements=3, reason="disk full"),
+    ]
+
+
+def _money() -> list[Any]:
+    return [
         entries.Terms(
             time=TIME,
             effective=TIME,
@@ -297,12 +316,12 @@ def story() -> list[Any]:
             pool=700_000_000,
             total_ms=7990,
             unallocated=0,
-            stems=digest([entries.SettledStem(stem=stem, ms=7990, amount=700_000_000)]),
+            stems=digest([entries.SettledStem(stem=STEM, ms=7990, amount=700_000_000)]),
             holders=digest(
-                [entries.SettledHolder(holder=holder, master=350_000_000, publishing=350_000_000)]
+                [entries.SettledHolder(holder=HOLDER, master=350_000_000, publishing=350_000_000)]
             ),
         ),
-        entries.Payout(time=LATER, holder=holder, currency="EUR", amount=700_000_000, reference="bank 17"),
+        entries.Payout(time=LATER, holder=HOLDER, currency="EUR", amount=700_000_000, reference="bank 17"),
         entries.Correction(time=LATER, corrects=12, amount=-1_000_000, reason="a refund"),
     ]
 

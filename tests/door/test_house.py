@@ -1,8 +1,9 @@
-"""The house: which room may import which, and that the door stays light."""
+"""The house: which room may import which, that the door stays light, and that nothing grows too long."""
 
 from __future__ import annotations
 
 import ast
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -48,6 +49,7 @@ def modules() -> dict[str, Path]:
 
 
 MODULES = modules()
+FILE_LINES, FUNCTION_LINES = 500, 70
 
 
 def imported(name: str, source: str, *, package: bool = False) -> set[str]:
@@ -202,3 +204,34 @@ def test_words_that_are_told_in_two_places_are_the_same() -> None:
     assert set(ROLE_LUFS) == set(COLOURS) == set(ROLES)
     assert get_args(entries.Use) == USES
     assert get_args(entries.Tier) == TIERS
+
+
+def too_long(name: str, source: str) -> list[str]:
+    """The file `name` and its functions, where they have too many lines; decorators do not count."""
+    found = [(name, len(source.splitlines()), FILE_LINES)] + [
+        (f"{name}: {node.name}", (node.end_lineno or 0) - node.lineno + 1, FUNCTION_LINES)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return [f"{what} has {lines} lines, {most} at most" for what, lines, most in found if lines > most]
+
+
+@pytest.mark.skipif(shutil.which("git") is None or not (ROOT / ".git").exists(), reason="no clone of git")
+def test_no_file_and_no_function_is_too_long() -> None:
+    # All that the clone has, and new files, whoever owns the folder.
+    options = ["-z", "--cached", "--others", "--exclude-standard", "*.py"]
+    words = ["git", "-c", "safe.directory=*", "ls-files", *options]
+    listed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    paths = [path for name in listed.split("\0") if name and (path := ROOT / name).exists()]
+    assert set(MODULES.values()) <= set(paths)
+    named = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in paths}
+    assert [each for name, source in named.items() for each in too_long(name, source)] == []
+
+
+def test_what_is_too_long_is_named() -> None:
+    body = "    pass\n" * 69
+    assert too_long("a.py", f"def f():\n{body}" + "\n" * 430) == []
+    assert too_long("a.py", f"class C:\n  async def f():\n{body}    pass\n" + "\n" * 430) == [
+        "a.py has 502 lines, 500 at most",
+        "a.py: f has 71 lines, 70 at most",
+    ]

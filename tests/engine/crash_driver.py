@@ -1,4 +1,4 @@
-"""Begins sessions and kills them; run by test_crash.py. A line of JSON in, a line of JSON out.
+"""Begins sessions and kills them; run by killer.py. A line of JSON in, a line of JSON out.
 
 This process has everything loaded and nothing open, and forks a child for each session, so that a kill costs
 no start of the interpreter. What a child gives out is in a file before the next is asked for: written by the

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ from stemloom.ledger.royalties.settle import settlement_entry
 from stemloom.ledger.royalties.statement_schema import Named
 
 from .. import making
+from .settled_home import Home
 
 Shares = dict[str, int]
 
@@ -225,3 +227,8 @@ class Story:
 @pytest.fixture(scope="session")
 def story() -> type[Story]:
     return Story
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home")

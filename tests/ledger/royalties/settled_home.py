@@ -98,3 +98,12 @@ class Home:
 
     def income(self, amount: int = 1_000_000_000, period: str = "2025-03", currency: str = "EUR") -> int:
         return record_income(self.log, amount, currency, "subscription", period, "inv-1").index
+
+
+def flip(home: Home) -> None:
+    """Change a bit of the placement of 65 s where it lies on the disk."""
+    bundle = next((home.path / "ledger" / "log" / "tile" / "entries").rglob("*.p/*"))
+    data = bytearray(bundle.read_bytes())
+    at = data.index(b'"ms":65000') + 5
+    data[at] ^= 1
+    bundle.write_bytes(bytes(data))
