@@ -65,26 +65,12 @@ _FIR = _interpolator()
 _FIR_REACH = float(np.abs(_FIR).sum(axis=1).max())
 """No interpolated value exceeds the greatest sample times this."""
 
+_NUMBERS = (
+    ("target", "ceiling", "gain", "gain_step", "mean_square", "blocks", "block_sum", "release")
+    + ("heard_sum", "heard_blocks", "out_sum", "true_peak")
+)  # fmt: skip
 CONTROL = record(
-    "block_quanta idle meter_blocks fade_from fade_to",
-    "",
-    *(
-        (name, np.float64)
-        for name in [
-            "target",
-            "ceiling",
-            "gain",
-            "gain_step",
-            "mean_square",
-            "blocks",
-            "block_sum",
-            "release",
-            "heard_sum",
-            "heard_blocks",
-            "out_sum",
-            "true_peak",
-        ]
-    ),
+    "block_quanta idle meter_blocks fade_from fade_to", "", *((name, np.float64) for name in _NUMBERS)
 )
 
 STATE: Layout = {
