@@ -55,8 +55,8 @@ from stemloom.ledger.entries.entries import (
     Stem,
     ms_of,
 )
+from stemloom.ledger.log.inclusion_receipt import check_receipt
 from stemloom.ledger.log.log import Log
-from stemloom.ledger.log.receipt import check_receipt
 from stemloom.ledger.tlog.disk import RealDisk
 from stemloom.ledger.tlog.keys import PrivateKey
 from stemloom.ledger.verify.verify import verify

@@ -24,8 +24,8 @@ from stemloom.ledger.entries.entries import WHOLE_PPM, Entry, Holder, Income, Sh
 from stemloom.ledger.entries.signing import commitment
 from stemloom.ledger.log.export import _write
 from stemloom.ledger.royalties.accounting_formats import statement_csv
-from stemloom.ledger.royalties.duck import Duck
 from stemloom.ledger.royalties.money_lock import CheckpointedLog
+from stemloom.ledger.royalties.on_duckdb import Duck
 from stemloom.ledger.royalties.settle import settlement_entry
 from stemloom.ledger.royalties.sql_usage import SqlUsage
 from stemloom.ledger.royalties.statement import Statements

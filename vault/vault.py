@@ -31,10 +31,10 @@ from .intake.worker_pool import WorkerPool
 from .records import ENGINE_RATE, Clearance, Holder, Identifiers, Stem
 from .rights.asking import Action, Asking
 from .rights.changes import Changes
-from .rights.receipts import receipt_of
 from .rights.requests import SigningRequest
 from .rights.statements import Statements
-from .sound import identifiers
+from .rights.withdrawal_receipts import receipt_of
+from .sound import standard_codes
 from .sound.declared import Declared, holder_name
 from .sound.decode import copy_file
 from .sound.detection import Detected
@@ -172,8 +172,8 @@ class Vault:
             raise BadDeclaration(f"the name of {found.holder} was erased, so nothing is kept of them")
         known = self.identifiers(found.holder)
         made = Identifiers(
-            known.isni if isni is None else identifiers.isni(isni) if isni else None,
-            known.ipi if ipi is None else identifiers.ipi(ipi) if ipi else None,
+            known.isni if isni is None else standard_codes.isni(isni) if isni else None,
+            known.ipi if ipi is None else standard_codes.ipi(ipi) if ipi else None,
         )
         with self._changes.alone():
             self._store.keep_identifiers(found.holder, found.name, found.name_salt, made.isni, made.ipi)

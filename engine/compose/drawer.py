@@ -78,7 +78,7 @@ class Drawer:
         capped, nearly = set[str](), set[str]()
         if cap is not None:
             length = 0 if span is None else span * score.clock.bar_frame(1)
-            capped, nearly = state.placed.above(cap), state.placed.above(cap, length)
+            capped, nearly = state.placed.holders.above(cap), state.placed.holders.above(cap, length)
         sets = {score.stems[s.placement.stem].set for s in beside if s.placement.stem in score.stems}
         return Around(
             never_twice=state.started_lately(pool).union(self.without),

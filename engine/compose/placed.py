@@ -1,4 +1,4 @@
-"""The time placed so far: by stem, for `prefer fresh`, and lately by holder, for `share cap`."""
+"""The time placed so far: by stem, for `prefer fresh`, and by holder, for the share cap."""
 
 from __future__ import annotations
 
@@ -12,43 +12,26 @@ from ..clock import BarClock
 from ..fades import natural_end
 from ..plan import Placement
 from .eligible import Eligible
-
-CAP_SECONDS = 600
-"""The time over which a share cap counts."""
-CAP_MARGIN = 0.95
-"""The part of the cap that a new placement may use: the planned time of others may yet be cut short."""
+from .share_cap import HolderTime, first_counted
 
 
 @dataclass(slots=True)
 class Placed:
     """Frames placed, those that were stopped early taken off again.
 
-    `by_pool`: of each pool that prefers fresh, by its eligible stems, since the session's start. `by_bar`: by
-    holder, of each bar of the last ten minutes and each planned bar. `lately`: the sums of `by_bar` by
-    holder, and `whole`, the sum of these.
+    `by_pool`: of each pool that prefers fresh, by its eligible stems, since the session's start.
     """
 
     by_pool: dict[str, tuple[Eligible, NDArray[np.int64]]] = field(default_factory=dict)
-    by_bar: dict[int, dict[str, int]] = field(default_factory=dict)
-    lately: dict[str, int] = field(default_factory=dict)
-    whole: int = 0
+    holders: HolderTime = field(default_factory=HolderTime)
     counted: dict[int, int] = field(default_factory=dict)
-    """Up to which frame each sounding loop is counted, by placement."""
-    first: int = 0
-    """The first bar that is counted in `lately`."""
-    own: set[str | int] = field(default_factory=set, compare=False)
-    """The pools and bars whose counts no other copy shares; shared ones are copied before a change."""
+    """The frame up to which each sounding loop is counted, by placement."""
+    own: set[str] = field(default_factory=set, compare=False)
+    """The pools whose counts no other copy shares; shared ones are copied before a change."""
 
     def copy(self) -> Placed:
         self.own = set()
-        return Placed(
-            dict(self.by_pool),
-            dict(self.by_bar),
-            dict(self.lately),
-            self.whole,
-            dict(self.counted),
-            self.first,
-        )
+        return Placed(dict(self.by_pool), self.holders.copy(), dict(self.counted))
 
     def heard(self, pool: str, among: Eligible) -> NDArray[np.int64]:
         """Frames that each of a pool's eligible stems has been placed for. Not to be changed in place."""
@@ -97,22 +80,11 @@ class Placed:
             self._count(placement, done, end, clock, pools, 1)
 
     def forget_before(self, bar: int, clock: BarClock) -> None:
-        """Let go of bars that had ended ten minutes before `bar` began."""
-        first = bar - -(-CAP_SECONDS * clock.rate // clock.bar_frame(1))
+        """Let go of the time that no longer counts when `bar` begins."""
+        first = first_counted(bar, clock)
         gone = clock.bar_frame(first)
         self.counted = {number: end for number, end in self.counted.items() if end > gone}
-        for old in range(self.first, first):
-            for holder, frames in self.by_bar.pop(old, {}).items():
-                self.lately[holder] -= frames
-                self.whole -= frames
-        self.first = max(self.first, first)
-
-    def above(self, cap: float, frames: int = 0) -> set[str]:
-        """Holders whose share is above `cap`, or would be with `frames` more; none without time placed."""
-        most = (cap * CAP_MARGIN if frames else cap) * (self.whole + frames) - frames
-        if not self.lately or max(self.lately.values()) <= max(most, 0):
-            return set()
-        return {holder for holder, lately in self.lately.items() if lately > most and lately > 0}
+        self.holders.forget_before(first)
 
     def _count(
         self,
@@ -123,10 +95,8 @@ class Placed:
         pools: Mapping[str, Eligible],
         sign: int,
     ) -> None:
-        holder = placement.holder
         if end <= start:
             return
-        frames = sign * (end - start)
         for pool, among in pools.items():
             place = among.find(placement.stem)
             if place is not None:
@@ -135,23 +105,8 @@ class Placed:
                     heard = heard.copy()
                     self.by_pool[pool] = among, heard
                     self.own.add(pool)
-                heard[place] += frames
-        self.lately[holder] = self.lately.get(holder, 0) + frames
-        self.whole += frames
-        bar = (
-            start
-            * clock.tempo_bpm.numerator
-            // (60 * clock.rate * clock.tempo_bpm.denominator * clock.beats_per_bar)
-        )
-        while start < end:
-            upto = max(min(end, clock.bar_frame(bar + 1)), start)
-            if upto > start:
-                if bar not in self.own:
-                    self.by_bar[bar] = dict(self.by_bar.get(bar, ()))
-                    self.own.add(bar)
-                of_bar = self.by_bar[bar]
-                of_bar[holder] = of_bar.get(holder, 0) + sign * (upto - start)
-            start, bar = upto, bar + 1
+                heard[place] += sign * (end - start)
+        self.holders.count(placement.holder, start, end, clock, sign)
 
 
 def _end(placement: Placement, upto: int) -> int:

@@ -19,6 +19,7 @@ SOURCES = (
     "mix/chain",
     "mix/effects",
     "mix/kernel",
+    "mix/limiter",
     "mix/machine",
     "mix/master",
     "mix/meters",

@@ -1,6 +1,6 @@
 """The master: steady loudness, then a look-ahead limiter on true peaks, and the meters of what goes out.
 
-Loudness follows ITU-R BS.1770-4 (K-weighting, gating); true peaks its annex 2, at eight times the rate.
+Loudness follows ITU-R BS.1770-4 (K-weighting, gating).
 State lives in flat arrays that `Master` allocates; the kernel changes them in place, a quantum at a time.
 """
 
@@ -15,18 +15,9 @@ from numpy.typing import NDArray
 
 from ...vault.sound.loudness import gated_power
 from ..clock import QUANTUM
+from .limiter import ATTACK_FRAMES, LATENCY_FRAMES, TAPS, ceiling_gain, limit, true_peaks
 from .machine import Layout, inner, record, zeros
 
-TAPS = 32
-PHASES = 8
-ATTACK_FRAMES = 240
-"""Over which the limiter's gain comes down ahead of a peak: 5 ms."""
-LATENCY_FRAMES = ATTACK_FRAMES + TAPS // 2
-"""From a frame's mix to its output: whole quanta. The true-peak filter sees a frame half its taps late."""
-RELEASE_FRAMES = 7200
-"""Time constant of the limiter's return: 150 ms."""
-MARGIN_DB = 0.25
-"""Under the ceiling, for what the limiter's own moving gain adds between frames."""
 ABSOLUTE_GATE = 10**-6.9309
 """-70 LUFS, as a mean square: what is softer counts in no loudness."""
 BLOCK_QUANTA = 75
@@ -52,23 +43,10 @@ _SHELF = np.array(
 _PASS = np.array([1.0, -2.0, 1.0, -1.99004745483398, 0.99007225036621])
 
 
-def _interpolator() -> NDArray[np.float32]:
-    """A polyphase low-pass (PHASES, TAPS): windowed sinc, Kaiser 5, each phase of unit sum."""
-    length = TAPS * PHASES
-    at = (np.arange(length) - (length - 1) / 2) / PHASES
-    taps = np.sinc(at) * np.kaiser(length, 5.0)
-    phases = taps.reshape(TAPS, PHASES).T
-    return np.ascontiguousarray(phases / phases.sum(axis=1, keepdims=True), dtype=np.float32)
-
-
-_FIR = _interpolator()
-_FIR_REACH = float(np.abs(_FIR).sum(axis=1).max())
-"""No interpolated value exceeds the greatest sample times this."""
-
 _NUMBERS = (
-    ("target", "ceiling", "gain", "gain_step", "mean_square", "blocks", "block_sum", "release")
-    + ("heard_sum", "heard_blocks", "out_sum", "true_peak")
-)  # fmt: skip
+    *("target", "ceiling", "gain", "gain_step", "mean_square", "blocks", "block_sum", "release"),
+    *("heard_sum", "heard_blocks", "out_sum", "true_peak"),
+)
 CONTROL = record(
     "block_quanta idle meter_blocks fade_from fade_to", "", *((name, np.float64) for name in _NUMBERS)
 )
@@ -121,11 +99,6 @@ class Master:
         return 20 * math.log10(peak) if peak > 0 else -math.inf
 
 
-def ceiling_gain(ceiling_dbtp: float) -> float:
-    """The greatest sample value that keeps to a ceiling."""
-    return float(10 ** ((ceiling_dbtp - MARGIN_DB) / 20))
-
-
 def integrated_lufs(mean_squares: NDArray[np.float64]) -> float:
     """BS.1770-4 integrated loudness from consecutive mean squares of 100 ms; -inf for silence.
 
@@ -157,33 +130,6 @@ def weighted_energy(block, filters):
             a1 = a2 = b1 = b2 = 0.0
         filters[c, 0], filters[c, 1], filters[c, 2], filters[c, 3] = a1, a2, b1, b2
     return energy
-
-
-@inner
-def _true_peaks(history, peaks, floor):
-    """The greatest interpolated magnitude around each frame of a quantum, both channels.
-
-    `history` (2, TAPS - 1 + 64): the frames before the quantum, then the quantum. A quantum that cannot
-    reach `floor` reads as its greatest sample.
-    """
-    greatest = np.float32(0)
-    for c in range(2):
-        for i in range(history.shape[1]):
-            greatest = max(greatest, abs(history[c, i]))
-    if greatest * _FIR_REACH < floor:
-        for i in range(QUANTUM):
-            peaks[i] = greatest
-        return
-    for i in range(QUANTUM):
-        peak = np.float32(0)
-        for c in range(2):
-            for p in range(PHASES):
-                value = np.float32(0)
-                for k in range(TAPS):
-                    value += _FIR[p, k] * history[c, i + TAPS - 1 - k]
-                peak = max(peak, abs(value))
-            peak = max(peak, abs(history[c, i + TAPS // 2 - 1]))
-        peaks[i] = peak
 
 
 @inner
@@ -263,39 +209,7 @@ def master_quantum(frame, block, control, filters, history, delay, reduction, me
             history[0, c, i] = history[0, c, i + QUANTUM]
         for i in range(QUANTUM):
             history[0, c, TAPS - 1 + i] = block[c, i] * (base + step * np.float32(i))
-        for i in range(LATENCY_FRAMES):
-            delay[c, i] = delay[c, i + QUANTUM]
-        for i in range(QUANTUM):
-            delay[c, LATENCY_FRAMES + i] = history[0, c, TAPS - 1 + i]
-
-    _true_peaks(history[0], peaks, state.ceiling)
-    keep = 2 * ATTACK_FRAMES
-    for row in range(2):
-        for i in range(keep):
-            reduction[row, i] = reduction[row, i + QUANTUM]
-    for i in range(QUANTUM):
-        needed = state.ceiling / peaks[i] if peaks[i] > state.ceiling else 1.0
-        state.release = min(needed, state.release + (1.0 - state.release) / RELEASE_FRAMES)
-        if state.release > 0.99999:
-            state.release = 1.0
-        state.idle = 0 if state.release < 1.0 else min(state.idle + 1, 1 << 30)
-        reduction[0, keep + i] = state.release
-    idle = state.idle > 2 * ATTACK_FRAMES + QUANTUM
-    for i in range(QUANTUM):
-        if idle:
-            reduction[1, keep + i] = 1.0
-            down = 1.0
-        else:
-            least = 1.0
-            for k in range(keep + i - ATTACK_FRAMES - 2, keep + i + 1):
-                least = min(least, reduction[0, k])
-            reduction[1, keep + i] = least
-            down = 0.0
-            for k in range(keep + i - ATTACK_FRAMES + 1, keep + i + 1):
-                down += reduction[1, k]
-            down /= ATTACK_FRAMES
-        for c in range(2):
-            block[c, i] = np.float32(delay[c, i] * down)
+    limit(block, state, history[0], delay, reduction, peaks)
     _fade_out(frame - LATENCY_FRAMES, block, state)
     _measure(block, state, filters[1], history[1], meter, peaks)
 
@@ -326,6 +240,6 @@ def _measure(block, state, filters, history, meter, peaks):
             history[c, i] = history[c, i + QUANTUM]
         for i in range(QUANTUM):
             history[c, TAPS - 1 + i] = block[c, i]
-    _true_peaks(history, peaks, state.true_peak)
+    true_peaks(history, peaks, state.true_peak)
     for i in range(QUANTUM):
         state.true_peak = max(state.true_peak, float(peaks[i]))

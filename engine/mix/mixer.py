@@ -21,9 +21,10 @@ from .bus_places import BusPlaces
 from .chain import chain
 from .commands import command, levels, pan_gains, rings, voice
 from .effects import FX_BUSES
-from .master import Master, ceiling_gain, integrated_lufs
+from .limiter import ceiling_gain
+from .master import Master, integrated_lufs
 from .meters import SHORT_TERM_STEPS, Level, level_of
-from .page import moved_into
+from .page_layout import moved_into
 from .rack import (
     BUSES,
     CAME_LATE,

@@ -14,7 +14,7 @@ from ...script.effects.send import PlacedSend
 from ..effects import PlacedBus, PlacedEffects
 from ..plan import Fade, Placement, Variant
 from .callback import addresses, new_deck, serve
-from .master import ATTACK_FRAMES
+from .limiter import ATTACK_FRAMES
 from .mixer import Mixer
 from .rack import END, TAP_READ, TAP_WRITTEN
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..clock import QUANTUM
 from ..errors import DeviceFailed
 from ..mix.callback import TRANSPORT_STEP, duration_of, new_deck
-from ..mix.master import LATENCY_FRAMES
+from ..mix.limiter import LATENCY_FRAMES
 from ..mix.rack import (
     BLOCKS,
     CAME_LATE,

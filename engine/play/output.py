@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ...vault.records import ENGINE_RATE
 from ..clock import QUANTUM
 from ..errors import EngineError
-from ..mix.master import LATENCY_FRAMES
+from ..mix.limiter import LATENCY_FRAMES
 from ..mix.mixer import Mixer
 from .conductor import MOST_TAIL_SECONDS, Conductor
 from .pcm24 import to_pcm24

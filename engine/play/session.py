@@ -33,7 +33,7 @@ from ..compose.score import Score, score
 from ..compose.state import first_state, in_range
 from ..errors import EngineError
 from ..mix.mixer import Mixer
-from ..mix.page import PAGE_SIZE
+from ..mix.page_layout import PAGE_SIZE
 from ..plan import Bar, Placement, Rested
 from . import take as takes
 from .conductor import Conductor

@@ -16,14 +16,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from ..entries.entries import WHOLE_PPM, Income, Settlement, Source
+from ..entries.entries import Income, Settlement, Source
 from .books import Books
 from .errors import NothingToSettle
 from .funds import DividedIncome, Funds, IncomeItem, IncomeLine, LateMoney
+from .late_income import LateChange, SettledAccount, income_line, late_change
 from .money import LARGEST, decimal_text
 from .periods import Period
 from .terms import InForce, in_force
@@ -62,44 +63,14 @@ class Treasury:
 
 
 @dataclass(frozen=True, slots=True)
-class _Account:
-    """The income of a settled period.
-
-    The holders' share of `gross` is what they were given, plus `unallocated`, less `back`.
-    """
-
-    period: Period
-    terms: InForce
-    gross: Mapping[Source, int]
-    unallocated: int
-    """The part that was divided when nothing had been heard."""
-    back: int
-    """What corrections took of what was given, less what came back since."""
-    counted: int
-    """The last entry up to which the period's placements were counted."""
-
-
-@dataclass(frozen=True, slots=True)
 class _State:
     """A currency after some of its settlements."""
 
     read: int = -1
     """The last entry up to which money was read."""
     carried: int = 0
-    accounts: Mapping[str, _Account] = field(default_factory=dict)
+    accounts: Mapping[str, SettledAccount] = field(default_factory=dict)
     """By the settled period."""
-
-
-class _Change(NamedTuple):
-    """The effect of late money on an account."""
-
-    account: _Account
-    lines: list[IncomeLine]
-    late: int
-    """For the holders of its own period."""
-    taken: int
-    """From the settlement's own income; below zero it goes back there."""
-    not_given: int
 
 
 class _Event(NamedTuple):
@@ -171,10 +142,10 @@ class _Currency:
             )
             unallocated -= lost
         gross: dict[Source, int] = {each.source: each.gross for each in funds.income if each.late_of is None}
-        accounts[period.text] = _Account(period, own.terms, gross, unallocated, 0, entry.last)
+        accounts[period.text] = SettledAccount(period, own.terms, gross, unallocated, 0, entry.last)
         return _State(entry.last, funds.carried_out, accounts)
 
-    def _funds(self, state: _State, period: Period, last: int) -> tuple[Funds, list[_Change]]:
+    def _funds(self, state: _State, period: Period, last: int) -> tuple[Funds, list[LateChange]]:
         terms = in_force(self._books, period, last)
         own, changes = self._own(period, terms, last), self._changes(state, last)
         lines = [*own, *(line for each in changes for line in each.lines)]
@@ -223,9 +194,9 @@ class _Currency:
         sources: dict[Source, list[IncomeItem]] = {}
         for event in sorted(own, key=lambda event: event.at):
             sources.setdefault(event.income.source, []).append(event.item)
-        return [_line(source, None, items, terms, 0) for source, items in sorted(sources.items())]
+        return [income_line(source, None, items, terms, 0) for source, items in sorted(sources.items())]
 
-    def _changes(self, state: _State, last: int) -> list[_Change]:
+    def _changes(self, state: _State, last: int) -> list[LateChange]:
         """The changes of settled periods since money was read last, in the order of their settlements."""
         new: dict[str, dict[Source, list[IncomeItem]]] = {}
         first, end = bisect_right(self._order, state.read), bisect_right(self._order, last)
@@ -238,7 +209,7 @@ class _Currency:
             if of is not None:
                 new.setdefault(of, {}).setdefault(event.income.source, []).append(event.item)
         return [
-            _changed(account, new[of], heard=self._books.first_heard(account.period, last) is not None)
+            late_change(account, new[of], heard=self._books.first_heard(account.period, last) is not None)
             for of, account in state.accounts.items()
             if of in new
         ]
@@ -259,43 +230,3 @@ def _refuse_reaching(period: Period, events: Iterable[_Event]) -> None:
                 f"{named[index]} or a longer period, or correct it to 0 with 'stemloom royalty correct' and "
                 "record it anew"
             )
-
-
-def _changed(account: _Account, sources: Mapping[Source, Sequence[IncomeItem]], *, heard: bool) -> _Change:
-    gross = dict(account.gross)
-    lines = []
-    for source, items in sorted(sources.items()):
-        line = _line(source, account.period.text, items, account.terms, gross.get(source, 0))
-        gross[source] = gross.get(source, 0) + line.gross
-        lines.append(line)
-    more = sum(line.for_holders for line in lines)
-    if more >= 0:
-        restored = min(account.back, more)
-        late, not_given = more - restored, 0
-        after = replace(
-            account,
-            gross=gross,
-            back=account.back - restored,
-            unallocated=account.unallocated + (0 if heard else late),
-        )
-        return _Change(after, lines, late, -restored, not_given)
-    not_given = min(account.unallocated, -more)
-    taken = -more - not_given
-    left = account.unallocated - not_given
-    after = replace(account, gross=gross, unallocated=left, back=account.back + taken)
-    return _Change(after, lines, 0, taken, not_given)
-
-
-def _line(
-    source: Source, late_of: str | None, items: Iterable[IncomeItem], terms: InForce, before: int
-) -> IncomeLine:
-    """`before`: the income of the source and period when it was read last."""
-    found, ppm = tuple(items), terms.holders_ppm(source)
-    gross = sum(item.amount for item in found)
-    share = _for_holders(before + gross, ppm) - _for_holders(before, ppm)
-    return IncomeLine(source, late_of, gross, share, ppm, found)
-
-
-def _for_holders(gross: int, ppm: int) -> int:
-    """The holders' share of income: the part kept back is rounded down."""
-    return gross - gross * (WHOLE_PPM - ppm) // WHOLE_PPM

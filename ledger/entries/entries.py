@@ -97,7 +97,7 @@ class Stem(_Entry, frozen=True, kw_only=True, tag="stem"):
     stem: Id
     holder: Id
     pcm_sha256: Digest
-    """Of the decoded samples; `vault/sound/decode.py` defines the exact bytes."""
+    """Of the decoded samples; `vault/sound/pcm_identity.py` defines the exact bytes."""
     file_sha256: Digest
     """Of the holder's original file."""
     title: Word

@@ -20,7 +20,7 @@ from ..tlog.keys import PrivateKey
 from ..tlog.note import LARGEST_NOTE, Verifier, read_note
 from ..tlog.reader import TileReader
 from ..tlog.tiles import File
-from . import receipt
+from . import inclusion_receipt
 from .journal import Journal
 from .journal_format import read_journal
 from .sequence import Sequencer
@@ -194,9 +194,9 @@ class Log:
             raise self._no_entry(index, current.size)
         entry = self._bytes_at(index)
         proof = self._tiles.inclusion(index, current.size, self._latest_size)
-        made = receipt.make_receipt(index, proof, data, entry)
+        made = inclusion_receipt.make_receipt(index, proof, data, entry)
         try:
-            receipt.check_receipt(made, self.vkey, entry)
+            inclusion_receipt.check_receipt(made, self.vkey, entry)
         except LedgerError as error:
             raise type(error)(f"{error}; the log itself is damaged: see 'stemloom ledger verify'") from error
         return made

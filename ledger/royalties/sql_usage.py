@@ -189,12 +189,12 @@ def sql_usage(engine: str, files: Sequence[Path], scratch: Path | None = None) -
     Raises LedgerError where the engine is not installed.
     """
     if engine == "spark":
-        from .spark import Spark
+        from .on_spark import Spark
 
         with Spark(files) as spark:
             yield SqlUsage(spark)
     else:
-        from .duck import Duck
+        from .on_duckdb import Duck
 
         with Duck(files, scratch) as duck:
             yield SqlUsage(duck)

@@ -22,10 +22,10 @@ def holder() -> None:
 @click.pass_obj
 def holder_add(console: Console, name: str, isni: str | None, ipi: str | None) -> None:
     """Register a rights-holder. Their key is made here and kept in HOME/keys."""
-    from ..vault.sound import identifiers
+    from ..vault.sound import standard_codes
 
     # Checked before anything is entered.
-    for check, text in ((identifiers.isni, isni), (identifiers.ipi, ipi)):
+    for check, text in ((standard_codes.isni, isni), (standard_codes.ipi, ipi)):
         if text:
             check(text)
     with console.vault(create=True) as opened:

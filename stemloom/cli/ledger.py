@@ -217,7 +217,7 @@ def check_receipt(
     """Check a receipt. No ledger is needed. Exits 5 if it proves nothing."""
     import msgspec
 
-    from ..ledger.log.receipt import check_receipt as check
+    from ..ledger.log.inclusion_receipt import check_receipt as check
 
     proved = check(file.read_bytes(), vkey, policy=policy_of(witnesses, require))
     cosigned = cosigners(proved.cosignatures)

@@ -43,7 +43,7 @@ def pay(
     This moves no money: it records that money was moved. Correct a mistake with 'royalty correct'.
     """
     from ..ledger.division.money import decimal_text, money_text, parse_amount
-    from ..ledger.royalties.record import record_payouts
+    from ..ledger.royalties.payouts import record_payouts
 
     if everybody == (holder is not None):
         raise click.UsageError("name a holder, or --all")

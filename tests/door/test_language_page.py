@@ -12,7 +12,7 @@ import pytest
 
 from stemloom import Vault
 from stemloom.engine import plan
-from stemloom.engine.compose import choose, eligible, harmony, levels, placed
+from stemloom.engine.compose import choose, eligible, harmony, levels, share_cap
 from stemloom.engine.play import conductor
 from stemloom.script import words
 from stemloom.script.text.lalr import words_of_grammar
@@ -86,7 +86,7 @@ def test_the_reserved_words_are_listed() -> None:
         f"{levels.ROLE_LUFS['beats']:g} LUFS for beats, {levels.ROLE_LUFS['bass']:g} for bass and voice",
         f"{levels.ROLE_LUFS['melody']:g} for harmony and melody, {levels.ROLE_LUFS['pads']:g} for pads",
         f"a hit to a peak of {levels.HIT_PEAK_DBTP:g} dBTP",
-        f"bring its holder to {placed.CAP_MARGIN:.0%}".replace("%", " %"),
+        f"bring its holder to {share_cap.CAP_MARGIN:.0%}".replace("%", " %"),
         f"composed {conductor.HORIZON_FRAMES // 48} ms before",
         f"ring on for {('nine', 'ten')[conductor.MOST_TAIL_SECONDS - 9]} seconds",
         f"At most {plan.MOST_SOUNDING} sounds",

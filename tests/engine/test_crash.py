@@ -20,7 +20,7 @@ import soundfile
 from msgspec import UNSET
 
 from stemloom.engine.clock import QUANTUM
-from stemloom.engine.mix.master import LATENCY_FRAMES
+from stemloom.engine.mix.limiter import LATENCY_FRAMES
 from stemloom.engine.mix.rack import SPAN
 from stemloom.engine.play import take as takes
 from stemloom.engine.play.placement_log import HeardPlacement

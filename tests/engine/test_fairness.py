@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from stemloom.engine.compose.compose import next_bar
-from stemloom.engine.compose.placed import CAP_SECONDS, Placed
+from stemloom.engine.compose.placed import Placed
 from stemloom.engine.compose.score import score
+from stemloom.engine.compose.share_cap import CAP_SECONDS
 from stemloom.engine.compose.state import first_state
 from stemloom.engine.plan import Placement
 from stemloom.script.check.check import accepted
@@ -154,8 +155,8 @@ def test_what_is_stopped_is_not_counted() -> None:
     for name, among in fixed.pools.items():
         frames = state.placed.heard(name, among)
         assert frames.tolist() == [totals[s.stem] for s in among.stems]
-    assert state.placed.lately == lately
-    assert state.placed.whole == lately.total()
+    assert state.placed.holders.lately == lately
+    assert state.placed.holders.whole == lately.total()
 
 
 def test_a_copy_is_its_own() -> None:
@@ -172,8 +173,8 @@ def test_a_copy_is_its_own() -> None:
         for name, among in fixed.fresh_pools(bar.starts[0].stem).items()
     }
     assert heard == {"beats": bar.starts[0].end_frame}
-    assert sum(placed.lately.values()) == bar.starts[0].end_frame
-    assert copy.whole == sum(copy.lately.values()) == 0
+    assert sum(placed.holders.lately.values()) == bar.starts[0].end_frame
+    assert copy.holders.whole == sum(copy.holders.lately.values()) == 0
 
 
 def test_time_heard_outlives_a_change_of_the_vault() -> None:

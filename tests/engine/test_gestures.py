@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from stemloom import Player, Vault, render
 from stemloom.cli import main
 from stemloom.engine.errors import UnknownCue, UnknownDial, UnknownPart
-from stemloom.engine.mix.master import LATENCY_FRAMES
+from stemloom.engine.mix.limiter import LATENCY_FRAMES
 from stemloom.engine.play.session import Session
 from stemloom.engine.play.take import Gesture
 from stemloom.script.check.check import accepted

@@ -16,8 +16,8 @@ from stemloom import Vault
 from stemloom.engine.errors import DeviceFailed
 from stemloom.engine.mix import callback
 from stemloom.engine.mix.callback import duration_of
+from stemloom.engine.mix.limiter import LATENCY_FRAMES
 from stemloom.engine.mix.machine import outer
-from stemloom.engine.mix.master import LATENCY_FRAMES
 from stemloom.engine.play import take as takes
 from stemloom.engine.play.live import Live
 from stemloom.engine.play.replay import replay

@@ -7,8 +7,9 @@ import pytest
 from scipy.signal import resample_poly
 
 from stemloom.engine.clock import QUANTUM
+from stemloom.engine.mix.limiter import LATENCY_FRAMES
 from stemloom.engine.mix.machine import outer
-from stemloom.engine.mix.master import LATENCY_FRAMES, Master, integrated_lufs
+from stemloom.engine.mix.master import Master, integrated_lufs
 from stemloom.engine.mix.master import master_quantum as inner_quantum
 
 RATE = 48_000

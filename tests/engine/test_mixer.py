@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stemloom.engine.mix.commands import pan_gains
 from stemloom.engine.mix.mixer import Late, Mixer
-from stemloom.engine.mix.page import PAGE_SIZE
+from stemloom.engine.mix.page_layout import PAGE_SIZE
 from stemloom.engine.mix.trial import endless
 from stemloom.engine.plan import MOST_SOUNDING, Fade, Placement, Variant
 from stemloom.ledger.log.session_page import HeardFrames, read_page

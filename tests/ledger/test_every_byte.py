@@ -20,8 +20,8 @@ import pytest
 
 from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.errors import BadReceipt
+from stemloom.ledger.log.inclusion_receipt import check_receipt
 from stemloom.ledger.log.log import Log
-from stemloom.ledger.log.receipt import check_receipt
 from stemloom.ledger.tlog.keys import PrivateKey
 from stemloom.ledger.tlog.note import sign_note
 from stemloom.ledger.tlog.tiles import bundle, in_bundle

@@ -15,8 +15,8 @@ import pytest
 
 from stemloom.ledger.entries.canonical import decode, encode
 from stemloom.ledger.entries.entries import Entry
+from stemloom.ledger.log.inclusion_receipt import check_receipt
 from stemloom.ledger.log.log import Log
-from stemloom.ledger.log.receipt import check_receipt
 from stemloom.ledger.tlog import merkle
 
 from . import stranger

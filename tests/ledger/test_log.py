@@ -25,8 +25,8 @@ from stemloom.ledger.errors import (
     RefusesToSign,
     VerificationFailed,
 )
+from stemloom.ledger.log.inclusion_receipt import check_receipt
 from stemloom.ledger.log.log import Log
-from stemloom.ledger.log.receipt import check_receipt
 from stemloom.ledger.verify.verify import verify
 
 from .making import income

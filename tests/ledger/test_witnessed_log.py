@@ -16,8 +16,8 @@ from stemloom.ledger.errors import (
     RefusesToSign,
     VerificationFailed,
 )
+from stemloom.ledger.log.inclusion_receipt import check_receipt
 from stemloom.ledger.log.log import Log
-from stemloom.ledger.log.receipt import check_receipt
 from stemloom.ledger.tlog.cosignature import add_cosignatures
 from stemloom.ledger.tlog.note import parse_vkey, read_note
 from stemloom.ledger.tlog.policy import Policy

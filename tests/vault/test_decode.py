@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stemloom.vault.errors import Refused
-from stemloom.vault.sound.decode import copy_file, decode, pcm_sha256
-from stemloom.vault.sound.promised import promised_bytes
+from stemloom.vault.sound.decode import copy_file, decode
+from stemloom.vault.sound.header_length import promised_bytes
+from stemloom.vault.sound.pcm_identity import pcm_sha256
 from stemloom.vault.sound.wave import wave_bytes
 
 from .conftest import Write, tone

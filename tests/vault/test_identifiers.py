@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stemloom import Vault
 from stemloom.vault.errors import BadDeclaration
-from stemloom.vault.sound.identifiers import ipi, isni, isrc, iswc
+from stemloom.vault.sound.standard_codes import ipi, isni, isrc, iswc
 
 REAL = [
     (isrc, "GB-A1B-24-00001", "GBA1B2400001"),

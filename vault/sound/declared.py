@@ -12,7 +12,7 @@ from typing import Literal
 from ...ground.roles import ROLES
 from ...ground.typo import SURE, nearest
 from ..errors import BadDeclaration
-from . import identifiers
+from . import standard_codes
 from .tonality import canonical_key
 
 LEAST_BPM, MOST_BPM = 20, 400
@@ -103,8 +103,8 @@ def canonical_terms(declared: Declared) -> Terms:
         mood=_checked_moods(declared.mood),
         energy_milli=None if declared.energy is None else round(declared.energy * 1000),
         set=None if declared.set is None else word("set", declared.set),
-        isrc=None if declared.isrc is None else identifiers.isrc(declared.isrc),
-        iswc=None if declared.iswc is None else identifiers.iswc(declared.iswc),
+        isrc=None if declared.isrc is None else standard_codes.isrc(declared.isrc),
+        iswc=None if declared.iswc is None else standard_codes.iswc(declared.iswc),
     )
 
 

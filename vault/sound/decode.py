@@ -1,11 +1,4 @@
-"""Decodes a file by its content, whatever its name, and identifies the recording by its sound.
-
-The identity of a recording is the SHA-256 over
-
-    "<rate> <channels>\\n" in ASCII, then every sample as float32, little-endian, interleaved
-
-of the decoded sound at the file's own rate. The same sound in another lossless file has the same identity.
-"""
+"""Decodes a file by its content, whatever its name."""
 
 from __future__ import annotations
 
@@ -20,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import Refused
-from .promised import promised_bytes
+from .header_length import promised_bytes
+from .pcm_identity import pcm_sha256
 
 LEAST_SECONDS = 0.010
 MOST_SECONDS = 20 * 60
@@ -58,13 +52,6 @@ class Sound:
     @property
     def channels(self) -> int:
         return int(self.samples.shape[0])
-
-
-def pcm_sha256(interleaved: NDArray[np.float32], rate: int) -> str:
-    """Identity of a sound, `(frames, channels)`; see the module for the bytes."""
-    digest = hashlib.sha256(f"{rate} {interleaved.shape[1]}\n".encode("ascii"))
-    digest.update(np.ascontiguousarray(interleaved, dtype="<f4").data.cast("B"))
-    return digest.hexdigest()
 
 
 def copy_file(source: Path, target: Path) -> str:

@@ -9,7 +9,7 @@ import os
 import pickle
 import sys
 
-from stemloom.ledger.royalties.spark import Spark
+from stemloom.ledger.royalties.on_spark import Spark
 from stemloom.ledger.royalties.sql_usage import SqlUsage
 
 # Java writes where it likes; only the answer goes to standard output.

@@ -23,7 +23,7 @@ from stemloom.ledger.division.windows import PlacementWindow
 from stemloom.ledger.entries.canonical import encode
 from stemloom.ledger.errors import LedgerError, VerificationFailed
 from stemloom.ledger.log.export import _write
-from stemloom.ledger.royalties.duck import Duck
+from stemloom.ledger.royalties.on_duckdb import Duck
 from stemloom.ledger.royalties.sql_usage import SqlUsage
 from stemloom.ledger.royalties.statement import Statements
 

@@ -21,7 +21,8 @@ from stemloom.ledger.errors import LedgerError, NoSuchEntry, VerificationFailed
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.royalties.accounting_formats import balances_csv, beancount_text, csv_text, statement_csv
 from stemloom.ledger.royalties.balance import balances, payable
-from stemloom.ledger.royalties.record import record_correction, record_income, record_payouts, record_terms
+from stemloom.ledger.royalties.payouts import record_payouts
+from stemloom.ledger.royalties.record import record_correction, record_income, record_terms
 from stemloom.ledger.royalties.settle import settle
 from stemloom.ledger.royalties.statement import statement
 from stemloom.ledger.verify.verify import verify

@@ -22,7 +22,8 @@ from stemloom.cli import run
 from stemloom.demo import PIECE
 from stemloom.ledger.entries.entries import Income
 from stemloom.ledger.log.log import Log
-from stemloom.ledger.royalties.record import record_income, record_payouts
+from stemloom.ledger.royalties.payouts import record_payouts
+from stemloom.ledger.royalties.record import record_income
 from stemloom.ledger.royalties.settle import settle
 from stemloom.ledger.royalties.statement_schema import Statement, to_bytes
 
