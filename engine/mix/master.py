@@ -65,12 +65,10 @@ _FIR = _interpolator()
 _FIR_REACH = float(np.abs(_FIR).sum(axis=1).max())
 """No interpolated value exceeds the greatest sample times this."""
 
-_NUMBERS = (
-    ("target", "ceiling", "gain", "gain_step", "mean_square", "blocks", "block_sum", "release")
-    + ("heard_sum", "heard_blocks", "out_sum", "true_peak")
-)  # fmt: skip
 CONTROL = record(
-    "block_quanta idle meter_blocks fade_from fade_to", "", *((name, np.float64) for name in _NUMBERS)
+    "block_quanta idle meter_blocks fade_from fade_to",
+    doubles="target ceiling gain gain_step mean_square blocks block_sum release heard_sum heard_blocks "
+    "out_sum true_peak",
 )
 
 STATE: Layout = {
