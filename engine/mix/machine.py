@@ -66,9 +66,10 @@ Layout: TypeAlias = Mapping[str, tuple[Any, tuple[int | None, ...]]]
 """Data type and shape of arrays, by their names. A length that is `None` is known when they are allocated."""
 
 
-def record(integers: str, floats: str = "", *others: Any) -> np.dtype[Any]:
-    """A record of int64 and of float32 fields, by their names, and of others as NumPy has them."""
-    fields = [(name, np.int64) for name in integers.split()] + [(name, np.float32) for name in floats.split()]
+def record(integers: str, floats: str = "", *others: Any, doubles: str = "") -> np.dtype[Any]:
+    """A record of int64, float32 and float64 fields, by their names, and of others as NumPy has them."""
+    kinds = ((np.int64, integers), (np.float32, floats), (np.float64, doubles))
+    fields = [(name, kind) for kind, names in kinds for name in names.split()]
     return np.dtype([*fields, *others], align=True)
 
 

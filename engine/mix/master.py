@@ -43,12 +43,10 @@ _SHELF = np.array(
 _PASS = np.array([1.0, -2.0, 1.0, -1.99004745483398, 0.99007225036621])
 
 
-_NUMBERS = (
-    *("target", "ceiling", "gain", "gain_step", "mean_square", "blocks", "block_sum", "release"),
-    *("heard_sum", "heard_blocks", "out_sum", "true_peak"),
-)
 CONTROL = record(
-    "block_quanta idle meter_blocks fade_from fade_to", "", *((name, np.float64) for name in _NUMBERS)
+    "block_quanta idle meter_blocks fade_from fade_to",
+    doubles="target ceiling gain gain_step mean_square blocks block_sum release heard_sum heard_blocks "
+    "out_sum true_peak",
 )
 
 STATE: Layout = {

@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stemloom.engine.mix import kernel
-from stemloom.engine.mix.kernel import MOST_STEP, no_effects
+from stemloom.engine.mix.kernel import no_effects
 from stemloom.engine.mix.machine import outer
 from stemloom.engine.mix.rack import BUS, DONE, PLAYING, RAMPS, SPAN, SPAN_QUANTA, VOICE
+from stemloom.engine.mix.ramps import MOST_STEP
 
 from . import twin
 
