@@ -52,10 +52,11 @@ class Story:
         return making.consent(self.key, origin or self.origin, self.stem, uses, **said)
 
     def session_entry(self, state: str, placements: int | None = None, ms: int | None = None) -> Session:
-        return making.session(state, placements, ms)
+        return making.session(state, placements, ms, session=self.session)
 
     def sounds(self, seq: int, consent: int = 2, frames: int = 48_000, start: str = TIME) -> Placement:
-        return making.placement(seq, self.stem, consent, frames, start_frame=seq * 48_000, start=start)
+        planned = {"session": self.session, "start_frame": seq * 48_000, "start": start}
+        return making.placement(seq, self.stem, consent, frames, **planned)
 
     def means(self, id: int, frames: int = 48_000, consent: int = 2) -> dict[int, Placement]:
         """An intention: by its number, the entry that a placement will become."""

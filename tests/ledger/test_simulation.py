@@ -24,7 +24,7 @@ from stemloom.ledger.errors import JournalFailed, LedgerError
 from stemloom.ledger.log.journal import Journal
 from stemloom.ledger.log.journal_format import Sounding
 from stemloom.ledger.log.log import Log
-from stemloom.ledger.log.session_page import TABLES_AT, Heard, Layout, set_anchor, write_header
+from stemloom.ledger.log.session_page import TABLES_AT, HeardFrames, Layout, set_anchor, write_header
 from stemloom.ledger.places import Places
 from stemloom.ledger.tlog import merkle
 from stemloom.ledger.tlog.checkpoint import read_body
@@ -127,7 +127,7 @@ class Player:
 
     def sounding(self, id: int, frames: int) -> Sounding:
         end = id * 48_000 + frames
-        return Heard(id=id, start_frame=id * 48_000, end_frame=end, frames=frames), TIME
+        return HeardFrames(id=id, start_frame=id * 48_000, end_frame=end, frames=frames), TIME
 
     def end(self, ids: list[int]) -> None:
         ids = [id for id in ids if self.sounds[id]]
