@@ -147,7 +147,7 @@ def _settled(text: str, drawn: bool) -> list[str]:
 
 
 def language(page: str, home: Path) -> Iterator[str | None]:
-    """What each block of the language page gives, null for a script. `home`: of the demo's vault."""
+    """What each block of the language page gives, None for a script. `home`: of the demo's vault."""
     with Vault.open(home) as vault:
         snapshot = vault.snapshot()
     script = ""
@@ -289,7 +289,7 @@ def troubles(script: str, home: Path, snapshot: Snapshot) -> list[str]:
 
 
 def tutorial(page: str, folder: Path) -> Iterator[str | None]:
-    """What each block of the tutorial gives, null for files and commands, in `folder`, which is empty.
+    """What each block of the tutorial gives, None for files and commands, in `folder`, which is empty.
 
     Raises AssertionError where a command's exit code is not what the page says.
     """

@@ -99,7 +99,7 @@ class Journal:
         # The file that grows: what it holds, and the entries in it.
         self._number = 0
         self._strays: list[int] = []
-        """The numbers of files that were begun in vain."""
+        """The numbers of files that were begun and never used."""
         self._begun = self._carried()
         self._frames: list[bytes] = []
         self._entries: list[bytes] = []
@@ -132,7 +132,7 @@ class Journal:
 
     @property
     def failed(self) -> bool:
-        """Whether a sync failed, or a file was begun in vain, and nothing is acknowledged before `mend`."""
+        """Whether a sync failed, or a file was begun and not used, and nothing is acknowledged before `mend`."""
         return self._failed
 
     def intend(self, placements: Mapping[int, Placement]) -> None:

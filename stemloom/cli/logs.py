@@ -51,7 +51,7 @@ def _log(console: Console, copy: str | None, vkey: str | None) -> tuple[bytes, V
 @_VKEY
 @click.pass_obj
 def consistency(console: Console, old: Path, copy: str | None, vkey: str | None) -> None:
-    """Show that the log goes on from OLD, a checkpoint that you kept. Exits 5 if it was rewritten."""
+    """Show that the log extends OLD, a checkpoint that you kept. Exits 5 if it was rewritten."""
     import base64
 
     from ..ledger.tlog.consistency import check_continues
