@@ -70,7 +70,7 @@ class Watch:
         """Of the buses; a bus of effects that is silent takes its levels at once, and counts for nothing."""
         rack = self._mixer.rack
         rings = rack.fx["quiet"] <= rack.fx["rings"]
-        levels = np.where(rings[:, None], rack.fx_levels[:, 0], np.nan)
+        levels = np.where(rings[:, None], rack.fx_levels[:, :, 0], np.nan)
         return np.concatenate([rack.buses["gain"], levels.ravel()])
 
     def _look(self, frame: int) -> None:
