@@ -23,27 +23,12 @@ from ..piece import (
     Vary,
 )
 from ..problems import counted
-from ..text.tree import (
-    At,
-    DuckClause,
-    Feel,
-    FilterClause,
-    Flag,
-    Lasting,
-    LineStatement,
-    Name,
-    Odds,
-    Range,
-    SectionStatement,
-    SendClause,
-    TermClause,
-)
-from ..words import MOST_BARS
+from ..text import tree
 from .effects import effects_of
 from .events import chance_of, known_pool, one_in_of
 from .pattern import steps_of
 from .scope import Scope
-from .units import amount, bars, condition, ends, length, number, written
+from .units import Slot, amount, bars, bars_after, condition, ends, length, number, written
 
 _TIMING = frozenset(("at", "for", "when", "chance", "one in"))
 _MIX = frozenset(("gain", "pan", "to", "duck", "filter", "reverse"))
@@ -65,8 +50,10 @@ _WHY_NOT = {
     "hold": "what is held goes on as it is",
     "vary": "it only draws another stem",
 }
-_STRAIGHT, _HARDEST_SWING = Fraction(1, 2), Fraction(3, 4)
-_MOST_HUMANISE_SECONDS = Fraction(1, 20)
+_SWING = Slot("swing", ("",), (Fraction(1, 2), Fraction(3, 4)), "50% (straight) to 75%")
+_HUMANISE = Slot("humanise", ("s",), (0, Fraction(1, 20)), "0 to 50 ms")
+_BEAT = Slot("beat", plain=True)
+_AT_BAR = Slot("at bar", plain=True, whole=True)
 _ONE = Fraction(1)
 _NONE = Number(0.0)
 _DRY = Effects()
@@ -96,7 +83,7 @@ class _Modifiers:
         return LineWindow(self.at_bar, self.at_beat, self.for_bars, self.when, self.chance, self.one_in)
 
 
-def section_of(scope: Scope, statement: SectionStatement, beats: int | None) -> Section | None:
+def section_of(scope: Scope, statement: tree.SectionStatement, beats: int | None) -> Section | None:
     """The section that a statement describes, or `None` if its head has a mistake.
 
     `beats`: of a bar; `None` if their number is not known.
@@ -107,7 +94,7 @@ def section_of(scope: Scope, statement: SectionStatement, beats: int | None) -> 
     lines: list[Line] = []
     within = lengths
     for line in statement.lines:
-        if isinstance(line, LineStatement):
+        if isinstance(line, tree.LineStatement):
             made = _line(scope, line, statement.name, within, beats)
             if made is not None:
                 lines.append(made)
@@ -119,17 +106,9 @@ def section_of(scope: Scope, statement: SectionStatement, beats: int | None) -> 
     return Section(statement.name.text, lengths, tuple(lines), statement.span)
 
 
-def _lengths(scope: Scope, range_: Range, name: Name | None) -> tuple[int, ...] | None:
+def _lengths(scope: Scope, range_: tree.Range, name: tree.Name | None) -> tuple[int, ...] | None:
     """The lengths that a range allows: multiples of 4 bars, or of 2 if it begins below 4."""
-    found = ends(
-        scope,
-        range_,
-        f"section {name.text}" if name else "section",
-        ("bars",),
-        bounds=(1, MOST_BARS),
-        shown=f"1 to {MOST_BARS:,} bars",
-        whole=True,
-    )
+    found = ends(scope, range_, bars_after(f"section {name.text}" if name else "section"))
     if found is None:
         return None
     lo, hi = int(found[0]), int(found[1])
@@ -145,7 +124,11 @@ def _lengths(scope: Scope, range_: Range, name: Name | None) -> tuple[int, ...] 
 
 
 def _line(
-    scope: Scope, line: LineStatement, section: Name | None, lengths: Sequence[int] | None, beats: int | None
+    scope: Scope,
+    line: tree.LineStatement,
+    section: tree.Name | None,
+    lengths: Sequence[int] | None,
+    beats: int | None,
 ) -> Line | None:
     """The line that a statement describes, or `None` if it names something unknown."""
     said = _modifiers(scope, line, section, lengths, beats)
@@ -203,18 +186,22 @@ _PLAIN: dict[str, type[Rest | Drop | Solo | Hold]] = {"rest": Rest, "drop": Drop
 
 
 def _modifiers(
-    scope: Scope, line: LineStatement, section: Name | None, lengths: Sequence[int] | None, beats: int | None
+    scope: Scope,
+    line: tree.LineStatement,
+    section: tree.Name | None,
+    lengths: Sequence[int] | None,
+    beats: int | None,
 ) -> _Modifiers:
     said = _Modifiers()
     seen: set[str] = set()
-    effects: list[SendClause | DuckClause | FilterClause] = []
+    effects: list[tree.SendClause | tree.DuckClause | tree.FilterClause] = []
     for modifier in line.modifiers:
-        word = _word(modifier)
+        word = modifier.word
         if word not in _FITTING[line.word]:
-            shown = modifier.kind.text if isinstance(modifier, FilterClause) else word
+            shown = modifier.kind.text if isinstance(modifier, tree.FilterClause) else word
             scope.say("E039", modifier.span, f"`{shown}` does not fit `{line.word}`: {_WHY_NOT[line.word]}")
             continue
-        if isinstance(modifier, SendClause | DuckClause | FilterClause):
+        if isinstance(modifier, tree.SendClause | tree.DuckClause | tree.FilterClause):
             effects.append(modifier)
             continue
         if word in seen:
@@ -222,29 +209,31 @@ def _modifiers(
             continue
         seen.add(word)
         match modifier:
-            case At():
+            case tree.At():
                 _at(scope, modifier, said, section, lengths, beats)
-            case Lasting(word="for"):
-                said.for_bars = bars(scope, modifier.length, "for")
-            case Lasting(word="over"):
-                said.over = length(scope, modifier.length, "over")
-            case Lasting():
-                said.out_over = length(scope, modifier.length, "out over")
-            case TermClause(word="when"):
+            case tree.AmountClause(word="for"):
+                said.for_bars = bars(scope, modifier.amount, "for")
+            case tree.AmountClause(word="over"):
+                said.over = length(scope, modifier.amount, "over")
+            case tree.AmountClause(word="out over"):
+                said.out_over = length(scope, modifier.amount, "out over")
+            case tree.TermClause(word="when"):
                 said.when = condition(scope, modifier.term, "when")
-            case TermClause(word="gain"):
+            case tree.TermClause(word="gain"):
                 said.gain = amount(scope, modifier.term, "gain", "dB", (-96, 24), plain=False) or said.gain
-            case TermClause():
+            case tree.TermClause():
                 said.pan = amount(scope, modifier.term, "pan", "", (-1, 1), plain=True) or said.pan
-            case Odds(word="chance"):
+            case tree.AmountClause(word="chance"):
                 said.chance = chance_of(scope, modifier)
-            case Odds():
+            case tree.AmountClause(word="one in"):
                 said.one_in = one_in_of(scope, modifier)
-            case Feel():
-                _feel(scope, modifier, said)
-            case Flag(word="reverse"):
+            case tree.AmountClause(word="swing"):
+                said.swing = float(number(scope, modifier.amount, _SWING) or said.swing)
+            case tree.AmountClause():
+                said.humanise_seconds = float(number(scope, modifier.amount, _HUMANISE) or 0)
+            case tree.Flag(word="reverse"):
                 said.reverse = True
-            case Flag(word=word):
+            case tree.Flag(word=word):
                 if said.time != 1:
                     scope.say("E038", modifier.span, "a loop is in half time or in double time, not both")
                 said.time = Fraction(1, 2) if word == "half time" else Fraction(2)
@@ -254,45 +243,12 @@ def _modifiers(
     return said
 
 
-def _word(modifier: object) -> str:
-    """The word of which a line may have one (effects: their kind)."""
-    match modifier:
-        case At():
-            return "at"
-        case SendClause():
-            return "to"
-        case DuckClause():
-            return "duck"
-        case FilterClause():
-            return "filter"
-        case Lasting() | TermClause() | Odds() | Feel() | Flag():
-            return modifier.word
-    raise AssertionError(modifier)
-
-
-def _feel(scope: Scope, feel: Feel, said: _Modifiers) -> None:
-    if feel.word == "swing":
-        bounds = (_STRAIGHT, _HARDEST_SWING)
-        swing = number(scope, feel.amount, "swing", ("",), bounds=bounds, shown="50% (straight) to 75%")
-        said.swing = said.swing if swing is None else float(swing)
-    else:
-        late = number(
-            scope,
-            feel.amount,
-            "humanise",
-            ("s",),
-            bounds=(0, _MOST_HUMANISE_SECONDS),
-            shown="0 to 50 ms",
-        )
-        said.humanise_seconds = said.humanise_seconds if late is None else float(late)
-
-
 def _warn_if_cut(
-    scope: Scope, line: LineStatement, said: _Modifiers, section: Name | None, longest: int
+    scope: Scope, line: tree.LineStatement, said: _Modifiers, section: tree.Name | None, longest: int
 ) -> None:
     assert said.for_bars is not None
     if said.at_bar <= longest < said.at_bar + said.for_bars - 1:
-        place = next(m.span for m in line.modifiers if isinstance(m, Lasting) and m.word == "for")
+        place = next(m.span for m in line.modifiers if isinstance(m, tree.AmountClause) and m.word == "for")
         where = f"section {section.text}" if section else "its section"
         since = f" from bar {said.at_bar} on" if said.at_bar > 1 else ""
         message = f"{where} ends before these {said.for_bars} bars{since} are over (it has at most {longest})"
@@ -301,21 +257,21 @@ def _warn_if_cut(
 
 def _at(
     scope: Scope,
-    at: At,
+    at: tree.At,
     said: _Modifiers,
-    section: Name | None,
+    section: tree.Name | None,
     lengths: Sequence[int] | None,
     beats: int | None,
 ) -> None:
     if at.beat is not None:
-        beat = number(scope, at.beat, "beat", plain=True)
+        beat = number(scope, at.beat, _BEAT)
         if beat is not None and (beat < 1 or (beats is not None and beat >= beats + 1)):
             scope.say(
                 "E034", at.beat.span, f"beat {written(at.beat)} is outside the bar ({beats or 4} beats)"
             )
         elif beat is not None:
             said.at_beat = beat
-    bar = number(scope, at.bar, "at bar", plain=True, whole=True)
+    bar = number(scope, at.bar, _AT_BAR)
     if bar is None:
         return
     where = f"section {section.text}" if section else "its section"
