@@ -6,22 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ..piece import (
-    Bring,
-    Drop,
-    Effects,
-    Expression,
-    Hold,
-    Length,
-    Line,
-    LineWindow,
-    Number,
-    Play,
-    Rest,
-    Section,
-    Solo,
-    Vary,
-)
+from .. import piece
 from ..problems import counted
 from ..text import tree
 from .effects import effects_of
@@ -55,8 +40,8 @@ _HUMANISE = Slot("humanise", ("s",), (0, Fraction(1, 20)), "0 to 50 ms")
 _BEAT = Slot("beat", plain=True)
 _AT_BAR = Slot("at bar", plain=True, whole=True)
 _ONE = Fraction(1)
-_NONE = Number(0.0)
-_DRY = Effects()
+_NONE = piece.Number(0.0)
+_DRY = piece.Effects()
 
 
 @dataclass(slots=True)
@@ -66,24 +51,24 @@ class _Modifiers:
     at_bar: int = 1
     at_beat: Fraction = _ONE
     for_bars: int | None = None
-    when: Expression | None = None
+    when: piece.Expression | None = None
     chance: float | None = None
     one_in: int | None = None
-    over: Length | None = None
-    out_over: Length | None = None
-    gain: Expression = _NONE
-    pan: Expression = _NONE
+    over: piece.Length | None = None
+    out_over: piece.Length | None = None
+    gain: piece.Expression = _NONE
+    pan: piece.Expression = _NONE
     swing: float = 0.5
     humanise_seconds: float = 0.0
     reverse: bool = False
     time: Fraction = _ONE
-    effects: Effects = _DRY
+    effects: piece.Effects = _DRY
 
-    def window(self) -> LineWindow:
-        return LineWindow(self.at_bar, self.at_beat, self.for_bars, self.when, self.chance, self.one_in)
+    def window(self) -> piece.LineWindow:
+        return piece.LineWindow(self.at_bar, self.at_beat, self.for_bars, self.when, self.chance, self.one_in)
 
 
-def section_of(scope: Scope, statement: tree.SectionStatement, beats: int | None) -> Section | None:
+def section_of(scope: Scope, statement: tree.SectionStatement, beats: int | None) -> piece.Section | None:
     """The section that a statement describes, or `None` if its head has a mistake.
 
     `beats`: of a bar; `None` if their number is not known.
@@ -91,7 +76,7 @@ def section_of(scope: Scope, statement: tree.SectionStatement, beats: int | None
     lengths: tuple[int, ...] | None = None
     if statement.length is not None:
         lengths = _lengths(scope, statement.length, statement.name)
-    lines: list[Line] = []
+    lines: list[piece.Line] = []
     within = lengths
     for line in statement.lines:
         if isinstance(line, tree.LineStatement):
@@ -103,7 +88,7 @@ def section_of(scope: Scope, statement: tree.SectionStatement, beats: int | None
             within = None
     if statement.name is None or lengths is None:
         return None
-    return Section(statement.name.text, lengths, tuple(lines), statement.span)
+    return piece.Section(statement.name.text, lengths, tuple(lines), statement.span)
 
 
 def _lengths(scope: Scope, range_: tree.Range, name: tree.Name | None) -> tuple[int, ...] | None:
@@ -129,60 +114,33 @@ def _line(
     section: tree.Name | None,
     lengths: Sequence[int] | None,
     beats: int | None,
-) -> Line | None:
+) -> piece.Line | None:
     """The line that a statement describes, or `None` if it names something unknown."""
     said = _modifiers(scope, line, section, lengths, beats)
-    part, window = line.part.text, said.window()
-    match line.word:
-        case "play":
-            assert line.pool is not None
-            steps = steps_of(scope, line.pattern)
-            if not known_pool(scope, line.pool, line.word, "hits"):
-                return None
-            return Play(
-                part,
-                line.pool.text,
-                steps,
-                window,
-                said.gain,
-                said.pan,
-                line.text,
-                line.span,
-                said.effects,
-                said.swing,
-                said.humanise_seconds,
-                said.reverse,
-            )
-        case "bring":
-            assert line.pool is not None
-            if not known_pool(scope, line.pool, line.word, "loops"):
-                return None
-            return Bring(
-                part,
-                line.pool.text,
-                window,
-                said.over,
-                said.out_over,
-                said.gain,
-                said.pan,
-                line.text,
-                line.span,
-                said.effects,
-                said.time,
-                said.reverse,
-            )
-        case "vary":
-            assert line.every is not None
-            every = bars(scope, line.every, "every")
-            if not scope.known("part", line.part) or every is None:
-                return None
-            return Vary(part, every, window, line.text, line.span)
+    of_part = line.part.text, said.window(), line.text, line.span
+    if line.word in ("play", "bring"):
+        assert line.pool is not None
+        steps = steps_of(scope, line.pattern)
+        if not known_pool(scope, line.pool, line.word, "hits" if line.word == "play" else "loops"):
+            return None
+        sounding = *of_part, line.pool.text, said.gain, said.pan, said.effects, said.reverse
+        if line.word == "play":
+            return piece.Play(*sounding, steps, said.swing, said.humanise_seconds)
+        return piece.Bring(*sounding, said.over, said.out_over, said.time)
+    every = None if line.every is None else bars(scope, line.every, "every")
     if not scope.known("part", line.part):
         return None
-    return _PLAIN[line.word](part, window, line.text, line.span)
+    if line.word == "vary":
+        return None if every is None else piece.Vary(*of_part, every)
+    return _PLAIN[line.word](*of_part)
 
 
-_PLAIN: dict[str, type[Rest | Drop | Solo | Hold]] = {"rest": Rest, "drop": Drop, "solo": Solo, "hold": Hold}
+_PLAIN: dict[str, type[piece.Rest | piece.Drop | piece.Solo | piece.Hold]] = {
+    "rest": piece.Rest,
+    "drop": piece.Drop,
+    "solo": piece.Solo,
+    "hold": piece.Hold,
+}
 
 
 def _modifiers(

@@ -296,7 +296,7 @@ def _plain(value: Fraction) -> str:
 
 
 def _units(kinds: Collection[str], *, plain: bool = False, named: bool = False) -> str:
-    """Units in words; with `plain` also a number without one, which `named` says in words of %."""
+    """Units in words; with `plain` also a number without one, which `named` says in place of %."""
     names = [kind or ("a number without a unit" if named else "%") for kind in sorted(kinds)]
     if not names:
         return "a number without a unit"
