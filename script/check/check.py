@@ -55,30 +55,27 @@ def check(
     scope = scope_of(script)
     header = header_of(scope, script, use)
     found = _defined(scope, script, header, catalogue)
+    piece = _piece(read, text, header, found)
     if not found.unread_move and "section" not in scope.unsure:
-        warn_of_unreachable_sections(scope, found.moves, found.events)
-    refuse_large_sections(scope, found.sections, found.events, header.meter)
-    refuse_many(
-        scope, found.pools.values(), tuple(found.buses.values()), found.moves, found.events, found.stings
-    )
-    piece: Piece | None = None
-    if not any(p.severity == "error" for p in (*read.parsed.problems, *scope.problems)):
-        piece = _piece(read, text, header, found)
+        warn_of_unreachable_sections(scope, piece)
+    refuse_large_sections(scope, piece)
+    refuse_many(scope, piece)
+    right = not any(p.severity == "error" for p in (*read.parsed.problems, *scope.problems))
+    if right:
         warn_of_unused(scope, piece)
     if catalogue is not None:
         uses = (use,) if use in header.uses and use is not None else header.uses
-        for pool in found.pools.values():
+        for pool in piece.pools.values():
             named = scope.pools[pool.name]
             assert named is not None
             warn_if_empty(scope, pool, named.name, catalogue, uses)
-        if header.share_cap_place and header.share_cap:
-            pools = tuple(found.pools.values())
-            warn_if_few_holders(scope, header.share_cap_place, header.share_cap, pools, catalogue, uses)
+        if header.share_cap_place is not None:
+            warn_if_few_holders(scope, header.share_cap_place, piece, catalogue, uses)
     problems = sorted(
         (*read.parsed.problems, *scope.problems), key=lambda p: (p.span.line, p.span.column, p.code)
     )
     listed, unlisted = _listed(problems)
-    return Checked(piece, listed, unlisted + read.parsed.unlisted)
+    return Checked(piece if right else None, listed, unlisted + read.parsed.unlisted)
 
 
 def accepted(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 from ..expression import ALWAYS, extent
-from ..piece import Boundary, Event, Expression, Length, Move, MoveTo
+from ..piece import Boundary, Expression, Length, Move, MoveTo, Piece
 from ..text.tree import AmountClause, BoundaryClause, MoveModifier, MoveStatement, NameClause, TermClause
 from .events import NEXT_BAR, boundary_of
 from .scope import Scope, needs_text
@@ -78,7 +77,7 @@ def _weight(scope: Scope, odds: AmountClause) -> float:
     return float(found or 1)
 
 
-def warn_of_unreachable_sections(scope: Scope, moves: Sequence[Move], events: Sequence[Event]) -> None:
+def warn_of_unreachable_sections(scope: Scope, piece: Piece) -> None:
     """Note the sections that nothing leads to.
 
     A section is left by its own moves, by those of `any` and by events; unless one of these always happens at
@@ -86,12 +85,14 @@ def warn_of_unreachable_sections(scope: Scope, moves: Sequence[Move], events: Se
     """
     names = list(scope.sections)
     followers = dict(pairwise(names))
-    from_any = [m for m in moves if m.origin is None]
+    from_any = [m for m in piece.moves if m.origin is None]
     any_leads_to = [m.target for m in from_any if m.target is not None]
-    any_leads_to += [e.action.target for e in events if isinstance(e.action, MoveTo) and e.action.target]
+    any_leads_to += [
+        e.action.target for e in piece.events if isinstance(e.action, MoveTo) and e.action.target
+    ]
     any_always = any(m.at == _END and always(scope, m.when) for m in from_any)
     by_origin: dict[str, list[Move]] = {}
-    for move in moves:
+    for move in piece.moves:
         if move.origin is not None:
             by_origin.setdefault(move.origin, []).append(move)
     reached: set[str] = set()

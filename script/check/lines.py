@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from .. import piece
@@ -68,6 +68,15 @@ class _Modifiers:
         return piece.LineWindow(self.at_bar, self.at_beat, self.for_bars, self.when, self.chance, self.one_in)
 
 
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """The section of a line: its name in words, its lengths, and the beats of a bar, `None` if not known."""
+
+    name: str
+    lengths: Sequence[int] | None
+    beats: int | None
+
+
 def section_of(scope: Scope, statement: tree.SectionStatement, beats: int | None) -> piece.Section | None:
     """The section that a statement describes, or `None` if its head has a mistake.
 
@@ -77,15 +86,15 @@ def section_of(scope: Scope, statement: tree.SectionStatement, beats: int | None
     if statement.length is not None:
         lengths = _lengths(scope, statement.length, statement.name)
     lines: list[piece.Line] = []
-    within = lengths
+    home = _Home(f"section {statement.name.text}" if statement.name else "its section", lengths, beats)
     for line in statement.lines:
         if isinstance(line, tree.LineStatement):
-            made = _line(scope, line, statement.name, within, beats)
+            made = _line(scope, line, home)
             if made is not None:
                 lines.append(made)
         elif line.word is None:
             # It may have been the head of another section.
-            within = None
+            home = replace(home, lengths=None)
     if statement.name is None or lengths is None:
         return None
     return piece.Section(statement.name.text, lengths, tuple(lines), statement.span)
@@ -108,15 +117,9 @@ def _lengths(scope: Scope, range_: tree.Range, name: tree.Name | None) -> tuple[
     return lengths
 
 
-def _line(
-    scope: Scope,
-    line: tree.LineStatement,
-    section: tree.Name | None,
-    lengths: Sequence[int] | None,
-    beats: int | None,
-) -> piece.Line | None:
+def _line(scope: Scope, line: tree.LineStatement, home: _Home) -> piece.Line | None:
     """The line that a statement describes, or `None` if it names something unknown."""
-    said = _modifiers(scope, line, section, lengths, beats)
+    said = _modifiers(scope, line, home)
     of_part = line.part.text, said.window(), line.text, line.span
     if line.word in ("play", "bring"):
         assert line.pool is not None
@@ -143,13 +146,7 @@ _PLAIN: dict[str, type[piece.Rest | piece.Drop | piece.Solo | piece.Hold]] = {
 }
 
 
-def _modifiers(
-    scope: Scope,
-    line: tree.LineStatement,
-    section: tree.Name | None,
-    lengths: Sequence[int] | None,
-    beats: int | None,
-) -> _Modifiers:
+def _modifiers(scope: Scope, line: tree.LineStatement, home: _Home) -> _Modifiers:
     said = _Modifiers()
     seen: set[str] = set()
     effects: list[tree.SendClause | tree.DuckClause | tree.FilterClause] = []
@@ -168,7 +165,7 @@ def _modifiers(
         seen.add(word)
         match modifier:
             case tree.At():
-                _at(scope, modifier, said, section, lengths, beats)
+                _at(scope, modifier, said, home)
             case tree.AmountClause(word="for"):
                 said.for_bars = bars(scope, modifier.amount, "for")
             case tree.AmountClause(word="over"):
@@ -196,58 +193,43 @@ def _modifiers(
                     scope.say("E038", modifier.span, "a loop is in half time or in double time, not both")
                 said.time = Fraction(1, 2) if word == "half time" else Fraction(2)
     said.effects = effects_of(scope, effects)
-    if said.for_bars is not None and lengths is not None:
-        _warn_if_cut(scope, line, said, section, lengths[-1])
+    _warn_if_cut(scope, line, said, home)
     return said
 
 
-def _warn_if_cut(
-    scope: Scope, line: tree.LineStatement, said: _Modifiers, section: tree.Name | None, longest: int
-) -> None:
-    assert said.for_bars is not None
+def _warn_if_cut(scope: Scope, line: tree.LineStatement, said: _Modifiers, home: _Home) -> None:
+    if said.for_bars is None or home.lengths is None:
+        return
+    longest = home.lengths[-1]
     if said.at_bar <= longest < said.at_bar + said.for_bars - 1:
-        place = next(m.span for m in line.modifiers if isinstance(m, tree.AmountClause) and m.word == "for")
-        where = f"section {section.text}" if section else "its section"
+        place = next(m.span for m in line.modifiers if m.word == "for")
         since = f" from bar {said.at_bar} on" if said.at_bar > 1 else ""
-        message = f"{where} ends before these {said.for_bars} bars{since} are over (it has at most {longest})"
-        scope.say("W006", place, message, "shorten it, or leave `for` out: a line lasts to its section's end")
+        message = f"{home.name} ends before these {said.for_bars} bars{since} are over"
+        hint = "shorten it, or leave `for` out: a line lasts to its section's end"
+        scope.say("W006", place, f"{message} (it has at most {longest})", hint)
 
 
-def _at(
-    scope: Scope,
-    at: tree.At,
-    said: _Modifiers,
-    section: tree.Name | None,
-    lengths: Sequence[int] | None,
-    beats: int | None,
-) -> None:
+def _at(scope: Scope, at: tree.At, said: _Modifiers, home: _Home) -> None:
     if at.beat is not None:
         beat = number(scope, at.beat, _BEAT)
-        if beat is not None and (beat < 1 or (beats is not None and beat >= beats + 1)):
-            scope.say(
-                "E034", at.beat.span, f"beat {written(at.beat)} is outside the bar ({beats or 4} beats)"
-            )
+        if beat is not None and (beat < 1 or (home.beats is not None and beat >= home.beats + 1)):
+            message = f"beat {written(at.beat)} is outside the bar ({home.beats or 4} beats)"
+            scope.say("E034", at.beat.span, message)
         elif beat is not None:
             said.at_beat = beat
-    bar = number(scope, at.bar, _AT_BAR)
+    bar, place, lengths = number(scope, at.bar, _AT_BAR), at.bar.span, home.lengths
     if bar is None:
         return
-    where = f"section {section.text}" if section else "its section"
     if bar < 1:
-        scope.say("E034", at.bar.span, f"bar {bar} is outside {where}: bars count from 1")
+        scope.say("E034", place, f"bar {bar} is outside {home.name}: bars count from 1")
         return
     said.at_bar = int(bar)
     if lengths is None:
         return
     if bar > lengths[-1]:
         shown = f"{lengths[0]}..{lengths[-1]}" if len(lengths) > 1 else str(lengths[0])
-        scope.say(
-            "E034", at.bar.span, f"bar {bar} is outside {where} ({shown} bar{'s' if shown != '1' else ''})"
-        )
+        noun = "bar" if shown == "1" else "bars"
+        scope.say("E034", place, f"bar {bar} is outside {home.name} ({shown} {noun})")
     elif bar > lengths[0]:
-        scope.say(
-            "W004",
-            at.bar.span,
-            f"bar {bar} is reached only when {where} is drawn long enough"
-            f" (it may have {counted(lengths[0], 'bar')})",
-        )
+        message = f"bar {bar} is reached only when {home.name} is drawn long enough"
+        scope.say("W004", place, f"{message} (it may have {counted(lengths[0], 'bar')})")

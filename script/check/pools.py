@@ -11,7 +11,7 @@ from typing import Literal
 
 from ...ground.roles import ROLES, TONAL_ROLES, UNPITCHED_ROLES
 from ..catalogue import Catalogue
-from ..piece import Clause, Key, Pool, Span, Weight
+from ..piece import Clause, Key, Piece, Pool, Span, Weight
 from ..problems import listed
 from ..text.tree import AmountClause, Attribute, Flag, Name, PoolClause, PoolStatement, Range, Weighted
 from ..words import ROLES_BY_OTHER_NAMES
@@ -226,9 +226,11 @@ def warn_if_empty(scope: Scope, pool: Pool, name: Name, catalogue: Catalogue, us
 
 
 def warn_if_few_holders(
-    scope: Scope, place: Span, cap: float, pools: Sequence[Pool], catalogue: Catalogue, uses: Sequence[str]
+    scope: Scope, place: Span, piece: Piece, catalogue: Catalogue, uses: Sequence[str]
 ) -> None:
     """Note a share cap that the pools' holders are too few to keep: of two holders, one has at least half."""
+    cap, pools = piece.share_cap, piece.pools.values()
+    assert cap is not None
     needed = math.ceil(1 / cap - 1e-9)
     for use in uses:
         found: set[str] = set()
