@@ -187,28 +187,6 @@ class Effects:
 
 
 @dataclass(frozen=True, slots=True)
-class Bring:
-    """Brings a loop of a pool in as a part. `over` fades in, `out_over` out; `gain` in dB, `pan` -1 to 1.
-
-    `time`: 1, or 1/2 and 2 for half and double time. `reverse`: it plays backwards.
-    """
-
-    part: str
-    pool: str
-    window: LineWindow
-    over: Length | None
-    out_over: Length | None
-    gain: Expression
-    pan: Expression
-    text: str
-    """The statement's canonical text; with its number among equal lines it keys the line's random choices."""
-    span: Span
-    effects: Effects = Effects()
-    time: Fraction = Fraction(1)
-    reverse: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """One sixteenth of a pattern. `chance`: 0 for a rest, 1 for a sure hit."""
 
@@ -217,31 +195,47 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Play:
-    """Plays hits of a pool in a pattern of sixteenths that repeats from the section's start."""
+class _OfPart:
+    """`text`: canonical; with its number among equal lines it keys the line's random choices."""
 
     part: str
-    pool: str
-    steps: tuple[Step, ...]
     window: LineWindow
-    gain: Expression
-    pan: Expression
     text: str
     span: Span
-    effects: Effects = Effects()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sounding(_OfPart):
+    """`gain` in dB, `pan` -1 to 1. `reverse`: the sound plays backwards."""
+
+    pool: str
+    gain: Expression
+    pan: Expression
+    effects: Effects
+    reverse: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bring(_Sounding):
+    """Brings a loop of a pool in as a part. `over` fades in, `out_over` out.
+
+    `time`: 1, or 1/2 and 2 for half and double time.
+    """
+
+    over: Length | None
+    out_over: Length | None
+    time: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Play(_Sounding):
+    """Plays hits of a pool in a pattern of sixteenths that repeats from the section's start."""
+
+    steps: tuple[Step, ...] = ()
     swing: float = 0.5
     """The place in each eighth of its second sixteenth: 0.5 is straight, 2/3 a triplet."""
     humanise_seconds: float = 0.0
     """The greatest delay of a hit after its step; each hit draws its own."""
-    reverse: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _OfPart:
-    part: str
-    window: LineWindow
-    text: str
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,14 +244,10 @@ class Rest(_OfPart):
 
 
 @dataclass(frozen=True, slots=True)
-class Vary:
+class Vary(_OfPart):
     """Draws another stem for a part every `every_bars` bars of the section."""
 
-    part: str
     every_bars: int
-    window: LineWindow
-    text: str
-    span: Span
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,17 +92,8 @@ class HitWriter(BarWriter):
             return
         if sting.one_in is not None and key.uniform("one in", number) >= 1 / sting.one_in:
             return
-        line = Play(
-            sting.name,
-            sting.pool,
-            (),
-            LineWindow(),
-            sting.gain,
-            sting.pan,
-            sting.text,
-            sting.span,
-            sting.effects,
-        )
+        sound = sting.pool, sting.gain, sting.pan, sting.effects
+        line = Play(sting.name, LineWindow(), sting.text, sting.span, *sound, reverse=False)
         self.state.redraws[sting.text, 0] = number
         stem = self.lines.draw(line, 0)
         if stem is not None:

@@ -9,20 +9,9 @@ from hashlib import sha256
 from ..catalogue import Catalogue
 from ..piece import Bus, Dial, Event, Move, Piece, Pool, Section, Span, Sting
 from ..problems import Problem, ScriptRejected
+from ..text import tree
 from ..text.parse import Reading, reading
 from ..text.tokens import canonical
-from ..text.tree import (
-    Broken,
-    BusStatement,
-    DialStatement,
-    EventStatement,
-    MoveStatement,
-    PoolStatement,
-    Script,
-    SectionStatement,
-    ShareCapStatement,
-    StingStatement,
-)
 from ..words import MOST_PROBLEMS
 from .effects import bus_of
 from .events import event_of, sting_of
@@ -66,30 +55,27 @@ def check(
     scope = scope_of(script)
     header = header_of(scope, script, use)
     found = _defined(scope, script, header, catalogue)
+    piece = _piece(read, text, header, found)
     if not found.unread_move and "section" not in scope.unsure:
-        warn_of_unreachable_sections(scope, found.moves, found.events)
-    refuse_large_sections(scope, found.sections, found.events, header.meter)
-    refuse_many(
-        scope, found.pools.values(), tuple(found.buses.values()), found.moves, found.events, found.stings
-    )
-    piece: Piece | None = None
-    if not any(p.severity == "error" for p in (*read.parsed.problems, *scope.problems)):
-        piece = _piece(read, text, header, found)
+        warn_of_unreachable_sections(scope, piece)
+    refuse_large_sections(scope, piece)
+    refuse_many(scope, piece)
+    right = not any(p.severity == "error" for p in (*read.parsed.problems, *scope.problems))
+    if right:
         warn_of_unused(scope, piece)
     if catalogue is not None:
         uses = (use,) if use in header.uses and use is not None else header.uses
-        for pool in found.pools.values():
+        for pool in piece.pools.values():
             named = scope.pools[pool.name]
             assert named is not None
             warn_if_empty(scope, pool, named.name, catalogue, uses)
-        cap = next((s.amount.span for s in script.statements if isinstance(s, ShareCapStatement)), None)
-        if cap is not None and header.share_cap:
-            warn_if_few_holders(scope, cap, header.share_cap, tuple(found.pools.values()), catalogue, uses)
+        if header.share_cap_place is not None:
+            warn_if_few_holders(scope, header.share_cap_place, piece, catalogue, uses)
     problems = sorted(
         (*read.parsed.problems, *scope.problems), key=lambda p: (p.span.line, p.span.column, p.code)
     )
     listed, unlisted = _listed(problems)
-    return Checked(piece, listed, unlisted + read.parsed.unlisted)
+    return Checked(piece if right else None, listed, unlisted + read.parsed.unlisted)
 
 
 def accepted(
@@ -124,57 +110,57 @@ class _Definitions:
     unread_move: bool = False
 
 
-def _defined(scope: Scope, script: Script, header: Header, catalogue: Catalogue | None) -> _Definitions:
+def _defined(scope: Scope, script: tree.Script, header: Header, catalogue: Catalogue | None) -> _Definitions:
     found = _Definitions()
     said: dict[str, Span] = {}
     for statement in script.statements:
         match statement:
-            case PoolStatement():
+            case tree.PoolStatement():
                 pool = pool_of(scope, statement, catalogue)
                 if scope.pools[pool.name] is statement:
                     found.pools[pool.name] = pool
-            case DialStatement():
+            case tree.DialStatement():
                 dial = dial_of(scope, statement)
                 if dial is not None:
                     found.dials[dial.name] = dial
-            case SectionStatement():
+            case tree.SectionStatement():
                 section = section_of(scope, statement, header.beats)
                 if section is not None:
                     found.sections.append(section)
-            case MoveStatement():
+            case tree.MoveStatement():
                 _once(scope, said, statement)
                 move = move_of(scope, statement)
                 if move is None:
                     found.unread_move = True
                 else:
                     found.moves.append(move)
-            case BusStatement():
+            case tree.BusStatement():
                 bus = bus_of(scope, statement)
                 if scope.buses[bus.name] is statement:
                     found.buses[bus.name] = bus
-            case StingStatement():
+            case tree.StingStatement():
                 sting = sting_of(scope, statement)
                 if sting is not None and scope.stings[sting.name] is statement:
                     found.stings[sting.name] = sting
-            case EventStatement():
+            case tree.EventStatement():
                 _once(scope, said, statement)
                 event = event_of(scope, statement)
                 if event is None:
                     found.unread_move = True
                 else:
                     found.events.append(event)
-            case Broken(word="move" | "on" | "after" | "every" | None):
+            case tree.Broken(word="move" | "on" | "after" | "every" | None):
                 found.unread_move = True
             case _:
                 pass
     return found
 
 
-def _once(scope: Scope, said: dict[str, Span], statement: MoveStatement | EventStatement) -> None:
+def _once(scope: Scope, said: dict[str, Span], statement: tree.MoveStatement | tree.EventStatement) -> None:
     """Note a move or an event that repeats another word for word."""
     first = said.setdefault(statement.text, statement.span)
     if first is not statement.span:
-        what = "move" if isinstance(statement, MoveStatement) else "event"
+        what = "move" if isinstance(statement, tree.MoveStatement) else "event"
         hint = "keep one of them"
         scope.say(
             "E024", statement.span, f"this {what} appears twice; the first is in line {first.line}", hint

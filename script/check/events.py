@@ -20,76 +20,63 @@ from ..piece import (
     SwapPart,
     Trigger,
 )
-from ..text.tree import (
-    ActionClause,
-    BoundaryClause,
-    EventStatement,
-    FilterClause,
-    Name,
-    Odds,
-    SendClause,
-    ShareCapStatement,
-    StingStatement,
-    TermClause,
-    TriggerClause,
-    WithdrawnStatement,
-)
+from ..text import tree
 from ..words import UNITS
 from .effects import effects_of
 from .scope import Scope, needs_text
-from .units import amount, bars, condition, length, number
+from .units import Slot, amount, bars, condition, length, number
 
 NEXT_BAR = Boundary("bars", 1)
-_MOST_COUNTED = 64
+_COUNT = Slot("at next", (), (1, 64), plain=True, whole=True)
+_CHANCE = Slot("chance", ("",), (0, 1), "0% to 100%")
+_ONE_IN = Slot("one in", (), (1, 10_000), plain=True, whole=True)
 
 
-def boundary_of(scope: Scope, clause: BoundaryClause, what: str) -> Boundary | None:
+def boundary_of(scope: Scope, clause: tree.BoundaryClause, what: str) -> Boundary | None:
     """The boundary that a clause names, or `None` with a mistake noted. `what` waits for it, as `a move`."""
-    if clause.word == "end":
+    if clause.unit == "end":
         return Boundary("end")
-    if clause.word not in ("bar", "bars", "beat", "beats"):
-        message = f"{what} does not happen at the next {clause.word}"
+    if clause.unit not in ("bar", "bars", "beat", "beats"):
+        message = f"{what} does not happen at the next {clause.unit}"
         scope.say("E029", clause.span, message, "write `at next bar`, `at next 4 bars` or `at next beat`")
         return None
     count = 1
     if clause.count is not None:
-        found = number(
-            scope, clause.count, "at next", plain=True, bounds=(1, _MOST_COUNTED), whole=True
-        )  # fmt: skip
+        found = number(scope, clause.count, _COUNT)
         if found is None:
             return None
         count = int(found)
-    return Boundary("bars" if clause.word in ("bar", "bars") else "beats", count)
+    return Boundary("bars" if clause.unit in ("bar", "bars") else "beats", count)
 
 
-def sting_of(scope: Scope, statement: StingStatement) -> Sting | None:
+def sting_of(scope: Scope, statement: tree.StingStatement) -> Sting | None:
     """The sting that a statement defines, or `None` with a mistake noted."""
     at: Boundary | None = Boundary("beats", 1)
     gain: Expression | None = None
     pan: Expression | None = None
     chance: float | None = None
     one_in: int | None = None
-    effects: list[SendClause | FilterClause] = []
+    effects: list[tree.SendClause | tree.FilterClause] = []
     seen: set[str] = set()
     for modifier in statement.modifiers:
-        if isinstance(modifier, SendClause | FilterClause):
+        if isinstance(modifier, tree.SendClause | tree.FilterClause):
             effects.append(modifier)
             continue
-        word = "at" if isinstance(modifier, BoundaryClause) else modifier.word
+        word = modifier.word
         if word in seen:
             scope.say("E038", modifier.span, f"`{word}` appears twice in this sting", "keep one of them")
             continue
         seen.add(word)
         match modifier:
-            case BoundaryClause():
+            case tree.BoundaryClause():
                 at = boundary_of(scope, modifier, "a sting")
-            case TermClause(word="gain"):
+            case tree.TermClause(word="gain"):
                 gain = amount(scope, modifier.term, "gain", "dB", (-96, 24), plain=False)
-            case TermClause():
+            case tree.TermClause():
                 pan = amount(scope, modifier.term, "pan", "", (-1, 1), plain=True)
-            case Odds(word="chance"):
+            case tree.AmountClause(word="chance"):
                 chance = chance_of(scope, modifier)
-            case Odds():
+            case tree.AmountClause():
                 one_in = one_in_of(scope, modifier)
     made = effects_of(scope, effects)
     if not known_pool(scope, statement.pool, "sting", "hits") or at is None:
@@ -108,19 +95,19 @@ def sting_of(scope: Scope, statement: StingStatement) -> Sting | None:
     )
 
 
-def chance_of(scope: Scope, odds: Odds) -> float | None:
-    found = number(scope, odds.amount, "chance", ("",), bounds=(0, 1), shown="0% to 100%")
+def chance_of(scope: Scope, odds: tree.AmountClause) -> float | None:
+    found = number(scope, odds.amount, _CHANCE)
     if found == 0:
         scope.say("W010", odds.span, "`chance 0%` lets nothing sound", "leave it out, or give it more")
     return None if found is None else float(found)
 
 
-def one_in_of(scope: Scope, odds: Odds) -> int | None:
-    found = number(scope, odds.amount, "one in", plain=True, bounds=(1, 10_000), whole=True)
+def one_in_of(scope: Scope, odds: tree.AmountClause) -> int | None:
+    found = number(scope, odds.amount, _ONE_IN)
     return None if found is None else int(found)
 
 
-def known_pool(scope: Scope, name: Name, word: str, wanted: str) -> bool:
+def known_pool(scope: Scope, name: tree.Name, word: str, wanted: str) -> bool:
     """Whether a pool of that name holds the shape that `word` takes; a mistake is noted if not."""
     if not scope.known("pool", name):
         return False
@@ -133,7 +120,7 @@ def known_pool(scope: Scope, name: Name, word: str, wanted: str) -> bool:
     return False
 
 
-def event_of(scope: Scope, statement: EventStatement) -> Event | None:
+def event_of(scope: Scope, statement: tree.EventStatement) -> Event | None:
     """The event that a statement defines, or `None` with a mistake noted."""
     trigger = _trigger(scope, statement.trigger)
     action = _action(scope, statement.action)
@@ -142,7 +129,7 @@ def event_of(scope: Scope, statement: EventStatement) -> Event | None:
     return Event(trigger, action, statement.text, statement.span)
 
 
-def _trigger(scope: Scope, clause: TriggerClause) -> Trigger | None:
+def _trigger(scope: Scope, clause: tree.TriggerClause) -> Trigger | None:
     match clause.word:
         case "like":
             return Trigger("like")
@@ -168,7 +155,7 @@ def _trigger(scope: Scope, clause: TriggerClause) -> Trigger | None:
     return Trigger("every", length=Length(after.amount, "bars"))
 
 
-def _action(scope: Scope, clause: ActionClause) -> Action | None:
+def _action(scope: Scope, clause: tree.ActionClause) -> Action | None:
     boundary: Boundary | None = NEXT_BAR
     if clause.boundary is not None:
         boundary = boundary_of(scope, clause.boundary, f"`{clause.word}`")
@@ -199,7 +186,7 @@ _NAMES = {"swap": "part", "hold": "part", "sting": "sting", "move": "section", "
 """The kind of name after each action's word."""
 
 
-def _set_dial(scope: Scope, name: Name, clause: ActionClause, at: Boundary) -> SetDial | None:
+def _set_dial(scope: Scope, name: tree.Name, clause: tree.ActionClause, at: Boundary) -> SetDial | None:
     assert clause.term is not None
     dial = scope.dials[name.text]
     kind, bounds = "", (-1e9, 1e9)
@@ -210,7 +197,7 @@ def _set_dial(scope: Scope, name: Name, clause: ActionClause, at: Boundary) -> S
     return None if value is None else SetDial(name.text, value, at)
 
 
-def answers_of(scope: Scope, statement: WithdrawnStatement) -> tuple[Answer, ...]:
+def answers_of(scope: Scope, statement: tree.WithdrawnStatement) -> tuple[Answer, ...]:
     """The answers to a withdrawal, in the order in which they are tried."""
     answers: list[Answer] = []
     for name in statement.answers:
@@ -222,14 +209,3 @@ def answers_of(scope: Scope, statement: WithdrawnStatement) -> tuple[Answer, ...
         else:
             answers.append(cast(Answer, name.text))
     return tuple(answers)
-
-
-def share_of(scope: Scope, statement: ShareCapStatement) -> float | None:
-    """The greatest share of one holder, 0 to 1, or `None` with a mistake noted."""
-    found = number(scope, statement.amount, "share cap", ("",), bounds=(0, 1), shown="1% to 100%")
-    if found is not None and found * 100 < 1:
-        scope.say("E028", statement.amount.span, "`share cap` is out of bounds: 1% to 100%")
-        return None
-    if found == 1:
-        scope.say("W008", statement.amount.span, "a share cap of 100% limits nobody", "such as: 30%")
-    return None if found is None else float(found)

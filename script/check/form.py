@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 from ..expression import ALWAYS, extent
-from ..piece import Boundary, Event, Expression, Length, Move, MoveTo
-from ..text.tree import (
-    BoundaryClause,
-    Lasting,
-    MoveModifier,
-    MoveStatement,
-    Odds,
-    OnCue,
-    TermClause,
-    Through,
-)
+from ..piece import Boundary, Expression, Length, Move, MoveTo, Piece
+from ..text.tree import AmountClause, BoundaryClause, MoveModifier, MoveStatement, NameClause, TermClause
 from .events import NEXT_BAR, boundary_of
 from .scope import Scope, needs_text
-from .units import condition, length, number
+from .units import Slot, condition, length, number
 
 _END = Boundary("end")
 
@@ -37,13 +27,13 @@ def move_of(scope: Scope, statement: MoveStatement) -> Move | None:
     whole = True
     seen: dict[str, MoveModifier] = {}
     for modifier in statement.modifiers:
-        word = _word(modifier)
+        word = modifier.word
         if word in seen:
             scope.say("E038", modifier.span, f"`{word}` appears twice in this move", "keep one of them")
             continue
         seen[word] = modifier
         match modifier:
-            case Odds():
+            case AmountClause(word="weight"):
                 weight = _weight(scope, modifier)
             case BoundaryClause():
                 at = boundary_of(scope, modifier, "a move")
@@ -51,12 +41,12 @@ def move_of(scope: Scope, statement: MoveStatement) -> Move | None:
             case TermClause():
                 when = condition(scope, modifier.term, "when")
                 whole = whole and when is not None
-            case Lasting():
-                over = length(scope, modifier.length, "over")
-            case Through():
-                whole = scope.known("part", modifier.part) and whole
-                through = modifier.part.text
-            case OnCue():
+            case AmountClause():
+                over = length(scope, modifier.amount, "over")
+            case NameClause(word="through"):
+                whole = scope.known("part", modifier.name) and whole
+                through = modifier.name.text
+            case NameClause():
                 needs_text(scope, modifier.name, "on cue")
                 cue = modifier.name.text
     if cue is not None and at == _END:
@@ -79,27 +69,15 @@ def move_of(scope: Scope, statement: MoveStatement) -> Move | None:
     )
 
 
-def _word(modifier: MoveModifier) -> str:
-    match modifier:
-        case BoundaryClause():
-            return "at"
-        case Through():
-            return "through"
-        case OnCue():
-            return "on cue"
-        case _:
-            return modifier.word
-
-
-def _weight(scope: Scope, odds: Odds) -> float:
+def _weight(scope: Scope, odds: AmountClause) -> float:
     shown = "more than 0, at most 1,000,000"
-    found = number(scope, odds.amount, "weight", plain=True, bounds=(0, 1_000_000), shown=shown)
+    found = number(scope, odds.amount, Slot("weight", (), (0, 1_000_000), shown, plain=True))
     if found == 0:
         scope.say("E028", odds.span, f"`weight 0` is out of bounds: {shown}")
     return float(found or 1)
 
 
-def warn_of_unreachable_sections(scope: Scope, moves: Sequence[Move], events: Sequence[Event]) -> None:
+def warn_of_unreachable_sections(scope: Scope, piece: Piece) -> None:
     """Note the sections that nothing leads to.
 
     A section is left by its own moves, by those of `any` and by events; unless one of these always happens at
@@ -107,12 +85,14 @@ def warn_of_unreachable_sections(scope: Scope, moves: Sequence[Move], events: Se
     """
     names = list(scope.sections)
     followers = dict(pairwise(names))
-    from_any = [m for m in moves if m.origin is None]
+    from_any = [m for m in piece.moves if m.origin is None]
     any_leads_to = [m.target for m in from_any if m.target is not None]
-    any_leads_to += [e.action.target for e in events if isinstance(e.action, MoveTo) and e.action.target]
+    any_leads_to += [
+        e.action.target for e in piece.events if isinstance(e.action, MoveTo) and e.action.target
+    ]
     any_always = any(m.at == _END and always(scope, m.when) for m in from_any)
     by_origin: dict[str, list[Move]] = {}
-    for move in moves:
+    for move in piece.moves:
         if move.origin is not None:
             by_origin.setdefault(move.origin, []).append(move)
     reached: set[str] = set()

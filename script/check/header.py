@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from ...ground.pitch import NOTES
 from ...ground.uses import USES
 from ..piece import Answer, Dial, DialEffect, Key, Span
 from ..problems import did_you_mean
-from ..text.tree import (
-    Broken,
-    DialStatement,
-    KeyName,
-    KeysStatement,
-    MeterStatement,
-    Name,
-    NumberStatement,
-    PieceStatement,
-    Script,
-    SectionStatement,
-    ShareCapStatement,
-    TempoStatement,
-    TextStatement,
-    WithdrawnStatement,
-)
+from ..text import tree
 from ..words import MOST_SECTIONS, UNITS
-from .events import answers_of, share_of
+from .events import answers_of
 from .scope import Scope, needs_text
-from .units import ends, number
+from .units import Slot, ends, number
 
-LOWEST_BPM, HIGHEST_BPM = 20, 400
+TEMPO = Slot("tempo", ("bpm",), (20, 400), "20 to 400 bpm", plain=True)
+_BEATS = Slot("meter", (), (1, 32), plain=True, whole=True)
+_NOTE = Slot("meter", plain=True, whole=True)
 _NOTES = (1, 2, 4, 8, 16)
+_NUMBERS = {
+    "seed": Slot("seed", (), (0, 2**53 - 1), "0 to 2^53 - 1", plain=True, whole=True),
+    "loudness": Slot("loudness", ("LUFS",), (-36, -6), "-36 to -6 LUFS"),
+    "ceiling": Slot("ceiling", ("dB", "dBTP"), (-20, 0), "-20 to 0 dBTP"),
+    "share": Slot("share cap", ("",), (0, 1), "1% to 100%"),
+}
 
 
 @dataclass(slots=True)
@@ -56,55 +49,44 @@ class Header:
     version: str | None = None
     credit: str | None = None
     share_cap: float | None = None
+    share_cap_place: Span | None = None
     if_withdrawn: tuple[Answer, ...] = ("rest",)
 
 
-def header_of(scope: Scope, script: Script, use: str | None) -> Header:
+def header_of(scope: Scope, script: tree.Script, use: str | None) -> Header:
     """The header, with its mistakes noted. If a `use` is given, the piece must be for it."""
     header = Header()
     seen: dict[str, Span] = {}
     unseen = False
     for statement in script.statements:
         match statement:
-            case PieceStatement():
+            case tree.PieceStatement():
                 if _first(scope, seen, "piece", statement.span):
                     needs_text(scope, statement.name, "piece")
                     header.name = statement.name.text
                     header.uses = _uses(scope, statement, use)
-            case TempoStatement():
+            case tree.TempoStatement():
                 if _first(scope, seen, "tempo", statement.span):
-                    tempo = ends(
-                        scope,
-                        statement.range,
-                        "tempo",
-                        ("bpm",),
-                        plain=True,
-                        bounds=(LOWEST_BPM, HIGHEST_BPM),
-                        shown=f"{LOWEST_BPM} to {HIGHEST_BPM} bpm",
-                    )
-                    header.tempo_bpm = tempo or header.tempo_bpm
-            case MeterStatement():
+                    header.tempo_bpm = ends(scope, statement.range, TEMPO) or header.tempo_bpm
+            case tree.MeterStatement():
                 if _first(scope, seen, "meter", statement.span):
                     meter = _meter(scope, statement)
                     header.meter = meter or header.meter
                     header.beats = meter[0] if meter else None
-            case KeysStatement():
+            case tree.KeysStatement():
                 if _first(scope, seen, "key", statement.span):
                     header.keys = keys_of(scope, statement.keys)
-            case NumberStatement():
+            case tree.NumberStatement():
                 if _first(scope, seen, statement.word, statement.span):
-                    _setting(scope, statement, header)
-            case TextStatement(word=word, text=text):
-                needs_text(scope, Name(text, statement.span), word)
+                    _set_number(scope, statement, header)
+            case tree.TextStatement(word=word, said=said):
+                needs_text(scope, tree.Name(said, span=statement.span), word)
                 if _first(scope, seen, word, statement.span):
-                    setattr(header, word, text)
-            case ShareCapStatement():
-                if _first(scope, seen, "share", statement.span):
-                    header.share_cap = share_of(scope, statement)
-            case WithdrawnStatement():
+                    setattr(header, word, said)
+            case tree.WithdrawnStatement():
                 if _first(scope, seen, "if", statement.span):
                     header.if_withdrawn = answers_of(scope, statement)
-            case Broken(word=word, span=span):
+            case tree.Broken(word=word, span=span):
                 # If the first word is lost, or a line was continued, any statement may be hidden in it.
                 lost = word is None or span.end_line > span.line
                 unseen = unseen or lost
@@ -128,12 +110,12 @@ def _first(scope: Scope, seen: dict[str, Span], word: str, span: Span) -> bool:
     return False
 
 
-def _required(scope: Scope, script: Script, *, piece: bool, unseen: bool) -> None:
+def _required(scope: Scope, script: tree.Script, *, piece: bool, unseen: bool) -> None:
     """Note what is missing. `unseen`: it may be in a statement that cannot be read."""
     start = Span(1, 1, 1, 1)
     if not piece and not unseen:
         scope.say("E020", start, "this script has no piece", 'begin with: piece "Name" for stream')
-    sections = [s for s in script.statements if isinstance(s, SectionStatement)]
+    sections = [s for s in script.statements if isinstance(s, tree.SectionStatement)]
     if not sections and not unseen:
         scope.say("E022", start, "this script has no section", "add one, such as: section walk 8 bars")
     if len(sections) > MOST_SECTIONS:
@@ -143,7 +125,7 @@ def _required(scope: Scope, script: Script, *, piece: bool, unseen: bool) -> Non
         )
 
 
-def _uses(scope: Scope, statement: PieceStatement, use: str | None) -> tuple[str, ...]:
+def _uses(scope: Scope, statement: tree.PieceStatement, use: str | None) -> tuple[str, ...]:
     if not statement.uses:
         scope.say(
             "E021",
@@ -171,9 +153,9 @@ def _uses(scope: Scope, statement: PieceStatement, use: str | None) -> tuple[str
     return tuple(found)
 
 
-def _meter(scope: Scope, statement: MeterStatement) -> tuple[int, int] | None:
-    beats = number(scope, statement.beats, "meter", plain=True, bounds=(1, 32), whole=True)
-    note = number(scope, statement.note, "meter", plain=True, whole=True)
+def _meter(scope: Scope, statement: tree.MeterStatement) -> tuple[int, int] | None:
+    beats = number(scope, statement.beats, _BEATS)
+    note = number(scope, statement.note, _NOTE)
     if note is not None and note not in _NOTES:
         message = f"`meter` has no note value 1/{note}"
         scope.say("E028", statement.note.span, message, f"one of {', '.join(map(str, _NOTES))}")
@@ -181,39 +163,34 @@ def _meter(scope: Scope, statement: MeterStatement) -> tuple[int, int] | None:
     return None if beats is None or note is None else (int(beats), int(note))
 
 
-def _setting(scope: Scope, statement: NumberStatement, header: Header) -> None:
+def _set_number(scope: Scope, statement: tree.NumberStatement, header: Header) -> None:
+    slot = _NUMBERS[statement.word]
+    found = number(scope, statement.amount, slot)
+    if found is None:
+        return
     match statement.word:
         case "seed":
-            seed = number(
-                scope,
-                statement.amount,
-                "seed",
-                plain=True,
-                bounds=(0, 2**53 - 1),
-                shown="0 to 2^53 - 1",
-                whole=True,
-            )
-            header.seed = None if seed is None else int(seed)
+            header.seed = int(found)
         case "loudness":
-            loudness = number(
-                scope, statement.amount, "loudness", ("LUFS",), bounds=(-36, -6), shown="-36 to -6 LUFS"
-            )
-            header.loudness_lufs = header.loudness_lufs if loudness is None else float(loudness)
+            header.loudness_lufs = float(found)
         case "ceiling":
-            ceiling = number(
-                scope, statement.amount, "ceiling", ("dB", "dBTP"), bounds=(-20, 0), shown="-20 to 0 dBTP"
-            )
-            header.ceiling_dbtp = header.ceiling_dbtp if ceiling is None else float(ceiling)
+            header.ceiling_dbtp = float(found)
+        case _ if found * 100 < 1:
+            scope.say("E028", statement.amount.span, f"`share cap` is out of bounds: {slot.shown}")
+        case _:
+            if found == 1:
+                scope.say("W008", statement.amount.span, "a share cap of 100% limits nobody", "such as: 30%")
+            header.share_cap, header.share_cap_place = float(found), statement.amount.span
 
 
 def keys_of(scope: Scope, names: Iterable[object]) -> tuple[Key, ...]:
     """The keys that are named, without those that have a mistake."""
     found: list[Key] = []
     for name in names:
-        key = key_of(scope, name) if isinstance(name, KeyName) else None
+        key = key_of(scope, name) if isinstance(name, tree.KeyName) else None
         if key is None:
             continue
-        assert isinstance(name, KeyName)
+        assert isinstance(name, tree.KeyName)
         if key in found:
             scope.say("E038", name.span, f"{key.name} appears twice here", "keep one of them")
         else:
@@ -221,7 +198,7 @@ def keys_of(scope: Scope, names: Iterable[object]) -> tuple[Key, ...]:
     return tuple(found)
 
 
-def key_of(scope: Scope, name: KeyName) -> Key | None:
+def key_of(scope: Scope, name: tree.KeyName) -> Key | None:
     """The key that is named, or `None` with a mistake noted."""
     tonic = NOTES.get(name.tonic.text)
     if tonic is None:
@@ -232,13 +209,13 @@ def key_of(scope: Scope, name: KeyName) -> Key | None:
     return Key(tonic, name.mode)
 
 
-def dial_of(scope: Scope, statement: DialStatement) -> Dial | None:
+def dial_of(scope: Scope, statement: tree.DialStatement) -> Dial | None:
     """The dial that a statement defines, or `None` with a mistake noted."""
     name = statement.name.text
     place = f"dial {name}"
     unit = statement.range.hi.unit
-    kinds = (UNITS[unit][0],) if unit else ()
-    found = ends(scope, statement.range, place, kinds, plain=unit is None)
+    slot = Slot(place, (UNITS[unit][0],) if unit else (), plain=unit is None)
+    found = ends(scope, statement.range, slot)
     if found is None:
         return None
     lo, hi = found
@@ -247,8 +224,8 @@ def dial_of(scope: Scope, statement: DialStatement) -> Dial | None:
         return None
     given = statement.default
     if given.unit is None and unit is not None:
-        given = type(given)(given.value, unit, given.span)
-    default = number(scope, given, place, kinds, plain=unit is None)
+        given = replace(given, unit=unit)
+    default = number(scope, given, slot)
     if default is None:
         return None
     if not lo <= default <= hi:

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import chain
 
 from ..expression import steps
 from ..piece import (
     Bring,
-    Bus,
-    Drop,
-    Effects,
     Event,
-    Expression,
     FireSting,
     Hold,
     Line,
-    LineWindow,
     Move,
+    Piece,
     Play,
-    Pool,
-    Rest,
     Section,
     SetDial,
     Solo,
     Step,
     Sting,
+    Vary,
 )
 from ..problems import short
 from ..words import (
@@ -49,12 +43,10 @@ _SOLO = 12
 _PART_IT = "split it into several sections"
 
 
-def refuse_large_sections(
-    scope: Scope, sections: Iterable[Section], events: Iterable[Event], meter: tuple[int, int]
-) -> None:
+def refuse_large_sections(scope: Scope, piece: Piece) -> None:
     """Note the sections with a bar that takes too long to compose."""
-    stings = _stings(events)
-    for section in sections:
+    stings = _stings(piece.events)
+    for section in piece.sections:
         name = f"section {short(section.name)}"
         if len(section.lines) > MOST_LINES:
             message = f"{name} has {len(section.lines):,} lines; at most {MOST_LINES} are allowed"
@@ -67,27 +59,21 @@ def refuse_large_sections(
             message = f"{begin:,} {what} may begin in bar {bar} of {name}"
             hint = f"{_PART_IT}; a line that starts within a bar counts for every part that it begins"
             scope.say("E047", section.span, f"{message}; at most {MOST_BEGINNINGS} are allowed", hint)
-        fall, bar = _most(_hits(section, meter))
+        fall, bar = _most(_hits(section, piece.meter))
         if fall > MOST_HITS:
             message = f"{fall:,} hits may fall in bar {bar} of {name}; at most {MOST_HITS} are allowed"
             scope.say("E047", section.span, message, "let fewer patterns play at a time")
-        taken, bar = _most(_calculation(section, meter))
+        taken, bar = _most(_calculation(section, piece.meter))
         if taken > MOST_STEPS:
             message = f"the lines of {name} take {taken:,} steps of calculation in bar {bar}"
             hint = f"{_STEPS}; those of a pattern count for each hit, and a `solo` for each part"
             scope.say("E047", section.span, f"{message}; at most {MOST_STEPS:,} are allowed", hint)
 
 
-def refuse_many(
-    scope: Scope,
-    pools: Iterable[Pool],
-    buses: Sequence[Bus],
-    moves: Sequence[Move],
-    events: Sequence[Event],
-    stings: dict[str, Sting],
-) -> None:
+def refuse_many(scope: Scope, piece: Piece) -> None:
     """Note the kinds of statement of which there are too many to evaluate in a bar."""
-    for pool in pools:
+    buses, moves, events = tuple(piece.buses.values()), piece.moves, piece.events
+    for pool in piece.pools.values():
         name = f"pool {short(pool.name)}"
         count = len(pool.weights)
         taken = sum(steps(weight.when) for weight in pool.weights if weight.when is not None)
@@ -104,7 +90,9 @@ def refuse_many(
         message = f"there are {len(events):,} events; at most {MOST_EVENTS} are allowed"
         scope.say("E048", events[MOST_EVENTS].span, message)
     else:
-        _calculated(scope, "the events take", [(event, _event_steps(event, stings)) for event in events])
+        _calculated(
+            scope, "the events take", [(event, _event_steps(event, piece.stings)) for event in events]
+        )
     if len(moves) > MOST_MOVES:
         message = f"there are {len(moves):,} moves; at most {MOST_MOVES:,} are allowed"
         scope.say("E048", moves[MOST_MOVES].span, message)
@@ -113,7 +101,7 @@ def refuse_many(
     for move in moves:
         onward.setdefault(move.origin, []).append(move)
     from_any = onward.pop(None, [])
-    for origin, own in chain([(None, [])], onward.items()):
+    for origin, own in [(None, []), *onward.items()]:
         name = "any section" if origin is None else f"section {short(origin)}"
         leading = [*from_any, *own]
         if len(leading) > MOST_MOVES_FROM:
@@ -159,9 +147,9 @@ Changes = Counter[int]
 """For each bar of a section, from 0, the change of a count at its start."""
 
 
-def _bars(window: LineWindow, section: Section) -> tuple[int, int]:
+def _bars(line: Line, section: Section) -> tuple[int, int]:
     """The bars of a section, from 0 and the last exclusive, in which a line may be active."""
-    longest = section.lengths[-1]
+    window, longest = line.window, section.lengths[-1]
     first = window.at_bar - 1
     if window.for_bars is None:
         return first, longest
@@ -180,10 +168,10 @@ def _beginnings(section: Section) -> Changes:
     cuts: set[tuple[str | None, int, object]] = set()
     for line in section.lines:
         if isinstance(line, Play):
-            _over(changes, *_bars(line.window, section))
+            _over(changes, *_bars(line, section))
         elif isinstance(line, Bring | Hold):
-            at_work.setdefault(line.part, []).append(_bars(line.window, section))
-        if isinstance(line, Bring | Hold | Rest | Drop | Solo) and line.window.at_beat != 1:
+            at_work.setdefault(line.part, []).append(_bars(line, section))
+        if not isinstance(line, Play | Vary) and line.window.at_beat != 1:
             part, window = None if isinstance(line, Solo) else line.part, line.window
             cuts.add((part, window.at_bar - 1, window.at_beat))
             if window.for_bars is not None:
@@ -204,7 +192,7 @@ def _hits(section: Section, meter: tuple[int, int]) -> Changes:
     changes: Changes = Counter()
     for line in section.lines:
         if isinstance(line, Play):
-            _over(changes, *_bars(line.window, section), hits_in_a_bar(line.steps, steps_in_a_bar(meter)))
+            _over(changes, *_bars(line, section), hits_in_a_bar(line.steps, steps_in_a_bar(meter)))
     return changes
 
 
@@ -223,7 +211,7 @@ def _calculation(section: Section, meter: tuple[int, int]) -> Changes:
     changes: Changes = Counter()
     parts = len({line.part for line in section.lines if isinstance(line, Bring | Hold | Play)})
     for line in section.lines:
-        _over(changes, *_bars(line.window, section), _line_steps(line, parts, steps_in_a_bar(meter)))
+        _over(changes, *_bars(line, section), _line_steps(line, parts, steps_in_a_bar(meter)))
     return changes
 
 
@@ -233,18 +221,16 @@ def _line_steps(line: Line, parts: int, bar: int) -> int:
         # Every other part asks whether it is silenced.
         return (asked + _SOLO) * parts
     if isinstance(line, Play):
-        return asked + _mix_steps(line.gain, line.pan, line.effects) * hits_in_a_bar(line.steps, bar)
-    if isinstance(line, Bring):
-        return asked + _mix_steps(line.gain, line.pan, line.effects)
-    return asked
+        return asked + _mix_steps(line) * hits_in_a_bar(line.steps, bar)
+    return asked + _mix_steps(line) if isinstance(line, Bring) else asked
 
 
-def _mix_steps(gain: Expression, pan: Expression, effects: Effects) -> int:
-    found: list[Expression | None] = [gain, pan, *(send.amount for send in effects.sends)]
-    found += [hz for filter in effects.filters for hz in (filter.hz, filter.to_hz)]
-    if effects.duck is not None:
-        found.append(effects.duck.depth_db)
-    return sum(steps(expression) for expression in found if expression is not None)
+def _mix_steps(sound: Bring | Play | Sting) -> int:
+    found = [sound.gain, sound.pan, *(send.amount for send in sound.effects.sends)]
+    found += [hz for filter in sound.effects.filters for hz in (filter.hz, filter.to_hz) if hz is not None]
+    if sound.effects.duck is not None:
+        found.append(sound.effects.duck.depth_db)
+    return sum(steps(expression) for expression in found)
 
 
 def _stings(events: Iterable[Event]) -> int:
@@ -266,6 +252,5 @@ def _event_steps(event: Event, stings: dict[str, Sting]) -> int:
     if isinstance(action, SetDial):
         taken += steps(action.value)
     elif isinstance(action, FireSting) and action.sting in stings:
-        sting = stings[action.sting]
-        taken += _mix_steps(sting.gain, sting.pan, sting.effects)
+        taken += _mix_steps(stings[action.sting])
     return taken

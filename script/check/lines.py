@@ -3,47 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from ..piece import (
-    Bring,
-    Drop,
-    Effects,
-    Expression,
-    Hold,
-    Length,
-    Line,
-    LineWindow,
-    Number,
-    Play,
-    Rest,
-    Section,
-    Solo,
-    Vary,
-)
+from .. import piece
 from ..problems import counted
-from ..text.tree import (
-    At,
-    DuckClause,
-    Feel,
-    FilterClause,
-    Flag,
-    Lasting,
-    LineStatement,
-    Name,
-    Odds,
-    Range,
-    SectionStatement,
-    SendClause,
-    TermClause,
-)
-from ..words import MOST_BARS
+from ..text import tree
 from .effects import effects_of
 from .events import chance_of, known_pool, one_in_of
 from .pattern import steps_of
 from .scope import Scope
-from .units import amount, bars, condition, ends, length, number, written
+from .units import Slot, amount, bars, bars_after, condition, ends, length, number, written
 
 _TIMING = frozenset(("at", "for", "when", "chance", "one in"))
 _MIX = frozenset(("gain", "pan", "to", "duck", "filter", "reverse"))
@@ -65,11 +35,13 @@ _WHY_NOT = {
     "hold": "what is held goes on as it is",
     "vary": "it only draws another stem",
 }
-_STRAIGHT, _HARDEST_SWING = Fraction(1, 2), Fraction(3, 4)
-_MOST_HUMANISE_SECONDS = Fraction(1, 20)
+_SWING = Slot("swing", ("",), (Fraction(1, 2), Fraction(3, 4)), "50% (straight) to 75%")
+_HUMANISE = Slot("humanise", ("s",), (0, Fraction(1, 20)), "0 to 50 ms")
+_BEAT = Slot("beat", plain=True)
+_AT_BAR = Slot("at bar", plain=True, whole=True)
 _ONE = Fraction(1)
-_NONE = Number(0.0)
-_DRY = Effects()
+_NONE = piece.Number(0.0)
+_DRY = piece.Effects()
 
 
 @dataclass(slots=True)
@@ -79,24 +51,33 @@ class _Modifiers:
     at_bar: int = 1
     at_beat: Fraction = _ONE
     for_bars: int | None = None
-    when: Expression | None = None
+    when: piece.Expression | None = None
     chance: float | None = None
     one_in: int | None = None
-    over: Length | None = None
-    out_over: Length | None = None
-    gain: Expression = _NONE
-    pan: Expression = _NONE
+    over: piece.Length | None = None
+    out_over: piece.Length | None = None
+    gain: piece.Expression = _NONE
+    pan: piece.Expression = _NONE
     swing: float = 0.5
     humanise_seconds: float = 0.0
     reverse: bool = False
     time: Fraction = _ONE
-    effects: Effects = _DRY
+    effects: piece.Effects = _DRY
 
-    def window(self) -> LineWindow:
-        return LineWindow(self.at_bar, self.at_beat, self.for_bars, self.when, self.chance, self.one_in)
+    def window(self) -> piece.LineWindow:
+        return piece.LineWindow(self.at_bar, self.at_beat, self.for_bars, self.when, self.chance, self.one_in)
 
 
-def section_of(scope: Scope, statement: SectionStatement, beats: int | None) -> Section | None:
+@dataclass(frozen=True, slots=True)
+class _Home:
+    """The section of a line: its name in words, its lengths, and the beats of a bar, `None` if not known."""
+
+    name: str
+    lengths: Sequence[int] | None
+    beats: int | None
+
+
+def section_of(scope: Scope, statement: tree.SectionStatement, beats: int | None) -> piece.Section | None:
     """The section that a statement describes, or `None` if its head has a mistake.
 
     `beats`: of a bar; `None` if their number is not known.
@@ -104,32 +85,24 @@ def section_of(scope: Scope, statement: SectionStatement, beats: int | None) -> 
     lengths: tuple[int, ...] | None = None
     if statement.length is not None:
         lengths = _lengths(scope, statement.length, statement.name)
-    lines: list[Line] = []
-    within = lengths
+    lines: list[piece.Line] = []
+    home = _Home(f"section {statement.name.text}" if statement.name else "its section", lengths, beats)
     for line in statement.lines:
-        if isinstance(line, LineStatement):
-            made = _line(scope, line, statement.name, within, beats)
+        if isinstance(line, tree.LineStatement):
+            made = _line(scope, line, home)
             if made is not None:
                 lines.append(made)
         elif line.word is None:
             # It may have been the head of another section.
-            within = None
+            home = replace(home, lengths=None)
     if statement.name is None or lengths is None:
         return None
-    return Section(statement.name.text, lengths, tuple(lines), statement.span)
+    return piece.Section(statement.name.text, lengths, tuple(lines), statement.span)
 
 
-def _lengths(scope: Scope, range_: Range, name: Name | None) -> tuple[int, ...] | None:
+def _lengths(scope: Scope, range_: tree.Range, name: tree.Name | None) -> tuple[int, ...] | None:
     """The lengths that a range allows: multiples of 4 bars, or of 2 if it begins below 4."""
-    found = ends(
-        scope,
-        range_,
-        f"section {name.text}" if name else "section",
-        ("bars",),
-        bounds=(1, MOST_BARS),
-        shown=f"1 to {MOST_BARS:,} bars",
-        whole=True,
-    )
+    found = ends(scope, range_, bars_after(f"section {name.text}" if name else "section"))
     if found is None:
         return None
     lo, hi = int(found[0]), int(found[1])
@@ -144,77 +117,46 @@ def _lengths(scope: Scope, range_: Range, name: Name | None) -> tuple[int, ...] 
     return lengths
 
 
-def _line(
-    scope: Scope, line: LineStatement, section: Name | None, lengths: Sequence[int] | None, beats: int | None
-) -> Line | None:
+def _line(scope: Scope, line: tree.LineStatement, home: _Home) -> piece.Line | None:
     """The line that a statement describes, or `None` if it names something unknown."""
-    said = _modifiers(scope, line, section, lengths, beats)
-    part, window = line.part.text, said.window()
-    match line.word:
-        case "play":
-            assert line.pool is not None
-            steps = steps_of(scope, line.pattern)
-            if not known_pool(scope, line.pool, line.word, "hits"):
-                return None
-            return Play(
-                part,
-                line.pool.text,
-                steps,
-                window,
-                said.gain,
-                said.pan,
-                line.text,
-                line.span,
-                said.effects,
-                said.swing,
-                said.humanise_seconds,
-                said.reverse,
-            )
-        case "bring":
-            assert line.pool is not None
-            if not known_pool(scope, line.pool, line.word, "loops"):
-                return None
-            return Bring(
-                part,
-                line.pool.text,
-                window,
-                said.over,
-                said.out_over,
-                said.gain,
-                said.pan,
-                line.text,
-                line.span,
-                said.effects,
-                said.time,
-                said.reverse,
-            )
-        case "vary":
-            assert line.every is not None
-            every = bars(scope, line.every, "every")
-            if not scope.known("part", line.part) or every is None:
-                return None
-            return Vary(part, every, window, line.text, line.span)
+    said = _modifiers(scope, line, home)
+    of_part = line.part.text, said.window(), line.text, line.span
+    if line.word in ("play", "bring"):
+        assert line.pool is not None
+        steps = steps_of(scope, line.pattern)
+        if not known_pool(scope, line.pool, line.word, "hits" if line.word == "play" else "loops"):
+            return None
+        sounding = *of_part, line.pool.text, said.gain, said.pan, said.effects, said.reverse
+        if line.word == "play":
+            return piece.Play(*sounding, steps, said.swing, said.humanise_seconds)
+        return piece.Bring(*sounding, said.over, said.out_over, said.time)
+    every = None if line.every is None else bars(scope, line.every, "every")
     if not scope.known("part", line.part):
         return None
-    return _PLAIN[line.word](part, window, line.text, line.span)
+    if line.word == "vary":
+        return None if every is None else piece.Vary(*of_part, every)
+    return _PLAIN[line.word](*of_part)
 
 
-_PLAIN: dict[str, type[Rest | Drop | Solo | Hold]] = {"rest": Rest, "drop": Drop, "solo": Solo, "hold": Hold}
+_PLAIN: dict[str, type[piece.Rest | piece.Drop | piece.Solo | piece.Hold]] = {
+    "rest": piece.Rest,
+    "drop": piece.Drop,
+    "solo": piece.Solo,
+    "hold": piece.Hold,
+}
 
 
-def _modifiers(
-    scope: Scope, line: LineStatement, section: Name | None, lengths: Sequence[int] | None, beats: int | None
-) -> _Modifiers:
+def _modifiers(scope: Scope, line: tree.LineStatement, home: _Home) -> _Modifiers:
     said = _Modifiers()
     seen: set[str] = set()
-    effects: list[SendClause | DuckClause | FilterClause] = []
+    effects: list[tree.SendClause | tree.DuckClause | tree.FilterClause] = []
     for modifier in line.modifiers:
-        word = _word(modifier)
+        word = modifier.word
         if word not in _FITTING[line.word]:
-            shown = modifier.kind.text if isinstance(modifier, FilterClause) else word
+            shown = modifier.kind.text if isinstance(modifier, tree.FilterClause) else word
             scope.say("E039", modifier.span, f"`{shown}` does not fit `{line.word}`: {_WHY_NOT[line.word]}")
             continue
-        if isinstance(modifier, SendClause | DuckClause | FilterClause):
+        if isinstance(modifier, tree.SendClause | tree.DuckClause | tree.FilterClause):
             effects.append(modifier)
             continue
         if word in seen:
@@ -222,118 +164,72 @@ def _modifiers(
             continue
         seen.add(word)
         match modifier:
-            case At():
-                _at(scope, modifier, said, section, lengths, beats)
-            case Lasting(word="for"):
-                said.for_bars = bars(scope, modifier.length, "for")
-            case Lasting(word="over"):
-                said.over = length(scope, modifier.length, "over")
-            case Lasting():
-                said.out_over = length(scope, modifier.length, "out over")
-            case TermClause(word="when"):
+            case tree.At():
+                _at(scope, modifier, said, home)
+            case tree.AmountClause(word="for"):
+                said.for_bars = bars(scope, modifier.amount, "for")
+            case tree.AmountClause(word="over"):
+                said.over = length(scope, modifier.amount, "over")
+            case tree.AmountClause(word="out over"):
+                said.out_over = length(scope, modifier.amount, "out over")
+            case tree.TermClause(word="when"):
                 said.when = condition(scope, modifier.term, "when")
-            case TermClause(word="gain"):
+            case tree.TermClause(word="gain"):
                 said.gain = amount(scope, modifier.term, "gain", "dB", (-96, 24), plain=False) or said.gain
-            case TermClause():
+            case tree.TermClause():
                 said.pan = amount(scope, modifier.term, "pan", "", (-1, 1), plain=True) or said.pan
-            case Odds(word="chance"):
+            case tree.AmountClause(word="chance"):
                 said.chance = chance_of(scope, modifier)
-            case Odds():
+            case tree.AmountClause(word="one in"):
                 said.one_in = one_in_of(scope, modifier)
-            case Feel():
-                _feel(scope, modifier, said)
-            case Flag(word="reverse"):
+            case tree.AmountClause(word="swing"):
+                said.swing = float(number(scope, modifier.amount, _SWING) or said.swing)
+            case tree.AmountClause():
+                said.humanise_seconds = float(number(scope, modifier.amount, _HUMANISE) or 0)
+            case tree.Flag(word="reverse"):
                 said.reverse = True
-            case Flag(word=word):
+            case tree.Flag(word=word):
                 if said.time != 1:
                     scope.say("E038", modifier.span, "a loop is in half time or in double time, not both")
                 said.time = Fraction(1, 2) if word == "half time" else Fraction(2)
     said.effects = effects_of(scope, effects)
-    if said.for_bars is not None and lengths is not None:
-        _warn_if_cut(scope, line, said, section, lengths[-1])
+    _warn_if_cut(scope, line, said, home)
     return said
 
 
-def _word(modifier: object) -> str:
-    """The word of which a line may have one (effects: their kind)."""
-    match modifier:
-        case At():
-            return "at"
-        case SendClause():
-            return "to"
-        case DuckClause():
-            return "duck"
-        case FilterClause():
-            return "filter"
-        case Lasting() | TermClause() | Odds() | Feel() | Flag():
-            return modifier.word
-    raise AssertionError(modifier)
-
-
-def _feel(scope: Scope, feel: Feel, said: _Modifiers) -> None:
-    if feel.word == "swing":
-        bounds = (_STRAIGHT, _HARDEST_SWING)
-        swing = number(scope, feel.amount, "swing", ("",), bounds=bounds, shown="50% (straight) to 75%")
-        said.swing = said.swing if swing is None else float(swing)
-    else:
-        late = number(
-            scope,
-            feel.amount,
-            "humanise",
-            ("s",),
-            bounds=(0, _MOST_HUMANISE_SECONDS),
-            shown="0 to 50 ms",
-        )
-        said.humanise_seconds = said.humanise_seconds if late is None else float(late)
-
-
-def _warn_if_cut(
-    scope: Scope, line: LineStatement, said: _Modifiers, section: Name | None, longest: int
-) -> None:
-    assert said.for_bars is not None
+def _warn_if_cut(scope: Scope, line: tree.LineStatement, said: _Modifiers, home: _Home) -> None:
+    if said.for_bars is None or home.lengths is None:
+        return
+    longest = home.lengths[-1]
     if said.at_bar <= longest < said.at_bar + said.for_bars - 1:
-        place = next(m.span for m in line.modifiers if isinstance(m, Lasting) and m.word == "for")
-        where = f"section {section.text}" if section else "its section"
+        place = next(m.span for m in line.modifiers if m.word == "for")
         since = f" from bar {said.at_bar} on" if said.at_bar > 1 else ""
-        message = f"{where} ends before these {said.for_bars} bars{since} are over (it has at most {longest})"
-        scope.say("W006", place, message, "shorten it, or leave `for` out: a line lasts to its section's end")
+        message = f"{home.name} ends before these {said.for_bars} bars{since} are over"
+        hint = "shorten it, or leave `for` out: a line lasts to its section's end"
+        scope.say("W006", place, f"{message} (it has at most {longest})", hint)
 
 
-def _at(
-    scope: Scope,
-    at: At,
-    said: _Modifiers,
-    section: Name | None,
-    lengths: Sequence[int] | None,
-    beats: int | None,
-) -> None:
+def _at(scope: Scope, at: tree.At, said: _Modifiers, home: _Home) -> None:
     if at.beat is not None:
-        beat = number(scope, at.beat, "beat", plain=True)
-        if beat is not None and (beat < 1 or (beats is not None and beat >= beats + 1)):
-            scope.say(
-                "E034", at.beat.span, f"beat {written(at.beat)} is outside the bar ({beats or 4} beats)"
-            )
+        beat = number(scope, at.beat, _BEAT)
+        if beat is not None and (beat < 1 or (home.beats is not None and beat >= home.beats + 1)):
+            message = f"beat {written(at.beat)} is outside the bar ({home.beats or 4} beats)"
+            scope.say("E034", at.beat.span, message)
         elif beat is not None:
             said.at_beat = beat
-    bar = number(scope, at.bar, "at bar", plain=True, whole=True)
+    bar, place, lengths = number(scope, at.bar, _AT_BAR), at.bar.span, home.lengths
     if bar is None:
         return
-    where = f"section {section.text}" if section else "its section"
     if bar < 1:
-        scope.say("E034", at.bar.span, f"bar {bar} is outside {where}: bars count from 1")
+        scope.say("E034", place, f"bar {bar} is outside {home.name}: bars count from 1")
         return
     said.at_bar = int(bar)
     if lengths is None:
         return
     if bar > lengths[-1]:
         shown = f"{lengths[0]}..{lengths[-1]}" if len(lengths) > 1 else str(lengths[0])
-        scope.say(
-            "E034", at.bar.span, f"bar {bar} is outside {where} ({shown} bar{'s' if shown != '1' else ''})"
-        )
+        noun = "bar" if shown == "1" else "bars"
+        scope.say("E034", place, f"bar {bar} is outside {home.name} ({shown} {noun})")
     elif bar > lengths[0]:
-        scope.say(
-            "W004",
-            at.bar.span,
-            f"bar {bar} is reached only when {where} is drawn long enough"
-            f" (it may have {counted(lengths[0], 'bar')})",
-        )
+        message = f"bar {bar} is reached only when {home.name} is drawn long enough"
+        scope.say("W004", place, f"{message} (it may have {counted(lengths[0], 'bar')})")

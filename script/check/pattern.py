@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..piece import Span, Step
 from ..text.tree import Euclid, Name
 from .scope import Scope
-from .units import number
+from .units import Slot, number
 
 _MOST_STEPS = 1024
 _MOST_EUCLID = 64
@@ -28,12 +28,12 @@ def euclid(hits: int, steps: int, rotate: int = 0) -> tuple[bool, ...]:
 
 
 def _spread(scope: Scope, pattern: Euclid) -> tuple[Step, ...]:
-    hits = number(scope, pattern.hits, "euclid", plain=True, bounds=(1, _MOST_EUCLID), whole=True)
-    steps = number(scope, pattern.steps, "euclid in", plain=True, bounds=(1, _MOST_EUCLID), whole=True)
+    hits = number(scope, pattern.hits, Slot("euclid", (), (1, _MOST_EUCLID), plain=True, whole=True))
+    steps = number(scope, pattern.steps, Slot("euclid in", (), (1, _MOST_EUCLID), plain=True, whole=True))
     rotate = 0
     if pattern.rotate is not None:
         most = int(steps or _MOST_EUCLID) - 1
-        turned = number(scope, pattern.rotate, "rotate", plain=True, bounds=(0, most), whole=True)
+        turned = number(scope, pattern.rotate, Slot("rotate", (), (0, most), plain=True, whole=True))
         if turned is None:
             return ()
         rotate = int(turned)

@@ -11,22 +11,13 @@ from typing import Literal
 
 from ...ground.roles import ROLES, TONAL_ROLES, UNPITCHED_ROLES
 from ..catalogue import Catalogue
-from ..piece import Clause, Key, Pool, Span, Weight
+from ..piece import Clause, Key, Piece, Pool, Span, Weight
 from ..problems import listed
-from ..text.tree import (
-    Attribute,
-    Name,
-    PoolClause,
-    PoolLimit,
-    PoolStatement,
-    PreferFresh,
-    Range,
-    Weighted,
-)
+from ..text.tree import AmountClause, Attribute, Flag, Name, PoolClause, PoolStatement, Range, Weighted
 from ..words import ROLES_BY_OTHER_NAMES
-from .header import HIGHEST_BPM, LOWEST_BPM, keys_of
+from .header import TEMPO, keys_of
 from .scope import Scope, needs_text
-from .units import bars, condition, ends, number
+from .units import Slot, bars, condition, ends, number
 
 _SHAPES = {"loops": ("loop", "sustained"), "hits": ("hit",)}
 _SINGLE = frozenset(("role", "holder", "set", "energy", "tempo"))
@@ -37,6 +28,10 @@ _OF_LOOPS = {
     "max shift": "they go to the nearest tone of the key",
 }
 """Clauses for loops alone, and the reason."""
+_STRETCH = Slot("max stretch", ("",), (0, Fraction(1, 2)), "0% to 50%")
+_SHIFT = Slot("max shift", ("st",), (0, 12), "0 to 12 st", whole=True)
+_WEIGHT = Slot("weight", (), (0, 1000), "more than 0, at most 1,000", plain=True)
+_ENERGY = Slot("energy", ("",), (0, 1), plain=True)
 _USUAL_STRETCH = 0.12
 _USUAL_SHIFT_ST = 3
 
@@ -69,21 +64,18 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
                 values = _values(scope, clause, catalogue)
                 if values:
                     clauses.append(Clause(clause.column, values, clause.negated))
-            case PoolLimit(word="never twice", amount=amount):
+            case AmountClause(word="never twice", amount=amount):
                 once("never twice", clause)
                 never = bars(scope, amount, "never twice in")
-            case PoolLimit(word="max stretch", amount=amount):
+            case AmountClause(word="max stretch", amount=amount):
                 once("max stretch", clause)
-                most = Fraction(1, 2)
-                found = number(scope, amount, "max stretch", ("",), bounds=(0, most), shown="0% to 50%")
+                found = number(scope, amount, _STRETCH)
                 stretch = _USUAL_STRETCH if found is None else float(found)
-            case PoolLimit(amount=amount):
+            case AmountClause(amount=amount):
                 once("max shift", clause)
-                shifted = number(
-                    scope, amount, "max shift", ("st",), bounds=(0, 12), shown="0 to 12 st", whole=True
-                )
+                shifted = number(scope, amount, _SHIFT)
                 shift = shift if shifted is None else int(shifted)
-            case PreferFresh():
+            case Flag():
                 once("prefer fresh", clause)
                 fresh = True
             case Weighted():
@@ -125,7 +117,7 @@ def _warn_of_no_effect(
     """Note a `max shift` and weights that change nothing."""
     tuned = not pool.roles or bool(set(pool.roles) - UNPITCHED_ROLES)
     for clause in statement.clauses:
-        shifts = isinstance(clause, PoolLimit) and clause.word == "max shift"
+        shifts = isinstance(clause, AmountClause) and clause.word == "max shift"
         if shifts and not pool.hits and (pool.key != "fits" or not tuned):
             hint = "say `key fits` as well" if tuned else None
             scope.say("W008", clause.span, "`max shift` changes nothing: stems are not shifted here", hint)
@@ -139,12 +131,10 @@ def _warn_of_no_effect(
 
 def _weight(scope: Scope, clause: Weighted, catalogue: Catalogue | None) -> Weight | None:
     """The weight that a clause gives, or `None` with a mistake noted."""
-    factor = number(
-        scope, clause.factor, "weight", plain=True, bounds=(0, 1000), shown="more than 0, at most 1,000"
-    )
+    factor = number(scope, clause.factor, _WEIGHT)
     if factor == 0:
         hint = "to leave stems out, write `not` before what they have"
-        scope.say("E028", clause.factor.span, "`weight 0` is out of bounds: more than 0, at most 1,000", hint)
+        scope.say("E028", clause.factor.span, f"`weight 0` is out of bounds: {_WEIGHT.shown}", hint)
         return None
     attribute = clause.attribute
     if attribute.column == "key" and isinstance(attribute.values[0], Name):
@@ -212,13 +202,7 @@ def _known(
 
 
 def _range(scope: Scope, value: Range, column: str) -> tuple[float, float] | None:
-    if column == "energy":
-        found = ends(scope, value, "energy", ("",), plain=True, bounds=(0, 1))
-    else:
-        limits = f"{LOWEST_BPM} to {HIGHEST_BPM} bpm"
-        found = ends(
-            scope, value, "tempo", ("bpm",), plain=True, bounds=(LOWEST_BPM, HIGHEST_BPM), shown=limits
-        )
+    found = ends(scope, value, _ENERGY if column == "energy" else TEMPO)
     return None if found is None else (float(found[0]), float(found[1]))
 
 
@@ -242,9 +226,11 @@ def warn_if_empty(scope: Scope, pool: Pool, name: Name, catalogue: Catalogue, us
 
 
 def warn_if_few_holders(
-    scope: Scope, place: Span, cap: float, pools: Sequence[Pool], catalogue: Catalogue, uses: Sequence[str]
+    scope: Scope, place: Span, piece: Piece, catalogue: Catalogue, uses: Sequence[str]
 ) -> None:
     """Note a share cap that the pools' holders are too few to keep: of two holders, one has at least half."""
+    cap, pools = piece.share_cap, piece.pools.values()
+    assert cap is not None
     needed = math.ceil(1 / cap - 1e-9)
     for use in uses:
         found: set[str] = set()

@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from ..piece import Span
 from ..problems import Problem, did_you_mean, problem, short
-from ..text.tree import (
-    Broken,
-    BusStatement,
-    DialStatement,
-    LineStatement,
-    Name,
-    PoolStatement,
-    Script,
-    SectionStatement,
-    StingStatement,
-)
+from ..text import tree
 from ..words import FORMS, MOST_PROBLEMS, UNITS
 
 _MOST_LISTED = 8
 _UNKNOWN = {"pool": "E030", "part": "E031", "section": "E032", "dial": "E033", "bus": "E044", "sting": "E045"}
 """The code of an unknown name of each kind."""
+_GUESSED = ("pool", "part", "dial", "bus", "sting")
 _EXAMPLES = {"bus": "bus room = reverb 2 s", "sting": FORMS["sting"]}
 _ALPHABETS = ("LATIN", "GREEK", "CYRILLIC")
 """Alphabets that share letters of the same look."""
@@ -34,12 +26,12 @@ _ALPHABETS = ("LATIN", "GREEK", "CYRILLIC")
 class Scope:
     """Names by kind, with their statements; `None` for a statement that could not be read."""
 
-    pools: dict[str, PoolStatement | None] = field(default_factory=dict)
-    dials: dict[str, DialStatement | None] = field(default_factory=dict)
-    buses: dict[str, BusStatement | None] = field(default_factory=dict)
-    stings: dict[str, StingStatement | None] = field(default_factory=dict)
-    sections: dict[str, SectionStatement] = field(default_factory=dict)
-    parts: set[str] = field(default_factory=set)
+    pools: dict[str, tree.PoolStatement | None] = field(default_factory=dict)
+    dials: dict[str, tree.DialStatement | None] = field(default_factory=dict)
+    buses: dict[str, tree.BusStatement | None] = field(default_factory=dict)
+    stings: dict[str, tree.StingStatement | None] = field(default_factory=dict)
+    sections: dict[str, tree.SectionStatement] = field(default_factory=dict)
+    parts: dict[str, tree.LineStatement | None] = field(default_factory=dict)
     guessed: set[str] = field(default_factory=set)
     """Names that unreadable statements may introduce, whatever their kind."""
     unsure: set[str] = field(default_factory=set)
@@ -54,7 +46,7 @@ class Scope:
         self.problems.append(problem(code, span, message, hint))
 
     def unknown(
-        self, code: str, kind: str, name: Name, known: Iterable[str], hint: str | None = None
+        self, code: str, kind: str, name: tree.Name, known: Iterable[str], hint: str | None = None
     ) -> None:
         if kind in self.unsure or name.text in self.guessed:
             return
@@ -62,9 +54,9 @@ class Scope:
             hint = _hint(kind, name.text, list(known))
         self.say(code, name.span, f'unknown {kind} "{short(name.text)}"', hint)
 
-    def known(self, kind: str, name: Name, *, uses: bool = True) -> bool:
+    def known(self, kind: str, name: tree.Name, *, uses: bool = True) -> bool:
         """Whether the script has a `kind` of that name, which this may use; a mistake is noted if not."""
-        names = self._names[kind]
+        names = self.names[kind]
         if name.text in names:
             if uses:
                 self.used.add((kind, name.text))
@@ -77,8 +69,9 @@ class Scope:
         self.unknown(_UNKNOWN[kind], kind, name, names, hint)
         return False
 
-    @property
-    def _names(self) -> Mapping[str, Collection[str]]:
+    @cached_property
+    def names(self) -> Mapping[str | None, dict[str, Any]]:
+        """The names of each kind."""
         return {
             "pool": self.pools,
             "part": self.parts,
@@ -108,7 +101,7 @@ class Scope:
         return found
 
 
-def needs_text(scope: Scope, name: Name, what: str) -> None:
+def needs_text(scope: Scope, name: tree.Name, what: str) -> None:
     """Note an empty name or text. `what`: the word before it."""
     if not name.text.strip():
         scope.say("E046", name.span, f"the name after `{what}` is empty", "write one between the quotes")
@@ -124,42 +117,34 @@ def _hint(kind: str, name: str, known: list[str]) -> str | None:
     return near
 
 
-def scope_of(script: Script) -> Scope:
+def scope_of(script: tree.Script) -> Scope:
     """The names that a script introduces; a name that it introduces twice is noted."""
     scope = Scope()
     for statement in script.statements:
         match statement:
-            case PoolStatement(name=name):
-                if _new(scope, "pool", name, scope.pools):
-                    scope.pools[name.text] = statement
-            case DialStatement(name=name):
-                if _new(scope, "dial", name, scope.dials):
-                    scope.dials[name.text] = statement
-            case BusStatement(name=name):
-                if _new(scope, "bus", name, scope.buses):
-                    scope.buses[name.text] = statement
-            case StingStatement(name=name):
-                if _new(scope, "sting", name, scope.stings):
-                    scope.stings[name.text] = statement
-            case Broken():
+            case tree.PoolStatement():
+                _add(scope, "pool", statement.name, statement)
+            case tree.DialStatement():
+                _add(scope, "dial", statement.name, statement)
+            case tree.BusStatement():
+                _add(scope, "bus", statement.name, statement)
+            case tree.StingStatement():
+                _add(scope, "sting", statement.name, statement)
+            case tree.Broken():
                 _guess(scope, statement)
-            case SectionStatement(name=section_name, lines=lines):
-                if section_name is None:
+            case tree.SectionStatement(name=section):
+                if section is None:
                     scope.unsure.add("section")
-                elif _new(scope, "section", section_name, scope.sections):
-                    scope.sections[section_name.text] = statement
-                for line in lines:
+                else:
+                    _add(scope, "section", section, statement)
+                for line in statement.lines:
                     match line:
-                        case LineStatement(word="bring" | "play", part=part):
+                        case tree.Broken():
+                            _guess(scope, line)
+                        case tree.LineStatement(word="bring" | "play", part=part):
                             if part.text not in scope.parts:
                                 _doubt_letters(scope, part)
-                            scope.parts.add(part.text)
-                        case Broken():
-                            _guess(scope, line)
-                        case _:
-                            pass
-            case _:
-                pass
+                            scope.parts[part.text] = line
     scope.dial_kinds = _dial_kinds(scope)
     return scope
 
@@ -171,27 +156,17 @@ def _dial_kinds(scope: Scope) -> frozenset[str]:
     return frozenset(UNITS[unit][0] for unit in units if unit)
 
 
-def _guess(scope: Scope, broken: Broken) -> None:
+def _guess(scope: Scope, broken: tree.Broken) -> None:
     """Assume that a broken statement defines what it seems to, so that it is one mistake and not several."""
     scope.guessed.update(name.text for name in broken.names)
-    match broken:
-        case Broken("pool", Name(text=name)):
-            scope.pools.setdefault(name, None)
-        case Broken("dial", Name(text=name)):
-            scope.dials.setdefault(name, None)
-        case Broken("bus", Name(text=name)):
-            scope.buses.setdefault(name, None)
-        case Broken("sting", Name(text=name)):
-            scope.stings.setdefault(name, None)
-        case Broken("bring" | "play", Name(text=name)):
-            scope.parts.add(name)
-        case Broken("pool" | "dial" | "bus" | "sting" as kind):
-            scope.unsure.add(kind)
-        case Broken("bring" | "play"):
-            scope.unsure.add("part")
+    kind = "part" if broken.word in ("bring", "play") else broken.word
+    if kind in _GUESSED and broken.name is None:
+        scope.unsure.add(kind)
+    elif kind in _GUESSED and broken.name is not None:
+        scope.names[kind].setdefault(broken.name.text, None)
 
 
-def _doubt_letters(scope: Scope, name: Name) -> None:
+def _doubt_letters(scope: Scope, name: tree.Name) -> None:
     """Note a name with letters of several alphabets, some of which may only look like the intended ones."""
     if name.text.isascii():
         return
@@ -204,9 +179,10 @@ def _doubt_letters(scope: Scope, name: Name) -> None:
         scope.say("W012", name.span, message, hint)
 
 
-def _new(scope: Scope, kind: str, name: Name, known: Iterable[str]) -> bool:
-    if name.text not in known:
-        _doubt_letters(scope, name)
-        return True
-    scope.say("E023", name.span, f'there is already a {kind} "{short(name.text)}"', "give each its own name")
-    return False
+def _add(scope: Scope, kind: str, name: tree.Name, statement: tree.Statement) -> None:
+    if name.text in scope.names[kind]:
+        message = f'there is already a {kind} "{short(name.text)}"'
+        scope.say("E023", name.span, message, "give each its own name")
+        return
+    _doubt_letters(scope, name)
+    scope.names[kind][name.text] = statement

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, cast
 
@@ -22,108 +23,95 @@ _ANY_UNIT = "?"
 _SAMPLES = {"dB": "6 dB", "Hz": "5 kHz", "s": "2 s", "beats": "0.5 beats"}
 
 
-def number(
-    scope: Scope,
-    quantity: Quantity,
-    place: str,
-    kinds: Collection[str] = (),
-    *,
-    plain: bool = False,
-    bounds: tuple[Fraction | int, Fraction | int] | None = None,
-    shown: str | None = None,
-    whole: bool = False,
-    computed: bool = False,
-) -> Fraction | None:
-    """The value of `quantity` in its base unit, or `None` with a mistake noted.
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What a number at one place of a script may be. `words`: those before it.
 
     `kinds`: the base units that fit (empty text: %). `plain`: it may be without a unit. `bounds`: both ends
     included, in the base unit; `shown`: their text. `whole`: it must be a whole number. `computed`: it is
     part of an expression.
     """
+
+    words: str
+    kinds: Collection[str] = ()
+    bounds: tuple[Fraction | int, Fraction | int] = (-_LARGEST, _LARGEST)
+    shown: str | None = None
+    plain: bool = False
+    whole: bool = False
+    computed: bool = False
+
+
+def number(scope: Scope, quantity: Quantity, slot: Slot) -> Fraction | None:
+    """The value of `quantity` in its base unit, or `None` with a mistake noted."""
+    words, kinds = slot.words, slot.kinds
     if quantity.unit is None:
-        if not plain:
-            scope.say("E029", quantity.span, f"`{place} {written(quantity)}` needs a unit: {_units(kinds)}")
+        if not slot.plain:
+            scope.say("E029", quantity.span, f"`{words} {written(quantity)}` needs a unit: {_units(kinds)}")
             return None
         value = quantity.value
     else:
         kind, factor = UNITS[quantity.unit]
         if kind not in kinds:
             # `lowpass 8 bars`: even where a factor may be plain, the mistake is the unit.
-            takes = _units(kinds, plain=plain and not computed)
-            scope.say("E029", quantity.span, f"`{place}` takes {takes}, not {quantity.unit}")
+            takes = _units(kinds, plain=slot.plain and not slot.computed)
+            scope.say("E029", quantity.span, f"`{words}` takes {takes}, not {quantity.unit}")
             return None
         value = quantity.value * factor
-    if whole and value.denominator != 1:
-        scope.say("E043", quantity.span, f"`{place}` takes a whole number, not {written(quantity)}")
+    if slot.whole and value.denominator != 1:
+        scope.say("E043", quantity.span, f"`{words}` takes a whole number, not {written(quantity)}")
         return None
-    lo, hi = bounds or (-_LARGEST, _LARGEST)
+    lo, hi = slot.bounds
     if not lo <= value <= hi:
-        limits = shown or f"{_plain(Fraction(lo))} to {_plain(Fraction(hi))}"
-        scope.say("E028", quantity.span, f"`{place} {written(quantity)}` is out of bounds: {limits}")
+        limits = slot.shown or f"{_plain(Fraction(lo))} to {_plain(Fraction(hi))}"
+        scope.say("E028", quantity.span, f"`{words} {written(quantity)}` is out of bounds: {limits}")
         return None
     return value
 
 
-def ends(
-    scope: Scope,
-    range_: Range,
-    place: str,
-    kinds: Collection[str] = (),
-    *,
-    plain: bool = False,
-    bounds: tuple[Fraction | int, Fraction | int] | None = None,
-    shown: str | None = None,
-    whole: bool = False,
-) -> tuple[Fraction, Fraction] | None:
+def ends(scope: Scope, range_: Range, slot: Slot) -> tuple[Fraction, Fraction] | None:
     """Both ends of a range in the base unit, or `None` with a mistake noted."""
-    lo = number(scope, range_.lo, place, kinds, plain=plain, bounds=bounds, shown=shown, whole=whole)
-    if lo is None:
-        return None
-    hi = number(scope, range_.hi, place, kinds, plain=plain, bounds=bounds, shown=shown, whole=whole)
-    if hi is None:
+    lo = number(scope, range_.lo, slot)
+    hi = None if lo is None else number(scope, range_.hi, slot)
+    if lo is None or hi is None:
         return None
     if lo > hi:
         unit = range_.hi.unit
         turned = f"{_plain(range_.hi.value)}..{written(range_.lo)}" if unit == range_.lo.unit else None
-        message = f"the range of `{place}` is reversed: its lower end comes first"
+        message = f"the range of `{slot.words}` is reversed: its lower end comes first"
         scope.say("E027", range_.span, message, f"write {turned}" if turned else None)
         return None
     return lo, hi
 
 
-def length(
-    scope: Scope, quantity: Quantity, place: str, kinds: Collection[str] = ("bars", "beats", "s")
-) -> Length | None:
+def length(scope: Scope, quantity: Quantity, words: str) -> Length | None:
     """A musical or clock length above zero."""
     seconds = quantity.unit is not None and UNITS[quantity.unit][0] == "s"
     most = _LONGEST_SECONDS if seconds else MOST_BARS
     unit = "s" if seconds else quantity.unit
-    value = number(
-        scope,
-        quantity,
-        place,
-        kinds,
-        bounds=(Fraction(1, 1000), most),
-        shown=f"more than 0, at most {most:,} {unit}",
-    )
+    shown = f"more than 0, at most {most:,} {unit}"
+    slot = Slot(words, ("bars", "beats", "s"), (Fraction(1, 1000), most), shown)
+    value = number(scope, quantity, slot)
     if value is None:
         return None
     assert quantity.unit is not None
     return Length(value, cast(Literal["bars", "beats", "s"], UNITS[quantity.unit][0]))
 
 
-def bars(scope: Scope, quantity: Quantity, place: str) -> int | None:
+def bars_after(words: str) -> Slot:
+    """The place of a whole number of bars, from 1."""
+    return Slot(words, ("bars",), (1, MOST_BARS), f"1 to {MOST_BARS:,} bars", whole=True)
+
+
+def bars(scope: Scope, quantity: Quantity, words: str) -> int | None:
     """A whole number of bars, from 1."""
-    value = number(
-        scope, quantity, place, ("bars",), bounds=(1, MOST_BARS), shown=f"1 to {MOST_BARS:,} bars", whole=True
-    )
+    value = number(scope, quantity, bars_after(words))
     return None if value is None else int(value)
 
 
-def condition(scope: Scope, term: Term, place: str) -> Expression | None:
+def condition(scope: Scope, term: Term, words: str) -> Expression | None:
     """`term` as a condition, or `None` with a mistake noted; a doubt is noted if it never or always holds."""
     kinds = scope.dial_kinds | {""}
-    compiled = _compiled(scope, term, place, kinds, wants_condition=True, structural=True)
+    compiled = _compiled(scope, term, words, kinds, wants_condition=True, structural=True)
     if compiled is None or unit_of(scope, term) is None:
         return None
     may_be = extent(compiled, scope.dial_ranges)
@@ -153,33 +141,33 @@ def _range_of_first_dial(scope: Scope, term: Term) -> str | None:
 
 
 def amount(
-    scope: Scope, term: Term, place: str, kind: str, bounds: tuple[float, float], *, plain: bool
+    scope: Scope, term: Term, words: str, kind: str, bounds: tuple[float, float], *, plain: bool
 ) -> Expression | None:
     """`term` as a number in the unit `kind`, or `None` with a mistake noted.
 
     Some of its values must lie within `bounds`. `plain`: it may be without a unit.
     """
-    expression = _compiled(scope, term, place, {kind}, wants_condition=False, structural=False)
+    expression = _compiled(scope, term, words, {kind}, wants_condition=False, structural=False)
     if expression is None:
         return None
     bare = _bare(term)
     if bare is not None and not plain and bare.value:
-        scope.say("E029", bare.span, f"`{place} {_signed(term)}` needs a unit: {_units((kind,))}")
+        scope.say("E029", bare.span, f"`{words} {_signed(term)}` needs a unit: {_units((kind,))}")
         return None
     unit = unit_of(scope, term)
     if unit is None:
         return None
     lo, hi = extent(expression, scope.dial_ranges)
     if unit not in (kind, "", _ANY_UNIT):
-        scope.say("E029", term.span, f"`{place}` takes {_units((kind,), plain=plain)}, not {unit}")
+        scope.say("E029", term.span, f"`{words}` takes {_units((kind,), plain=plain)}, not {unit}")
         return None
     if not unit and not plain and (lo, hi) != (0, 0):
-        message = f"`{place}` takes {_units((kind,))}, and this has no unit"
+        message = f"`{words}` takes {_units((kind,))}, and this has no unit"
         scope.say("E029", term.span, message, f"multiply it, such as by {_SAMPLES[kind]}")
         return None
     if hi < bounds[0] or lo > bounds[1]:
         limits = f"{bounds[0]:,g} to {bounds[1]:,g}{' ' + kind if kind else ''}"
-        scope.say("E028", term.span, f"`{place}` is out of bounds here: {limits}")
+        scope.say("E028", term.span, f"`{words}` is out of bounds here: {limits}")
         return None
     return expression
 
@@ -228,7 +216,7 @@ def _bare(term: Term) -> Quantity | None:
 
 
 def _compiled(
-    scope: Scope, term: Term, place: str, kinds: Collection[str], *, wants_condition: bool, structural: bool
+    scope: Scope, term: Term, words: str, kinds: Collection[str], *, wants_condition: bool, structural: bool
 ) -> Expression | None:
     """`term` as an expression of the wanted kind. `structural`: `now` dials may not be in it."""
     operator = term.operator if isinstance(term, UnaryTerm | BinaryTerm) else None
@@ -246,16 +234,16 @@ def _compiled(
     within = _EVERY_KIND if operator == "/" else kinds
 
     def part(node: Term) -> Expression | None:
-        return _compiled(scope, node, place, within, wants_condition=inner, structural=structural)
+        return _compiled(scope, node, words, within, wants_condition=inner, structural=structural)
 
     match term:
         case Quantity():
-            value = number(scope, term, place, kinds, plain=True, computed=bool(set(kinds) - {""}))
+            value = number(scope, term, Slot(words, kinds, plain=True, computed=bool(set(kinds) - {""})))
             return None if value is None else Number(float(value))
         case Name():
             return _dial(scope, term, structural=structural)
         case RandomRange(range=range_):
-            drawn = ends(scope, range_, "random", kinds, plain=True)
+            drawn = ends(scope, range_, Slot("random", kinds, plain=True))
             return None if drawn is None else RandomValue(float(drawn[0]), float(drawn[1]))
         case UnaryTerm():
             operand = part(term.operand)
@@ -309,9 +297,9 @@ def _plain(value: Fraction) -> str:
 
 def _units(kinds: Collection[str], *, plain: bool = False, named: bool = False) -> str:
     """Units in words; with `plain` also a number without one, which `named` says in place of %."""
-    words = [kind or ("a number without a unit" if named else "%") for kind in sorted(kinds)]
-    if not words:
+    names = [kind or ("a number without a unit" if named else "%") for kind in sorted(kinds)]
+    if not names:
         return "a number without a unit"
     if plain:
-        words.append("a number without a unit")
-    return listed(words)
+        names.append("a number without a unit")
+    return listed(names)

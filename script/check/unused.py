@@ -13,7 +13,7 @@ from math import ceil
 from ..expression import draws
 from ..piece import Bring, Hold, HoldPart, LineWindow, Piece, Play, Section, Solo, Span, Vary
 from ..problems import short
-from ..text.tree import FilterClause, Lasting, LineStatement, Quantity
+from ..text.tree import AmountClause, FilterClause, LineStatement, Quantity
 from ..words import UNITS
 from .form import always
 from .limits import steps_in_a_bar
@@ -130,7 +130,7 @@ def _fades(scope: Scope, line: Bring, section: Section, whole: _Whole) -> None:
     start, end = _beats(line.window, section, beats)
     for modifier in whole.statements[line.span].modifiers:
         match modifier:
-            case Lasting(word="over" | "out over", length=length):
+            case AmountClause(word="over" | "out over", amount=length):
                 what = "fade"
             case FilterClause(over=Quantity() as length):
                 what = "glide"

@@ -20,21 +20,11 @@ from ..words import (
     RESERVED,
     STATEMENT_WORDS,
 )
+from . import tree
 from .lalr import SyntaxMistake, read
 from .logical_lines import LogicalLine, group
 from .syntax_errors import explained, stray_first_word
 from .tokens import TextLine, Token, canonical, scan
-from .tree import (
-    Broken,
-    EventStatement,
-    LineStatement,
-    MoveStatement,
-    Name,
-    Script,
-    SectionStatement,
-    Statement,
-    StingStatement,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +34,7 @@ class Parsed:
     All statements are in the tree, broken ones as `Broken`. `unlisted`: mistakes beyond the first 100.
     """
 
-    script: Script
+    script: tree.Script
     problems: tuple[Problem, ...]
     unlisted: int = 0
 
@@ -76,7 +66,7 @@ def too_large(size: int) -> Problem:
 
 def reading(text: str) -> Reading:
     """Like `parse`, with the typed tokens of each statement."""
-    nothing = Script(())
+    nothing = tree.Script(())
     size = len(text) if len(text) > MOST_BYTES else len(text.encode("utf-8", "surrogatepass"))
     if size > MOST_BYTES:
         return Reading(Parsed(nothing, (too_large(size),)), (), ())
@@ -86,9 +76,9 @@ def reading(text: str) -> Reading:
         return Reading(Parsed(nothing, (problem("E009", Span(1, 1, 1, 1), message),)), (), ())
     logical_lines = group(scanned.lines)
     problems = list(scanned.problems)
-    statements: list[Statement] = []
-    lines: list[LineStatement | Broken] = []
-    section: SectionStatement | None = None
+    statements: list[tree.Statement] = []
+    lines: list[tree.LineStatement | tree.Broken] = []
+    section: tree.SectionStatement | None = None
     swallowed = False
 
     def close() -> None:
@@ -103,31 +93,30 @@ def reading(text: str) -> Reading:
         if fault is not None and not (swallowed and fault is logical.fault and fault.code == "E015"):
             problems.append(fault)
         if logical.in_section:
-            assert isinstance(node, LineStatement | Broken)
+            assert isinstance(node, tree.LineStatement | tree.Broken)
             lines.append(node)
             continue
         close()
         # A broken statement of several lines may contain the head of the section whose lines come next.
-        swallowed = isinstance(node, Broken) and len(logical.lines) > 1
-        if isinstance(node, SectionStatement):
+        swallowed = isinstance(node, tree.Broken) and len(logical.lines) > 1
+        if isinstance(node, tree.SectionStatement):
             section = node
-        elif logical.opens and isinstance(node, Broken) and node.word == "section":
+        elif logical.opens and isinstance(node, tree.Broken) and node.word == "section":
             # Lines follow it, so it was meant to head a section.
-            section = SectionStatement(node.name, None, (), logical.span)
+            section = tree.SectionStatement(node.name, None, span=logical.span)
         else:
-            assert not isinstance(node, LineStatement)
+            assert not isinstance(node, tree.LineStatement)
             statements.append(node)
             if logical.opens:
-                section = SectionStatement(None, None, (), logical.span)
+                section = tree.SectionStatement(None, None, span=logical.span)
     close()
     problems.sort(key=lambda p: (p.span.line, p.span.column))
-    parsed = Parsed(
-        Script(tuple(statements)), tuple(problems[:MOST_PROBLEMS]), max(0, len(problems) - MOST_PROBLEMS)
-    )
+    script, unlisted = tree.Script(tuple(statements)), max(0, len(problems) - MOST_PROBLEMS)
+    parsed = Parsed(script, tuple(problems[:MOST_PROBLEMS]), unlisted)
     return Reading(parsed, logical_lines, scanned.lines)
 
 
-def _statement(logical: LogicalLine, *, explain: bool) -> tuple[Statement | LineStatement, Problem | None]:
+def _statement(logical: LogicalLine, *, explain: bool) -> tuple[tree.Statement, Problem | None]:
     """The node of one statement, `Broken` with its mistake if it has one; `explain` gives hints too."""
     fault = logical.fault or _unreadable(logical) or stray_first_word(logical, explain=explain)
     if fault is not None:
@@ -135,9 +124,7 @@ def _statement(logical: LogicalLine, *, explain: bool) -> tuple[Statement | Line
     node = read(logical.tokens, "line" if logical.in_section else "statement", explain=explain)
     if isinstance(node, SyntaxMistake):
         return _broken(logical, explain), explained(logical, node)
-    if isinstance(node, LineStatement | MoveStatement | StingStatement | EventStatement):
-        node = replace(node, text=canonical(logical.tokens))
-    return node, None
+    return replace(node, text=canonical(logical.tokens)), None
 
 
 def _unreadable(logical: LogicalLine) -> Problem | None:
@@ -165,19 +152,19 @@ def _unreadable(logical: LogicalLine) -> Problem | None:
     return None
 
 
-def _broken(logical: LogicalLine, explain: bool) -> Broken:
+def _broken(logical: LogicalLine, explain: bool) -> tree.Broken:
     """What a broken statement seems to introduce, so that uses of it are no mistakes."""
     known = LINE_WORDS if logical.in_section else STATEMENT_WORDS
     tokens: list[Token] = [token for token in logical.tokens if token.fault is None]
     # A line whose first word was lost may have become more of the statement above it.
     first = [token for line in logical.lines for token in line.tokens[:3] if token.fault is None]
-    words = [Name(t.text, t.span) for t in first if t.kind == "word" and t.text not in RESERVED]
+    words = [tree.Name(t.text, span=t.span) for t in first if t.kind == "word" and t.text not in RESERVED]
     name = next((n for n in words if len(tokens) > 1 and n.span == tokens[1].span), None)
     if logical.opens and (logical.word == "section" or logical.word not in known):
         named = name is not None and name.text != "section" and tokens[0].kind == "word"
-        return Broken("section", name if named else None, tuple(words), logical.span)
+        return tree.Broken("section", name if named else None, tuple(words), span=logical.span)
     if logical.word in known:
-        return Broken(logical.word, name, tuple(words), logical.span)
+        return tree.Broken(logical.word, name, tuple(words), span=logical.span)
     spelt = explain and logical.tokens[0].fault is None and logical.tokens[0].kind == "word"
     near = nearest(logical.word[:40], known) if spelt else None
-    return Broken(near, name if near else None, tuple(words), logical.span)
+    return tree.Broken(near, name if near else None, tuple(words), span=logical.span)

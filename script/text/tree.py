@@ -12,203 +12,212 @@ from typing import Literal, TypeAlias
 from ..piece import Span
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A name or a quoted text (without its quotes)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A part of a script, with its place."""
 
-    text: str
     span: Span = field(compare=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement(Node):
+    """`text`: the statement in canonical form, in one line; empty if it is `Broken`."""
+
+    text: str = field(default="", compare=False)
+
+
 @dataclass(frozen=True, slots=True)
-class Quantity:
+class Name(Node):
+    """A name or a quoted text (without its quotes)."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity(Node):
     """A number with its unit, as written."""
 
     value: Fraction
     unit: str | None
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class Range(Node):
     """From `lo` to `hi`; one value alone is both. A unit of the upper end alone is given to both."""
 
     lo: Quantity
     hi: Quantity
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class KeyName:
+class KeyName(Node):
     tonic: Name
     mode: Literal["major", "minor"]
-    span: Span = field(compare=False)
 
 
 # Expressions
 
 
 @dataclass(frozen=True, slots=True)
-class RandomRange:
+class RandomRange(Node):
     range: Range
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class UnaryTerm:
+class UnaryTerm(Node):
     operator: Literal["-", "not"]
     operand: Term
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class BinaryTerm:
+class BinaryTerm(Node):
     operator: Literal["+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=", "and", "or"]
     left: Term
     right: Term
-    span: Span = field(compare=False)
 
 
 Term: TypeAlias = Quantity | Name | RandomRange | UnaryTerm | BinaryTerm
 """An expression as written; a `Name` in it is a dial's."""
 
 
+# Clauses that stand in several kinds of statement
+
+
+@dataclass(frozen=True, slots=True)
+class AmountClause(Node):
+    """An amount after its words, such as `for`, `out over`, `chance`, `one in`, `swing` or `max shift`."""
+
+    word: str
+    amount: Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class TermClause(Node):
+    """An expression after its word: `gain`, `pan` or `when`."""
+
+    word: str
+    term: Term
+
+
+@dataclass(frozen=True, slots=True)
+class NameClause(Node):
+    """A name after its words: `through` or `on cue`."""
+
+    word: str
+    name: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Flag(Node):
+    """Words alone: `reverse`, `half time`, `double time` or `prefer fresh`."""
+
+    word: str
+
+
 # Header
 
 
 @dataclass(frozen=True, slots=True)
-class PieceStatement:
+class PieceStatement(Statement):
     name: Name
     uses: tuple[Name, ...]
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class TempoStatement:
+class TempoStatement(Statement):
     range: Range
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class MeterStatement:
+class MeterStatement(Statement):
     beats: Quantity
     note: Quantity
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class KeysStatement:
+class KeysStatement(Statement):
     keys: tuple[KeyName, ...]
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class NumberStatement:
-    """A head statement of one number: `seed`, `loudness` or `ceiling`."""
+class NumberStatement(Statement):
+    """A head statement of one number: `seed`, `loudness`, `ceiling` or `share`."""
 
     word: str
     amount: Quantity
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class TextStatement:
+class TextStatement(Statement):
     """A head statement of one text: `author`, `version` or `credit`."""
 
     word: str
-    text: str
-    span: Span = field(compare=False)
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
-class ShareCapStatement:
-    amount: Quantity
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class WithdrawnStatement:
+class WithdrawnStatement(Statement):
     """The answers to a withdrawal; the first that is possible is taken."""
 
     answers: tuple[Name, ...]
-    span: Span = field(compare=False)
 
 
 # Pools and dials
 
 
 @dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(Node):
     """A condition on stems. `values`: names, ranges (`energy`, `tempo`) or keys; `fits`, `any` are names."""
 
     column: str
     values: tuple[Name | Range | KeyName, ...]
     negated: bool
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class PoolLimit:
-    """A clause that is a number: `never twice`, `max stretch` or `max shift`."""
-
-    word: str
-    amount: Quantity
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class PreferFresh:
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Weighted:
+class Weighted(Node):
     factor: Quantity
     attribute: Attribute
     when: Term | None
-    span: Span = field(compare=False)
 
 
-PoolClause: TypeAlias = Attribute | PoolLimit | PreferFresh | Weighted
+PoolClause: TypeAlias = Attribute | AmountClause | Flag | Weighted
 
 
 @dataclass(frozen=True, slots=True)
-class PoolStatement:
+class PoolStatement(Statement):
     name: Name
     shape: Literal["loops", "hits"]
     clauses: tuple[PoolClause, ...]
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class DialStatement:
+class DialStatement(Statement):
     """`effect`: `now`, or the word after `at next`."""
 
     name: Name
     range: Range
     default: Quantity
     effect: Name
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class FilterClause:
+class FilterClause(Node):
     """`kind` at `term`, or on to `to` over a length, by a curve."""
 
+    word = "filter"
     kind: Name
     term: Term
     to: Term | None
     over: Quantity | None
     curve: Name | None
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class EffectClause:
+class EffectClause(Node):
     """An effect of a bus. `terms`: what follows its word, then each further word with what follows that."""
 
     terms: tuple[tuple[str, Term], ...]
-    span: Span = field(compare=False)
 
     @property
     def word(self) -> str:
@@ -216,99 +225,50 @@ class EffectClause:
 
 
 @dataclass(frozen=True, slots=True)
-class BusStatement:
+class BusStatement(Statement):
     name: Name
     effects: tuple[EffectClause | FilterClause, ...]
-    span: Span = field(compare=False)
 
 
 # Lines of a section
 
 
 @dataclass(frozen=True, slots=True)
-class At:
+class At(Node):
+    word = "at"
     bar: Quantity
     beat: Quantity | None
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Lasting:
-    """A modifier that is a length: `for`, `over` or `out over`."""
-
-    word: str
-    length: Quantity
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class TermClause:
-    """A modifier that is an expression: `gain`, `pan` or `when`."""
-
-    word: str
-    term: Term
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Odds:
-    """`chance` or `one in`."""
-
-    word: str
-    amount: Quantity
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Feel:
-    """`swing` or `humanise`."""
-
-    word: str
-    amount: Quantity
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Flag:
-    """A modifier that is a word alone: `reverse`, `half time` or `double time`."""
-
-    word: str
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class SendClause:
+class SendClause(Node):
+    word = "to"
     bus: Name
     term: Term
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class DuckClause:
+class DuckClause(Node):
+    word = "duck"
     term: Term
     under: Name
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Euclid:
+class Euclid(Node):
     """`hits` spread over `steps` as evenly as can be, the first moved on by `rotate`."""
 
     hits: Quantity
     steps: Quantity
     rotate: Quantity | None
-    span: Span = field(compare=False)
 
 
-Modifier: TypeAlias = At | Lasting | TermClause | Odds | Feel | Flag | SendClause | DuckClause | FilterClause
+Modifier: TypeAlias = At | AmountClause | TermClause | Flag | SendClause | DuckClause | FilterClause
 
 
 @dataclass(frozen=True, slots=True)
-class LineStatement:
-    """A line of a section. `pool` and `pattern` belong to `bring` and `play`, `every` to `vary`.
-
-    `text`: the statement in canonical form, in one line.
-    """
+class LineStatement(Statement):
+    """A line of a section. `pool` and `pattern` belong to `bring` and `play`, `every` to `vary`."""
 
     word: Literal["bring", "play", "rest", "vary", "hold", "solo", "drop"]
     part: Name
@@ -316,12 +276,10 @@ class LineStatement:
     pattern: Name | Euclid | None
     every: Quantity | None
     modifiers: tuple[Modifier, ...]
-    span: Span = field(compare=False)
-    text: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(Statement):
     """A statement that could not be read.
 
     `word`: its first word, as far as it can be guessed, else `None`. `name`: the name that it seems to
@@ -331,85 +289,63 @@ class Broken:
     word: str | None
     name: Name | None
     names: tuple[Name, ...]
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class SectionStatement:
-    """`name` and `length` are `None` where the head could not be read."""
+class SectionStatement(Statement):
+    """`name` and `length` are `None` where the head could not be read. `span`: of the head."""
 
     name: Name | None
     length: Range | None
-    lines: tuple[LineStatement | Broken, ...]
-    span: Span = field(compare=False)
-    """Of the head."""
+    lines: tuple[LineStatement | Broken, ...] = ()
 
 
 # Form
 
 
 @dataclass(frozen=True, slots=True)
-class BoundaryClause:
-    """`at end`, or `at next` with a unit, and a `count` before it if there is one."""
+class BoundaryClause(Node):
+    """`at end` (`unit` is `end`), or `at next` with a unit, and a `count` before it if there is one."""
 
-    word: str
-    count: Quantity | None
-    span: Span = field(compare=False)
+    word = "at"
+    unit: str
+    count: Quantity | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Through:
-    part: Name
-    span: Span = field(compare=False)
+MoveModifier: TypeAlias = AmountClause | BoundaryClause | TermClause | NameClause
 
 
 @dataclass(frozen=True, slots=True)
-class OnCue:
-    name: Name
-    span: Span = field(compare=False)
-
-
-MoveModifier: TypeAlias = Odds | BoundaryClause | TermClause | Lasting | Through | OnCue
-
-
-@dataclass(frozen=True, slots=True)
-class MoveStatement:
-    """`origin`: `None` for any. `target`: `None` for silence. `text`: canonical, in one line."""
+class MoveStatement(Statement):
+    """`origin`: `None` for any. `target`: `None` for silence."""
 
     origin: Name | None
     target: Name | None
     modifiers: tuple[MoveModifier, ...]
-    span: Span = field(compare=False)
-    text: str = field(default="", compare=False)
 
 
 # Stings and events
 
 
 @dataclass(frozen=True, slots=True)
-class StingStatement:
-    """`text`: canonical, in one line."""
-
+class StingStatement(Statement):
     name: Name
     pool: Name
-    modifiers: tuple[BoundaryClause | TermClause | SendClause | Odds | FilterClause, ...]
-    span: Span = field(compare=False)
-    text: str = field(default="", compare=False)
+    modifiers: tuple[BoundaryClause | TermClause | SendClause | AmountClause | FilterClause, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class TriggerClause:
+class TriggerClause(Node):
     """`word`: `like`, `dislike`, `cue` (with its name), `when` (with its term), `after` or `every`."""
 
     word: str
-    name: Name | None
-    term: Term | None
-    amount: Quantity | None
-    span: Span = field(compare=False)
+    name: Name | None = None
+    term: Term | None = None
+    amount: Quantity | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class ActionClause:
+class ActionClause(Node):
     """`word`: `swap`, `hold`, `sting`, `move` or `set`.
 
     `name`: the part, sting, section or dial; `None` for `that role` and for silence.
@@ -420,37 +356,12 @@ class ActionClause:
     amount: Quantity | None
     term: Term | None
     boundary: BoundaryClause | None
-    span: Span = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
-class EventStatement:
-    """`text`: canonical, in one line."""
-
+class EventStatement(Statement):
     trigger: TriggerClause
     action: ActionClause
-    span: Span = field(compare=False)
-    text: str = field(default="", compare=False)
-
-
-Statement: TypeAlias = (
-    PieceStatement
-    | TempoStatement
-    | MeterStatement
-    | KeysStatement
-    | NumberStatement
-    | TextStatement
-    | PoolStatement
-    | DialStatement
-    | SectionStatement
-    | MoveStatement
-    | ShareCapStatement
-    | WithdrawnStatement
-    | BusStatement
-    | StingStatement
-    | EventStatement
-    | Broken
-)
 
 
 @dataclass(frozen=True, slots=True)
