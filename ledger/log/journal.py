@@ -41,8 +41,6 @@ from .journal_format import (
     sounding_rows,
 )
 
-__all__ = ["Journal"]
-
 _SequenceFiles = Callable[[Mapping[Path, Sequence[bytes]]], list[int]]
 
 

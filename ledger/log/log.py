@@ -25,8 +25,6 @@ from .journal import Journal
 from .journal_format import read_journal
 from .sequence import Sequencer
 
-__all__ = ["Log"]
-
 _LARGEST_JOURNAL = 4 << 30
 """Bytes of one session: some ten million placements."""
 
