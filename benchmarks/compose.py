@@ -115,8 +115,6 @@ def _bars() -> Figure:
             "most": float(worst),
             "score": opened,
         },
-        ratio=None,
-        against=None,
         note=f"p99 {late * 1e3:.1f} ms ({least * 1e3:.1f} ms as the least of {AGAIN}),"
         f" median {median * 1e3:.1f} ms; the score before it in {opened:.1f} s",
     )
@@ -139,7 +137,5 @@ def _checked() -> Figure:
     return Figure(
         name=f"check and dry run of a script of {lines} lines against {USUAL:,} stems",
         seconds=seconds,
-        ratio=None,
-        against=None,
         note=f"{seconds['whole'] * 1e3:.0f} ms, of which {seconds['parse'] * 1e3:.0f} for the text",
     )

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -43,8 +43,8 @@ class Figure:
 
     name: str
     seconds: Mapping[str, float]
-    ratio: float | None
-    against: str | None
+    ratio: float | None = field(default=None, kw_only=True)
+    against: str | None = field(default=None, kw_only=True)
     note: str
 
 

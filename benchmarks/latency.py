@@ -129,8 +129,6 @@ def figures() -> list[Figure]:
                 Figure(
                     name=f"block of {params['block']} frames, {params['voices']} voices, effects and master",
                     seconds={"block": stats["median"]},
-                    ratio=None,
-                    against=None,
                     note=f"median {stats['median'] * 1e6:.0f} us, p99.9 {extra['p999'] * 1e6:.0f} us: "
                     f"{extra['p999_of_budget']:.0%} of the block",
                 )

@@ -6,7 +6,6 @@ proofs of them.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import resource
@@ -24,53 +23,27 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from stemloom.engine.mix import rack
 from stemloom.engine.mix.callback import TIMES, duration_of, step_of
 from stemloom.engine.mix.machine import monotonic_ns, sleep_ns
 from stemloom.engine.mix.mixer import Mixer
-from stemloom.engine.mix.rack import (
-    COMMITTED,
-    ENDED,
-    REPORT,
-    REPORTS,
-    REPORTS_READ,
-    REPORTS_WRITTEN,
-    Desk,
-    pull,
-    report,
-    seen,
-    tell,
-)
 from stemloom.engine.play.scribe import Scribe
 from stemloom.ledger.clock import FixedClock
-from stemloom.ledger.entries import signing
 from stemloom.ledger.entries.canonical import PlacementForm
-from stemloom.ledger.entries.entries import (
-    WHOLE_PPM,
-    Consent,
-    Entry,
-    Holder,
-    Placement,
-    Session,
-    Share,
-    Stem,
-    ms_of,
-)
+from stemloom.ledger.entries.entries import ms_of
 from stemloom.ledger.log.inclusion_receipt import check_receipt
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.tlog.disk import RealDisk
-from stemloom.ledger.tlog.keys import PrivateKey
 from stemloom.ledger.verify.verify import verify
 
 from .harness import Figure
+from .made_entries import FORMS, SESSION, TIME, Story
 
 RATE, SECONDS = 100_000, int(os.environ.get("STEMLOOM_LEDGER_SECONDS", "60"))
 MILLION = 1_000_000
 LARGE = int(os.environ.get("STEMLOOM_LEDGER_ENTRIES", "10000000"))
 AHEAD = 4_000
 """How many placements are intended before they sound."""
-FORMS = 64
-TIME = "2026-11-21T06:16:00.250Z"
-SESSION = "x" + "0" * 20
 _BATCH = 1 << 16
 
 
@@ -83,126 +56,6 @@ def figures() -> Iterator[Figure]:
         yield from of_writing(Path(folder))
     with tempfile.TemporaryDirectory() as folder:
         yield from of_reading(Path(folder) / "home")
-
-
-# A true log: one holder, one stem, one consent, one session.
-
-
-class Story:
-    """What comes before the placements, signed with a key of its own."""
-
-    def __init__(self, origin: str) -> None:
-        key = PrivateKey.from_seed(b"b" * 32)
-        self.holder = signing.holder_id(key.public)
-        self.stem = "s" + "a" * 20
-        whole = (Share(holder=self.holder, ppm=WHOLE_PPM),)
-        joins = Holder(
-            time=TIME,
-            holder=self.holder,
-            name=signing.commitment("Ada", "00" * 16),
-            public_key=base64.b64encode(key.public).decode(),
-            custody="operator",
-            proof=signing.UNSIGNED,
-        )
-        self.entries: list[Entry] = [
-            signing.with_signature(joins, "proof", self.holder, signing.signature_of(key, joins, origin)),
-            Stem(
-                time=TIME,
-                stem=self.stem,
-                holder=self.holder,
-                pcm_sha256="a" * 64,
-                file_sha256="b" * 64,
-                title="Pad",
-                role="pads",
-                shape="loop",
-                bpm_milli=120_000,
-                beats=16,
-                key=None,
-                mood=(),
-                energy_milli=500,
-                set=None,
-                isrc=None,
-                master=whole,
-                publishing=whole,
-            ),
-            self._consent(key, origin),
-        ]
-
-    def _consent(self, key: PrivateKey, origin: str) -> Consent:
-        grant = Consent(
-            time=TIME,
-            origin=origin,
-            holder=self.holder,
-            stem=self.stem,
-            uses=("stream",),
-            action="grant",
-            until=None,
-            previous=None,
-            signature=signing.UNSIGNED,
-        )
-        signature = signing.signature_of(key, grant, origin)
-        return signing.with_signature(grant, "signature", self.holder, signature)
-
-    def opened(self) -> Session:
-        return Session(
-            time=TIME,
-            session=SESSION,
-            state="opened",
-            use="stream",
-            tier="free",
-            user="cd" * 32,
-            script="ef" * 32,
-            seed=7,
-            vault="01" * 32,
-            engine="0.1.0",
-            licence=None,
-            take=None,
-            placements=None,
-            ms=None,
-        )
-
-    def forms(self) -> list[PlacementForm]:
-        """Of `FORMS` lines of a script."""
-        return [PlacementForm(self.placement(line + 1)) for line in range(FORMS)]
-
-    def placement(self, line: int) -> Placement:
-        return Placement(
-            session=SESSION,
-            seq=0,
-            stem=self.stem,
-            use="stream",
-            tier="free",
-            role="pads",
-            part=f"part {line}",
-            section="verse",
-            line=line,
-            start_frame=0,
-            frames=48_000,
-            rate=48_000,
-            start=TIME,
-            ms=1000,
-            consent=2,
-        )
-
-    def intended(self, id: int) -> Placement:
-        line = id % FORMS + 1
-        return Placement(
-            session=SESSION,
-            seq=0,
-            stem=self.stem,
-            use="stream",
-            tier="free",
-            role="pads",
-            part=f"part {line}",
-            section="verse",
-            line=line,
-            start_frame=id * 480,
-            frames=48_000,
-            rate=48_000,
-            start=TIME,
-            ms=1000,
-            consent=2,
-        )
 
 
 # Writing, on one core.
@@ -222,13 +75,13 @@ def _play(desk, count, rate, times, scratch):  # type: ignore[no-untyped-def]
         if now < due:
             # As a mixer does: a block's worth at a time.
             sleep_ns(scratch, max(due - now, 1_300_000))
-        while id >= seen(desk.status, COMMITTED):
+        while id >= rack.seen(desk.status, rack.COMMITTED):
             sleep_ns(scratch, 100_000)
-        while desk.status[REPORTS_WRITTEN] - seen(desk.status, REPORTS_READ) >= REPORTS:
+        while desk.status[rack.REPORTS_WRITTEN] - rack.seen(desk.status, rack.REPORTS_READ) >= rack.REPORTS:
             full += 1
             sleep_ns(scratch, 100_000)
         before = monotonic_ns(scratch)
-        report(desk, ENDED, id, id * 480, id * 480 + 400, 400)
+        rack.report(desk, rack.ENDED, id, id * 480, id * 480 + 400, 400)
         times[step_of(monotonic_ns(scratch) - before)] += 1
     return full
 
@@ -240,8 +93,8 @@ def writing(home: Path, seconds: int) -> dict[str, float]:
     log = Log.open(home, create=True)
     story = Story(log.origin)
     log.append(story.entries)
-    rack = Mixer(-14, -1).rack
-    desk = Desk(rack.status, rack.waiting, rack.voices, rack.buses, rack.commands, rack.reports)
+    made = Mixer(-14, -1).rack
+    desk = rack.Desk(made.status, made.waiting, made.voices, made.buses, made.commands, made.reports)
     times, scratch = np.zeros(TIMES, np.int64), np.zeros(2, np.int64)
     _play(desk, 0, RATE, times, scratch)
     forms, count = story.forms(), seconds * RATE
@@ -252,15 +105,15 @@ def writing(home: Path, seconds: int) -> dict[str, float]:
     begun, cpu = time.perf_counter(), time.process_time()
     mixer = threading.Thread(target=lambda: full.append(_play(desk, count, RATE, times, scratch)))
     intended = done = 0
-    into = np.zeros(4096, REPORT)
+    into = np.zeros(4096, rack.REPORT)
     mixer.start()
     while done < count:
         while intended < min(count, done + AHEAD):
             upto = min(intended + 1000, count)
-            scribe.intend({id: story.intended(id) for id in range(intended, upto)})
+            scribe.intend({id: story.placement(id) for id in range(intended, upto)})
             intended = upto
-            tell(rack.status, COMMITTED, intended)
-        taken = pull(rack.status, rack.reports, into)
+            rack.tell(made.status, rack.COMMITTED, intended)
+        taken = rack.pull(made.status, made.reports, into)
         if not taken:
             time.sleep(0.002)
             continue
@@ -319,20 +172,16 @@ def of_writing(folder: Path) -> Iterator[Figure]:
     yield Figure(
         "placements written, durable and under a signed root, on one core",
         {"ours": 1 / rate, "sqlite": 1 / beside},
-        None,
-        None,
         f"{rate:,.0f} a second for {found['seconds']:.0f} s, {1e6 * busy:.1f} us of the core each; "
         f"SQLite, WAL, synchronous=FULL, commits of 1 000: {beside:,.0f} a second without proofs",
     )
     yield Figure(
         "enqueue of a placement from the mixer's side",
         {"p99.9": found["p999_us"] / 1e6, "p50": found["p50_us"] / 1e6},
-        None,
-        None,
         f"p99.9 {found['p999_us']:.2f} us while that is written; the ring was full {found['full']:.0f} times",
     )
-    report_ = verify(folder / "home", workers=os.cpu_count() or 1)
-    assert report_.ok, report_.problems[:3]
+    report = verify(folder / "home", workers=os.cpu_count() or 1)
+    assert report.ok, report.problems[:3]
     assert found["sealed"] == found["placements"] + 1
 
 
@@ -385,8 +234,6 @@ def of_recovery(folder: Path) -> Figure:
     return Figure(
         "recovery of a million placements after a crash",
         {"recovery": seconds, "files": alone},
-        None,
-        None,
         f"{seconds:.1f} s; to write its {count:,} files alone, durable, takes this disk {alone:.1f} s",
     )
 
@@ -422,8 +269,6 @@ def of_reading(home: Path) -> Iterator[Figure]:
             yield Figure(
                 "a million entries verified, on two cores",
                 {"verify": seconds},
-                None,
-                None,
                 f"{seconds:.1f} s: every hash, signature and rule",
             )
     rng = np.random.default_rng(1)
@@ -436,15 +281,11 @@ def of_reading(home: Path) -> Iterator[Figure]:
     yield Figure(
         f"a receipt from a log of {LARGE:,} entries",
         {"median": median(took), "longest": max(took)},
-        None,
-        None,
         f"{1000 * median(took):.1f} ms, at most {1000 * max(took):.1f} ms",
     )
     yield Figure(
         "memory of a verification",
         {},
-        None,
-        None,
         f"{memory[MILLION]:.0f} MB at a million entries, {memory[LARGE]:.0f} MB at {LARGE:,}",
     )
 
@@ -459,9 +300,9 @@ def _verified(home: Path) -> tuple[float, float]:
 def verifying(home: Path) -> dict[str, float]:
     """Verify a log by two processes."""
     begun = time.perf_counter()
-    report_ = verify(home, workers=2)
+    report = verify(home, workers=2)
     seconds = time.perf_counter() - begun
-    assert report_.ok, report_.problems[:3]
+    assert report.ok, report.problems[:3]
     return {"seconds": seconds, "mb": _resident() / 1e6}
 
 

@@ -13,20 +13,7 @@ from stemloom.script.check.check import accepted
 from .harness import Figure, side_by_side
 
 SECONDS = 60
-LAYERS = (
-    "beats",
-    "beats",
-    "tops",
-    "bass",
-    "bass",
-    "harmony",
-    "harmony",
-    "pads",
-    "pads",
-    "pads",
-    "melody",
-    "melody",
-)
+LAYERS = (*["beats"] * 2, "tops", *["bass"] * 2, *["harmony"] * 2, *["pads"] * 3, *["melody"] * 2)
 SCRIPT = "\n".join(
     [
         'piece "Twelve" for stream',
@@ -59,8 +46,6 @@ def figures() -> list[Figure]:
         Figure(
             name=f"render of {len(LAYERS)} layers, {SECONDS} s, stems conformed",
             seconds={"render": seconds["render"], "mixing": mix},
-            ratio=None,
-            against=None,
             note=f"{SECONDS / mix:.0f} times real time; "
             f"{SECONDS / seconds['render']:.0f} with composing ahead, the file and the ledger",
         )

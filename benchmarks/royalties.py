@@ -20,7 +20,7 @@ import duckdb
 from stemloom.ledger.division.division import divide_period
 from stemloom.ledger.division.periods import Period
 from stemloom.ledger.entries.canonical import encode
-from stemloom.ledger.entries.entries import WHOLE_PPM, Entry, Holder, Income, Share, Stem
+from stemloom.ledger.entries.entries import Entry, Holder, Income
 from stemloom.ledger.entries.signing import commitment
 from stemloom.ledger.log.export import _write
 from stemloom.ledger.royalties.accounting_formats import statement_csv
@@ -34,6 +34,7 @@ from stemloom.ledger.royalties.statement_schema import Named, to_bytes
 
 from .harness import Figure
 from .ledger import _resident
+from .made_entries import stem_entry
 
 MILLION = 1_000_000
 SIZES = tuple(int(each) for each in os.environ.get("STEMLOOM_ROYALTY_PLACEMENTS", "1,10,100").split(","))
@@ -62,8 +63,6 @@ def figures() -> Iterator[Figure]:
             yield Figure(
                 f"{millions} million placements of {STEMS:,} stems settled, among {HOLDERS:,} holders",
                 {"duckdb": found["seconds"]},
-                None,
-                None,
                 f"{found['seconds']:.1f} s, at most {found['mb'] / 1000:.1f} GB{growth}",
             )
             if millions == min(10, SIZES[-1]):
@@ -71,8 +70,6 @@ def figures() -> Iterator[Figure]:
                 yield Figure(
                     f"statements for {HOLDERS:,} holders of {millions} million placements",
                     {"statements": made["seconds"]},
-                    None,
-                    None,
                     f"{made['seconds']:.1f} s, each as HTML, JSON and CSV; {made['adding']:.1f} s to add up",
                 )
 
@@ -101,27 +98,9 @@ def _books() -> list[Entry]:
     ]
     for number in range(STEMS):
         parties = sorted({people[number % HOLDERS], people[(7 * number + 1) % HOLDERS]})
-        whole = tuple(Share(holder=each, ppm=WHOLE_PPM // len(parties)) for each in parties)
+        digest, title = f"{number:064x}", f"Stem {number}"
         entries.append(
-            Stem(
-                time=TIME,
-                stem=f"s{number:020x}",
-                holder=people[number % HOLDERS],
-                pcm_sha256=f"{number:064x}",
-                file_sha256=f"{number:064x}",
-                title=f"Stem {number}",
-                role="pads",
-                shape="loop",
-                bpm_milli=120_000,
-                beats=16,
-                key=None,
-                mood=(),
-                energy_milli=500,
-                set=None,
-                isrc=None,
-                master=whole,
-                publishing=whole,
-            )
+            stem_entry(TIME, f"s{number:020x}", digest, people[number % HOLDERS], parties, title=title)
         )
     entries.append(
         Income(

@@ -119,8 +119,6 @@ def _hostile() -> Figure:
     return Figure(
         name=f"check of {len(HOSTILE)} hostile texts",
         seconds=times,
-        ratio=None,
-        against=None,
         note=f"at most {times[worst] * 1e3:.0f} ms ({worst})",
     )
 
@@ -144,7 +142,5 @@ def _worst_bar() -> Figure:
     return Figure(
         name="a bar of the dearest scripts that are taken, from 10,000 stems",
         seconds=times | {f"{name}, most": value for name, value in most.items()},
-        ratio=None,
-        against=None,
         note=f"median {times[worst] * 1e3:.0f} ms, most {most[worst] * 1e3:.0f} ms of work ({worst})",
     )

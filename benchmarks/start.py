@@ -58,15 +58,11 @@ def figures() -> list[Figure]:
         Figure(
             name="warm start to first sound, a process of its own",
             seconds=seconds,
-            ratio=None,
-            against=None,
             note=f"{seconds['first sound']:.2f} s, {ratio:.1f} times `import numba`",
         ),
         Figure(
             name="cold start to first sound, nothing compiled yet",
             seconds=uncompiled,
-            ratio=None,
-            against=None,
             note=f"{uncompiled['first sound']:.1f} s",
         ),
     ]

@@ -23,6 +23,7 @@ from stemloom.vault.sound.detection import Detected
 from stemloom.vault.sound.measure import Measured
 
 from .harness import Figure
+from .made_entries import stem_entry
 
 STEMS, AT_ONCE = 100_000, 5_000
 LOOPS, LOOP_SECONDS, RATE = 1_000, 8, 44_100
@@ -68,9 +69,7 @@ def of_large(home: Path) -> Iterator[Figure]:
             vault.snapshot()
         opened.append(time.perf_counter() - begun)
     seconds = float(np.median(opened))
-    yield Figure(
-        f"a vault of {STEMS:,} stems opened", {"open": seconds}, None, None, f"{1000 * seconds:.0f} ms"
-    )
+    yield Figure(f"a vault of {STEMS:,} stems opened", {"open": seconds}, f"{1000 * seconds:.0f} ms")
     with Vault.open(home) as vault, Vault.open(home) as other:
         snapshot = vault.snapshot()
         piece = accepted(SCRIPT, snapshot)
@@ -83,8 +82,6 @@ def of_large(home: Path) -> Iterator[Figure]:
         yield Figure(
             "a pool of five clauses over them",
             {"p50": middle, "p99": most},
-            None,
-            None,
             f"p50 {1000 * middle:.2f} ms, p99 {1000 * most:.2f} ms",
         )
         session = Session(vault, piece)
@@ -99,8 +96,6 @@ def of_large(home: Path) -> Iterator[Figure]:
         yield Figure(
             "a withdrawal among them, seen by a session",
             {"median": float(np.median(taken)), "most": most},
-            None,
-            None,
             f"{1000 * float(np.median(taken)):.0f} ms, at most {1000 * most:.0f} ms",
         )
 
@@ -123,34 +118,25 @@ def of_intake(folder: Path) -> Figure:
     return Figure(
         f"intake of {LOOPS:,} loops of {LOOP_SECONDS} s",
         {"intake": seconds},
-        None,
-        None,
         f"{times:.0f} times real time per core",
     )
 
 
 def _stem(number: int, holder: str, rng: np.random.Generator) -> tuple[entries.Stem, MeasuredRow]:
     digest = hashlib.sha256(str(number).encode()).hexdigest()
-    whole = (entries.Share(holder=holder, ppm=entries.WHOLE_PPM),)
     bpm = Fraction(int(rng.integers(70, 180)))
-    entry = entries.Stem(
-        time="2026-11-01T00:00:00.000Z",
-        stem="s" + digest[:20],
-        holder=holder,
-        pcm_sha256=digest,
-        file_sha256=digest,
+    entry = stem_entry(
+        "2026-11-01T00:00:00.000Z",
+        "s" + digest[:20],
+        digest,
+        holder,
+        [holder],
         title=f"Stem {number}",
         role=("beats", "bass", "harmony", "pads", "tops", "melody", "fx")[number % 7],
-        shape="loop",
         bpm_milli=int(1000 * bpm),
-        beats=16,
         key=("C major", "A minor", "D minor", "F# minor", None)[number % 5],
         mood=("warm",) if number % 2 else ("dry", "night"),
         energy_milli=int(rng.integers(0, 1000)),
-        set=None,
-        isrc=None,
-        master=whole,
-        publishing=whole,
     )
     chroma = rng.random((4, 12)).astype(np.float32)
     frames = round(16 * 60 * 48_000 / bpm)

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-__all__ = ["Clock", "FixedClock", "SteadyClock", "SystemClock", "milliseconds_of", "text_at", "text_of"]
-
 
 class Clock(Protocol):
     """Gives the time."""

@@ -18,23 +18,6 @@ LedgerError                 exit code 1
 
 from __future__ import annotations
 
-__all__ = [
-    "BadEntry",
-    "BadKey",
-    "BadNote",
-    "BadReceipt",
-    "BadStatement",
-    "BadVkey",
-    "JournalFailed",
-    "LedgerError",
-    "LogUnreachable",
-    "NoLedger",
-    "NoSuchEntry",
-    "NoWitness",
-    "RefusesToSign",
-    "VerificationFailed",
-]
-
 
 class LedgerError(Exception):
     """A mistake that a caller of the ledger can act on; `str(error)` is a full sentence."""

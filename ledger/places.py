@@ -16,8 +16,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Places", "journal_file", "journal_number", "page_file"]
-
 _DIGITS = 8
 
 

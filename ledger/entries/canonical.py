@@ -18,18 +18,6 @@ from ..clock import milliseconds_of
 from ..errors import BadEntry
 from .entries import ID, Entry, Placement, ms_of
 
-__all__ = [
-    "LARGEST_ENTRY",
-    "PLACEMENT",
-    "PlacementForm",
-    "decode",
-    "decode_placement",
-    "digest",
-    "dumps",
-    "encode",
-    "milliseconds",
-]
-
 _T = TypeVar("_T")
 
 LARGEST_ENTRY = 65_535

@@ -12,34 +12,6 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-__all__ = [
-    "WHOLE_PPM",
-    "Approval",
-    "Consent",
-    "Correction",
-    "Entry",
-    "Gap",
-    "GapReason",
-    "Holder",
-    "Income",
-    "Key",
-    "LastUse",
-    "Payout",
-    "Placement",
-    "Receipt",
-    "Recovered",
-    "Removal",
-    "Session",
-    "SettledHolder",
-    "SettledStem",
-    "Settlement",
-    "Share",
-    "Splits",
-    "Standing",
-    "Stem",
-    "Terms",
-]
-
 WHOLE_PPM = 1_000_000
 """A whole, in parts per million: the sum of each split set."""
 

@@ -13,18 +13,6 @@ from ..clock import milliseconds_of, text_at
 from ..errors import VerificationFailed
 from .entries import Consent, Entry, Removal, Share, Splits, Standing, Stem
 
-__all__ = [
-    "GRACE_MS",
-    "Clearance",
-    "Ownership",
-    "Rights",
-    "Withdrawal",
-    "by_holder",
-    "lasts",
-    "losing",
-    "may_state",
-]
-
 GRACE_MS = 500
 """A placement may begin until this long after a withdrawal's time; by then the stem is silent."""
 

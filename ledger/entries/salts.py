@@ -18,8 +18,6 @@ from ..errors import LedgerError
 from ..tlog.disk import RealDisk
 from .signing import new_salt
 
-__all__ = ["Salted", "Salts"]
-
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS salted (session TEXT PRIMARY KEY, user TEXT NOT NULL, salt TEXT NOT NULL)"
     " WITHOUT ROWID"

@@ -22,25 +22,6 @@ from ..tlog.note import decode_base64
 from .canonical import dumps, encode
 from .entries import WHOLE_PPM, Approval, Consent, Holder, Key, Share, Splits, Standing
 
-__all__ = [
-    "FORMS",
-    "UNSIGNED",
-    "Form",
-    "Signable",
-    "Slot",
-    "check",
-    "check_approval",
-    "check_shares",
-    "commitment",
-    "holder_id",
-    "message_of",
-    "new_salt",
-    "public_key_of",
-    "signature_of",
-    "unsigned",
-    "with_signature",
-]
-
 Signable = Holder | Key | Consent | Standing | Splits
 Slot = Literal["signature", "proof", "approval"]
 """For a signature by the holder's key in force, by the new key in the entry, by a party whose share falls."""

@@ -37,8 +37,6 @@ from ..tlog.note import Verifier
 from ..tlog.reader import TileReader
 from ..tlog.tiles import TILE
 
-__all__ = ["Exported", "ExportedFile", "export_parquet"]
-
 ROWS = 1 << 20
 """Entries in a whole file."""
 _TEMPORARY = ".export-"

@@ -27,8 +27,6 @@ from ..tlog.cosignature import Cosignature
 from ..tlog.note import decode_base64, parse_vkey
 from ..tlog.policy import Policy
 
-__all__ = ["VerifiedReceipt", "check_receipt", "make_receipt"]
-
 _HEAD = "c2sp.org/tlog-proof@v1"
 
 

@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import msgspec
@@ -40,8 +39,6 @@ from .journal_format import (
     sounding_frame,
     sounding_rows,
 )
-
-__all__ = ["Journal"]
 
 _SequenceFiles = Callable[[Mapping[Path, Sequence[bytes]]], list[int]]
 
@@ -120,9 +117,7 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property

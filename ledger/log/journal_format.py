@@ -30,22 +30,6 @@ from ..errors import BadEntry
 from ..tlog.tiles import bundle, split_bundle
 from .session_page import HeardFrames
 
-__all__ = [
-    "MAGIC",
-    "WHOLE",
-    "Carried",
-    "JournalContent",
-    "Sounding",
-    "carried_frame",
-    "entries_frame",
-    "intention_rows",
-    "intentions_frame",
-    "placements_frame",
-    "read_journal",
-    "sounding_frame",
-    "sounding_rows",
-]
-
 MAGIC = b"stemloom journal v2\n"
 _FRAME = struct.Struct(">II")
 _COUNT = struct.Struct(">I")

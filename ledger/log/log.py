@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from ..clock import Clock, SystemClock
@@ -24,8 +23,6 @@ from . import inclusion_receipt
 from .journal import Journal
 from .journal_format import read_journal
 from .sequence import Sequencer
-
-__all__ = ["Log"]
 
 _LARGEST_JOURNAL = 4 << 30
 """Bytes of one session: some ten million placements."""
@@ -86,9 +83,7 @@ class Log:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property

@@ -17,8 +17,6 @@ import re
 import zlib
 from dataclasses import dataclass
 
-__all__ = ["Pending"]
-
 _FORM = r"stemloom append v2\n(\d+) (\d+)\n(0|[0-9a-f]{64})\n((?:.+\n)*)"
 _HEAD = "stemloom append v2"
 

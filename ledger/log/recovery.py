@@ -18,8 +18,6 @@ from ..errors import BadEntry
 from .journal_format import JournalContent
 from .session_page import read_page
 
-__all__ = ["Orphan", "first_bad"]
-
 
 class Orphan:
     """A session whose owner died, from its journal's files in their order and its page, if it left one."""

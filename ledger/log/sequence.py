@@ -37,8 +37,6 @@ from .journal_format import read_journal
 from .pending import Pending
 from .recovery import Orphan, first_bad
 
-__all__ = ["Sequencer"]
-
 MANY_BUNDLES = 64
 """From this many bundles on, they are written while hashes are made and written."""
 _NOTHING: Mapping[Path, Sequence[bytes]] = {}

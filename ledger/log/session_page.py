@@ -17,17 +17,6 @@ import struct
 import zlib
 from dataclasses import astuple, dataclass, fields
 
-__all__ = [
-    "ANCHOR_AT",
-    "TABLES_AT",
-    "HeardFrames",
-    "Layout",
-    "Page",
-    "read_page",
-    "set_anchor",
-    "write_header",
-]
-
 _MAGIC = b"stemlpg1"
 _INT = struct.Struct("<q")
 _BOOT = struct.Struct("<36s4x")

@@ -16,8 +16,6 @@ from ..errors import BadNote
 from .keys import PrivateKey
 from .note import Verifier, decode_base64, open_note, sign_note
 
-__all__ = ["Checkpoint", "open_checkpoint", "origin_of", "read_body", "sign_checkpoint"]
-
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:

@@ -10,8 +10,6 @@ from .checkpoint import Checkpoint, open_checkpoint
 from .note import Verifier
 from .reader import TileReader
 
-__all__ = ["Consistency", "check_continues"]
-
 
 @dataclass(frozen=True, slots=True)
 class Consistency:

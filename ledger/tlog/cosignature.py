@@ -28,15 +28,6 @@ from .note import (
     split_note,
 )
 
-__all__ = [
-    "Cosignature",
-    "add_cosignatures",
-    "cosign",
-    "cosignatures_of",
-    "parse_witness_vkey",
-    "witness_key",
-]
-
 _LENGTH = 8 + 64
 
 

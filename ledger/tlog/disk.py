@@ -22,8 +22,6 @@ from typing import Protocol
 
 from .file_view import read_regular
 
-__all__ = ["Disk", "OpenFile", "RealDisk", "locked", "open_locked", "replace_durably"]
-
 _SHARED = Path("/dev/shm")
 """Linux keeps files here in memory alone."""
 

@@ -16,8 +16,6 @@ from pathlib import Path
 from ..errors import VerificationFailed
 from .tiles import File
 
-__all__ = ["FileView", "kind_of", "read_regular"]
-
 
 def kind_of(mode: int) -> str | None:
     """The kind of file of `mode` (st_mode), in words; None for a regular file."""

@@ -20,8 +20,6 @@ from cryptography.hazmat.primitives.serialization import (
 from ..errors import BadKey
 from .disk import Disk, RealDisk
 
-__all__ = ["PrivateKey", "public_of_pem", "verify"]
-
 
 class PrivateKey:
     """A private key in memory. Its `repr` shows nothing of it."""

@@ -16,21 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import sha256
 
-__all__ = [
-    "EMPTY_ROOT",
-    "ReadHash",
-    "check_consistency",
-    "check_inclusion",
-    "consistency_proof",
-    "inclusion_proof",
-    "leaf_hash",
-    "leaf_hashes",
-    "node_hash",
-    "peaks",
-    "root_from_leaves",
-    "root_of_range",
-]
-
 ReadHash = Callable[[int, int], bytes]
 """The hash of the complete subtree at (level, place)."""
 

@@ -28,25 +28,6 @@ from dataclasses import dataclass
 from ..errors import BadNote, BadVkey
 from . import keys
 
-__all__ = [
-    "COSIGNATURE",
-    "ED25519",
-    "LARGEST_NOTE",
-    "MOST_SIGNATURES",
-    "Note",
-    "Signature",
-    "Verifier",
-    "cosigned_message",
-    "decode_base64",
-    "may_be_name",
-    "open_note",
-    "parse_vkey",
-    "read_note",
-    "sign_note",
-    "split_line",
-    "split_note",
-]
-
 ED25519 = 0x01
 """The type of a log's key."""
 COSIGNATURE = 0x04

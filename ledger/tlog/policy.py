@@ -9,8 +9,6 @@ from .cosignature import Cosignature, cosignatures_of
 from .note import COSIGNATURE, Verifier
 from .report import Problem
 
-__all__ = ["Policy", "witnessed"]
-
 
 @dataclass(frozen=True, slots=True)
 class Policy:

@@ -10,8 +10,6 @@ from . import merkle
 from .file_view import read_regular
 from .tiles import ENTRIES, TILE, File, in_bundle, width_at
 
-__all__ = ["TileReader"]
-
 Size = Callable[[], int]
 """Gives the log's size as of now."""
 

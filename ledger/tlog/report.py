@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from .cosignature import Cosignature
 
-__all__ = ["Problem", "Report"]
-
 
 @dataclass(frozen=True, slots=True)
 class Problem:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from . import merkle
 from .tiles import TILE, File
 
-__all__ = ["RightEdge"]
-
 
 @dataclass(frozen=True, slots=True)
 class RightEdge:

@@ -17,8 +17,6 @@ from .tiles import File
 if TYPE_CHECKING:
     import urllib3
 
-__all__ = ["FolderSource", "Source", "WebSource", "source_of"]
-
 _SECONDS = 20.0
 """The time that a server has to begin or to continue an answer."""
 _TRIES = 4

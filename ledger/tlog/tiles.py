@@ -15,18 +15,6 @@ from dataclasses import dataclass
 
 from ..errors import BadEntry
 
-__all__ = [
-    "ENTRIES",
-    "TILE",
-    "File",
-    "bundle",
-    "files_of",
-    "in_bundle",
-    "partial_files",
-    "split_bundle",
-    "width_at",
-]
-
 TILE = 256
 """Hashes in a full tile, entries in a full bundle."""
 

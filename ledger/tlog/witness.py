@@ -27,8 +27,6 @@ from .keys import PrivateKey
 from .note import Verifier, may_be_name, open_note
 from .reader import TileReader
 
-__all__ = ["Cosigned", "Prove", "Witness", "prover"]
-
 Prove = Callable[[int, int], Sequence[bytes]]
 """Gives the consistency proof (RFC 6962) between two sizes of a log, the older above 0. Nobody trusts it."""
 

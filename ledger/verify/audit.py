@@ -39,8 +39,6 @@ from ..errors import LedgerError
 if TYPE_CHECKING:
     from .sweep import Run
 
-__all__ = ["Audit"]
-
 
 @dataclass(slots=True)
 class _Session:

@@ -23,8 +23,6 @@ from ..tlog.report import Problem
 from ..tlog.source import FolderSource, Source
 from ..tlog.tiles import File, partial_files
 
-__all__ = ["Quiesced", "WebView", "read_quiesced", "read_quiesced_web", "readable_checkpoint", "small_file"]
-
 _LARGEST_PENDING = 1 << 24
 """Bytes: an append that takes in hundreds of thousands of journals."""
 _TRIES = 5

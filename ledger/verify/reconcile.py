@@ -24,8 +24,6 @@ from ..tlog.source import Source
 from ..tlog.tiles import File, files_of
 from .verify import verify
 
-__all__ = ["Plan", "reconcile"]
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:

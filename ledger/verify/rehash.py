@@ -15,8 +15,6 @@ from ..tlog.report import Problem
 from ..tlog.right_edge import RightEdge
 from ..tlog.tiles import ENTRIES, TILE, File, in_bundle, levels_of, width_at
 
-__all__ = ["Rehash"]
-
 _Row = tuple[bytes, ...]
 
 

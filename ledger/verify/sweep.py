@@ -22,8 +22,6 @@ from ..tlog import merkle
 from ..tlog.source import Source
 from ..tlog.tiles import ENTRIES, TILE, File, in_bundle
 
-__all__ = ["Group", "Part", "Run", "bundle_part", "sweep"]
-
 BUNDLES = 4
 """How many bundles a process takes at a time."""
 WORTH_PROCESSES = 64

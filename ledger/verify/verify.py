@@ -33,8 +33,6 @@ from .quiesced import Quiesced, read_quiesced, read_quiesced_web, readable_check
 from .rehash import Rehash
 from .sweep import Run, bundle_part, sweep
 
-__all__ = ["Problem", "Report", "verify"]
-
 
 def verify(
     place: Path | str,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .arguments import A_HOLDER, words_of
-from .output import Console, table
+from .options import FILE, PATH
+from .output import Console, picked, table
 from .people import names_in
 from .stems import bars_of, bpm_of, heard_record, length_text
 
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=PATH)
 @click.option("--holder", metavar="H", shell_complete=A_HOLDER, help="The holder of the rights: id or name.")
 @click.option(
     "--role", metavar="R", help="beats, bass, harmony, pads, tops, melody, voice, fx, or another word."
 )
 @click.option(
     "--manifest",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="CSV file with a header that declares each file; its columns are named above.",
 )
 @click.option("--bpm", metavar="N", help="Tempo; kept to a thousandth.")
@@ -109,7 +110,7 @@ def add(
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @click.pass_obj
 def identify(console: Console, file: Path) -> None:
     """Name the stems that a recording contains, best first, with the part that they cover."""
@@ -140,12 +141,11 @@ def identify(console: Console, file: Path) -> None:
 def _add_showing(console: Console, opened: Vault, offers: list[Declared], *, trial: bool) -> Intake:
     with console.progress() as progress:
         task = progress.add_task("taking in", total=len(offers))
-        return opened.add(
-            offers,
-            lambda done, of: progress.update(task, completed=done, total=of),
-            _learning(progress),
-            trial=trial,
-        )
+
+        def tell(done: int, of: int) -> None:
+            progress.update(task, completed=done, total=of)
+
+        return opened.add(offers, tell, _learning(progress), trial=trial)
 
 
 def _learning(display: Progress) -> Callable[[int, int], None]:
@@ -166,8 +166,7 @@ def _report(console: Console, intake: Intake, offers: list[Declared]) -> None:
     record = {
         "added": [
             {
-                "stem": a.stem.stem,
-                "title": a.stem.title,
+                **picked(a.stem, "stem title"),
                 "path": a.path,
                 "role": a.stem.role,
                 "kind": a.stem.shape,

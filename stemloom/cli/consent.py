@@ -10,7 +10,7 @@ import click
 
 from ..ledger.clock import text_of
 from .arguments import A_HOLDER, A_STEM, words_of
-from .output import Console, table
+from .output import Console, picked, table
 
 if TYPE_CHECKING:
     from ..vault.catalogue.catalogue import ConsentStatement
@@ -20,6 +20,23 @@ if TYPE_CHECKING:
 @click.group()
 def consent() -> None:
     """Signed consent, for each stem and use."""
+
+
+def until_of(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
+    """The time at which a consent ends; a date lasts to its last millisecond."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(
+            f"--until is a date like 2027-12-31 or an RFC 3339 time, not '{text}'"
+        ) from None
+    if len(text) <= len("2027-12-31"):
+        moment += timedelta(days=1)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return text_of(moment)
 
 
 USES = click.option(
@@ -32,14 +49,18 @@ _OF = click.option("--holder", metavar="H", shell_complete=A_HOLDER, help="All s
 @click.argument("stems", metavar="STEM...", nargs=-1, shell_complete=A_STEM)
 @_OF
 @USES
-@click.option("--until", metavar="DATE", help="Last day (UTC) or RFC 3339 time; without it, until withdrawn.")
+@click.option(
+    "--until",
+    metavar="DATE",
+    callback=until_of,
+    help="Last day (UTC) or RFC 3339 time; without it, until withdrawn.",
+)
 @click.pass_obj
 def grant(
     console: Console, stems: tuple[str, ...], holder: str | None, uses: tuple[str, ...], until: str | None
 ) -> None:
     """Clear stems for uses, signed by their holders."""
-    ends = None if until is None else until_of(until)
-    _state(console, stems, holder, lambda opened, ids: opened.grant(ids, words_of(uses), ends))
+    _state(console, stems, holder, lambda opened, ids: opened.grant(ids, words_of(uses), until))
 
 
 @consent.command()
@@ -65,13 +86,7 @@ def receipt(console: Console, withdrawal: int) -> None:
         index, made = opened.receipt(withdrawal)
     rows = [(use.session, use.until) for use in made.sessions]
     console.emit(
-        {
-            "index": index,
-            "stem": made.stem,
-            "withdrawal": withdrawal,
-            "sessions": made.sessions,
-            "open": made.open,
-        },
+        {"index": index} | picked(made, "stem withdrawal sessions open"),
         "\n".join(
             [
                 table(("session", "used it until"), rows) if rows else "no session had used it",
@@ -126,18 +141,3 @@ def _show_statements(console: Console, opened: Vault, statements: Sequence[Conse
         if rows
         else "no consents yet",
     )
-
-
-def until_of(text: str) -> str:
-    """The time at which a consent ends; a date lasts to its last millisecond."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.UsageError(
-            f"--until is a date like 2027-12-31 or an RFC 3339 time, not '{text}'"
-        ) from None
-    if len(text) <= len("2027-12-31"):
-        moment += timedelta(days=1)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return text_of(moment)

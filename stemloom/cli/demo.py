@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .options import PATH
 from .output import Console, WrongPlace, checked_output
 from .render import level, render_shown, told, write_timeline
 
 if TYPE_CHECKING:
     from ..engine.play.render import Rendered
-    from ..ledger.verify.verify import Report
+    from ..ledger.tlog.report import Report
     from ..vault.vault import Vault
 
 FOLDER = Path("stemloom-demo")
@@ -47,9 +48,7 @@ class SampleStatement:
 
 
 @click.command()
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="The audio file. [default: stemloom-demo/NAME.wav]"
-)
+@click.option("--out", type=PATH, help="The audio file. [default: stemloom-demo/NAME.wav]")
 @click.option("--seconds", type=click.FloatRange(1, 600), help="Length; without one, to the piece's own end.")
 @click.pass_obj
 def demo(console: Console, out: Path | None, seconds: float | None) -> None:

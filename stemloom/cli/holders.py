@@ -7,7 +7,7 @@ from collections import Counter
 import click
 
 from .arguments import A_HOLDER
-from .output import Console, table
+from .output import Console, picked, table
 
 
 @click.group()
@@ -50,15 +50,9 @@ def holder_list(console: Console) -> None:
     console.emit(
         {
             "holders": [
-                {
-                    "holder": h.holder,
-                    "name": h.name,
-                    "public_key": h.public_key,
-                    "custody": h.custody,
-                    "stems": counts[h.holder],
-                    "isni": known[h.holder].isni,
-                    "ipi": known[h.holder].ipi,
-                }
+                picked(h, "holder name public_key custody")
+                | {"stems": counts[h.holder]}
+                | picked(known[h.holder], "isni ipi")
                 for h in holders
             ]
         },

@@ -12,7 +12,8 @@ import click
 
 from ..script.problems import counted
 from . import logs, witness
-from .output import Console, checked_output, write_whole
+from .options import FILE, PATH, VKEY
+from .output import Console, checked_output, picked, write_whole
 from .witness import REQUIRE, WITNESSES, cosigned_lines, cosigners, policy_of
 
 if TYPE_CHECKING:
@@ -102,11 +103,11 @@ def show(
     metavar="LOG",
     help="A published copy of the log instead: a folder, or a web address (http://...).",
 )
-@click.option("--vkey", metavar="K", help="The verifier key to trust, instead of the one kept here.")
+@VKEY
 @click.option(
     "--from",
     "since",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=FILE,
     help="A checkpoint up to which you verified it before: report only problems after it.",
 )
 @click.option("--workers", type=click.IntRange(1, 64), help="Number of processes; by default one a core.")
@@ -129,15 +130,14 @@ def verify(
     console = ctx.find_object(Console)
     assert console is not None
     policy = policy_of(witnesses, require)
-    with console.progress() as progress:
-        task = progress.add_task("verifying", total=None)
+    with console.telling("verifying") as tell:
         report = verify_log(
             copy if copy is not None else console.folder,
             vkey=vkey,
             policy=policy,
             since=None if since is None else since.read_bytes(),
             workers=workers or cores(),
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
+            progress=tell,
         )
 
     lines = [str(each) for each in report.problems]
@@ -149,14 +149,7 @@ def verify(
     else:
         lines.append(f"NOT verified: {len(report.problems)} problem(s) in a log of {_entries(report.size)}")
     console.emit(
-        {
-            "ok": report.ok,
-            "size": report.size,
-            "root": report.root,
-            "problems": report.problems,
-            "warnings": report.warnings,
-            "witnesses": cosigners(report.witnesses),
-        },
+        picked(report, "ok size root problems warnings") | {"witnesses": cosigners(report.witnesses)},
         "\n".join(lines),
     )
     for each in report.warnings:
@@ -188,7 +181,7 @@ def checkpoint(console: Console) -> None:
 
 @ledger.command()
 @click.argument("index", type=_Index())
-@click.option("--out", type=click.Path(path_type=Path), help="Write the receipt to that file.")
+@click.option("--out", type=PATH, help="Write the receipt to that file.")
 @click.pass_obj
 def prove(console: Console, index: int, out: Path | None) -> None:
     """Make a receipt that entry INDEX is in the ledger; it can be checked without the ledger."""
@@ -206,7 +199,7 @@ def prove(console: Console, index: int, out: Path | None) -> None:
 
 
 @ledger.command("check-receipt")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", type=FILE)
 @click.option("--vkey", metavar="K", required=True, help="The verifier key of the ledger it comes from.")
 @WITNESSES
 @REQUIRE
@@ -215,22 +208,14 @@ def check_receipt(
     console: Console, file: Path, vkey: str, witnesses: tuple[str, ...], require: int | None
 ) -> None:
     """Check a receipt. No ledger is needed. Exits 5 if it proves nothing."""
-    import msgspec
-
     from ..ledger.log.inclusion_receipt import check_receipt as check
 
     proved = check(file.read_bytes(), vkey, policy=policy_of(witnesses, require))
     cosigned = cosigners(proved.cosignatures)
     console.emit(
-        {
-            "ok": True,
-            "index": proved.index,
-            "origin": proved.origin,
-            "size": proved.size,
-            "root": proved.root.hex(),
-            "entry": msgspec.to_builtins(proved.entry),
-            "witnesses": cosigned,
-        },
+        {"ok": True}
+        | picked(proved, "index origin size")
+        | {"root": proved.root.hex(), "entry": proved.entry, "witnesses": cosigned},
         f"proved: entry {proved.index} of {proved.origin}, which had {_entries(proved.size)}:\n"
         f"{_time_of(proved.entry)}  {proved.entry.__struct_config__.tag}  {_summary(proved.entry)}"
         + "".join(f"\n{line}" for line in cosigned_lines(cosigned)),
@@ -307,12 +292,10 @@ def _summary(entry: Entry) -> str:
         case entries.Gap():
             lost = "records" if entry.placements is None else counted(entry.placements, "placement")
             return f"{lost} of {entry.session or 'a session'} lost: {entry.reason}"
-        case entries.Consent():
+        case entries.Consent() | entries.Standing():
             until = f" until {entry.until}" if entry.until else ""
-            return f"{entry.holder} {entry.action}s {entry.stem} for {', '.join(entry.uses)}{until}"
-        case entries.Standing():
-            until = f" until {entry.until}" if entry.until else ""
-            return f"{entry.holder} {entry.action}s stems to come for {', '.join(entry.uses)}{until}"
+            of = entry.stem if isinstance(entry, entries.Consent) else "stems to come"
+            return f"{entry.holder} {entry.action}s {of} for {', '.join(entry.uses)}{until}"
         case entries.Receipt():
             left = f", {counted(len(entry.open), 'session')} not closed" if entry.open else ""
             used = counted(len(entry.sessions), "session")

@@ -7,20 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import Console
+from .options import FILE, LOG, VKEY
+from .output import Console, picked
 
 if TYPE_CHECKING:
     from ..ledger.tlog.note import Verifier
     from ..ledger.tlog.reader import TileReader
-
-_LOG = click.option(
-    "--log",
-    "copy",
-    metavar="LOG",
-    help="A published copy of the log: a folder, or a web address (http://...).",
-)
-_VKEY = click.option("--vkey", metavar="K", help="The verifier key to trust, instead of the one kept here.")
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 def _log(console: Console, copy: str | None, vkey: str | None) -> tuple[bytes, Verifier, TileReader]:
@@ -46,9 +38,9 @@ def _log(console: Console, copy: str | None, vkey: str | None) -> tuple[bytes, V
 
 
 @click.command()
-@click.argument("old", type=_FILE)
-@_LOG
-@_VKEY
+@click.argument("old", type=FILE)
+@LOG
+@VKEY
 @click.pass_obj
 def consistency(console: Console, old: Path, copy: str | None, vkey: str | None) -> None:
     """Show that the log extends OLD, a checkpoint that you kept. Exits 5 if it was rewritten."""
@@ -73,9 +65,9 @@ def consistency(console: Console, old: Path, copy: str | None, vkey: str | None)
 
 @click.command()
 @click.option(
-    "--trust", multiple=True, type=_FILE, help="A checkpoint of this log that somebody kept; may repeat."
+    "--trust", multiple=True, type=FILE, help="A checkpoint of this log that somebody kept; may repeat."
 )
-@_LOG
+@LOG
 @click.option("--yes", is_flag=True, help="Do it; by default the steps are only listed.")
 @click.pass_obj
 def reconcile(console: Console, trust: tuple[Path, ...], copy: str | None, yes: bool) -> None:
@@ -100,7 +92,7 @@ def reconcile(console: Console, trust: tuple[Path, ...], copy: str | None, yes: 
             lines.append("nothing was changed; --yes does it")
     else:
         lines.append("the log is what was signed last: there is nothing to do")
-    console.emit({"found": list(plan.found), "steps": list(plan.steps), "done": plan.done}, "\n".join(lines))
+    console.emit(picked(plan, "found steps done"), "\n".join(lines))
 
 
 @click.command()
@@ -111,32 +103,19 @@ def reconcile(console: Console, trust: tuple[Path, ...], copy: str | None, yes: 
     type=click.Path(path_type=Path, file_okay=False),
     help="The folder to write to; an export that is there is brought up to date.",
 )
-@_LOG
-@_VKEY
+@LOG
+@VKEY
 @click.pass_obj
 def export(console: Console, folder: Path, copy: str | None, vkey: str | None) -> None:
     """Write the entries as Parquet, for DuckDB or Spark, after hashing them against the checkpoint."""
     from ..ledger.log.export import export_parquet
 
     note, log, tiles = _log(console, copy, vkey)
-    with console.progress() as progress:
-        task = progress.add_task("exporting", total=None)
-        made = export_parquet(
-            tiles,
-            note,
-            log,
-            folder,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
-        )
+    with console.telling("exporting") as tell:
+        made = export_parquet(tiles, note, log, folder, progress=tell)
+    record = {"dir": folder} | picked(made, "origin size root")
+    record |= {"files": [each.name for each in made.files]} | picked(made, "written kept")
     console.emit(
-        {
-            "dir": str(folder),
-            "origin": made.origin,
-            "size": made.size,
-            "root": made.root,
-            "files": [each.name for each in made.files],
-            "written": list(made.written),
-            "kept": list(made.kept),
-        },
+        record,
         f"{folder}: {made.size} entries in {len(made.files)} files, {len(made.kept)} of them as they were",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -29,15 +30,21 @@ class _Seconds(click.ParamType):  # type: ignore[type-arg]
 
 
 SECONDS = _Seconds()
+PATH = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+"""A file that is there."""
+
+LOG = click.option(
+    "--log",
+    "copy",
+    metavar="LOG",
+    help="A published copy of the log: a folder, or a web address (http://...).",
+)
+VKEY = click.option("--vkey", metavar="K", help="The verifier key to trust, instead of the one kept here.")
 
 _SEED = click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Instead of the script's seed.")
 _USE = click.option("--use", type=click.Choice(USES), help="Default: the script's first.")
-_TIER = click.option(
-    "--tier",
-    type=click.Choice(TIERS),
-    default="free",
-    show_default=True,
-)
+_TIER = click.option("--tier", type=click.Choice(TIERS), default="free", show_default=True)
 _USER = click.option("--user", default="", help="A pseudonym; only a salted commitment to it is logged.")
 _DIALS = click.option(
     "--dial", "dials", multiple=True, metavar="NAME=VALUE", help="The position of a dial. May repeat."
@@ -60,8 +67,8 @@ def dial_value(text: str, option: str = "--dial") -> tuple[str, float]:
     try:
         number = float(value)
     except ValueError:
-        number = float("nan")
-    if not equals or not name or number != number:
+        number = math.nan
+    if not equals or not name or math.isnan(number):
         raise click.BadParameter(f"{text!r} is not NAME=VALUE, such as energy=0.8", param_hint=option)
     return name, number
 

@@ -9,7 +9,8 @@ import re
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -112,6 +113,18 @@ class Console:
             transient=True,
             disable=self.quiet or self.json or not screen.is_terminal,
         )
+
+    @contextmanager
+    def telling(self, what: str) -> Iterator[Callable[[int, int | None], None]]:
+        """A progress display of one line, and a function that is told the steps done, of how many."""
+        with self.progress() as display:
+            task = display.add_task(what, total=None)
+            yield lambda done, total: display.update(task, completed=done, total=total)
+
+
+def picked(record: object, names: str) -> dict[str, Any]:
+    """The fields `names` of a record, parted by spaces, in this order."""
+    return {name: getattr(record, name) for name in names.split()}
 
 
 def _fields_of(record: object) -> Any:
@@ -260,15 +273,10 @@ def worded(error: BaseException, *, verbose: bool) -> str:
     )
 
 
-def problem_record(problem: Problem) -> dict[str, object]:
+def problem_record(problem: Problem) -> dict[str, Any]:
     """A problem of a script, as `--json` lists it; lines and columns from 1."""
-    return {
-        "code": problem.code,
-        "severity": problem.severity,
-        **_fields_of(problem.span),
-        "message": problem.message,
-        "hint": problem.hint,
-    }
+    span: dict[str, Any] = _fields_of(problem.span)
+    return picked(problem, "code severity") | span | picked(problem, "message hint")
 
 
 def _sentence(error: BaseException) -> str:

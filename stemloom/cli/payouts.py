@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import AmountCommand, engine
-from .output import Console, checked_output, table, write_whole
+from .options import PATH, AmountCommand, engine
+from .output import Console, checked_output, picked, table, write_whole
 from .people import holder_of, people_of
 
 if TYPE_CHECKING:
     from ..ledger.royalties.engines import Engine
-
-_OUT = click.Path(path_type=Path)
 
 
 @click.command(cls=AmountCommand, short_help="Record that holders were paid.")
@@ -74,12 +72,9 @@ def pay(
             "currency": currency.upper(),
             "reference": reference,
             "payouts": [
-                {
-                    "index": each.index,
-                    "holder": each.entry.holder,
-                    "amount": each.entry.amount,
-                    "closing": each.before.closing - each.entry.amount,
-                }
+                {"index": each.index}
+                | picked(each.entry, "holder amount")
+                | {"closing": each.before.closing - each.entry.amount}
                 for each in paid
             ],
         },
@@ -111,7 +106,7 @@ def correct(console: Console, index: int, amount: str, reason: str, overpaid: bo
 
 
 @click.command(short_help="All money of the ledger as beancount text.")
-@click.option("--out", type=_OUT, required=True, help="The file to write, such as royalties.beancount.")
+@click.option("--out", type=PATH, required=True, help="The file to write, such as royalties.beancount.")
 @engine
 @click.pass_obj
 def beancount(console: Console, out: Path, engine: Engine | None) -> None:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..script.problems import counted
-from .options import composing, dial_value
-from .output import Console, table
+from .options import PATH, composing, dial_value
+from .output import Console, picked, table
 
 if TYPE_CHECKING:
     from ..engine.plan import Candidate, Choice, Placement
@@ -20,7 +20,7 @@ SHOWN = 8
 
 
 @click.command()
-@click.argument("script", type=click.Path(path_type=Path))
+@click.argument("script", type=PATH)
 @click.option(
     "--bars", type=click.IntRange(1, 10_000), default=16, show_default=True, help="The number of bars."
 )
@@ -96,12 +96,7 @@ def _record(p: Placement) -> dict[str, object]:
         "bar": p.bar + 1,
         "beat": float(p.beat) + 1,
         "bars": float(p.bars),
-        "stem": p.stem,
-        "title": p.title,
-        "role": p.role,
-        "part": p.part,
-        "section": p.section,
-        "line": p.line,
+        **picked(p, "stem title role part section line"),
         "gain_db": round(p.gain_db, 3),
         "pan": round(p.pan, 3),
         "stretch": round(p.variant.stretch, 6),
@@ -110,13 +105,7 @@ def _record(p: Placement) -> dict[str, object]:
         "sends": {send.bus: round(send.amount, 4) for send in p.effects.sends},
         "duck": p.effects.duck and {"db": round(p.effects.duck.depth_db, 3), "under": p.effects.duck.under},
         "filters": [
-            {
-                "kind": f.kind,
-                "hz": round(f.hz, 2),
-                "to_hz": round(f.to_hz, 2),
-                "frames": f.frames,
-                "curve": f.curve,
-            }
+            {"kind": f.kind, "hz": round(f.hz, 2), "to_hz": round(f.to_hz, 2)} | picked(f, "frames curve")
             for f in p.effects.filters
         ],
     }
@@ -142,14 +131,10 @@ def _hertz(hz: float) -> str:
 def _choice_record(choice: Choice) -> dict[str, object]:
     return {
         "bar": choice.bar + 1,
-        "line": choice.line,
-        "part": choice.part,
-        "pool": choice.pool,
-        "stem": choice.stem,
+        **picked(choice, "line part pool stem"),
         "candidates": [
             {
-                "stem": c.stem,
-                "title": c.title,
+                **picked(c, "stem title"),
                 "weight": round(c.weight, 6),
                 "agreement": None if c.agreement is None else round(c.agreement, 4),
                 "excluded": c.excluded,

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..script.problems import counted
-from .options import SECONDS, dial_value, session
-from .output import Console, worded
+from .options import PATH, SECONDS, dial_value, session
+from .output import Console, picked, worded
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def device_of(value: str | None) -> int | str | None:
 
 
 @click.command()
-@click.argument("script", type=click.Path(path_type=Path))
+@click.argument("script", type=PATH)
 @click.option(
     "--device", help='Number or part of the name, as `doctor` lists them; "silent" plays to nobody.'
 )
@@ -92,8 +92,8 @@ def play(
 
 
 @click.command()
-@click.argument("take", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="The audio file, .wav or .flac; it is logged.")
+@click.argument("take", type=PATH)
+@click.option("--out", type=PATH, help="The audio file, .wav or .flac; it is logged.")
 @click.option("--check", is_flag=True, help="Only compare: nobody hears it, and nothing is written.")
 @click.pass_obj
 def replay(console: Console, take: Path, out: Path | None, check: bool) -> None:
@@ -104,17 +104,12 @@ def replay(console: Console, take: Path, out: Path | None, check: bool) -> None:
 
     if check == (out is not None):
         raise click.UsageError("say where to with --out, or --check to only compare")
-    with console.vault() as vault, console.progress() as progress:
-        task = progress.add_task("mixing", total=None)
+    with console.vault() as vault, console.telling("mixing") as tell:
         recorded = takes.load(take)
-
-        def show(done: int, all: int) -> None:
-            progress.update(task, completed=done, total=all)
-
         if out is not None:
-            replayed = replay_to(vault, recorded, out, show)
+            replayed = replay_to(vault, recorded, out, tell)
         else:
-            _, replayed = play_again(vault, recorded, lambda block: None, logged=False, progress=show)
+            _, replayed = play_again(vault, recorded, lambda block: None, logged=False, progress=tell)
     same = {True: "the same sound", False: "ANOTHER SOUND", None: "a sound without a hash to compare"}
     entries = "the same placements"
     if replayed.differences:
@@ -170,11 +165,9 @@ def _tell_played(console: Console, player: Player, health: Health, interrupted: 
             "placements": len(take.placements),
             "ms": ms,
             "take": str(console.folder / "takes" / f"{take.session}.json"),
-            "sealed": ledger.sealed,
-            "lost": ledger.lost,
+            **picked(ledger, "sealed lost"),
             "interrupted": interrupted,
-            "xruns": health.xruns,
-            "late": health.late,
+            **picked(health, "xruns late"),
             "block_p50_ms": health.p50 * 1e3,
             "block_p99_ms": health.p99 * 1e3,
             "block_p999_ms": health.p999 * 1e3,

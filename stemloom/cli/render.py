@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..script.problems import counted
-from .options import SECONDS, dial_value, session
-from .output import Console, checked_output, table
+from .options import PATH, SECONDS, dial_value, session
+from .output import Console, checked_output, picked, table
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -34,8 +34,8 @@ STEPS = {"conform": "bringing stems to tempo", "mix": "mixing"}
 
 
 @click.command()
-@click.argument("script", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The audio file: .wav or .flac.")
+@click.argument("script", type=PATH)
+@click.option("--out", type=PATH, required=True, help="The audio file: .wav or .flac.")
 @click.option("--seconds", type=SECONDS, help="Length; by default to the end of the piece.")
 @click.option("--bars", type=int, help="Length in bars, instead of seconds.")
 @session
@@ -49,8 +49,8 @@ STEPS = {"conform": "bringing stems to tempo", "mix": "mixing"}
     help="A listener's gesture then: 'cue NAME', 'like PART', 'dislike PART', or NAME=VALUE for a dial. "
     "May repeat.",
 )
-@click.option("--take", type=click.Path(path_type=Path), help="Copy the take to this file as well.")
-@click.option("--timeline", type=click.Path(path_type=Path), help="Draw the timeline to this .svg file.")
+@click.option("--take", type=PATH, help="Copy the take to this file as well.")
+@click.option("--timeline", type=PATH, help="Draw the timeline to this .svg file.")
 @click.pass_obj
 def render(
     console: Console,
@@ -80,19 +80,9 @@ def render(
     gestures = [gesture(seconds, words) for seconds, words in moments]
     with console.vault() as vault:
         piece = accepted(text, vault.snapshot(), file=str(script))
+        heard = {"use": use, "tier": tier, "user": user, "seed": seed, "dials": values}
         rendered = render_shown(
-            console,
-            vault,
-            piece,
-            out,
-            use=use,
-            tier=tier,
-            user=user,
-            seconds=seconds,
-            bars=bars,
-            seed=seed,
-            dials=values,
-            gestures=gestures,
+            console, vault, piece, out, **heard, seconds=seconds, bars=bars, gestures=gestures
         )
         names = {holder.holder: holder.name for holder in vault.holders()}
     if take is not None:
@@ -134,13 +124,9 @@ def render_shown(console: Console, vault: Any, piece: Any, out: Path, **options:
 def record(rendered: Rendered) -> dict[str, Any]:
     """The record of `render --json`."""
     return {
-        "audio": str(rendered.audio),
-        "frames": rendered.frames,
-        "rate": rendered.rate,
+        **picked(rendered, "audio frames rate"),
         "seconds": round(rendered.seconds, 6),
-        "pcm_sha256": rendered.pcm_sha256,
-        "take": str(rendered.take),
-        "session": rendered.session,
+        **picked(rendered, "pcm_sha256 take session"),
         "placements": len(rendered.sounded),
         "tempo": rendered.tempo_bpm,
         "key": rendered.key,

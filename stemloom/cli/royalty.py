@@ -12,7 +12,7 @@ import click
 
 from . import payouts, rules, statements
 from .options import AmountCommand, currency, engine
-from .output import Console, table
+from .output import Console, picked, table
 from .people import people_of
 
 if TYPE_CHECKING:
@@ -55,9 +55,8 @@ def income(console: Console, amount: str, currency: str, source: Source, period:
     with console.log() as log:
         made = record_income(log, micro, currency.upper(), source, period, reference)
     index, entry, late, like = made.index, made.entry, made.late_of, made.like
-    fields = ("amount", "currency", "source", "period", "reference", "time")
     console.emit(
-        {"index": index} | {each: getattr(entry, each) for each in fields},
+        {"index": index} | picked(entry, "amount currency source period reference time"),
         f"{money_text(entry.amount, entry.currency)} from {entry.source} for {entry.period} "
         f"recorded as entry {index}",
     )
@@ -161,15 +160,14 @@ def settle(
     from ..ledger.royalties.settle import settle as settle_period
 
     people = () if console.json else people_of(console)
-    with console.log() as log, console.progress() as progress:
-        task = progress.add_task("checking the ledger", total=None)
+    with console.log() as log, console.telling("checking the ledger") as tell:
         settled = settle_period(
             log,
             period,
             currency.upper() if currency else None,
             early=early,
             unallocated=unallocated,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
+            progress=tell,
             engine=engine,
         )
     console.emit(settled.record(), _settled_text(settled, {each.holder: each.name for each in people}))
@@ -213,14 +211,10 @@ def _emit_terms(console: Console, used: InForce) -> None:
         if used.index is None
         else f"terms of entry {used.index}, for periods that start on {each.effective[:10]} or later"
     )
+    effective = None if used.index is None else each.effective
     console.emit(
-        {
-            "index": used.index,
-            "effective": None if used.index is None else each.effective,
-            "pool_ppm": dict(each.pool_ppm),
-            "master_ppm": each.master_ppm,
-            "threshold": each.threshold,
-        },
+        {"index": used.index, "effective": effective, "pool_ppm": dict(each.pool_ppm)}
+        | picked(each, "master_ppm threshold"),
         head + "\n" + "\n".join(f"  {name:32} {value:>12}" for name, value in rows),
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
-from .options import currency, engine
+from .options import PATH, currency, engine
 from .output import Console, checked_output, table, write_whole
 from .people import people_of
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ..ledger.royalties.fairness import Fairness, Spread
 
 _Made = TypeVar("_Made")
-_OUT = click.Path(path_type=Path)
 
 
 @click.command(short_help="Divide a period by other rules.")
@@ -129,7 +128,7 @@ def _side_by_side(
 @click.command(short_help="Show how evenly time and income are spread.")
 @click.argument("period")
 @currency
-@click.option("--html", type=_OUT, help="Write it as one HTML file, with pictures.")
+@click.option("--html", type=PATH, help="Write it as one HTML file, with pictures.")
 @engine
 @click.pass_obj
 def fairness(

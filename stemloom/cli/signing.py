@@ -11,26 +11,26 @@ import click
 
 from .arguments import words_of
 from .consent import USES, until_of
-from .output import Console, table, write_whole
+from .options import PATH
+from .output import Console, picked, table, write_whole
 
 if TYPE_CHECKING:
     from ..vault.records import Clearance
     from ..vault.rights.asking import Action
     from ..vault.rights.requests import SigningRequest
 
-_FILE = click.Path(path_type=Path)
-_UNTIL = click.option("--until", metavar="DATE", help="Last day (UTC) or RFC 3339 time.")
+_UNTIL = click.option("--until", metavar="DATE", callback=until_of, help="Last day (UTC) or RFC 3339 time.")
 _WITHDRAW = click.option(
     "--withdraw", "withdrawn", is_flag=True, help="Withdraw consent instead of granting it."
 )
-_OUT = click.option("--out", type=_FILE, required=True, help="The file that goes to the signer.")
+_OUT = click.option("--out", type=PATH, required=True, help="The file that goes to the signer.")
 _PUBLIC = click.option(
     "--public-key", required=True, metavar="KEY", help="The public half of their key: base64, or a PEM file."
 )
 
 
 @click.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=PATH)
 @click.pass_obj
 def keygen(console: Console, file: Path) -> None:
     """Make a key that you keep yourself, in FILE. Its public half is printed; the rest stays there."""
@@ -59,7 +59,7 @@ def holder_request(console: Console, name: str, public_key: str, out: Path) -> N
 @click.command("key")
 @click.argument("holder")
 @click.option("--public-key", metavar="KEY", help="They keep it themselves: base64, or a PEM file.")
-@click.option("--out", type=_FILE, help="With --public-key: the file that goes to the signer.")
+@click.option("--out", type=PATH, help="With --public-key: the file that goes to the signer.")
 @click.pass_obj
 def holder_key(console: Console, holder: str, public_key: str | None, out: Path | None) -> None:
     """Replace the key of HOLDER: by a new one made here, or by one that they keep themselves."""
@@ -71,12 +71,7 @@ def holder_key(console: Console, holder: str, public_key: str | None, out: Path 
             return
         found = opened.replace_key(holder)
     console.emit(
-        {
-            "holder": found.holder,
-            "name": found.name,
-            "public_key": found.public_key,
-            "custody": found.custody,
-        },
+        picked(found, "holder name public_key custody"),
         f"{found.name} has a new key, kept by the {found.custody}",
     )
 
@@ -110,8 +105,7 @@ def consent_request(
         if holder is not None:
             ids = [stem.stem for stem in opened.stems([Condition("holder", (holder,))])]
         action: Action = "withdraw" if withdrawn else "grant"
-        ends = None if until is None else until_of(until)
-        write_request(console, opened.request_consent(ids, words_of(uses), action, ends, by), out)
+        write_request(console, opened.request_consent(ids, words_of(uses), action, until, by), out)
 
 
 @click.command()
@@ -119,7 +113,7 @@ def consent_request(
 @click.option("--use", "uses", multiple=True, metavar="USE", help="stream, live, export, sync.")
 @_UNTIL
 @_WITHDRAW
-@click.option("--out", type=_FILE, help="To be signed elsewhere: the file that goes to the holder.")
+@click.option("--out", type=PATH, help="To be signed elsewhere: the file that goes to the holder.")
 @click.pass_obj
 def standing(
     console: Console, holder: str, uses: tuple[str, ...], until: str | None, withdrawn: bool, out: Path | None
@@ -132,19 +126,18 @@ def standing(
     with console.vault() as opened:
         if uses:
             action: Action = "withdraw" if withdrawn else "grant"
-            ends = None if until is None else until_of(until)
             if out is not None:
-                write_request(console, opened.request_standing(holder, words_of(uses), action, ends), out)
+                write_request(console, opened.request_standing(holder, words_of(uses), action, until), out)
                 return
-            opened.stand(holder, words_of(uses), action, ends)
+            opened.stand(holder, words_of(uses), action, until)
         found = opened.holder(holder)
         stands = opened.stands(found.holder)
     _show_standing(console, found.name, found.holder, stands)
 
 
 @click.command()
-@click.argument("request", type=_FILE)
-@click.option("--key", required=True, type=_FILE, help="Your private key: PEM, as keygen or openssl make it.")
+@click.argument("request", type=PATH)
+@click.option("--key", required=True, type=PATH, help="Your private key: PEM, as keygen or openssl make it.")
 @click.pass_obj
 def sign(console: Console, request: Path, key: Path) -> None:
     """Sign REQUEST with your key, in its own file. Read what it says first: that is what you sign."""
@@ -156,7 +149,7 @@ def sign(console: Console, request: Path, key: Path) -> None:
 
 
 @click.command()
-@click.argument("request", type=_FILE)
+@click.argument("request", type=PATH)
 @click.option("--signature", multiple=True, metavar="BASE64", help="A signature by another tool; may repeat.")
 @click.pass_obj
 def submit(console: Console, request: Path, signature: tuple[str, ...]) -> None:
@@ -189,13 +182,7 @@ def _say(console: Console, request: SigningRequest, path: Path) -> None:
             {
                 "says": each.says,
                 "signatures": [
-                    {
-                        "holder": one.holder,
-                        "slot": one.slot,
-                        "public_key": one.public_key,
-                        "message": one.message,
-                        "signed": one.signature is not None,
-                    }
+                    picked(one, "holder slot public_key message") | {"signed": one.signature is not None}
                     for one in each.signatures
                 ],
             }

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from .arguments import A_STEM
+from .options import PATH
 from .output import Console, table
 from .people import names_in, shares_record
 from .signing import write_request
@@ -22,9 +23,7 @@ from .signing import write_request
     metavar="HOLDER",
     help="A party that agrees to a lower share; its key is kept here.",
 )
-@click.option(
-    "--request", type=click.Path(path_type=Path), help="Write a request to this file, to be signed elsewhere."
-)
+@click.option("--request", type=PATH, help="Write a request to this file, to be signed elsewhere.")
 @click.pass_obj
 def split(
     console: Console,

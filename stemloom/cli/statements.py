@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import currency, engine
-from .output import Console, checked_output, table, write_whole
+from .options import FILE, PATH, currency, engine
+from .output import Console, checked_output, picked, table, write_whole
 from .people import holder_of, named, people_of
 
 if TYPE_CHECKING:
@@ -21,18 +21,14 @@ if TYPE_CHECKING:
     from ..ledger.royalties.engines import Engine
     from ..ledger.royalties.statement_schema import Statement
 
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-
 
 @click.command(short_help="Show what a holder earned in a period, and how.")
 @click.argument("holder")
 @click.argument("period")
 @currency
-@click.option("--html", type=click.Path(path_type=Path), help="Write it as one HTML file.")
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Write it as a JSON file, which can be recomputed."
-)
-@click.option("--csv", "sheet", type=click.Path(path_type=Path), help="Write its lines as CSV.")
+@click.option("--html", type=PATH, help="Write it as one HTML file.")
+@click.option("--out", type=PATH, help="Write it as a JSON file, which can be recomputed.")
+@click.option("--csv", "sheet", type=PATH, help="Write its lines as CSV.")
 @engine
 @click.pass_obj
 def statement(
@@ -75,7 +71,7 @@ def statement(
 @click.command(short_help="Write the statements of all holders for a period.")
 @click.argument("period")
 @currency
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to write them into.")
+@click.option("--out", type=PATH, required=True, help="The folder to write them into.")
 @engine
 @click.pass_obj
 def statements(console: Console, period: str, currency: str | None, out: Path, engine: Engine | None) -> None:
@@ -120,7 +116,7 @@ def statements(console: Console, period: str, currency: str | None, out: Path, e
 
 @click.command(short_help="Show what each holder is owed.")
 @click.argument("holder", required=False)
-@click.option("--csv", "sheet", type=click.Path(path_type=Path), help="Write them as CSV, in micro-units.")
+@click.option("--csv", "sheet", type=PATH, help="Write them as CSV, in micro-units.")
 @engine
 @click.pass_obj
 def balance(console: Console, holder: str | None, sheet: Path | None, engine: Engine | None) -> None:
@@ -162,8 +158,8 @@ def balance(console: Console, holder: str | None, sheet: Path | None, engine: En
     console.emit(
         {
             "balances": [{**msgspec.to_builtins(each), "name": names.get(each.holder)} for each in found],
-            "heard_since": msgspec.to_builtins(since),
-            "waiting": msgspec.to_builtins(late),
+            "heard_since": since,
+            "waiting": late,
         },
         "\n".join(
             [
@@ -188,10 +184,10 @@ def balance(console: Console, holder: str | None, sheet: Path | None, engine: En
 
 
 @click.command(short_help="Derive a statement again from the log alone.")
-@click.argument("statement", type=_FILE)
+@click.argument("statement", type=FILE)
 @click.option("--log", "place", metavar="LOG", help="A copy of the log: a folder or a web address.")
 @click.option("--vkey", metavar="K", help="The ledger's key as you know it, instead of the statement's own.")
-@click.option("--kept", type=_FILE, help="A checkpoint that you kept: the log must go on from it.")
+@click.option("--kept", type=FILE, help="A checkpoint that you kept: the log must go on from it.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that hash; by default one a core.")
 @click.pass_obj
 def recompute(
@@ -229,17 +225,9 @@ def recompute(
     said = made.statement
     trust = "your own copy of it" if made.trusted_own else "as the statement names it; --vkey names your own"
     console.emit(
-        {
-            "ok": True,
-            "holder": said.holder,
-            "period": said.period,
-            "currency": said.currency,
-            "amount": said.amount,
-            "closing": said.closing,
-            "vkey": made.vkey,
-            "vkey_given": made.trusted_own,
-            "size": made.size,
-        },
+        {"ok": True}
+        | picked(said, "holder period currency amount closing")
+        | {"vkey": made.vkey, "vkey_given": made.trusted_own, "size": made.size},
         f"the statement follows from the log, to the micro-unit: {said.payee.name or said.holder} earned "
         f"{money_text(said.amount, said.currency)} in {said.period}, and is owed "
         f"{money_text(said.closing, said.currency)}\n"

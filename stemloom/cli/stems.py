@@ -13,7 +13,8 @@ import click
 from ..ledger.clock import text_of
 from ..script.problems import counted
 from .arguments import A_HOLDER, A_STEM, words_of
-from .output import Console, table, write_whole
+from .options import PATH
+from .output import Console, picked, table, write_whole
 from .people import names_in, shares_record
 
 if TYPE_CHECKING:
@@ -97,11 +98,7 @@ def show(console: Console, stem: str) -> None:
         "heard": heard_record(heard),
         "pcm_sha256": found.pcm_sha256,
         "file_sha256": original.name,
-        "frames": found.frames,
-        "channels": found.channels,
-        "beats": found.beats,
-        "sounding_frames": found.sounding_frames,
-        "clearances": found.clearances,
+        **picked(found, "frames channels beats sounding_frames clearances"),
         "splits": shares_record(shares, names),
         "consents": statements,
     }
@@ -130,7 +127,7 @@ def show(console: Console, stem: str) -> None:
 
 @click.command()
 @click.argument("stem", shell_complete=A_STEM)
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
+@click.option("--out", type=PATH, required=True, help="The file to write.")
 @click.pass_obj
 def original(console: Console, stem: str, out: Path) -> None:
     """Give back the holder's original file, byte for byte."""
@@ -153,7 +150,7 @@ def remove(console: Console, stem: str) -> None:
     with console.vault() as opened:
         found, gone = opened.remove(stem)
     console.emit(
-        {"stem": found, "deleted": [str(path) for path in gone], "left": []},
+        {"stem": found, "deleted": gone, "left": []},
         "\n".join([*(f"deleted {path}" for path in gone), f"nothing that sounds is left of {found}"]),
     )
 
@@ -164,14 +161,11 @@ def rebuild(console: Console) -> int:
     """Make the catalogue again, from the ledger, the original recordings and the names beside them."""
     from ..vault.vault import Vault
 
-    with console.progress() as progress:
-        task = progress.add_task("measuring", total=None)
-        count, lost = Vault.rebuild(
-            console.folder, lambda done, of: progress.update(task, completed=done, total=of)
-        )
+    with console.telling("measuring") as tell:
+        count, lost = Vault.rebuild(console.folder, tell)
     missing = [f"missing or changed: {path}" for path in lost]
     console.emit(
-        {"stems": count, "missing": [str(path) for path in lost]},
+        {"stems": count, "missing": lost},
         "\n".join([f"the catalogue is made again, with {counted(count, 'stem')}", *missing]),
     )
     return 1 if lost else 0
@@ -215,19 +209,14 @@ def _show_stems(
 
 def _row(stem: Stem, names: dict[str, str]) -> dict[str, Any]:
     return {
-        "stem": stem.stem,
-        "title": stem.title,
-        "role": stem.role,
+        **picked(stem, "stem title role"),
         "kind": stem.shape,
         "holder": stem.holder,
         "holder_name": names[stem.holder],
         "seconds": stem.seconds,
         "bpm": bpm_of(stem.bpm),
         "bars": bars_of(stem),
-        "key": stem.key,
-        "mood": list(stem.mood),
-        "energy": stem.energy,
-        "set": stem.set,
+        **picked(stem, "key mood energy set"),
         "lufs": round(stem.lufs, 2),
         "true_peak_dbtp": round(stem.true_peak_dbtp, 2),
         "uses": sorted(stem.clearances),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import SECONDS
-from .output import Console, WrongPlace, table
+from .output import Console, WrongPlace, picked, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,11 +35,7 @@ def why(console: Console, session: str, at: float) -> None:
     rows = [
         {
             "index": index,
-            "part": entry.part,
-            "role": entry.role,
-            "section": entry.section,
-            "line": entry.line,
-            "stem": entry.stem,
+            **picked(entry, "part role section line stem"),
             "title": stems[entry.stem].title if entry.stem in stems else entry.stem,
             "holder": names.get(stems[entry.stem].holder, "") if entry.stem in stems else "",
             "consent": entry.consent,

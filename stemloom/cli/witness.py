@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import Console, checked_output, write_whole
+from .options import FILE, PATH
+from .output import Console, checked_output, picked, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from ..ledger.tlog.cosignature import Cosignature
     from ..ledger.tlog.policy import Policy
 
-_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _DIR = click.option("--dir", "folder", required=True, type=_FOLDER, help="The witness's own folder.")
 
@@ -73,7 +73,7 @@ def cosigned_lines(found: Iterable[dict[str, str]]) -> list[str]:
 @click.option("--vkey", metavar="K", required=True, help="The verifier key of that log.")
 @_DIR
 @click.option("--name", metavar="NAME", help="Make a witness with this name if DIR holds none yet.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write the cosigned checkpoint to that file.")
+@click.option("--out", type=PATH, help="Write the cosigned checkpoint to that file.")
 @click.pass_obj
 def witness(console: Console, log: Path, vkey: str, folder: Path, name: str | None, out: Path | None) -> None:
     """Cosign the checkpoint of another's log, LOG: a published copy of its `log` folder.
@@ -107,8 +107,7 @@ def witness(console: Console, log: Path, vkey: str, folder: Path, name: str | No
     if console.json:
         console.emit(
             {
-                "origin": current.origin,
-                "size": current.size,
+                **picked(current, "origin size"),
                 "root": current.root.hex(),
                 "time": when(cosigned.time),
                 "vkey": opened.vkey,
@@ -139,7 +138,7 @@ def witness_key(console: Console, folder: Path) -> None:
 
 
 @click.command()
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=_FILE)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=FILE)
 @click.option(
     "--witness",
     "witnesses",

@@ -11,98 +11,81 @@ from . import drums, low, voices
 from .beats import loose, tight
 from .drums import clock, closing, decay
 from .dust import crackle, worn
-from .grid import Grid, Sound, lay, turning
+from .grid import Grid, Noise, Sound, lay, turning, white
 from .harmony import DUST, LANDING, SKYLIGHT, WET_COAT, Progression, hertz
 from .hits import dry, last_chord, placed
 from .keys import Hits, handful, late, let_go
-from .melodies import echoed
+from .melodies import echoed, whistled
 from .recipe import INES, JUNO, LIO, MARIT, NO_EXPORT, NORTHLINE, OKONJO, SYNC, TIDEWATER, Recipe
 from .spectrum import CLUB, QUAY, band, bell, filtered, finish, high
 from .spectrum import low as lowpass
 
-Noise = np.random.Generator
 LIMP = 0.58
 """The swing."""
 Figure = tuple[tuple[float, int, float, float], ...]
 """(beat of the bar, semitones above the root, beats held, velocity) each."""
 
+back_stairs = tight({
+    "kick": (lambda n: drums.kick(n, 52, 0.3, 0.8, 2.2), 0.74, 0.0,
+             "X... ...x ..X. .... X..x .... ..X. .x.."),
+    "snare": (lambda n: drums.snare(n, 176, 0.17, 0.7), 0.6, 0.03, ".... X... .... X..o .... X... .o.. X..."),
+    "rim": (lambda n: drums.rim(n, 1380), 0.2, -0.1, ".... x... .... x... .... x... .... x..."),
+    "hat": (lambda n: drums.hat(n, 0.06, 0.3), 0.24, 0.2, "x.x. x.xo x.x. x.x. x.x. x.xo x.x. xox."),
+}, wet=0.34, tilt=-2.0, drive=1.2)  # fmt: skip
+"""Kick and snare the old way, ghosts between them, hats with a limp."""
 
-def back_stairs(grid: Grid, noise: Noise) -> Sound:
-    """Kick and snare the old way, ghosts between them, hats with a limp."""
-    return tight(grid, noise, {
-        "kick": (lambda n: drums.kick(n, 52, 0.3, 0.8, 2.2), 0.74, 0.0,
-                 "X... ...x ..X. .... X..x .... ..X. .x.."),
-        "snare": (lambda n: drums.snare(n, 176, 0.17, 0.7), 0.6, 0.03,
-                  ".... X... .... X..o .... X... .o.. X..."),
-        "rim": (lambda n: drums.rim(n, 1380), 0.2, -0.1, ".... x... .... x... .... x... .... x..."),
-        "hat": (lambda n: drums.hat(n, 0.06, 0.3), 0.24, 0.2, "x.x. x.xo x.x. x.x. x.x. x.xo x.x. xox."),
-    }, wet=0.34, tilt=-2.0, drive=1.2)  # fmt: skip
+loose_board = tight({
+    "kick": (lambda n: drums.kick(n, 50, 0.32, 0.7, 1.8), 0.72, 0.0,
+             "X... .... ..X. ...o X... ...o .xX. ...."),
+    "rim": (lambda n: drums.rim(n, 1240), 0.5, 0.06, ".... X... .... X... .... X... .... X..o"),
+    "brush": (lambda n: drums.brush(n, 0.22), 0.3, -0.1, ".... X... .... X... .... X... ...o X..."),
+    "sweep": (lambda n: drums.brush(n, 0.1), 0.2, 0.3, "x.o. x.oo x.o. x.o. x.o. x.oo x.o. x.o."),
+}, wet=0.34, tilt=-2.0, drive=1.0)  # fmt: skip
+"""Slower on its feet: brushes for hats, and a rim where the snare was."""
 
+low_ceiling = tight({
+    "kick": (lambda n: drums.kick(n, 51, 0.32, 1.0, 2.4), 0.8, 0.0,
+             "X..X .... .xX. .... X..X .... ..X. .xo."),
+    "snare": (lambda n: drums.snare(n, 184, 0.2, 0.7), 0.5, 0.02, ".... X... .... X..o .... X... ..o. X..o"),
+    "clap": (lambda n: drums.clap(n, 0.2), 0.34, -0.08, ".... X... .... X... .... X... .... X..."),
+    "hat": (lambda n: drums.hat(n, 0.05, 0.5), 0.24, 0.22, "xox. xoxo xox. xox. xox. xoxo xox. xoxo"),
+    "open": (lambda n: drums.hat(n, 0.24, 0.4), 0.22, 0.22, ".... ..x. .... .... .... ..x. .... ...."),
+}, wet=0.3, tilt=-2.5, drive=1.5)  # fmt: skip
+"""Heavier: clap on the snare, kicks in pairs, an open hat that answers."""
 
-def loose_board(grid: Grid, noise: Noise) -> Sound:
-    """Slower on its feet: brushes for hats, and a rim where the snare was."""
-    return tight(grid, noise, {
-        "kick": (lambda n: drums.kick(n, 50, 0.32, 0.7, 1.8), 0.72, 0.0,
-                 "X... .... ..X. ...o X... ...o .xX. ...."),
-        "rim": (lambda n: drums.rim(n, 1240), 0.5, 0.06, ".... X... .... X... .... X... .... X..o"),
-        "brush": (lambda n: drums.brush(n, 0.22), 0.3, -0.1, ".... X... .... X... .... X... ...o X..."),
-        "sweep": (lambda n: drums.brush(n, 0.1), 0.2, 0.3, "x.o. x.oo x.o. x.o. x.o. x.oo x.o. x.o."),
-    }, wet=0.34, tilt=-2.0, drive=1.0)  # fmt: skip
+half_landing = tight({
+    "kick": (lambda n: drums.kick(n, 52, 0.26, 1.0, 2.0), 0.78, 0.0,
+             "X... .... .... ..x. ..X. .... .... ...."),
+    "snare": (lambda n: drums.snare(n, 196, 0.16, 0.8), 0.54, 0.02,
+              ".... .... X... .... .... .... X... ...o"),
+    "hat": (lambda n: drums.hat(n, 0.045, 0.6), 0.22, 0.2, "x... o... x... o... x... o... x... o.o."),
+    "shaker": (drums.shaker, 0.16, -0.3, "..o. ..x. ..o. ..x."),
+}, wet=0.3, tilt=-1.5, drive=1.1)  # fmt: skip
+"""Made at 172, snare in the middle of the bar: at half the tempo it is a slow beat with quick feet."""
 
+fire_door = tight({
+    "kick": (lambda n: drums.kick(n, 56, 0.22, 1.1, 2.0), 0.82, 0.0,
+             "X.x. .... ..X. .... ..x. ..X. .... ...."),
+    "snare": (lambda n: drums.snare(n, 212, 0.15, 1.0), 0.56, 0.02,
+              ".... X..o .o.. X..o .... X..o .o.X ..o."),
+    "hat": (lambda n: drums.hat(n, 0.04, 0.8), 0.2, 0.2, "x.x. x.x. x.x. x.x."),
+    "ride": (drums.ride, 0.14, -0.25, "x... x... x... x..."),
+}, wet=0.32, tilt=-1.0, drive=1.2)  # fmt: skip
+"""A break at 172 that runs: ghosts all over, the second snare late."""
 
-def low_ceiling(grid: Grid, noise: Noise) -> Sound:
-    """Heavier: clap on the snare, kicks in pairs, an open hat that answers."""
-    return tight(grid, noise, {
-        "kick": (lambda n: drums.kick(n, 51, 0.32, 1.0, 2.4), 0.8, 0.0,
-                 "X..X .... .xX. .... X..X .... ..X. .xo."),
-        "snare": (lambda n: drums.snare(n, 184, 0.2, 0.7), 0.5, 0.02,
-                  ".... X... .... X..o .... X... ..o. X..o"),
-        "clap": (lambda n: drums.clap(n, 0.2), 0.34, -0.08, ".... X... .... X... .... X... .... X..."),
-        "hat": (lambda n: drums.hat(n, 0.05, 0.5), 0.24, 0.22, "xox. xoxo xox. xox. xox. xoxo xox. xoxo"),
-        "open": (lambda n: drums.hat(n, 0.24, 0.4), 0.22, 0.22, ".... ..x. .... .... .... ..x. .... ...."),
-    }, wet=0.3, tilt=-2.5, drive=1.5)  # fmt: skip
+coat_hangers = loose({
+    "shaker": (drums.shaker, 0.5, 0.25, "xoxo xoXo xoxo xoXo"),
+    "ride": (drums.ride, 0.2, -0.3, "x... ..x. x... ..x."),
+    "jingle": (drums.tambourine, 0.24, -0.15, ".... x... .... x..o"),
+}, tilt=-3.5)  # fmt: skip
+"""Wire on wire: a shaker with a limp and a thin ride."""
 
-
-def half_landing(grid: Grid, noise: Noise) -> Sound:
-    """Made at 172, snare in the middle of the bar: at half the tempo it is a slow beat with quick feet."""
-    return tight(grid, noise, {
-        "kick": (lambda n: drums.kick(n, 52, 0.26, 1.0, 2.0), 0.78, 0.0,
-                 "X... .... .... ..x. ..X. .... .... ...."),
-        "snare": (lambda n: drums.snare(n, 196, 0.16, 0.8), 0.54, 0.02,
-                  ".... .... X... .... .... .... X... ...o"),
-        "hat": (lambda n: drums.hat(n, 0.045, 0.6), 0.22, 0.2, "x... o... x... o... x... o... x... o.o."),
-        "shaker": (drums.shaker, 0.16, -0.3, "..o. ..x. ..o. ..x."),
-    }, wet=0.3, tilt=-1.5, drive=1.1)  # fmt: skip
-
-
-def fire_door(grid: Grid, noise: Noise) -> Sound:
-    """A break at 172 that runs: ghosts all over, the second snare late."""
-    return tight(grid, noise, {
-        "kick": (lambda n: drums.kick(n, 56, 0.22, 1.1, 2.0), 0.82, 0.0,
-                 "X.x. .... ..X. .... ..x. ..X. .... ...."),
-        "snare": (lambda n: drums.snare(n, 212, 0.15, 1.0), 0.56, 0.02,
-                  ".... X..o .o.. X..o .... X..o .o.X ..o."),
-        "hat": (lambda n: drums.hat(n, 0.04, 0.8), 0.2, 0.2, "x.x. x.x. x.x. x.x."),
-        "ride": (drums.ride, 0.14, -0.25, "x... x... x... x..."),
-    }, wet=0.32, tilt=-1.0, drive=1.2)  # fmt: skip
-
-
-def coat_hangers(grid: Grid, noise: Noise) -> Sound:
-    """Wire on wire: a shaker with a limp and a thin ride."""
-    return loose(grid, noise, {
-        "shaker": (drums.shaker, 0.5, 0.25, "xoxo xoXo xoxo xoXo"),
-        "ride": (drums.ride, 0.2, -0.3, "x... ..x. x... ..x."),
-        "jingle": (drums.tambourine, 0.24, -0.15, ".... x... .... x..o"),
-    }, tilt=-3.5)  # fmt: skip
-
-
-def paper_bag(grid: Grid, noise: Noise) -> Sound:
-    """Brushes on paper, close to the ear."""
-    return loose(grid, noise, {
-        "bag": (lambda n: drums.brush(n, 0.09), 0.5, -0.25, "x.xo ..x. x.xo .ox."),
-        "rim": (lambda n: drums.rim(n, 2100), 0.2, 0.35, "...o ..x. .o.. ..x. ...o ..x. .o.x ...."),
-        "wood": (lambda n: drums.wood(660), 0.16, 0.1, ".... .... .... ...x .... .... ..o. ...."),
-    }, tilt=-3.0)  # fmt: skip
+paper_bag = loose({
+    "bag": (lambda n: drums.brush(n, 0.09), 0.5, -0.25, "x.xo ..x. x.xo .ox."),
+    "rim": (lambda n: drums.rim(n, 2100), 0.2, 0.35, "...o ..x. .o.. ..x. ...o ..x. .o.x ...."),
+    "wood": (lambda n: drums.wood(660), 0.16, 0.1, ".... .... .... ...x .... .... ..o. ...."),
+}, tilt=-3.0)  # fmt: skip
+"""Brushes on paper, close to the ear."""
 
 
 _EASY: tuple[Hits, ...] = (
@@ -124,18 +107,8 @@ def tines(grid: Grid, noise: Noise, chords: Progression) -> Sound:
         for beat, beats, velocity in _EASY[bar % 2]:
             at = grid.frame(grid.swung(4 * bar + beat)) + late(noise, 3)
             lay(loop, let_go(hand, grid.seconds(beats)), at, 0.3 * velocity)
-    return worn(
-        loop,
-        grid,
-        noise,
-        high(95),
-        bell(330, -3, 0.8),
-        bell(1700, 6, 0.5),
-        room=CLUB,
-        wet=0.2,
-        tops=5400,
-        wide=1.25,
-    )
+    tone = (high(95), bell(330, -3, 0.8), bell(1700, 6, 0.5))
+    return worn(loop, grid, noise, *tone, room=CLUB, wet=0.2, tops=5400, wide=1.25)
 
 
 def upright(grid: Grid, noise: Noise, chords: Progression) -> Sound:
@@ -151,18 +124,8 @@ def upright(grid: Grid, noise: Noise, chords: Progression) -> Sound:
             sound = voices.felt(notes[place], grid.seconds(beats), touch)
             at = grid.frame(grid.swung(4 * bar + beat)) + late(noise, 4)
             lay(loop, sound, at, 0.4)
-    return worn(
-        loop,
-        grid,
-        noise,
-        high(80),
-        bell(250, -2.5, 0.8),
-        bell(1500, 6, 0.5),
-        room=QUAY,
-        wet=0.24,
-        cents=5,
-        tops=5000,
-    )
+    tone = (high(80), bell(250, -2.5, 0.8), bell(1500, 6, 0.5))
+    return worn(loop, grid, noise, *tone, room=QUAY, wet=0.24, cents=5, tops=5000)
 
 
 _ROUND: Figure = ((0.0, 0, 1.3, 0.95), (1.75, 0, 0.3, 0.6), (2.5, 0, 0.9, 0.8), (3.5, 7, 0.3, 0.55))
@@ -220,21 +183,8 @@ _PIPE = (
 
 def attic_pipe(grid: Grid, noise: Noise, chords: Progression) -> Sound:
     """A pipe that leans out of the skylight."""
-    sung = [
-        (grid.seconds(beat), note, grid.seconds(beats), velocity) for beat, note, beats, velocity in _PIPE
-    ]
-    loop = grid.silence(channels=1)
-    lay(loop, voices.whistle(sung, noise), 0, 0.6)
-    return worn(
-        echoed(loop, grid, 1.5, 0.22, 2),
-        grid,
-        noise,
-        high(230),
-        bell(2000, 4, 0.7),
-        room=QUAY,
-        wet=0.34,
-        tops=5000,
-    )
+    loop = echoed(whistled(grid, noise, _PIPE, 1), grid, 1.5, 0.22, 2)
+    return worn(loop, grid, noise, high(230), bell(2000, 4, 0.7), room=QUAY, wet=0.34, tops=5000)
 
 
 def keys_in_the_lock(grid: Grid, noise: Noise, chords: Progression) -> Sound:
@@ -257,7 +207,7 @@ def stylus(grid: Grid, noise: Noise) -> Sound:
     frames = int(1.5 * ENGINE_RATE)
     time = clock(1.5)
     thump = np.sin(2 * np.pi * 58 * time) * decay(time, 0.16) * np.minimum(time / np.float32(0.002), 1)
-    skid = filtered(noise.standard_normal(frames, dtype=np.float32) * decay(time, 0.18), band(1500, 0.7))
+    skid = filtered(white(noise, frames) * decay(time, 0.18), band(1500, 0.7))
     sound = crackle(frames, noise, 40) * decay(time, 2.4) + (0.5 * thump + 0.35 * skid)
     return closing(finish(sound, high(50), lowpass(7000), loop=False), 0.7)
 
@@ -271,7 +221,7 @@ def spin_back(grid: Grid, noise: Noise) -> Sound:
     chord = np.zeros_like(time)
     for note in (57, 64, 67, 72):
         chord += voices.saw((hertz(note) * phase) % 1.0, 0.3 * speed, hertz(note), 4000)
-    rub = filtered(noise.standard_normal(len(time), dtype=np.float32), band(1100, 0.6)) * speed
+    rub = filtered(white(noise, len(time)), band(1100, 0.6)) * speed
     sound = (0.25 * chord + 0.5 * rub) * np.minimum(speed * 4, 1) * np.minimum(time / np.float32(0.003), 1)
     return placed([(sound, 0.0, 1.0, 0.0)], 1.9, QUAY, 0.2, high(120), lowpass(5000))
 
@@ -285,30 +235,20 @@ def doorbell(grid: Grid, noise: Noise) -> Sound:
     return placed(parts, 2.4, QUAY, 0.35, high(240), lowpass(7000))
 
 
-def knuckle(grid: Grid, noise: Noise) -> Sound:
-    """A knuckle on a door."""
-    return dry(drums.rim(noise, 1050), lowpass(6000))
-
-
-def worn_snare(grid: Grid, noise: Noise) -> Sound:
-    return dry(drums.snare(noise, 178, 0.16, 0.4), lowpass(6500))
-
-
-def worn_kick(grid: Grid, noise: Noise) -> Sound:
-    return dry(drums.kick(noise, 49, 0.32, 0.8, 2.0), lowpass(6000))
-
-
-def last_stair(grid: Grid, noise: Noise) -> Sound:
-    """A minor, on the tine piano."""
-    return last_chord(LANDING[0], 4.6, noise, felt=False)
+knuckle = dry(lambda n: drums.rim(n, 1050), lowpass(6000))
+"""A knuckle on a door."""
+worn_snare = dry(lambda n: drums.snare(n, 178, 0.16, 0.4), lowpass(6500))
+worn_kick = dry(lambda n: drums.kick(n, 49, 0.32, 0.8, 2.0), lowpass(6000))
+last_stair = last_chord(LANDING[0], 4.6, felt=False)
+"""A minor, on the tine piano."""
 
 
 def run_out_groove(grid: Grid, noise: Noise) -> Sound:
     """The end of a side: crackle, rumble, and the tick of the last groove once a turn (33 a minute)."""
     frames = 3 * round(60 / 33.333 * ENGINE_RATE)
     bed = crackle(frames, noise, 26.0)
-    hiss = filtered(noise.standard_normal((2, frames), dtype=np.float32), high(900), lowpass(6500))
-    rumble = filtered(noise.standard_normal((2, frames), dtype=np.float32), lowpass(90), high(30))
+    hiss = filtered(white(noise, 2, frames), high(900), lowpass(6500))
+    rumble = filtered(white(noise, 2, frames), lowpass(90), high(30))
     bed += 0.016 * hiss * (1 + 0.3 * turning(frames, 3)) + 0.03 * rumble
     tick = drums.rim(noise, 900)
     for turn in range(3):

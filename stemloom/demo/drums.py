@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..vault.records import ENGINE_RATE
-from .grid import Sound, sine_of
+from .grid import Noise, Sound, sine_of, white
 from .spectrum import band, bell, filtered, high, low
 
 _METAL = (205.3, 304.4, 369.6, 522.7, 635.0, 800.0)
 """Hz of the square waves in a cymbal: no two in a simple ratio."""
-
-Noise = np.random.Generator
 
 
 def clock(seconds: float) -> Sound:
@@ -32,10 +30,6 @@ def closing(sound: Sound, seconds: float = 0.01) -> Sound:
     return sound
 
 
-def _noise(noise: Noise, time: Sound) -> Sound:
-    return noise.standard_normal(len(time), dtype=np.float32)
-
-
 def _sweep(time: Sound, to_hertz: float, by_hertz: float, seconds: float) -> Sound:
     """A sine that falls to `to_hertz` from `by_hertz` above it, at the pace of `seconds`."""
     turns = to_hertz * time + by_hertz * seconds * (1 - np.exp(-time / np.float32(seconds)))
@@ -49,7 +43,7 @@ def kick(
     time = clock(length)
     body = _sweep(time, tune, 150 * punch, 0.022) * np.exp(-((time / np.float32(length * 0.42)) ** 1.6))
     knock = _sweep(time, 170, 420, 0.006) * decay(time, 0.06) * np.float32(0.28 * punch)
-    click = filtered(_noise(noise, time) * decay(time, 0.012), high(1800), low(9000)) * np.float32(
+    click = filtered(white(noise, len(time)) * decay(time, 0.012), high(1800), low(9000)) * np.float32(
         0.3 * punch
     )
     sound = np.tanh(np.float32(drive) * (body + knock)) / np.float32(np.tanh(drive)) + click
@@ -62,8 +56,8 @@ def snare(noise: Noise, tune: float = 186.0, wires: float = 0.19, bright: float 
     skin = _sweep(time, tune, 60, 0.012) * decay(time, 0.17) + 0.5 * _sweep(
         time, tune * 1.68, 80, 0.01
     ) * decay(time, 0.1)
-    rattle = filtered(_noise(noise, time), high(900), bell(4200, 4 * bright, 0.8), low(11_000))
-    crack = filtered(_noise(noise, time) * decay(time, 0.02), band(2300, 0.8))
+    rattle = filtered(white(noise, len(time)), high(900), bell(4200, 4 * bright, 0.8), low(11_000))
+    crack = filtered(white(noise, len(time)) * decay(time, 0.02), band(2300, 0.8))
     sound = 0.75 * skin + 0.32 * rattle * decay(time, wires * 1.5) + 0.9 * crack
     return closing(np.tanh(1.3 * sound), 0.03)
 
@@ -76,7 +70,7 @@ def clap(noise: Noise, room: float = 0.22) -> Sound:
         np.zeros_like(time),
     )
     shape = shape + 0.75 * decay(np.maximum(time - np.float32(0.028), 0), room) * (time >= 0.028)
-    return closing(filtered(_noise(noise, time) * shape, band(1250, 0.9), high(500), low(9500)), 0.04)
+    return closing(filtered(white(noise, len(time)) * shape, band(1250, 0.9), high(500), low(9500)), 0.04)
 
 
 def rim(noise: Noise, tune: float = 1720.0) -> Sound:
@@ -85,7 +79,7 @@ def rim(noise: Noise, tune: float = 1720.0) -> Sound:
     wood = _sweep(time, tune, 200, 0.003) * decay(time, 0.05) + 0.7 * _sweep(
         time, tune * 0.47, 60, 0.004
     ) * decay(time, 0.075)
-    click = filtered(_noise(noise, time) * decay(time, 0.008), high(2500), low(9000))
+    click = filtered(white(noise, len(time)) * decay(time, 0.008), high(2500), low(9000))
     return closing(np.tanh(wood + 0.5 * click), 0.01)
 
 
@@ -103,7 +97,7 @@ def hat(noise: Noise, length: float = 0.07, bright: float = 1.0) -> Sound:
     time = clock(max(length * 1.3, 0.05))
     metal = sum((np.sign(sine_of(hz * 1.9 * time)) for hz in _METAL), np.zeros_like(time))
     sound = filtered(
-        0.16 * metal + 0.55 * _noise(noise, time), high(4600, 0.9), low(11_000), bell(6800, 3 * bright)
+        0.16 * metal + 0.55 * white(noise, len(time)), high(4600, 0.9), low(11_000), bell(6800, 3 * bright)
     )
     onset = np.minimum(time / np.float32(0.0006), 1)
     return closing(sound * onset * (0.7 * decay(time, length) + 0.3 * decay(time, length * 0.3)), 0.01)
@@ -115,8 +109,8 @@ def ride(noise: Noise) -> Sound:
     ping = np.zeros_like(time)
     for place, hz in enumerate((3120.0, 3871.0, 4533.0, 5297.0, 6481.0, 7723.0, 9140.0)):
         ping += sine_of(hz * time) * decay(time, 0.9 - 0.1 * place)
-    wash = filtered(_noise(noise, time), high(3800), low(10_000)) * decay(time, 0.9)
-    stick = filtered(_noise(noise, time) * decay(time, 0.015), band(4500, 0.7))
+    wash = filtered(white(noise, len(time)), high(3800), low(10_000)) * decay(time, 0.9)
+    stick = filtered(white(noise, len(time)) * decay(time, 0.015), band(4500, 0.7))
     return closing((0.08 * ping + 0.18 * wash + 0.6 * stick) * np.minimum(time / np.float32(0.0005), 1), 0.2)
 
 
@@ -124,7 +118,7 @@ def shaker(noise: Noise, length: float = 0.09) -> Sound:
     """Grains that swell and fall."""
     time = clock(length)
     swell = np.sin(np.pi * (time / np.float32(length)) ** np.float32(0.6)) ** 2
-    return closing(filtered(_noise(noise, time) * swell, high(3200), bell(5800, 5, 1.2), low(9500)), 0.01)
+    return closing(filtered(white(noise, len(time)) * swell, high(3200), bell(5800, 5, 1.2), low(9500)), 0.01)
 
 
 def tambourine(noise: Noise) -> Sound:
@@ -132,7 +126,7 @@ def tambourine(noise: Noise) -> Sound:
     time = clock(0.2)
     tones = (5630.0, 6710.0, 7480.0, 8830.0, 9710.0)
     jingle = sum((sine_of(hz * time) for hz in tones), np.zeros_like(time))
-    sound = 0.12 * jingle * decay(time, 0.16) + 0.3 * filtered(_noise(noise, time), high(5500)) * decay(
+    sound = 0.12 * jingle * decay(time, 0.16) + 0.3 * filtered(white(noise, len(time)), high(5500)) * decay(
         time, 0.1
     )
     return closing(sound * np.minimum(time / np.float32(0.001), 1), 0.02)
@@ -142,7 +136,7 @@ def brush(noise: Noise, length: float = 0.2) -> Sound:
     """Wire brushes drawn over a skin."""
     time = clock(length)
     swell = np.minimum(time / np.float32(0.004), 1) * decay(time, length * 1.1)
-    return closing(filtered(_noise(noise, time) * swell, high(700), low(6500), bell(2200, 3, 0.7)), 0.03)
+    return closing(filtered(white(noise, len(time)) * swell, high(700), low(6500), bell(2200, 3, 0.7)), 0.03)
 
 
 def drop(noise: Noise) -> Sound:
@@ -150,7 +144,7 @@ def drop(noise: Noise) -> Sound:
     time = clock(0.06)
     tune = 2600 + 3800 * float(noise.random())
     tap = _sweep(time, tune, 500, 0.002) * decay(time, 0.03 + 0.02 * float(noise.random()))
-    return closing(tap + 0.25 * filtered(_noise(noise, time) * decay(time, 0.006), high(3000)), 0.01)
+    return closing(tap + 0.25 * filtered(white(noise, len(time)) * decay(time, 0.006), high(3000)), 0.01)
 
 
 def dust(noise: Noise) -> Sound:
@@ -158,4 +152,4 @@ def dust(noise: Noise) -> Sound:
     time = clock(0.012)
     tune = 1400 + 4200 * float(noise.random())
     tick = _sweep(time, tune, 800, 0.001) * decay(time, 0.006)
-    return closing((tick + 0.6 * _noise(noise, time) * decay(time, 0.003)).astype(np.float32), 0.004)
+    return closing((tick + 0.6 * white(noise, len(time)) * decay(time, 0.003)).astype(np.float32), 0.004)

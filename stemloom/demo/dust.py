@@ -7,10 +7,8 @@ import numpy as np
 from ..vault.records import ENGINE_RATE
 from . import drums
 from .drums import closing
-from .grid import Grid, Sound, lay, turning
+from .grid import Grid, Noise, Sound, lay, turning
 from .spectrum import Filter, Room, finish, low
-
-Noise = np.random.Generator
 
 
 def wow(loop: Sound, turns: int, cents: float) -> Sound:

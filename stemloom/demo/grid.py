@@ -19,6 +19,8 @@ Sound = NDArray[np.floating[Any]]
 Type checkers do not agree on what arithmetic with NumPy's scalars gives, so the width is not in the type.
 """
 
+Noise = np.random.Generator
+
 BEATS_IN_A_BAR = 4
 STEPS_IN_A_BEAT = 4
 VELOCITY = {"X": 1.0, "x": 0.72, "o": 0.4}
@@ -85,6 +87,11 @@ def lay(loop: Sound, sound: Sound, frame: int, gain: float = 1.0, pan: float = 0
             count = min(len(scaled) - done, length - at)
             loop[channel, at : at + count] += scaled[done : done + count]
             done, at = done + count, 0
+
+
+def white(noise: Noise, *shape: int) -> Sound:
+    """White noise of a shape, `(frames,)` or `(channels, frames)`."""
+    return noise.standard_normal(shape, dtype=np.float32)
 
 
 def turning(frames: int, turns: int, phase: float = 0.0) -> Sound:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ..vault.records import ENGINE_RATE
 from . import drums, pads, voices
 from .drums import clock, closing, decay
-from .grid import Grid, Sound, lay, sine_of
+from .grid import Grid, Noise, Sound, lay, sine_of, white
 from .harmony import PROGRESSION, Chord, hertz
+from .recipe import Player
 from .spectrum import CLOSET, HALL, QUAY, Filter, Room, band, bell, filtered, finish, high, low, swept
-
-Noise = np.random.Generator
 
 
 def placed(
@@ -30,7 +31,7 @@ def gathering(grid: Grid, noise: Noise) -> Sound:
     peak = grid.frames
     time = clock(grid.seconds(grid.beats) + 0.25)
     rise = np.clip(time * np.float32(ENGINE_RATE / peak), 0, 1)
-    wind = noise.standard_normal((2, len(time)), dtype=np.float32)
+    wind = white(noise, 2, len(time))
     sound = swept(wind, 6.5 * rise)
     pitch = 293.66 * 2 ** (rise.astype(np.float64) ** 2)
     tone = sum(
@@ -56,9 +57,7 @@ def hull(grid: Grid, noise: Noise) -> Sound:
         ),
         np.zeros_like(time),
     )
-    slap = filtered(
-        noise.standard_normal(len(time), dtype=np.float32) * decay(time, 0.25), low(2600), high(120)
-    )
+    slap = filtered(white(noise, len(time)) * decay(time, 0.25), low(2600), high(120))
     sound = np.tanh(1.6 * boom) + 0.14 * steel + 0.5 * slap
     return placed(
         [(closing(sound * np.minimum(time / np.float32(0.001), 1), 0.4), 0, 1.0, 0.0)], 3.6, HALL, 0.35
@@ -69,7 +68,7 @@ def ebb(grid: Grid, noise: Noise) -> Sound:
     """Air that falls away over two bars: for the start of a section."""
     time = clock(grid.seconds(8))
     fall = time / time[-1]
-    wind = noise.standard_normal((2, len(time)), dtype=np.float32)
+    wind = white(noise, 2, len(time))
     sound = np.zeros((2, len(time)), np.float32)
     for place, centre in enumerate(np.geomspace(9000, 350, 7)):
         sound += filtered(wind, band(float(centre), 1.2)) * np.exp(-((6.0 * fall**0.6 - place) ** 2) / 1.2)
@@ -122,48 +121,38 @@ def last_light(grid: Grid, noise: Noise) -> Sound:
     return placed(parts, 7.5, HALL, 0.4, bell(300, -2.5, 0.8))
 
 
-def dry(sound: Sound, *filters: Filter) -> Sound:
-    return placed([(sound, 0.0, 1.0, 0.0)], len(sound) / ENGINE_RATE + 0.25, CLOSET, 0.12, *filters)
+def dry(drum: Callable[[Noise], Sound], *filters: Filter) -> Player:
+    """A player of one stroke of a drum, close to the ear."""
+
+    def play(grid: Grid, noise: Noise) -> Sound:
+        sound = drum(noise)
+        return placed([(sound, 0.0, 1.0, 0.0)], len(sound) / ENGINE_RATE + 0.25, CLOSET, 0.12, *filters)
+
+    return play
 
 
-def tight_hat(grid: Grid, noise: Noise) -> Sound:
-    return dry(drums.hat(noise, 0.05))
+tight_hat = dry(lambda n: drums.hat(n, 0.05))
+dry_rim, small_clap = dry(drums.rim), dry(drums.clap)
+grain = dry(lambda n: drums.shaker(n, 0.08))
+"""A shaker's single stroke, made to begin at once."""
+block_in_d = dry(lambda n: drums.wood(587.33))
 
 
-def dry_rim(grid: Grid, noise: Noise) -> Sound:
-    return dry(drums.rim(noise))
-
-
-def grain(grid: Grid, noise: Noise) -> Sound:
-    """A shaker's single stroke, made to begin at once."""
-    return dry(drums.shaker(noise, 0.08))
-
-
-def small_clap(grid: Grid, noise: Noise) -> Sound:
-    return dry(drums.clap(noise))
-
-
-def block_in_d(grid: Grid, noise: Noise) -> Sound:
-    return dry(drums.wood(587.33))
-
-
-def last_chord(chord: Chord, seconds: float, noise: Noise, felt: bool) -> Sound:
+def last_chord(chord: Chord, seconds: float, felt: bool) -> Player:
     """A last chord that dies away over a low root, on a felted or a tine piano, with strings behind it."""
-    dark, bright = voices.ensemble(chord.pad, seconds, noise, cents=13, slope=1.3, cutoff=1600)
-    time = clock(seconds)
-    away = (
-        np.minimum(time / np.float32(0.6), 1)
-        * np.clip((seconds - 0.3 - time) / np.float32(seconds), 0, 1) ** 2
-    )
-    strings = (0.7 * dark + 0.3 * bright)[:, : len(time)] * away
-    root = voices.sine(hertz(chord.root if chord.root > 32 else chord.root + 12), len(time)) * decay(
-        time, seconds
-    )
-    parts = [
-        (strings, 0.0, 0.14, 0.0),
-        (closing(root * np.minimum(time / np.float32(0.02), 1), 1.0), 0.0, 0.26, 0.0),
-    ]
-    for place, note in enumerate((chord.root + 12, *chord.keys, chord.top[0])):
-        key = voices.felt(note, 3.1, 0.7) if felt else voices.electric_piano(note, 3.2, 0.7)
-        parts.append((key, 0.03 * place, 0.3, (place - 2.5) * 0.16))
-    return placed(parts, seconds + 0.8, HALL, 0.4, bell(300, -2.5, 0.8))
+
+    def play(grid: Grid, noise: Noise) -> Sound:
+        dark, bright = voices.ensemble(chord.pad, seconds, noise, cents=13, slope=1.3, cutoff=1600)
+        time = clock(seconds)
+        gone = np.clip((seconds - 0.3 - time) / np.float32(seconds), 0, 1) ** 2
+        strings = (0.7 * dark + 0.3 * bright)[:, : len(time)] * (np.minimum(time / np.float32(0.6), 1) * gone)
+        low_note = hertz(chord.root if chord.root > 32 else chord.root + 12)
+        tone = voices.sine(low_note, len(time)) * decay(time, seconds)
+        root = closing(tone * np.minimum(time / np.float32(0.02), 1), 1.0)
+        parts = [(strings, 0.0, 0.14, 0.0), (root, 0.0, 0.26, 0.0)]
+        for place, note in enumerate((chord.root + 12, *chord.keys, chord.top[0])):
+            key = voices.felt(note, 3.1, 0.7) if felt else voices.electric_piano(note, 3.2, 0.7)
+            parts.append((key, 0.03 * place, 0.3, (place - 2.5) * 0.16))
+        return placed(parts, seconds + 0.8, HALL, 0.4, bell(300, -2.5, 0.8))
+
+    return play

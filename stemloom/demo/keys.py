@@ -9,11 +9,10 @@ import numpy as np
 from ..vault.records import ENGINE_RATE
 from . import voices
 from .drums import clock, closing
-from .grid import Grid, Sound, lay, turning
+from .grid import Grid, Noise, Sound, lay, turning
 from .harmony import PROGRESSION, Progression, hertz
 from .spectrum import CLUB, QUAY, bell, finish, high, low
 
-Noise = np.random.Generator
 Hits = tuple[tuple[float, float, float], ...]
 """(beat of the bar, beats held, velocity) of each chord."""
 

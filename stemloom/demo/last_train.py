@@ -10,73 +10,61 @@ from ..vault.records import ENGINE_RATE
 from . import drums, low, voices
 from .beats import loose, tight
 from .drums import clock, closing, decay
-from .grid import Grid, Sound, lay, sine_of, turning
+from .grid import Grid, Noise, Sound, lay, sine_of, turning, white
 from .harmony import DOWN_LINE, RAILS, UP_LINE, Progression
 from .hits import dry, last_chord, placed
 from .keys import handful, late, let_go
-from .melodies import echoed
+from .melodies import echoed, whistled
 from .pads import melting
 from .recipe import JUNO, LIO, MARIT, NO_EXPORT, NORTHLINE, OKONJO, TIDEWATER, Recipe
 from .spectrum import CLUB, HALL, QUAY, band, bell, filtered, finish, high, swept
 from .spectrum import low as lowpass
 
-Noise = np.random.Generator
 LEAN = 0.53
 """The swing."""
 Voice = Callable[[int, float, float], Sound]
 """From a note, seconds held and velocity, its sound."""
 
+rolling_stock = tight({
+    "kick": (lambda n: drums.kick(n, 48, 0.3, 1.1, 2.2), 0.9, 0.0, "X... X... X... X..."),
+    "clap": (lambda n: drums.clap(n, 0.24), 0.44, 0.06, ".... X... .... X... .... X... .... X..o"),
+    "open": (lambda n: drums.hat(n, 0.16), 0.3, 0.18, "..X. ..X. ..X. ..X."),
+    "rim": (drums.rim, 0.16, -0.3, "...x .... .x.. .... ...x ..x. .... ...."),
+}, wet=0.26, drive=1.1)  # fmt: skip
+"""Four on the floor, clap on two and four, the hat between."""
 
-def rolling_stock(grid: Grid, noise: Noise) -> Sound:
-    """Four on the floor, clap on two and four, the hat between."""
-    return tight(grid, noise, {
-        "kick": (lambda n: drums.kick(n, 48, 0.3, 1.1, 2.2), 0.9, 0.0, "X... X... X... X..."),
-        "clap": (lambda n: drums.clap(n, 0.24), 0.44, 0.06, ".... X... .... X... .... X... .... X..o"),
-        "open": (lambda n: drums.hat(n, 0.16), 0.3, 0.18, "..X. ..X. ..X. ..X."),
-        "rim": (drums.rim, 0.16, -0.3, "...x .... .x.. .... ...x ..x. .... ...."),
-    }, wet=0.26, drive=1.1)  # fmt: skip
+turnstile = tight({
+    "kick": (lambda n: drums.kick(n, 49, 0.28, 1.0, 1.8), 0.88, 0.0,
+             "X... .... ..X. .... X... ...x ..X. ...."),
+    "rim": (lambda n: drums.rim(n, 1560), 0.4, 0.05, ".... X... .... X... .... X... .... X..o"),
+    "clap": (lambda n: drums.clap(n, 0.16), 0.24, -0.05, ".... X... .... X... .... X... .... X..."),
+    "hat": (lambda n: drums.hat(n, 0.05), 0.26, 0.2, "..x. ..x. ..xo ..x. ..x. ..x. ..xo ..xo"),
+}, wet=0.28, tilt=-0.5, drive=0.9)  # fmt: skip
+"""The kick steps aside: two to a bar and a skip, rim for the clap."""
 
+express = tight({
+    "kick": (lambda n: drums.kick(n, 48, 0.3, 1.2, 2.6), 0.92, 0.0, "X... X... X... X..."),
+    "clap": (lambda n: drums.clap(n, 0.28), 0.46, 0.08, ".... X... .... X... .... X... .... X..."),
+    "snare": (lambda n: drums.snare(n, 208, 0.14), 0.26, -0.04, ".... X... .... X..o .... X... ..o. X.oo"),
+    "open": (lambda n: drums.hat(n, 0.2), 0.32, 0.2, "..X. ..X. ..X. ..X."),
+    "hat": (drums.hat, 0.18, -0.22, "x.oo x.oo x.oo x.oo"),
+    "ride": (drums.ride, 0.16, -0.3, "x.x. x.x. x.x. x.x."),
+}, wet=0.24, tilt=0.5, drive=1.3)  # fmt: skip
+"""Everything at once: kick, clap over snare, a ride that does not let go."""
 
-def turnstile(grid: Grid, noise: Noise) -> Sound:
-    """The kick steps aside: two to a bar and a skip, rim for the clap."""
-    return tight(grid, noise, {
-        "kick": (lambda n: drums.kick(n, 49, 0.28, 1.0, 1.8), 0.88, 0.0,
-                 "X... .... ..X. .... X... ...x ..X. ...."),
-        "rim": (lambda n: drums.rim(n, 1560), 0.4, 0.05, ".... X... .... X... .... X... .... X..o"),
-        "clap": (lambda n: drums.clap(n, 0.16), 0.24, -0.05, ".... X... .... X... .... X... .... X..."),
-        "hat": (lambda n: drums.hat(n, 0.05), 0.26, 0.2, "..x. ..x. ..xo ..x. ..x. ..x. ..xo ..xo"),
-    }, wet=0.28, tilt=-0.5, drive=0.9)  # fmt: skip
+ticket_punch = loose({
+    "shaker": (drums.shaker, 0.55, 0.28, "xoXo xoXo xoXo xoXo"),
+    "wood": (lambda n: drums.wood(870), 0.24, -0.35, "...x ..x. ...x .... ...x ..x. ..x. ...."),
+    "jingle": (drums.tambourine, 0.3, -0.15, ".... x... .... x... .... x... .... x.o."),
+}, tilt=-1.0)  # fmt: skip
+"""Sixteenths of a shaker, and a wood block that punches holes in them."""
 
-
-def express(grid: Grid, noise: Noise) -> Sound:
-    """Everything at once: kick, clap over snare, a ride that does not let go."""
-    return tight(grid, noise, {
-        "kick": (lambda n: drums.kick(n, 48, 0.3, 1.2, 2.6), 0.92, 0.0, "X... X... X... X..."),
-        "clap": (lambda n: drums.clap(n, 0.28), 0.46, 0.08, ".... X... .... X... .... X... .... X..."),
-        "snare": (lambda n: drums.snare(n, 208, 0.14), 0.26, -0.04,
-                  ".... X... .... X..o .... X... ..o. X.oo"),
-        "open": (lambda n: drums.hat(n, 0.2), 0.32, 0.2, "..X. ..X. ..X. ..X."),
-        "hat": (drums.hat, 0.18, -0.22, "x.oo x.oo x.oo x.oo"),
-        "ride": (drums.ride, 0.16, -0.3, "x.x. x.x. x.x. x.x."),
-    }, wet=0.24, tilt=0.5, drive=1.3)  # fmt: skip
-
-
-def ticket_punch(grid: Grid, noise: Noise) -> Sound:
-    """Sixteenths of a shaker, and a wood block that punches holes in them."""
-    return loose(grid, noise, {
-        "shaker": (drums.shaker, 0.55, 0.28, "xoXo xoXo xoXo xoXo"),
-        "wood": (lambda n: drums.wood(870), 0.24, -0.35, "...x ..x. ...x .... ...x ..x. ..x. ...."),
-        "jingle": (drums.tambourine, 0.3, -0.15, ".... x... .... x... .... x... .... x.o."),
-    }, tilt=-1.0)  # fmt: skip
-
-
-def rail_joints(grid: Grid, noise: Noise) -> Sound:
-    """Closed hats in a run, with the stress where the wheels meet the gaps."""
-    return loose(grid, noise, {
-        "hat": (lambda n: drums.hat(n, 0.05), 0.55, -0.2, "Xoxo xoXo xoXo xoxo Xoxo xoXo xoXo xxoo"),
-        "ride": (drums.ride, 0.3, 0.3, "..x. ..x. ..x. ..x."),
-        "rim": (lambda n: drums.rim(n, 2300), 0.14, 0.45, "...x .... ..x. .x.. ...x .... ..x. .xx."),
-    }, tilt=-0.5)  # fmt: skip
+rail_joints = loose({
+    "hat": (lambda n: drums.hat(n, 0.05), 0.55, -0.2, "Xoxo xoXo xoXo xoxo Xoxo xoXo xoXo xxoo"),
+    "ride": (drums.ride, 0.3, 0.3, "..x. ..x. ..x. ..x."),
+    "rim": (lambda n: drums.rim(n, 2300), 0.14, 0.45, "...x .... ..x. .x.. ...x .... ..x. .xx."),
+}, tilt=-0.5)  # fmt: skip
+"""Closed hats in a run, with the stress where the wheels meet the gaps."""
 
 
 def _octaves(chords: Progression) -> low.Line:
@@ -117,13 +105,8 @@ def _stabbed(grid: Grid, noise: Noise, chords: Progression, voice: Voice) -> Sou
     loop = grid.silence()
     for bar, chord in enumerate(chords):
         notes = (*chord.keys, 60 + chord.root % 12)
-        hand = handful(
-            [
-                (voice(note, grid.seconds(0.55), round(0.85 * chord.touch(note), 2)), (place - 2) * 0.15)
-                for place, note in enumerate(notes)
-            ],
-            0.5,
-        )
+        keys = [voice(note, grid.seconds(0.55), round(0.85 * chord.touch(note), 2)) for note in notes]
+        hand = handful([(key, (place - 2) * 0.15) for place, key in enumerate(keys)], 0.5)
         beats = (0.0, 0.75, 1.5, 2.5, 3.25) if bar % 2 == 0 else (0.0, 0.75, 1.5, 2.75, 3.5)
         for count, beat in enumerate(beats):
             at = grid.frame(grid.swung(4 * bar + beat)) + late(noise, 1.5)
@@ -142,16 +125,8 @@ def _brassy(note: int, seconds: float, velocity: float) -> Sound:
 def ticket_stabs(grid: Grid, noise: Noise, chords: Progression) -> Sound:
     """Chords cut short: a tine piano with brass on its edge."""
     loop = echoed(_stabbed(grid, noise, chords, _brassy), grid, 0.75, 0.2, 2)
-    return finish(
-        loop,
-        high(150),
-        bell(350, -2.5, 0.9),
-        bell(2600, 3, 0.6),
-        lowpass(9000),
-        room=CLUB,
-        wet=0.26,
-        wide=1.25,
-    )
+    tone = (high(150), bell(350, -2.5, 0.9), bell(2600, 3, 0.6), lowpass(9000))
+    return finish(loop, *tone, room=CLUB, wet=0.26, wide=1.25)
 
 
 def station_organ(grid: Grid, noise: Noise, chords: Progression) -> Sound:
@@ -197,13 +172,9 @@ _DOWN = (
 )  # fmt: skip
 
 
-def _whistled(grid: Grid, noise: Noise, line: tuple[tuple[float, int, float, float], ...]) -> Sound:
-    sung = [(grid.seconds(beat), note, grid.seconds(beats), velocity) for beat, note, beats, velocity in line]
-    loop = grid.silence()
-    lay(loop, voices.whistle(sung, noise), 0, 0.6)
-    return finish(
-        echoed(loop, grid, 0.75, 0.3, 3), high(230), bell(2400, 3, 0.7), lowpass(8000), room=HALL, wet=0.34
-    )
+def _whistled(grid: Grid, noise: Noise, line: low.Line) -> Sound:
+    loop = echoed(whistled(grid, noise, line), grid, 0.75, 0.3, 3)
+    return finish(loop, high(230), bell(2400, 3, 0.7), lowpass(8000), room=HALL, wet=0.34)
 
 
 def last_whistle(grid: Grid, noise: Noise, chords: Progression) -> Sound:
@@ -221,7 +192,7 @@ def rising(grid: Grid, noise: Noise) -> Sound:
     peak, length = grid.frames, grid.seconds(grid.beats) + 0.25
     time = drums.clock(length)
     rise = np.clip(time * np.float32(ENGINE_RATE / peak), 0, 1)
-    wind = noise.standard_normal((2, len(time)), dtype=np.float32)
+    wind = white(noise, 2, len(time))
     sound = swept(wind, 6.5 * rise) * rise**1.5
     roll = np.zeros((1, len(time)), np.float32)
     takes = [drums.snare(noise, tune, 0.1, 1.0) for tune in (206, 224, 242)]
@@ -238,7 +209,7 @@ def brakes(grid: Grid, noise: Noise) -> Sound:
     """Air let out of brakes, over a bar and a half."""
     time = clock(grid.seconds(6))
     fall = time / time[-1]
-    wind = noise.standard_normal((2, len(time)), dtype=np.float32)
+    wind = white(noise, 2, len(time))
     hiss = filtered(wind, high(2400), lowpass(9000)) * (1 - fall) ** 3
     body = filtered(wind, band(700, 0.8)) * (1 - fall) ** 2
     sound = (0.6 * hiss + 0.5 * body) * np.minimum(time / np.float32(0.004), 1)
@@ -252,35 +223,30 @@ def coupling(grid: Grid, noise: Noise) -> Sound:
     iron = np.zeros_like(time)
     for hz, life in ((174.6, 1.0), (449.0, 0.6), (701.0, 0.45), (1163.0, 0.3)):
         iron += voices.sine(hz, len(time)) * decay(time, life)
-    slap = filtered(
-        noise.standard_normal(len(time), dtype=np.float32) * decay(time, 0.2), lowpass(3200), high(150)
-    )
+    slap = filtered(white(noise, len(time)) * decay(time, 0.2), lowpass(3200), high(150))
     sound = (np.tanh(1.5 * boom) + 0.12 * iron + 0.5 * slap) * np.minimum(time / np.float32(0.001), 1)
     return placed([(closing(sound, 0.3), 0.0, 1.0, 0.0)], 2.3, HALL, 0.32)
 
 
 def two_tone(grid: Grid, noise: Noise) -> Sound:
     """The horn of an engine: F and C, then F and A flat."""
-    parts = []
-    for at, notes in ((0.0, (53, 60)), (0.7, (53, 56))):
-        for note in notes:
-            parts.append((voices.brass(note, 0.6, 0.7), at, 0.4, 0.3 if note > 55 else -0.3))
+    parts = [
+        (voices.brass(note, 0.6, 0.7), at, 0.4, 0.3 if note > 55 else -0.3)
+        for at, note in ((0.0, 53), (0.0, 60), (0.7, 53), (0.7, 56))
+    ]
     return placed(parts, 2.6, HALL, 0.5, high(140), lowpass(3200))
 
 
-def steel_clap(grid: Grid, noise: Noise) -> Sound:
+@dry
+def steel_clap(noise: Noise) -> Sound:
     clap, snare = drums.clap(noise, 0.26), drums.snare(noise, 220, 0.12)
     clap[: len(snare)] += np.float32(0.3) * snare
-    return dry(clap)
+    return clap
 
 
-def rail_hat(grid: Grid, noise: Noise) -> Sound:
-    return dry(drums.hat(noise, 0.06))
-
-
-def terminus(grid: Grid, noise: Noise) -> Sound:
-    """F minor, everybody out."""
-    return last_chord(UP_LINE[0], 4.6, noise, felt=False)
+rail_hat = dry(lambda n: drums.hat(n, 0.06))
+terminus = last_chord(UP_LINE[0], 4.6, felt=False)
+"""F minor, everybody out."""
 
 
 # fmt: off

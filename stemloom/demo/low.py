@@ -7,11 +7,10 @@ import numpy as np
 from ..vault.records import ENGINE_RATE
 from . import voices
 from .drums import clock
-from .grid import Grid, Sound, lay
+from .grid import Grid, Noise, Sound, lay
 from .harmony import hertz
 from .spectrum import bell, finish, low
 
-Noise = np.random.Generator
 Line = tuple[tuple[float, int, float, float], ...]
 """(beat, note, beats held, velocity) each."""
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from . import voices
-from .grid import Grid, Sound, lay
+from .grid import Grid, Noise, Sound, lay
 from .harmony import PROGRESSION
+from .low import Line
 from .spectrum import CLUB, HALL, QUAY, bell, finish, high, low
-
-Noise = np.random.Generator
 
 
 def echoed(loop: Sound, grid: Grid, beats: float, level: float, times: int = 3) -> Sound:
@@ -19,6 +16,14 @@ def echoed(loop: Sound, grid: Grid, beats: float, level: float, times: int = 3) 
         turned = loop[::-1] if count % 2 else loop
         lay(result, turned, grid.frame(count * beats), level**count)
     return result
+
+
+def whistled(grid: Grid, noise: Noise, line: Line, channels: int = 2, *breath: float) -> Sound:
+    """A line on a pipe, in one breath."""
+    sung = [(grid.seconds(beat), note, grid.seconds(beats), velocity) for beat, note, beats, velocity in line]
+    loop = grid.silence(channels)
+    lay(loop, voices.whistle(sung, noise, *breath), 0, 0.6)
+    return loop
 
 
 def ferry_bell(grid: Grid, noise: Noise) -> Sound:
@@ -31,9 +36,8 @@ def ferry_bell(grid: Grid, noise: Noise) -> Sound:
     loop = grid.silence()
     for count, (beat, note, velocity) in enumerate(line):
         lay(loop, voices.chime(note, velocity, 2.4, 0.6), grid.frame(beat), 0.4, 0.4 * (-1) ** count)
-    return finish(
-        echoed(loop, grid, 0.75, 0.34), high(250), bell(2800, 2, 0.8), low(10_000), room=HALL, wet=0.32
-    )
+    loop = echoed(loop, grid, 0.75, 0.34)
+    return finish(loop, high(250), bell(2800, 2, 0.8), low(10_000), room=HALL, wet=0.32)
 
 
 def mooring_line(grid: Grid, noise: Noise) -> Sound:
@@ -49,9 +53,8 @@ def mooring_line(grid: Grid, noise: Noise) -> Sound:
             late = int(noise.integers(-100, 140))
             sound = voices.pluck(note, velocity, 1.1, 0.62, 9)
             lay(loop, sound, grid.frame(grid.swung(4 * bar + beat)) + late, 0.5, 0.5 * (place - 2) / 2)
-    return finish(
-        echoed(loop, grid, 0.75, 0.25, 2), high(220), bell(3000, 1.5, 0.8), low(9500), room=CLUB, wet=0.25
-    )
+    loop = echoed(loop, grid, 0.75, 0.25, 2)
+    return finish(loop, high(220), bell(3000, 1.5, 0.8), low(9500), room=CLUB, wet=0.25)
 
 
 def far_lamp(grid: Grid, noise: Noise) -> Sound:
@@ -62,12 +65,8 @@ def far_lamp(grid: Grid, noise: Noise) -> Sound:
         (8.5, 69, 0.4, 0.65), (9.0, 72, 1.3, 0.8), (10.5, 76, 0.4, 0.75), (11.0, 79, 0.9, 0.9),
         (12.0, 76, 1.4, 0.8), (13.5, 74, 0.4, 0.65), (14.0, 72, 0.45, 0.6), (14.5, 67, 1.0, 0.55),
     )  # fmt: skip
-    sung = [(grid.seconds(beat), note, grid.seconds(beats), velocity) for beat, note, beats, velocity in line]
-    loop = grid.silence()
-    lay(loop, voices.whistle(sung, noise), 0, 0.6)
-    return finish(
-        echoed(loop, grid, 1.5, 0.22, 2), high(220), bell(2600, 4, 0.7), low(8000), room=HALL, wet=0.32
-    )
+    loop = echoed(whistled(grid, noise, line), grid, 1.5, 0.22, 2)
+    return finish(loop, high(220), bell(2600, 4, 0.7), low(8000), room=HALL, wet=0.32)
 
 
 def brass_buttons(grid: Grid, noise: Noise) -> Sound:
@@ -84,9 +83,8 @@ def brass_buttons(grid: Grid, noise: Noise) -> Sound:
         at = grid.frame(grid.swung(beat)) + int(noise.integers(-90, 160))
         lay(loop, voices.brass(note, grid.seconds(beats), velocity), at, 0.4)
         lay(loop, voices.brass(note - 12, grid.seconds(beats), round(velocity * 0.7, 2)), at, 0.28)
-    return finish(
-        loop, high(200), bell(340, -2, 0.9), bell(2400, 4, 0.7), low(8500), room=QUAY, wet=0.26, wide=1.2
-    )
+    tone = (high(200), bell(340, -2, 0.9), bell(2400, 4, 0.7), low(8500))
+    return finish(loop, *tone, room=QUAY, wet=0.26, wide=1.2)
 
 
 def night_bus(grid: Grid, noise: Noise) -> Sound:
@@ -102,19 +100,7 @@ def night_bus(grid: Grid, noise: Noise) -> Sound:
         for place, (beat, note) in enumerate(zip((0.0, 0.5, 1.0, 1.5, 2.25, 2.75, 3.5), notes, strict=True)):
             velocity = round((0.9 if place in (0, 3) else 0.6) * (1 + 0.1 * float(noise.random() - 0.5)), 2)
             late = int(noise.integers(-120, 120))
-            lay(
-                loop,
-                voices.kalimba(note, velocity),
-                grid.frame(grid.swung(4 * bar + beat)) + late,
-                0.5,
-                0.3 * (-1) ** place,
-            )
-    return finish(
-        echoed(loop, grid, 0.75, 0.3),
-        high(200),
-        bell(2800, 3, 0.8),
-        low(10_000),
-        room=CLUB,
-        wet=0.3,
-        wide=1.2,
-    )
+            at = grid.frame(grid.swung(4 * bar + beat)) + late
+            lay(loop, voices.kalimba(note, velocity), at, 0.5, 0.3 * (-1) ** place)
+    loop = echoed(loop, grid, 0.75, 0.3)
+    return finish(loop, high(200), bell(2800, 3, 0.8), low(10_000), room=CLUB, wet=0.3, wide=1.2)

@@ -7,11 +7,9 @@ import numpy as np
 from ..vault.records import ENGINE_RATE
 from . import voices
 from .drums import clock
-from .grid import Grid, Sound, lay, turning
+from .grid import Grid, Noise, Sound, lay, turning, white
 from .harmony import PROGRESSION, Progression
 from .spectrum import HALL, QUAY, bell, filtered, finish, high, low
-
-Noise = np.random.Generator
 
 
 def melting(
@@ -74,9 +72,9 @@ def breathing_water(grid: Grid, noise: Noise) -> Sound:
         (50, 57, 62, 69, 72), frames / ENGINE_RATE, noise, cents=9, slope=1.5, cutoff=2200
     )
     breath = 0.62 + 0.38 * turning(frames, 3, 0.6)
-    waves = filtered(noise.standard_normal((2, frames), dtype=np.float32), low(1500, 0.5), high(260))
+    waves = filtered(white(noise, 2, frames), low(1500, 0.5), high(260))
     crest = np.stack([(0.5 + 0.5 * turning(frames, 2, phase)) ** 2 for phase in (0.0, 0.12)])
-    hiss = filtered(noise.standard_normal((2, frames), dtype=np.float32), high(2500), low(7000))
+    hiss = filtered(white(noise, 2, frames), high(2500), low(7000))
     sound = tones[:, :frames] * breath * 0.5 + waves * crest * 0.1 + hiss * crest**2 * 0.03
     return finish(sound, high(110), bell(300, -3, 0.7), room=QUAY, wet=0.3, wide=1.2)
 

@@ -7,17 +7,16 @@ import numpy as np
 from ..vault.records import ENGINE_RATE
 from . import drums, low, voices
 from .drums import clock, closing, decay
-from .grid import Grid, Sound, lay, sine_of, turning
+from .grid import Grid, Noise, Sound, lay, sine_of, turning, white
 from .harmony import HILLS, VALLEYS, WEATHER, Progression, hertz
 from .hits import last_chord, placed
 from .keys import late
-from .melodies import echoed
+from .melodies import echoed, whistled
 from .pads import melting
 from .recipe import INES, LIO, MARIT, OKONJO, SYNC, TIDEWATER, Recipe
 from .spectrum import HALL, QUAY, Room, bell, filtered, finish, high
 from .spectrum import low as lowpass
 
-Noise = np.random.Generator
 VALLEY = Room(3.6, 0.04, 2400, 15)
 BEATS_A_CHORD = 3
 
@@ -62,48 +61,30 @@ def slow_harp(grid: Grid, noise: Noise, chords: Progression) -> Sound:
             beat = BEATS_A_CHORD * number + (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5)[step]
             string = voices.pluck(notes[place], 0.8 if step == 0 else 0.6, 2.6, 0.7, 45)
             lay(loop, string, grid.frame(beat) + late(noise, 8), 0.5, 0.16 * (place - 3))
-    return finish(
-        loop,
-        high(80),
-        bell(240, -2, 0.8),
-        bell(3500, 4, 0.6),
-        lowpass(11_000),
-        room=HALL,
-        wet=0.34,
-        wide=1.15,
-    )
+    tone = (high(80), bell(240, -2, 0.8), bell(3500, 4, 0.6), lowpass(11_000))
+    return finish(loop, *tone, room=HALL, wet=0.34, wide=1.15)
 
 
 _ONE_LINE = (
-    (0.0, 71, 1.7, 0.6), (2.0, 74, 0.8, 0.55), (3.0, 76, 1.7, 0.7), (5.0, 79, 0.8, 0.65), (6.0, 74, 2.3, 0.7),
-    (8.5, 71, 0.4, 0.5), (9.0, 72, 1.3, 0.6), (10.5, 76, 1.3, 0.6),
+    (0.0, 59, 1.7, 0.6), (2.0, 62, 0.8, 0.55), (3.0, 64, 1.7, 0.7), (5.0, 67, 0.8, 0.65), (6.0, 62, 2.3, 0.7),
+    (8.5, 59, 0.4, 0.5), (9.0, 60, 1.3, 0.6), (10.5, 64, 1.3, 0.6),
 )  # fmt: skip
 
 
 def one_line(grid: Grid, noise: Noise, chords: Progression) -> Sound:
     """One player, one breath a phrase."""
-    sung = [
-        (grid.seconds(beat), note - 12, grid.seconds(beats), velocity)
-        for beat, note, beats, velocity in _ONE_LINE
-    ]
-    loop = grid.silence()
-    lay(loop, voices.whistle(sung, noise, 0.4), 0, 0.6)
-    return finish(
-        echoed(loop, grid, 2, 0.25, 2), high(180), bell(2200, 5, 0.6), lowpass(8000), room=VALLEY, wet=0.45
-    )
+    loop = echoed(whistled(grid, noise, _ONE_LINE, 2, 0.4), grid, 2, 0.25, 2)
+    return finish(loop, high(180), bell(2200, 5, 0.6), lowpass(8000), room=VALLEY, wet=0.45)
 
 
 def sleeping_celesta(grid: Grid, noise: Noise, chords: Progression) -> Sound:
     """Few small bells: one says, one answers."""
     loop = grid.silence()
     for number, chord in enumerate(chords):
-        for count, (beat, note) in enumerate(
-            zip((0.0, 1.0, 2.0), (chord.top[1], chord.top[0], chord.keys[2] + 12), strict=True)
-        ):
-            at = grid.frame(BEATS_A_CHORD * number + beat) + late(noise, 9)
-            lay(
-                loop, voices.chime(note, 0.6 - 0.1 * count, 2.8, 0.8), at, 0.4, 0.4 * (-1) ** (count + number)
-            )
+        for count, note in enumerate((chord.top[1], chord.top[0], chord.keys[2] + 12)):
+            at = grid.frame(BEATS_A_CHORD * number + count) + late(noise, 9)
+            chime = voices.chime(note, 0.6 - 0.1 * count, 2.8, 0.8)
+            lay(loop, chime, at, 0.4, 0.4 * (-1) ** (count + number))
     return finish(echoed(loop, grid, 0.75, 0.3, 2), high(260), bell(4500, 4, 0.6), room=VALLEY, wet=0.42)
 
 
@@ -126,15 +107,9 @@ def wind_in_wires(grid: Grid, noise: Noise) -> Sound:
     )
     gusts = 0.55 + 0.3 * turning(frames, 2, 0.6) + 0.15 * turning(frames, 5, 0.2)
     wires = tones[:, :frames] + (light - tones)[:, :frames] * (0.5 + 0.4 * turning(frames, 3, 0.4))
-    wind = filtered(noise.standard_normal((2, frames), dtype=np.float32), lowpass(2600, 0.6), high(220))
-    return finish(
-        wires * gusts * 0.5 + wind * gusts**2 * 0.14,
-        high(110),
-        bell(300, -2, 0.7),
-        room=HALL,
-        wet=0.4,
-        wide=1.2,
-    )
+    wind = filtered(white(noise, 2, frames), lowpass(2600, 0.6), high(220))
+    sound = wires * gusts * 0.5 + wind * gusts**2 * 0.14
+    return finish(sound, high(110), bell(300, -2, 0.7), room=HALL, wet=0.4, wide=1.2)
 
 
 def under_ice(grid: Grid, noise: Noise) -> Sound:
@@ -155,9 +130,7 @@ def under_ice(grid: Grid, noise: Noise) -> Sound:
 def rain_far_off(grid: Grid, noise: Noise) -> Sound:
     """Rain on the next hill: a soft hiss that comes and goes, with drops that are near."""
     frames = grid.frames
-    hiss = filtered(
-        noise.standard_normal((2, frames), dtype=np.float32), high(1400), lowpass(6000), bell(2600, 3, 0.6)
-    )
+    hiss = filtered(white(noise, 2, frames), high(1400), lowpass(6000), bell(2600, 3, 0.6))
     bed = hiss * (0.05 + 0.02 * turning(frames, 2) + 0.015 * turning(frames, 5, 0.4))
     for _ in range(int(6 * frames / ENGINE_RATE)):
         loud = 0.02 + 0.2 * float(noise.random()) ** 5
@@ -171,7 +144,7 @@ def gust(grid: Grid, noise: Noise) -> Sound:
     frames = grid.frame(6) + ENGINE_RATE
     time = np.arange(frames, dtype=np.float32) / np.float32(grid.frame(6))
     rise = np.clip(time, 0, 1)
-    wind = filtered(noise.standard_normal((2, frames), dtype=np.float32), lowpass(1800, 0.9), high(200))
+    wind = filtered(white(noise, 2, frames), lowpass(1800, 0.9), high(200))
     sound = wind * rise**1.8
     after = np.maximum(time - 1, 0) * np.float32(grid.frame(6) / ENGINE_RATE)
     sound *= np.exp(-after * np.float32(5))
@@ -194,16 +167,13 @@ def skin_drum(grid: Grid, noise: Noise) -> Sound:
     """A large drum under a soft beater."""
     time = clock(1.1)
     skin = sine_of(62 * time + 40 * 0.06 * (1 - np.exp(-time / np.float32(0.06)))) * decay(time, 0.9)
-    brush = filtered(
-        noise.standard_normal(len(time), dtype=np.float32) * decay(time, 0.08), lowpass(900), high(120)
-    )
+    brush = filtered(white(noise, len(time)) * decay(time, 0.08), lowpass(900), high(120))
     sound = (skin + 0.5 * brush) * np.minimum(time / np.float32(0.003), 1)
     return placed([(closing(sound, 0.3), 0.0, 1.0, 0.0)], 2.0, HALL, 0.3)
 
 
-def clear_sky(grid: Grid, noise: Noise) -> Sound:
-    """G major: the weather has passed."""
-    return last_chord(WEATHER[2], 6.4, noise, felt=True)
+clear_sky = last_chord(WEATHER[2], 6.4, felt=True)
+"""G major: the weather has passed."""
 
 
 # fmt: off

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..vault.records import ENGINE_RATE
-from .grid import Sound, lay
+from .grid import Sound, lay, white
 
 Response = NDArray[np.complex64]
 Filter = Callable[[NDArray[np.float32]], Response]
@@ -139,7 +139,7 @@ def impulse(room: Room) -> Sound:
     noise = np.random.Generator(np.random.PCG64(room.seed))
     frames = int(room.seconds * 0.9 * ENGINE_RATE)
     seconds = np.arange(frames, dtype=np.float32) / ENGINE_RATE
-    tail = noise.standard_normal((2, frames), dtype=np.float32)
+    tail = white(noise, 2, frames)
     dull = filtered(tail, low(room.damping), high(240))
     bright = filtered(tail, high(room.damping), low(11_000))
     rate = np.float32(6.9 / room.seconds)

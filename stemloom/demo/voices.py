@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from ..vault.records import ENGINE_RATE
 from .drums import clock, closing, decay
-from .grid import Sound
+from .grid import Noise, Sound, white
 from .harmony import hertz
 from .spectrum import band, fast_length, filtered, frequencies, high, low, warped
 
-Noise = np.random.Generator
 _TABLE = 8192
 
 
@@ -85,7 +84,7 @@ def pluck(note: int, velocity: float, ring: float = 1.4, bright: float = 0.5, se
     period = ENGINE_RATE / pitch
     burst = np.zeros(length, np.float32)
     grains = int(period)
-    burst[:grains] = noise.standard_normal(grains, dtype=np.float32)
+    burst[:grains] = white(noise, grains)
     burst[:grains] -= burst[:grains].mean()
     # Plucked at a fifth of the string: every fifth harmonic is weak.
     burst[: 2 * grains] -= np.roll(burst[: 2 * grains], int(period / 5)) * 0.8
@@ -212,7 +211,7 @@ def felt(note: int, seconds: float, velocity: float) -> Sound:
         sound += np.float32(level) * np.sin(number * radians) * decay(time, ring / (0.6 + 0.4 * number))
     noise = np.random.Generator(np.random.PCG64(700 + note))
     short = clock(min(0.12, len(time) / ENGINE_RATE))
-    knock = noise.standard_normal(len(short), dtype=np.float32) * decay(short, 0.05)
+    knock = white(noise, len(short)) * decay(short, 0.05)
     sound[: len(short)] += np.float32(0.5) * filtered(knock, low(520), high(90))
     result: Sound = sound * held(time, min(seconds, 3.15), 0.006, 0.2) * np.float32(velocity)
     return result
@@ -275,7 +274,7 @@ def whistle(line: list[tuple[float, int, float, float]], noise: Noise, tail: flo
         + 0.24 * np.sin(3 * radians) * loud**2
         + 0.1 * np.sin(4 * radians) * loud**2
     )
-    breath = filtered(noise.standard_normal(len(time), dtype=np.float32), band(1900, 0.9), high(700))
+    breath = filtered(white(noise, len(time)), band(1900, 0.9), high(700))
     return closing(pipe * loud + breath * loud * np.float32(0.035), 0.1)
 
 
