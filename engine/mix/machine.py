@@ -163,15 +163,21 @@ def fence(typingctx):
     return signature, codegen
 
 
-@intrinsic
-def float_pointer(typingctx, address):
-    """An address, int64, as a pointer to float32."""
-    signature = types.CPointer(types.float32)(types.int64)
+def _pointer_to(kind):
+    @intrinsic
+    def cast(typingctx, address):
+        def codegen(context, builder, signature, args):
+            return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
 
-    def codegen(context, builder, signature, args):
-        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+        return kind(types.int64), codegen
 
-    return signature, codegen
+    return cast
+
+
+float_pointer = _pointer_to(types.CPointer(types.float32))
+"""An address, int64, as a pointer to float32."""
+pointer = _pointer_to(types.voidptr)
+"""An address, int64, as a `void *`."""
 
 
 @intrinsic
@@ -183,17 +189,6 @@ def call(typingctx, function, first, second, third):
         wide = ir.IntType(64)
         kind = ir.FunctionType(wide, [wide, wide, wide]).as_pointer()
         return builder.call(builder.inttoptr(args[0], kind), list(args[1:]))
-
-    return signature, codegen
-
-
-@intrinsic
-def pointer(typingctx, address):
-    """An address, int64, as a `void *`."""
-    signature = types.voidptr(types.int64)
-
-    def codegen(context, builder, signature, args):
-        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
 
     return signature, codegen
 
