@@ -143,6 +143,6 @@ class BarWriter:
     def start(self, placement: Placement, stem: Stem, upto: int | None = None) -> Placement:
         """`upto`: the frame up to which it is sure to sound, as things stand."""
         self.state.next_id += 1
-        self.state.placed.add(placement, self.score.clock, self.score.fresh_pools(stem.stem), upto)
+        self.state.placed.add(placement, self.score, upto)
         self.starts.append(placement)
         return placement

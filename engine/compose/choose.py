@@ -220,31 +220,19 @@ def _scanned(among: Eligible, bits: int, left: NDArray[np.bool_], factors: _Fact
             else:
                 values.append(chords.values(bars, around.joins_at).ravel())
         start = among.tonal.value_start
+    tonal = among.tonal.flat, among.tonal.offset, among.tonal.length
     return int(
         heaviest(
-            among.keys,
             np.uint64(bits),
             left,
-            np.count_nonzero(left),
-            among.base,
-            among.bars,
-            around.span_bars or 0,
-            ODD_LENGTH,
-            among.masks[factors.held],
-            factors.factors,
-            among.set,
-            factors.sets,
-            SAME_SET,
-            factors.liked,
-            factors.likes,
-            among.tonal.flat,
-            among.tonal.offset,
-            among.tonal.length,
-            np.concatenate(values) if values else _NO_VALUES,
-            start,
-            AGREEMENT_STEEPNESS,
-            CLASH,
             factors.greatest(values),
+            around.span_bars or 0,
+            (among.keys, among.base, among.bars, among.set),
+            (among.masks[factors.held], factors.factors),
+            factors.sets,
+            (factors.liked, factors.likes),
+            (*tonal, np.concatenate(values) if values else _NO_VALUES, start),
+            (ODD_LENGTH, SAME_SET, AGREEMENT_STEEPNESS, CLASH),
         )
     )
 

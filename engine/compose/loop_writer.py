@@ -198,8 +198,7 @@ class LoopWriter(BarWriter):
 
     def _count_on(self, sounding: SoundingLoop) -> None:
         """Count the time of a loop that goes on through this bar."""
-        pools = self.score.fresh_pools(sounding.placement.stem)
-        self.state.placed.go_on(sounding.placement, self._until(sounding.bring), self.score.clock, pools)
+        self.state.placed.go_on(sounding.placement, self._until(sounding.bring), self.score)
 
     def _until(self, line: Bring) -> int:
         """The frame at which a loop of the line may be varied next, or its section ends."""
@@ -224,8 +223,7 @@ class LoopWriter(BarWriter):
 
     def _stop(self, part: str, sounding: SoundingLoop, frame: int) -> None:
         self.stops.append(stop_at(sounding.placement, frame))
-        pools = self.score.fresh_pools(sounding.placement.stem)
-        self.state.placed.cut(sounding.placement, self.stops[-1].end_frame, self.score.clock, pools)
+        self.state.placed.cut(sounding.placement, self.stops[-1].end_frame, self.score)
         del self.state.parts[part]
 
     def _loop(

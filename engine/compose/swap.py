@@ -114,6 +114,6 @@ def _keep_parts(state: State, score: Score, section: str) -> list[Stop]:
             state.parts[part] = replace(sounding, bring=line)
         elif not goes_on:
             stops.append(stop_at(sounding.placement, frame))
-            state.placed.cut(sounding.placement, stops[-1].end_frame, score.clock, score.fresh_pools(stem))
+            state.placed.cut(sounding.placement, stops[-1].end_frame, score)
             del state.parts[part]
     return stops

@@ -60,8 +60,8 @@ class Mixer:
         longest = max([QUANTUM, longest_delay, *(effect.frames(bus.numbers) for effect, bus in had)])
         self.rack = racks.new_rack(longest, self.master.state._asdict())
         self._addresses = racks.rack_addresses(self.rack)
-        self._buses = BusPlaces(self.rack, longest)
-        self.take_buses(buses, 0)
+        self.effect_buses = BusPlaces(self.rack, longest)
+        self.effect_buses.take(buses, 0)
         self._keys: dict[str, int] = {}
         self.take_keys(keys)
         self._free_rows = list(range(racks.EFFECT_ROWS))[::-1]
@@ -147,7 +147,7 @@ class Mixer:
 
     def set_buses(self, buses: Sequence[PlacedBus], at: int) -> None:
         """Move the numbers of the buses of effects from the frame `at` on; the time of a delay stays."""
-        for place, bus in (each for each in map(self._buses.moved, buses) if each is not None):
+        for place, bus in (each for each in map(self.effect_buses.moved, buses) if each is not None):
             numbers = {"levels": levels(bus), "rings": rings(bus)}
             frequencies = filter.frequencies(bus.filters)
             self._send(command(racks.SET_BUS, place=place, frequencies=frequencies, **numbers), at)
@@ -160,19 +160,6 @@ class Mixer:
     def set_master(self, loudness_lufs: float, ceiling_dbtp: float, at: int) -> None:
         """Have another loudness and ceiling from the frame `at` on."""
         self._send(command(racks.MASTER, loudness=loudness_lufs, ceiling=ceiling_gain(ceiling_dbtp)), at)
-
-    def expect_buses(self, buses: Sequence[PlacedBus], at: int) -> None:
-        """Raise SwapRefused if there will be no place for these buses of effects."""
-        self._buses.expect(buses, at)
-
-    def take_buses(self, buses: Sequence[PlacedBus], at: int) -> None:
-        """Have these buses of effects and no others for what is placed from here on, decided at `at`."""
-        self._buses.take(buses, at)
-
-    @property
-    def tail_frames(self) -> int:
-        """How long the effects ring after the last sound."""
-        return self._buses.tail_frames
 
     def take_keys(self, keys: Sequence[str]) -> None:
         """Have others duck under these parts; of more than 64 in all the rest do not."""
@@ -265,7 +252,7 @@ class Mixer:
         roles = {role: level_of(steps[:, bus]) for role, bus in list(self._roles.items())}
         effects = {
             name: level_of(steps[:, racks.FX_ROW + place])
-            for name, place in list(self._buses.by_name.items())
+            for name, place in list(self.effect_buses.by_name.items())
         }
         return roles, effects, level_of(steps[:, racks.OUT_ROW])
 
@@ -297,7 +284,7 @@ class Mixer:
         """How much is sent to each place of a bus, (FX_BUSES,)."""
         amounts = np.zeros(FX_BUSES)
         for send in effects.sends:
-            amounts[self._buses.by_name[send.bus]] = send.amount
+            amounts[self.effect_buses.by_name[send.bus]] = send.amount
         return amounts
 
     def _send(self, command: Any, at: int) -> None:

@@ -231,7 +231,7 @@ def test_a_bus_that_is_turned_moves_by_ramps_and_rings_as_long_as_it_must() -> N
     np.testing.assert_array_equal(levels[:, 0], levels[:, 1])
     assert mixer.rack.fx_states[0, BUS_EFFECTS.index(DELAY)]["frames"] == 640, "a delay keeps its time"
     assert mixer.rack.fx[0]["rings"] >= 8 * RATE
-    assert mixer.tail_frames >= 4 * RATE
+    assert mixer.effect_buses.tail_frames >= 4 * RATE
 
 
 LIVE = """piece "Turned" for stream
