@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +34,7 @@ from ..compose.state import first_state, in_range
 from ..errors import EngineError
 from ..mix.mixer import Mixer
 from ..mix.page_layout import PAGE_SIZE
-from ..plan import Bar, Placement, Rested
+from ..plan import Bar, Placement
 from . import take as takes
 from .conductor import Conductor
 from .gestures import Gestures
@@ -46,6 +46,28 @@ MOST_PREPARED_BARS = 4000
 """How far `prepare` looks ahead: some two hours. What comes later is conformed when it is composed."""
 QUIET_START = 0.003
 """Below it the first frames of a sound are no click when it begins at once: -50 dBFS."""
+
+
+class Options(TypedDict, total=False):
+    """How a session begins, and for whom."""
+
+    use: str | None
+    """By default the first that the script is `for`."""
+    tier: str
+    """Who is using it."""
+    user: str
+    """A pseudonym; only a salted commitment to it is logged."""
+    seed: int | None
+    """By default the script's own."""
+    dials: Mapping[str, float] | None
+    """The values with which dials begin, by name."""
+
+
+def known(options: Options) -> Options:
+    """The options themselves. Raises TypeError where there are others among them."""
+    if strange := sorted(options.keys() - Options.__annotations__.keys()):
+        raise TypeError(f"a session takes no {', '.join(strange)} here")
+    return options
 
 
 class Session:
@@ -190,16 +212,6 @@ class Session:
         return self.conductor.bars
 
     @property
-    def rested(self) -> list[Rested]:
-        """Every line that rested so far, if history is kept."""
-        return self.conductor.rested
-
-    @property
-    def piece_ended(self) -> bool:
-        """Whether the piece has come to its own end."""
-        return self.conductor.ended_at is not None
-
-    @property
     def sounded(self) -> list[HeardPlacement]:
         """What was heard and has ended."""
         return self._log.sounded
@@ -224,16 +236,6 @@ class Session:
     def crowded(self) -> int:
         """How many sounds had to go or never came because 256 sounded already."""
         return self.mixer.crowded + self.conductor.left_out
-
-    @property
-    def lufs(self) -> float:
-        """Integrated loudness of the output so far."""
-        return self.mixer.lufs
-
-    @property
-    def true_peak_dbtp(self) -> float:
-        """True peak of the output so far."""
-        return self.mixer.master.true_peak_dbtp
 
     @property
     def frame(self) -> int:
