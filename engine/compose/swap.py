@@ -38,7 +38,7 @@ def rescored(
         )
     if key is None and now.key is not None and now.key in piece.keys:
         key = now.key.name
-    return score(
+    coming = score(
         piece,
         snapshot,
         use=now.use,
@@ -48,7 +48,8 @@ def rescored(
         must_sound=must_sound,
         tempo_bpm=clock.tempo_bpm,
         key=key,
-    ).with_starts(now.starts_clean)
+    )
+    return replace(coming, starts_clean=now.starts_clean)
 
 
 def carried(before: State, score: Score) -> tuple[State, list[Stop]]:

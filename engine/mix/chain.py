@@ -40,17 +40,8 @@ def make_span(rack, quanta):
         quanta = longest_span(frame, _undisturbed(desk, frame, quanta), rack.voices, rack.buses)
     effects = (rack.filters_of, rack.sends_of, rack.ducks_of, rack.keys, rack.voice, rack.fx_sent)
     metered = load_acquire(rack.status, racks.METERED) != 0
-    done, used = mix_span(
-        frame,
-        quanta,
-        rack.voices,
-        rack.buses,
-        rack.accumulator,
-        rack.envelope,
-        rack.ramps,
-        effects,
-        rack.span,
-    )
+    scratch = rack.accumulator, rack.envelope, rack.ramps
+    done, used = mix_span(frame, quanta, rack.voices, rack.buses, scratch, effects, rack.span)
     for q in range(quanta):
         at = q * QUANTUM
         if metered:
@@ -85,31 +76,13 @@ def _finish(rack, frame, metered):
     """Bring the quantum in `rack.block` through the effect buses and the master; take their levels, if so."""
     for b in range(rack.fx.shape[0]):
         if rack.fx[b].used != 0:
-            bus_quantum(
-                frame,
-                rack.fx[b],
-                rack.fx_states[b],
-                rack.fx_levels[b],
-                rack.fx_memory[b],
-                rack.fx_filters[b],
-                rack.fx_sent[b],
-                rack.voice,
-                rack.block,
-            )
+            own = rack.fx_states[b], rack.fx_levels[b], rack.fx_memory[b], rack.fx_filters[b], rack.fx_sent[b]
+            bus_quantum(frame, rack.fx[b], own, rack.voice, rack.block)
             if metered and rack.fx[b].quiet <= rack.fx[b].rings:
                 row = racks.FX_ROW + b
                 meter_quantum(rack.level_filters[row], rack.level_now[row], rack.voice)
-    master_quantum(
-        frame,
-        rack.block,
-        rack.control,
-        rack.filters,
-        rack.history,
-        rack.delay,
-        rack.reduction,
-        rack.meter,
-        rack.peaks,
-    )
+    kept = rack.control, rack.filters, rack.history, rack.delay, rack.reduction, rack.meter
+    master_quantum(frame, rack.block, kept, rack.peaks)
     if metered:
         meter_quantum(rack.level_filters[racks.OUT_ROW], rack.level_now[racks.OUT_ROW], rack.block)
         end_step(rack)

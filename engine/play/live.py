@@ -91,7 +91,8 @@ class Live:
         self._on_output, self._on_event = on_output, on_event
         self._stopping, self._over = threading.Event(), threading.Event()
         self._stopped = False
-        self._failed: BaseException | None = None
+        self.failed: BaseException | None = None
+        """What stopped the deciding, if anything did."""
         self._conforming: Future[None] | None = None
         self._xruns = 0
         self._blocks = self._still = 0
@@ -110,7 +111,7 @@ class Live:
             self._session.go_live(self._lead)
             self._decide()
         with ExitStack() as stack:
-            stack.callback(self._session.go_offline)
+            stack.callback(self._session.go_live, None)
             stack.callback(self._device.stop)
             stack.callback(self._workers.shutdown)
             self._device.start()
@@ -135,11 +136,6 @@ class Live:
     def ended(self) -> bool:
         """Whether the device has been given the last frame."""
         return int(racks.seen(self._status, racks.DELIVERED)) >= int(self._status[racks.END])
-
-    @property
-    def failed(self) -> BaseException | None:
-        """What stopped the deciding, if anything did."""
-        return self._failed
 
     @property
     def health(self) -> Health:
@@ -211,7 +207,7 @@ class Live:
                 if not self._device.active or self._stalled():
                     self._go_on_in_silence()
         except Exception as error:  # noqa: BLE001 - whatever it is, the host is told
-            self._failed = error
+            self.failed = error
             racks.tell(self._status, racks.CLOSING, 1)
             self._say("failed", error)
         finally:

@@ -133,10 +133,13 @@ class Player:
         return player
 
     def _begin(self, home: str | os.PathLike[str], text: str, name: str, options: Options) -> None:
+        self.take: Take | None = None
+        """What happened, once the player is closed."""
         self._lock = threading.RLock()
         self._live: Live | None = None
         self._notices = Notices()
-        self._bar: Bar | None = None
+        self.bar: Bar | None = None
+        """The bar that was composed last, at most 100 ms before it is heard."""
         self._vault = Vault.open(Path(home).expanduser())
         with ExitStack() as stack:
             stack.callback(self._vault.close)
@@ -146,7 +149,6 @@ class Player:
             self._session.conductor.listeners.append(self._heard_of)
             self._session.on_ledger(lambda fault: self._notices.tell("ledger", fault))
             stack.pop_all()
-        self._take: Take | None = None
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """The next `frames` frames, float32 (frames, 2); fewer, and at last none, where the piece ends.
@@ -273,11 +275,6 @@ class Player:
         assert state is not None
         return state
 
-    @property
-    def bar(self) -> Bar | None:
-        """The bar that was composed last, at most 100 ms before it is heard."""
-        return self._bar
-
     def levels(self) -> Levels | None:
         """How loud the roles' buses, the buses of effects and the output are: peak, RMS and loudness.
 
@@ -294,15 +291,15 @@ class Player:
     def _heard_of(self, kind: str, what: object) -> None:
         self._notices.tell(kind, what)
         if isinstance(what, Bar):
-            if not what.ended and (self._bar is None or what.section_bar == 0):
+            if not what.ended and (self.bar is None or what.section_bar == 0):
                 self._notices.tell("section", what)
-            self._bar = what
+            self.bar = what
 
     @contextmanager
     def _open(self) -> Iterator[Session]:
         """The session, for this thread alone. Raises EngineError when it is over."""
         with self._lock:
-            if self._take is not None:
+            if self.take is not None:
                 raise EngineError("the player is closed")
             yield self._session
 
@@ -333,11 +330,6 @@ class Player:
         """The session's id in the ledger."""
         return self._session.session
 
-    @property
-    def take(self) -> Take | None:
-        """What happened, once the player is closed."""
-        return self._take
-
     def close(self) -> None:
         """End the session: what sounds is logged as heard so far, and the log is sealed.
 
@@ -345,8 +337,8 @@ class Player:
         """
         self.stop()
         with self._lock:
-            if self._take is None:
-                self._take = self._session.close()
+            if self.take is None:
+                self.take = self._session.close()
                 self._vault.close()
         self._notices.close()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TypedDict, cast
@@ -152,7 +153,7 @@ class Session:
         replayed: takes.Take | None,
     ) -> Score:
         """The score that the session begins with."""
-        return score(
+        first = score(
             piece,
             snapshot if replayed is None else snapshot.only(frozenset(replayed.candidates)),
             use=use,
@@ -161,7 +162,8 @@ class Session:
             seed=seed,
             tempo_bpm=None if replayed is None else Fraction(replayed.tempo_bpm),
             key=None if replayed is None else replayed.key,
-        ).with_starts(self._starts_clean)
+        )
+        return replace(first, starts_clean=self._starts_clean)
 
     def _opening(self, first: Score, tier: str, user: str, state_hash: str, time: str) -> SessionEntry:
         """The entry that opens the session; only a salted commitment to the user is in it."""
@@ -257,19 +259,15 @@ class Session:
         self.conductor.conformer.prepare(wanted, progress)
         self.planned_frames = self.planned_frames if end is None else end
 
-    def go_live(self, lead: int) -> None:
-        """From here on a device mixes. Gestures are heard `lead` frames after what it has mixed."""
-        self.conductor.lead = lead
-        self.conductor.waits_for_stems = False
-        if self._log.scribe is not None:
-            self._log.scribe.live = True
+    def go_live(self, lead: int | None) -> None:
+        """From here on a device mixes, and gestures are heard `lead` frames after what it has mixed.
 
-    def go_offline(self) -> None:
-        """No device mixes after all: what is read is mixed when it is read."""
-        self.conductor.lead = 0
-        self.conductor.waits_for_stems = True
+        With None no device mixes after all: what is read is mixed when it is read.
+        """
+        self.conductor.lead = lead or 0
+        self.conductor.waits_for_stems = lead is None
         if self._log.scribe is not None:
-            self._log.scribe.live = False
+            self._log.scribe.live = lead is not None
 
     def finish(self) -> takes.Take:
         """Cut what sounds, log all that was heard, save the take: durable when this returns.

@@ -58,17 +58,8 @@ def through_bus(bus: PlacedBus, sound: np.ndarray) -> np.ndarray:
     for first in range(0, sound.shape[1], 64):
         rack.fx_sent[0] = sound[:, first : first + 64]
         block = np.zeros((2, 64), np.float32)
-        bus_quantum(
-            first,
-            rack.fx[0],
-            rack.fx_states[0],
-            rack.fx_levels[0],
-            rack.fx_memory[0],
-            rack.fx_filters[0],
-            rack.fx_sent[0],
-            rack.voice,
-            block,
-        )
+        own = rack.fx_states[0], rack.fx_levels[0], rack.fx_memory[0], rack.fx_filters[0], rack.fx_sent[0]
+        bus_quantum(first, rack.fx[0], own, rack.voice, block)
         out[:, first : first + 64] = block
     return out
 
