@@ -125,7 +125,7 @@ def _kernel(
         effects = no_effects()  # type: ignore[no-untyped-call]
         out, block = np.empty((2, frames), np.float32), np.empty((2, SPAN), np.float32)
         for first in range(0, frames, SPAN):
-            mix(first, SPAN_QUANTA, table, buses, sums, envelope, ramps, effects, block)
+            mix(first, SPAN_QUANTA, table, buses, (sums, envelope, ramps), effects, block)
             out[:, first : first + SPAN] = block
         return out
 

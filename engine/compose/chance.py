@@ -28,16 +28,9 @@ class DrawKey:
 
     def bits(self, purpose: str, index: int = 0) -> int:
         """64 random bits for one purpose and index."""
-        fields = (
-            str(self.seed),
-            self.section,
-            str(self.occurrence),
-            self.text,
-            str(self.place),
-            purpose,
-            str(index),
-        )
-        return int.from_bytes(blake2b("\0".join(fields).encode(), digest_size=8).digest(), "little")
+        fields = (self.seed, self.section, self.occurrence, self.text, self.place, purpose, index)
+        text = "\0".join(map(str, fields))
+        return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 
     def uniform(self, purpose: str, index: int = 0) -> float:
         """Uniform over [0, 1), on a grid of 2^-53."""

@@ -220,31 +220,19 @@ def _scanned(among: Eligible, bits: int, left: NDArray[np.bool_], factors: _Fact
             else:
                 values.append(chords.values(bars, around.joins_at).ravel())
         start = among.tonal.value_start
+    tonal = among.tonal.flat, among.tonal.offset, among.tonal.length
     return int(
         heaviest(
-            among.keys,
             np.uint64(bits),
             left,
-            np.count_nonzero(left),
-            among.base,
-            among.bars,
-            around.span_bars or 0,
-            ODD_LENGTH,
-            among.masks[factors.held],
-            factors.factors,
-            among.set,
-            factors.sets,
-            SAME_SET,
-            factors.liked,
-            factors.likes,
-            among.tonal.flat,
-            among.tonal.offset,
-            among.tonal.length,
-            np.concatenate(values) if values else _NO_VALUES,
-            start,
-            AGREEMENT_STEEPNESS,
-            CLASH,
             factors.greatest(values),
+            around.span_bars or 0,
+            (among.keys, among.base, among.bars, among.set),
+            (among.masks[factors.held], factors.factors),
+            factors.sets,
+            (factors.liked, factors.likes),
+            (*tonal, np.concatenate(values) if values else _NO_VALUES, start),
+            (ODD_LENGTH, SAME_SET, AGREEMENT_STEEPNESS, CLASH),
         )
     )
 
@@ -266,7 +254,8 @@ def _leave_out(
     if around.never_twice:
         leave_out(_flags(among, around.never_twice), too_soon(pool), always=True)
     if agreement is not None and around.tonal:
-        leave_out(agreement < CLASH, "it clashes with " + _titles(around.tonal))
+        clashing = " and ".join(f'{part.name} "{part.title}"' for part in around.tonal)
+        leave_out(agreement < CLASH, f"it clashes with {clashing}")
     if around.avoid is not None:
         leave_out(_flags(among, [around.avoid]), "it is the one to change")
     for holders, reason in ((around.capped, "is"), (around.nearly_capped, "would be")):
@@ -288,7 +277,3 @@ def _flags(among: Eligible, stems: Collection[str]) -> NDArray[np.bool_]:
     flags = np.zeros(len(among), np.bool_)
     flags[among.at(stems)] = True
     return flags
-
-
-def _titles(parts: Sequence[TonalPart]) -> str:
-    return " and ".join(f'{part.name} "{part.title}"' for part in parts)

@@ -157,8 +157,7 @@ def _enter_bar(score: Score, state: State, stops: list[Stop]) -> int:
         elif natural_end(sounding.placement) > frame:
             stops.append(stop_at(sounding.placement, frame))
         if stops and stops[-1].id == sounding.placement.id:
-            pools = score.fresh_pools(sounding.placement.stem)
-            state.placed.cut(sounding.placement, stops[-1].end_frame, score.clock, pools)
+            state.placed.cut(sounding.placement, stops[-1].end_frame, score)
     state.parts.clear()
     state.redraws.clear()
     state.drawn.clear()

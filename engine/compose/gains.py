@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ...script.expression import evaluate
@@ -14,9 +14,7 @@ from .score import Score
 from .state import State
 
 
-def numbers(
-    key: DrawKey, section_bar: int, dials: Mapping[str, float]
-) -> Callable[[Expression, str, float, float], float]:
+def numbers(key: DrawKey, section_bar: int, dials: Mapping[str, float]) -> Number:
     """A function that gives an expression's value for a purpose, held within bounds.
 
     Its `random` draws are the same each time, so a dial may ask again.

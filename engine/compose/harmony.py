@@ -55,12 +55,8 @@ class Chords:
     def __init__(self, parts: Sequence[TonalPart]) -> None:
         self._parts = parts
         self._period = math.lcm(*(len(part.chroma) for part in parts))
-        self._together = self._over(self._period) if self._period <= MOST_BARS else None
-
-    @property
-    def together(self) -> NDArray[np.float64] | None:
+        self.together = self._over(self._period) if self._period <= MOST_BARS else None
         """The sum of the parts' chroma until all have come round, (bars, 12); None if that takes too long."""
-        return self._together
 
     def _over(self, bars: int) -> NDArray[np.float64]:
         together = np.zeros((bars, 12))
@@ -76,10 +72,10 @@ class Chords:
         come round.
         """
         period = math.lcm(bars, self._period)
-        if period > MOST_BARS or self._together is None:
+        if period > MOST_BARS or self.together is None:
             together = self._over(max(bars, MOST_BARS // bars * bars))
         else:
-            together = np.tile(self._together, (period // self._period, 1))
+            together = np.tile(self.together, (period // self._period, 1))
         folded: NDArray[np.float64] = together.reshape(-1, bars, 12).mean(axis=0) / len(self._parts)
         return folded
 

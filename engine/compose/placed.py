@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +11,7 @@ from ..clock import BarClock
 from ..fades import natural_end
 from ..plan import Placement
 from .eligible import Eligible
+from .score import Score
 from .share_cap import HolderTime, first_counted
 
 
@@ -50,34 +50,27 @@ class Placed:
         self.by_pool[pool] = among, moved
         return moved
 
-    def add(
-        self, placement: Placement, clock: BarClock, pools: Mapping[str, Eligible], upto: int | None = None
-    ) -> None:
-        """Count a placement to `upto`, where it may be varied, or to its planned end.
-
-        `pools`: those that prefer fresh and hold its stem.
-        """
+    def add(self, placement: Placement, score: Score, upto: int | None = None) -> None:
+        """Count a placement to `upto`, where it may be varied, or to its planned end."""
         end = placement.end_frame if upto is None else _end(placement, upto)
-        self._count(placement, placement.start_frame, end, clock, pools, 1)
+        self._count(placement, placement.start_frame, end, score, 1)
         if not placement.hit:
             self.counted[placement.id] = end
 
-    def go_on(self, placement: Placement, upto: int, clock: BarClock, pools: Mapping[str, Eligible]) -> None:
+    def go_on(self, placement: Placement, upto: int, score: Score) -> None:
         """Count on, for it was not varied."""
         end, done = _end(placement, upto), self.counted.get(placement.id, placement.end_frame)
         if done < end:
-            self._count(placement, done, end, clock, pools, 1)
+            self._count(placement, done, end, score, 1)
             self.counted[placement.id] = end
 
-    def cut(
-        self, placement: Placement, end_frame: int, clock: BarClock, pools: Mapping[str, Eligible]
-    ) -> None:
+    def cut(self, placement: Placement, end_frame: int, score: Score) -> None:
         """Count it to `end_frame`, at which it is stopped."""
         done, end = self.counted.pop(placement.id, placement.end_frame), max(end_frame, placement.start_frame)
         if end < done:
-            self._count(placement, end, done, clock, pools, -1)
+            self._count(placement, end, done, score, -1)
         elif end > done:
-            self._count(placement, done, end, clock, pools, 1)
+            self._count(placement, done, end, score, 1)
 
     def forget_before(self, bar: int, clock: BarClock) -> None:
         """Let go of the time that no longer counts when `bar` begins."""
@@ -86,18 +79,10 @@ class Placed:
         self.counted = {number: end for number, end in self.counted.items() if end > gone}
         self.holders.forget_before(first)
 
-    def _count(
-        self,
-        placement: Placement,
-        start: int,
-        end: int,
-        clock: BarClock,
-        pools: Mapping[str, Eligible],
-        sign: int,
-    ) -> None:
+    def _count(self, placement: Placement, start: int, end: int, score: Score, sign: int) -> None:
         if end <= start:
             return
-        for pool, among in pools.items():
+        for pool, among in score.fresh_pools(placement.stem).items():
             place = among.find(placement.stem)
             if place is not None:
                 heard = self.heard(pool, among)
@@ -106,7 +91,7 @@ class Placed:
                     self.by_pool[pool] = among, heard
                     self.own.add(pool)
                 heard[place] += sign * (end - start)
-        self.holders.count(placement.holder, start, end, clock, sign)
+        self.holders.count(placement.holder, start, end, score.clock, sign)
 
 
 def _end(placement: Placement, upto: int) -> int:

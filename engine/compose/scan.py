@@ -10,41 +10,25 @@ NEAR = 192
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def heaviest(
-    keys,
-    bits,
-    left,
-    count,
-    base,
-    bars,
-    span,
-    odd_length,
-    masks,
-    factors,
-    set_codes,
-    sets_sounding,
-    same_set,
-    liked,
-    likes,
-    chroma,
-    offset,
-    length,
-    values,
-    value_start,
-    steepness,
-    clash,
-    greatest,
-):
+def heaviest(bits, left, greatest, span, stems, weighed, sets_sounding, reacted, tonal, fixed):
     """The place of the stem with the least -log(u) / weight that does not clash, -1 if there is none.
 
-    `left`: which stems may be taken, and `count`, how many. `base`: their weight by shift, and `greatest` an
-    upper bound of the weights. `span`: 0 for none. `masks`: (weights, stems). `sets_sounding`: by set code.
-    `liked`: places, in order, with their factors `likes`. `chroma`: that of all stems in a row, from `offset`
-    (-1 for none), for `length` bars; `values`: the worth of each pitch class in each bar, from
-    `value_start[length]`, -1 where chords do not count.
+    `left`: which stems may be taken. `greatest`: an upper bound of the weights. `span`: 0 for none. `stems`:
+    their keys, weights by shift, lengths in bars and set codes. `weighed`: which stems each of the pool's
+    weights is for, (weights, stems), and its factor. `sets_sounding`: by set code. `reacted`: places of what
+    is liked or disliked, in order, and the factors. `tonal`: the chroma of all stems in a row, where that of
+    each begins (-1 for none), and for how many bars; the worth of each pitch class in each bar, and by length
+    in bars where it begins, -1 where chords do not count. `fixed`: the factors of an odd length and of the
+    same set, how steep agreement is, and where a clash begins.
 
     The least is nearly always among the stems with the greatest u, so the first pass looks only at them.
     """
+    keys, base, bars, set_codes = stems
+    masks, factors = weighed
+    liked, likes = reacted
+    chroma, offset, length, values, value_start = tonal
+    odd_length, same_set, steepness, clash = fixed
+    count = np.count_nonzero(left)
     for near in (NEAR, count):
         # u below this cannot win, however heavy its stem.
         lowest = max(0.0, 1.0 - near / count)

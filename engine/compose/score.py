@@ -45,10 +45,6 @@ class Score:
         pools = _eligible(self.piece, snapshot, self.use, cleared, self.clock, self.key)
         return replace(self, snapshot=snapshot, pools=pools, stems=_stems(pools))
 
-    def with_starts(self, starts_clean: Callable[[str], bool]) -> Score:
-        """The same, knowing which sounds begin quietly."""
-        return replace(self, starts_clean=starts_clean)
-
     @cached_property
     def next_expiry(self) -> str | None:
         """The earliest time at which a consent of some stem here runs out; None when none does."""

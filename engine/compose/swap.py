@@ -38,7 +38,7 @@ def rescored(
         )
     if key is None and now.key is not None and now.key in piece.keys:
         key = now.key.name
-    return score(
+    coming = score(
         piece,
         snapshot,
         use=now.use,
@@ -48,7 +48,8 @@ def rescored(
         must_sound=must_sound,
         tempo_bpm=clock.tempo_bpm,
         key=key,
-    ).with_starts(now.starts_clean)
+    )
+    return replace(coming, starts_clean=now.starts_clean)
 
 
 def carried(before: State, score: Score) -> tuple[State, list[Stop]]:
@@ -114,6 +115,6 @@ def _keep_parts(state: State, score: Score, section: str) -> list[Stop]:
             state.parts[part] = replace(sounding, bring=line)
         elif not goes_on:
             stops.append(stop_at(sounding.placement, frame))
-            state.placed.cut(sounding.placement, stops[-1].end_frame, score.clock, score.fresh_pools(stem))
+            state.placed.cut(sounding.placement, stops[-1].end_frame, score)
             del state.parts[part]
     return stops

@@ -14,6 +14,7 @@ from numba import carray, cfunc, njit, types
 from numpy.typing import NDArray
 
 from ..clock import QUANTUM
+from . import rack as racks
 from .chain import chain
 from .machine import (
     Layout,
@@ -28,29 +29,6 @@ from .machine import (
     views,
     zeros,
 )
-from .rack import (
-    BLOCKS,
-    CARRIED,
-    CLOSING,
-    COMMITTED,
-    DELIVERED,
-    END,
-    FRAME,
-    LONGEST_NS,
-    MADE,
-    PATIENT,
-    PAUSED,
-    RACK_ADDRESSES,
-    SPAN_QUANTA,
-    TAP_LOST,
-    TAP_QUANTA,
-    TAP_READ,
-    TAP_WRITTEN,
-    XRUNS,
-    Rack,
-    rack_addresses,
-    rack_at,
-)
 
 UNDERFLOW = 0x4
 """PortAudio: output data was asked for too late, so there was a gap."""
@@ -64,7 +42,7 @@ PATIENCE_NS = 20_000
 
 DECK: Layout = {
     # Ring of output quanta, before the transport's gain.
-    "tap": (np.float32, (TAP_QUANTA, 2, QUANTUM)),
+    "tap": (np.float32, (racks.TAP_QUANTA, 2, QUANTUM)),
     # Histogram of the callback's durations.
     "times": (np.int64, (TIMES,)),
     "scratch": (np.int64, (2,)),
@@ -78,7 +56,7 @@ else:
 """What a device's callback needs besides, by the names of `DECK`."""
 deck_at = views(Deck, DECK)
 
-CHAIN = RACK_ADDRESSES + len(DECK)
+CHAIN = racks.RACK_ADDRESSES + len(DECK)
 REVOKED, IN_CALL = CHAIN + 1, CHAIN + 2
 ADDRESSES = CHAIN + 3
 """What a device's callback is given, int64: the addresses of rack, deck and chain, then two flags of its own.
@@ -102,41 +80,41 @@ def serve(at, out, flags):
         _silence(out, 0)
         store_release(at, IN_CALL, 0)
         return COMPLETE
-    rack, deck = rack_at(at, 0), deck_at(at, RACK_ADDRESSES)
+    rack, deck = racks.rack_at(at, 0), deck_at(at, racks.RACK_ADDRESSES)
     status = rack.status
     begun = monotonic_ns(deck.scratch)
     if flags & UNDERFLOW:
-        status[XRUNS] += 1
+        status[racks.XRUNS] += 1
     result = CONTINUE
     i = 0
     while i < out.shape[0]:
-        end = load_acquire(status, END)
-        paused = load_acquire(status, PAUSED) != 0
-        if status[DELIVERED] >= end or load_acquire(status, CLOSING) != 0:
+        end = load_acquire(status, racks.END)
+        paused = load_acquire(status, racks.PAUSED) != 0
+        if status[racks.DELIVERED] >= end or load_acquire(status, racks.CLOSING) != 0:
             result = COMPLETE
             break
         if paused and deck.transport[0] <= 0.0:
             break
-        if status[CARRIED] == 0:
-            while load_acquire(status, PATIENT) != 0 and load_acquire(status, COMMITTED) <= status[FRAME]:
-                if load_acquire(status, CLOSING) != 0:
+        if status[racks.CARRIED] == 0:
+            while load_acquire(status, racks.PATIENT) != 0 and _decided(status) <= 0:
+                if load_acquire(status, racks.CLOSING) != 0:
                     break
                 sleep_ns(deck.scratch, PATIENCE_NS)
             quanta = _wanted(rack, out.shape[0] - i, end)
             if paused or deck.transport[0] < 1.0:
                 quanta = 1
-            status[MADE] = status[CARRIED] = call(at[CHAIN], at.ctypes.data, 0, quanta)
+            status[racks.MADE] = status[racks.CARRIED] = call(at[CHAIN], at.ctypes.data, 0, quanta)
             _tap(rack, deck)
-        first = status[MADE] - status[CARRIED]
-        count = min(status[CARRIED], out.shape[0] - i, end - status[DELIVERED])
+        first = status[racks.MADE] - status[racks.CARRIED]
+        count = min(status[racks.CARRIED], out.shape[0] - i, end - status[racks.DELIVERED])
         _copy(rack.span, first, count, out, i, deck.transport, paused)
-        status[CARRIED] -= count
-        status[DELIVERED] += count
+        status[racks.CARRIED] -= count
+        status[racks.DELIVERED] += count
         i += count
     _silence(out, i)
     taken = monotonic_ns(deck.scratch) - begun
-    status[LONGEST_NS] = max(status[LONGEST_NS], taken)
-    status[BLOCKS] += 1
+    status[racks.LONGEST_NS] = max(status[racks.LONGEST_NS], taken)
+    status[racks.BLOCKS] += 1
     deck.times[step_of(taken)] += 1
     store_release(at, IN_CALL, 0)
     return result
@@ -149,13 +127,19 @@ def _silence(out, first):
 
 
 @inner
+def _decided(status):
+    """How many frames are decided that are not mixed yet."""
+    return load_acquire(status, racks.COMMITTED) - status[racks.FRAME]
+
+
+@inner
 def _wanted(rack, frames, end):
     """How many quanta may be made for the frames that are still to be given: those that are decided."""
     status = rack.status
-    quanta = (min(frames, end - status[DELIVERED]) + QUANTUM - 1) // QUANTUM
-    if load_acquire(status, PATIENT) != 0:
-        quanta = min(quanta, (load_acquire(status, COMMITTED) - status[FRAME] + QUANTUM - 1) // QUANTUM)
-    return min(max(quanta, 1), SPAN_QUANTA)
+    quanta = (min(frames, end - status[racks.DELIVERED]) + QUANTUM - 1) // QUANTUM
+    if load_acquire(status, racks.PATIENT) != 0:
+        quanta = min(quanta, (_decided(status) + QUANTUM - 1) // QUANTUM)
+    return min(max(quanta, 1), racks.SPAN_QUANTA)
 
 
 @inner
@@ -178,17 +162,17 @@ def _copy(block, first, count, out, at, transport, paused):
 def _tap(rack, deck):
     """Leave a copy of the span for the composing side."""
     status = rack.status
-    written = status[TAP_WRITTEN]
-    read = load_acquire(status, TAP_READ)
-    for first in range(0, status[MADE], QUANTUM):
-        if written - read >= TAP_QUANTA:
-            status[TAP_LOST] += 1
+    written = status[racks.TAP_WRITTEN]
+    read = load_acquire(status, racks.TAP_READ)
+    for first in range(0, status[racks.MADE], QUANTUM):
+        if written - read >= racks.TAP_QUANTA:
+            status[racks.TAP_LOST] += 1
         else:
             for c in range(2):
                 for i in range(QUANTUM):
-                    deck.tap[written % TAP_QUANTA, c, i] = rack.span[c, first + i]
+                    deck.tap[written % racks.TAP_QUANTA, c, i] = rack.span[c, first + i]
             written += 1
-    store_release(status, TAP_WRITTEN, written)
+    store_release(status, racks.TAP_WRITTEN, written)
 
 
 @inner
@@ -219,7 +203,7 @@ def pace(at, out, rate):
     # Seen as the callback sees them, so that `serve` is compiled once.
     at = carray(pointer(at.ctypes.data), ADDRESSES, _int64)
     out = carray(pointer(out.ctypes.data), (out.shape[0], 2), _float32)
-    status, deck = rack_at(at, 0).status, deck_at(at, RACK_ADDRESSES)
+    status, deck = racks.rack_at(at, 0).status, deck_at(at, racks.RACK_ADDRESSES)
     begun = monotonic_ns(deck.scratch)
     given = 0
     while True:
@@ -229,7 +213,7 @@ def pace(at, out, rate):
             sleep_ns(deck.scratch, due - now)
         elif now - due > 1_000_000_000:
             begun, given = now, 0
-            status[XRUNS] += 1
+            status[racks.XRUNS] += 1
         if serve(at, out, np.int64(0)) == COMPLETE:
             return
         given += out.shape[0]
@@ -245,9 +229,9 @@ def callback(_input, output, frames, _times, flags, userdata):
     return serve(at, out, np.int64(flags))
 
 
-def addresses(rack: Rack, deck: Deck) -> NDArray[np.int64]:
+def addresses(rack: racks.Rack, deck: Deck) -> NDArray[np.int64]:
     """Where each array lies and where the chain does, and the flags: all that compiled code is given."""
-    lie = rack_addresses(rack)
+    lie = racks.rack_addresses(rack)
     return np.array([*lie, *(array.ctypes.data for array in deck), chain.address, 0, 0], np.int64)
 
 

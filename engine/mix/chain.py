@@ -13,44 +13,12 @@ from numba import carray, cfunc, types
 from ..clock import QUANTUM
 from ..fades import LINEAR_FADE_FRAMES, sooner
 from ..plan import MOST_SOUNDING
+from . import rack as racks
 from .effects import FX_BUSES, LEVELS, aim_filters, bus_quantum
 from .kernel import longest_span, mix_span
-from .machine import fence, flush_to_zero, inlined, inner, load_acquire, pointer, restore, store_release
+from .machine import fence, flush_to_zero, inlined, inner, load_acquire, pointer, set_mode, store_release
 from .master import aim_at, master_quantum
 from .meters import end_step, meter_buses, meter_quantum
-from .rack import (
-    CAME_LATE,
-    COMMAND_HIGH_WATER,
-    COMMANDS,
-    COMMANDS_READ,
-    COMMANDS_WRITTEN,
-    CROWDED,
-    DONE,
-    ENDED,
-    FADER,
-    FRAME,
-    FREE,
-    FX_ROW,
-    GAIN,
-    LATE,
-    MASTER,
-    METERED,
-    NEVER,
-    NEXT_START,
-    OUT_ROW,
-    PLACE,
-    PLAYING,
-    RACK_ADDRESSES,
-    SET_BUS,
-    SET_EFFECTS,
-    SPAN_QUANTA,
-    STOP,
-    WAITING,
-    WAITS,
-    Desk,
-    rack_at,
-    report,
-)
 
 _sooner = inner(sooner)
 _int64, _float32 = np.dtype(np.int64), np.dtype(np.float32)
@@ -63,26 +31,17 @@ def make_span(rack, quanta):
     Gives how many frames that are: a whole number of quanta, one at least. The sound does not depend on how
     it is cut into spans.
     """
-    frame = rack.status[FRAME]
-    desk = Desk(rack.status, rack.waiting, rack.voices, rack.buses, rack.commands, rack.reports)
+    frame = rack.status[racks.FRAME]
+    desk = racks.Desk(rack.status, rack.waiting, rack.voices, rack.buses, rack.commands, rack.reports)
     _take_commands(rack, desk, frame)
-    if rack.status[NEXT_START] < frame + QUANTUM:
+    if rack.status[racks.NEXT_START] < frame + QUANTUM:
         _begin(desk, frame)
     if quanta > 1:
         quanta = longest_span(frame, _undisturbed(desk, frame, quanta), rack.voices, rack.buses)
     effects = (rack.filters_of, rack.sends_of, rack.ducks_of, rack.keys, rack.voice, rack.fx_sent)
-    metered = load_acquire(rack.status, METERED) != 0
-    done, used = mix_span(
-        frame,
-        quanta,
-        rack.voices,
-        rack.buses,
-        rack.accumulator,
-        rack.envelope,
-        rack.ramps,
-        effects,
-        rack.span,
-    )
+    metered = load_acquire(rack.status, racks.METERED) != 0
+    scratch = rack.accumulator, rack.envelope, rack.ramps
+    done, used = mix_span(frame, quanta, rack.voices, rack.buses, scratch, effects, rack.span)
     for q in range(quanta):
         at = q * QUANTUM
         if metered:
@@ -96,7 +55,7 @@ def make_span(rack, quanta):
                 rack.span[c, at + i] = rack.block[c, i]
     for _ in range(done):
         _report_ended(desk)
-    store_release(rack.status, FRAME, frame + quanta * QUANTUM)
+    store_release(rack.status, racks.FRAME, frame + quanta * QUANTUM)
     return quanta * QUANTUM
 
 
@@ -104,10 +63,10 @@ def make_span(rack, quanta):
 def _undisturbed(desk, frame, quanta):
     """How many quanta, of so many, there are before the one in which a command is due or a voice begins."""
     status = desk.status
-    quanta = min(quanta, max((status[NEXT_START] - frame) // QUANTUM, 1))
-    read = status[COMMANDS_READ]
-    if read < load_acquire(status, COMMANDS_WRITTEN):
-        due = desk.commands[read % COMMANDS].frame - frame
+    quanta = min(quanta, max((status[racks.NEXT_START] - frame) // QUANTUM, 1))
+    read = status[racks.COMMANDS_READ]
+    if read < load_acquire(status, racks.COMMANDS_WRITTEN):
+        due = desk.commands[read % racks.COMMANDS].frame - frame
         quanta = min(quanta, max((due + QUANTUM - 1) // QUANTUM, 1))
     return quanta
 
@@ -117,33 +76,15 @@ def _finish(rack, frame, metered):
     """Bring the quantum in `rack.block` through the effect buses and the master; take their levels, if so."""
     for b in range(rack.fx.shape[0]):
         if rack.fx[b].used != 0:
-            bus_quantum(
-                frame,
-                rack.fx[b],
-                rack.fx_states[b],
-                rack.fx_levels[b],
-                rack.fx_memory[b],
-                rack.fx_filters[b],
-                rack.fx_sent[b],
-                rack.voice,
-                rack.block,
-            )
+            own = rack.fx_states[b], rack.fx_levels[b], rack.fx_memory[b], rack.fx_filters[b], rack.fx_sent[b]
+            bus_quantum(frame, rack.fx[b], own, rack.voice, rack.block)
             if metered and rack.fx[b].quiet <= rack.fx[b].rings:
-                row = FX_ROW + b
+                row = racks.FX_ROW + b
                 meter_quantum(rack.level_filters[row], rack.level_now[row], rack.voice)
-    master_quantum(
-        frame,
-        rack.block,
-        rack.control,
-        rack.filters,
-        rack.history,
-        rack.delay,
-        rack.reduction,
-        rack.meter,
-        rack.peaks,
-    )
+    kept = rack.control, rack.filters, rack.history, rack.delay, rack.reduction, rack.meter
+    master_quantum(frame, rack.block, kept, rack.peaks)
     if metered:
-        meter_quantum(rack.level_filters[OUT_ROW], rack.level_now[OUT_ROW], rack.block)
+        meter_quantum(rack.level_filters[racks.OUT_ROW], rack.level_now[racks.OUT_ROW], rack.block)
         end_step(rack)
 
 
@@ -151,51 +92,51 @@ def _finish(rack, frame, metered):
 def _take_commands(rack, desk, frame):
     """Carry out every command whose frame has come, in order; one that came late is reported."""
     status = desk.status
-    read = status[COMMANDS_READ]
-    written = load_acquire(status, COMMANDS_WRITTEN)
+    read = status[racks.COMMANDS_READ]
+    written = load_acquire(status, racks.COMMANDS_WRITTEN)
     if read == written:
         return
-    status[COMMAND_HIGH_WATER] = max(status[COMMAND_HIGH_WATER], written - read)
+    status[racks.COMMAND_HIGH_WATER] = max(status[racks.COMMAND_HIGH_WATER], written - read)
     while read < written:
-        command = desk.commands[read % COMMANDS]
+        command = desk.commands[read % racks.COMMANDS]
         if command.frame > frame:
             break
         late = command.frame < frame
-        if command.kind == PLACE:
-            if status[WAITS] == WAITING:
+        if command.kind == racks.PLACE:
+            if status[racks.WAITS] == racks.WAITING:
                 break
             late = command.voice.start < frame
             _wait(desk, command.voice, frame)
-        elif command.kind == STOP:
+        elif command.kind == racks.STOP:
             # In time is whatever comes before the fade.
             late = late and command.end - command.fade < frame
             _stop(desk, command, frame)
-        elif command.kind == GAIN:
+        elif command.kind == racks.GAIN:
             for v in range(desk.voices.shape[0]):
                 _set_gain(desk.voices[v], command)
-            for w in range(status[WAITS]):
+            for w in range(status[racks.WAITS]):
                 _set_gain(desk.waiting[w], command)
-        elif command.kind == FADER:
+        elif command.kind == racks.FADER:
             bus = desk.buses[command.bus]
             bus.target = command.fader
             bus.step = command.fader_step
-        elif command.kind == MASTER:
+        elif command.kind == racks.MASTER:
             aim_at(rack.control[0], command.loudness, command.ceiling)
-        elif command.kind == SET_EFFECTS:
+        elif command.kind == racks.SET_EFFECTS:
             for v in range(desk.voices.shape[0]):
                 voice = desk.voices[v]
-                if voice.phase == PLAYING and voice.id == command.id and voice.effects >= 0:
+                if voice.phase == racks.PLAYING and voice.id == command.id and voice.effects >= 0:
                     _set_effects(rack, voice.effects, command, False)
-            for w in range(status[WAITS]):
+            for w in range(status[racks.WAITS]):
                 if desk.waiting[w].id == command.id and desk.waiting[w].effects >= 0:
                     _set_effects(rack, desk.waiting[w].effects, command, True)
-        elif command.kind == SET_BUS:
+        elif command.kind == racks.SET_BUS:
             _set_bus_effects(rack, command)
         if late:
-            status[CAME_LATE] += 1
-            report(desk, LATE, command.number, frame, 0, 0)
+            status[racks.CAME_LATE] += 1
+            racks.report(desk, racks.LATE, command.number, frame, 0, 0)
         read += 1
-    store_release(status, COMMANDS_READ, read)
+    store_release(status, racks.COMMANDS_READ, read)
 
 
 @inner
@@ -208,25 +149,25 @@ def _wait(desk, voice, frame):
             length = voice.frames - voice.loop_start
             voice.position = voice.loop_start + (voice.position - voice.frames) % length
         if voice.end <= frame or voice.position >= voice.frames:
-            report(desk, ENDED, voice.id, voice.start, voice.end, 0)
+            racks.report(desk, racks.ENDED, voice.id, voice.start, voice.end, 0)
             return
         voice.start = frame
         voice.fade_in = LINEAR_FADE_FRAMES
         voice.fade_in_power = 0
     status = desk.status
-    desk.waiting[status[WAITS]] = voice
-    status[WAITS] += 1
-    status[NEXT_START] = min(status[NEXT_START], voice.start)
+    desk.waiting[status[racks.WAITS]] = voice
+    status[racks.WAITS] += 1
+    status[racks.NEXT_START] = min(status[racks.NEXT_START], voice.start)
 
 
 @inner
 def _stop(desk, command, frame):
     """End a placement early. One that has not begun is taken back if it would fade before its start."""
-    for w in range(desk.status[WAITS]):
+    for w in range(desk.status[racks.WAITS]):
         waiting = desk.waiting[w]
         if waiting.id == command.id:
             if command.end - command.fade <= waiting.start:
-                report(desk, ENDED, waiting.id, waiting.start, waiting.start, 0)
+                racks.report(desk, racks.ENDED, waiting.id, waiting.start, waiting.start, 0)
                 _forget(desk, w)
             elif command.end < waiting.end:
                 waiting.end = command.end
@@ -235,7 +176,7 @@ def _stop(desk, command, frame):
             return
     for v in range(desk.voices.shape[0]):
         voice = desk.voices[v]
-        if voice.phase == PLAYING and voice.id == command.id:
+        if voice.phase == racks.PLAYING and voice.id == command.id:
             _leave(voice, frame, command.end, command.fade, command.fade_power)
             return
 
@@ -258,7 +199,7 @@ def _leave(voice, frame, end, fade, power):
 
 @inner
 def _set_gain(voice, command):
-    if voice.phase == PLAYING and voice.id == command.id:
+    if voice.phase == racks.PLAYING and voice.id == command.id:
         voice.gain_target = command.gain
         voice.left_target = command.left
         voice.right_target = command.right
@@ -289,35 +230,35 @@ def _set_bus_effects(rack, command):
 def _forget(desk, w):
     """Take one out of those that wait; the order among them means nothing."""
     status = desk.status
-    status[WAITS] -= 1
-    if w != status[WAITS]:
-        desk.waiting[w] = desk.waiting[status[WAITS]]
-    desk.waiting[status[WAITS]].phase = FREE
-    status[NEXT_START] = NEVER
-    for each in range(status[WAITS]):
-        status[NEXT_START] = min(status[NEXT_START], desk.waiting[each].start)
+    status[racks.WAITS] -= 1
+    if w != status[racks.WAITS]:
+        desk.waiting[w] = desk.waiting[status[racks.WAITS]]
+    desk.waiting[status[racks.WAITS]].phase = racks.FREE
+    status[racks.NEXT_START] = racks.NEVER
+    for each in range(status[racks.WAITS]):
+        status[racks.NEXT_START] = min(status[racks.NEXT_START], desk.waiting[each].start)
 
 
 @inner
 def _begin(desk, frame):
     """Give a voice to everything that begins in this quantum, in order of start, then id."""
     status = desk.status
-    while status[NEXT_START] < frame + QUANTUM:
+    while status[racks.NEXT_START] < frame + QUANTUM:
         first = 0
-        for w in range(1, status[WAITS]):
+        for w in range(1, status[racks.WAITS]):
             a, b = desk.waiting[w], desk.waiting[first]
             if a.start < b.start or (a.start == b.start and a.id < b.id):
                 first = w
         slot = _free_voice(desk, frame)
         if slot >= 0:
             # A process that dies in the middle of it leaves a voice that nobody has.
-            desk.waiting[first].phase = FREE
+            desk.waiting[first].phase = racks.FREE
             desk.voices[slot] = desk.waiting[first]
             fence()
-            desk.voices[slot].phase = PLAYING
+            desk.voices[slot].phase = racks.PLAYING
         else:
             waiting = desk.waiting[first]
-            report(desk, ENDED, waiting.id, waiting.start, waiting.start, 0)
+            racks.report(desk, racks.ENDED, waiting.id, waiting.start, waiting.start, 0)
         _forget(desk, first)
 
 
@@ -328,7 +269,7 @@ def _free_voice(desk, frame):
     voices = desk.voices
     for v in range(voices.shape[0]):
         voice = voices[v]
-        if voice.phase != PLAYING:
+        if voice.phase != racks.PLAYING:
             if free < 0:
                 free = v
         elif voice.leaving == 0:
@@ -342,9 +283,9 @@ def _free_voice(desk, frame):
     if sounding >= MOST_SOUNDING:
         voices[oldest].leaving = 1
         _leave(voices[oldest], frame, frame, LINEAR_FADE_FRAMES, 0)
-        desk.status[CROWDED] += 1
+        desk.status[racks.CROWDED] += 1
     if free < 0:
-        desk.status[CROWDED] += 1
+        desk.status[racks.CROWDED] += 1
     return free
 
 
@@ -354,11 +295,11 @@ def _report_ended(desk):
     first = -1
     for v in range(desk.voices.shape[0]):
         voice = desk.voices[v]
-        if voice.phase == DONE and (first < 0 or voice.end < desk.voices[first].end):
+        if voice.phase == racks.DONE and (first < 0 or voice.end < desk.voices[first].end):
             first = v
     voice = desk.voices[first]
-    report(desk, ENDED, voice.id, voice.start, voice.end, voice.heard)
-    voice.phase = FREE
+    racks.report(desk, racks.ENDED, voice.id, voice.start, voice.end, voice.heard)
+    voice.phase = racks.FREE
 
 
 @cfunc(types.int64(types.int64, types.int64, types.int64), cache=True)
@@ -369,7 +310,7 @@ def chain(addresses, into, quanta):
     quanta; or 0, then one span is made, of so many quanta at most, and left in the rack.
     """
     word = flush_to_zero()
-    rack = rack_at(carray(pointer(addresses), RACK_ADDRESSES, _int64), 0)
+    rack = racks.rack_at(carray(pointer(addresses), racks.RACK_ADDRESSES, _int64), 0)
     if into == 0:
         made = make_span(rack, quanta)
     else:
@@ -377,10 +318,10 @@ def chain(addresses, into, quanta):
         out = carray(pointer(into), (2, frames), _float32)
         made = 0
         while made < frames:
-            count = make_span(rack, min((frames - made) // QUANTUM, SPAN_QUANTA))
+            count = make_span(rack, min((frames - made) // QUANTUM, racks.SPAN_QUANTA))
             for c in range(2):
                 for i in range(count):
                     out[c, made + i] = rack.span[c, i]
             made += count
-    restore(word)
+    set_mode(word)
     return made

@@ -12,21 +12,8 @@ from pathlib import Path
 
 from ...script import effects
 
-SOURCES = (
-    "clock",
-    "fades",
-    "mix/callback",
-    "mix/chain",
-    "mix/effects",
-    "mix/kernel",
-    "mix/limiter",
-    "mix/machine",
-    "mix/master",
-    "mix/meters",
-    "mix/rack",
-    "mix/ramps",
-    "plan",
-)
+MIXED = "callback", "chain", "effects", "kernel", "limiter", "machine", "master", "meters", "rack", "ramps"
+SOURCES = ("clock", "fades", "plan", *(f"mix/{name}" for name in MIXED))
 """The modules of which the chain and what plays it are compiled, below the room's folder; and all effects."""
 
 

@@ -92,12 +92,14 @@ _before_filters, _behind_filters = _chained(BEFORE_FILTERS), _chained(BEHIND_FIL
 
 
 @inner
-def bus_quantum(frame, bus, states, levels, memory, filters, sent, block, out):
-    """Bring what was sent to a bus through its effects and add it to `out`; all float32 (2, 64).
+def bus_quantum(frame, bus, own, block, out):
+    """Bring what was sent to a bus through its effects and add it to `out`; both float32 (2, 64).
 
-    What is added is in `block` then. `sent` is left empty for the next quantum. A bus that has rung out costs
+    `own`: the bus's rows of `fx_states`, `fx_levels`, `fx_memory`, `fx_filters` and `fx_sent`; the last is
+    left empty for the next quantum. What is added is in `block` then. A bus that has rung out costs
     nothing, and its levels then are at once what they would move to.
     """
+    states, levels, memory, filters, sent = own
     silent = True
     for c in range(2):
         for i in range(QUANTUM):

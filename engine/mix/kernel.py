@@ -233,15 +233,16 @@ def longest_span(frame, quanta, voices, buses):
 
 
 @inner
-def mix_span(frame, quanta, voices, buses, accumulator, envelope, ramps, effects, out):
+def mix_span(frame, quanta, voices, buses, scratch, effects, out):
     """Mix the quanta from `frame` on, as many as `longest_span` allows, into `out`, float32 (2, SPAN).
 
-    No voice may begin after the first of them. `accumulator`: scratch (buses, 2, SPAN); `envelope`: scratch
-    (64,); `ramps`: scratch (1,). `effects`: filters, sends and ducking of voices, the keys, scratch (2, 64),
-    and what is sent to the effect buses, as in the rack. Voices that end are marked DONE with the frames
-    heard. Gives how many those are, and the buses in use, a bit each: `accumulator` has their sums, behind
-    their gains, then. A voice is heard in frames where script gain x fades x ducking x bus gain > 0.001.
+    No voice may begin after the first of them. `scratch`: an accumulator (buses, 2, SPAN), an envelope (64,)
+    and ramps (1,). `effects`: filters, sends and ducking of voices, the keys, scratch (2, 64), and what is
+    sent to the effect buses, as in the rack. Voices that end are marked DONE with the frames heard. Gives how
+    many those are, and the buses in use, a bit each: the accumulator then has their sums, behind their gains.
+    A voice is heard in frames where script gain x fades x ducking x bus gain > 0.001.
     """
+    accumulator, envelope, ramps = scratch
     frames = quanta * QUANTUM
     keys = effects[3]
     for k in range(keys.shape[1]):

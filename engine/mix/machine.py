@@ -163,15 +163,21 @@ def fence(typingctx):
     return signature, codegen
 
 
-@intrinsic
-def float_pointer(typingctx, address):
-    """An address, int64, as a pointer to float32."""
-    signature = types.CPointer(types.float32)(types.int64)
+def _pointer_to(kind):
+    @intrinsic
+    def cast(typingctx, address):
+        def codegen(context, builder, signature, args):
+            return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
 
-    def codegen(context, builder, signature, args):
-        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+        return kind(types.int64), codegen
 
-    return signature, codegen
+    return cast
+
+
+float_pointer = _pointer_to(types.CPointer(types.float32))
+"""An address, int64, as a pointer to float32."""
+pointer = _pointer_to(types.voidptr)
+"""An address, int64, as a `void *`."""
 
 
 @intrinsic
@@ -183,17 +189,6 @@ def call(typingctx, function, first, second, third):
         wide = ir.IntType(64)
         kind = ir.FunctionType(wide, [wide, wide, wide]).as_pointer()
         return builder.call(builder.inttoptr(args[0], kind), list(args[1:]))
-
-    return signature, codegen
-
-
-@intrinsic
-def pointer(typingctx, address):
-    """An address, int64, as a `void *`."""
-    signature = types.voidptr(types.int64)
-
-    def codegen(context, builder, signature, args):
-        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
 
     return signature, codegen
 
@@ -235,7 +230,8 @@ def _control_word(typingctx):
 
 
 @intrinsic
-def _set_control_word(typingctx, value):
+def set_mode(typingctx, value):
+    """Set the floating-point control word, such as to the one that `flush_to_zero` gave."""
     signature = types.void(types.int64)
 
     def codegen(context, builder, signature, args):
@@ -259,19 +255,13 @@ def _call_x86(builder, name, word):
 
 @inner
 def flush_to_zero():
-    """Have denormal numbers count as zero on this thread; gives the word that `restore` takes back.
+    """Have denormal numbers count as zero on this thread; gives the control word of before.
 
     Arithmetic with denormals is some twenty times slower, and a sound that fades away is made of them.
     """
     before = _control_word()
-    _set_control_word(before | (_MXCSR_FTZ_DAZ if _X86 else _FPCR_FZ))
+    set_mode(before | (_MXCSR_FTZ_DAZ if _X86 else _FPCR_FZ))
     return before
-
-
-@inner
-def restore(word):
-    """Undo `flush_to_zero`."""
-    _set_control_word(word)
 
 
 @inner

@@ -188,11 +188,12 @@ def _follow_loudness(control):
 
 
 @inner
-def master_quantum(frame, block, control, filters, history, delay, reduction, meter, peaks):
+def master_quantum(frame, block, kept, peaks):
     """Bring one quantum through the master, in place; what comes out is LATENCY_FRAMES older.
 
-    `block` float32 (2, 64). `peaks`: scratch (64,) float32. `frame`: of the quantum's mix.
+    `block` float32 (2, 64). `kept`: the arrays of `STATE`. `peaks`: scratch (64,). `frame`: of the mix.
     """
+    control, filters, history, delay, reduction, meter = kept
     state = control[0]
     state.block_sum += weighted_energy(block, filters[0])
     state.block_quanta += 1

@@ -17,6 +17,7 @@ from ...script.effects.chain import BUS_EFFECTS
 from ..clock import QUANTUM
 from ..effects import NO_EFFECTS, PlacedBus, PlacedEffects
 from ..plan import Fade, Placement
+from . import rack as racks
 from .bus_places import BusPlaces
 from .chain import chain
 from .commands import command, levels, pan_gains, rings, voice
@@ -25,42 +26,6 @@ from .limiter import ceiling_gain
 from .master import Master, integrated_lufs
 from .meters import SHORT_TERM_STEPS, Level, level_of
 from .page_layout import moved_into
-from .rack import (
-    BUSES,
-    CAME_LATE,
-    COMMAND,
-    COMMANDS,
-    COMMITTED,
-    CROWDED,
-    EFFECT_ROWS,
-    ENDED,
-    FADER,
-    FRAME,
-    FREE,
-    FX_ROW,
-    GAIN,
-    KEY_PARTS,
-    LEVELS_WRITTEN,
-    MASTER,
-    METERED,
-    NEVER,
-    NEXT_START,
-    OUT_ROW,
-    PLACE,
-    PLAYING,
-    REPORT,
-    SET_BUS,
-    SET_EFFECTS,
-    STEPS,
-    STOP,
-    WAITS,
-    new_rack,
-    pull,
-    push,
-    rack_addresses,
-    seen,
-    tell,
-)
 from .ramps import MOST_STEP
 
 
@@ -93,13 +58,13 @@ class Mixer:
         self.master = Master(loudness_lufs, ceiling_dbtp)
         had = [(effect, bus) for effect in BUS_EFFECTS for bus in buses if effect.on(bus.numbers)]
         longest = max([QUANTUM, longest_delay, *(effect.frames(bus.numbers) for effect, bus in had)])
-        self.rack = new_rack(longest, self.master.state._asdict())
-        self._addresses = rack_addresses(self.rack)
-        self._buses = BusPlaces(self.rack, longest)
-        self.take_buses(buses, 0)
+        self.rack = racks.new_rack(longest, self.master.state._asdict())
+        self._addresses = racks.rack_addresses(self.rack)
+        self.effect_buses = BusPlaces(self.rack, longest)
+        self.effect_buses.take(buses, 0)
         self._keys: dict[str, int] = {}
         self.take_keys(keys)
-        self._free_rows = list(range(EFFECT_ROWS))[::-1]
+        self._free_rows = list(range(racks.EFFECT_ROWS))[::-1]
         self._rows: dict[int, int] = {}
         """The row of effects of each placement that has some."""
         self._effects: dict[int, PlacedEffects] = {}
@@ -112,7 +77,7 @@ class Mixer:
         self._sounds: dict[int, NDArray[np.float32]] = {}
         """The samples of each placement that the mixer has: the kernel holds only their address."""
         self._roles: dict[str, int] = {}
-        self._reports = np.zeros(512, REPORT)
+        self._reports = np.zeros(512, racks.REPORT)
         self._meter_read = 0
         self._mean_squares = array("d")
 
@@ -123,21 +88,21 @@ class Mixer:
         machine, as the disk tells it.
         """
         self.rack = moved_into(page, self.rack, boot)
-        self._addresses = rack_addresses(self.rack)
+        self._addresses = racks.rack_addresses(self.rack)
 
     @property
     def frame(self) -> int:
-        return int(seen(self.rack.status, FRAME))
+        return int(racks.seen(self.rack.status, racks.FRAME))
 
     @property
     def crowded(self) -> int:
         """How many sounds had to go, or never came, because 256 sounded already."""
-        return int(self.rack.status[CROWDED])
+        return int(self.rack.status[racks.CROWDED])
 
     @property
     def came_late(self) -> int:
         """How many commands were taken later than at their frame."""
-        return int(self.rack.status[CAME_LATE])
+        return int(self.rack.status[racks.CAME_LATE])
 
     @property
     def idle(self) -> bool:
@@ -156,7 +121,7 @@ class Mixer:
         row, part = self._row(placement), self._keys.get(placement.part, -1)
         self._sounds[placement.id] = sound
         begins = voice(placement, sound, bus=self.bus(placement.role), effects=row, part=part)
-        self._send(command(PLACE, voice=begins), at)
+        self._send(command(racks.PLACE, voice=begins), at)
 
     def stop(self, id: int, end_frame: int, fade: Fade, at: int) -> None:
         """End a placement at `end_frame`, its fade included; one that has not begun by then never does.
@@ -164,13 +129,13 @@ class Mixer:
         A fade that should have begun already begins now, and the end moves with it, so that no gain jumps.
         """
         fields = {"end": end_frame, "fade": fade.frames, "fade_power": fade.equal_power}
-        self._send(command(STOP, id=id, **fields), at)
+        self._send(command(racks.STOP, id=id, **fields), at)
 
     def set_gain(self, id: int, gain_db: float, pan: float, at: int) -> None:
         """Move a placement's script gain and pan, by a ramp that begins at the frame `at`."""
         sound = self._sounds.get(id)
         left, right = pan_gains(pan, 2 if sound is None else sound.shape[0])
-        self._send(command(GAIN, id=id, gain=10 ** (gain_db / 20), left=left, right=right), at)
+        self._send(command(racks.GAIN, id=id, gain=10 ** (gain_db / 20), left=left, right=right), at)
 
     def set_effects(self, id: int, effects: PlacedEffects, at: int) -> None:
         """Move a placement's filters, sends and ducking to other numbers from the frame `at` on."""
@@ -178,41 +143,28 @@ class Mixer:
             return
         self._effects[id] = effects
         numbers = {"frequencies": filter.frequencies(effects.filters), "ducked": duck.gain(effects.duck)}
-        self._send(command(SET_EFFECTS, id=id, sends=self._sends(effects), **numbers), at)
+        self._send(command(racks.SET_EFFECTS, id=id, sends=self._sends(effects), **numbers), at)
 
     def set_buses(self, buses: Sequence[PlacedBus], at: int) -> None:
         """Move the numbers of the buses of effects from the frame `at` on; the time of a delay stays."""
-        for place, bus in (each for each in map(self._buses.moved, buses) if each is not None):
+        for place, bus in (each for each in map(self.effect_buses.moved, buses) if each is not None):
             numbers = {"levels": levels(bus), "rings": rings(bus)}
             frequencies = filter.frequencies(bus.filters)
-            self._send(command(SET_BUS, place=place, frequencies=frequencies, **numbers), at)
+            self._send(command(racks.SET_BUS, place=place, frequencies=frequencies, **numbers), at)
 
     def set_fader(self, role: str, gain: float, frames: int, at: int) -> None:
         """Move the listener's fader of a role to a gain of 0 to 1, over `frames` from the frame `at` on."""
         step = min(float(MOST_STEP), QUANTUM / max(frames, 1))
-        self._send(command(FADER, bus=self.bus(role), fader=gain, fader_step=step), at)
+        self._send(command(racks.FADER, bus=self.bus(role), fader=gain, fader_step=step), at)
 
     def set_master(self, loudness_lufs: float, ceiling_dbtp: float, at: int) -> None:
         """Have another loudness and ceiling from the frame `at` on."""
-        self._send(command(MASTER, loudness=loudness_lufs, ceiling=ceiling_gain(ceiling_dbtp)), at)
-
-    def expect_buses(self, buses: Sequence[PlacedBus], at: int) -> None:
-        """Raise SwapRefused if there will be no place for these buses of effects."""
-        self._buses.expect(buses, at)
-
-    def take_buses(self, buses: Sequence[PlacedBus], at: int) -> None:
-        """Have these buses of effects and no others for what is placed from here on, decided at `at`."""
-        self._buses.take(buses, at)
-
-    @property
-    def tail_frames(self) -> int:
-        """How long the effects ring after the last sound."""
-        return self._buses.tail_frames
+        self._send(command(racks.MASTER, loudness=loudness_lufs, ceiling=ceiling_gain(ceiling_dbtp)), at)
 
     def take_keys(self, keys: Sequence[str]) -> None:
         """Have others duck under these parts; of more than 64 in all the rest do not."""
         for part in keys:
-            if part not in self._keys and len(self._keys) < KEY_PARTS:
+            if part not in self._keys and len(self._keys) < racks.KEY_PARTS:
                 self._keys[part] = len(self._keys)
 
     def advance(self, quanta: int) -> NDArray[np.float32]:
@@ -226,9 +178,9 @@ class Mixer:
     def flush(self) -> None:
         """Give the mixer the commands that its ring had no room for."""
         while self._backlog:
-            count = min(len(self._backlog), COMMANDS)
-            batch = np.array([self._backlog[i] for i in range(count)], COMMAND)
-            pushed = push(self.rack.status, self.rack.commands, batch)
+            count = min(len(self._backlog), racks.COMMANDS)
+            batch = np.array([self._backlog[i] for i in range(count)], racks.COMMAND)
+            pushed = racks.push(self.rack.status, self.rack.commands, batch)
             for _ in range(pushed):
                 self._backlog.popleft()
             if pushed < count:
@@ -238,14 +190,14 @@ class Mixer:
         """Say that every command for earlier frames has been given, if all of them found room."""
         self.flush()
         if not self._backlog:
-            tell(self.rack.status, COMMITTED, frame)
+            racks.tell(self.rack.status, racks.COMMITTED, frame)
 
     def reports(self) -> list[HeardFrames | Late]:
         """What ended and what came late since the last call, in the mixer's order."""
         found: list[HeardFrames | Late] = []
-        while count := pull(self.rack.status, self.rack.reports, self._reports):
+        while count := racks.pull(self.rack.status, self.rack.reports, self._reports):
             for _, kind, id, start, end, heard in self._reports[:count].tolist():
-                if kind == ENDED:
+                if kind == racks.ENDED:
                     found.append(HeardFrames(id=id, start_frame=start, end_frame=end, frames=heard))
                     del self._sounds[id]
                     if id in self._rows:
@@ -259,7 +211,7 @@ class Mixer:
         """What sounds, as heard so far; the mixer may go on meanwhile."""
         voices = self.rack.voices
         frame = self.frame
-        found = voices[["id", "start", "end", "heard"]][voices["phase"] == PLAYING].tolist()
+        found = voices[["id", "start", "end", "heard"]][voices["phase"] == racks.PLAYING].tolist()
         return [
             HeardFrames(id=id, start_frame=start, end_frame=min(end, frame), frames=heard)
             for id, start, end, heard in found
@@ -271,13 +223,13 @@ class Mixer:
         A shared page stays as it is: until the account holds what is cut, nothing else tells of it.
         """
         self.rack = self.rack._replace(voices=self.rack.voices.copy())
-        self._addresses = rack_addresses(self.rack)
+        self._addresses = racks.rack_addresses(self.rack)
         ended = [each for each in self.reports() if isinstance(each, HeardFrames)]
         frame = self.frame
         cut = self.sounding()
         never = sorted(set(self._sounds) - {each.id for each in cut})
-        self.rack.voices["phase"] = FREE
-        self.rack.status[WAITS], self.rack.status[NEXT_START] = 0, NEVER
+        self.rack.voices["phase"] = racks.FREE
+        self.rack.status[racks.WAITS], self.rack.status[racks.NEXT_START] = 0, racks.NEVER
         self._sounds.clear()
         cut.sort(key=lambda each: each.end_frame)
         unheard = [HeardFrames(id=id, start_frame=frame, end_frame=frame, frames=0) for id in never]
@@ -290,18 +242,19 @@ class Mixer:
         thread, and disturbs nothing.
         """
         status = self.rack.status
-        if not status[METERED]:
-            tell(status, METERED, 1)
-        written = int(seen(status, LEVELS_WRITTEN))
+        if not status[racks.METERED]:
+            racks.tell(status, racks.METERED, 1)
+        written = int(racks.seen(status, racks.LEVELS_WRITTEN))
         if not written:
             return None
         # Behind the step that may be written now, there are more than are read.
-        steps = self.rack.levels[np.arange(max(written - SHORT_TERM_STEPS, 0), written) % STEPS]
+        steps = self.rack.levels[np.arange(max(written - SHORT_TERM_STEPS, 0), written) % racks.STEPS]
         roles = {role: level_of(steps[:, bus]) for role, bus in list(self._roles.items())}
         effects = {
-            name: level_of(steps[:, FX_ROW + place]) for name, place in list(self._buses.by_name.items())
+            name: level_of(steps[:, racks.FX_ROW + place])
+            for name, place in list(self.effect_buses.by_name.items())
         }
-        return roles, effects, level_of(steps[:, OUT_ROW])
+        return roles, effects, level_of(steps[:, racks.OUT_ROW])
 
     @property
     def lufs(self) -> float:
@@ -311,7 +264,7 @@ class Mixer:
 
     def bus(self, role: str) -> int:
         """The role's bus; roles beyond the last bus share it."""
-        return self._roles.setdefault(role, min(len(self._roles), BUSES - 1))
+        return self._roles.setdefault(role, min(len(self._roles), racks.BUSES - 1))
 
     def _row(self, placement: Placement) -> int:
         """A row for the effects of a placement, filled; -1 if it has none."""
@@ -331,7 +284,7 @@ class Mixer:
         """How much is sent to each place of a bus, (FX_BUSES,)."""
         amounts = np.zeros(FX_BUSES)
         for send in effects.sends:
-            amounts[self._buses.by_name[send.bus]] = send.amount
+            amounts[self.effect_buses.by_name[send.bus]] = send.amount
         return amounts
 
     def _send(self, command: Any, at: int) -> None:

@@ -96,22 +96,12 @@ COMMANDS_WRITTEN, REPORTS_READ, COMMITTED, TAP_READ = (LINE * n for n in range(4
 END, PAUSED, PATIENT, CLOSING, METERED = (COMMITTED + n for n in range(1, 6))
 # Written by the mixer.
 COMMANDS_READ, REPORTS_WRITTEN, FRAME, TAP_WRITTEN = (LINE * n for n in range(4, 8))
-(
-    WAITS,
-    NEXT_START,
-    CROWDED,
-    CAME_LATE,
-    COMMAND_HIGH_WATER,
-    REPORT_HIGH_WATER,
-    CARRIED,
-    BLOCKS,
-    XRUNS,
-    LONGEST_NS,
-    DELIVERED,
-    TAP_LOST,
-    MADE,
-    LEVELS_WRITTEN,
-) = (FRAME + n for n in range(1, 15))
+WAITS, NEXT_START, CROWDED, CAME_LATE, COMMAND_HIGH_WATER, REPORT_HIGH_WATER = (
+    FRAME + n for n in range(1, 7)
+)
+CARRIED, BLOCKS, XRUNS, LONGEST_NS, DELIVERED, TAP_LOST, MADE, LEVELS_WRITTEN = (
+    FRAME + n for n in range(7, 15)
+)
 STATUS = LINE * 8
 TAP_QUANTA = 4096
 """5.5 s of output at 48 kHz that the composing side may be behind with."""

@@ -176,7 +176,7 @@ class Conductor:
 
     def swap(self, coming: Score) -> None:
         """Have another score take over at the next bar line that is not composed yet."""
-        self._mixer.expect_buses(buses_of(coming, self._carried(coming)[0].dials), self.control)
+        self._mixer.effect_buses.expect(buses_of(coming, self.state_under(coming).dials), self.control)
         self._moment += 1
         self._coming = coming
 
@@ -337,7 +337,7 @@ class Conductor:
         for stop in stops:
             self._stage.stop(stop.id, stop.end_frame, stop.fade_out, self.control)
         self._latches.keep(lambda dial, value: in_reach(coming.piece, dial, value))
-        self._mixer.take_buses(buses_of(coming, self.state.dials), self.control)
+        self._mixer.effect_buses.take(buses_of(coming, self.state.dials), self.control)
         self._mixer.take_keys(coming.ducked_under)
         if (old.piece.loudness_lufs, old.piece.ceiling_dbtp) != (
             coming.piece.loudness_lufs,

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Container, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import TracebackType
 from typing import Literal, Self
 
 import numpy as np
@@ -92,9 +91,7 @@ class Conformer:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def _forget(self, keep: Container[Variant]) -> None:
@@ -138,17 +135,14 @@ class Conformer:
         path = self._whole(stem, variant)
         if path is None:
             raise ConformFailed(f'the variant of "{stem.title}" vanished while it was made; run it again')
-        sound = self._load(path)
+        # Into memory whole, so that the mixer never waits for the disk.
+        sound = np.ascontiguousarray(np.load(path), np.float32)
         if not np.isfinite(sound).all():
             raise ConformFailed(
                 f'the prepared audio of "{stem.title}" is damaged: remove {path}, and it is made again'
             )
         turned = variant.reverse and not variant.loop_start
         self._sounds[variant] = np.ascontiguousarray(sound[:, ::-1]) if turned else sound
-
-    def _load(self, path: Path) -> NDArray[np.float32]:
-        """Into memory whole, so that the mixer never waits for the disk."""
-        return np.ascontiguousarray(np.load(path), np.float32)
 
     def _make(self, stem: Stem, variant: Variant) -> None:
         path = self._path(stem, variant)
@@ -162,18 +156,12 @@ class Conformer:
         request = Request(
             str(source), str(path), kind, variant.frames, overlap, ENGINE_RATE, variant.semitones, reverse
         )
-        error = self._ask(request)
-        if error:
-            raise ConformFailed(f'"{stem.title}" could not be brought to tempo and key: {error}')
-
-    def _ask(self, request: Request) -> str | None:
-        """Have a worker answer with what went wrong, if anything."""
         try:
             answer = json.loads(self._crew.ask(request.line().encode()))
         except WorkerDied as died:
             raise ConformFailed(f"the stretching process ended with code {died.code}; run it again") from died
-        error: str | None = answer["error"]
-        return error
+        if error := answer["error"]:
+            raise ConformFailed(f'"{stem.title}" could not be brought to tempo and key: {error}')
 
 
 def _kind(stem: Stem, variant: Variant) -> Literal["loop", "slices", "texture", "hit"]:

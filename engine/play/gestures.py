@@ -40,7 +40,10 @@ class Gestures:
         return self._conductor.score
 
     def set(self, dial: str, value: float) -> None:
-        """Turn a dial: heard in the next quantum, or latched at the boundary that the dial names."""
+        """Turn a dial of the script: heard at once, or at the boundary that the dial names.
+
+        Raises UnknownDial if there is none of that name or the value is out of its range.
+        """
         value = in_range(self._score.piece, dial, value)
         self._note(Gesture(0, "dial", dial, value))
         before = self._turned.get(dial, self._conductor.state.dials[dial])
@@ -48,11 +51,14 @@ class Gestures:
         self._can_undo(lambda: self._turn_back(dial, before))
 
     def like(self, part: str | None = None) -> None:
-        """The listener likes what `part` plays, or the loop that started last. Raises UnknownPart."""
+        """The listener likes what `part` plays, or else the loop that started last: it comes more often.
+
+        What else happens is for the script's `on like` to say. Raises UnknownPart.
+        """
         self._react("like", part)
 
     def dislike(self, part: str | None = None) -> None:
-        """The listener dislikes what `part` plays, or the loop that started last. Raises UnknownPart."""
+        """The contrary of `like`: it comes less often, and `on dislike` happens. Raises UnknownPart."""
         self._react("dislike", part)
 
     def cue(self, name: str) -> None:
@@ -74,7 +80,7 @@ class Gestures:
         self._can_undo(lambda: self._conductor.take_back(given))
 
     def fade(self, role: str, gain: float, seconds: float = 0.0) -> None:
-        """Move the listener's fader of a role to a gain of 0 to 1, over a time. Raises UnknownRole."""
+        """Move the listener's fader of a role, 0 to 1, apart from the script's gains. Raises UnknownRole."""
         to, time = as_number(gain), as_number(seconds)
         if to is None or time is None:
             raise UnknownRole(f"a fader goes by numbers: {gain!r} or {seconds!r} is none")
@@ -83,11 +89,11 @@ class Gestures:
         self._fader(Gesture(0, "fade", role, to, round(time * ENGINE_RATE)))
 
     def mute(self, role: str, on: bool = True) -> None:
-        """Take a role out of what is heard, or back in; its fader stays. Raises UnknownRole."""
+        """Take a role out of what is heard, or back in. What is muted is not in play, and earns nothing."""
         self._fader(Gesture(0, "mute", role, float(on)))
 
     def solo(self, role: str, on: bool = True) -> None:
-        """Have this role heard alone, or beside others that are solo too. Raises UnknownRole."""
+        """Have a role heard alone, or beside others that are solo too. Raises UnknownRole."""
         self._fader(Gesture(0, "solo", role, float(on)))
 
     def panic(self) -> None:

@@ -20,27 +20,9 @@ from numpy.typing import NDArray
 
 from ..clock import QUANTUM
 from ..errors import DeviceFailed
+from ..mix import rack as racks
 from ..mix.callback import TRANSPORT_STEP, duration_of, new_deck
 from ..mix.limiter import LATENCY_FRAMES
-from ..mix.rack import (
-    BLOCKS,
-    CAME_LATE,
-    CLOSING,
-    COMMAND_HIGH_WATER,
-    DELIVERED,
-    END,
-    LONGEST_NS,
-    PATIENT,
-    PAUSED,
-    REPORT_HIGH_WATER,
-    TAP_LOST,
-    TAP_QUANTA,
-    TAP_READ,
-    TAP_WRITTEN,
-    XRUNS,
-    seen,
-    tell,
-)
 from ..plan import Bar
 from .session import Session
 from .stepped import SteppedDevice
@@ -109,7 +91,8 @@ class Live:
         self._on_output, self._on_event = on_output, on_event
         self._stopping, self._over = threading.Event(), threading.Event()
         self._stopped = False
-        self._failed: BaseException | None = None
+        self.failed: BaseException | None = None
+        """What stopped the deciding, if anything did."""
         self._conforming: Future[None] | None = None
         self._xruns = 0
         self._blocks = self._still = 0
@@ -120,7 +103,7 @@ class Live:
         self._device: Device = open_device(self._rack, self._deck, session.rate, device, block, latency)
         self._workers = ThreadPoolExecutor(1, "stemloom conform")
         self._thread = threading.Thread(target=self._run, name="stemloom control", daemon=True)
-        tell(self._status, PATIENT, int(patient))
+        racks.tell(self._status, racks.PATIENT, int(patient))
 
     def start(self) -> None:
         """Begin to play. Raises DeviceFailed; the session may then still be read."""
@@ -128,54 +111,49 @@ class Live:
             self._session.go_live(self._lead)
             self._decide()
         with ExitStack() as stack:
-            stack.callback(self._session.go_offline)
+            stack.callback(self._session.go_live, None)
             stack.callback(self._device.stop)
             stack.callback(self._workers.shutdown)
             self._device.start()
             stack.pop_all()
-        self._looked = time.monotonic(), int(self._status[BLOCKS])
+        self._looked = time.monotonic(), int(self._status[racks.BLOCKS])
         self._session.conductor.listeners.append(self._composed)
         self._thread.start()
 
     def pause(self) -> None:
         """Fade out and stand still."""
-        tell(self._status, PAUSED, 1)
+        racks.tell(self._status, racks.PAUSED, 1)
 
     def resume(self) -> None:
         """Go on from where it stood."""
-        tell(self._status, PAUSED, 0)
+        racks.tell(self._status, racks.PAUSED, 0)
 
     @property
     def paused(self) -> bool:
-        return bool(self._status[PAUSED])
+        return bool(self._status[racks.PAUSED])
 
     @property
     def ended(self) -> bool:
         """Whether the device has been given the last frame."""
-        return int(seen(self._status, DELIVERED)) >= int(self._status[END])
-
-    @property
-    def failed(self) -> BaseException | None:
-        """What stopped the deciding, if anything did."""
-        return self._failed
+        return int(racks.seen(self._status, racks.DELIVERED)) >= int(self._status[racks.END])
 
     @property
     def health(self) -> Health:
         """The counters so far. May be asked for at any time, and disturbs nothing."""
         status, times = self._status, self._deck.times.copy()
-        longest = int(status[LONGEST_NS]) / 1e9
+        longest = int(status[racks.LONGEST_NS]) / 1e9
         return Health(
             device=self._device.name,
-            blocks=int(status[BLOCKS]),
+            blocks=int(status[racks.BLOCKS]),
             p50=min(_quantile(times, 0.5), longest),
             p99=min(_quantile(times, 0.99), longest),
             p999=min(_quantile(times, 0.999), longest),
             longest=longest,
-            xruns=int(status[XRUNS]),
-            late=int(status[CAME_LATE]),
-            lost=int(status[TAP_LOST]),
-            command_ring=int(status[COMMAND_HIGH_WATER]),
-            report_ring=int(status[REPORT_HIGH_WATER]),
+            xruns=int(status[racks.XRUNS]),
+            late=int(status[racks.CAME_LATE]),
+            lost=int(status[racks.TAP_LOST]),
+            command_ring=int(status[racks.COMMAND_HIGH_WATER]),
+            report_ring=int(status[racks.REPORT_HIGH_WATER]),
         )
 
     def peak(self) -> float:
@@ -201,14 +179,14 @@ class Live:
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()
-        tell(self._status, CLOSING, 1)
+        racks.tell(self._status, racks.CLOSING, 1)
         self._device.stop()
         self._workers.shutdown(cancel_futures=True)
         with self._lock:
             self._take_output()
             self._session.output.settle()
-            if self._status[TAP_LOST]:
-                self._session.output.lose(int(self._status[DELIVERED]))
+            if self._status[racks.TAP_LOST]:
+                self._session.output.lose(int(self._status[racks.DELIVERED]))
 
     def _while_active(self, going_on: Callable[[], bool]) -> None:
         """Wait for the transport's fade, or until all has been heard, while the device takes blocks."""
@@ -229,8 +207,8 @@ class Live:
                 if not self._device.active or self._stalled():
                     self._go_on_in_silence()
         except Exception as error:  # noqa: BLE001 - whatever it is, the host is told
-            self._failed = error
-            tell(self._status, CLOSING, 1)
+            self.failed = error
+            racks.tell(self._status, racks.CLOSING, 1)
             self._say("failed", error)
         finally:
             self._over.set()
@@ -239,10 +217,10 @@ class Live:
         self._take_output()
         self._session.output.settle()
         length = self._session.output.length
-        if length is not None and int(self._status[END]) > length + LATENCY_FRAMES:
-            tell(self._status, END, length + LATENCY_FRAMES)
+        if length is not None and int(self._status[racks.END]) > length + LATENCY_FRAMES:
+            racks.tell(self._status, racks.END, length + LATENCY_FRAMES)
         self._decide()
-        xruns = int(self._status[XRUNS])
+        xruns = int(self._status[racks.XRUNS])
         if xruns != self._xruns:
             self._xruns = xruns
             self._say("xrun", xruns)
@@ -253,12 +231,12 @@ class Live:
 
     def _take_output(self) -> None:
         """Take what the callback left in the tap into the session's hash, and to whoever listens."""
-        read, written = int(self._status[TAP_READ]), int(seen(self._status, TAP_WRITTEN))
+        read, written = int(self._status[racks.TAP_READ]), int(racks.seen(self._status, racks.TAP_WRITTEN))
         if read == written:
             return
-        places = np.arange(read, written) % TAP_QUANTA
+        places = np.arange(read, written) % racks.TAP_QUANTA
         block = np.ascontiguousarray(self._deck.tap[places].transpose(1, 0, 2)).reshape(2, -1)
-        tell(self._status, TAP_READ, written)
+        racks.tell(self._status, racks.TAP_READ, written)
         self._peak = max(self._peak, float(np.abs(block).max()))
         out = self._session.output.played(block)
         if self._on_output is not None and out.shape[1]:
@@ -285,7 +263,7 @@ class Live:
 
     def _see_stop(self) -> None:
         """Tell if the whole process stood still: neither this thread nor the device went on."""
-        now, blocks = time.monotonic(), int(self._status[BLOCKS])
+        now, blocks = time.monotonic(), int(self._status[racks.BLOCKS])
         before, blocks_before = self._looked
         self._looked = now, blocks
         if now - before > STOP_SECONDS and blocks - blocks_before <= MOST_BLOCKS_OF_A_STOP:
@@ -293,7 +271,7 @@ class Live:
 
     def _stalled(self) -> bool:
         """Whether the device has asked for nothing for long, not counting when we were stopped ourselves."""
-        blocks = int(self._status[BLOCKS])
+        blocks = int(self._status[racks.BLOCKS])
         self._still = self._still + 1 if blocks == self._blocks else 0
         self._blocks = blocks
         return not self._patient and self._still * TICK_SECONDS > STALL_SECONDS

@@ -105,7 +105,7 @@ class Output:
             # Not the mixer's frame, which depends on how many frames were asked for.
             end = max(conductor.ended_at, conductor.last_end)
             most = conductor.ended_at + MOST_TAIL_SECONDS * ENGINE_RATE
-            end = min(end + self._mixer.tail_frames, max(end, most))
+            end = min(end + self._mixer.effect_buses.tail_frames, max(end, most))
             # A device may have gone on before it could be told: that is output, too.
             end = max(end, self._delivered, self._least)
             self.length = end if self.length is None else min(end, self.length)

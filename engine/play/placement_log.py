@@ -102,15 +102,12 @@ class PlacementLog:
             how = (0, None) if keep_back else (page_size, SEAL_SECONDS)
             self.scribe = Scribe(log, clock, opening.session, self._sounding, *how)
         self._writer: Scribe | _Nowhere = self.scribe or _Nowhere()
+        self.page = self._writer.page
+        """The memory that the mixer is to work in, so that what was heard outlives the process."""
         with ExitStack() as stack:
             stack.callback(self._writer.close)
             self._writer.write([opening])
             stack.pop_all()
-
-    @property
-    def page(self) -> memoryview | None:
-        """The memory that the mixer is to work in, so that what was heard outlives the process."""
-        return self._writer.page
 
     def intend(self, placements: Sequence[Placement], since: Mapping[str, str]) -> None:
         """Make placements durable as intended: only then may they be mixed. One never mixed leaves no entry.

@@ -42,12 +42,12 @@ from __future__ import annotations
 import operator
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,9 +59,10 @@ from ...vault.vault import Vault
 from ..errors import EngineError
 from ..mix.meters import Level
 from ..plan import Bar
+from .gestures import Gestures
 from .notices import EVENTS, Notices
 from .scribe import LedgerState
-from .session import Session
+from .session import Options, Session, known
 from .take import Take
 
 if TYPE_CHECKING:
@@ -94,72 +95,60 @@ class Levels:
     output: Level
 
 
+_Given = ParamSpec("_Given")
+
+
+def _made(
+    gesture: Callable[Concatenate[Gestures, _Given], None],
+) -> Callable[Concatenate[Player, _Given], None]:
+    """The method of a player that makes a gesture of its session."""
+
+    @wraps(gesture)
+    def method(player: Player, /, *args: _Given.args, **kwargs: _Given.kwargs) -> None:
+        with player._open() as session:
+            gesture(session.gestures, *args, **kwargs)
+
+    return method
+
+
 class Player:
     """Plays a script from a vault, block by block. A context manager; safe to call from any thread.
 
-    `home`: the folder of vault and ledger. `path`: the script. `use`: by default the first that the script
-    is `for`. `tier`: who is using it. `user`: a pseudonym; only a salted commitment to it is logged.
+    `home`: the folder of vault and ledger. `path`: the script. `options`: `use`, `tier` ("developer" if it is
+    left out), `user`, `seed` and `dials`, as in `Options`.
     """
 
     rate = ENGINE_RATE
 
     def __init__(
-        self,
-        home: str | os.PathLike[str],
-        path: str | os.PathLike[str],
-        *,
-        use: str | None = None,
-        tier: str = "developer",
-        user: str = "",
-        seed: int | None = None,
-        dials: Mapping[str, float] | None = None,
+        self, home: str | os.PathLike[str], path: str | os.PathLike[str], **options: Unpack[Options]
     ) -> None:
-        self._begin(home, load(Path(path)), str(path), use, tier, user, seed, dials)
+        self._begin(home, load(Path(path)), str(path), {"tier": "developer", **options})
 
     @classmethod
-    def from_text(
-        cls,
-        home: str | os.PathLike[str],
-        text: str,
-        *,
-        use: str | None = None,
-        tier: str = "developer",
-        user: str = "",
-        seed: int | None = None,
-        dials: Mapping[str, float] | None = None,
-    ) -> Self:
+    def from_text(cls, home: str | os.PathLike[str], text: str, **options: Unpack[Options]) -> Self:
         """A player of a script that is given as text."""
         player = cls.__new__(cls)
-        player._begin(home, text, "<text>", use, tier, user, seed, dials)
+        player._begin(home, text, "<text>", {"tier": "developer", **options})
         return player
 
-    def _begin(
-        self,
-        home: str | os.PathLike[str],
-        text: str,
-        name: str,
-        use: str | None,
-        tier: str,
-        user: str,
-        seed: int | None,
-        dials: Mapping[str, float] | None,
-    ) -> None:
+    def _begin(self, home: str | os.PathLike[str], text: str, name: str, options: Options) -> None:
+        self.take: Take | None = None
+        """What happened, once the player is closed."""
         self._lock = threading.RLock()
         self._live: Live | None = None
         self._notices = Notices()
-        self._bar: Bar | None = None
+        self.bar: Bar | None = None
+        """The bar that was composed last, at most 100 ms before it is heard."""
         self._vault = Vault.open(Path(home).expanduser())
         with ExitStack() as stack:
             stack.callback(self._vault.close)
             piece = accepted(text, self._vault.snapshot(), file=name)
-            self._session = Session(
-                self._vault, piece, use=use, tier=tier, user=user, seed=seed, dials=dials, history=False
-            )
+            self._session = Session(self._vault, piece, history=False, **known(options))
             self._session.prepare(PREPARED_BARS)
             self._session.conductor.listeners.append(self._heard_of)
             self._session.on_ledger(lambda fault: self._notices.tell("ledger", fault))
             stack.pop_all()
-        self._take: Take | None = None
 
     def read(self, frames: int) -> NDArray[np.float32]:
         """The next `frames` frames, float32 (frames, 2); fewer, and at last none, where the piece ends.
@@ -174,48 +163,15 @@ class Player:
                 raise EngineError("a device plays this player: it cannot be read as well")
             return np.ascontiguousarray(self._session.read(frames).T)
 
-    def set(self, dial: str, value: float) -> None:
-        """Turn a dial of the script; UnknownDial if it has none of that name or the value is out of range."""
-        with self._open() as session:
-            session.gestures.set(dial, value)
-
-    def like(self, part: str | None = None) -> None:
-        """The listener likes what `part` plays, or else the loop that started last: it comes more often.
-
-        What else happens is for the script's `on like` to say. Raises UnknownPart.
-        """
-        with self._open() as session:
-            session.gestures.like(part)
-
-    def dislike(self, part: str | None = None) -> None:
-        """The contrary of `like`: it comes less often, and `on dislike` happens. Raises UnknownPart."""
-        with self._open() as session:
-            session.gestures.dislike(part)
-
-    def cue(self, name: str) -> None:
-        """Give a cue that a move or an event of the script waits for. Raises UnknownCue."""
-        with self._open() as session:
-            session.gestures.cue(name)
-
-    def fade(self, role: str, gain: float, seconds: float = 0.0) -> None:
-        """Move the listener's fader of a role, 0 to 1, apart from the script's gains. Raises UnknownRole."""
-        with self._open() as session:
-            session.gestures.fade(role, gain, seconds)
-
-    def mute(self, role: str, on: bool = True) -> None:
-        """Take a role out of what is heard, or back in. What is muted is not in play, and earns nothing."""
-        with self._open() as session:
-            session.gestures.mute(role, on)
-
-    def solo(self, role: str, on: bool = True) -> None:
-        """Have a role heard alone, or beside others that are solo too. Raises UnknownRole."""
-        with self._open() as session:
-            session.gestures.solo(role, on)
-
-    def panic(self) -> None:
-        """Silence at once; the music comes back with the next bar."""
-        with self._open() as session:
-            session.gestures.panic()
+    set = _made(Gestures.set)
+    like = _made(Gestures.like)
+    dislike = _made(Gestures.dislike)
+    cue = _made(Gestures.cue)
+    fade = _made(Gestures.fade)
+    mute = _made(Gestures.mute)
+    solo = _made(Gestures.solo)
+    panic = _made(Gestures.panic)
+    undo = _made(Gestures.undo)
 
     def swap_script(self, text: str, name: str = "<text>") -> None:
         """Have another script take over at the next bar line, whole or not at all; the old one plays on.
@@ -235,11 +191,6 @@ class Player:
         conductor.conformer.prepare(wanted)
         with self._open():
             session.gestures.swap(coming)
-
-    def undo(self) -> None:
-        """Take the last gesture back that was not taken back yet, also a script. Raises NothingToUndo."""
-        with self._open() as session:
-            session.gestures.undo()
 
     def on(self, event: str, call: Callable[..., object]) -> None:
         """Have `call` called for every event of a kind, as the module's text says.
@@ -324,11 +275,6 @@ class Player:
         assert state is not None
         return state
 
-    @property
-    def bar(self) -> Bar | None:
-        """The bar that was composed last, at most 100 ms before it is heard."""
-        return self._bar
-
     def levels(self) -> Levels | None:
         """How loud the roles' buses, the buses of effects and the output are: peak, RMS and loudness.
 
@@ -345,15 +291,15 @@ class Player:
     def _heard_of(self, kind: str, what: object) -> None:
         self._notices.tell(kind, what)
         if isinstance(what, Bar):
-            if not what.ended and (self._bar is None or what.section_bar == 0):
+            if not what.ended and (self.bar is None or what.section_bar == 0):
                 self._notices.tell("section", what)
-            self._bar = what
+            self.bar = what
 
     @contextmanager
     def _open(self) -> Iterator[Session]:
         """The session, for this thread alone. Raises EngineError when it is over."""
         with self._lock:
-            if self._take is not None:
+            if self.take is not None:
                 raise EngineError("the player is closed")
             yield self._session
 
@@ -384,11 +330,6 @@ class Player:
         """The session's id in the ledger."""
         return self._session.session
 
-    @property
-    def take(self) -> Take | None:
-        """What happened, once the player is closed."""
-        return self._take
-
     def close(self) -> None:
         """End the session: what sounds is logged as heard so far, and the log is sealed.
 
@@ -396,15 +337,13 @@ class Player:
         """
         self.stop()
         with self._lock:
-            if self._take is None:
-                self._take = self._session.close()
+            if self.take is None:
+                self.take = self._session.close()
                 self._vault.close()
         self._notices.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()

@@ -7,13 +7,12 @@ import secrets
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, Unpack
 
 import numpy as np
 import soundfile
@@ -30,7 +29,7 @@ from ..plan import Bar, Rested
 from .pcm24 import to_int24
 from .placement_log import HeardPlacement
 from .replay import Replayed, replay
-from .session import Session
+from .session import Options, Session, known
 from .take import Gesture, Take
 
 FORMATS = {".wav": "WAV", ".flac": "FLAC"}
@@ -94,16 +93,12 @@ def render(
     piece: Piece,
     out: Path,
     *,
-    use: str | None = None,
-    tier: str = "free",
-    user: str = "",
     seconds: float | None = None,
     bars: int | None = None,
-    seed: int | None = None,
-    dials: Mapping[str, float] | None = None,
     gestures: Sequence[Gesture] = (),
     progress: Progress | None = None,
     clock: Clock | None = None,
+    **options: Unpack[Options],
 ) -> Rendered:
     """Render `piece` to `out` (.wav or .flac, 24-bit) and log what is heard.
 
@@ -112,25 +107,13 @@ def render(
     only if it appears. Raises OutputRefused, NoEnd, UseRefused, NothingCleared,
     UnknownDial, UnknownCue, UnknownPart, ConformFailed; OSError when the disk fails.
     """
-    format = _format(out)
+    options, format = known(options), _format(out)
     _check_length(piece, seconds, bars)
     if seconds is None and bars is None:
         seconds = UNENDING_SECONDS
     with ExitStack() as stack:
         sink = stack.enter_context(_Sink(out, format))
-        session = Session(
-            vault,
-            piece,
-            use=use,
-            tier=tier,
-            user=user,
-            seed=seed,
-            dials=dials,
-            seconds=seconds,
-            bars=bars,
-            keep_back=True,
-            clock=clock,
-        )
+        session = Session(vault, piece, seconds=seconds, bars=bars, keep_back=True, clock=clock, **options)
         stack.callback(session.abandon)
         for gesture in gestures:
             session.gestures.expect(gesture)
@@ -163,16 +146,16 @@ def _rendered(session: Session, take: Take, out: Path, factor: float) -> Rendere
         pcm_sha256=take.pcm_sha256 or "",
         take=session.take_path,
         session=session.session,
-        lufs=session.lufs,
-        true_peak_dbtp=session.true_peak_dbtp,
+        lufs=session.mixer.lufs,
+        true_peak_dbtp=session.mixer.master.true_peak_dbtp,
         realtime_factor=factor,
         tempo_bpm=float(session.score.clock.tempo_bpm),
         key=session.score.key.name if session.score.key else None,
-        ended=session.piece_ended,
+        ended=session.conductor.ended_at is not None,
         stems=_per_stem(session),
         sounded=tuple(session.sounded),
         bars=tuple(session.bars),
-        rested=tuple(session.rested),
+        rested=tuple(session.conductor.rested),
         crowded=session.crowded,
     )
 
@@ -287,9 +270,7 @@ class _Sink:
         """Give the file its name."""
         self._part.replace(self._out)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._file is not None:
             with suppress(soundfile.LibsndfileError):
                 # Closing writes the header once more; what failed is on its way to the caller already.

@@ -43,25 +43,6 @@ class LedgerState:
     fault: str | None
 
 
-class _Every:
-    """A timer of so many seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self.again()
-
-    def again(self) -> None:
-        self._at = time.monotonic() + self._seconds
-
-    @property
-    def left(self) -> float:
-        return max(self._at - time.monotonic(), 0.0)
-
-    @property
-    def due(self) -> bool:
-        return self.left == 0.0
-
-
 class Scribe:
     """Writes one session's journal. `sounding`: what sounds now, as heard so far."""
 
@@ -99,7 +80,7 @@ class Scribe:
         self._thread: threading.Thread | None = None
         if seal_seconds is not None:
             self._thread = threading.Thread(
-                target=self._run, args=(_Every(seal_seconds),), name="stemloom ledger", daemon=True
+                target=self._run, args=(seal_seconds,), name="stemloom ledger", daemon=True
             )
             self._thread.start()
 
@@ -160,39 +141,39 @@ class Scribe:
 
     def close(self) -> None:
         """Acknowledge what waits and seal everything. Raises OSError; it may then be called again."""
-        self._stop()
-        with self._busy:
-            self._write_held()
-            self._journal.close()
-
-    def _stop(self) -> None:
         with self._work:
             self._stopping = True
             self._work.notify_all()
         if self._thread is not None:
             self._thread.join()
+        with self._busy:
+            self._write_held()
+            self._journal.close()
 
-    def _run(self, clock: _Every) -> None:
+    def _run(self, seconds: float) -> None:
         """Write what waits as it comes; every second the rest."""
+        again = time.monotonic() + seconds
         while True:
             with self._work:
-                while not (self._stopping or (self._held and self._fault is None) or clock.due):
-                    self._work.wait(clock.left)
+                while not (self._stopping or (self._held and self._fault is None)):
+                    if (left := again - time.monotonic()) <= 0:
+                        break
+                    self._work.wait(left)
                 if self._stopping:
                     return
-            due = clock.due
+            due = time.monotonic() >= again
             try:
                 with self._busy:
                     self._write_held()
                     if due:
                         # The second counts from what is heard now, however long the disk takes.
-                        clock.again()
+                        again = time.monotonic() + seconds
                         self._journal.sound(self._sounding())
                 if due:
                     self._journal.seal()
             except (OSError, LedgerError) as error:
                 self._failed(error)
-                clock.again()
+                again = time.monotonic() + seconds
             else:
                 self._well()
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ from ..compose.state import first_state, in_range
 from ..errors import EngineError
 from ..mix.mixer import Mixer
 from ..mix.page_layout import PAGE_SIZE
-from ..plan import Bar, Placement, Rested
+from ..plan import Bar, Placement
 from . import take as takes
 from .conductor import Conductor
 from .gestures import Gestures
@@ -46,6 +47,28 @@ MOST_PREPARED_BARS = 4000
 """How far `prepare` looks ahead: some two hours. What comes later is conformed when it is composed."""
 QUIET_START = 0.003
 """Below it the first frames of a sound are no click when it begins at once: -50 dBFS."""
+
+
+class Options(TypedDict, total=False):
+    """How a session begins, and for whom."""
+
+    use: str | None
+    """By default the first that the script is `for`."""
+    tier: str
+    """Who is using it."""
+    user: str
+    """A pseudonym; only a salted commitment to it is logged."""
+    seed: int | None
+    """By default the script's own."""
+    dials: Mapping[str, float] | None
+    """The values with which dials begin, by name."""
+
+
+def known(options: Options) -> Options:
+    """The options themselves. Raises TypeError where there are others among them."""
+    if strange := sorted(options.keys() - Options.__annotations__.keys()):
+        raise TypeError(f"a session takes no {', '.join(strange)} here")
+    return options
 
 
 class Session:
@@ -130,7 +153,7 @@ class Session:
         replayed: takes.Take | None,
     ) -> Score:
         """The score that the session begins with."""
-        return score(
+        first = score(
             piece,
             snapshot if replayed is None else snapshot.only(frozenset(replayed.candidates)),
             use=use,
@@ -139,7 +162,8 @@ class Session:
             seed=seed,
             tempo_bpm=None if replayed is None else Fraction(replayed.tempo_bpm),
             key=None if replayed is None else replayed.key,
-        ).with_starts(self._starts_clean)
+        )
+        return replace(first, starts_clean=self._starts_clean)
 
     def _opening(self, first: Score, tier: str, user: str, state_hash: str, time: str) -> SessionEntry:
         """The entry that opens the session; only a salted commitment to the user is in it."""
@@ -190,16 +214,6 @@ class Session:
         return self.conductor.bars
 
     @property
-    def rested(self) -> list[Rested]:
-        """Every line that rested so far, if history is kept."""
-        return self.conductor.rested
-
-    @property
-    def piece_ended(self) -> bool:
-        """Whether the piece has come to its own end."""
-        return self.conductor.ended_at is not None
-
-    @property
     def sounded(self) -> list[HeardPlacement]:
         """What was heard and has ended."""
         return self._log.sounded
@@ -226,16 +240,6 @@ class Session:
         return self.mixer.crowded + self.conductor.left_out
 
     @property
-    def lufs(self) -> float:
-        """Integrated loudness of the output so far."""
-        return self.mixer.lufs
-
-    @property
-    def true_peak_dbtp(self) -> float:
-        """True peak of the output so far."""
-        return self.mixer.master.true_peak_dbtp
-
-    @property
     def frame(self) -> int:
         """Frames of output given out so far."""
         return self.output.frame
@@ -255,19 +259,15 @@ class Session:
         self.conductor.conformer.prepare(wanted, progress)
         self.planned_frames = self.planned_frames if end is None else end
 
-    def go_live(self, lead: int) -> None:
-        """From here on a device mixes. Gestures are heard `lead` frames after what it has mixed."""
-        self.conductor.lead = lead
-        self.conductor.waits_for_stems = False
-        if self._log.scribe is not None:
-            self._log.scribe.live = True
+    def go_live(self, lead: int | None) -> None:
+        """From here on a device mixes, and gestures are heard `lead` frames after what it has mixed.
 
-    def go_offline(self) -> None:
-        """No device mixes after all: what is read is mixed when it is read."""
-        self.conductor.lead = 0
-        self.conductor.waits_for_stems = True
+        With None no device mixes after all: what is read is mixed when it is read.
+        """
+        self.conductor.lead = lead or 0
+        self.conductor.waits_for_stems = lead is None
         if self._log.scribe is not None:
-            self._log.scribe.live = False
+            self._log.scribe.live = lead is not None
 
     def finish(self) -> takes.Take:
         """Cut what sounds, log all that was heard, save the take: durable when this returns.

@@ -31,10 +31,6 @@ class Parameter:
     idle: str | None = None
 
 
-def _dry(numbers: Numbers, rate: int) -> int:
-    return 0
-
-
 @dataclass(frozen=True, slots=True)
 class BusEffect:
     """An effect of a bus. The first of its parameters follows the effect's own word.
@@ -51,7 +47,7 @@ class BusEffect:
     """Given the numbers and the frames a second."""
     frames: Callable[[Numbers], int] = lambda numbers: 0
     memory: Callable[[int], int] = lambda frames: 0
-    tail_frames: Callable[[Numbers, int], int] = _dry
+    tail_frames: Callable[[Numbers, int], int] = lambda numbers, rate: 0
     """How long it rings to -60 dB after the last sound, given the numbers and the frames a second."""
     leaps: Sequence[bool] | None = None
     """Which levels are at once what they would move to when the bus has rung out; by default all."""

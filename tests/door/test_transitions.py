@@ -151,7 +151,9 @@ def test_no_gain_jumps_in_any_transition(home: Path, name: str) -> None:
             session.read(rng.choice([333, 4096, 48_000]))
             if rng.random() < 0.4:
                 act = rng.choice(acts)
-                if not session.piece_ended and (act != session.gestures.undo or session.gestures._undo):
+                if session.conductor.ended_at is None and (
+                    act != session.gestures.undo or session.gestures._undo
+                ):
                     act()
         session.abandon()
     assert watch.jumps == []

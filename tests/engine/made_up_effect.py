@@ -84,15 +84,6 @@ rack = new_rack(64, Master(-14, -1).state._asdict())
 BusPlaces(rack, 64).take([PlacedBus("room", bus_numbers({"crush": 20.0}))], 0)
 rack.fx_sent[0] = np.linspace(-0.5, 0.5, 64, dtype=np.float32)
 out = np.zeros((2, 64), np.float32)
-outer(effects.bus_quantum)(
-    0,
-    rack.fx[0],
-    rack.fx_states[0],
-    rack.fx_levels[0],
-    rack.fx_memory[0],
-    rack.fx_filters[0],
-    rack.fx_sent[0],
-    rack.voice,
-    out,
-)
+own = rack.fx_states[0], rack.fx_levels[0], rack.fx_memory[0], rack.fx_filters[0], rack.fx_sent[0]
+outer(effects.bus_quantum)(0, rack.fx[0], own, rack.voice, out)
 print(sorted({round(float(each), 3) for each in out.ravel()}))

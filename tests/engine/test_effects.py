@@ -58,17 +58,8 @@ def through_bus(bus: PlacedBus, sound: np.ndarray) -> np.ndarray:
     for first in range(0, sound.shape[1], 64):
         rack.fx_sent[0] = sound[:, first : first + 64]
         block = np.zeros((2, 64), np.float32)
-        bus_quantum(
-            first,
-            rack.fx[0],
-            rack.fx_states[0],
-            rack.fx_levels[0],
-            rack.fx_memory[0],
-            rack.fx_filters[0],
-            rack.fx_sent[0],
-            rack.voice,
-            block,
-        )
+        own = rack.fx_states[0], rack.fx_levels[0], rack.fx_memory[0], rack.fx_filters[0], rack.fx_sent[0]
+        bus_quantum(first, rack.fx[0], own, rack.voice, block)
         out[:, first : first + 64] = block
     return out
 
@@ -231,7 +222,7 @@ def test_a_bus_that_is_turned_moves_by_ramps_and_rings_as_long_as_it_must() -> N
     np.testing.assert_array_equal(levels[:, 0], levels[:, 1])
     assert mixer.rack.fx_states[0, BUS_EFFECTS.index(DELAY)]["frames"] == 640, "a delay keeps its time"
     assert mixer.rack.fx[0]["rings"] >= 8 * RATE
-    assert mixer.tail_frames >= 4 * RATE
+    assert mixer.effect_buses.tail_frames >= 4 * RATE
 
 
 LIVE = """piece "Turned" for stream

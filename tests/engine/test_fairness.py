@@ -164,9 +164,9 @@ def test_a_copy_is_its_own() -> None:
     fixed = score(accepted(text), snapshot(*library(6)), use="stream", at=NOW, rate=48_000)
     bar, _ = next_bar(fixed, first_state(fixed.piece, {}))
     placed = Placed()
-    placed.add(bar.starts[0], fixed.clock, fixed.fresh_pools(bar.starts[0].stem))
+    placed.add(bar.starts[0], fixed)
     copy = placed.copy()
-    copy.add(bar.starts[1], fixed.clock, fixed.fresh_pools(bar.starts[1].stem))
+    copy.add(bar.starts[1], fixed)
     copy.forget_before(10_000, fixed.clock)
     heard = {
         name: placed.heard(name, among)[among.find(bar.starts[0].stem)]

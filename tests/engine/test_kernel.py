@@ -42,7 +42,7 @@ def run_kernel(
     while q < quanta:
         until = min([quanta, q + most, *(start for start in starts if start > q)])
         span = longest_span(q * 64, until - q, table, gains) if most > 1 else 1
-        mix_span(q * 64, span, table, gains, accumulator, envelope, ramps, no_effects(), block)
+        mix_span(q * 64, span, table, gains, (accumulator, envelope, ramps), no_effects(), block)
         out[:, q * 64 : (q + span) * 64] = block[:, : span * 64]
         q += span
     return out, table

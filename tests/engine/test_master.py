@@ -24,12 +24,7 @@ def through(master: Master, sound: np.ndarray) -> np.ndarray:
     peaks = np.zeros(QUANTUM, np.float32)
     for q in range(quanta):
         block = padded[:, q * QUANTUM : (q + 1) * QUANTUM].copy()
-        master_quantum(
-            q * QUANTUM,
-            block,
-            *master.state,
-            peaks,
-        )
+        master_quantum(q * QUANTUM, block, master.state, peaks)
         padded[:, q * QUANTUM : (q + 1) * QUANTUM] = block
     return padded[:, LATENCY_FRAMES : LATENCY_FRAMES + sound.shape[1]]
 

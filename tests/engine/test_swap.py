@@ -115,7 +115,7 @@ def test_loudness_and_buses_follow_the_script_and_it_all_replays(vault: Vault) -
         swap(session, text)
         blocks.append(session.read(2 * BAR + 777))
     assert session.mixer.rack.control[0]["target"] == -14
-    assert session.mixer.tail_frames > 0
+    assert session.mixer.effect_buses.tail_frames > 0
     take = session.close()
     assert [swap.frame for swap in take.swaps] == sorted(swap.frame for swap in take.swaps)
     assert len(take.swaps) == 5
@@ -202,13 +202,13 @@ def test_effect_buses_have_sixteen_places_that_are_used_again_once_they_are_sile
 
     mixer = Mixer(-14, -1, [bus(0)])
     for number in range(1, 16):
-        mixer.take_buses([bus(number)], 64)
+        mixer.effect_buses.take([bus(number)], 64)
     with pytest.raises(SwapRefused, match="16 places"):
-        mixer.expect_buses([bus(16)], 64)
-    mixer.expect_buses([bus(15)], 64)
-    mixer.expect_buses([bus(16)], 200 * RATE)
-    mixer.take_buses([bus(16)], 200 * RATE)
+        mixer.effect_buses.expect([bus(16)], 64)
+    mixer.effect_buses.expect([bus(15)], 64)
+    mixer.effect_buses.expect([bus(16)], 200 * RATE)
+    mixer.effect_buses.take([bus(16)], 200 * RATE)
     with pytest.raises(SwapRefused, match="longer than"):
-        mixer.expect_buses(
+        mixer.effect_buses.expect(
             [PlacedBus("far", bus_numbers({"delay": RATE, "feedback": 0.5, "delay mix": 1.0}))], 200 * RATE
         )
