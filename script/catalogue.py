@@ -1,4 +1,4 @@
-"""What the checker asks of a vault, so that this room need not import it, and a catalogue in memory."""
+"""The questions that the checker asks a vault, which this room does not import; a catalogue in memory."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from .piece import Binary, DialValue, Expression, Number, RandomValue, Unary
 
@@ -58,15 +58,21 @@ _OPERATORS: dict[str, Callable[[float | bool, float | bool], float | bool]] = {
 
 def constant(expression: Expression) -> float | bool | None:
     """The value of an expression without dials and chance, else `None`."""
-    return evaluate(expression, {}, lambda: 0.0) if _fixed(expression) else None
+    fixed = all(isinstance(each, Number) for each in _operands(expression))
+    return evaluate(expression, {}, lambda: 0.0) if fixed else None
 
 
-def _fixed(expression: Expression) -> bool:
-    if isinstance(expression, Unary):
-        return _fixed(expression.operand)
-    if isinstance(expression, Binary):
-        return _fixed(expression.left) and _fixed(expression.right)
-    return isinstance(expression, Number)
+def _operands(expression: Expression) -> Iterator[Number | DialValue | RandomValue]:
+    """The numbers, dials and draws in an expression, in any order."""
+    waiting = [expression]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Binary):
+            waiting += each.left, each.right
+        elif isinstance(each, Unary):
+            waiting.append(each.operand)
+        else:
+            yield each
 
 
 Extent = tuple[float, float]
@@ -116,17 +122,9 @@ def _joined(word: str, left: Extent, right: Extent) -> Extent:
 
 def steps(expression: Expression) -> int:
     """The cost of an expression: one for a number or a dial, eight for a `random`, which takes a hash."""
-    if isinstance(expression, Unary):
-        return steps(expression.operand)
-    if isinstance(expression, Binary):
-        return steps(expression.left) + steps(expression.right)
-    return 8 if isinstance(expression, RandomValue) else 1
+    return sum(8 if isinstance(each, RandomValue) else 1 for each in _operands(expression))
 
 
 def draws(expression: Expression) -> bool:
     """Whether an expression contains a `random`."""
-    if isinstance(expression, Unary):
-        return draws(expression.operand)
-    if isinstance(expression, Binary):
-        return draws(expression.left) or draws(expression.right)
-    return isinstance(expression, RandomValue)
+    return any(isinstance(each, RandomValue) for each in _operands(expression))

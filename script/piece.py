@@ -1,4 +1,4 @@
-"""What a checked script means: the frozen records that the engine composes from.
+"""The meaning of a checked script: the frozen records that the engine composes from.
 
 `check.py` makes a `Piece` of a parsed `Script`; only `Span`, `Line.text` and the piece's own `text` refer to
 the text. Bars and beats count from 1. Fractions are exact.
@@ -179,7 +179,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What becomes of a line's sound on its way to the mix."""
+    """The effects on a line's sound on its way to the mix."""
 
     sends: tuple[Send, ...] = ()
     duck: Duck | None = None
@@ -280,7 +280,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """When something happens next: at the section's `end`, or on the grid of `every` bars or beats.
+    """The moment for which something waits: the section's `end`, or the grid of `every` bars or beats.
 
     Bars are counted from the section's start.
     """
@@ -314,7 +314,7 @@ class Move:
 class Bus:
     """A place where sounds are sent to share effects: a reverb, a delay, filters, in this order.
 
-    `numbers`: what the script says of its effects, by the names of their parameters in `effects/`.
+    `numbers`: those that the script gives its effects, by the names of their parameters in `effects/`.
     """
 
     name: str
@@ -341,7 +341,7 @@ class Sting:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """What makes an event happen: `like`, `dislike`, a `cue` by `name`, a condition, or time.
+    """The cause of an event: `like`, `dislike`, a `cue` by `name`, a condition, or time.
 
     A condition triggers at the bar line at which it begins to hold; `after` once, `every` again and again.
     """
@@ -402,7 +402,7 @@ class Event:
 
 
 Answer = Literal["swap", "rest", "stop"]
-"""What happens to a part whose stem is withdrawn while it sounds."""
+"""The answer to the withdrawal of a stem that sounds."""
 
 
 DialEffect = Literal["now", "next beat", "next bar", "next section"]

@@ -1,4 +1,4 @@
-"""The words of the language: what is reserved, what begins a statement, units and limits."""
+"""The language's reserved words, the first words of its statements, its units and its limits."""
 
 from __future__ import annotations
 

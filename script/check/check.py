@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from ..catalogue import Catalogue
@@ -55,13 +55,14 @@ def check(
     scope = scope_of(script)
     header = header_of(scope, script, use)
     found = _defined(scope, script, header, catalogue)
-    piece = _piece(read, text, header, found)
+    piece = _draft(text, header, found)
     if not found.unread_move and "section" not in scope.unsure:
         warn_of_unreachable_sections(scope, piece)
     refuse_large_sections(scope, piece)
     refuse_many(scope, piece)
     right = not any(p.severity == "error" for p in (*read.parsed.problems, *scope.problems))
     if right:
+        piece = _identified(piece, header.seed, read)
         warn_of_unused(scope, piece)
     if catalogue is not None:
         uses = (use,) if use in header.uses and use is not None else header.uses
@@ -98,7 +99,7 @@ def _listed(problems: Sequence[Problem]) -> tuple[tuple[Problem, ...], int]:
 
 @dataclass(slots=True)
 class _Definitions:
-    """What the statements of a script define; `unread_move`: some move or event could not be read."""
+    """The definitions that a script makes. `unread_move`: whether some move or event could not be read."""
 
     pools: dict[str, Pool] = field(default_factory=dict)
     dials: dict[str, Dial] = field(default_factory=dict)
@@ -167,18 +168,23 @@ def _once(scope: Scope, said: dict[str, Span], statement: tree.MoveStatement | t
         )
 
 
-def _piece(read: Reading, text: str, header: Header, found: _Definitions) -> Piece:
-    seed = header.seed
+def _identified(piece: Piece, seed: int | None, read: Reading) -> Piece:
+    """The piece of a text without a mistake, with its hash, and a seed from its words if it says none."""
     if seed is None:
         said = "\n".join(canonical(logical.tokens) for logical in read.logical_lines)
         seed = int.from_bytes(sha256(said.encode()).digest()[:8], "big") >> 11
+    return replace(piece, seed=seed, sha256=sha256(piece.text.encode()).hexdigest())
+
+
+def _draft(text: str, header: Header, found: _Definitions) -> Piece:
+    """The piece as far as its text can be read, without its hash and its seed."""
     return Piece(
         name=header.name,
         uses=header.uses,
         tempo_bpm=header.tempo_bpm,
         meter=header.meter,
         keys=header.keys,
-        seed=seed,
+        seed=0,
         loudness_lufs=header.loudness_lufs,
         ceiling_dbtp=header.ceiling_dbtp,
         author=header.author,
@@ -188,7 +194,7 @@ def _piece(read: Reading, text: str, header: Header, found: _Definitions) -> Pie
         sections=tuple(found.sections),
         moves=tuple(found.moves),
         text=text,
-        sha256=sha256(text.encode()).hexdigest(),
+        sha256="",
         buses=found.buses,
         stings=found.stings,
         events=tuple(found.events),

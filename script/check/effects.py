@@ -1,4 +1,4 @@
-"""What becomes of a sound: filters, sends, ducking, and the buses that sounds share."""
+"""The effects on a sound: filters, sends, ducking, and the buses that sounds share."""
 
 from __future__ import annotations
 

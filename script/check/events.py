@@ -4,38 +4,23 @@ from __future__ import annotations
 
 from typing import cast
 
-from ..piece import (
-    Action,
-    Answer,
-    Boundary,
-    Event,
-    Expression,
-    FireSting,
-    HoldPart,
-    Length,
-    MoveTo,
-    Number,
-    SetDial,
-    Sting,
-    SwapPart,
-    Trigger,
-)
+from .. import piece
 from ..text import tree
 from ..words import UNITS
 from .effects import effects_of
 from .scope import Scope, needs_text
 from .units import Slot, amount, bars, condition, length, number
 
-NEXT_BAR = Boundary("bars", 1)
+NEXT_BAR = piece.Boundary("bars", 1)
 _COUNT = Slot("at next", (), (1, 64), plain=True, whole=True)
 _CHANCE = Slot("chance", ("",), (0, 1), "0% to 100%")
 _ONE_IN = Slot("one in", (), (1, 10_000), plain=True, whole=True)
 
 
-def boundary_of(scope: Scope, clause: tree.BoundaryClause, what: str) -> Boundary | None:
+def boundary_of(scope: Scope, clause: tree.BoundaryClause, what: str) -> piece.Boundary | None:
     """The boundary that a clause names, or `None` with a mistake noted. `what` waits for it, as `a move`."""
     if clause.unit == "end":
-        return Boundary("end")
+        return piece.Boundary("end")
     if clause.unit not in ("bar", "bars", "beat", "beats"):
         message = f"{what} does not happen at the next {clause.unit}"
         scope.say("E029", clause.span, message, "write `at next bar`, `at next 4 bars` or `at next beat`")
@@ -46,14 +31,14 @@ def boundary_of(scope: Scope, clause: tree.BoundaryClause, what: str) -> Boundar
         if found is None:
             return None
         count = int(found)
-    return Boundary("bars" if clause.unit in ("bar", "bars") else "beats", count)
+    return piece.Boundary("bars" if clause.unit in ("bar", "bars") else "beats", count)
 
 
-def sting_of(scope: Scope, statement: tree.StingStatement) -> Sting | None:
+def sting_of(scope: Scope, statement: tree.StingStatement) -> piece.Sting | None:
     """The sting that a statement defines, or `None` with a mistake noted."""
-    at: Boundary | None = Boundary("beats", 1)
-    gain: Expression | None = None
-    pan: Expression | None = None
+    at: piece.Boundary | None = piece.Boundary("beats", 1)
+    gain: piece.Expression | None = None
+    pan: piece.Expression | None = None
     chance: float | None = None
     one_in: int | None = None
     effects: list[tree.SendClause | tree.FilterClause] = []
@@ -81,12 +66,12 @@ def sting_of(scope: Scope, statement: tree.StingStatement) -> Sting | None:
     made = effects_of(scope, effects)
     if not known_pool(scope, statement.pool, "sting", "hits") or at is None:
         return None
-    return Sting(
+    return piece.Sting(
         statement.name.text,
         statement.pool.text,
         at,
-        gain or Number(0.0),
-        pan or Number(0.0),
+        gain or piece.Number(0.0),
+        pan or piece.Number(0.0),
         made,
         chance,
         one_in,
@@ -120,43 +105,43 @@ def known_pool(scope: Scope, name: tree.Name, word: str, wanted: str) -> bool:
     return False
 
 
-def event_of(scope: Scope, statement: tree.EventStatement) -> Event | None:
+def event_of(scope: Scope, statement: tree.EventStatement) -> piece.Event | None:
     """The event that a statement defines, or `None` with a mistake noted."""
     trigger = _trigger(scope, statement.trigger)
     action = _action(scope, statement.action)
     if trigger is None or action is None:
         return None
-    return Event(trigger, action, statement.text, statement.span)
+    return piece.Event(trigger, action, statement.text, statement.span)
 
 
-def _trigger(scope: Scope, clause: tree.TriggerClause) -> Trigger | None:
+def _trigger(scope: Scope, clause: tree.TriggerClause) -> piece.Trigger | None:
     match clause.word:
         case "like":
-            return Trigger("like")
+            return piece.Trigger("like")
         case "dislike":
-            return Trigger("dislike")
+            return piece.Trigger("dislike")
         case "cue":
             assert clause.name is not None
             needs_text(scope, clause.name, "on cue")
-            return Trigger("cue", clause.name.text)
+            return piece.Trigger("cue", clause.name.text)
         case "when":
             assert clause.term is not None
             when = condition(scope, clause.term, "on")
-            return None if when is None else Trigger("when", when=when)
+            return None if when is None else piece.Trigger("when", when=when)
     assert clause.amount is not None
     after = length(scope, clause.amount, clause.word)
     if after is None:
         return None
     if clause.word == "after":
-        return Trigger("after", length=after)
+        return piece.Trigger("after", length=after)
     if after.unit != "bars" or after.amount.denominator != 1:
         scope.say("E029", clause.amount.span, "`every` takes whole bars here", "such as: every 16 bars")
         return None
-    return Trigger("every", length=Length(after.amount, "bars"))
+    return piece.Trigger("every", length=piece.Length(after.amount, "bars"))
 
 
-def _action(scope: Scope, clause: tree.ActionClause) -> Action | None:
-    boundary: Boundary | None = NEXT_BAR
+def _action(scope: Scope, clause: tree.ActionClause) -> piece.Action | None:
+    boundary: piece.Boundary | None = NEXT_BAR
     if clause.boundary is not None:
         boundary = boundary_of(scope, clause.boundary, f"`{clause.word}`")
     name = clause.name
@@ -167,17 +152,17 @@ def _action(scope: Scope, clause: tree.ActionClause) -> Action | None:
         return None
     match clause.word:
         case "swap":
-            return SwapPart(name.text if name else None, boundary)
+            return piece.SwapPart(name.text if name else None, boundary)
         case "hold":
             if clause.amount is None:
-                return HoldPart(name.text if name else None, None)
+                return piece.HoldPart(name.text if name else None, None)
             held = bars(scope, clause.amount, "for")
-            return None if held is None else HoldPart(name.text if name else None, held)
+            return None if held is None else piece.HoldPart(name.text if name else None, held)
         case "sting":
             assert name is not None
-            return FireSting(name.text)
+            return piece.FireSting(name.text)
         case "move":
-            return MoveTo(name.text if name else None, boundary)
+            return piece.MoveTo(name.text if name else None, boundary)
     assert name is not None
     return _set_dial(scope, name, clause, boundary)
 
@@ -186,7 +171,9 @@ _NAMES = {"swap": "part", "hold": "part", "sting": "sting", "move": "section", "
 """The kind of name after each action's word."""
 
 
-def _set_dial(scope: Scope, name: tree.Name, clause: tree.ActionClause, at: Boundary) -> SetDial | None:
+def _set_dial(
+    scope: Scope, name: tree.Name, clause: tree.ActionClause, at: piece.Boundary
+) -> piece.SetDial | None:
     assert clause.term is not None
     dial = scope.dials[name.text]
     kind, bounds = "", (-1e9, 1e9)
@@ -194,12 +181,12 @@ def _set_dial(scope: Scope, name: tree.Name, clause: tree.ActionClause, at: Boun
         kind, scale = UNITS[dial.range.hi.unit] if dial.range.hi.unit else ("", 1)
         bounds = (float(scale * dial.range.lo.value), float(scale * dial.range.hi.value))
     value = amount(scope, clause.term, f"set {name.text}", kind, bounds, plain=True)
-    return None if value is None else SetDial(name.text, value, at)
+    return None if value is None else piece.SetDial(name.text, value, at)
 
 
-def answers_of(scope: Scope, statement: tree.WithdrawnStatement) -> tuple[Answer, ...]:
+def answers_of(scope: Scope, statement: tree.WithdrawnStatement) -> tuple[piece.Answer, ...]:
     """The answers to a withdrawal, in the order in which they are tried."""
-    answers: list[Answer] = []
+    answers: list[piece.Answer] = []
     for name in statement.answers:
         if name.text in answers:
             scope.say("E038", name.span, f"`{name.text}` appears twice here", "keep one of them")
@@ -207,5 +194,5 @@ def answers_of(scope: Scope, statement: tree.WithdrawnStatement) -> tuple[Answer
             message = f"`{name.text}` is never reached: `{answers[-1]}` always succeeds"
             scope.say("E039", name.span, message, "put `swap` first, or leave this out")
         else:
-            answers.append(cast(Answer, name.text))
+            answers.append(cast(piece.Answer, name.text))
     return tuple(answers)

@@ -6,20 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ...ground.typo import nearest
+from .. import words
 from ..piece import Span
 from ..problems import Problem, problem
-from ..words import (
-    LINE_WORDS,
-    MOST_BYTES,
-    MOST_LETTERS,
-    MOST_NESTING,
-    MOST_PROBLEMS,
-    MOST_QUOTED,
-    MOST_STATEMENT_TOKENS,
-    MOST_TOKENS,
-    RESERVED,
-    STATEMENT_WORDS,
-)
 from . import tree
 from .lalr import SyntaxMistake, read
 from .logical_lines import LogicalLine, group
@@ -59,7 +48,7 @@ def parse(text: str, file: str = "script") -> Parsed:
 
 def too_large(size: int) -> Problem:
     """The mistake of a text of `size` bytes."""
-    message = f"the script has {size / 1024:,.0f} KiB; at most {MOST_BYTES // 1024} KiB are allowed"
+    message = f"the script has {size / 1024:,.0f} KiB; at most {words.MOST_BYTES // 1024} KiB are allowed"
     hint = "a script names pools, never sounds: is this the right file?"
     return problem("E006", Span(1, 1, 1, 1), message, hint)
 
@@ -67,12 +56,12 @@ def too_large(size: int) -> Problem:
 def reading(text: str) -> Reading:
     """Like `parse`, with the typed tokens of each statement."""
     nothing = tree.Script(())
-    size = len(text) if len(text) > MOST_BYTES else len(text.encode("utf-8", "surrogatepass"))
-    if size > MOST_BYTES:
+    size = len(text) if len(text) > words.MOST_BYTES else len(text.encode("utf-8", "surrogatepass"))
+    if size > words.MOST_BYTES:
         return Reading(Parsed(nothing, (too_large(size),)), (), ())
-    scanned = scan(text, MOST_TOKENS)
+    scanned = scan(text, words.MOST_TOKENS)
     if not scanned.whole:
-        message = f"the script has more words and signs than the {MOST_TOKENS:,} that are allowed"
+        message = f"the script has more words and signs than the {words.MOST_TOKENS:,} that are allowed"
         return Reading(Parsed(nothing, (problem("E009", Span(1, 1, 1, 1), message),)), (), ())
     logical_lines = group(scanned.lines)
     problems = list(scanned.problems)
@@ -89,7 +78,7 @@ def reading(text: str) -> Reading:
         lines.clear()
 
     for logical in logical_lines:
-        node, fault = _statement(logical, explain=len(problems) < MOST_PROBLEMS)
+        node, fault = _statement(logical, explain=len(problems) < words.MOST_PROBLEMS)
         if fault is not None and not (swallowed and fault is logical.fault and fault.code == "E015"):
             problems.append(fault)
         if logical.in_section:
@@ -111,8 +100,8 @@ def reading(text: str) -> Reading:
                 section = tree.SectionStatement(None, None, span=logical.span)
     close()
     problems.sort(key=lambda p: (p.span.line, p.span.column))
-    script, unlisted = tree.Script(tuple(statements)), max(0, len(problems) - MOST_PROBLEMS)
-    parsed = Parsed(script, tuple(problems[:MOST_PROBLEMS]), unlisted)
+    script, unlisted = tree.Script(tuple(statements)), max(0, len(problems) - words.MOST_PROBLEMS)
+    parsed = Parsed(script, tuple(problems[: words.MOST_PROBLEMS]), unlisted)
     return Reading(parsed, logical_lines, scanned.lines)
 
 
@@ -134,37 +123,37 @@ def _unreadable(logical: LogicalLine) -> Problem | None:
     for index, token in enumerate(logical.tokens):
         if token.fault is not None:
             return token.fault
-        if index == MOST_STATEMENT_TOKENS:
-            message = f"this statement has more than {MOST_STATEMENT_TOKENS} words and signs"
+        if index == words.MOST_STATEMENT_TOKENS:
+            message = f"this statement has more than {words.MOST_STATEMENT_TOKENS} words and signs"
             return problem("E008", token.span, message, "split it into several")
         # A number may have as many digits as its precision needs; its value is checked later.
-        most = MOST_LETTERS if token.kind == "word" else MOST_QUOTED
+        most = words.MOST_LETTERS if token.kind == "word" else words.MOST_QUOTED
         if len(token.text) > most:
             return problem(
                 "E018", token.span, f"this has more than {most:,} characters", "find a shorter one"
             )
         depth += (token.text == "(") - (token.text == ")")
         signs = signs + 1 if token.text in ("-", "not") else 0
-        if depth > MOST_NESTING or signs > MOST_NESTING:
-            return problem(
-                "E010", token.span, f"this is nested deeper than {MOST_NESTING}", "give parts of it to dials"
-            )
+        if depth > words.MOST_NESTING or signs > words.MOST_NESTING:
+            message = f"this is nested deeper than {words.MOST_NESTING}"
+            return problem("E010", token.span, message, "give parts of it to dials")
     return None
 
 
 def _broken(logical: LogicalLine, explain: bool) -> tree.Broken:
-    """What a broken statement seems to introduce, so that uses of it are no mistakes."""
-    known = LINE_WORDS if logical.in_section else STATEMENT_WORDS
+    """A broken statement with the names that it seems to introduce, so that uses of them are no mistakes."""
+    known = words.LINE_WORDS if logical.in_section else words.STATEMENT_WORDS
     tokens: list[Token] = [token for token in logical.tokens if token.fault is None]
     # A line whose first word was lost may have become more of the statement above it.
     first = [token for line in logical.lines for token in line.tokens[:3] if token.fault is None]
-    words = [tree.Name(t.text, span=t.span) for t in first if t.kind == "word" and t.text not in RESERVED]
-    name = next((n for n in words if len(tokens) > 1 and n.span == tokens[1].span), None)
+    free = [token for token in first if token.kind == "word" and token.text not in words.RESERVED]
+    names = [tree.Name(token.text, span=token.span) for token in free]
+    name = next((n for n in names if len(tokens) > 1 and n.span == tokens[1].span), None)
     if logical.opens and (logical.word == "section" or logical.word not in known):
         named = name is not None and name.text != "section" and tokens[0].kind == "word"
-        return tree.Broken("section", name if named else None, tuple(words), span=logical.span)
+        return tree.Broken("section", name if named else None, tuple(names), span=logical.span)
     if logical.word in known:
-        return tree.Broken(logical.word, name, tuple(words), span=logical.span)
+        return tree.Broken(logical.word, name, tuple(names), span=logical.span)
     spelt = explain and logical.tokens[0].fault is None and logical.tokens[0].kind == "word"
     near = nearest(logical.word[:40], known) if spelt else None
-    return tree.Broken(near, name if near else None, tuple(words), span=logical.span)
+    return tree.Broken(near, name if near else None, tuple(names), span=logical.span)
