@@ -7,24 +7,13 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from ..entries.entries import (
-    Correction,
-    Entry,
-    Holder,
-    Income,
-    Key,
-    Payout,
-    Placement,
-    Settlement,
-    Stem,
-    Terms,
-)
+from ..entries import entries
 from ..entries.rights import Rights
 from ..errors import VerificationFailed
 from .errors import BadPeriod
 from .periods import Period
 
-Entries = Iterable[tuple[int, Entry]]
+Entries = Iterable[tuple[int, entries.Entry]]
 """Entries of a ledger with their indices, in order from 0."""
 
 Read = Callable[[], Entries]
@@ -36,14 +25,14 @@ class Books:
     """The entries that the division of money needs, each with its index, in the log's order."""
 
     size: int = 0
-    holders: dict[str, tuple[int, Holder]] = field(default_factory=dict)
-    stems: dict[str, tuple[int, Stem]] = field(default_factory=dict)
+    holders: dict[str, tuple[int, entries.Holder]] = field(default_factory=dict)
+    stems: dict[str, tuple[int, entries.Stem]] = field(default_factory=dict)
     rights: Rights = field(default_factory=Rights)
-    terms: list[tuple[int, Terms]] = field(default_factory=list)
-    income: list[tuple[int, Period, Income]] = field(default_factory=list)
-    settlements: list[tuple[int, Period, Settlement]] = field(default_factory=list)
-    payouts: list[tuple[int, Payout]] = field(default_factory=list)
-    corrections: dict[int, list[tuple[int, Correction]]] = field(default_factory=dict)
+    terms: list[tuple[int, entries.Terms]] = field(default_factory=list)
+    income: list[tuple[int, Period, entries.Income]] = field(default_factory=list)
+    settlements: list[tuple[int, Period, entries.Settlement]] = field(default_factory=list)
+    payouts: list[tuple[int, entries.Payout]] = field(default_factory=list)
+    corrections: dict[int, list[tuple[int, entries.Correction]]] = field(default_factory=dict)
     """By index of the income or payout that they correct."""
     days: dict[str, int] = field(default_factory=dict)
     """By day, `YYYY-MM-DD`: the first placement that starts on it and has at least a millisecond."""
@@ -54,7 +43,7 @@ class Books:
         found = (first for day, first in self.days.items() if first_day <= day <= last_day and first <= last)
         return min(found, default=None)
 
-    def settled_before(self, currency: str, last: int) -> list[tuple[int, Period, Settlement]]:
+    def settled_before(self, currency: str, last: int) -> list[tuple[int, Period, entries.Settlement]]:
         """The settlements in a currency, among entries 0 to `last`."""
         return [each for each in self.settlements if each[0] <= last and each[2].currency == currency]
 
@@ -63,40 +52,40 @@ class Books:
         return amount + sum(each.amount for at, each in self.corrections.get(index, ()) if at <= last)
 
 
-def gather(entries: Entries) -> Books:
-    """Read `entries` once. Raises VerificationFailed if an income or settlement names an invalid period."""
+def gather(numbered: Entries) -> Books:
+    """Read the entries once. Raises VerificationFailed if an income or settlement names an invalid period."""
     books = Books()
     index = -1
-    for index, entry in entries:
-        if type(entry) is Placement:
+    for index, entry in numbered:
+        if type(entry) is entries.Placement:
             if entry.ms:
                 books.days.setdefault(entry.start[:10], index)
             continue
         books.rights.take(index, entry)
         match entry:
-            case Holder():
+            case entries.Holder():
                 books.holders.setdefault(entry.holder, (index, entry))
-            case Key() if entry.holder in books.holders:
+            case entries.Key() if entry.holder in books.holders:
                 joined, holder = books.holders[entry.holder]
                 kept = msgspec.structs.replace(holder, custody=entry.custody)
                 books.holders[entry.holder] = joined, kept
-            case Stem():
+            case entries.Stem():
                 books.stems.setdefault(entry.stem, (index, entry))
-            case Terms():
+            case entries.Terms():
                 books.terms.append((index, entry))
-            case Income():
+            case entries.Income():
                 books.income.append((index, _period(index, entry), entry))
-            case Settlement():
+            case entries.Settlement():
                 books.settlements.append((index, _period(index, entry), entry))
-            case Payout():
+            case entries.Payout():
                 books.payouts.append((index, entry))
-            case Correction():
+            case entries.Correction():
                 books.corrections.setdefault(entry.corrects, []).append((index, entry))
     books.size = index + 1
     return books
 
 
-def _period(index: int, entry: Income | Settlement) -> Period:
+def _period(index: int, entry: entries.Income | entries.Settlement) -> Period:
     try:
         return Period.parse(entry.period)
     except BadPeriod as error:

@@ -154,24 +154,24 @@ class Division:
 
     def differences(self, entry: Settlement) -> list[str]:
         """What `entry` says otherwise than this division, one sentence each."""
-        sums = (
-            ("gross", self.gross, entry.gross),
-            ("pool", self.for_holders, entry.pool),
-            ("total_ms", self.total_ms, entry.total_ms),
-            ("unallocated", self.unallocated, entry.unallocated),
-        )
-        digests = (
-            ("stems", canonical.digest(self.settled_stems), entry.stems),
-            ("holders", canonical.digest(self.settled_holders), entry.holders),
-        )
+        derived = {
+            "gross": self.gross,
+            "pool": self.for_holders,
+            "total_ms": self.total_ms,
+            "unallocated": self.unallocated,
+        }
+        digests = {
+            "stems": canonical.digest(self.settled_stems),
+            "holders": canonical.digest(self.settled_holders),
+        }
         return [
-            f"{name} is {settled}, but the ledger gives {derived}"
-            for name, derived, settled in sums
-            if derived != settled
+            f"{name} is {getattr(entry, name)}, but the ledger gives {amount}"
+            for name, amount in derived.items()
+            if amount != getattr(entry, name)
         ] + [
             f"{name} and their amounts are not those that were settled: their digest differs"
-            for name, derived, settled in digests
-            if derived != settled
+            for name, digest in digests.items()
+            if digest != getattr(entry, name)
         ]
 
 

@@ -26,19 +26,7 @@ from ..entries.entries import Entry, Placement, Session
 from ..errors import JournalFailed
 from ..places import journal_file, journal_number, page_file
 from ..tlog.disk import Disk, OpenFile
-from .journal_format import (
-    MAGIC,
-    WHOLE,
-    Carried,
-    Sounding,
-    carried_frame,
-    entries_frame,
-    intention_rows,
-    intentions_frame,
-    placements_frame,
-    sounding_frame,
-    sounding_rows,
-)
+from . import journal_format
 
 _SequenceFiles = Callable[[Mapping[Path, Sequence[bytes]]], list[int]]
 
@@ -54,7 +42,7 @@ class _Frame:
     placements: int = 0
     ms: int = 0
     intentions: Mapping[int, Placement] = field(default_factory=dict)
-    sounding: tuple[Sounding, ...] | None = None
+    sounding: tuple[journal_format.Sounding, ...] | None = None
     session: Session | None = None
     error: Exception | None = None
 
@@ -92,7 +80,7 @@ class Journal:
         self._session_closed = False
         self._placements = self._ms = 0
         self._open: dict[int, Placement] = {}
-        self._sounding: tuple[Sounding, ...] = ()
+        self._sounding: tuple[journal_format.Sounding, ...] = ()
         # The file that grows: what it holds, and the entries in it.
         self._number = 0
         self._strays: list[int] = []
@@ -137,7 +125,7 @@ class Journal:
         number replaces the first.
         """
         if placements:
-            self._commit(_Frame(intentions_frame(placements), intentions=placements))
+            self._commit(_Frame(journal_format.intentions_frame(placements), intentions=placements))
 
     def write(self, entries: Sequence[Entry]) -> None:
         """Acknowledge entries: durable, all or none, when it returns.
@@ -146,7 +134,7 @@ class Journal:
         """
         if entries:
             coded = [encode(entry) for entry in entries]
-            frame = _Frame(entries_frame(coded), coded)
+            frame = _Frame(journal_format.entries_frame(coded), coded)
             for entry in entries:
                 if isinstance(entry, Placement):
                     frame.placements, frame.ms = frame.placements + 1, frame.ms + entry.ms
@@ -160,12 +148,14 @@ class Journal:
         Raises OSError, JournalFailed.
         """
         if entries:
-            self._commit(_Frame(placements_frame(ids, entries), entries, ids, len(entries), ms))
+            self._commit(
+                _Frame(journal_format.placements_frame(ids, entries), entries, ids, len(entries), ms)
+            )
 
-    def sound(self, sounding: Sequence[Sounding]) -> None:
+    def sound(self, sounding: Sequence[journal_format.Sounding]) -> None:
         """Make durable how long what sounds has been heard so far. Raises OSError, JournalFailed."""
         if sounding or self._sounding:
-            self._commit(_Frame(sounding_frame(sounding), sounding=tuple(sounding)))
+            self._commit(_Frame(journal_format.sounding_frame(sounding), sounding=tuple(sounding)))
 
     def seal(self) -> list[int]:
         """Have all that is acknowledged sequenced into the log, and go on in another file; the new indices.
@@ -196,7 +186,7 @@ class Journal:
             number = journal_number(self._path)[1]
             bad_ones = (*self._begun.replaces, number, *self._strays)
             instead = msgspec.structs.replace(self._begun, replaces=bad_ones)
-            whole = b"".join([*self._frames, WHOLE])
+            whole = b"".join([*self._frames, journal_format.WHOLE])
             self._file, self._path, self._length = self._begin(instead, whole)
             self._begun, self._failed, self._strays = instead, False, []
             # It goes when the other one is in the log, and not before: alone it would be adopted again.
@@ -225,20 +215,20 @@ class Journal:
 
     # Files.
 
-    def _carried(self) -> Carried:
-        return Carried(
+    def _carried(self) -> journal_format.Carried:
+        return journal_format.Carried(
             boot=self._disk.boot(),
             session=self._session,
             closed=self._session_closed,
             placements=self._placements,
             ms=self._ms,
-            intentions=intention_rows(self._open),
-            sounding=sounding_rows(self._sounding),
+            intentions=journal_format.intention_rows(self._open),
+            sounding=journal_format.sounding_rows(self._sounding),
         )
 
-    def _begin(self, carried: Carried, more: bytes = b"") -> tuple[OpenFile, Path, int]:
+    def _begin(self, carried: journal_format.Carried, more: bytes = b"") -> tuple[OpenFile, Path, int]:
         """Make the next file, durable, with the frames `more` in it."""
-        data = MAGIC + carried_frame(carried) + more
+        data = journal_format.MAGIC + journal_format.carried_frame(carried) + more
         # A number is not used again: what is left of a file that could not be made says something else.
         self._number += 1
         path = journal_file(self._folder, self._name, self._number)

@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 from ..division.books import Books
 from ..division.division import Division
@@ -43,26 +43,8 @@ def balances_csv(found: Iterable[Balance], names: Mapping[str, str]) -> str:
         *("holder", "name", "currency", "settlements", "master", "publishing", "accrued", "adjusted"),
         *("paid", "frozen", "closing", "payable"),
     )
-    return csv_text(
-        head,
-        (
-            (
-                each.holder,
-                names.get(each.holder),
-                each.currency,
-                each.settlements,
-                each.master,
-                each.publishing,
-                each.accrued,
-                each.adjusted,
-                each.paid,
-                each.frozen,
-                each.closing,
-                each.payable,
-            )
-            for each in found
-        ),
-    )
+    after = attrgetter(*head[2:])
+    return csv_text(head, ((each.holder, names.get(each.holder), *after(each)) for each in found))
 
 
 def statement_csv(made: Statement) -> str:
@@ -72,30 +54,13 @@ def statement_csv(made: Statement) -> str:
         *("income_of", "heard_in", "late"),
         *("splits_entry", "ms", "placements", "line_amount", "master_earned", "publishing_earned", "earned"),
     )
+    before = (made.holder, made.payee.name, made.period, made.currency)
+    of_stem = attrgetter(*head[4:9])
+    sums = attrgetter("splits_entry", "ms", "placements", "amount", *head[16:])
     return csv_text(
         head,
         (
-            (
-                made.holder,
-                made.payee.name,
-                made.period,
-                made.currency,
-                stem.stem,
-                stem.title,
-                stem.role,
-                stem.isrc,
-                stem.iswc,
-                line.pool,
-                line.period,
-                int(line.late),
-                line.splits_entry,
-                line.ms,
-                line.placements,
-                line.amount,
-                line.master_earned,
-                line.publishing_earned,
-                line.earned,
-            )
+            (*before, *of_stem(stem), line.pool, line.period, int(line.late), *sums(line))
             for stem in made.stems
             for line in stem.lines
         ),

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from ..clock import Clock
 from ..division.division import Division, divide_period
 from ..division.errors import NothingHeard
@@ -42,17 +44,9 @@ class SettledPeriod:
             "pool": self.entry.pool,
             "carried_in": self.division.funds.carried_in,
             "carried_out": self.division.funds.carried_out,
-            "stems": [
-                {"stem": each.stem, "ms": each.ms, "amount": each.amount}
-                for each in self.division.settled_stems
-            ],
+            "stems": msgspec.to_builtins(self.division.settled_stems),
             "holders": [
-                {
-                    "holder": each.holder,
-                    "master": each.master,
-                    "publishing": each.publishing,
-                    "amount": each.master + each.publishing,
-                }
+                {**msgspec.to_builtins(each), "amount": each.master + each.publishing}
                 for each in self.division.settled_holders
             ],
             "unallocated": self.entry.unallocated,

@@ -119,17 +119,10 @@ def _windows(questions: Sequence[Sequence[PlacementWindow]], floor_ms: int = 0) 
     types = {"question": "INT", "period": "STRING"}
     types |= dict.fromkeys(("start_ms", "end_ms", "above", "last", "floor_ms"), "BIGINT")
     rows = [
-        (
-            at,
-            window.period.text,
-            milliseconds_of(window.period.start),
-            milliseconds_of(window.period.end),
-            window.above,
-            window.last,
-            floor_ms,
-        )
+        (at, of.text, milliseconds_of(of.start), milliseconds_of(of.end), each.above, each.last, floor_ms)
         for at, windows in enumerate(questions)
-        for window in windows
+        for each in windows
+        for of in (each.period,)
     ]
     return SqlTable(types, rows)
 

@@ -19,37 +19,21 @@ from ..entries.entries import Settlement
 from ..entries.rights import lasts
 from ..entries.signing import commitment
 from ..errors import VerificationFailed
+from . import statement_schema as schema
 from .balance import check_holder, frozen_part, payable, payments
 from .engines import Engine, usage_of
 from .money_lock import CheckpointedLog, ReadableLog, at_checkpoint
 from .recompute_steps import ROUNDING, recompute_steps
-from .statement_schema import (
-    Cleared,
-    Frozen,
-    Names,
-    PartyShare,
-    Payee,
-    SettledAt,
-    Side,
-    SinceSettlement,
-    SourceIncome,
-    Statement,
-    StatementLine,
-    StatementStem,
-    TermsUsed,
-    UsedAt,
-    UseTotal,
-)
 
 
 def statement(
     log: ReadableLog,
     holder: str,
     period: Period | str,
-    names: Names,
+    names: schema.Names,
     currency: str | None = None,
     engine: Engine | None = None,
-) -> Statement:
+) -> schema.Statement:
     """The statement of one `holder` (full id) from a log as of now. Raises as `Statements` does."""
     seal = at_checkpoint(log)
     with usage_of(log, seal, engine) as usage:
@@ -66,7 +50,7 @@ class Statements:
         origin: str,
         vkey: str,
         period: Period | str,
-        names: Names,
+        names: schema.Names,
         currency: str | None = None,
         only: str | None = None,
     ) -> None:
@@ -113,17 +97,14 @@ class Statements:
         """The currency of the settlement."""
         return self._entry.currency
 
-    def of(self, holder: str) -> Statement:
+    def of(self, holder: str) -> schema.Statement:
         """The statement of a holder (full id). Raises NotAHolder, VerificationFailed."""
         check_holder(self._books, holder)
         books, division, entry = self._books, self._division, self._entry
         ours = self._stems.get(holder, ())
         stems = [self._stem(holder, stem) for stem in ours]
         stems.sort(key=lambda each: (-each.accrued - each.adjusted, -each.ms - each.late_ms, each.stem))
-        accrued, adjusted = (
-            sum(each.accrued for each in stems),
-            sum(each.adjusted for each in stems),
-        )
+        accrued, adjusted = sum(each.accrued for each in stems), sum(each.adjusted for each in stems)
         before = payments(books, holder, entry.currency, -1, self._before)
         paid = payments(books, holder, entry.currency, self._before, self._index)
         since = payments(books, holder, entry.currency, self._index, self._seal.size - 1)
@@ -132,7 +113,7 @@ class Statements:
         closing = opening + accrued + adjusted - out
         frozen = sum(each.frozen.amount for each in stems if each.frozen is not None)
         lines = [line for each in stems for line in each.lines]
-        return Statement(
+        return schema.Statement(
             v=2,
             origin=self._origin,
             vkey=self._vkey,
@@ -144,7 +125,7 @@ class Statements:
             period_end=division.period.end,
             currency=entry.currency,
             unit=f"1 {entry.currency} = 1000000 micro-units",
-            settlement=SettledAt(index=self._index, time=entry.time),
+            settlement=schema.SettledAt(index=self._index, time=entry.time),
             first=entry.first,
             last=entry.last,
             root=entry.root,
@@ -161,7 +142,7 @@ class Statements:
             total_ms=division.total_ms,
             late_ms=self._late_ms,
             ms=sum(each.ms for each in stems),
-            since=SinceSettlement(
+            since=schema.SinceSettlement(
                 ms=sum(self._late.get(stem, 0) for stem in ours),
                 total_ms=sum(self._late.values()),
                 paid=sum(each.amount for each in since),
@@ -230,7 +211,7 @@ class Statements:
                 sums[each.holder] = sums.get(each.holder, 0) + each.master + each.publishing
         return sums
 
-    def _stem(self, holder: str, stem: str) -> StatementStem:
+    def _stem(self, holder: str, stem: str) -> schema.StatementStem:
         books, entry, period = self._books, self._entry, self._division.period.text
         divided = self._divided.get(stem) or silent_stem(books, stem, self._division)
         use = self._uses.get(stem) or StemUse()
@@ -242,7 +223,7 @@ class Statements:
                 f"{stem} was settled with {sum(line.ms for line in own)} ms, and its placements sum to "
                 f"{use.whole.ms} ms"
             )
-        return StatementStem(
+        return schema.StatementStem(
             stem=stem,
             title=of.title,
             role=of.role,
@@ -258,8 +239,8 @@ class Statements:
             by_section=_used(use.by_section),
             by_role=_used(use.by_role),
             by_day=tuple(sorted(_used(use.by_day), key=lambda each: each.name)),
-            first_use=None if use.first is None else UsedAt(time=use.first[0], index=use.first[1]),
-            last_use=None if use.last is None else UsedAt(time=use.last[0], index=use.last[1]),
+            first_use=None if use.first is None else schema.UsedAt(time=use.first[0], index=use.first[1]),
+            last_use=None if use.last is None else schema.UsedAt(time=use.last[0], index=use.last[1]),
             late_ms=sum(line.ms for line in lines if line.late and line.pool == period),
             amount=divided.amount,
             lines=lines,
@@ -269,11 +250,11 @@ class Statements:
             frozen=self._frozen(holder, stem),
         )
 
-    def _frozen(self, holder: str, stem: str) -> Frozen | None:
+    def _frozen(self, holder: str, stem: str) -> schema.Frozen | None:
         gone = self._books.rights.withdrawn(stem, self._entry.last)
         if gone is None:
             return None
-        return Frozen(index=gone.index, time=gone.time, amount=self._gone.get(stem, {}).get(holder, 0))
+        return schema.Frozen(index=gone.index, time=gone.time, amount=self._gone.get(stem, {}).get(holder, 0))
 
 
 def _settlement(books: Books, period: Period, currency: str | None) -> tuple[int, Period, Settlement]:
@@ -295,9 +276,9 @@ def _settlement(books: Books, period: Period, currency: str | None) -> tuple[int
     return found[0]
 
 
-def _line(line: DividedLine, holder: str, period: str, names: Names) -> StatementLine:
+def _line(line: DividedLine, holder: str, period: str, names: schema.Names) -> schema.StatementLine:
     master, publishing = line.earned_by(holder)
-    return StatementLine(
+    return schema.StatementLine(
         pool=line.income_of,
         period=line.period,
         late=line.period != period,
@@ -313,8 +294,8 @@ def _line(line: DividedLine, holder: str, period: str, names: Names) -> Statemen
     )
 
 
-def _source(line: IncomeLine) -> SourceIncome:
-    return SourceIncome(
+def _source(line: IncomeLine) -> schema.SourceIncome:
+    return schema.SourceIncome(
         source=line.source,
         late_of=line.late_of,
         gross=line.gross,
@@ -325,28 +306,28 @@ def _source(line: IncomeLine) -> SourceIncome:
     )
 
 
-def consents_in_force(books: Books, stem: str, time: str, last: int) -> tuple[Cleared, ...]:
+def consents_in_force(books: Books, stem: str, time: str, last: int) -> tuple[schema.Cleared, ...]:
     """Uses that `stem` is cleared for at `time` by entries 0 to `last`, each with its grant, by use."""
     return tuple(
-        Cleared(use=use, index=each.index, since=each.grant.since, until=each.grant.until)
+        schema.Cleared(use=use, index=each.index, since=each.grant.since, until=each.grant.until)
         for use, each in sorted(books.rights.cleared(stem, last).items())
         if lasts(each.grant.until, time)
     )
 
 
-def _used(amounts: Mapping[str, Amount]) -> tuple[UseTotal, ...]:
+def _used(amounts: Mapping[str, Amount]) -> tuple[schema.UseTotal, ...]:
     """Longest first, then by name."""
     return tuple(
-        UseTotal(name=name, ms=amount.ms, placements=amount.placements)
+        schema.UseTotal(name=name, ms=amount.ms, placements=amount.placements)
         for name, amount in sorted(amounts.items(), key=lambda each: (-each[1].ms, each[0]))
     )
 
 
-def _side(parts: tuple[ShareAmount, ...], names: Names) -> Side:
-    return Side(
+def _side(parts: tuple[ShareAmount, ...], names: schema.Names) -> schema.Side:
+    return schema.Side(
         amount=sum(part.amount for part in parts),
         shares=tuple(
-            PartyShare(
+            schema.PartyShare(
                 holder=part.holder,
                 name=names[part.holder].name if part.holder in names else None,
                 ppm=part.ppm,
@@ -357,19 +338,20 @@ def _side(parts: tuple[ShareAmount, ...], names: Names) -> Side:
     )
 
 
-def _payee(books: Books, holder: str, names: Names) -> Payee:
+def _payee(books: Books, holder: str, names: schema.Names) -> schema.Payee:
     _, entry = books.holders[holder]
     known = names.get(holder)
     if known is not None and not _opens(entry.name, known.name, known.salt):
         raise VerificationFailed(
             f"the name kept for {holder} is not the one that the ledger holds a commitment to"
         )
-    return Payee(
+    name, salt, isni, ipi = known or (None, None, None, None)
+    return schema.Payee(
         holder=holder,
-        name=None if known is None else known.name,
-        name_salt=None if known is None else known.salt,
-        isni=None if known is None else known.isni,
-        ipi=None if known is None else known.ipi,
+        name=name,
+        name_salt=salt,
+        isni=isni,
+        ipi=ipi,
         name_commitment=entry.name,
         public_key=entry.public_key,
         custody=entry.custody,
@@ -383,9 +365,9 @@ def _opens(committed: str, name: str, salt: str) -> bool:
         return False
 
 
-def _terms(division: Division) -> TermsUsed:
+def _terms(division: Division) -> schema.TermsUsed:
     used = division.funds.terms
-    return TermsUsed(
+    return schema.TermsUsed(
         index=used.index,
         effective=None if used.index is None else used.terms.effective,
         pool_ppm={line.source: line.holders_ppm for line in division.funds.income if line.late_of is None},

@@ -12,26 +12,7 @@ from typing import TYPE_CHECKING
 from ..clock import milliseconds_of
 from ..division.money import check_currency
 from ..division.periods import Period
-from ..entries.entries import (
-    Consent,
-    Correction,
-    Entry,
-    Holder,
-    Income,
-    Key,
-    Payout,
-    Placement,
-    Receipt,
-    Removal,
-    Session,
-    Settlement,
-    Share,
-    Splits,
-    Standing,
-    Stem,
-    Terms,
-    ms_of,
-)
+from ..entries import entries
 from ..entries.rights import Rights, by_holder, losing, may_state
 from ..entries.signing import check, check_approval, check_shares, public_key_of
 from ..errors import LedgerError
@@ -42,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class _Session:
-    opened: Session
+    opened: entries.Session
     index: int
     placements: int = 0
     ms: int = 0
@@ -67,35 +48,35 @@ class Audit:
     _money: dict[int, int] = field(default_factory=dict)
     """By index, the amount of an income or a payout, with its corrections."""
 
-    def take(self, index: int, entry: Entry) -> Iterator[str]:
+    def take(self, index: int, entry: entries.Entry) -> Iterator[str]:
         """What is wrong with the next entry, a sentence for each fault. The caller must consume them all."""
         self._trusting = index < self.trusted
         try:
             match entry:
-                case Placement():
+                case entries.Placement():
                     yield from self._placement(index, entry)
-                case Consent():
+                case entries.Consent():
                     yield from self._consent(index, entry)
-                case Session():
+                case entries.Session():
                     yield from self._session(index, entry)
-                case Standing():
+                case entries.Standing():
                     yield from self._standing(index, entry)
-                case Holder():
+                case entries.Holder():
                     yield from self._holder(entry)
-                case Key():
+                case entries.Key():
                     yield from self._key(entry)
-                case Stem():
+                case entries.Stem():
                     yield from self._stem(index, entry)
-                case Receipt():
+                case entries.Receipt():
                     yield from self._receipt(entry)
-                case Removal():
+                case entries.Removal():
                     if self._rights.holder(entry.stem) is None:
                         yield f"the stem {entry.stem} is removed, but it never entered"
                         return
                     self._rights.take(index, entry)
-                case Splits():
+                case entries.Splits():
                     yield from self._splits(index, entry)
-                case Settlement():
+                case entries.Settlement():
                     if entry.first != 0 or entry.last >= index:
                         yield (
                             f"a settlement says it read entries {entry.first} to {entry.last}, "
@@ -103,21 +84,21 @@ class Audit:
                         )
                     if entry.pool > entry.gross or entry.unallocated > entry.pool:
                         yield "a settlement gives out more than came in"
-                case Income() | Payout():
-                    if isinstance(entry, Payout) and entry.holder not in self._keys:
+                case entries.Income() | entries.Payout():
+                    if isinstance(entry, entries.Payout) and entry.holder not in self._keys:
                         yield f"a payout names {entry.holder}, who has not joined"
                     check_currency(entry.currency)
-                    if isinstance(entry, Income):
+                    if isinstance(entry, entries.Income):
                         Period.parse(entry.period)
                     self._money[index] = entry.amount
-                case Correction():
+                case entries.Correction():
                     if entry.corrects not in self._money:
                         yield f"a correction names entry {entry.corrects}, no income and no payout before it"
                         return
                     self._money[entry.corrects] += entry.amount
                     if self._money[entry.corrects] < 0:
                         yield f"entry {entry.corrects} is corrected to less than nothing"
-                case Terms():
+                case entries.Terms():
                     sources = [source for source, _ in entry.pool_ppm]
                     if len(set(sources)) != len(sources):
                         yield "terms name a source of income twice"
@@ -153,14 +134,14 @@ class Audit:
             if not session.closed:
                 yield session.index, f"the session {name} was opened and not closed"
 
-    def _holder(self, entry: Holder) -> Iterator[str]:
+    def _holder(self, entry: entries.Holder) -> Iterator[str]:
         if entry.holder in self._keys:
             yield f"the holder {entry.holder} joins a second time"
             return
         self._signed(check, entry, self.origin)
         self._keys[entry.holder] = public_key_of(entry)
 
-    def _key(self, entry: Key) -> Iterator[str]:
+    def _key(self, entry: entries.Key) -> Iterator[str]:
         known = self._keys.get(entry.holder)
         if known is None:
             yield f"a key of the holder {entry.holder} is replaced, who has not joined"
@@ -168,7 +149,7 @@ class Audit:
         self._signed(check, entry, self.origin, known)
         self._keys[entry.holder] = public_key_of(entry)
 
-    def _standing(self, index: int, entry: Standing) -> Iterator[str]:
+    def _standing(self, index: int, entry: entries.Standing) -> Iterator[str]:
         if entry.holder not in self._keys:
             yield f"a standing consent names {entry.holder}, who has not joined"
             return
@@ -183,7 +164,7 @@ class Audit:
             return
         self._rights.take(index, entry)
 
-    def _stem(self, index: int, entry: Stem) -> Iterator[str]:
+    def _stem(self, index: int, entry: entries.Stem) -> Iterator[str]:
         if entry.stem != f"s{entry.pcm_sha256[:20]}":
             yield f"the id {entry.stem} does not follow from the sound's hash"
         known = self._rights.holder(entry.stem)
@@ -197,7 +178,7 @@ class Audit:
             yield f"the stem {entry.stem} enters again with other shares; only its parties can change them"
         self._rights.take(index, entry)
 
-    def _splits(self, index: int, entry: Splits) -> Iterator[str]:
+    def _splits(self, index: int, entry: entries.Splits) -> Iterator[str]:
         holder = self._rights.holder(entry.stem)
         if holder is None or entry.holder not in self._keys:
             yield f"splits are set for {entry.stem} by {entry.holder}, and the log does not have both"
@@ -215,14 +196,16 @@ class Audit:
     def _sides(self, stem: str) -> tuple[dict[str, int], dict[str, int]]:
         return self._rights.ownerships[stem][-1].sides
 
-    def _parties(self, stem: str, master: Sequence[Share], publishing: Sequence[Share]) -> Iterator[str]:
+    def _parties(
+        self, stem: str, master: Sequence[entries.Share], publishing: Sequence[entries.Share]
+    ) -> Iterator[str]:
         check_shares("master", master)
         check_shares("publishing", publishing)
         for party in dict.fromkeys(share.holder for share in (*master, *publishing)):
             if party not in self._keys:
                 yield f"{party}, who has a share in {stem}, has not joined"
 
-    def _consent(self, index: int, entry: Consent) -> Iterator[str]:
+    def _consent(self, index: int, entry: entries.Consent) -> Iterator[str]:
         holder = self._rights.holder(entry.stem)
         if holder is None or entry.holder not in self._keys:
             yield f"a consent names {entry.stem} and {entry.holder}, and the log does not have both"
@@ -243,7 +226,7 @@ class Audit:
         else:
             self._rights.take(index, entry)
 
-    def _receipt(self, entry: Receipt) -> Iterator[str]:
+    def _receipt(self, entry: entries.Receipt) -> Iterator[str]:
         if not self._rights.is_withdrawal(entry.stem, entry.withdrawal):
             yield f"a receipt for {entry.stem} names entry {entry.withdrawal}, which is no withdrawal of it"
         for use in entry.sessions:
@@ -256,7 +239,7 @@ class Audit:
         if not self._trusting:
             check(*of)
 
-    def _session(self, index: int, entry: Session) -> Iterator[str]:
+    def _session(self, index: int, entry: entries.Session) -> Iterator[str]:
         session = self._sessions.get(entry.session)
         if entry.state == "opened":
             if session is not None:
@@ -279,7 +262,7 @@ class Audit:
                 f"the log has {session.placements} and {session.ms} ms"
             )
 
-    def _placement(self, index: int, entry: Placement) -> Iterator[str]:
+    def _placement(self, index: int, entry: entries.Placement) -> Iterator[str]:
         session = self._sessions.get(entry.session)
         if session is None or session.closed:
             yield f"a placement names the session {entry.session}, which is not open"
@@ -293,7 +276,7 @@ class Audit:
             session.ms += entry.ms
             if entry.use != session.opened.use or entry.tier != session.opened.tier:
                 yield f"a placement is for another use or tier than its session {entry.session}"
-        if entry.ms != ms_of(entry.frames, entry.rate):
+        if entry.ms != entries.ms_of(entry.frames, entry.rate):
             yield f"a placement of {entry.frames} frames at {entry.rate} Hz is given {entry.ms} ms"
         place, end = (entry.stem, entry.session), milliseconds_of(entry.start) + entry.ms
         self._until[place] = max(self._until.get(place, 0), end)

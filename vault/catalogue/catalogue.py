@@ -236,12 +236,13 @@ class Catalogue:
         # The parts of this text are constants of this module and question marks; all values are bound.
         question = (
             "SELECT s.stem, s.pcm_sha256, s.title, s.holder, s.role, s.shape, m.frames, m.channels,"
-            " s.bpm_milli, s.beats, s.key, s.energy_milli, s.set_name, m.lufs, m.true_peak_dbtp,"
+            " s.bpm_milli, s.beats, s.key, s.energy_milli, s.set_name AS 'set', m.lufs, m.true_peak_dbtp,"
             " m.sounding_frames, m.chroma"
             f" FROM stem s LEFT JOIN measured m USING (stem){text} ORDER BY s.stem"
         )
         with without_collector(), self.reading() as db:
-            rows = db.execute(question, ids or ()).fetchall()
+            found = db.execute(question, ids or ())
+            names, rows = [name for name, *_ in found.description], found.fetchall()
             only = f" WHERE stem IN ({_marks(rows)})" if len(rows) <= 500 else ""
             of_rows = [row[0] for row in rows] if only else []
             moods: dict[str, tuple[str, ...]] = {}
@@ -250,36 +251,22 @@ class Catalogue:
             cleared = db.execute(
                 f"SELECT stem, use, entry, since, until FROM clearance{only} ORDER BY stem, use", of_rows
             ).fetchall()
-            return Stems(self._facts(rows, moods), Clearances(cleared))
+            return Stems(self._facts(names, rows, moods), Clearances(cleared))
 
-    def _facts(self, rows: Sequence[Any], moods: Mapping[str, tuple[str, ...]]) -> Facts:
+    def _facts(
+        self, names: Sequence[str], rows: Sequence[Any], moods: Mapping[str, tuple[str, ...]]
+    ) -> Facts:
         # Not checked one by one, for there may be a hundred thousand: the tables allow no other types.
-        (stem, pcm, title, holder, role, shape, frames, channels, bpm_milli, beats, key, energy_milli,
-         set_name, lufs, peak, sounding, chroma) = zip(*rows, strict=True) if rows else [()] * 17  # fmt: skip
-        if None in chroma:
-            raise self._incomplete(f"the measurements of stem {stem[chroma.index(None)]}")
-        return Facts(
-            {
-                "stem": stem,
-                "pcm_sha256": pcm,
-                "title": title,
-                "holder": holder,
-                "role": role,
-                "shape": shape,
-                "frames": frames,
-                "channels": channels,
-                "bpm": [_bpm(milli) for milli in bpm_milli],
-                "beats": beats,
-                "key": key,
-                "mood": [moods.get(each, ()) for each in stem],
-                "energy": [milli / 1000 for milli in energy_milli],
-                "set": set_name,
-                "lufs": lufs,
-                "true_peak_dbtp": peak,
-                "sounding_frames": sounding,
-                "chroma": [Chroma(data) for data in chroma],
-            }
-        )
+        values = zip(*rows, strict=True) if rows else [()] * len(names)
+        columns: dict[str, Any] = dict(zip(names, values, strict=True))
+        if None in columns["chroma"]:
+            missing = columns["stem"][columns["chroma"].index(None)]
+            raise self._incomplete(f"the measurements of stem {missing}")
+        columns["bpm"] = [_bpm(milli) for milli in columns["bpm_milli"]]
+        columns["mood"] = [moods.get(each, ()) for each in columns["stem"]]
+        columns["energy"] = [milli / 1000 for milli in columns["energy_milli"]]
+        columns["chroma"] = [Chroma(data) for data in columns["chroma"]]
+        return Facts(columns)
 
     def restated(self, since: int) -> dict[str, dict[str, Clearance]]:
         """The clearances, by stem and use, of the stems that statements from entry `since` on are about."""

@@ -198,14 +198,8 @@ class Admission:
         if not known or self._catalogue.digests(new.ready.stem)[0] != new.file_sha256:
             return False
         stem, terms = known[0], new.terms
-        return (stem.holder, stem.role, stem.title, stem.key, stem.mood, stem.bpm) == (
-            new.holder,
-            terms.role,
-            terms.title,
-            terms.key,
-            terms.mood,
-            new.ready.bpm,
-        )
+        declared = (new.holder, terms.role, terms.title, terms.key, terms.mood, new.ready.bpm)
+        return (stem.holder, stem.role, stem.title, stem.key, stem.mood, stem.bpm) == declared
 
     def _like_anothers(
         self, index: FingerprintIndex, newcomer: Newcomer, fresh: Mapping[str, str]
