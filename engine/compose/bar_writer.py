@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 
-from ...script.piece import Bring, Line, Play
+from ...script.piece import Bring, Line, LineWindow, Play
 from ...vault.records import Stem
 from ..plan import Fade, Placement, Stop, Variant
 from .drawer import Drawer
@@ -36,9 +36,13 @@ class BarWriter:
     def section_bar(self) -> int:
         return self.state.bar - self.visit.first_bar
 
-    @property
-    def section_beats(self) -> Fraction:
-        return Fraction(self.visit.bars * self.score.clock.beats_per_bar)
+    def work(self, window: LineWindow) -> tuple[Fraction, Fraction]:
+        """From which beat to which of the section a line with this window is at work."""
+        beats = self.score.clock.beats_per_bar
+        first = (window.at_bar - 1) * beats + window.at_beat - 1
+        if window.for_bars is None:
+            return first, Fraction(self.visit.bars * beats)
+        return first, first + window.for_bars * beats
 
     def active(self, line: Line, place: int) -> tuple[Fraction, Fraction] | None:
         """From which beat to which of this bar the line is at work; None when it is not."""
@@ -47,8 +51,7 @@ class BarWriter:
             return None
         lo, hi = Fraction(0), Fraction(beats)
         if window.at_beat != 1 or window.for_bars is not None:
-            first = (window.at_bar - 1) * beats + window.at_beat - 1
-            last = first + window.for_bars * beats if window.for_bars is not None else self.section_beats
+            first, last = self.work(window)
             lo, hi = max(first - bar * beats, lo), min(last - bar * beats, hi)
             if lo >= hi:
                 return None

@@ -254,7 +254,8 @@ def _leave_out(
     if around.never_twice:
         leave_out(_flags(among, around.never_twice), too_soon(pool), always=True)
     if agreement is not None and around.tonal:
-        leave_out(agreement < CLASH, "it clashes with " + _titles(around.tonal))
+        clashing = " and ".join(f'{part.name} "{part.title}"' for part in around.tonal)
+        leave_out(agreement < CLASH, f"it clashes with {clashing}")
     if around.avoid is not None:
         leave_out(_flags(among, [around.avoid]), "it is the one to change")
     for holders, reason in ((around.capped, "is"), (around.nearly_capped, "would be")):
@@ -276,7 +277,3 @@ def _flags(among: Eligible, stems: Collection[str]) -> NDArray[np.bool_]:
     flags = np.zeros(len(among), np.bool_)
     flags[among.at(stems)] = True
     return flags
-
-
-def _titles(parts: Sequence[TonalPart]) -> str:
-    return " and ".join(f'{part.name} "{part.title}"' for part in parts)

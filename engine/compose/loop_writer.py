@@ -208,18 +208,13 @@ class LoopWriter(BarWriter):
 
     def _dropped(self, part: str, start: Fraction) -> bool:
         """Whether a drop of the part has just ended: it comes in anew."""
-        sheet, here = self.score.sheets[self.visit.section.name], self._here(start)
-        beats = self.score.clock.beats_per_bar
-        return any(
-            line.window.for_bars is not None
-            and here == (line.window.at_bar - 1 + line.window.for_bars) * beats + line.window.at_beat - 1
-            for line, _ in sheet.drops.get(part, ())
-        )
+        drops = self.score.sheets[self.visit.section.name].drops.get(part, ())
+        windows = [line.window for line, _ in drops if line.window.for_bars is not None]
+        return any(self._here(start) == self.work(window)[1] for window in windows)
 
     def _enters(self, line: Bring, start: Fraction) -> bool:
         """Whether the line's own `at` is here, so that its loop begins at its bar 1."""
-        beats = self.score.clock.beats_per_bar
-        return self.section_bar * beats + start == (line.window.at_bar - 1) * beats + line.window.at_beat - 1
+        return self._here(start) == self.work(line.window)[0]
 
     def _stop(self, part: str, sounding: SoundingLoop, frame: int) -> None:
         self.stops.append(stop_at(sounding.placement, frame))
@@ -231,12 +226,8 @@ class LoopWriter(BarWriter):
     ) -> Placement:
         """Place a loop from `frame` to the end of its line, its section, or 64 bars."""
         clock, beats = self.score.clock, self.score.clock.beats_per_bar
-        here = self.section_bar * beats + start
-        window = line.window
-        end_beat = Fraction(self.visit.bars * beats)
-        if window.for_bars is not None:
-            end_beat = min(end_beat, (window.at_bar - 1 + window.for_bars) * beats + window.at_beat - 1)
-        end_beat = min(end_beat, here + MAX_BARS * beats)
+        here = self._here(start)
+        end_beat = min(self.work(line.window)[1], Fraction(self.visit.bars * beats), here + MAX_BARS * beats)
         variant = variant_of(
             stem, clock, line.time, semitones=self.score.shift(line.pool, stem), reverse=line.reverse
         )

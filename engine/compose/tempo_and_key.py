@@ -36,7 +36,7 @@ class TempoFit:
 def fit_tempo(stem: Stem, tempo_bpm: Fraction) -> TempoFit | None:
     """The reading of a loop, in time, half time or double time, that stretches it least.
 
-    Null for a sound without a tempo: it is never stretched. Of two equal readings the first in the order
+    None for a sound without a tempo: it is never stretched. Of two equal readings the first in the order
     in time, double, half is taken.
     """
     if stem.bpm is None or stem.beats is None:

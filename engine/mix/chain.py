@@ -16,7 +16,7 @@ from ..plan import MOST_SOUNDING
 from . import rack as racks
 from .effects import FX_BUSES, LEVELS, aim_filters, bus_quantum
 from .kernel import longest_span, mix_span
-from .machine import fence, flush_to_zero, inlined, inner, load_acquire, pointer, restore, store_release
+from .machine import fence, flush_to_zero, inlined, inner, load_acquire, pointer, set_mode, store_release
 from .master import aim_at, master_quantum
 from .meters import end_step, meter_buses, meter_quantum
 
@@ -323,5 +323,5 @@ def chain(addresses, into, quanta):
                 for i in range(count):
                     out[c, made + i] = rack.span[c, i]
             made += count
-    restore(word)
+    set_mode(word)
     return made

@@ -230,7 +230,8 @@ def _control_word(typingctx):
 
 
 @intrinsic
-def _set_control_word(typingctx, value):
+def set_mode(typingctx, value):
+    """Set the floating-point control word, such as to the one that `flush_to_zero` gave."""
     signature = types.void(types.int64)
 
     def codegen(context, builder, signature, args):
@@ -254,19 +255,13 @@ def _call_x86(builder, name, word):
 
 @inner
 def flush_to_zero():
-    """Have denormal numbers count as zero on this thread; gives the word that `restore` takes back.
+    """Have denormal numbers count as zero on this thread; gives the control word of before.
 
     Arithmetic with denormals is some twenty times slower, and a sound that fades away is made of them.
     """
     before = _control_word()
-    _set_control_word(before | (_MXCSR_FTZ_DAZ if _X86 else _FPCR_FZ))
+    set_mode(before | (_MXCSR_FTZ_DAZ if _X86 else _FPCR_FZ))
     return before
-
-
-@inner
-def restore(word):
-    """Undo `flush_to_zero`."""
-    _set_control_word(word)
 
 
 @inner
