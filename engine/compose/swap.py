@@ -52,10 +52,10 @@ def rescored(
     return replace(coming, starts_clean=now.starts_clean)
 
 
-def carried(before: State, score: Score) -> tuple[State, list[Stop]]:
+def carried(before: State, old: Piece, score: Score) -> tuple[State, list[Stop]]:
     """The state at the next bar line as `score` goes on from it, and the stops of what does not go on.
 
-    What both scripts name keeps its value: dials in their range, sections, parts, cues, events.
+    What the `old` script and this one name keeps its value: dials in range, sections, parts, cues, events.
     """
     state, piece = before.copy(), score.piece
     dials = {name: dial.default for name, dial in piece.dials.items()}
@@ -84,10 +84,11 @@ def carried(before: State, score: Score) -> tuple[State, list[Stop]]:
     state.silenced &= set(score.parts)
     if state.last_part not in score.parts:
         state.last_part = None
+    _carry_events(state, old, piece)
     return state, stops
 
 
-def carried_events(state: State, old: Piece, new: Piece) -> None:
+def _carry_events(state: State, old: Piece, new: Piece) -> None:
     """Events that stand in both scripts, word for word, stay due, and have happened if they had."""
     places = {event.text: place for place, event in enumerate(new.events)}
     moved = {p: places[event.text] for p, event in enumerate(old.events) if event.text in places}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,17 +17,21 @@ from .effects import LEVELS, SPANS
 from .rack import COMMAND, PLAYING, VOICE
 
 
-def command(kind: int, **fields: Any) -> Any:
-    """A command of a kind, by its fields, not numbered yet."""
-    made = np.zeros(1, COMMAND)[0]
-    made["kind"] = kind
+def _filled(record: np.dtype[Any], fields: Mapping[str, Any]) -> Any:
+    """A record with these fields; the others are 0."""
+    made = np.zeros(1, record)[0]
     for name, value in fields.items():
         made[name] = value
     return made
 
 
+def command(kind: int, **fields: Any) -> Any:
+    """A command of a kind, by its fields, not numbered yet."""
+    return _filled(COMMAND, {"kind": kind, **fields})
+
+
 def voice(placement: Placement, sound: NDArray[np.float32], *, bus: int, effects: int, part: int) -> Any:
-    """A placement as the voice that it will be, a tuple in the order of VOICE's fields."""
+    """A placement as the voice that it will be."""
     gain = 10 ** (placement.gain_db / 20)
     left, right = pan_gains(placement.pan, sound.shape[0])
     loop_start = placement.variant.loop_start
@@ -45,8 +50,6 @@ def voice(placement: Placement, sound: NDArray[np.float32], *, bus: int, effects
         "fade_out": placement.fade_out.frames,
         "fade_out_power": placement.fade_out.equal_power,
         "bus": bus,
-        "heard": 0,
-        "leaving": 0,
         "effects": effects,
         "part": part,
         "level": 10 ** (placement.level_db / 20),
@@ -57,8 +60,7 @@ def voice(placement: Placement, sound: NDArray[np.float32], *, bus: int, effects
         "right": right,
         "right_target": right,
     }
-    assert VOICE.names is not None
-    return tuple(fields[name] for name in VOICE.names)
+    return _filled(VOICE, fields)
 
 
 def pan_gains(pan: float, channels: int) -> tuple[float, float]:

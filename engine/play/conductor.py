@@ -27,10 +27,10 @@ from ..compose.events import Input
 from ..compose.gains import buses_of, remixed
 from ..compose.score import Score
 from ..compose.state import State, first_state
-from ..compose.swap import carried, carried_events, in_reach, rescored
+from ..compose.swap import carried, in_reach, rescored
 from ..fades import LINEAR_FADE_FRAMES
 from ..mix.mixer import Late, Mixer
-from ..plan import Bar, Fade, Placement, Rested, Stop, Variant
+from ..plan import Bar, Fade, Placement, Rested, Variant
 from .conform import Conformer
 from .latches import Latches
 from .placement_log import PlacementLog
@@ -237,7 +237,7 @@ class Conductor:
 
     def state_under(self, coming: Score) -> State:
         """The state at the next bar line, if another score took over there."""
-        return self._carried(coming)[0]
+        return carried(self.state, self.score.piece, coming)[0]
 
     def wanted(
         self, bars: int, score: Score | None = None, state: State | None = None
@@ -317,11 +317,6 @@ class Conductor:
             self._queue(bar.starts)
         self._tell("bar", bar)
 
-    def _carried(self, coming: Score) -> tuple[State, list[Stop]]:
-        state, stops = carried(self.state, coming)
-        carried_events(state, self.score.piece, coming.piece)
-        return state, stops
-
     def _take_over(self, coming: Score) -> None:
         """Go on by another score from the bar line that is composed now."""
         self._coming = None
@@ -330,7 +325,7 @@ class Conductor:
             coming = self.tape.next_swap(old, coming.piece, now)
         elif coming.snapshot is not old.snapshot:
             coming = coming.with_snapshot(old.snapshot, now)
-        self.state, stops = self._carried(coming)
+        self.state, stops = carried(self.state, old.piece, coming)
         known = {**self._guests, **old.stems}
         self.score, sounding = coming, self._stage.stems(self.control)
         self._guests = {stem: known[stem] for stem in sorted(sounding - set(coming.stems)) if stem in known}
@@ -339,11 +334,9 @@ class Conductor:
         self._latches.keep(lambda dial, value: in_reach(coming.piece, dial, value))
         self._mixer.effect_buses.take(buses_of(coming, self.state.dials), self.control)
         self._mixer.take_keys(coming.ducked_under)
-        if (old.piece.loudness_lufs, old.piece.ceiling_dbtp) != (
-            coming.piece.loudness_lufs,
-            coming.piece.ceiling_dbtp,
-        ):
-            self._mixer.set_master(coming.piece.loudness_lufs, coming.piece.ceiling_dbtp, self.control)
+        aim = coming.piece.loudness_lufs, coming.piece.ceiling_dbtp
+        if aim != (old.piece.loudness_lufs, old.piece.ceiling_dbtp):
+            self._mixer.set_master(*aim, self.control)
         self.tape.swapped(self.control, self._moment, coming, self.candidates())
         self._moment += 1
         self._tell("script", coming.piece)
