@@ -13,7 +13,7 @@ EngineError (exit 1)
     OutputFailed (1)    the disk would not take the output file
     SwapRefused (2)     another script cannot take over from the one that plays
     NothingToUndo (1)   no gesture is left that can be taken back
-    TakeRefused (2)     a file that is no take, or one that can no longer be played
+    TakeRefused (2)     a file that is not a take, or one that can no longer be played
     DeviceFailed (1)    an audio device is not there or will not play
     NotSealed (1)       the output is whole and logged, and the log is yet to be sealed
 """

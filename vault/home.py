@@ -26,7 +26,7 @@ def check_home(home: Path) -> None:
     # Another process may be making this home now; its parts stay, so look for them last.
     if home.is_dir() and _other_things(home) and not _is_home(home):
         raise NotAHome(
-            f"'{home}' holds other things and is no Stemloom home; name a new or empty folder with --home"
+            f"'{home}' holds other things and is not a Stemloom home; name a new or empty folder with --home"
         )
 
 

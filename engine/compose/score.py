@@ -140,7 +140,7 @@ def score(
     empty.
     """
     if use not in USES:
-        raise UseRefused(f'"{use}" is no use of sound: it is one of {", ".join(USES)}')
+        raise UseRefused(f'"{use}" is not a use of sound; the uses are {", ".join(USES)}')
     if use not in piece.uses:
         raise UseRefused(
             f'"{piece.name}" is for {", ".join(piece.uses)}, not for {use}: '

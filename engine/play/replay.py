@@ -53,7 +53,7 @@ def replay(
     _check_consents(vault, take)
     piece = accepted(take.script)
     if take.key is not None and take.key not in {key.name for key in piece.keys}:
-        raise TakeRefused(f'the take is in {take.key}, which is no key of "{piece.name}"')
+        raise TakeRefused(f'the take is in {take.key}, which is not a key of "{piece.name}"')
     session = Session(
         vault,
         piece,

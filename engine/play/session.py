@@ -102,7 +102,7 @@ class Session:
         logged: bool = True,
     ) -> None:
         if tier not in TIERS:
-            raise EngineError(f'"{tier}" is no tier: it is one of {", ".join(TIERS)}')
+            raise EngineError(f'"{tier}" is not a tier; the tiers are {", ".join(TIERS)}')
         wall = clock or SteadyClock()
         self._vault, self._logged = vault, logged
         self._dials = {name: in_range(piece, name, value) for name, value in (dials or {}).items()}

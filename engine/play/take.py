@@ -185,9 +185,9 @@ def load(path: Path) -> Take:
             )
         take = msgspec.json.decode(data, type=Take)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise TakeRefused(f"{str(path)!r} is no take: {error}") from error
+        raise TakeRefused(f"{str(path)!r} is not a take: {error}") from error
     if wrong := _wrong(take):
-        raise TakeRefused(f"{str(path)!r} is no take that this engine has made: {wrong}")
+        raise TakeRefused(f"{str(path)!r} is not a take that this engine has made: {wrong}")
     return take
 
 

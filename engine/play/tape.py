@@ -70,7 +70,7 @@ class Tape:
             raise TakeRefused("the take says that a script was swapped in, but not what it then played")
         then = self._swaps_ahead.pop(0)
         if then.key is not None and then.key not in {key.name for key in piece.keys}:
-            raise TakeRefused(f'the take is in {then.key}, which is no key of "{piece.name}"')
+            raise TakeRefused(f'the take is in {then.key}, which is not a key of "{piece.name}"')
         kept = self._whole.only(frozenset(then.candidates))
         return rescored(old, piece, kept, at, key=then.key, must_sound=False)
 

@@ -191,7 +191,7 @@ class Rights:
         if grant is None:
             yield (
                 f"a placement of {stem} for {use} relies on entry {consent}, "
-                "which is no grant of it for that use"
+                "which is not a grant of it for that use"
             )
             return
         if earliest < grant.since or not lasts(grant.until, latest):

@@ -115,7 +115,7 @@ class Journal:
 
     @property
     def failed(self) -> bool:
-        """Whether a sync failed, or a file was begun and not used, and nothing is acknowledged before `mend`."""
+        """Whether a sync failed or a file was begun and not used: nothing is acknowledged before `mend`."""
         return self._failed
 
     def intend(self, placements: Mapping[int, Placement]) -> None:

@@ -89,7 +89,7 @@ def _floor(rule: str) -> int:
             return int(found[1])
         raise BadRule(f"a floor is at most {LONGEST_FLOOR} milliseconds, and {rule!r} is more")
     if rule not in RULES[:-1]:
-        raise BadRule(f"{rule!r} is no rule; there are {', '.join(RULES)}, such as floor:500")
+        raise BadRule(f"{rule!r} is not a rule; there are {', '.join(RULES)}, such as floor:500")
     return 0
 
 

@@ -228,7 +228,7 @@ class Audit:
 
     def _receipt(self, entry: entries.Receipt) -> Iterator[str]:
         if not self._rights.is_withdrawal(entry.stem, entry.withdrawal):
-            yield f"a receipt for {entry.stem} names entry {entry.withdrawal}, which is no withdrawal of it"
+            yield f"a receipt for {entry.stem} names entry {entry.withdrawal}, not a withdrawal of it"
         for use in entry.sessions:
             until = self._until.get((entry.stem, use.session))
             if until is None or until < milliseconds_of(use.until):

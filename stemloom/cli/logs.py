@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..script.problems import counted
 from .options import FILE, LOG, VKEY
 from .output import Console, picked
 
@@ -68,10 +69,10 @@ def consistency(console: Console, old: Path, copy: str | None, vkey: str | None)
     "--trust", multiple=True, type=FILE, help="A checkpoint of this log that somebody kept; may repeat."
 )
 @LOG
-@click.option("--yes", is_flag=True, help="Do it; by default the steps are only listed.")
+@click.option("--yes", is_flag=True, help="Take the steps; by default they are only listed.")
 @click.pass_obj
 def reconcile(console: Console, trust: tuple[Path, ...], copy: str | None, yes: bool) -> None:
-    """After a backup was put back: say whether this log may continue, and from where. Signs nothing.
+    """After a backup was put back: say whether this log may continue, and from where. Signs no checkpoint.
 
     Exits 5 if it may not: continuing would make two histories of one log.
     """
@@ -117,5 +118,5 @@ def export(console: Console, folder: Path, copy: str | None, vkey: str | None) -
     record |= {"files": [each.name for each in made.files]} | picked(made, "written kept")
     console.emit(
         record,
-        f"{folder}: {made.size} entries in {len(made.files)} files, {len(made.kept)} of them as they were",
+        f"{folder}: {made.size} entries in {counted(len(made.files), 'file')}, {len(made.kept)} unchanged",
     )

@@ -25,7 +25,7 @@ class _Seconds(click.ParamType):  # type: ignore[type-arg]
         except ValueError:
             length = math.nan
         if not math.isfinite(length):
-            self.fail(f"{value!r} is no length of time, such as 90, 12.5 or 1:30", param, ctx)
+            self.fail(f"{value!r} is not a length of time, such as 90, 12.5 or 1:30", param, ctx)
         return length
 
 

@@ -140,7 +140,10 @@ def _tell_events(console: Console, player: Player) -> None:
 
     for event in ("device", "unready"):
         player.on(event, lambda error: note(str(error)))
-    player.on("stopped", lambda seconds: note(f"all stood still for {seconds:.1f} s, and goes on from there"))
+    player.on(
+        "stopped",
+        lambda seconds: note(f"the process stood still for {seconds:.1f} s, and goes on from there"),
+    )
     player.on(
         "ledger",
         lambda fault: note(
@@ -189,7 +192,8 @@ def _follow(console: Console, player: Player, seconds: float | None, watched: Pa
     shown = _is_shown(console)
 
     def refused(error: Exception) -> None:
-        _note(console, f"{worded(error, verbose=console.verbose)}\nthe script of before plays on")
+        said, still = worded(error, verbose=console.verbose), "the old script plays on"
+        _note(console, said if still in said else f"{said}\n{still}")
 
     watch = Watch(player, watched, refused) if watched is not None else None
     try:

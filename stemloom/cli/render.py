@@ -192,6 +192,6 @@ def gesture(seconds: float, words: str) -> Gesture:
     if "=" in words:
         return Gesture(frame, "dial", *dial_value(words, "--at"))
     raise click.BadParameter(
-        f"{words!r} is no gesture, such as 'cue lift', 'like tune', 'dislike' or energy=0.8",
+        f"{words!r} is not a gesture, such as 'cue lift', 'like tune', 'dislike' or energy=0.8",
         param_hint="--at",
     )

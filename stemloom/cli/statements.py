@@ -164,7 +164,7 @@ def balance(console: Console, holder: str | None, sheet: Path | None, engine: En
         "\n".join(
             [
                 table(
-                    ("holder", "currency", "settlements", "earned", "paid", "of it frozen", "balance"),
+                    ("holder", "currency", "settlements", "earned", "paid", "frozen part", "balance"),
                     rows,
                     right=(2, 3, 4, 5, 6),
                 )
@@ -187,7 +187,7 @@ def balance(console: Console, holder: str | None, sheet: Path | None, engine: En
 @click.argument("statement", type=FILE)
 @click.option("--log", "place", metavar="LOG", help="A copy of the log: a folder or a web address.")
 @click.option("--vkey", metavar="K", help="The ledger's key as you know it, instead of the statement's own.")
-@click.option("--kept", type=FILE, help="A checkpoint that you kept: the log must go on from it.")
+@click.option("--kept", type=FILE, help="A checkpoint that you kept: the log must extend it.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that hash; by default one a core.")
 @click.pass_obj
 def recompute(

@@ -70,7 +70,7 @@ def disclose(console: Console, session: str) -> None:
 
     each = _salts(console).of_session(session)
     if each is None:
-        raise NoLedger(f"whose the session {session} was is not known here, or no more")
+        raise NoLedger(f"the user of the session {session} is not known here, or was erased")
     with console.log() as log:
         entry = next((e for _, e in log.entries() if _is_session(e) and e.session == session), None)
     if entry is None:
@@ -109,7 +109,7 @@ def erase(console: Console, name: str | None, session: str | None, yes: bool) ->
     salts.erase(user=name, session=session)
     console.emit(
         {"erased": count},
-        f"{counted(count, 'session')}: nobody can tell any more whose; the entries stay, as somebody's. "
+        f"{counted(count, 'session')}: the user can no longer be found; the entries stay. "
         "Backups of HOME/private still have the salts: destroy them as well.",
     )
 

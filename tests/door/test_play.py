@@ -166,7 +166,7 @@ def test_what_is_saved_while_it_plays_takes_over(home: Path, tmp_path: Path) -> 
         playing.wait_for('"Harbour, Night" as it was saved takes over')
         script.write_text(first.replace("section", "sektion", 1))
         playing.wait_for("live.loom is refused: ")
-        playing.wait_for("the script of before plays on")
+        playing.wait_for("the old script plays on")
         script.unlink()
         playing.wait_for("there is no script")
         script.write_text(re.sub(r"^tempo .*$", "tempo 61", first, flags=re.M))

@@ -260,9 +260,12 @@ def test_the_command_gives_gestures(home: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert soundfile.info(out).frames >= 2 * BAR
     for wrong, said in (
-        (("1", "shout"), "'shout' is no gesture, such as 'cue lift', 'like tune', 'dislike' or energy=0.8"),
+        (
+            ("1", "shout"),
+            "'shout' is not a gesture, such as 'cue lift', 'like tune', 'dislike' or energy=0.8",
+        ),
         (("1", "push=loud"), "'push=loud' is not NAME=VALUE"),
-        (("x", "cue out"), "is no length of time"),
+        (("x", "cue out"), "is not a length of time"),
         (("-1", "cue out"), "a gesture comes between 0 and 86400 seconds"),
     ):
         refused = run(*wrong)

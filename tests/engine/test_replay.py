@@ -93,7 +93,7 @@ def test_a_withdrawal_is_in_the_take_and_the_stem_is_not_played_again(home: Path
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("", "is no take"), ("{}", "is no take"), ('{"version": 1}', "of version 1")]
+    ("text", "said"), [("", "is not a take"), ("{}", "is not a take"), ('{"version": 1}', "of version 1")]
 )
 def test_what_is_no_take_is_refused(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "take.json"
@@ -138,10 +138,10 @@ BROKEN = [
     ({"gestures": [{"frame": 7, "kind": "panic", "name": None}]}, "its gestures"),
     ({"gestures": [{"frame": -64, "kind": "panic", "name": None}]}, "its gestures"),
     ({"changes": [{"frame": 1, "moment": 0, "vault": "", "candidates": []}]}, "its changes"),
-    ({"key": "H major"}, "which is no key of"),
+    ({"key": "H major"}, "which is not a key of"),
     ({"script": "piece"}, "expected"),
     ({"use": "sync"}, "no consent for sync"),
-    ({"tier": "king"}, "is no tier"),
+    ({"tier": "king"}, "is not a tier"),
     ({"candidates": []}, "nothing to play"),
     ({"dials": {"no": 1}}, "no dial"),
     ({"gestures": [{"frame": 64, "kind": "dial", "name": "no", "value": 1}]}, "no dial"),

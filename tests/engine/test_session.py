@@ -328,7 +328,7 @@ MISTAKES = [
     ({"use": "sync"}, UseRefused, "for stream, export, not for sync"),
     ({"dials": {"energie": 1}}, UnknownDial, 'no dial "energie"; its dials: energy, level'),
     ({"dials": {"energy": 2}}, UnknownDial, "from 0 to 1; 2 is outside"),
-    ({"tier": "king"}, EngineError, '"king" is no tier'),
+    ({"tier": "king"}, EngineError, '"king" is not a tier'),
     ({"seconds": 0}, NoEnd, "--seconds goes from 0.1"),
     ({"bars": -1}, NoEnd, "--bars goes from 1"),
 ]

@@ -94,7 +94,7 @@ RULES: dict[str, tuple[Callable[[Any, Callable[[str], Any]], list[Any]], str]] =
             s.session_entry("opened"),
             s.sounds(0),
         ],
-        "no grant of it for that use",
+        "not a grant of it for that use",
     ),
     "before the grant": (
         lambda s, t: [*s.whole(4), s.sounds(0, start="2026-11-21T06:16:00.249Z")],

@@ -235,7 +235,7 @@ def test_a_home_among_other_things_is_refused_and_nothing_is_written(say: Say, t
     (tmp_path / "README.md").touch()
     code, out, err = say(f"--home {tmp_path} vault holder add Ada")
     assert (code, out) == (2, "")
-    assert "holds other things and is no Stemloom home; name a new or empty folder with --home" in err
+    assert "holds other things and is not a Stemloom home; name a new or empty folder with --home" in err
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
 
 

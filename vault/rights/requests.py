@@ -123,7 +123,7 @@ def read_request(data: bytes) -> SigningRequest:
     try:
         return msgspec.json.decode(data, type=SigningRequest)
     except msgspec.MsgspecError as error:
-        raise BadRequest(f"this is no request for signatures: {error}") from error
+        raise BadRequest(f"this is not a request for signatures: {error}") from error
 
 
 def filled(each: Asked) -> Signable:

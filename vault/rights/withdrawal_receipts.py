@@ -34,7 +34,7 @@ def receipt_of(
     begun |= {each.session: each.time for each in waiting if isinstance(each, Session)}
     gone = said.get(withdrawal)
     if gone is None or gone.action != "withdraw":
-        raise BadDeclaration(f"entry {withdrawal} is no withdrawal; see 'stemloom vault consent list'")
+        raise BadDeclaration(f"entry {withdrawal} is not a withdrawal; see 'stemloom vault consent list'")
     for each in placed:
         if each.stem == gone.stem and each.use in gone.uses and each.consent < withdrawal:
             end = milliseconds_of(each.start) + each.ms

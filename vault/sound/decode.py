@@ -69,7 +69,7 @@ def copy_file(source: Path, target: Path) -> str:
             raise Refused("it is a link, and links are not followed: name the file itself") from error
         raise Refused(f"it cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise Refused(f"its name is no file's name: {error}") from error
+        raise Refused(f"its name cannot be the name of a file: {error}") from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise Refused("it is not a regular file")

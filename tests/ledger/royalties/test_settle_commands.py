@@ -120,7 +120,7 @@ INCOME = ("--currency", "EUR", "--period", "2025-03", "--reference", "inv-1")
         (("pay", "h00", "--currency", "EUR", "--reference", "r"), 4, "no holder h00"),
         (("correct", "0", "--to", "5", "--reason", "r"), 1, "entry 0 is neither income nor a payout"),
         (("correct", "0", "--to", "1e3", "--reason", "r"), 2, "is not an amount"),
-        (("simulate", "2025-03", "--rule", "floor:x"), 2, "is no rule"),
+        (("simulate", "2025-03", "--rule", "floor:x"), 2, "is not a rule"),
         (("fairness", "2025-03"), 1, "there is no income for 2025-03"),
         (("statements", "2025-03", "--out", "folder"), 1, "was never settled"),
     ],
