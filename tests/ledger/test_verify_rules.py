@@ -84,8 +84,8 @@ RULES: dict[str, tuple[Callable[[Any, Callable[[str], Any]], list[Any]], str]] =
         lambda s, t: [*s.whole(4), msgspec.structs.replace(s.sounds(0), use="live")],
         "another use",
     ),
-    "no grant there": (lambda s, t: [*s.whole(4), s.sounds(0, consent=1)], "no grant"),
-    "a grant to come": (lambda s, t: [*s.whole(4), s.sounds(0, consent=9)], "no grant"),
+    "no grant there": (lambda s, t: [*s.whole(4), s.sounds(0, consent=1)], "not a grant"),
+    "a grant to come": (lambda s, t: [*s.whole(4), s.sounds(0, consent=9)], "not a grant"),
     "a use that was not granted": (
         lambda s, t: [
             s.joins(),
