@@ -141,14 +141,17 @@ class Scribe:
 
     def close(self) -> None:
         """Acknowledge what waits and seal everything. Raises OSError; it may then be called again."""
+        self._stop()
+        with self._busy:
+            self._write_held()
+            self._journal.close()
+
+    def _stop(self) -> None:
         with self._work:
             self._stopping = True
             self._work.notify_all()
         if self._thread is not None:
             self._thread.join()
-        with self._busy:
-            self._write_held()
-            self._journal.close()
 
     def _run(self, seconds: float) -> None:
         """Write what waits as it comes; every second the rest."""
