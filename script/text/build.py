@@ -21,12 +21,11 @@ def _span(parts: Sequence[Any]) -> Span:
     return Span(first.line, first.column, last.end_line, last.end_column)
 
 
-def _edge(part: Any, index: int) -> Span:
+def _edge(part: Any, index: int) -> Any:
+    """The first or the last token of a part, or its node's span, both of which say lines and columns."""
     while isinstance(part, list):
         part = part[index]
-    span = part.span
-    assert isinstance(span, Span)
-    return span
+    return part if isinstance(part, Token) else part.span
 
 
 def _nodes(parts: Parts) -> list[Any]:
@@ -34,12 +33,10 @@ def _nodes(parts: Parts) -> list[Any]:
 
 
 def _picked(parts: Parts, pick: Pick) -> Any:
-    if isinstance(pick, slice):
-        return tuple(_nodes(parts[pick]))
-    if not isinstance(pick, int):
-        return pick
-    part = parts[pick] if pick < len(parts) else None
-    return part.text if isinstance(part, Token) else part
+    if isinstance(pick, int):
+        part = parts[pick] if pick < len(parts) else None
+        return part.text if isinstance(part, Token) else part
+    return tuple(_nodes(parts[pick])) if isinstance(pick, slice) else pick
 
 
 def _made(kind: Callable[..., tree.Node], *picks: Pick) -> Callable[[Build, Parts], tree.Node]:
@@ -48,7 +45,7 @@ def _made(kind: Callable[..., tree.Node], *picks: Pick) -> Callable[[Build, Part
     A token is given as its text, a part that was left out as `None`, and a slice as the nodes in it. Other
     picks are given as they are.
     """
-    return lambda _, p: kind(*(_picked(p, pick) for pick in picks), span=_span(p))
+    return lambda _, p: kind(*[_picked(p, pick) for pick in picks], span=_span(p))
 
 
 class Build:
@@ -56,12 +53,15 @@ class Build:
 
     # Names and numbers
 
-    name = answer = effect = filter_kind = curve = origin = target = _made(tree.Name, -1)
+    def name(self, p: Parts) -> tree.Name:
+        return tree.Name(p[0].text, span=p[0].span)
+
+    answer = filter_kind = curve = origin = target = name
 
     def text(self, p: Parts) -> tree.Name:
         return tree.Name(p[0].text[1:-1], span=p[0].span)
 
-    def value(self, p: Parts) -> tree.Node:
+    def value(self, p: Parts) -> tree.Name:
         return self.text(p) if p[0].type == "STRING" else self.name(p)
 
     def amount(self, p: Parts) -> tree.Quantity:
@@ -83,8 +83,7 @@ class Build:
         return tree.Range(lo, hi, span=_span(p))
 
     def key_name(self, p: Parts) -> tree.KeyName:
-        tonic = tree.Name(p[0].text, span=p[0].span)
-        return tree.KeyName(tonic, p[1].text, span=_span(p))
+        return tree.KeyName(self.name(p), p[1].text, span=_span(p))
 
     # Expressions
 
@@ -141,6 +140,7 @@ class Build:
     def dial(self, p: Parts) -> tree.DialStatement:
         return tree.DialStatement(p[1], self.range(p[2:5]), p[6], p[7], span=_span(p))
 
+    effect = _made(tree.Name, -1)
     bus = _made(tree.BusStatement, 1, slice(3, None))
 
     def bus_effect(self, p: Parts) -> tree.Node:
