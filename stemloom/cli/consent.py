@@ -22,7 +22,7 @@ def consent() -> None:
     """Signed consent, for each stem and use."""
 
 
-def until_of(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
+def until_of(text: str | None) -> str | None:
     """The time at which a consent ends; a date lasts to its last millisecond."""
     if text is None:
         return None
@@ -49,18 +49,14 @@ _OF = click.option("--holder", metavar="H", shell_complete=A_HOLDER, help="All s
 @click.argument("stems", metavar="STEM...", nargs=-1, shell_complete=A_STEM)
 @_OF
 @USES
-@click.option(
-    "--until",
-    metavar="DATE",
-    callback=until_of,
-    help="Last day (UTC) or RFC 3339 time; without it, until withdrawn.",
-)
+@click.option("--until", metavar="DATE", help="Last day (UTC) or RFC 3339 time; without it, until withdrawn.")
 @click.pass_obj
 def grant(
     console: Console, stems: tuple[str, ...], holder: str | None, uses: tuple[str, ...], until: str | None
 ) -> None:
     """Clear stems for uses, signed by their holders."""
-    _state(console, stems, holder, lambda opened, ids: opened.grant(ids, words_of(uses), until))
+    ends = until_of(until)
+    _state(console, stems, holder, lambda opened, ids: opened.grant(ids, words_of(uses), ends))
 
 
 @consent.command()

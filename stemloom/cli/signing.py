@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..vault.rights.asking import Action
     from ..vault.rights.requests import SigningRequest
 
-_UNTIL = click.option("--until", metavar="DATE", callback=until_of, help="Last day (UTC) or RFC 3339 time.")
+_UNTIL = click.option("--until", metavar="DATE", help="Last day (UTC) or RFC 3339 time.")
 _WITHDRAW = click.option(
     "--withdraw", "withdrawn", is_flag=True, help="Withdraw consent instead of granting it."
 )
@@ -105,7 +105,7 @@ def consent_request(
         if holder is not None:
             ids = [stem.stem for stem in opened.stems([Condition("holder", (holder,))])]
         action: Action = "withdraw" if withdrawn else "grant"
-        write_request(console, opened.request_consent(ids, words_of(uses), action, until, by), out)
+        write_request(console, opened.request_consent(ids, words_of(uses), action, until_of(until), by), out)
 
 
 @click.command()
@@ -126,10 +126,11 @@ def standing(
     with console.vault() as opened:
         if uses:
             action: Action = "withdraw" if withdrawn else "grant"
+            ends = until_of(until)
             if out is not None:
-                write_request(console, opened.request_standing(holder, words_of(uses), action, until), out)
+                write_request(console, opened.request_standing(holder, words_of(uses), action, ends), out)
                 return
-            opened.stand(holder, words_of(uses), action, until)
+            opened.stand(holder, words_of(uses), action, ends)
         found = opened.holder(holder)
         stands = opened.stands(found.holder)
     _show_standing(console, found.name, found.holder, stands)
