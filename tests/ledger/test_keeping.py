@@ -320,7 +320,7 @@ def test_export_at_the_command_line(call: Call, log: Log, home: Path, story: Any
     folder = tmp_path / "export"
     code, out, _ = call("export", "--parquet", str(folder))
     assert code == 0
-    assert "300 entries in 1 files" in out
+    assert "300 entries in 1 file" in out
     other = Log.open(tmp_path / "other", create=True)
     with pytest.raises(LedgerError, match="export elsewhere"):
         export_parquet(tiles_of(other), other.checkpoint(), parse_vkey(other.vkey), folder)

@@ -52,7 +52,7 @@ def test_a_receipt_names_the_last_millisecond_of_each_session(home: Path) -> Non
     with Vault.open(home) as vault:
         _, made = vault.receipt(gone.index)
         placed = [entry for _, entry in vault.log.entries() if isinstance(entry, entries.Placement)]
-        with pytest.raises(BadDeclaration, match="no withdrawal"):
+        with pytest.raises(BadDeclaration, match="not a withdrawal"):
             vault.receipt(0)
     assert made.open == ()
     assert {use.session for use in made.sessions} == {each.session for each in placed}

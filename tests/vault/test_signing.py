@@ -288,7 +288,7 @@ def test_a_request_is_taken_in_whole_or_not_at_all(vault: Vault, zoe: PrivateKey
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"null", b'{"stemloom":"request v1"}', b"\xff", b"[" * 100_000])
 def test_what_is_no_request_is_said(data: bytes) -> None:
-    with pytest.raises(BadRequest, match="no request"):
+    with pytest.raises(BadRequest, match="not a request"):
         read_request(data)
 
 
