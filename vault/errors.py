@@ -18,6 +18,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Self
+
 
 class VaultError(Exception):
     """A fault of the vault that a caller can act on."""
@@ -49,6 +52,14 @@ class NotInVault(VaultError):
 
 class NoVault(NotInVault):
     """HOME holds no vault."""
+
+    @classmethod
+    def at(cls, home: Path) -> Self:
+        """With what to do about it."""
+        return cls(
+            f"there is no vault in {home}; name another home with --home or STEMLOOM_HOME, "
+            "or begin one with 'stemloom vault holder add NAME'"
+        )
 
 
 class UnknownHolder(NotInVault):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Self
 
@@ -74,24 +74,17 @@ class Vault:
         clock = clock or SystemClock()
         store = Store(home)
         if not create and not store.catalogue.exists() and not (home / "ledger" / "log").exists():
-            raise NoVault(
-                f"there is no vault in {home}; name another home with --home or STEMLOOM_HOME, "
-                "or begin one with 'stemloom vault holder add NAME'"
-            )
+            raise NoVault.at(home)
         if create:
             store.create()
         log = Log.open(home, create=create, clock=clock)
-        try:
+        with ExitStack() as opened:
+            opened.callback(log.close)
             catalogue = open_catalogue(store, log, create)
-            try:
-                vault = cls(home, log, store, catalogue, clock)
-                vault.refresh()
-            except BaseException:
-                catalogue.close()
-                raise
-        except BaseException:
-            log.close()
-            raise
+            opened.callback(catalogue.close)
+            vault = cls(home, log, store, catalogue, clock)
+            vault.refresh()
+            opened.pop_all()
         return vault
 
     @classmethod

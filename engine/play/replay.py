@@ -16,7 +16,7 @@ from ...script.check.check import accepted
 from ...vault.vault import Vault
 from ..errors import TakeRefused
 from .session import Session
-from .take import Take
+from .take import Take, check_key
 
 CHUNK_FRAMES = 1 << 15
 
@@ -52,8 +52,7 @@ def replay(
     """
     _check_consents(vault, take)
     piece = accepted(take.script)
-    if take.key is not None and take.key not in {key.name for key in piece.keys}:
-        raise TakeRefused(f'the take is in {take.key}, which is not a key of "{piece.name}"')
+    check_key(take.key, piece)
     session = Session(
         vault,
         piece,

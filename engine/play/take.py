@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from ...script.piece import Piece
 from ...vault.records import ENGINE_RATE
 from ..clock import QUANTUM
 from ..errors import TakeRefused
@@ -164,6 +165,12 @@ class Take(msgspec.Struct, frozen=True):
     def encoded(self) -> bytes:
         """JSON, fields in the order above."""
         return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
+
+
+def check_key(key: str | None, piece: Piece) -> None:
+    """Raise TakeRefused for a key of a take in which its script is not."""
+    if key is not None and key not in {each.name for each in piece.keys}:
+        raise TakeRefused(f'the take is in {key}, which is not a key of "{piece.name}"')
 
 
 def digest(take: Take) -> str:

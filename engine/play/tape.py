@@ -14,7 +14,7 @@ from ..compose.score import Score
 from ..compose.swap import rescored
 from ..errors import TakeRefused
 from ..mix.mixer import Late
-from .take import CameLate, Changed, Swapped, Take, Unready
+from .take import CameLate, Changed, Swapped, Take, Unready, check_key
 
 
 class Tape:
@@ -69,8 +69,7 @@ class Tape:
         if not self._swaps_ahead:
             raise TakeRefused("the take says that a script was swapped in, but not what it then played")
         then = self._swaps_ahead.pop(0)
-        if then.key is not None and then.key not in {key.name for key in piece.keys}:
-            raise TakeRefused(f'the take is in {then.key}, which is not a key of "{piece.name}"')
+        check_key(then.key, piece)
         kept = self._whole.only(frozenset(then.candidates))
         return rescored(old, piece, kept, at, key=then.key, must_sound=False)
 

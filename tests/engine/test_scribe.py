@@ -21,8 +21,8 @@ from stemloom.ledger.log.journal_format import Sounding
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.tlog.disk import OpenFile, RealDisk
 
-TIME = "2026-11-21T06:16:00.250Z"
-SESSION = "x" + "0" * 20
+from ..ledger import making
+from ..ledger.making import SESSION, TIME
 
 
 class Disk(RealDisk):
@@ -61,43 +61,8 @@ FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "journal")
 BROKEN = OSError(errno.EIO, os.strerror(errno.EIO), "journal")
 
 
-def session(state: str, placements: int | None = None, ms: int | None = None) -> Session:
-    return Session(
-        time=TIME,
-        session=SESSION,
-        state=state,  # type: ignore[arg-type]
-        use="stream",
-        tier="free",
-        user="cd" * 32,
-        script="ef" * 32,
-        seed=7,
-        vault="01" * 32,
-        engine="0.1.0",
-        licence=None,
-        take=None,
-        placements=placements,
-        ms=ms,
-    )
-
-
 def placement(seq: int, part: str = "kit") -> Placement:
-    return Placement(
-        session=SESSION,
-        seq=seq,
-        stem="s" + "0" * 20,
-        use="stream",
-        tier="free",
-        role="beats",
-        part=part,
-        section="verse",
-        line=3,
-        start_frame=480 * seq,
-        frames=480,
-        rate=48_000,
-        start=TIME,
-        ms=10,
-        consent=2,
-    )
+    return making.placement(seq, "s" + "0" * 20, 2, 480, part=part, start_frame=480 * seq)
 
 
 def intention(*ids: int) -> dict[int, Placement]:
@@ -139,7 +104,7 @@ def begin(log: Log) -> Iterator[Callable[..., Scribe]]:
     def begin(*, live: bool, sounding: Callable[[], list[Sounding]] = list, seconds: float = 0.02) -> Scribe:
         scribe = Scribe(log, FixedClock(TIME), SESSION, sounding, 0, seconds)
         scribe.live = live
-        scribe.write([session("opened")])
+        scribe.write([making.session("opened")])
         made.append(scribe)
         return scribe
 
@@ -255,7 +220,7 @@ def test_a_scribe_that_could_not_close_closes_later(
     with pytest.raises(OSError, match="No space"):
         scribe.close()
     disk.refuses = None
-    scribe.write([session("closed", 2, 20)])
+    scribe.write([making.session("closed", 2, 20)])
     scribe.close()
     assert kinds(log) == [Session, Placement, Placement, Session]
 

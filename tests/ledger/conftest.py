@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from stemloom.cli import run
 from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.entries import signing
 from stemloom.ledger.entries.entries import Consent, Entry, Holder, Placement, Session, Stem
@@ -155,3 +157,22 @@ def tell() -> Callable[[str], Story]:
 @pytest.fixture
 def witness(tmp_path: Path) -> Witness:
     return Witness.open(tmp_path / "w", name="w.example.com", clock=FixedClock(TIME))
+
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """`stemloom ledger` with these words: its exit code, output and errors."""
+
+    def call(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", ["stemloom", "--home", str(home), "ledger", *words])
+        with pytest.raises(SystemExit) as exit:
+            run()
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return int(exit.value.code or 0), out, err
+
+    return call

@@ -6,33 +6,18 @@ import errno
 import json
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 
-from stemloom.cli import run
 from stemloom.cli.ledger import _KINDS
 from stemloom.ledger.entries.entries import Entry
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.tlog.note import Verifier
 
 Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["stemloom", "--home", str(home), "ledger", *words])
-        with pytest.raises(SystemExit) as exit:
-            run()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return int(exit.value.code or 0), out, err
-
-    return call
 
 
 @pytest.fixture

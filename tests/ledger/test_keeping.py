@@ -69,24 +69,6 @@ def test_a_fork_and_an_older_copy_are_refused(log: Log, home: Path, story: Any, 
 Call = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture
-def call(home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
-    from stemloom.cli import run
-
-    def call(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        monkeypatch.setattr("sys.argv", ["stemloom", "--home", str(home), "ledger", *words])
-        try:
-            run()
-            code: Any = 0
-        except SystemExit as exit:
-            code = exit.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
-
-
 def test_consistency_at_the_command_line(
     call: Call, log: Log, home: Path, story: Any, tmp_path: Path
 ) -> None:

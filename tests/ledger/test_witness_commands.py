@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from stemloom.cli import run
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.tlog.cosignature import parse_witness_vkey
 from stemloom.ledger.tlog.note import parse_vkey
@@ -35,19 +34,6 @@ from .by_hand import (
 
 ROOT = Path(__file__).resolve().parents[2]
 Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["stemloom", "--home", str(home), "ledger", *words])
-        with pytest.raises(SystemExit) as exit:
-            run()
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return int(exit.value.code or 0), out, err
-
-    return call
 
 
 def test_the_whole_way(call: Call, log: Log, home: Path, story: Any, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from ...ledger.entries import entries
 from ...ledger.log.log import Log
 from ..errors import CatalogueTrouble, NoVault
@@ -18,19 +20,15 @@ def open_catalogue(store: Store, log: Log, create: bool) -> Catalogue:
             "from a backup, or make it again with 'stemloom vault rebuild'"
         )
     if missing and not create:
-        raise NoVault(
-            f"there is no vault in {store.folder.parent}; name another home with --home or STEMLOOM_HOME, "
-            "or begin one with 'stemloom vault holder add NAME'"
-        )
+        raise NoVault.at(store.folder.parent)
     if create:
         # SQLite does not wait its turn while another process turns the file to WAL.
         with store.lock():
             catalogue = Catalogue.open(store.catalogue, create=True)
     else:
         catalogue = Catalogue.open(store.catalogue)
-    try:
+    with ExitStack() as opened:
+        opened.callback(catalogue.close)
         catalogue.follow(log.origin)
-    except BaseException:
-        catalogue.close()
-        raise
+        opened.pop_all()
     return catalogue
