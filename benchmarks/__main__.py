@@ -1,6 +1,6 @@
 """`python -m benchmarks [NAME...]`: run all or the named benchmarks; `--readme` puts them into the README.
 
-`python -m benchmarks render-latency --help`: block render times for CI, beside those of before.
+`python -m benchmarks render-latency` is `stemloom benchmark`: times of blocks for CI, beside those of before.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ NAMES = ("compose", "latency", "ledger", "mixer", "render", "royalties", "script
 def main() -> None:
     """Run what the command line names."""
     if sys.argv[1:2] == ["render-latency"]:
-        from .latency import main as render_latency
+        from stemloom.cli import run
 
-        sys.exit(render_latency(sys.argv[2:]))
+        sys.argv[1] = "benchmark"
+        run()
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all by default")
     parser.add_argument("--readme", action="store_true", help="write the table into README.md")

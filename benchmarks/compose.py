@@ -15,6 +15,7 @@ from stemloom.ground.roles import ROLES, UNPITCHED_ROLES
 from stemloom.script.check.check import accepted, check
 from stemloom.vault.catalogue.snapshot import Snapshot
 from stemloom.vault.records import Clearance, Holder, Stem
+from stemloom.vault.rights.statements import EXTENTS
 
 from .harness import Figure, side_by_side
 
@@ -48,7 +49,7 @@ def snapshot(count: int) -> Snapshot:
                 channels=2,
                 bpm=None if hit else bpm,
                 beats=None if hit else beats,
-                key=None if hit or role in UNPITCHED_ROLES else keys[i % len(keys)],
+                key=None if role in UNPITCHED_ROLES else keys[i % len(keys)],
                 mood=(("warm", "night", "driving", "bright")[i % 4],),
                 energy=(i % 101) / 100,
                 set=f"set {i // 20}" if i % 3 else None,
@@ -56,7 +57,7 @@ def snapshot(count: int) -> Snapshot:
                 true_peak_dbtp=-3.0,
                 sounding_frames=24_000,
                 chroma=tuple(rows[i % 64][: beats // 4]),
-                clearances={"stream": Clearance(i, NOW, None)},
+                clearances={"stream": Clearance(i, NOW, None, frozenset(EXTENTS))},
             )
         )
     holders = [Holder(f"h{i:020x}", f"Holder {i}", "", "", "self") for i in range(500)]

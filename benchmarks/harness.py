@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+
+from stemloom.benchmark.machine import machine as this_machine
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -62,23 +60,11 @@ def side_by_side(contenders: Mapping[str, Callable[[], object]], rounds: int = 7
 
 
 def machine() -> dict[str, object]:
-    """Where the figures come from: processor, cores, system, Python, date and commit."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        found = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text())
-        model = found.group(1) if found else model
+    """Where the figures come from, with the commit."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout.strip()
-    return {
-        "processor": model,
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "commit": commit or None,
-    }
+    return {**this_machine(), "commit": commit or None}
 
 
 def write(benchmark: str, figures: list[Figure]) -> Path:

@@ -93,7 +93,7 @@ def writing(home: Path, seconds: int) -> dict[str, float]:
     log = Log.open(home, create=True)
     story = Story(log.origin)
     log.append(story.entries)
-    made = Mixer(-14, -1).rack
+    made = Mixer(0, -1).rack
     desk = rack.Desk(made.status, made.waiting, made.voices, made.buses, made.commands, made.reports)
     times, scratch = np.zeros(TIMES, np.int64), np.zeros(2, np.int64)
     _play(desk, 0, RATE, times, scratch)

@@ -19,6 +19,7 @@ from .harness import Figure
 
 SIZES = (625, 1_250, 2_500, 5_000)
 HEAD = 'piece "P" for stream\ntempo 120\nseed 1\n'
+SECTION = f"{HEAD}pool b = loops role beats\nsection s 8 bars\n    bring a from b\n"
 ROUNDS = 5
 
 
@@ -47,6 +48,15 @@ HOSTILE: Mapping[str, Callable[[], str]] = {
         + "".join(f"section s{i} 1 bar\n" for i in range(900))
         + "".join(f"move any -> s{i} at end when 1 > {i}\n" for i in range(900))
     ),
+    "sections in a circle": lambda: (
+        SECTION + "".join(f"section s{i} 1 bar as s{(i + 1) % 999}\n    rest a\n" for i in range(999))
+    ),
+    "sections in a chain": lambda: (
+        SECTION + "".join(f"section s{i} {i + 1} bars as s{i + 1}\n    rest a\n" for i in range(999))
+    ),
+    "one section a thousand times": lambda: (
+        SECTION + "    rest a\n" * 127 + "".join(f"section s{i} 9 bars as s\n" for i in range(999))
+    ),
     "deeper and deeper": lambda: (
         HEAD + "section s 8 bars\n" + "".join(" " * i + "rest a\n" for i in range(700))
     ),
@@ -57,8 +67,11 @@ HOSTILE: Mapping[str, Callable[[], str]] = {
 """By name, a text that is meant to hold the checker up; each is refused, or taken with doubts."""
 
 
-def dearest(loops: int, patterns: int, hits: int, terms: int) -> str:
-    """As much work in a bar as the limits of a script leave room for: all draw anew in each of them."""
+def dearest(loops: int, patterns: int, hits: int, terms: int, how: str = "") -> str:
+    """As much work in a bar as the limits of a script leave room for: all draw anew in each of them.
+
+    `how`: further modifiers of the patterns.
+    """
     sums = " + ".join(["d"] * terms)
     asked = "prefer fresh, never twice in 64 bars, key any, weight 3 for mood warm when d > 0.3"
     pools = "".join(f"pool p{i} = loops energy 0.2..1, {asked}\n" for i in range(loops))
@@ -67,15 +80,22 @@ def dearest(loops: int, patterns: int, hits: int, terms: int) -> str:
         f"    vary l{i} every 1 bar\n"
         for i in range(loops)
     )
-    steps = f'"{"5" * hits}" swing 60% humanise 10 ms chance 90%'
+    steps = f'"{("5" * hits).ljust(16, ".")}" swing 60% humanise 10 ms chance 90%{how}'
     lines += "".join(f"    play h{i} from hits {steps} gain d * 3 dB pan d\n" for i in range(patterns))
     head = f"{HEAD}share cap 20% per holder\ndial d 0..1 = 0.5 at next bar\n"
-    head += "pool hits = hits role fx, prefer fresh\n"
+    head += "pool hits = hits role fx, prefer fresh\nchords F#m7b5, Bb9/D, none, A each 1 beat\n"
     return f"{head}{pools}section s 8 bars\n{lines}move s -> s at end\n"
 
 
-DEAREST = {"loops": (32, 0, 0, 50), "hits": (0, 32, 16, 1), "both": (16, 16, 32, 1)}
-"""By name, numbers of loops, patterns, hits in each, and terms of a loop's condition, at the limits."""
+DEAREST: dict[str, tuple[int, int, int, int, str]] = {
+    "loops": (32, 0, 0, 50, ""),
+    "hits": (0, 32, 16, 1, ""),
+    "both": (16, 16, 32, 1, ""),
+    "new hits": (0, 32, 5, 1, " each hit new loose 3 dB late 9 ms cut length 1/8 note"),
+    "notes": (0, 32, 16, 1, " notes chord"),
+}
+"""By name, numbers of loops, patterns, hits in each, terms of a loop's condition, and further modifiers, at
+the limits."""
 
 
 def figures() -> list[Figure]:

@@ -17,7 +17,8 @@ import numpy as np
 from stemloom.engine.mix.callback import new_deck
 from stemloom.engine.mix.rack import CLOSING, XRUNS, tell
 from stemloom.engine.mix.trial import mixer_with
-from stemloom.engine.play.stream import PortAudioDevice, portaudio
+from stemloom.engine.play.portaudio import portaudio
+from stemloom.engine.play.stream import PortAudioDevice
 
 RATE, BLOCK, VOICES = 48_000, 128, 64
 

@@ -55,6 +55,7 @@ from stemloom.script.check.check import accepted
 from stemloom.script.text.format import format_text
 from stemloom.vault.catalogue.snapshot import Snapshot
 from stemloom.vault.records import ENGINE_RATE
+from stemloom.vault.sound.declared import Declared
 
 DOCS = Path(__file__).resolve().parent
 LANGUAGE, TUTORIAL = DOCS / "language.md", DOCS / "tutorial.md"
@@ -144,6 +145,20 @@ def _settled(text: str, drawn: bool) -> list[str]:
 
 
 # The language page
+
+
+def add_song(home: Path) -> None:
+    """Add the two stems of a song of 24 bars to the demo's, which the language page brings."""
+    random = np.random.default_rng(1)
+    sound = random.standard_normal((1, 24 * 4 * 60 * ENGINE_RATE // 96)).astype(np.float32) / 100
+    offers = [
+        (Declared(Path(role), "", role, f"Ferry {role}", Fraction(96), song="Night Ferry"), sound / number)
+        for number, role in enumerate(("voice", "beats"), 1)
+    ]
+    with Vault.open(home) as vault:
+        holder = vault.add_holder("Ferry Band").holder
+        added = vault.add_sounds([(replace(said, holder=holder), made) for said, made in offers]).added
+        vault.grant([each.stem.stem for each in added], ["stream"])
 
 
 def language(page: str, home: Path) -> Iterator[str | None]:
@@ -241,7 +256,7 @@ def composed(
             kind, _, name = gesture.partition(" ")
             if "=" in gesture:
                 dial, value = gesture.split("=")
-                latches.turn(fixed.piece.dials[dial], float(value), now, fixed.clock, state)
+                latches.turn(fixed.piece.dials[dial], float(value), now, state.grid(fixed.clock), state)
                 continue
             cue = Input("cue", name=name)
             reaction = Input("like" if kind == "like" else "dislike", part=name or None)
@@ -345,6 +360,7 @@ def main() -> None:
         home, folder = Path(name) / "home", Path(name) / "newcomer"
         with Vault.open(home, create=True) as vault:
             build(vault)
+        add_song(home)
         _rewrite(LANGUAGE, lambda page: language(page, home))
         folder.mkdir()
         _rewrite(TUTORIAL, lambda page: tutorial(page, folder))

@@ -48,8 +48,10 @@ TYPES = {
     "Digest": "SHA-256, 64 lower-case hex digits",
     "Id": "id",
     "_OftenId": "id",
+    "Meter": 'beats of a bar and note value of a beat, such as "3/4"',
     "Word": "text of 1 to 200 characters",
     "Use": '"stream", "live", "export" or "sync"',
+    "Extent": '"chop", "pitch" or "stretch"',
     "Tier": '"free", "subscriber", "developer" or "enterprise"',
     "Currency": "ISO 4217 code, three capitals",
     "Source": '"subscription", "enterprise", "export" or "sync"',
@@ -241,7 +243,10 @@ def _consent() -> list[Any]:
         "signature": signing.UNSIGNED,
     }
     return [
-        _signed(entries.Consent(stem=STEM, uses=("export", "stream"), **states), signature=NEXT_KEY),
+        _signed(
+            entries.Consent(stem=STEM, uses=("export", "stream"), allows=("chop", "stretch"), **states),
+            signature=NEXT_KEY,
+        ),
         entries.Receipt(
             time=LATER,
             withdrawal=9,

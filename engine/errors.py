@@ -9,6 +9,7 @@ EngineError (exit 1)
     UnknownRole (2)     a fader of an unknown role, or a gain outside its range
     UnknownCue (2)      a cue that nothing in the script waits for
     ConformFailed (1)   a stem could not be stretched
+        NoRoom (1)      the disk has no room for it: what is read goes on once it has
     OutputRefused (2)   the output file's name or place will not do
     OutputFailed (1)    the disk would not take the output file
     SwapRefused (2)     another script cannot take over from the one that plays
@@ -16,6 +17,7 @@ EngineError (exit 1)
     TakeRefused (2)     a file that is not a take, or one that can no longer be played
     DeviceFailed (1)    an audio device is not there or will not play
     NotSealed (1)       the output is whole and logged, and the log is yet to be sealed
+    LedgerStopped (1)   the disk takes no more of the ledger, and nothing is read before it does
 """
 
 from __future__ import annotations
@@ -61,6 +63,10 @@ class ConformFailed(EngineError):
     pass
 
 
+class NoRoom(ConformFailed, OSError):
+    """An OSError too, for hosts that handle a full disk as one."""
+
+
 class OutputRefused(EngineError):
     exit_code = 2
 
@@ -71,6 +77,10 @@ class OutputFailed(EngineError):
 
 class NotSealed(EngineError):
     pass
+
+
+class LedgerStopped(EngineError, OSError):
+    """An OSError too, for hosts that handle a full disk as one."""
 
 
 class SwapRefused(EngineError):

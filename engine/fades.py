@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..ground.roles import UNPITCHED_ROLES
 from .plan import Fade, Placement, Stop
 
@@ -9,6 +11,8 @@ LINEAR_FADE_FRAMES = 1000
 """20.8 ms at 48 kHz: a straight fade that changes gain by 0.001 a frame."""
 POWER_FADE_FRAMES = 1572
 """32.7 ms: the shortest sine fade that never changes gain by more than 0.001 a frame."""
+CUT_FADE_FRAMES = 240
+"""5 ms: how a hit gives way to the next of its voice, which covers so short a fade."""
 OVERLAP_FRAMES = 2880
 """60 ms: how long an outgoing tonal part rings into the next bar."""
 
@@ -24,17 +28,25 @@ def entering(role: str, offset_frames: int, starts_clean: bool) -> Fade:
 
 def leaving(role: str) -> Fade:
     """How a loop leaves: rhythm just before the bar, so that nothing flams; all else rings over it."""
-    return Fade(LINEAR_FADE_FRAMES) if role in UNPITCHED_ROLES else Fade(OVERLAP_FRAMES, equal_power=True)
+    if role in UNPITCHED_ROLES:
+        return Fade(LINEAR_FADE_FRAMES)
+    return Fade(OVERLAP_FRAMES, equal_power=True, rings_over=True)
 
 
 def overhang(fade: Fade) -> int:
-    """How far a placement's end lies behind the musical one: an equal-power fade rings over it."""
-    return fade.frames if fade.equal_power else 0
+    """How far a placement's end lies behind the musical one."""
+    return fade.frames if fade.rings_over else 0
 
 
 def natural_end(placement: Placement) -> int:
-    """The musical end of a placement: without the part of its fade that rings over."""
-    return placement.end_frame - overhang(placement.fade_out)
+    """The musical end of a placement: without its tail, and the part of its fade that rings over."""
+    return placement.end_frame - placement.tail_frames - overhang(placement.fade_out)
+
+
+def played_out(placement: Placement) -> Placement:
+    """A placement up to the end of its song, with the tail that its stem has after that."""
+    tail = placement.variant.frames - placement.offset_frames - placement.end_frame + placement.start_frame
+    return replace(placement, end_frame=placement.end_frame + tail, tail_frames=tail)
 
 
 def stop_at(placement: Placement, frame: int) -> Stop:

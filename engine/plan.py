@@ -19,7 +19,10 @@ class Variant:
 
     `frames`: of the conformed sound. `loop_start`: where a repeat begins; None for a sound that is not
     repeated. `stretch`: output length over the length of the stem as it is read, half and double
-    time aside; 1 where it is not stretched. `semitones`: how far its pitch is shifted.
+    time aside; 1 where it is not stretched, and where it begins if it follows a ramp. `semitones`: how far
+    its pitch is shifted. `ramp`: where the tempo moves, which frames of the loop, counted on through its
+    rounds, come to lie at which of `frames`: one for each sixteenth and for both ends. Of a loop that is read
+    backwards, frames of that.
     """
 
     stem: str
@@ -28,6 +31,7 @@ class Variant:
     stretch: float
     semitones: int = 0
     reverse: bool = False
+    ramp: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,10 @@ class Fade:
 
     frames: int = 0
     equal_power: bool = False
+    rings_over: bool = False
+    """Whether it begins where the sound has its musical end, and not before it."""
+    done: int = 0
+    """Of a fade-in: how many of its frames are over where the placement begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,12 @@ class Placement:
     consent: int
     hit: bool
     effects: PlacedEffects = NO_EFFECTS
+    continues: int | None = None
+    """The placement that it goes on from, as one sound: the same samples, from where that one ends."""
+    drift_frames: int = 0
+    """How far ahead of the grid it is where it begins, as its loop is a whole number of frames."""
+    tail_frames: int = 0
+    """What rings after its musical end without a fade: the tail of a stem of a song that is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +95,22 @@ class Stop:
     id: int
     end_frame: int
     fade_out: Fade
+
+
+@dataclass(frozen=True, slots=True)
+class Onset:
+    """A part that others duck under is struck at `frame`, or sounds on `until` a later one.
+
+    `weight`: how much of their depth it makes, 0 to 1. `id`: of its placement, -1 for what nobody hears,
+    which has no `role` either.
+    """
+
+    part: str
+    frame: int
+    until: int
+    weight: float
+    id: int = -1
+    role: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +136,8 @@ class Choice:
     bar: int
     stem: str | None
     candidates: tuple[Candidate, ...]
+    again: bool = False
+    """Whether it is what the line took when its section came before, so that nothing was drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +169,9 @@ class Bar:
     ended: bool
     choices: tuple[Choice, ...] = ()
     """The choices made in it and their reasons, where they were asked for."""
+    tempo_bpm: Fraction = Fraction(0)
+    """The tempo at its first frame, in beats of the head's metre."""
+    meter: tuple[int, int] = (4, 4)
+    key: str | None = None
+    onsets: tuple[Onset, ...] = ()
+    """Of its triggers, which nobody hears."""

@@ -35,7 +35,7 @@ def heard(folder: Path, period: Period, engine: str) -> tuple[str, int]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("period")
     parser.add_argument("amount")
     parser.add_argument("currency")

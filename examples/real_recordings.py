@@ -80,8 +80,10 @@ def main() -> None:
             vault.add_holder(author)
         intake = vault.add([declared(arguments.folder, row) for row in rows])
         print(f"{len(intake.added)} stems added, {len(intake.held)} held, {len(intake.refused)} refused")
-        for refusal in (*intake.held, *intake.refused):
-            print(f"  {refusal.path.name}: {refusal.reason}")
+        reasons = [(each.path, each.reason) for each in intake.held]
+        reasons += [(each.path, each.reason) for each in intake.refused]
+        for path, reason in reasons:
+            print(f"  {path.name}: {reason}")
         vault.grant([stem.stem for stem in vault.stems()], ["stream", "export"])
 
         piece = accepted(load(SCRIPT), vault.snapshot(), file=SCRIPT.name)
@@ -96,7 +98,7 @@ def main() -> None:
 
         report = verify(arguments.home)
         print(f"ledger: {report.size} entries, {'verified' if report.ok else 'WRONG'}")
-        period = vault.log.entry(report.size - 1).time[:7]
+        period = rendered.sounded[-1].start[:7]
         record_income(vault.log, 100_000_000, "EUR", "subscription", period, "example")
         settled = settle(vault.log, period, "EUR", early=True)
         names = {holder.holder: holder.name for holder in vault.holders()}

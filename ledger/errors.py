@@ -10,6 +10,8 @@ LedgerError                 exit code 1
    +- BadVkey               exit code 2: a verifier key that cannot be read, or that is missing
 +- RefusesToSign            signing could make two histories of one log
 +- JournalFailed            the disk failed under a journal, which acknowledges nothing more
++- LockHeld                 another process has a lock, and has had it for as long as one waits
++- OtherProcess             a session of the process that this one was forked from
 +- VerificationFailed       exit code 5: invalid bytes or signatures, or a broken rule
    +- BadNote               a signed note or checkpoint
    +- BadStatement          a holder's signed statement
@@ -65,6 +67,14 @@ class RefusesToSign(LedgerError):
 
 class JournalFailed(LedgerError):
     """The disk failed under a journal, or the journal is closed: it acknowledges nothing more."""
+
+
+class LockHeld(LedgerError):
+    """Another process has a lock, and has had it for as long as one waits for it."""
+
+
+class OtherProcess(LedgerError):
+    """A session belongs to the process that opened it, and this one is a child that was forked from it."""
 
 
 class VerificationFailed(LedgerError):

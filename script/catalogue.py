@@ -27,6 +27,16 @@ class Catalogue(Protocol):
         """The id of a holder by id or name."""
         ...
 
+    @property
+    def titles(self) -> Collection[str]:
+        """Titles of the stems."""
+        ...
+
+    @property
+    def songs(self) -> Mapping[str, int]:
+        """The beats of each song."""
+        ...
+
     def count(self, clauses: Sequence[Clause], use: str | None = None) -> int:
         """How many stems meet all `clauses` (and are cleared for `use` now)."""
         ...
@@ -39,8 +49,9 @@ Value = str | float | Sequence[str] | None
 class MemoryCatalogue:
     """A catalogue of stems that are in no vault, for tests and pages.
 
-    A stem maps `shape`, `role`, `mood` (several), `energy`, `tempo`, `key`, `holder`, `set` and `uses`, for
-    which it is cleared. A property that a stem does not have meets no condition.
+    A stem maps `shape`, `role`, `mood` (several), `energy`, `tempo`, `key`, `holder`, `set`, `title`,
+    `song` with its `beats`, and `uses`, for which it is cleared. A property that a stem does not have meets
+    no condition.
     """
 
     stems: Sequence[Mapping[str, Value]]
@@ -56,6 +67,14 @@ class MemoryCatalogue:
     def holder_id(self, holder: str) -> str:
         return holder
 
+    @property
+    def titles(self) -> Collection[str]:
+        return {str(stem["title"]) for stem in self.stems if stem.get("title")}
+
+    @property
+    def songs(self) -> Mapping[str, int]:
+        return {str(s["song"]): int(float(str(s["beats"]))) for s in self.stems if s.get("song")}
+
     def count(self, clauses: Sequence[Clause], use: str | None = None) -> int:
         return sum(
             all(_meets(stem.get(c.column), c) for c in clauses)
@@ -68,11 +87,11 @@ def _meets(value: Value, clause: Clause) -> bool:
     if isinstance(value, int | float):
         met = any(not isinstance(v, str) and v[0] <= value <= v[1] for v in clause.values)
     else:
-        met = bool(_several(value) & set(clause.values))
+        met = bool(_several(value) & {str(word).casefold() for word in clause.values})
     return met != clause.negated
 
 
-def _several(value: Value) -> set[object]:
+def _several(value: Value) -> set[str]:
     if value is None or isinstance(value, int | float):
         return set()
-    return {value} if isinstance(value, str) else set(value)
+    return {word.casefold() for word in ((value,) if isinstance(value, str) else value)}

@@ -11,37 +11,49 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
-from ..ground.pitch import TONICS
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A place in the text: lines and columns from 1, the end exclusive."""
-
-    line: int
-    column: int
-    end_line: int
-    end_column: int
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key. `tonic`: 0 for C to 11 for B."""
-
-    tonic: int
-    mode: Literal["major", "minor"]
-
-    @property
-    def name(self) -> str:
-        return f"{TONICS[self.tonic]} {self.mode}"
+from .happenings import (
+    Action as Action,
+    Boundary as Boundary,
+    Event as Event,
+    FireSting as FireSting,
+    HoldPart as HoldPart,
+    MoveTo as MoveTo,
+    SetDial as SetDial,
+    Sting as Sting,
+    SwapPart as SwapPart,
+    Trigger as Trigger,
+)
+from .mixing import (
+    NO_EFFECTS,
+    Bus as Bus,
+    BusGlide as BusGlide,
+    Duck as Duck,
+    Effects as Effects,
+    Filter as Filter,
+    Glide as Glide,
+    Send as Send,
+)
+from .pitch import Notes, Progression
+from .terms import (
+    Binary as Binary,
+    DialValue as DialValue,
+    Expression as Expression,
+    Key as Key,
+    Length as Length,
+    LineWindow as LineWindow,
+    Number as Number,
+    RandomValue as RandomValue,
+    Span as Span,
+    Unary as Unary,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Clause:
     """One condition on a stem. The conditions of a pool all hold; the values of one are alternatives.
 
-    `column`: `shape`, `role`, `mood`, `energy`, `tempo`, `key`, `holder` or `set`. `values`: words, or
-    pairs of numbers (both ends included) for `energy` and `tempo`.
+    `column`: `shape`, `role`, `mood`, `energy`, `tempo`, `key`, `holder`, `set`, `title` or `song`.
+    `values`: words, or pairs of numbers (both ends included) for `energy` and `tempo`.
     """
 
     column: str
@@ -75,11 +87,20 @@ class Pool:
     span: Span
     max_shift_st: int = 3
     weights: tuple[Weight, ...] = ()
+    slices: bool = False
+    """Whether its loops and sustained sounds are cut at their onsets."""
 
     @property
     def hits(self) -> bool:
-        """Whether the pool holds one-shots rather than loops and sustained sounds."""
-        return any(c.column == "shape" and "hit" in c.values and not c.negated for c in self.clauses)
+        """Whether the pool holds what is struck, one-shots or slices, rather than what goes on."""
+        return self.slices or any(
+            c.column == "shape" and "hit" in c.values and not c.negated for c in self.clauses
+        )
+
+    @property
+    def song(self) -> str | None:
+        """The song of which it holds the stems, if it does."""
+        return next((str(c.values[0]) for c in self.clauses if c.column == "song"), None)
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -88,120 +109,46 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True)
-class Length:
-    """A musical or clock length: `amount` of `unit`."""
-
-    amount: Fraction
-    unit: Literal["bars", "beats", "s", "ms"]
-
-
-# Expressions: conditions and numbers, evaluated by `expression.evaluate`.
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A number in the base unit of its kind: dB, seconds, Hz, fraction (for %), or plain."""
-
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
-class DialValue:
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class RandomValue:
-    """A fresh draw, uniform over lo to hi, each time its line is evaluated."""
-
-    lo: float
-    hi: float
-
-
-@dataclass(frozen=True, slots=True)
-class Unary:
-    operator: Literal["-", "not"]
-    operand: Expression
-
-
-@dataclass(frozen=True, slots=True)
-class Binary:
-    operator: Literal["+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=", "and", "or"]
-    left: Expression
-    right: Expression
-
-
-Expression = Number | DialValue | RandomValue | Unary | Binary
-
-
-@dataclass(frozen=True, slots=True)
-class LineWindow:
-    """The time in its section at which a line is active, and the conditions on it.
-
-    `at_bar`, `at_beat`: from 1. `for_bars`: `None` to the section's end. `when` is evaluated at each bar
-    line; `chance` (0 to 1) and `one_in` once per section occurrence (for `play`: once per hit).
-    """
-
-    at_bar: int = 1
-    at_beat: Fraction = Fraction(1)
-    for_bars: int | None = None
-    when: Expression | None = None
-    chance: float | None = None
-    one_in: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """How much of a sound goes to a bus, 0 to 1."""
-
-    bus: str
-    amount: Expression
-
-
-@dataclass(frozen=True, slots=True)
-class Duck:
-    """Makes room: `depth_db` softer while the part `under` sounds."""
-
-    depth_db: Expression
-    under: str
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """A filter at `hz`, or gliding from there to `to_hz` over a length, by a curve."""
-
-    kind: Literal["lowpass", "highpass", "bandpass"]
-    hz: Expression
-    to_hz: Expression | None = None
-    over: Length | None = None
-    curve: Literal["linear", "smooth", "exponential"] = "exponential"
-
-
-@dataclass(frozen=True, slots=True)
-class Effects:
-    """The effects on a line's sound on its way to the mix."""
-
-    sends: tuple[Send, ...] = ()
-    duck: Duck | None = None
-    filters: tuple[Filter, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
-    """One sixteenth of a pattern. `chance`: 0 for a rest, 1 for a sure hit."""
+    """One step of a pattern. `chance`: 0 for a rest, 1 for a sure hit."""
 
     chance: float
     accent: bool
+    ghost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoteValue:
+    """A length in whole notes: 1/8 is an eighth."""
+
+    whole: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class BarBeat:
+    """A place in a section: bar and beat, from 1. The bar after its last is its end."""
+
+    bar: int
+    beat: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True)
 class _OfPart:
-    """`text`: canonical; with its number among equal lines it keys the line's random choices."""
+    """`text`: canonical, as it tells whether an edit has changed the line."""
 
     part: str
     window: LineWindow
     text: str
     span: Span
+    section: str = field(default="", kw_only=True)
+    """The section in which it stands in the text; others may take it over."""
+    also: tuple[str, ...] = field(default=(), kw_only=True)
+    """Further parts that a line without a pool names after `and`. Its draws are those of the first."""
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """All parts that it names."""
+        return self.part, *self.also
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,13 +176,34 @@ class Bring(_Sounding):
 
 @dataclass(frozen=True, slots=True)
 class Play(_Sounding):
-    """Plays hits of a pool in a pattern of sixteenths that repeats from the section's start."""
+    """Plays hits of a pool in a pattern of steps that repeats from the section's start, or one that ends
+    somewhere."""
 
     steps: tuple[Step, ...] = ()
     swing: float = 0.5
     """The place in each eighth of its second sixteenth: 0.5 is straight, 2/3 a triplet."""
     humanise_seconds: float = 0.0
+    """The greatest distance of a hit from its step, before or after; each hit draws its own."""
+    late_seconds: float = 0.0
     """The greatest delay of a hit after its step; each hit draws its own."""
+    loose_db: float = 0.0
+    """How much louder or softer a hit is at most; each draws its own."""
+    steps_in_bar: int | None = None
+    """Without it, a step is a sixteenth."""
+    each_hit_new: bool = False
+    """Whether each hit is another recording of the pool."""
+    cut: bool = False
+    """Whether a hit ends where the line's next begins, whatever its role."""
+    choke: str | None = None
+    """The part, or a name that others say too, with which the part shares one voice."""
+    length: Length | NoteValue | None = None
+    """The greatest length of a hit."""
+    ending: BarBeat | None = None
+    """Where the only hit of a line without a pattern ends, or peaks."""
+    slice: int | None = None
+    """Which slice of its stem a pool of slices plays, from 1; drawn by the line if it does not say."""
+    notes: Notes | None = None
+    """What is played of its hits; as they are, or in the key, if it says none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +219,11 @@ class Vary(_OfPart):
 
 
 @dataclass(frozen=True, slots=True)
+class Renew(_OfPart):
+    """Draws another stem for a part on each visit of the section."""
+
+
+@dataclass(frozen=True, slots=True)
 class Drop(_OfPart):
     """Takes a part out within its window. After it the part's loop begins anew, at its bar 1."""
 
@@ -262,31 +235,77 @@ class Solo(_OfPart):
 
 @dataclass(frozen=True, slots=True)
 class Hold(_OfPart):
-    """Lets a part's loop from the section before continue within its window."""
+    """Lets a part's loop from the section before continue within its window.
+
+    `effects`: glides alone, of its gain, its pan and its filters.
+    """
+
+    effects: Effects = NO_EFFECTS
 
 
-Line = Bring | Play | Rest | Drop | Solo | Hold | Vary
+@dataclass(frozen=True, slots=True)
+class Pulse(_OfPart):
+    """A pattern that nobody hears, under which others duck."""
+
+    steps: tuple[Step, ...] = ()
+    swing: float = 0.5
+    humanise_seconds: float = 0.0
+    late_seconds: float = 0.0
+    steps_in_bar: int | None = None
+
+
+Line = Bring | Play | Rest | Drop | Solo | Hold | Vary | Renew | Pulse
+
+
+@dataclass(frozen=True, slots=True)
+class TempoRamp:
+    """The tempo moves in a straight line to `tempo_bpm`, from a bar and beat of the section on."""
+
+    at_bar: int
+    at_beat: Fraction
+    over: Length
+    tempo_bpm: Fraction
+    text: str
+    span: Span
+
+    def beats(self, in_a_bar: int) -> tuple[Fraction, Fraction]:
+        """From which beat of the section to which it goes, from 0, in beats of the section's metre."""
+        first = (self.at_bar - 1) * in_a_bar + self.at_beat - 1
+        return first, first + self.over.amount * (in_a_bar if self.over.unit == "bars" else 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A stretch of the form. Its length in bars is drawn on entry from `lengths`."""
+    """A stretch of the form. Its length in bars is drawn on entry from `lengths`.
+
+    `fresh`: each visit draws anew. `as_section`: that whose lines it has as well, but for those that its own
+    replace. `tempo_bpm`, `meter` and `key` are None where they are the head's; `key_up_st`: semitones from
+    the head's key. A tempo counts the beats of the head's metre. `ramps`: in the order of their places.
+    """
 
     name: str
     lengths: tuple[int, ...]
     lines: tuple[Line, ...]
     span: Span
+    tempo_bpm: Fraction | None = None
+    meter: tuple[int, int] | None = None
+    key: Key | None = None
+    key_up_st: int = 0
+    ramps: tuple[TempoRamp, ...] = ()
+    fresh: bool = False
+    as_section: str | None = None
+    taken: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Of each section whose lines it has taken over: after how many bars they begin again, and in each such
+    round after how many once more, and so on; empty where it is no longer than that section."""
+    chords: Progression | None = None
+    """Its own chords; those of the piece if it says none."""
+    song_bar: int | None = None
+    """The bar of the song, from 1, at which it starts; None where the song goes on."""
 
-
-@dataclass(frozen=True, slots=True)
-class Boundary:
-    """The moment for which something waits: the section's `end`, or the grid of `every` bars or beats.
-
-    Bars are counted from the section's start.
-    """
-
-    at: Literal["end", "bars", "beats"]
-    every: int = 1
+    @property
+    def brings(self) -> tuple[Bring, ...]:
+        """Its lines that bring a part."""
+        return tuple(line for line in self.lines if isinstance(line, Bring))
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +314,7 @@ class Move:
 
     `over`: the time for which the old section's parts ring into the new one. `through`: the part whose
     `bring` or `play` line fills the last bar before the move and does not sound otherwise. `cue`: the name
-    that triggers the move.
+    that triggers the move. `after_visits`: which visit of the section that it leaves is the first with it.
     """
 
     origin: str | None
@@ -308,97 +327,7 @@ class Move:
     over: Length | None = None
     through: str | None = None
     cue: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Bus:
-    """A place where sounds are sent to share effects: a reverb, a delay, filters, in this order.
-
-    `numbers`: those that the script gives its effects, by the names of their parameters in `effects/`.
-    """
-
-    name: str
-    span: Span
-    numbers: Mapping[str, Expression] = field(default_factory=dict)
-    filters: tuple[Filter, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Sting:
-    """A hit of a pool that events fire at the next boundary."""
-
-    name: str
-    pool: str
-    at: Boundary
-    gain: Expression
-    pan: Expression
-    effects: Effects
-    chance: float | None
-    one_in: int | None
-    text: str
-    span: Span
-
-
-@dataclass(frozen=True, slots=True)
-class Trigger:
-    """The cause of an event: `like`, `dislike`, a `cue` by `name`, a condition, or time.
-
-    A condition triggers at the bar line at which it begins to hold; `after` once, `every` again and again.
-    """
-
-    kind: Literal["like", "dislike", "cue", "when", "after", "every"]
-    name: str | None = None
-    when: Expression | None = None
-    length: Length | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class SwapPart:
-    """Plays another stem of the same line's pool. `part` is `None` for `that role`."""
-
-    part: str | None
-    at: Boundary
-
-
-@dataclass(frozen=True, slots=True)
-class HoldPart:
-    """Keeps a part's stem. `part` is `None` for `that role`, `for_bars` for the rest of the piece."""
-
-    part: str | None
-    for_bars: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class FireSting:
-    sting: str
-
-
-@dataclass(frozen=True, slots=True)
-class MoveTo:
-    """Moves to a section; `target` is `None` for silence."""
-
-    target: str | None
-    at: Boundary
-
-
-@dataclass(frozen=True, slots=True)
-class SetDial:
-    dial: str
-    value: Expression
-    at: Boundary
-
-
-Action = SwapPart | HoldPart | FireSting | MoveTo | SetDial
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happens on a trigger."""
-
-    trigger: Trigger
-    action: Action
-    text: str
-    span: Span
+    after_visits: int | None = None
 
 
 Answer = Literal["swap", "rest", "stop"]
@@ -425,7 +354,7 @@ class Piece:
     """A whole checked script.
 
     `tempo_bpm`: the least and the greatest. `meter`: beats of a bar and note value of a beat. `seed`: 0 to
-    2^53 - 1. `sha256`: of `text` as UTF-8, lower-case hex.
+    2^53 - 1, and whether the text names it. `sha256`: of `text` as UTF-8, lower-case hex.
     """
 
     name: str
@@ -434,7 +363,7 @@ class Piece:
     meter: tuple[int, int]
     keys: tuple[Key, ...]
     seed: int
-    loudness_lufs: float
+    loudness_lufs: float | None
     ceiling_dbtp: float
     author: str | None
     version: str | None
@@ -448,6 +377,17 @@ class Piece:
     stings: dict[str, Sting] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
     if_withdrawn: tuple[Answer, ...] = ("rest",)
+    names_seed: bool = True
     share_cap: float | None = None
     """The greatest share, 0 to 1, of planned time that one holder may have within ten minutes."""
     credit: str | None = None
+    chords: Progression | None = None
+    loudness_span: Span | None = None
+    """Where the loudness is said."""
+    rides: bool = False
+    """Whether the master's gain may move a little to come to the loudness."""
+
+    @property
+    def ride_lufs(self) -> float | None:
+        """The loudness to which the master's gain is ridden, if it is."""
+        return self.loudness_lufs if self.rides else None

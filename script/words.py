@@ -6,11 +6,11 @@ from fractions import Fraction
 
 RESERVED = frozenset(
     ("and", "or", "not", "random", "from", "at", "to", "over", "out", "under", "for", "when", "on", "in",
-     "if", "else", "that", "any", "silence", "through", "now")
+     "if", "else", "that", "any", "silence", "through", "now", "song")
 )  # fmt: skip
 """Words that cannot be names. All others are free as names."""
 
-LINE_WORDS = ("bring", "play", "rest", "vary", "hold", "solo", "drop")
+LINE_WORDS = ("bring", "play", "trigger", "rest", "vary", "hold", "solo", "drop", "slow", "push", "chords")
 """The first words of a section's lines."""
 
 FORMS = {
@@ -35,18 +35,22 @@ FORMS = {
     "every": "every 16 bars: swap that role",
     "if": "if withdrawn: swap, else rest",
     "share": "share cap 30% per holder",
+    "chords": "chords F#m, Bb7, F/A each 2 bars",
     "bring": "bring low from bass at bar 5 over 4 bars",
     "play": 'play hats from spark "x.x. x.xx"',
+    "trigger": 'trigger kick "x...x..."',
     "rest": "rest beats at bar 5 for 4 bars",
     "vary": "vary pads every 8 bars",
     "hold": "hold pads",
     "solo": "solo pads for 4 bars",
     "drop": "drop beats for 4 bars",
+    "slow": "slow to 70 over 4 bars at bar 5",
+    "push": "push to 132 over 8 bars",
 }
 """A correct example of each statement, by its first word."""
 
-STATEMENT_WORDS = tuple(word for word in FORMS if word not in LINE_WORDS)
-"""The first words of statements outside sections."""
+STATEMENT_WORDS = tuple(word for word in FORMS if word not in LINE_WORDS or word == "chords")
+"""The first words of statements outside sections; chords stand there and in sections."""
 
 UNITS: dict[str, tuple[str, Fraction]] = {
     "bar": ("bars", Fraction(1)),
@@ -80,11 +84,15 @@ MOST_STATEMENT_TOKENS = 500
 MOST_TOKENS = 100_000
 MOST_NESTING = 16
 MOST_SECTIONS = 1_000
+MOST_TAKEN_OVER = 10_000
 MOST_BARS = 10_000
 MOST_LINES = 128
+MOST_RAMP_BARS = 32
 MOST_BEGINNINGS = 32
 MOST_HITS = 512
+MOST_WANDER_SECONDS = Fraction(1, 20)
 MOST_STEPS = 4_000
+MOST_SLICES = 999
 MOST_EVENTS = 64
 MOST_MOVES = 4_000
 MOST_MOVES_FROM = 64

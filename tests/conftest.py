@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from stemloom import Vault
+from stemloom.cli import run
 from stemloom.demo import build
 from stemloom.ledger.tlog import disk
 from stemloom.ledger.tlog.keys import PrivateKey
@@ -113,3 +115,19 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
 
     made = made_once(tmp_path_factory, "demo-folder", make)
     return lambda: copied(made, tmp_path_factory.mktemp("demo") / "folder")
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str], tuple[int, str, str]]:
+    """Runs `stemloom ...` in this process and gives its exit code, output and errors."""
+
+    def said(line: str) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["stemloom", *shlex.split(line)])
+        with pytest.raises(SystemExit) as ended:
+            run()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return said

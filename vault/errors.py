@@ -56,8 +56,9 @@ class NoVault(NotInVault):
     @classmethod
     def at(cls, home: Path) -> Self:
         """With what to do about it."""
+        name = str(home) if str(home).isprintable() else ascii(str(home))
         return cls(
-            f"there is no vault in {home}; name another home with --home or STEMLOOM_HOME, "
+            f"there is no vault in {name}; name another home with --home or STEMLOOM_HOME, "
             "or begin one with 'stemloom vault holder add NAME'"
         )
 

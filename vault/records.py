@@ -12,8 +12,12 @@ from numpy.typing import NDArray
 
 from ..ledger.entries.rights import lasts
 
+STRETCH_ALONE = frozenset(("stretch",))
+"""What a grant allows that does not say so itself."""
 ENGINE_RATE = 48_000
 """Frames per second of every conformed stem and of the engine."""
+REST_FRAMES = 64
+"""Silence at the end of every stem of a song, which repeats once its tail is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class Clearance:
     since: str
     until: str | None
     """RFC 3339 UTC with milliseconds; `None` for no end."""
+    allows: frozenset[str] = STRETCH_ALONE
+    """What may be done to the sound: `stretch`, `chop`, `pitch`; see `ledger/entries/entries.py`."""
 
 
 class Chroma(Sequence[tuple[float, ...]]):
@@ -124,6 +130,24 @@ class Stem:
     chroma: Sequence[tuple[float, ...]]
     clearances: Mapping[str, Clearance] = field(default_factory=dict)
     """By use; a use that is missing is not cleared."""
+    peak_frame: int | None = None
+    """Where its loudest 50 ms end; None where it was added before that was measured."""
+    meter: tuple[int, int] = (4, 4)
+    """Beats of a bar, and the note value of a beat."""
+    song: str | None = None
+    """The name of the song of which it is a whole stem: its shape is `song`."""
+
+    @property
+    def body_frames(self) -> int:
+        """The frames of its beats: those that a song's stem has after them are its tail."""
+        if self.song is None or self.bpm is None or self.beats is None:
+            return self.frames
+        return round(Fraction(60 * self.beats * ENGINE_RATE) / self.bpm)
+
+    @property
+    def tail_frames(self) -> int:
+        """What a song's stem has after its last bar, the silence at its end left out."""
+        return 0 if self.song is None else max(self.frames - self.body_frames - REST_FRAMES, 0)
 
     @property
     def seconds(self) -> float:

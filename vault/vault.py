@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -21,17 +22,18 @@ from .catalogue.opening import open_catalogue
 from .catalogue.recordings import Recordings
 from .catalogue.snapshot import Clause, Condition, Snapshot
 from .catalogue.store import Store
-from .errors import AudioLost, BadDeclaration, BadRequest, NoVault
+from .errors import AudioLost, BadDeclaration, NoVault
 from .intake.admission import Admission
 from .intake.fingerprint_index import CurrentIndex, FingerprintMatch
 from .intake.intake import Intake, Progress
+from .intake.likeness import likeness
 from .intake.rebuild import rebuild
 from .intake.worker_pool import WorkerPool
 from .records import ENGINE_RATE, Clearance, Holder, Identifiers, Stem
 from .rights.asking import Action, Asking
 from .rights.changes import Changes
 from .rights.requests import SigningRequest
-from .rights.statements import Statements
+from .rights.statements import Allow, Statements
 from .rights.withdrawal_receipts import receipt_of
 from .sound import standard_codes
 from .sound.declared import Declared, holder_name
@@ -55,8 +57,9 @@ class Vault:
         self._asking = Asking(log.origin, catalogue, clock)
         self._changes = Changes(home, log, store, catalogue)
         self._statements = Statements(home, self._asking, self._changes, store, catalogue, clock)
-        self._recordings = Recordings(store, catalogue)
-        self._fingerprints = CurrentIndex(store.landmarks, catalogue, self._recordings.conformed_path)
+        self.recordings = Recordings(store, catalogue)
+        catalogue.listen = self.recordings.onsets
+        self._fingerprints = CurrentIndex(store.landmarks, catalogue, self.recordings.conformed_path)
         self._admission = Admission(home, store, catalogue, self._changes, self._fingerprints, clock)
         self._size = log.size
         self._last: Snapshot | None = None
@@ -125,7 +128,8 @@ class Vault:
         """Register a holder, with a new key in HOME/keys. Raises `BadDeclaration` for a taken name."""
         key = PrivateKey.generate()
         with self._changes.alone():
-            request = self._asking.holder(holder_name(name), _base64(key.public), "operator")
+            public = b64encode(key.public).decode()
+            request = self._asking.holder(holder_name(name), public, "operator")
             holder = request.asked[0].entry.holder
             self._statements.keep_name(request, holder)
             key.save(self._changes.key_path(holder))
@@ -178,7 +182,8 @@ class Vault:
         found = self.holder(holder)
         old, new = self._statements.key(found), PrivateKey.generate()
         with self._changes.alone():
-            request = self._asking.key(found, _base64(new.public), "operator").signed(old).signed(new)
+            public = b64encode(new.public).decode()
+            request = self._asking.key(found, public, "operator").signed(old).signed(new)
             # Kept before it is in force; whichever file has the key in force is the one that is used.
             new.save(self._changes.key_path(f"{found.holder}.{new.public.hex()[:8]}"))
             self._changes.sequence(self._asking.checked(request, received=False))
@@ -231,6 +236,10 @@ class Vault:
             [(declared, (samples, rate)) for declared, samples in sounds], progress
         )
 
+    def isrcs(self, stems: Iterable[str]) -> tuple[str, ...]:
+        """The ISRCs of those of the stems that have one, in order."""
+        return self._catalogue.isrcs(stems)
+
     def stems(
         self, clauses: Sequence[Clause] = (), use: str | None = None, title: str | None = None
     ) -> Sequence[Stem]:
@@ -261,11 +270,11 @@ class Vault:
 
         Made again from the original if the cache has lost it. Raises `UnknownStem`, `AudioLost`.
         """
-        return self._recordings.samples(self.stem(stem_id))
+        return self.recordings.samples(self.stem(stem_id))
 
     def conformed_path(self, stem_id: str) -> Path:
         """The `.npy` file that `samples` maps, made again if need be. Raises `UnknownStem`, `AudioLost`."""
-        return self._recordings.conformed_path(find_stem(self._catalogue, stem_id))
+        return self.recordings.conformed_path(find_stem(self._catalogue, stem_id))
 
     def variant_path(self, stem_id: str, name: str) -> Path:
         """The path of a cached variant of a stem, such as a stretched one; the caller writes the file.
@@ -276,7 +285,7 @@ class Vault:
 
     def original(self, stem_id: str) -> Path:
         """The holder's original file, named by its SHA-256. Raises `UnknownStem`, `AudioLost`."""
-        return self._recordings.original(find_stem(self._catalogue, stem_id))
+        return self.recordings.original(find_stem(self._catalogue, stem_id))
 
     def remove(self, text: str) -> tuple[str, tuple[Path, ...]]:
         """Remove a recording: withdraw every use, and delete its original and every file made from it.
@@ -310,7 +319,8 @@ class Vault:
             copy_file(path, copy)
             fingerprint = workers.fingerprint_of_file(copy)
             with self._changes.alone():
-                return tuple(self._fingerprints.index(workers, learning).identify(fingerprint))
+                index = self._fingerprints.index(workers, learning)
+                return tuple(likeness(index, fingerprint, partial(workers.landmarks_of_file, copy)))
 
     def removed(self) -> dict[str, tuple[str, str]]:
         """Title and time of removal of each removed stem, by id."""
@@ -337,14 +347,15 @@ class Vault:
     # Consent and splits.
 
     def grant(
-        self, stems: Sequence[str], uses: Sequence[str], until: str | None = None
+        self, stems: Sequence[str], uses: Sequence[str], until: str | None = None, allow: Allow = None
     ) -> tuple[ConsentStatement, ...]:
         """Consent of each stem's holder to `uses`, signed with their key; sequenced on return.
 
-        `until`: RFC 3339 UTC with milliseconds; the consent ends just before it. Raises `UnknownStem`,
-        `BadDeclaration`, `KeyNotHere`: then nothing is granted to any of them.
+        `until`: RFC 3339 UTC with milliseconds; the consent ends just before it. `allow`: any of `stretch`,
+        `chop` and `pitch`; `stretch` if it is left out. Raises `UnknownStem`, `BadDeclaration`,
+        `KeyNotHere`: then nothing is granted to any of them.
         """
-        return self._state(stems, uses, "grant", until, None)
+        return self._state(stems, uses, "grant", until, None, allow)
 
     def withdraw(
         self, stems: Sequence[str], uses: Sequence[str], by: str | None = None
@@ -362,33 +373,45 @@ class Vault:
         action: Action,
         until: str | None = None,
         by: str | None = None,
+        allow: Allow = None,
     ) -> SigningRequest:
         """A request for a grant or withdrawal to be signed elsewhere; nothing changes before `submit`."""
-        named = self._statements.checked_terms(uses, until)
+        named, allows = self._statements.checked_terms(uses, until, action, allow)
         found = [self.stem(stem) for stem in dict.fromkeys(stems)]
         with self._changes.alone():
             signer = None if by is None else self.holder(by)
-            return self._asking.consent(found, signer, named, action, until)
+            return self._asking.consent(found, signer, named, action, until, allows)
 
     def stand(
-        self, holder: str, uses: Sequence[str], action: Action = "grant", until: str | None = None
+        self,
+        holder: str,
+        uses: Sequence[str],
+        action: Action = "grant",
+        until: str | None = None,
+        allow: Allow = None,
     ) -> dict[str, Clearance]:
         """Grant or withdraw a holder's standing consent, for stems to come; sequenced on return.
 
         Gives the standing consents by use. The consents of stems that are here already do not change.
         """
-        found, named = self.holder(holder), self._statements.checked_terms(uses, until)
+        found = self.holder(holder)
+        named, allows = self._statements.checked_terms(uses, until, action, allow)
         with self._changes.alone():
-            self._statements.sign_and_enter(self._asking.standing(found, named, action, until))
+            self._statements.sign_and_enter(self._asking.standing(found, named, action, until, allows))
         return self.stands(found.holder)
 
     def request_standing(
-        self, holder: str, uses: Sequence[str], action: Action = "grant", until: str | None = None
+        self,
+        holder: str,
+        uses: Sequence[str],
+        action: Action = "grant",
+        until: str | None = None,
+        allow: Allow = None,
     ) -> SigningRequest:
         """A request for a standing consent to be signed elsewhere."""
-        named = self._statements.checked_terms(uses, until)
+        named, allows = self._statements.checked_terms(uses, until, action, allow)
         with self._changes.alone():
-            return self._asking.standing(self.holder(holder), named, action, until)
+            return self._asking.standing(self.holder(holder), named, action, until, allows)
 
     def stands(self, holder: str) -> dict[str, Clearance]:
         """The standing consents of a holder, by use."""
@@ -399,10 +422,6 @@ class Vault:
 
         Everything in it is checked again. Raises `BadRequest`, `BadDeclaration`, `LedgerError`.
         """
-        if request.origin != self.log.origin:
-            raise BadRequest(f"the request is for the ledger {request.origin}, and this is {self.log.origin}")
-        if not request.asked:
-            raise BadRequest("the request asks for nothing")
         with self._changes.alone():
             return self._statements.enter(request, received=True)
 
@@ -454,18 +473,21 @@ class Vault:
         """Parts per million by side (`master`, `publishing`) and holder id."""
         return self._catalogue.shares(find_stem(self._catalogue, stem))
 
-    # How it is said and signed.
-
     def _state(
-        self, stems: Sequence[str], uses: Sequence[str], action: Action, until: str | None, by: str | None
+        self,
+        stems: Sequence[str],
+        uses: Sequence[str],
+        action: Action,
+        until: str | None,
+        by: str | None,
+        allow: Allow = None,
     ) -> tuple[ConsentStatement, ...]:
-        named = self._statements.checked_terms(uses, until)
+        named, allows = self._statements.checked_terms(uses, until, action, allow)
         ids = list(dict.fromkeys(find_stem(self._catalogue, text) for text in stems))
         found = [stem for part in parts_of(ids) for stem in self._catalogue.stems(ids=part)]
         with self._changes.alone():
-            request = self._asking.consent(
-                found, None if by is None else self.holder(by), named, action, until
-            )
+            signer = None if by is None else self.holder(by)
+            request = self._asking.consent(found, signer, named, action, until, allows)
             indices = set(self._statements.sign_and_enter(request))
         return tuple(each for each in self._catalogue.statements() if each.index in indices)
 
@@ -475,7 +497,3 @@ class Vault:
             return clause
         ids = tuple(self.holder(str(text)).holder for text in clause.values)
         return Condition("holder", ids, clause.negated)
-
-
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()

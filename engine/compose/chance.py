@@ -1,9 +1,11 @@
 """Counter-based randomness: every draw is a function of where it is made, never of what was drawn before.
 
-A draw is keyed by (seed, section occurrence, the line's own text and its place among its like, purpose,
-index), so that editing one line leaves the draws of all others as they were. Choices among stems are
-made by rendezvous (Thaler and Ravishankar 1998): each stem gets a number of its own from the key, so
-that adding or withdrawing a stem changes only the choices that it wins or had won.
+A draw is keyed by (seed, section, its subject, such as a line's kind and part, its place among its like,
+purpose, index), never by the text of a line: an edit changes what it says, and no draw. Whether something
+happens is drawn anew in each occurrence of a section; which stem is taken is not, so a section that returns
+is the same music. Choices among stems are made by rendezvous (Thaler and Ravishankar 1998): each stem gets a
+number of its own from the key, so that adding or withdrawing a stem changes only the choices that it wins or
+had won.
 """
 
 from __future__ import annotations
@@ -21,14 +23,15 @@ class DrawKey:
 
     seed: int
     section: str
-    occurrence: int
-    text: str
+    occurrence: int | None
+    """Of the section; None for a draw that is the same in all of them."""
+    subject: str
     place: int = 0
-    """Among the lines of the section with the same text."""
+    """Among those of the section with the same subject."""
 
     def bits(self, purpose: str, index: int = 0) -> int:
         """64 random bits for one purpose and index."""
-        fields = (self.seed, self.section, self.occurrence, self.text, self.place, purpose, index)
+        fields = (self.seed, self.section, self.occurrence, self.subject, self.place, purpose, index)
         text = "\0".join(map(str, fields))
         return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
 

@@ -8,13 +8,15 @@ Every eligible stem has the same weight, 1, however popular it is. What multipli
     each semitone that it must be shifted       x 0.7
     of the same set as something that sounds    x 4
     a tonal stem beside others                  x e^(3 a), a: how well their chords agree, -0.5 to 0.9
+    the same where the script names chords      x e^(12 a), these being one of the others
 
-Left out are, in this order and each while another is left: what has sounded within `never twice` (always),
-stems that clash with what sounds, the stem that is to be swapped or varied, stems of holders above the share
-cap, of those that this stem would bring above it, and, in a pool that prefers fresh, all but the least heard.
-One is then drawn by weighted rendezvous (Efraimidis and Spirakis 2006 over `chance.rendezvous`): the stem
-with the least -log(u) / weight, u being a number of its own, so that one that is withdrawn changes only the
-choices that it had won.
+Left out are, in this order and each while another is left: what the line cannot play (always), what has
+sounded within `never twice` (always), stems that clash with what sounds, the stem that is to be swapped or
+varied or has just sounded, stems of holders above the share cap, of those that this stem would bring above
+it, where each hit is a new one those that have had their turn, and, in a pool that prefers fresh, all but the
+least heard. One is then drawn by weighted rendezvous (Efraimidis and Spirakis 2006 over `chance.rendezvous`):
+the stem with the least -log(u) / weight, u being a number of its own, so that one that is withdrawn changes
+only the choices that it had won.
 
 `weigh` does this plainly, for every stem of the pool. In a large pool `choose` gives the same stem as it
 without weighing them all, in compiled code: see `scan`.
@@ -54,17 +56,20 @@ class Around:
     """The surroundings of a choice.
 
     `never_twice`: stems that may not come again yet. `capped`: holders above the share cap, and
-    `nearly_capped`: those that would be with this stem. `avoid`: the stem that is to give way. `heard`:
+    `nearly_capped`: those that would be with this stem. `avoid`: the stems that are to give way. `heard`:
     frames that each eligible stem has been placed for, None if that does not count. `liked`: likes of each
     stem less dislikes. `tonal`: the tonal parts that sound, and `sets`: the sets of all that does.
     `span_bars`: what a loop's length should divide. `section_bar`: for the conditions of `weight`.
     `joins_at`: how many bars into its own round a loop is heard first; 0 when it begins at its bar 1.
+    `steepness`: weight is e to this times the agreement. `unplayable`: the stems that the line cannot play,
+    None if it can play all, and `why_unplayable`.
+    `had`: which eligible stems wait until all others have had their turn.
     """
 
     never_twice: Collection[str] = ()
     capped: Collection[str] = ()
     nearly_capped: Collection[str] = ()
-    avoid: str | None = None
+    avoid: Collection[str] = ()
     heard: NDArray[np.int64] | None = None
     liked: Mapping[str, int] = field(default_factory=dict)
     tonal: Sequence[TonalPart] = ()
@@ -73,6 +78,10 @@ class Around:
     dials: Mapping[str, float] = field(default_factory=dict)
     section_bar: int = 0
     joins_at: int = 0
+    steepness: float = AGREEMENT_STEEPNESS
+    unplayable: NDArray[np.bool_] | None = None
+    why_unplayable: str = ""
+    had: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +122,7 @@ def candidates(pool: Pool, among: Eligible, key: DrawKey, around: Around) -> tup
     multiplied: dict[str, NDArray[np.float64]] = {}
     for name, which, by in _multipliers(among, factors, around):
         multiplied.setdefault(name, np.ones(len(among)))[which] *= by
-    multiplied["chords"] = np.exp(AGREEMENT_STEEPNESS * np.nan_to_num(weighed.agreement))
+    multiplied["chords"] = np.exp(around.steepness * np.nan_to_num(weighed.agreement))
     found = []
     for place, stem in enumerate(among.stems):
         why = next((reason for reason, out in weighed.steps if out[place]), None)
@@ -139,6 +148,26 @@ def weigh(pool: Pool, among: Eligible, key: DrawKey, around: Around) -> Weighed:
     return Weighed(weights, agreement, left, steps)
 
 
+def clashes(among: Eligible, place: int, around: Around) -> bool:
+    """Whether one of the stems clashes with what sounds."""
+    for bars in among.tonal.lengths if around.tonal else ():
+        these, chroma = among.tonal.of(np.array([place]), bars)
+        if these.size:
+            values = Chords(around.tonal).values(bars, around.joins_at)
+            return bool(agreements(chroma, values)[0] < CLASH)
+    return False
+
+
+def weights_held(pool: Pool, key: DrawKey, around: Around) -> list[int]:
+    """Which of the pool's weights count in a choice."""
+    held = []
+    for number, weight in enumerate(pool.weights):
+        condition = DrawKey(key.seed, key.section, key.occurrence, f"weight {number} of {pool.name}")
+        if holds(weight.when, around.dials, condition, around.section_bar):
+            held.append(number)
+    return held
+
+
 class _Factors:
     """The factors of the weights in one choice.
 
@@ -148,11 +177,7 @@ class _Factors:
     """
 
     def __init__(self, pool: Pool, among: Eligible, key: DrawKey, around: Around) -> None:
-        self.held: list[int] = []
-        for number, weight in enumerate(pool.weights):
-            condition = DrawKey(key.seed, key.section, key.occurrence, f"weight {number} of {pool.name}")
-            if holds(weight.when, around.dials, condition, around.section_bar):
-                self.held.append(number)
+        self.held = weights_held(pool, key, around)
         self.factors = np.array([pool.weights[number].factor for number in self.held], np.float64)
         self.sets = among.sounding(around.sets)
         liked = {place: n for stem, n in around.liked.items() if (place := among.find(stem)) is not None}
@@ -161,6 +186,7 @@ class _Factors:
         self.likes = np.array(likes, np.float64)
         tonal = around.tonal and among.tonal.lengths
         self.chords = Chords(around.tonal) if tonal else None
+        self.steepness = around.steepness
 
     def greatest(self, values: Sequence[NDArray[np.float64]]) -> float:
         """An upper bound of the weights. `values`: of the chords, (bars * 12,) for each length of a stem."""
@@ -171,7 +197,7 @@ class _Factors:
         if values:
             agreement = max(float(each.reshape(-1, 12).max(axis=1).sum()) for each in values)
             # The chroma's rows sum to 1 only as nearly as float32 has it.
-            most *= float(np.exp(AGREEMENT_STEEPNESS * (max(0.0, agreement) + 1e-4)))
+            most *= float(np.exp(self.steepness * (max(0.0, agreement) + 1e-4)))
         return most
 
 
@@ -201,7 +227,7 @@ def _weights(
         for bars in among.tonal.lengths:
             these, chroma = among.tonal.of(np.arange(len(among)), bars)
             agreement[these] = agreements(chroma, factors.chords.values(bars, around.joins_at))
-    weights *= np.exp(AGREEMENT_STEEPNESS * np.nan_to_num(agreement))
+    weights *= np.exp(around.steepness * np.nan_to_num(agreement))
     return weights, agreement
 
 
@@ -232,7 +258,7 @@ def _scanned(among: Eligible, bits: int, left: NDArray[np.bool_], factors: _Fact
             factors.sets,
             (factors.liked, factors.likes),
             (*tonal, np.concatenate(values) if values else _NO_VALUES, start),
-            (ODD_LENGTH, SAME_SET, AGREEMENT_STEEPNESS, CLASH),
+            (ODD_LENGTH, SAME_SET, around.steepness, CLASH),
         )
     )
 
@@ -251,17 +277,21 @@ def _leave_out(
             steps.append((reason, left & out))
             left = kept
 
+    if around.unplayable is not None:
+        leave_out(around.unplayable, around.why_unplayable, always=True)
     if around.never_twice:
         leave_out(_flags(among, around.never_twice), too_soon(pool), always=True)
     if agreement is not None and around.tonal:
         clashing = " and ".join(f'{part.name} "{part.title}"' for part in around.tonal)
         leave_out(agreement < CLASH, f"it clashes with {clashing}")
-    if around.avoid is not None:
-        leave_out(_flags(among, [around.avoid]), "it is the one to change")
+    if around.avoid:
+        leave_out(_flags(among, around.avoid), "it is the one to change")
     for holders, reason in ((around.capped, "is"), (around.nearly_capped, "would be")):
         if holders:
             # All at once: one holder after another would leave the last of them, when all are above the cap.
             leave_out(among.of_holders(holders), f"its holder {reason} above the share cap")
+    if around.had is not None:
+        leave_out(around.had, "others have not had their turn")
     if around.heard is not None and left.any():
         least = np.where(left, around.heard, np.iinfo(np.int64).max).min()
         leave_out(around.heard > least, "others have been heard less")

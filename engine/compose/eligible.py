@@ -6,8 +6,10 @@ a snapshot, in `StemColumns`; what depends on the pool and the session once for 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
@@ -20,6 +22,7 @@ from ...vault.catalogue.snapshot import Snapshot
 from ...vault.catalogue.stems import Facts, Stems
 from ...vault.records import Stem, chroma_bytes
 from ..clock import BarClock
+from .allowed import LeftOut, allowed, kept_back, unstretched
 from .chance import stem_keys
 from .harmony import by_bar
 from .tempo_and_key import fit_tempos, shift_of, within_stretch
@@ -37,20 +40,24 @@ class StemColumns:
         self.place = facts.place
         self.keys = stem_keys(tuple(facts["stem"]))
         beats, bpm = facts.numbers("beats"), facts.numbers("bpm")
-        self.is_loop = facts.words("shape").has("loop")
+        loop, self.is_song = (facts.words("shape").has(shape) for shape in ("loop", "song"))
+        self.is_loop = loop | self.is_song
         # What has no beats is never stretched.
         self.bpm = np.where(np.isnan(beats), np.nan, bpm)
-        self.beats = np.where(self.is_loop & (beats > 0), beats, np.nan)
+        self.beats = np.where(loop & (beats > 0), beats, np.nan)
         # 100 000 stems ask the same hundred questions about keys.
         questions = list(zip(facts["key"], facts["role"], facts["shape"], strict=True))
         self.question, firsts = _codes(questions)
         self.asking = [stems[place] for place in firsts]
+        self.meter, firsts = _codes(facts["meter"])
+        self.meter_code = {facts["meter"][place]: code for code, place in enumerate(firsts)}
         self.holder, firsts = _codes(facts["holder"])
         self.holder_code = {facts["holder"][place]: code for code, place in enumerate(firsts)}
         self.set, firsts = _codes(facts["set"])
         named = [facts["set"][place] for place in firsts]
         self.set_code = {name: code for code, name in enumerate(named) if name is not None}
         self.sets = len(firsts)
+        self.rootless = np.array([key is None for key in facts["key"]], np.bool_)
         self.rows, self.row = np.zeros(len(stems), np.intp), np.zeros(len(stems), np.intp)
         self.chroma: dict[int, NDArray[np.float32]] = {}
         """(stems, rows, 12) by the number of rows; `rows`, `row`: where each tonal stem is in them."""
@@ -95,6 +102,10 @@ class Eligible:
     """Why it is empty, when it is."""
     masks: NDArray[np.bool_]
     """Which stems hold to each of the pool's weights: (weights, stems)."""
+    left_out: LeftOut = ()
+    """What stems that fit lack, mostly in their grants, and how many are left out for it."""
+    unstretched: frozenset[str] = frozenset()
+    """Those that may not be stretched."""
 
     def __len__(self) -> int:
         return len(self.places)
@@ -195,14 +206,38 @@ class Tonal:
 
 
 def eligible(
-    pool: Pool, snapshot: Snapshot, cleared: NDArray[np.intp], clock: BarClock, key: Key | None
+    pool: Pool,
+    snapshot: Snapshot,
+    cleared: NDArray[np.intp],
+    clock: BarClock,
+    key: Key | None,
+    reaches: Sequence[Fraction] = (),
+    *,
+    use: str,
 ) -> Eligible:
-    """Those of the pool's cleared stems whose tempo and key fit. `cleared`: places in the snapshot."""
+    """Those of the pool's cleared stems whose tempo and key fit. `cleared`: places in the snapshot.
+
+    `reaches`: further tempi to which they must be able to follow.
+    """
     known = columns(snapshot)
     readings, stretches = fit_tempos(known.bpm[cleared], clock.tempo_bpm)
-    fits = ~known.is_loop[cleared] | within_stretch(stretches, pool.max_stretch) | pool.hits
+    fits = within_stretch(stretches, pool.max_stretch)
+    # A song is played as it is: never in half or double time.
+    fits &= ~known.is_song[cleared] | (readings == 1)
+    unreached, furthest = clock.tempo_bpm, np.abs(np.log(stretches))
+    for tempo_bpm in reaches:
+        # The reading stays, or a loop would leap to another speed.
+        before, further = fits, stretches * float(clock.tempo_bpm / tempo_bpm)
+        fits = fits & within_stretch(further, pool.max_stretch)
+        furthest = np.maximum(furthest, np.abs(np.log(further)))
+        if before.any() and not fits.any():
+            unreached = tempo_bpm
+    fits |= ~known.is_loop[cleared] | pool.hits
     shifts = shift_table(known, pool, key)[known.question[cleared]]
-    here = np.flatnonzero(fits & (shifts != _NO_SHIFT))
+    fitting = fits & (shifts != _NO_SHIFT)
+    changed = (known.is_loop[cleared] & (furthest != 0) & (not pool.hits)) | (shifts != 0)
+    may, left_out = allowed(pool, snapshot.stems, use, cleared, fitting, changed)
+    here = np.flatnonzero(may if pool.hits else _of_meter(known, may, cleared, clock.meter))
     places = cleared[here]
     reason = ""
     if not len(cleared):
@@ -210,7 +245,11 @@ def eligible(
     elif not fits.any():
         many = len(cleared) > 1
         which = f"none of {len(cleared)} stems stretches" if many else "its one stem does not stretch"
-        reason = f"{which} to {float(clock.tempo_bpm):g} bpm within {pool.max_stretch:.0%}"
+        reason = f"{which} to {float(unreached):g} bpm within {pool.max_stretch:.0%}"
+        nearest = math.ceil(1000 * (math.exp(furthest[known.is_loop[cleared]].min()) - 1)) / 10
+        reason += f": {'the nearest' if many else 'it'} needs {nearest:g}%"
+    elif fitting.any() and not len(here):
+        reason = kept_back(left_out)
     elif not len(here):
         keys = snapshot.stems.facts["key"]
         stretched = [keys[place] for place in cleared[fits].tolist()]
@@ -228,12 +267,23 @@ def eligible(
         places,
         known.keys[places],
         shifts[here].astype(np.int8),
-        known.beats[places] * readings[here] / clock.beats_per_bar,
+        known.beats[places] * readings[here] / float(clock.beats_per_bar),
         reason,
         masks,
+        left_out,
+        unstretched(snapshot.stems, use, places),
     )
     among.warm()
     return among
+
+
+def _of_meter(
+    known: StemColumns, may: NDArray[np.bool_], cleared: NDArray[np.intp], meter: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Those that may sound, without loops of another meter if there are loops of this one."""
+    loops = known.is_loop[cleared]
+    of_meter = known.meter[cleared] == known.meter_code.get(meter, -1)
+    return may & (of_meter | ~loops) if (may & loops & of_meter).any() else may
 
 
 def shift_table(known: StemColumns, pool: Pool, key: Key | None) -> NDArray[np.int16]:

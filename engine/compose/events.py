@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from ...script.expression import evaluate
-from ...script.piece import Boundary, Event, FireSting, HoldPart, MoveTo, SetDial, SwapPart
+from ...script.piece import Boundary, Event, FireSting, HoldPart, Length, MoveTo, SetDial, SwapPart
 from ..effects import length_frames
-from .chance import DrawKey
 from .form import Visit, holds
 from .score import Score
 from .state import State
@@ -71,7 +71,7 @@ def act(score: Score, state: State, visit: Visit) -> Iterator[Event]:
                     state.kept[target] = state.parts[target].placement.stem, until
             case SetDial(dial=name, value=value):
                 dial = score.piece.dials[name]
-                key = DrawKey(score.seed, "", 0, event.text)
+                key = score.event_keys[event.text]
                 drawn = iter(range(FOR_EVER))
                 number = evaluate(value, state.dials, lambda: key.uniform(f"set {next(drawn)}", state.bar))  # noqa: B023
                 state.dials[name] = min(max(float(number), dial.lo), dial.hi)
@@ -83,18 +83,30 @@ def act(score: Score, state: State, visit: Visit) -> Iterator[Event]:
     state.kept = {part: kept for part, kept in state.kept.items() if kept[1] > state.bar}
 
 
-def next_beat(score: Score, visit: Visit, every: int, frame: int) -> int:
+def next_beat(score: Score, state: State, visit: Visit, every: int, frame: int) -> Fraction:
     """The first of every `every` beats of a section at or after `frame`, counted from the session's start."""
-    first = visit.first_bar * score.clock.beats_per_bar
-    number = max(0, -(-(score.clock.beats(frame) - first) // every))
-    while score.clock.frame(first + number * every) < frame:
+    grid, beats = state.grid(score.clock), every * score.clock.meter_beat
+    first = grid.bar_beat(visit.first_bar)
+    number = max(0, -(-(grid.beat(frame) - first) // beats))
+    while grid.frame(first + number * beats) < frame:
         number += 1
-    return int(first + number * every)
+    return first + number * beats
 
 
 def at_boundary(boundary: Boundary, section_bar: int) -> bool:
     """Whether the line of a section's bar is on the boundary's grid. Each bar line is a beat."""
     return boundary.at != "bars" or section_bar % boundary.every == 0
+
+
+def _passed(score: Score, state: State, length: Length) -> bool:
+    """Whether so much of the session has passed at this bar line. Beats are those of the head."""
+    grid = state.grid(score.clock)
+    match length.unit:
+        case "bars":
+            return state.bar >= length.amount
+        case "beats":
+            return grid.bar_beat(state.bar) >= length.amount
+    return grid.bar_frame(state.bar) >= length_frames(length, score.clock)
 
 
 def _boundary(score: Score, event: Event) -> Boundary:
@@ -119,15 +131,13 @@ def _triggered(
             if any(given.triggers(event) and place not in given.struck for given in inputs):
                 yield state.last_part
         case "when":
-            key = DrawKey(score.seed, "", 0, event.text)
-            now = holds(trigger.when, state.dials, key, state.bar)
+            now = holds(trigger.when, state.dials, score.event_keys[event.text], state.bar)
             if now and place not in state.holding:
                 yield state.last_part
             (state.holding.add if now else state.holding.discard)(place)
         case "after":
             assert trigger.length is not None
-            passed = score.clock.bar_frame(state.bar) >= length_frames(trigger.length, score.clock)
-            if passed and place not in state.fired:
+            if _passed(score, state, trigger.length) and place not in state.fired:
                 state.fired.add(place)
                 yield state.last_part
         case "every":

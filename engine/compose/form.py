@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from math import log1p
 
 from ...script.expression import evaluate
 from ...script.piece import Boundary, Expression, Move, MoveTo, Piece, Section
@@ -55,8 +57,8 @@ def leaving(
     """How the section is left at the line of the absolute `bar`; None if it goes on.
 
     An event's `move_to` comes first. Of the moves that match, a named origin beats `any`, then a cue beats a
-    bare condition, which beats neither; weights draw among equals. Without an eligible move at the end the
-    next section in the text follows, and the last one repeats.
+    bare condition or number of visits, which beats neither; weights draw among equals. Without an eligible
+    move at the end the next section in the text follows, and the last one repeats.
     """
     if move_to is not None:
         return Leaving(None if move_to.target is None else _named(piece, move_to.target))
@@ -65,18 +67,21 @@ def leaving(
     passed = bar - visit.first_bar
     at_end = passed >= visit.bars
     matching = [
-        move
-        for move in piece.moves
-        if move.origin in (None, visit.section.name)
-        and (move.cue is None or move.cue in cues)
+        (move, key)
+        for move, key in _keyed(piece, seed, visit)
+        if (move.cue is None or move.cue in cues)
         and (at_end or _on_grid(move.at, passed))
         and (move.cue is None or _on_grid(move.at, passed))
-        and holds(move.when, dials, DrawKey(seed, visit.section.name, visit.occurrence, move.text), passed)
+        and (move.after_visits is None or visit.occurrence + 1 >= move.after_visits)
+        and holds(move.when, dials, key, passed)
     ]
     if matching:
-        rank = max(_rank(move) for move in matching)
-        key = DrawKey(seed, visit.section.name, visit.occurrence, "move")
-        move = _weighted([m for m in matching if _rank(m) == rank], key.uniform("draw", passed))
+        rank = max(_rank(move) for move, _ in matching)
+        # Each has a number of its own, so that one more or less changes no draw between the others.
+        among = [
+            (-log1p(-key.uniform("draw", passed)) / m.weight, m) for m, key in matching if _rank(m) == rank
+        ]
+        _, move = min(among, key=lambda each: each[0])
         return Leaving(None if move.target is None else _named(piece, move.target), move)
     if not at_end:
         return None
@@ -100,22 +105,24 @@ def can_end(piece: Piece) -> bool:
     )
 
 
+def _keyed(piece: Piece, seed: int, visit: Visit) -> Iterator[tuple[Move, DrawKey]]:
+    """The moves that lead from a section, each with the key of its draws in this occurrence."""
+    places = Counter[str]()
+    for move in piece.moves:
+        if move.origin in (None, visit.section.name):
+            way = f"move {move.origin or 'any'} -> {move.target or 'silence'}"
+            yield move, DrawKey(seed, visit.section.name, visit.occurrence, way, places[way])
+            places[way] += 1
+
+
 def _on_grid(at: Boundary, passed: int) -> bool:
     """Whether a move at that boundary may happen when `passed` bars of the section have passed."""
     return at.at == "beats" or (at.at == "bars" and passed % at.every == 0)
 
 
 def _rank(move: Move) -> tuple[bool, bool, bool]:
-    return move.origin is not None, move.cue is not None, move.when is not None
-
-
-def _weighted(moves: list[Move], draw: float) -> Move:
-    point = draw * sum(move.weight for move in moves)
-    for move in moves:
-        point -= move.weight
-        if point < 0:
-            return move
-    return moves[-1]
+    conditional = move.when is not None or move.after_visits is not None
+    return move.origin is not None, move.cue is not None, conditional
 
 
 def _named(piece: Piece, name: str) -> Section:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ...vault.catalogue.stems import Facts
 from ..clock import BarClock
 from ..fades import natural_end
 from ..plan import Placement
@@ -19,10 +20,11 @@ from .share_cap import HolderTime, first_counted
 class Placed:
     """Frames placed, those that were stopped early taken off again.
 
-    `by_pool`: of each pool that prefers fresh, by its eligible stems, since the session's start.
+    `by_pool`: of each pool that prefers fresh, by the stems of the snapshot, since the session's start.
     """
 
-    by_pool: dict[str, tuple[Eligible, NDArray[np.int64]]] = field(default_factory=dict)
+    # Not compared: it changes with nothing but what the rest tells of.
+    by_pool: dict[str, tuple[Facts, NDArray[np.int64]]] = field(default_factory=dict, compare=False)
     holders: HolderTime = field(default_factory=HolderTime)
     counted: dict[int, int] = field(default_factory=dict)
     """The frame up to which each sounding loop is counted, by placement."""
@@ -34,20 +36,24 @@ class Placed:
         return Placed(dict(self.by_pool), self.holders.copy(), dict(self.counted))
 
     def heard(self, pool: str, among: Eligible) -> NDArray[np.int64]:
-        """Frames that each of a pool's eligible stems has been placed for. Not to be changed in place."""
+        """Frames that each of a pool's eligible stems has been placed for."""
+        return self._heard(pool, among.vault.facts)[among.places]
+
+    def _heard(self, pool: str, facts: Facts) -> NDArray[np.int64]:
+        """Frames that each stem of the vault has been placed for by a pool. Not to be changed in place."""
         known = self.by_pool.get(pool)
         if known is None:
-            return np.zeros(len(among), np.int64)
+            return np.zeros(len(facts.place), np.int64)
         before, frames = known
-        if before is among:
+        if before is facts:
             return frames
         # The vault has changed: the stems that are still there keep their time.
-        moved = np.zeros(len(among), np.int64)
+        moved, names = np.zeros(len(facts.place), np.int64), before["stem"]
         for place in np.flatnonzero(frames).tolist():
-            here = among.find(before.stem(place).stem)
+            here = facts.place.get(names[place])
             if here is not None:
                 moved[here] = frames[place]
-        self.by_pool[pool] = among, moved
+        self.by_pool[pool] = facts, moved
         return moved
 
     def add(self, placement: Placement, score: Score, upto: int | None = None) -> None:
@@ -66,15 +72,16 @@ class Placed:
 
     def cut(self, placement: Placement, end_frame: int, score: Score) -> None:
         """Count it to `end_frame`, at which it is stopped."""
-        done, end = self.counted.pop(placement.id, placement.end_frame), max(end_frame, placement.start_frame)
+        done, end = self.counted.get(placement.id, placement.end_frame), max(end_frame, placement.start_frame)
+        self.counted[placement.id] = end
         if end < done:
             self._count(placement, end, done, score, -1)
         elif end > done:
             self._count(placement, done, end, score, 1)
 
-    def forget_before(self, bar: int, clock: BarClock) -> None:
-        """Let go of the time that no longer counts when `bar` begins."""
-        first = first_counted(bar, clock)
+    def forget_before(self, frame: int, clock: BarClock) -> None:
+        """Let go of the time that no longer counts at `frame`. `clock`: the head's."""
+        first = first_counted(frame, clock)
         gone = clock.bar_frame(first)
         self.counted = {number: end for number, end in self.counted.items() if end > gone}
         self.holders.forget_before(first)
@@ -82,16 +89,15 @@ class Placed:
     def _count(self, placement: Placement, start: int, end: int, score: Score, sign: int) -> None:
         if end <= start:
             return
-        for pool, among in score.fresh_pools(placement.stem).items():
-            place = among.find(placement.stem)
-            if place is not None:
-                heard = self.heard(pool, among)
-                if pool not in self.own:
-                    heard = heard.copy()
-                    self.by_pool[pool] = among, heard
-                    self.own.add(pool)
-                heard[place] += sign * (end - start)
-        self.holders.count(placement.holder, start, end, score.clock, sign)
+        facts = score.snapshot.stems.facts
+        for pool in score.fresh_pools(placement.stem):
+            heard = self._heard(pool, facts)
+            if pool not in self.own:
+                heard = heard.copy()
+                self.by_pool[pool] = facts, heard
+                self.own.add(pool)
+            heard[facts.place[placement.stem]] += sign * (end - start)
+        self.holders.count(placement.holder, start, end, score.head_clock, sign)
 
 
 def _end(placement: Placement, upto: int) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from ..compiled import kept
 
 NEAR = 192
 """How many stems the first pass looks at. With fewer, more choices need a second."""
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kept(nogil=True, error_model="numpy")
 def heaviest(bits, left, greatest, span, stems, weighed, sets_sounding, reacted, tonal, fixed):
     """The place of the stem with the least -log(u) / weight that does not clash, -1 if there is none.
 
@@ -66,7 +67,7 @@ def heaviest(bits, left, greatest, span, stems, weighed, sets_sounding, reacted,
     return best
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kept(nogil=True, error_model="numpy")
 def _uniform(key, bits):
     """The number of a stem that `chance.rendezvous` gives."""
     z = key ^ bits
@@ -76,13 +77,13 @@ def _uniform(key, bits):
     return (np.float64(z >> np.uint64(11)) + 0.5) * 2.0**-53
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kept(nogil=True, error_model="numpy")
 def _is_odd(times):
     """Whether a length does not divide its span, by how many times it goes into it; NaN, of none, is not."""
     return abs(times - np.round(times)) > 1e-9
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kept(nogil=True, error_model="numpy")
 def folded(together, parts, bars, consonance):
     """The worth of each pitch class in each bar of a stem of `bars`, one after the other: (bars * 12,).
 
@@ -104,3 +105,13 @@ def folded(together, parts, bars, consonance):
             for q in range(12):
                 result[bar, q] += mean[bar, p] * consonance[p, q] * scale
     return result.ravel()
+
+
+def compile_all() -> None:
+    """Have all of this compiled or loaded, as for a large pool."""
+    one, flags = np.ones(1), np.ones(1, np.bool_)
+    ints, none = np.zeros(1, np.int64), np.full(1, -1)
+    folded(np.ones((1, 12)), 1, 1, np.ones((12, 12)))
+    stems, weighed = (np.ones(1, np.uint64), one, one, ints), (flags[None], one)
+    tonal = np.ones(12, np.float32), none, ints, one, none
+    heaviest(np.uint64(0), flags, 1.0, 0, stems, weighed, flags, (ints, one), tonal, (1.0, 1.0, 1.0, 1.0))

@@ -12,17 +12,24 @@ CAP_MARGIN = 0.95
 """The part of the cap that a new placement may use: the planned time of others may yet be cut short."""
 
 
-def first_counted(bar: int, clock: BarClock) -> int:
-    """The first bar that counts when `bar` begins."""
-    return bar - -(-CAP_SECONDS * clock.rate // clock.bar_frame(1))
+def first_counted(frame: int, clock: BarClock) -> int:
+    """The first bar that counts at `frame`, a bar line."""
+    return _bar(frame, clock) - -(-CAP_SECONDS * clock.rate // clock.bar_frame(1))
+
+
+def _bar(frame: int, clock: BarClock) -> int:
+    """The bar of a frame, by the head's clock: its bars are a measure of time here, whatever is played."""
+    # Half a frame on, as a bar's first frame may be rounded down; in whole numbers, as it is asked for often.
+    tempo = clock.tempo_bpm
+    return (2 * frame + 1) * tempo.numerator // (120 * clock.rate * tempo.denominator * clock.meter[0])
 
 
 @dataclass(slots=True)
 class HolderTime:
     """Frames placed by holder, those that were stopped early taken off again.
 
-    `by_bar`: of each bar of the last ten minutes and each planned bar. `lately`: the sums of `by_bar` by
-    holder, and `whole`, the sum of these.
+    `by_bar`: of each bar of the last ten minutes and each planned bar, by the head's clock. `lately`: the
+    sums of `by_bar` by holder, and `whole`, the sum of these.
     """
 
     by_bar: dict[int, dict[str, int]] = field(default_factory=dict)
@@ -53,12 +60,11 @@ class HolderTime:
         self.first = max(self.first, first)
 
     def count(self, holder: str, start: int, end: int, clock: BarClock, sign: int) -> None:
-        """Add the frames from `start` to `end`, or with a `sign` of -1 take them off."""
+        """Add the frames from `start` to `end`, or with a `sign` of -1 take them off. `clock`: the head's."""
         frames = sign * (end - start)
         self.lately[holder] = self.lately.get(holder, 0) + frames
         self.whole += frames
-        tempo = clock.tempo_bpm
-        bar = start * tempo.numerator // (60 * clock.rate * tempo.denominator * clock.beats_per_bar)
+        bar = _bar(start, clock)
         while start < end:
             upto = max(min(end, clock.bar_frame(bar + 1)), start)
             if upto > start:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -14,13 +15,15 @@ from ...ground.pitch import TONICS
 from ...ground.roles import KEYLESS_ROLES, UNPITCHED_ROLES
 from ...script.piece import Key, Piece, Pool
 from ...vault.catalogue.snapshot import Snapshot
-from ...vault.records import Stem
+from ...vault.records import REST_FRAMES, Stem
 from ..clock import BarClock
 from ..plan import Variant
 
 TEMPO_STEP = Fraction(1, 2)
 TEXTURE_CROSSFADE_FRAMES = 24_000
 """Half a second: how a sustained sound's end is faded into its repeat."""
+SILENT_FRAMES = REST_FRAMES // 2
+"""What a stem of a song repeats once it is over: so much of its end is silence, however it is stretched."""
 MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
 
 
@@ -34,13 +37,15 @@ class TempoFit:
 
 
 def fit_tempo(stem: Stem, tempo_bpm: Fraction) -> TempoFit | None:
-    """The reading of a loop, in time, half time or double time, that stretches it least.
+    """The reading of a loop, in time, half time or double time, that stretches it least; a song's is in time.
 
     None for a sound without a tempo: it is never stretched. Of two equal readings the first in the order
     in time, double, half is taken.
     """
     if stem.bpm is None or stem.beats is None:
         return None
+    if stem.song is not None:
+        return TempoFit(Fraction(stem.beats), float(stem.bpm / tempo_bpm))
     return _fit(stem.bpm, stem.beats, tempo_bpm)
 
 
@@ -78,7 +83,8 @@ def variant_of(
     `time`: 1/2 for half time, which takes a loop twice as long, and 2 for double time. `fit`: what
     `fit_tempo` gives, where that is known.
 
-    A loop is brought to the nearest whole frame of its beats. A sustained sound keeps its length, and its
+    A loop is brought to the nearest whole frame of its beats. A stem of a song is stretched with its tail,
+    and repeats the silence at its end. A sustained sound keeps its length, and its
     end is crossfaded into the repeat.
     """
     fit = fit or fit_tempo(stem, clock.tempo_bpm)
@@ -86,6 +92,9 @@ def variant_of(
         return Variant(
             stem.stem, clock.frame(fit.beats / time), 0, fit.stretch / float(time), semitones, reverse
         )
+    if stem.song is not None and fit is not None:
+        frames = round(stem.frames * fit.stretch)
+        return Variant(stem.stem, frames, frames - SILENT_FRAMES, fit.stretch, semitones)
     return Variant(
         stem.stem, stem.frames, min(TEXTURE_CROSSFADE_FRAMES, stem.frames // 2), 1.0, semitones, reverse
     )
@@ -143,13 +152,15 @@ def candidates(piece: Piece, snapshot: Snapshot, use: str, at: str) -> dict[str,
     return {name: snapshot.match(pool.clauses, use=use, at=at) for name, pool in piece.pools.items()}
 
 
-def choose_tempo(piece: Piece, bpms: NDArray[np.float64]) -> Fraction:
+def choose_tempo(piece: Piece, bpms: NDArray[np.float64], songs: Collection[Fraction] = ()) -> Fraction:
     """The tempo of the piece's range, in steps of 0.5 bpm, with the least summed |log stretch| of its loops.
 
-    Ties go to the lowest; without loops the middle step is taken.
+    Ties go to the lowest; without loops the middle step is taken. `songs`: the exact tempi of its songs, of
+    which it is one where the range has some.
     """
     lo, hi = piece.tempo_bpm
     steps = [lo + i * TEMPO_STEP for i in range(int((hi - lo) / TEMPO_STEP) + 1)]
+    steps = sorted({bpm for bpm in songs if lo <= bpm <= hi}) or steps
     if not len(bpms):
         return steps[len(steps) // 2]
     logs = np.log2(np.sort(bpms))[:, None] - np.log2(np.asarray([float(s) for s in steps]))[None, :]

@@ -10,7 +10,7 @@ from ...script.effects.chain import BUS_EFFECTS, PARAMETERS
 from ...vault.records import ENGINE_RATE
 from ..effects import PlacedBus
 from ..errors import SwapRefused
-from .commands import levels, rings
+from .commands import bus_moves, levels, rings
 from .effects import FX_BUSES
 from .rack import NEVER, Rack
 
@@ -102,4 +102,5 @@ class BusPlaces:
                 rack.fx_memory[place, first : first + effect.memory(int(state["frames"]))] = 0
         rack.fx[place] = 1, NEVER, rings(bus)
         rack.fx_levels[place] = levels(bus)[:, None]
+        rack.fx_glides[place] = bus_moves(bus)
         filter.fill(rack.fx_filters[place], bus.filters, 0)

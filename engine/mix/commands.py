@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...script.effects.chain import BUS_EFFECTS
+from ...script.effects.glide import CURVES, GAIN, PAN, SENDS
 from ...vault.records import ENGINE_RATE
-from ..effects import PlacedBus
+from ..effects import PlacedBus, PlacedEffects
 from ..plan import Placement
-from .effects import LEVELS, SPANS
+from .effects import FX_BUSES, LEVELS, MOVE, SPANS
 from .rack import COMMAND, PLAYING, VOICE
 
 
@@ -47,11 +49,13 @@ def voice(placement: Placement, sound: NDArray[np.float32], *, bus: int, effects
         "end": placement.end_frame,
         "fade_in": placement.fade_in.frames,
         "fade_in_power": placement.fade_in.equal_power,
+        "faded": placement.fade_in.done,
         "fade_out": placement.fade_out.frames,
         "fade_out_power": placement.fade_out.equal_power,
         "bus": bus,
         "effects": effects,
         "part": part,
+        "continues": -1 if placement.continues is None else placement.continues,
         "level": 10 ** (placement.level_db / 20),
         "gain": gain,
         "gain_target": gain,
@@ -81,6 +85,41 @@ def levels(bus: PlacedBus) -> NDArray[np.float64]:
         if effect.on(bus.numbers):
             found[first:last] = effect.levels(bus.numbers, ENGINE_RATE)
     return found
+
+
+def bus_moves(bus: PlacedBus) -> NDArray[np.void]:
+    """How the levels of a bus glide, (LEVELS,) of MOVE: over no frames for those that stay."""
+    moves, here = np.zeros(LEVELS, MOVE), levels(bus)
+    moves["value"], moves["to"] = here, here
+    for glide in bus.glides:
+        there = levels(replace(bus, numbers={**bus.numbers, glide.name: glide.to}))
+        for level in np.flatnonzero(there != here):
+            moves[level]["to"], moves[level]["frames"] = there[level], glide.frames
+            moves[level]["curve"] = CURVES[glide.curve]
+    return moves
+
+
+def moves_of(effects: PlacedEffects, buses: Mapping[str, int]) -> NDArray[np.void]:
+    """The glides of a placement, of MOVE. `buses`: the places of the buses, by name."""
+    moves = np.zeros(len(effects.glides), MOVE)
+    for row, glide in zip(moves, effects.glides, strict=True):
+        value, to = glide.ends
+        row["slot"], row["start"], row["frames"] = _slot(glide.what, buses), glide.start, glide.frames
+        row["curve"], row["value"], row["to"] = CURVES[glide.curve], value, to
+    return moves
+
+
+def _slot(what: str, buses: Mapping[str, int]) -> int:
+    """The slot of what a glide moves."""
+    word, _, which = what.partition(" ")
+    match word:
+        case "gain":
+            return GAIN
+        case "pan":
+            return PAN
+        case "to":
+            return SENDS + buses[which]
+    return SENDS + FX_BUSES + int(which)
 
 
 def rings(bus: PlacedBus) -> int:

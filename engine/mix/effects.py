@@ -6,14 +6,23 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from ...script.effects import duck, filter, send
+from ...script.effects import duck, filter, glide, send
 from ...script.effects.chain import BEFORE_FILTERS, BEHIND_FILTERS, BUS_EFFECTS
+from ...script.effects.level import GAIN
 from ...vault.records import ENGINE_RATE
 from ..clock import QUANTUM
 from .machine import inner, record
 from .ramps import MOST_STEP, approach
 
 FX_BUSES = 16
+MOVE = record("slot start frames curve", doubles="value to")
+"""A glide of a placement, or of a level of a bus: `start` is an absolute frame. See
+`script/effects/glide.py`."""
+SLOTS = glide.SENDS + FX_BUSES + filter.MOST
+"""What glides of a placement move: gain, pan, each send, each filter."""
+ONSET = record("id frame until bus", "weight")
+"""An onset of a part that others duck under, of the placement `id`, that presses them down by `weight`, 0 to
+1, from `frame` until a frame. `bus`: the role's, whose gain counts; -1 for what nobody hears."""
 BUS_FX = record("used quiet rings")
 """A bus of effects. `quiet`: for how many frames nothing went in; `rings`: after how many it has rung out."""
 EFFECT = record("on at frames first count")
@@ -33,6 +42,8 @@ def _spans() -> tuple[tuple[int, int], ...]:
 
 SPANS = _spans()
 LEVELS = SPANS[-1][1]
+GAIN_LEVEL = SPANS[BUS_EFFECTS.index(GAIN)][0]
+"""The level that is the gain of a bus."""
 _LEAPS = np.array(
     [
         effect.leaps is None or effect.leaps[n]
@@ -52,14 +63,27 @@ def _ramp(levels, which):
 
 
 _TOOLS = SimpleNamespace(
-    inner=inner, approach=approach, ramp=_ramp, quantum=QUANTUM, most_step=MOST_STEP, rate=ENGINE_RATE
+    inner=inner,
+    approach=approach,
+    ramp=_ramp,
+    quantum=QUANTUM,
+    most_step=MOST_STEP,
+    rate=ENGINE_RATE,
+    buses=FX_BUSES,
 )
 """What a kernel is made with. `approach`, `ramp`: compiled, see there."""
 
-ducked = duck.kernel(_TOOLS)
+_TOOLS.value_at = _value_at = glide.values(_TOOLS)
+_TOOLS.begin = filter.beginning(_TOOLS)
+_glides = glide.kernel(_TOOLS)
+follow_glides, set_glides = _glides.follow, _glides.set_ends
+_ducking = duck.kernel(_TOOLS)
+ducked, press, forget_onsets = _ducking.duck, _ducking.press, _ducking.forget
 send_quantum = send.kernel(_TOOLS)
 filtering = filter.kernel(_TOOLS)
 filters_quantum, aim_filters = filtering.filters, filtering.aim
+_over = filter.handing_over(_TOOLS)
+go_on_filters, add_memories = _over.go_on, _over.add_memories
 
 
 @inner
@@ -95,11 +119,18 @@ _before_filters, _behind_filters = _chained(BEFORE_FILTERS), _chained(BEHIND_FIL
 def bus_quantum(frame, bus, own, block, out):
     """Bring what was sent to a bus through its effects and add it to `out`; both float32 (2, 64).
 
-    `own`: the bus's rows of `fx_states`, `fx_levels`, `fx_memory`, `fx_filters` and `fx_sent`; the last is
-    left empty for the next quantum. What is added is in `block` then. A bus that has rung out costs
-    nothing, and its levels then are at once what they would move to.
+    `own`: the bus's rows of `fx_states`, `fx_levels`, `fx_memory`, `fx_filters`, `fx_sent` and `fx_glides`;
+    what was sent is left empty for the next quantum. What is added is in `block` then. A bus that has rung
+    out costs nothing, and its levels then are at once what they would move to.
     """
-    states, levels, memory, filters, sent = own
+    states, levels, memory, filters, sent, glides = own
+    for which in range(LEVELS):
+        move = glides[which]
+        if move.frames > 0:
+            end = frame + QUANTUM
+            levels[which, 1] = np.float32(
+                _value_at(move.value, move.to, move.start, move.frames, move.curve, end)
+            )
     silent = True
     for c in range(2):
         for i in range(QUANTUM):

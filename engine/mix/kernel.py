@@ -11,9 +11,22 @@ from __future__ import annotations
 import numpy as np
 from numba import carray
 
+from ...script.effects import duck, glide
 from ...script.effects.filter import COLUMNS, MOST
 from ..clock import QUANTUM
-from .effects import ducked, filters_quantum, send_quantum
+from .effects import (
+    FX_BUSES,
+    GAIN_LEVEL,
+    LEVELS,
+    MOVE,
+    ONSET,
+    SLOTS,
+    ducked,
+    filters_quantum,
+    follow_glides,
+    press,
+    send_quantum,
+)
 from .machine import float_pointer, inner, prefetch
 from .rack import DONE, PLAYING, SPAN
 from .ramps import approach
@@ -45,7 +58,7 @@ def _envelope(voice, frame, first, last, envelope):
     """
     for i in range(first, last):
         envelope[i] = _ONE
-    entered = frame - voice.start + 1
+    entered = frame - voice.start + voice.faded + 1
     length = np.float32(voice.fade_in)
     until = min(last, voice.fade_in - entered)
     if voice.fade_in_power != 0:
@@ -67,16 +80,8 @@ def _envelope(voice, frame, first, last, envelope):
 
 @inner
 def _fading(voice, frame, first, last):
-    return frame + first - voice.start + 1 < voice.fade_in or voice.end - frame - last + 1 < voice.fade_out
-
-
-@inner
-def _peak(block):
-    greatest = np.float32(0)
-    for c in range(block.shape[0]):
-        for i in range(block.shape[1]):
-            greatest = max(greatest, abs(block[c, i]))
-    return greatest
+    entered = frame + first - voice.start + voice.faded + 1
+    return entered < voice.fade_in or voice.end - frame - last + 1 < voice.fade_out
 
 
 @inner
@@ -196,27 +201,32 @@ def _mix_voice(frame, frames, voice, bus, envelope, ramps, sums_at):
 
 @inner
 def _mix_aside(frame, voice, bus, envelope, ramps, effects, total):
-    """Mix a quantum of a voice that has effects, or that others duck under, aside; then add it to `total`."""
-    filters_of, sends_of, ducks_of, keys, dry, sent = effects
+    """Mix a quantum of a voice that has effects aside; then add it to `total`, or to what its bus is sent."""
+    filters_of, sends_of, ducks_of, moves_of, moving_of, via_of = effects[:6]
+    keys, _, _, fx_levels, dry, sent = effects[6:]
     _empty(dry, QUANTUM)
+    row, via = voice.effects, via_of[voice.effects]
+    if moving_of[row, glide.COUNT] > 0:
+        follow_glides(frame, voice, moves_of[row], moving_of[row], filters_of[row], sends_of[row])
     _ramp(voice, bus, ramps)
-    row = voice.effects
-    if row >= 0 and ducks_of[row, 0] >= 0:
-        ramps.duck = ducks_of[row, 2]
-        ducks_of[row, 2] = ducked(ducks_of[row], keys)
-        ramps.duck_step = (ducks_of[row, 2] - ramps.duck) * _STEP
+    sent_step = ramps.bus_step
+    if via >= 0:
+        # What a group makes so soft that nobody hears it is not in play.
+        ramps.bus *= fx_levels[via, GAIN_LEVEL, 0]
+        ramps.bus_step *= fx_levels[via, GAIN_LEVEL, 0]
+    if ducks_of[row, 0] >= 0:
+        ramps.duck = ducks_of[row, duck.GAIN]
+        ramps.duck_step = (ducked(ducks_of[row], keys) - ramps.duck) * _STEP
     first = max(voice.start - frame, 0)
     last = min(voice.end - frame, QUANTUM)
     _envelope(voice, frame, first, last, envelope)
     _play(voice, first, last, dry.ctypes.data, _BYTES * QUANTUM, False, ramps, envelope.ctypes.data)
-    if voice.part >= 0:
-        keys[1, voice.part] = max(keys[1, voice.part], _peak(dry) * bus.gain)
-    if row >= 0:
-        filters_quantum(frame, filters_of[row], dry)
-        send_quantum(sends_of[row], dry, bus.gain, ramps.bus_step, sent)
-    for c in range(2):
-        for k in range(QUANTUM):
-            total[c, k] += dry[c, k]
+    filters_quantum(frame, filters_of[row], dry)
+    send_quantum(sends_of[row], dry, bus.gain, sent_step, sent)
+    if via < 0:
+        for c in range(2):
+            for k in range(QUANTUM):
+                total[c, k] += dry[c, k]
 
 
 @inner
@@ -227,7 +237,7 @@ def longest_span(frame, quanta, voices, buses):
         if buses[b].gain != buses[b].target:
             return 1
     for v in range(voices.shape[0]):
-        if voices[v].phase == PLAYING and (voices[v].effects >= 0 or voices[v].part >= 0):
+        if voices[v].phase == PLAYING and voices[v].effects >= 0:
             return 1
     return quanta
 
@@ -237,17 +247,16 @@ def mix_span(frame, quanta, voices, buses, scratch, effects, out):
     """Mix the quanta from `frame` on, as many as `longest_span` allows, into `out`, float32 (2, SPAN).
 
     No voice may begin after the first of them. `scratch`: an accumulator (buses, 2, SPAN), an envelope (64,)
-    and ramps (1,). `effects`: filters, sends and ducking of voices, the keys, scratch (2, 64), and what is
-    sent to the effect buses, as in the rack. Voices that end are marked DONE with the frames heard. Gives how
-    many those are, and the buses in use, a bit each: the accumulator then has their sums, behind their gains.
-    A voice is heard in frames where script gain x fades x ducking x bus gain > 0.001.
+    and ramps (1,). `effects`: filters, sends, ducking, glides and groups of voices, the keys with their
+    onsets, and of the effect buses the levels, scratch (2, 64) and what is sent, as in the rack. Voices that
+    end are marked DONE with the frames heard. Gives how many those are, and the buses in use, a bit each: the
+    accumulator then has their sums, behind their gains. A voice is heard in frames where script gain x fades
+    x ducking x bus gain > 0.001.
     """
     accumulator, envelope, ramps = scratch
     frames = quanta * QUANTUM
-    keys = effects[3]
-    for k in range(keys.shape[1]):
-        keys[0, k] = keys[1, k]
-        keys[1, k] = np.float32(0)
+    keys, onsets, onset_counts = effects[6:9]
+    press(frame, onsets, onset_counts, buses, keys)
     sums_at = accumulator.ctypes.data
     used = 0
     done = 0
@@ -261,7 +270,7 @@ def mix_span(frame, quanta, voices, buses, scratch, effects, out):
         if used & (1 << voice.bus) == 0:
             used |= 1 << voice.bus
             _empty(accumulator[voice.bus], frames)
-        if voice.effects >= 0 or voice.part >= 0:
+        if voice.effects >= 0:
             _mix_aside(frame, voice, bus, envelope, ramps[0], effects, accumulator[voice.bus])
         else:
             at = sums_at + _BYTES * 2 * SPAN * voice.bus
@@ -287,9 +296,15 @@ def no_effects():
     zeros = np.zeros
     return (
         zeros((1, MOST, COLUMNS)),
-        zeros((1, 2, 1), np.float32),
-        zeros((1, 3), np.float32),
-        zeros((2, 1), np.float32),
+        zeros((1, 2, FX_BUSES), np.float32),
+        zeros((1, duck.COLUMNS), np.float32),
+        zeros((1, 1), MOVE),
+        zeros((1, glide.ACTIVE + SLOTS), np.int64),
+        zeros(1, np.int64),
+        zeros(1, np.float32),
+        zeros((1, 1), ONSET),
+        zeros(1, np.int64),
+        zeros((FX_BUSES, LEVELS, 2), np.float32),
         zeros((2, QUANTUM), np.float32),
-        zeros((1, 2, QUANTUM), np.float32),
+        zeros((FX_BUSES, 2, QUANTUM), np.float32),
     )

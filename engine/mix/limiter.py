@@ -71,6 +71,7 @@ def limit(block, state, history, delay, reduction, peaks):
     """Write into `block` the sound of LATENCY_FRAMES ago, held under the ceiling.
 
     `history` (2, TAPS - 1 + 64) ends with the quantum that comes in. `peaks`: scratch (64,) float32.
+    `state.least` is then the least gain that it had in the quantum.
     """
     for c in range(2):
         for i in range(LATENCY_FRAMES):
@@ -89,6 +90,7 @@ def limit(block, state, history, delay, reduction, peaks):
             state.release = 1.0
         state.idle = 0 if state.release < 1.0 else min(state.idle + 1, 1 << 30)
         reduction[0, keep + i] = state.release
+    state.least = 1.0
     idle = state.idle > 2 * ATTACK_FRAMES + QUANTUM
     for i in range(QUANTUM):
         if idle:
@@ -103,5 +105,6 @@ def limit(block, state, history, delay, reduction, peaks):
             for k in range(keep + i - ATTACK_FRAMES + 1, keep + i + 1):
                 down += reduction[1, k]
             down /= ATTACK_FRAMES
+            state.least = min(state.least, down)
         for c in range(2):
             block[c, i] = np.float32(delay[c, i] * down)

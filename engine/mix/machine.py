@@ -20,10 +20,6 @@ from numba.np.arrayobj import populate_array
 from numba.np.numpy_support import from_dtype
 from numpy.typing import NDArray
 
-from .compiled import forget_stale
-
-forget_stale()
-
 _ALIGNED = 8
 CACHE_LINES = 128
 """Bytes of a pair of cache lines."""

@@ -1,6 +1,8 @@
-"""The master: steady loudness, then a look-ahead limiter on true peaks, and the meters of what goes out.
+"""The master: a high-pass, one gain, a look-ahead limiter on true peaks, and the meters of what goes out.
 
-Loudness follows ITU-R BS.1770-4 (K-weighting, gating).
+The gain is the script's, decided before it plays, so what the mix makes quieter is heard quieter. A script
+may have it ridden: moved so slowly, and so little, that no section is levelled. The meters follow ITU-R
+BS.1770-4 (K-weighting, gating).
 State lives in flat arrays that `Master` allocates; the kernel changes them in place, a quantum at a time.
 """
 
@@ -13,28 +15,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...vault.records import ENGINE_RATE
 from ...vault.sound.loudness import gated_power
 from ..clock import QUANTUM
 from .limiter import ATTACK_FRAMES, LATENCY_FRAMES, TAPS, ceiling_gain, limit, true_peaks
 from .machine import Layout, inner, record, zeros
+from .ramps import approach
 
-ABSOLUTE_GATE = 10**-6.9309
-"""-70 LUFS, as a mean square: what is softer counts in no loudness."""
 BLOCK_QUANTA = 75
 """100 ms: the step of the loudness measure."""
-MOST_CORRECTION_DB = 10.0
-SLEW_DB = 0.15
-"""The most the loudness gain moves in 100 ms."""
-PRIOR_BLOCKS, MOST_BLOCKS = 15, 120
-"""The measure begins as if 1.5 s had been heard, and remembers 12 s."""
-PRIOR_DB = -2.0
-"""What is expected of a mix before it is heard, against its target."""
-HEARD_BLOCKS = 6000
-"""How much of the output counts in its loudness so far: ten minutes."""
-CATCH_UP_BLOCKS, CATCH_UP_SHARE = 50, 0.25
-"""Over how long what the output lacks is made up for: 5 s, or a quarter of what was heard if longer."""
-MOST_CATCH_UP_DB = 4.0
-"""The most that the gain is moved for it."""
+REDUCTION_STEPS, REDUCTION_STEP_DB = 300, 0.1
+"""How finely it is counted how much the limiter takes."""
+MOST_RIDE_DB, RIDE_DB = 1.5, 0.005
+"""How far a gain is ridden at most, and how far in 100 ms: half a dB in ten seconds."""
+_GATE, _RELATIVE_GATE = 10 ** ((-70 + 0.691) / 10), 0.1
+_HIGH_PASS_HZ = 20.0
+_RINGS_OUT = 1e-3
+MOST_RING_FRAMES = 64 * QUANTUM
+"""For so long at most the high-pass rings louder than that: 85 ms, from 5 dB over full scale."""
+_SWING = 2 * math.pi * _HIGH_PASS_HZ / ENGINE_RATE
 
 # K-weighting at 48 kHz: BS.1770-4, tables 1 and 2.
 _SHELF = np.array(
@@ -43,21 +42,33 @@ _SHELF = np.array(
 _PASS = np.array([1.0, -2.0, 1.0, -1.99004745483398, 0.99007225036621])
 
 
+def _butterworth(hertz: float) -> NDArray[np.float64]:
+    """A high-pass of 12 dB an octave: b0, b1, b2, a1, a2, by the bilinear transform."""
+    k = math.tan(math.pi * hertz / ENGINE_RATE)
+    whole = 1 + math.sqrt(2) * k + k * k
+    return np.array([1, -2, 1, 2 * (k * k - 1), 1 - math.sqrt(2) * k + k * k]) / whole
+
+
+_HIGH_PASS = _butterworth(_HIGH_PASS_HZ)
+
 CONTROL = record(
-    "block_quanta idle meter_blocks fade_from fade_to",
-    doubles="target ceiling gain gain_step mean_square blocks block_sum release heard_sum heard_blocks "
-    "out_sum true_peak",
+    "block_quanta idle meter_blocks fade_from fade_to rings_to gated_blocks",
+    doubles="ceiling gain gain_target least release out_sum true_peak ride_to ride_db gated_sum",
 )
 
 STATE: Layout = {
     "control": (CONTROL, (1,)),
-    # The memories of the K-weighting, of the mix and of the output.
-    "filters": (np.float64, (2, 2, 4)),
-    # What the true-peak measures of both see.
+    # The memory of the high-pass, by channel.
+    "high_pass": (np.float64, (2, 2)),
+    # The memory of the output's K-weighting.
+    "filters": (np.float64, (2, 4)),
+    # What the true-peak measures of the mix and of the output see.
     "history": (np.float32, (2, 2, TAPS - 1 + QUANTUM)),
     "delay": (np.float32, (2, LATENCY_FRAMES + QUANTUM)),
     # The limiter's.
     "reduction": (np.float64, (2, 2 * ATTACK_FRAMES + QUANTUM)),
+    # How many quanta the limiter brought down by so many steps at most.
+    "reduced": (np.int64, (REDUCTION_STEPS,)),
     # Ring of mean squares (K-weighted, both channels summed) of 100 ms of output each.
     "meter": (np.float64, (1024,)),
 }
@@ -73,18 +84,22 @@ else:
 class Master:
     """The master's state, and its readings."""
 
-    def __init__(self, loudness_lufs: float, ceiling_dbtp: float) -> None:
+    def __init__(self, gain_db: float, ceiling_dbtp: float, ride_to: float = 0.0) -> None:
+        """`ride_to`: as `power_of` has it."""
         self.state = State(**zeros(STATE))
         self.control = self.state.control[0]
-        self.control["target"] = loudness_lufs
         self.control["ceiling"] = ceiling_gain(ceiling_dbtp)
-        self.control["gain"] = 1.0
-        self.control["mean_square"] = 10 ** ((loudness_lufs + PRIOR_DB + 0.691) / 10)
-        self.control["blocks"] = PRIOR_BLOCKS
-        self.control["release"] = 1.0
+        self.control["gain"] = self.control["gain_target"] = 10 ** (gain_db / 20)
+        self.control["ride_to"] = ride_to
+        self.control["release"] = self.control["least"] = 1.0
         self.control["idle"] = 1 << 30
         self.control["fade_from"] = self.control["fade_to"] = 1 << 62
         self.state.reduction[:] = 1
+
+    @property
+    def rings_to(self) -> int:
+        """The frame of the mix up to which the high-pass has held something."""
+        return int(self.control["rings_to"])
 
     def fade(self, first_frame: int, last_frame: int) -> None:
         """Fade the output out between two absolute frames, by the sine curve's mirror."""
@@ -95,6 +110,17 @@ class Master:
         """Of all output so far; -inf for silence."""
         peak = float(self.control["true_peak"])
         return 20 * math.log10(peak) if peak > 0 else -math.inf
+
+    def reduction_db(self, share: float) -> float:
+        """The reduction that the limiter exceeds in no more than this share of the time so far, in dB."""
+        counts = self.state.reduced
+        above = np.cumsum(counts[::-1])[::-1]
+        return REDUCTION_STEP_DB * int(np.count_nonzero(above > share * counts.sum()))
+
+
+def power_of(lufs: float | None) -> float:
+    """The mean square of so loud a sound, to which a gain is ridden; 0, which rides no gain, for None."""
+    return 0.0 if lufs is None else 10 ** ((lufs + 0.691) / 10)
 
 
 def integrated_lufs(mean_squares: NDArray[np.float64]) -> float:
@@ -131,60 +157,68 @@ def weighted_energy(block, filters):
 
 
 @inner
-def aim_at(control, loudness, ceiling):
-    """Have another loudness, in LUFS, and another ceiling, as a gain, from here on."""
-    if loudness != control.target:
-        control.target = loudness
-        control.heard_sum = control.heard_blocks = 0.0
-    control.ceiling = ceiling
+def aim_at(control, gain, ceiling, ride_to):
+    """Move to another gain by a ramp, and have another ceiling, also a gain, from here on.
 
-
-@inner
-def _catch_up(control):
-    """By how many dB the output is to be louder or softer for a while, to have the target on the whole.
-
-    The mix is measured before the limiter and over the last seconds only; what came out in the end, since the
-    begin, says by how much that was wrong.
+    How far it is ridden stays as it is, unless it is to be ridden no more.
     """
-    heard = control.heard_blocks
-    if heard < 1:
-        return 0.0
-    over = max(CATCH_UP_BLOCKS, CATCH_UP_SHARE * heard)
-    aim = 10 ** ((control.target + 0.691) / 10)
-    power = 1 + (heard - control.heard_sum / aim) / over
-    decibels = 10 * math.log10(max(power, 0.01))
-    return min(max(decibels, -MOST_CATCH_UP_DB), MOST_CATCH_UP_DB)
+    control.gain_target = gain
+    control.ceiling = ceiling
+    control.ride_to = ride_to
+    if ride_to == 0.0:
+        control.ride_db = 0.0
 
 
 @inner
-def _note_heard(control, meter):
-    """Take the 400 ms of output that just ended into its loudness so far, gated as in BS.1770-4."""
-    power = 0.0
-    for k in range(1, 5):
-        power += meter[(control.meter_blocks - k) % meter.shape[0]] / 4
-    if power > ABSOLUTE_GATE and power * control.heard_blocks >= control.heard_sum / 10:
-        if control.heard_blocks >= HEARD_BLOCKS:
-            control.heard_sum -= control.heard_sum / control.heard_blocks
-        else:
-            control.heard_blocks += 1
-        control.heard_sum += power
+def _ride(state, power):
+    """Move the gain a little, after 100 ms of output of this mean square, towards the loudness asked for.
+
+    The loudness so far is that of all blocks of 100 ms above -70 LUFS and above a tenth of their mean.
+    """
+    if power < _GATE or power * state.gated_blocks < _RELATIVE_GATE * state.gated_sum:
+        return
+    state.gated_sum += power
+    state.gated_blocks += 1
+    lacks = 10 * math.log10(state.ride_to * state.gated_blocks / state.gated_sum)
+    moved = state.ride_db + min(max(lacks, -RIDE_DB), RIDE_DB)
+    state.ride_db = min(max(moved, -MOST_RIDE_DB), MOST_RIDE_DB)
 
 
 @inner
-def _follow_loudness(control):
-    """After 100 ms: take the block into the measure, and set the gain's course for the next 100 ms."""
-    mean_square = control.block_sum / (BLOCK_QUANTA * QUANTUM)
-    control.block_sum = 0.0
-    control.block_quanta = 0
-    if mean_square > ABSOLUTE_GATE and mean_square > control.mean_square / 10:
-        control.blocks = min(control.blocks + 1, MOST_BLOCKS)
-        control.mean_square += (mean_square - control.mean_square) / control.blocks
-    loudness = -0.691 + 10 * math.log10(control.mean_square)
-    wanted = control.target - loudness + _catch_up(control)
-    wanted = min(max(wanted, -MOST_CORRECTION_DB), MOST_CORRECTION_DB)
-    now = 20 * math.log10(control.gain)
-    then = 10 ** ((now + min(max(wanted - now, -SLEW_DB), SLEW_DB)) / 20)
-    control.gain_step = (then - control.gain) / BLOCK_QUANTA
+def _take_in(block, state, memory, history):
+    """Bring a quantum through the high-pass and the gain, behind what the limiter sees already.
+
+    In a quantum of silence the high-pass rings out, where that is softer than -60 dBFS. Gives whether it
+    still holds something.
+    """
+    holds = False
+    gain = state.gain
+    target = state.gain_target
+    if state.ride_db != 0.0:
+        target *= 10 ** (state.ride_db / 20)
+    state.gain = approach(gain, target)
+    step = (state.gain - gain) / QUANTUM
+    for c in range(2):
+        for i in range(TAPS - 1):
+            history[c, i] = history[c, i + QUANTUM]
+        a1, a2 = memory[c, 0], memory[c, 1]
+        # What it would give next, and by how much more after that: how high it still swings.
+        more = (-1 - _HIGH_PASS[3]) * a1 + a2
+        silent = abs(a1) < _RINGS_OUT and abs(more) < _RINGS_OUT * _SWING
+        for i in range(QUANTUM):
+            silent = silent and block[c, i] == 0.0
+        fall = 1.0 / QUANTUM if silent else 0.0
+        for i in range(QUANTUM):
+            x = float(block[c, i])
+            y = _HIGH_PASS[0] * x + a1
+            a1 = _HIGH_PASS[1] * x - _HIGH_PASS[3] * y + a2
+            a2 = _HIGH_PASS[2] * x - _HIGH_PASS[4] * y
+            history[c, TAPS - 1 + i] = np.float32(y * (gain + step * i) * (1.0 - fall * (i + 1)))
+        if silent:
+            a1 = a2 = 0.0
+        memory[c, 0], memory[c, 1] = a1, a2
+        holds = holds or a1 != 0.0 or a2 != 0.0
+    return holds
 
 
 @inner
@@ -193,24 +227,16 @@ def master_quantum(frame, block, kept, peaks):
 
     `block` float32 (2, 64). `kept`: the arrays of `STATE`. `peaks`: scratch (64,). `frame`: of the mix.
     """
-    control, filters, history, delay, reduction, meter = kept
+    control, high_pass, filters, history, delay, reduction, reduced, meter = kept
     state = control[0]
-    state.block_sum += weighted_energy(block, filters[0])
-    state.block_quanta += 1
-    gain = state.gain
-    state.gain += state.gain_step
-    step = np.float32(state.gain_step / QUANTUM)
-    if state.block_quanta == BLOCK_QUANTA:
-        _follow_loudness(state)
-    base = np.float32(gain)
-    for c in range(2):
-        for i in range(TAPS - 1):
-            history[0, c, i] = history[0, c, i + QUANTUM]
-        for i in range(QUANTUM):
-            history[0, c, TAPS - 1 + i] = block[c, i] * (base + step * np.float32(i))
+    state.block_quanta = (state.block_quanta + 1) % BLOCK_QUANTA
+    if _take_in(block, state, high_pass, history[0]):
+        state.rings_to = frame + QUANTUM
     limit(block, state, history[0], delay, reduction, peaks)
+    steps = 0 if state.least >= 1.0 else int(-20 / REDUCTION_STEP_DB * math.log10(state.least))
+    reduced[min(steps, REDUCTION_STEPS - 1)] += 1
     _fade_out(frame - LATENCY_FRAMES, block, state)
-    _measure(block, state, filters[1], history[1], meter, peaks)
+    _measure(block, state, filters, history[1], meter, peaks)
 
 
 @inner
@@ -229,11 +255,12 @@ def _measure(block, state, filters, history, meter, peaks):
     """Read the output's loudness and true peak."""
     state.out_sum += weighted_energy(block, filters)
     if state.block_quanta == 0:
-        meter[state.meter_blocks % meter.shape[0]] = state.out_sum / (BLOCK_QUANTA * QUANTUM)
+        power = state.out_sum / (BLOCK_QUANTA * QUANTUM)
+        meter[state.meter_blocks % meter.shape[0]] = power
+        if state.ride_to > 0.0:
+            _ride(state, power)
         state.meter_blocks += 1
         state.out_sum = 0.0
-        if state.meter_blocks >= 4:
-            _note_heard(state, meter)
     for c in range(2):
         for i in range(TAPS - 1):
             history[c, i] = history[c, i + QUANTUM]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from array import array
 from collections import deque
 from collections.abc import Sequence
@@ -14,19 +15,28 @@ from numpy.typing import NDArray
 from ...ledger.log.session_page import HeardFrames
 from ...script.effects import duck, filter
 from ...script.effects.chain import BUS_EFFECTS
+from ...script.effects.glide import COUNT, MOVES, NEXT
+from ...vault.records import ENGINE_RATE
 from ..clock import QUANTUM
 from ..effects import NO_EFFECTS, PlacedBus, PlacedEffects
-from ..plan import Fade, Placement
+from ..plan import Fade, Onset, Placement
 from . import rack as racks
 from .bus_places import BusPlaces
 from .chain import chain
-from .commands import command, levels, pan_gains, rings, voice
-from .effects import FX_BUSES
+from .commands import bus_moves, command, moves_of, pan_gains, rings, voice
+from .effects import FX_BUSES, ONSET
 from .limiter import ceiling_gain
-from .master import Master, integrated_lufs
+from .master import Master, integrated_lufs, power_of
 from .meters import SHORT_TERM_STEPS, Level, level_of
 from .page_layout import moved_into
 from .ramps import MOST_STEP
+
+HELD_FRAMES = 2048
+"""Up to so many frames are mixed without giving the interpreter's lock away.
+
+They take some tenths of a millisecond; to get the lock back from a busy thread takes up to 5 ms.
+"""
+_held = ctypes.PYFUNCTYPE(ctypes.c_int64, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)(chain.address)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +55,20 @@ class Mixer:
 
     def __init__(
         self,
-        loudness_lufs: float,
+        gain_db: float,
         ceiling_dbtp: float,
         buses: Sequence[PlacedBus] = (),
         keys: Sequence[str] = (),
         longest_delay: int = 0,
+        ride_lufs: float | None = None,
     ) -> None:
-        """`buses`: of effects. `keys`: the parts that others duck under; of more than 64 the rest do not.
+        """`gain_db`: the master's. `buses`: of effects. `keys`: the parts that others duck under; of more
+        than 64 the rest do not.
 
-        `longest_delay`: in frames, of buses that may be taken in later.
+        `longest_delay`: in frames, of buses that may be taken in later. `ride_lufs`: the loudness to which
+        the master's gain is ridden, if it is.
         """
-        self.master = Master(loudness_lufs, ceiling_dbtp)
+        self.master = Master(gain_db, ceiling_dbtp, power_of(ride_lufs))
         had = [(effect, bus) for effect in BUS_EFFECTS for bus in buses if effect.on(bus.numbers)]
         longest = max([QUANTUM, longest_delay, *(effect.frames(bus.numbers) for effect, bus in had)])
         self.rack = racks.new_rack(longest, self.master.state._asdict())
@@ -80,6 +93,15 @@ class Mixer:
         self._reports = np.zeros(512, racks.REPORT)
         self._meter_read = 0
         self._mean_squares = array("d")
+
+    def warm(self) -> None:
+        """Have the compiled code loaded that is called later.
+
+        It is loaded when it is called first, which takes a while, and must not be broken off by an interrupt.
+        """
+        racks.seen(self.rack.status, racks.FRAME)
+        racks.push(self.rack.status, self.rack.commands, np.zeros(0, racks.COMMAND))
+        racks.pull(self.rack.status, self.rack.reports, self._reports[:0])
 
     def share(self, page: memoryview, boot: str) -> None:
         """Work in a page of `PAGE_SIZE` zeros from here on, before anything is mixed.
@@ -142,13 +164,21 @@ class Mixer:
         if self._effects.get(id, effects) == effects:
             return
         self._effects[id] = effects
-        numbers = {"frequencies": filter.frequencies(effects.filters), "ducked": duck.gain(effects.duck)}
+        moves = moves_of(effects, self.effect_buses.by_name)
+        ends = np.zeros((MOVES, 2))
+        ends[: len(moves), 0], ends[: len(moves), 1] = moves["value"], moves["to"]
+        numbers = {
+            "frequencies": filter.frequencies(effects.filters),
+            "ducked": duck.numbers(effects.duck, QUANTUM, ENGINE_RATE),
+            "glides": ends,
+        }
         self._send(command(racks.SET_EFFECTS, id=id, sends=self._sends(effects), **numbers), at)
 
     def set_buses(self, buses: Sequence[PlacedBus], at: int) -> None:
         """Move the numbers of the buses of effects from the frame `at` on; the time of a delay stays."""
         for place, bus in (each for each in map(self.effect_buses.moved, buses) if each is not None):
-            numbers = {"levels": levels(bus), "rings": rings(bus)}
+            moves = bus_moves(bus)
+            numbers = {"levels": moves["value"], "levels_to": moves["to"], "rings": rings(bus)}
             frequencies = filter.frequencies(bus.filters)
             self._send(command(racks.SET_BUS, place=place, frequencies=frequencies, **numbers), at)
 
@@ -157,26 +187,51 @@ class Mixer:
         step = min(float(MOST_STEP), QUANTUM / max(frames, 1))
         self._send(command(racks.FADER, bus=self.bus(role), fader=gain, fader_step=step), at)
 
-    def set_master(self, loudness_lufs: float, ceiling_dbtp: float, at: int) -> None:
-        """Have another loudness and ceiling from the frame `at` on."""
-        self._send(command(racks.MASTER, loudness=loudness_lufs, ceiling=ceiling_gain(ceiling_dbtp)), at)
+    def set_master(self, gain_db: float, ceiling_dbtp: float, ride_lufs: float | None, at: int) -> None:
+        """Move the master's gain by a ramp, and have another ceiling, from the frame `at` on."""
+        ceiling, ride_to = ceiling_gain(ceiling_dbtp), power_of(ride_lufs)
+        levels = {"gain": 10 ** (gain_db / 20), "ceiling": ceiling, "ride_to": ride_to}
+        self._send(command(racks.MASTER, **levels), at)
 
     def take_keys(self, keys: Sequence[str]) -> None:
         """Have others duck under these parts; of more than 64 in all the rest do not."""
         for part in keys:
             if part not in self._keys and len(self._keys) < racks.KEY_PARTS:
                 self._keys[part] = len(self._keys)
+                # So that the mixing side is the first to touch none of it.
+                self.rack.onsets[self._keys[part]] = np.zeros((), ONSET)
+
+    def press(self, onset: Onset, at: int) -> None:
+        """Say when a part that others duck under is struck: `at` a frame before that."""
+        place = self._keys.get(onset.part)
+        if place is not None:
+            bus = -1 if onset.role is None else self.bus(onset.role)
+            told = onset.id, onset.frame, onset.until, bus, onset.weight
+            self._send(command(racks.PRESS, place=place, onset=told), at)
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The parts that others duck under."""
+        return frozenset(self._keys)
 
     def advance(self, quanta: int) -> NDArray[np.float32]:
         """The next `quanta` x 64 frames, float32 (2, frames)."""
         self.flush()
         out = np.empty((2, quanta * QUANTUM), np.float32)
-        chain.ctypes(self._addresses.ctypes.data, out.ctypes.data, quanta)
+        self.mix_into(out)
         self._read_meter()
         return out
 
-    def flush(self) -> None:
-        """Give the mixer the commands that its ring had no room for."""
+    def mix_into(self, out: NDArray[np.float32]) -> None:
+        """Fill `out`, float32 (2, frames) of whole quanta, C-contiguous, with the next frames.
+
+        It is one call of compiled code: an interrupt comes before it or after it, never between.
+        """
+        mix = _held if out.shape[1] <= HELD_FRAMES else chain.ctypes
+        mix(self._addresses.ctypes.data, out.ctypes.data, out.shape[1] // QUANTUM)
+
+    def flush(self) -> bool:
+        """Give the mixer the commands that its ring had no room for; whether all found room."""
         while self._backlog:
             count = min(len(self._backlog), racks.COMMANDS)
             batch = np.array([self._backlog[i] for i in range(count)], racks.COMMAND)
@@ -184,16 +239,23 @@ class Mixer:
             for _ in range(pushed):
                 self._backlog.popleft()
             if pushed < count:
-                return
+                return False
+        return True
 
     def commit(self, frame: int) -> None:
         """Say that every command for earlier frames has been given, if all of them found room."""
-        self.flush()
-        if not self._backlog:
+        if self.flush():
             racks.tell(self.rack.status, racks.COMMITTED, frame)
+
+    @property
+    def has_reports(self) -> bool:
+        """Whether there is something for `reports` to give."""
+        status = self.rack.status
+        return bool(status[racks.REPORTS_WRITTEN] != status[racks.REPORTS_READ])
 
     def reports(self) -> list[HeardFrames | Late]:
         """What ended and what came late since the last call, in the mixer's order."""
+        self._read_meter()
         found: list[HeardFrames | Late] = []
         while count := racks.pull(self.rack.status, self.rack.reports, self._reports):
             for _, kind, id, start, end, heard in self._reports[:count].tolist():
@@ -217,8 +279,10 @@ class Mixer:
             for id, start, end, heard in found
         ]
 
-    def close(self) -> list[HeardFrames]:
+    def close(self, given: int | None = None) -> list[HeardFrames]:
         """Let go of every voice, as heard so far: those that ended, and those that are cut. Nothing mixes.
+
+        `given`: the frame up to which the output was given out; what is cut is not heard beyond it.
 
         A shared page stays as it is: until the account holds what is cut, nothing else tells of it.
         """
@@ -226,7 +290,7 @@ class Mixer:
         self._addresses = racks.rack_addresses(self.rack)
         ended = [each for each in self.reports() if isinstance(each, HeardFrames)]
         frame = self.frame
-        cut = self.sounding()
+        cut = [each if given is None else _up_to(each, given) for each in self.sounding()]
         never = sorted(set(self._sounds) - {each.id for each in cut})
         self.rack.voices["phase"] = racks.FREE
         self.rack.status[racks.WAITS], self.rack.status[racks.NEXT_START] = 0, racks.NEVER
@@ -234,6 +298,12 @@ class Mixer:
         cut.sort(key=lambda each: each.end_frame)
         unheard = [HeardFrames(id=id, start_frame=frame, end_frame=frame, frames=0) for id in never]
         return [*ended, *cut, *unheard]
+
+    def let_go(self) -> None:
+        """Keep nothing of the shared page: what has to outlast the session is in the account."""
+        own = {name: getattr(self.rack, name).copy() for name in ("status", "reports")}
+        self.rack = self.rack._replace(**own)
+        self._addresses = racks.rack_addresses(self.rack)
 
     def levels(self) -> tuple[dict[str, Level], dict[str, Level], Level] | None:
         """How loud each role's bus, each bus of effects and the output are, the last as it is given out.
@@ -276,8 +346,19 @@ class Mixer:
         rack = self.rack
         filter.fill(rack.filters_of[row], effects.filters, placement.start_frame)
         rack.sends_of[row] = self._sends(effects)
-        key = -1 if effects.duck is None else self._keys.get(effects.duck.under, -1)
-        rack.ducks_of[row] = key, duck.gain(effects.duck), 1.0
+        under = () if effects.duck is None else effects.duck.under
+        keys = [self._keys[part] for part in under if part in self._keys]
+        depth, decay = duck.numbers(effects.duck, QUANTUM, ENGINE_RATE)
+        rack.ducks_of[row] = *keys, *[-1] * (duck.UNDER - len(keys)), depth, decay, 0.0, 1.0
+        moves = moves_of(effects, self.effect_buses.by_name)
+        rack.moves_of[row, : len(moves)] = moves
+        rack.moving_of[row] = -1
+        rack.moving_of[row, [COUNT, NEXT]] = len(moves), 0
+        if placement.continues is None:
+            for glide in effects.glides:
+                if glide.what.startswith("filter") and glide.start <= placement.start_frame:
+                    rack.filters_of[row, int(glide.what.split()[1]), filter.WET] = 1
+        rack.via_of[row] = -1 if effects.via is None else self.effect_buses.by_name[effects.via]
         return row
 
     def _sends(self, effects: PlacedEffects) -> NDArray[np.float64]:
@@ -285,6 +366,8 @@ class Mixer:
         amounts = np.zeros(FX_BUSES)
         for send in effects.sends:
             amounts[self.effect_buses.by_name[send.bus]] = send.amount
+        if effects.via is not None:
+            amounts[self.effect_buses.by_name[effects.via]] = 1
         return amounts
 
     def _send(self, command: Any, at: int) -> None:
@@ -297,3 +380,10 @@ class Mixer:
         ring = self.rack.meter
         self._mean_squares.extend(float(ring[i % len(ring)]) for i in range(self._meter_read, written))
         self._meter_read = written
+
+
+def _up_to(heard: HeardFrames, frame: int) -> HeardFrames:
+    """What was heard of a placement up to a frame: it was in play in all that comes after."""
+    end = min(heard.end_frame, max(frame, heard.start_frame))
+    frames = max(heard.frames - (heard.end_frame - end), 0)
+    return HeardFrames(id=heard.id, start_frame=heard.start_frame, end_frame=end, frames=frames)

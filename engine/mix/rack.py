@@ -18,13 +18,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from ...script.effects import duck
 from ...script.effects.chain import BUS_EFFECTS
 from ...script.effects.filter import COLUMNS, MOST
+from ...script.effects.glide import ACTIVE, MOVES
 from ..clock import QUANTUM
-from .effects import BUS_FX, EFFECT, FX_BUSES, LEVELS
+from ..compiled import kept
+from .effects import BUS_FX, EFFECT, FX_BUSES, LEVELS, MOVE, ONSET, SLOTS
 from .machine import CACHE_LINES, Layout, fence, inner, load_acquire, record, store_release, views, zeros
 from .master import STATE
 from .ramps import MOST_STEP
@@ -41,6 +43,8 @@ EFFECT_ROWS = 2500
 """Placements with effects that may wait and sound at once."""
 KEY_PARTS = 64
 """Parts that others duck under."""
+ONSETS = 1024
+"""Onsets of each of these that may wait: those of two bars at most. Of more the last are left out."""
 COMMANDS = 2048
 REPORTS = 16_384
 assert REPORTS >= VOICES + WAITING + 2 * COMMANDS
@@ -48,8 +52,8 @@ assert REPORTS >= VOICES + WAITING + 2 * COMMANDS
 FREE, PLAYING, DONE = 0, 1, 2
 
 VOICE = record(
-    "id phase address channels frames loop_start position start end fade_in fade_in_power fade_out "
-    "fade_out_power bus heard leaving effects part",
+    "id phase address channels frames loop_start position start end fade_in fade_in_power faded fade_out "
+    "fade_out_power bus heard leaving effects part continues",
     "level gain gain_target left left_target right right_target",
 )
 """A voice: its placement's sound, where it is in it, its envelope, its gains, and the frames heard so far.
@@ -57,29 +61,35 @@ VOICE = record(
 `loop_start` is -1 for a sound that is not repeated. `start` and `end` are absolute frames. `level` is the
 role's levelling and is not part of what decides whether a frame is in play. `leaving`: 1 once it fades out
 because others need its place. `effects`: the row of its filters, sends and ducking, -1 for none. `part`: of
-those that something ducks under, -1 for another.
+those that something ducks under, -1 for another. `faded`: how many frames of its fade-in are over where it
+begins. `continues`: the id of the voice that it goes on from, -1 for none.
 """
 
 BUS = record("", "gain target step")
 """A bus: its gain, where that goes, and the most that it moves in a quantum."""
 
-PLACE, STOP, GAIN, FADER, MASTER, SET_EFFECTS, SET_BUS = 0, 1, 2, 3, 4, 5, 6
+PLACE, STOP, GAIN, FADER, MASTER, SET_EFFECTS, SET_BUS, PRESS = 0, 1, 2, 3, 4, 5, 6, 7
 
 COMMAND = record(
     "number kind frame id end fade fade_power bus place rings",
-    "gain left right fader fader_step loudness ceiling",
+    "gain left right fader fader_step ceiling ride_to",
     ("frequencies", np.float64, (MOST, 2)),
     ("sends", np.float64, FX_BUSES),
-    ("ducked", np.float64),
+    ("ducked", np.float64, 2),
     ("levels", np.float64, LEVELS),
+    ("levels_to", np.float64, LEVELS),
+    ("glides", np.float64, (MOVES, 2)),
+    ("onset", ONSET),
     ("voice", VOICE),
 )
 """A command: `number` counts them, `frame` is where it applies, `id` is of the placement that it is about.
 
-`end` to `fade_power`: of a stop; `gain` to `right`: what the gains of a placement move to. `bus` is a role's;
-`fader`: the gain that a role's bus moves to; `fader_step`: the most that it moves in a quantum. `loudness` is
-in LUFS, `ceiling` a gain. `frequencies`: `hz` and `to_hz` of each filter. `ducked`: the gain while the key
-sounds. `place`: of a bus of effects; its levels move to `levels`, and it rings `rings` frames.
+`end` to `fade_power`: of a stop; `gain` to `right`: what the gains of a placement, or the master's, move to.
+`bus` is a role's; `fader`: the gain that a role's bus moves to; `fader_step`: the most that it moves in a
+quantum. `ceiling` is the master's, a gain, and `ride_to` its mean square. `frequencies`: `hz` and `to_hz` of
+each filter. `ducked`: the depth of a ducking, and what is left of it after a quantum. `place`: of a bus of
+effects; its levels move to `levels`, those that glide go from there to `levels_to`, and it rings `rings`
+frames. `glides`: from and to what those of a placement go. `onset`: of the part `place`.
 """
 
 ENDED, LATE = 0, 1
@@ -128,13 +138,19 @@ LAYOUT: Layout = {
     **STATE,
     # What was made last, of which the status MADE and CARRIED say how much there is and how much waits.
     "span": (np.float32, (2, SPAN)),
-    # Effects of placements, a row each: filters; sends as they are, and what they move to; ducking: the part
-    # that it ducks under, the gain while that sounds, the gain now.
+    # Effects of placements, a row each: filters; sends as they are, and what they move to; ducking; glides,
+    # and which of them are at work; the bus that all of it goes through, -1 for none.
     "filters_of": (np.float64, (EFFECT_ROWS, MOST, COLUMNS)),
     "sends_of": (np.float32, (EFFECT_ROWS, 2, FX_BUSES)),
-    "ducks_of": (np.float32, (EFFECT_ROWS, 3)),
-    # How loud each part that others duck under was in the quantum before, and is in this one.
-    "keys": (np.float32, (2, KEY_PARTS)),
+    "ducks_of": (np.float32, (EFFECT_ROWS, duck.COLUMNS)),
+    "moves_of": (MOVE, (EFFECT_ROWS, MOVES)),
+    "moving_of": (np.int64, (EFFECT_ROWS, ACTIVE + SLOTS)),
+    "via_of": (np.int64, (EFFECT_ROWS,)),
+    # The parts that others duck under: their onsets and how many those are, and how far they press others
+    # down.
+    "onsets": (ONSET, (KEY_PARTS, ONSETS)),
+    "onset_counts": (np.int64, (KEY_PARTS,)),
+    "keys": (np.float32, (KEY_PARTS,)),
     # The buses of effects: what each effect of each keeps; levels as they are, and what they move to; memory
     # for the effects that need some.
     "fx": (BUS_FX, (FX_BUSES,)),
@@ -143,6 +159,7 @@ LAYOUT: Layout = {
     "fx_memory": (np.float32, (FX_BUSES, None)),
     "fx_filters": (np.float64, (FX_BUSES, MOST, COLUMNS)),
     "fx_sent": (np.float32, (FX_BUSES, 2, QUANTUM)),
+    "fx_glides": (MOVE, (FX_BUSES, LEVELS)),
     # The meters, a row each, see `meters`.
     "level_filters": (np.float64, (ROWS, 2, 4)),
     "level_now": (np.float64, (ROWS, 4)),
@@ -216,7 +233,7 @@ def report(desk, kind, id, start, end, heard):
     desk.status[REPORT_HIGH_WATER] = max(desk.status[REPORT_HIGH_WATER], waiting)
 
 
-@njit(nogil=True, cache=True)
+@kept(nogil=True)
 def push(status, ring, commands):
     """Put as many of `commands` into their ring as it has room for; how many that were."""
     written = status[COMMANDS_WRITTEN]
@@ -228,7 +245,7 @@ def push(status, ring, commands):
     return count
 
 
-@njit(nogil=True, cache=True)
+@kept(nogil=True)
 def pull(status, ring, into):
     """Take reports out of their ring into `into`; how many that were."""
     read = status[REPORTS_READ]
@@ -239,13 +256,13 @@ def pull(status, ring, into):
     return count
 
 
-@njit(nogil=True, cache=True)
+@kept(nogil=True)
 def seen(status, index):
     """A number of the status that the mixer writes, and all that it wrote before it."""
     return load_acquire(status, index)
 
 
-@njit(nogil=True, cache=True)
+@kept(nogil=True)
 def tell(status, index, value):
     """Set a number of the status for the mixer, after all that was written before."""
     store_release(status, index, value)

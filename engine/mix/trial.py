@@ -13,12 +13,12 @@ from ...script.effects.filter import PlacedFilter
 from ...script.effects.send import PlacedSend
 from ..effects import PlacedBus, PlacedEffects
 from ..plan import Fade, Placement, Variant
-from .callback import addresses, new_deck, serve
+from .callback import addresses, new_deck, pace, serve
 from .limiter import ATTACK_FRAMES
 from .mixer import Mixer
-from .rack import END, TAP_READ, TAP_WRITTEN
+from .rack import CLOSING, END, TAP_READ, TAP_WRITTEN, tell
 
-LOOP_FRAMES = 24_000
+LOOP_FRAMES, RATE = 24_000, 48_000
 ENDLESS = 1 << 50
 SOFTER = PlacedFilter("lowpass", 8e3, 8e3, 0, "linear")
 ROOM = PlacedBus(
@@ -29,7 +29,7 @@ ROOM = PlacedBus(
 )
 WET = PlacedEffects(
     (PlacedSend("room", 0.3),),
-    PlacedDuck(6.0, "beats"),
+    PlacedDuck(6.0, ("beats",)),
     (PlacedFilter("lowpass", 500.0, 8000.0, 480_000, "exponential"),),
 )
 
@@ -41,7 +41,7 @@ def mixer_with(voices: int, *, effects: bool = False) -> Mixer:
     room for the first.
     """
     rng = np.random.default_rng(1)
-    mixer = Mixer(-14.0, -1.0, (ROOM,) if effects else (), ("beats",) if effects else ())
+    mixer = Mixer(0.0, -1.0, (ROOM,) if effects else (), ("beats",) if effects else ())
     roles = ("beats", "bass", "harmony", "pads", "tops", "melody", "voice", "fx")
     for number in range(voices):
         sound = (rng.standard_normal((2, LOOP_FRAMES)) * 0.1).astype(np.float32)
@@ -67,6 +67,15 @@ def block_times(block: int, voices: int, blocks: int, *, effects: bool = False) 
         if number >= 16:
             times.append(taken)
     return sorted(times[:blocks])
+
+
+def compile_all() -> None:
+    """Have the whole mixer compiled or loaded: play a silent device to its end."""
+    mixer, deck = mixer_with(1), new_deck()
+    tell(mixer.rack.status, CLOSING, 1)
+    pace(addresses(mixer.rack, deck), np.zeros((128, 2), np.float32), RATE)
+    mixer.reports()
+    assert mixer.frame >= 0
 
 
 def endless(number: int, role: str, gain_db: float = 0.0) -> Placement:

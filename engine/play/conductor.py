@@ -19,20 +19,28 @@ from dataclasses import replace
 from ...ledger.clock import Clock
 from ...ledger.log.session_page import HeardFrames
 from ...script.piece import Piece
+from ...vault.catalogue.snapshot import Snapshot
+from ...vault.errors import VaultError
 from ...vault.records import ENGINE_RATE, Clearance, Stem
 from ...vault.vault import Vault
-from ..clock import QUANTUM
+from ..clock import QUANTUM, Grid
 from ..compose.compose import next_bar, strike
 from ..compose.events import Input
 from ..compose.gains import buses_of, remixed
 from ..compose.score import Score
 from ..compose.state import State, first_state
 from ..compose.swap import carried, in_reach, rescored
+from ..errors import EngineError
 from ..fades import LINEAR_FADE_FRAMES
 from ..mix.mixer import Late, Mixer
 from ..plan import Bar, Fade, Placement, Rested, Variant
+from .ahead import Provisional
 from .conform import Conformer
-from .latches import Latches
+from .end import End
+from .gain import MasterGain
+from .home_watch import follow
+from .keying import Keying
+from .latches import Boundary, Latches
 from .placement_log import PlacementLog
 from .stage import Stage
 from .take import Take
@@ -47,7 +55,7 @@ WITHDRAWN_FADE_FRAMES = 4800
 
 
 class Conductor:
-    """Composes for one mixer. `limit`: the frame at which all ends, None for the piece's own end.
+    """Composes for one mixer. `ends`: how it ends at the limit, if it has one.
 
     `replayed`: the take that is played again, None for a session of its own. `history`: whether all bars are
     kept for whoever draws them.
@@ -61,7 +69,7 @@ class Conductor:
         log: PlacementLog,
         *,
         dials: Mapping[str, float],
-        limit: int | None,
+        ends: End,
         wall: Clock,
         replayed: Take | None = None,
         history: bool = True,
@@ -77,6 +85,8 @@ class Conductor:
         """How many frames after what a device has mixed a gesture is heard."""
         self.waits_for_stems = True
         """Whether a stem that is not conformed yet is waited for. A device never waits: it does without."""
+        self.thought: Provisional | None = None
+        """The next bar as it was composed ahead."""
         self.tape = Tape(vault, replayed)
         self.bars: list[Bar] = []
         self.rested: list[Rested] = []
@@ -85,27 +95,37 @@ class Conductor:
         self.listeners: list[Callable[[str, object], None]] = []
         """Told ("bar", Bar), ("started", Placement), ("ended", HeardPlacement), ("withdrawn", ids of stems),
         ("script", Piece) when another takes over."""
-        self._vault, self._mixer, self._log, self._wall = vault, mixer, log, wall
-        self._limit, self._history = limit, history
+        self._mixer, self._log, self._wall, self._ends, self._history = mixer, log, wall, ends, history
         self.state: State = first_state(score.piece, dials)
         """The state from which the next bar is composed. Not to be changed from outside."""
-        self._latches = Latches()
+        self._latches, self._master = Latches(), MasterGain(vault, mixer, score, dials)
         self._inputs: list[Input] = []
         self._moment = 0
         """How many bars were composed and gestures given so far."""
         self.conformer = Conformer(vault)
         self._stage = Stage(mixer)
+        self._keying = Keying(mixer, self._stage, self.conformer, score)
         self._coming: Score | None = None
         """The score that takes over at the next bar line."""
         self._guests: dict[str, Stem] = {}
         """Stems that only an earlier script could choose, and that still wait or sound."""
+        self._following = None if self.tape.plays_back else follow(vault.home, score, wall)
         if replayed is not None:
             mixer.late = {each.command: each.frame for each in replayed.late}
+
+    @property
+    def grid(self) -> Grid:
+        """Where bars and beats lie, up to the next bar line and as it stands."""
+        return self.state.grid(self.score.clock)
 
     @property
     def playing(self) -> list[Placement]:
         """What sounds at `control`."""
         return self._stage.playing(self.control)
+
+    def sounding(self, frame: int) -> list[Placement]:
+        """What sounds at a frame up to `control`; for any thread, and nothing is changed."""
+        return self._stage.sounding(frame)
 
     @property
     def next_score(self) -> Score:
@@ -137,9 +157,20 @@ class Conductor:
 
     def turn(self, dial: str, value: float) -> None:
         """A dial is turned at `control`."""
-        self._moment += 1
-        self._latches.turn(self.score.piece.dials[dial], value, self.control, self.score.clock, self.state)
+        turned = self.score.piece.dials[dial]
+        # One that waits may be left out of the take, when another comes before its boundary.
+        self._moment += turned.effect == "now"
+        self._latches.turn(turned, value, self.control, self.grid, self.state)
         self._follow_dials()
+
+    def boundary_of(self, dial: str) -> Boundary | None:
+        """The boundary at which a turn of the dial at `control` takes effect; None where it does at once."""
+        turned = self.score.piece.dials[dial]
+        return self._latches.boundary(turned, self.control, self.grid, self.state)
+
+    def waits(self, dial: str, boundary: Boundary) -> bool:
+        """Whether a turn of the dial that was made for a boundary has still to take effect."""
+        return self._latches.waits(dial, boundary, self.state)
 
     def give(self, given: Input) -> None:
         """Queue at once what a gesture fires on a beat; the rest waits for the bar line."""
@@ -150,7 +181,7 @@ class Conductor:
             bar, state, given = strike(self.score, before, given, self.control, without)
             return bar, state
 
-        struck, self.state = self._ready_bar(compose)
+        struck, self.state = self._ready_bar(compose, must=False)
         self._moment += 1
         self._inputs.append(given)
         self._note(struck.rested)
@@ -180,12 +211,18 @@ class Conductor:
         self._moment += 1
         self._coming = coming
 
-    def rescored(self, piece: Piece) -> Score:
-        """The score by which `piece` could take over now. May be called from any thread; raises as `swap`."""
+    def rescored(self, piece: Piece, seed: int | None = None) -> Score:
+        """The score by which `piece` could take over now. May be called from any thread; raises as `swap`.
+
+        `seed`: the one that it had, where it is gone back to.
+        """
         at = self._wall.now()
         if self.tape.plays_back:
-            return self.tape.rescored(self.score, piece, at)
-        return rescored(self.score, piece, self.score.snapshot, at)
+            coming = self.tape.rescored(self.score, piece, at)
+        else:
+            coming = rescored(self.score, piece, self._known, at)
+        coming = coming if seed is None else replace(coming, seed=seed)
+        return coming if self.tape.plays_back else self._master.decided(coming)
 
     def collect(self) -> None:
         """Take the mixer's reports into the placement log."""
@@ -206,30 +243,53 @@ class Conductor:
         self._stage.stop_all(self.control + LINEAR_FADE_FRAMES, Fade(LINEAR_FADE_FRAMES), self.control)
         self.state.parts.clear()
         self.state.held.clear()
+        self.state.voices.clear()
 
-    def see_changes(self) -> None:
-        """Take consents that changed, in this or another process, into the candidates."""
-        if self.tape.plays_back:
-            self._change_again()
-            return
-        now = self._wall.now()
+    def close(self) -> None:
+        """End what runs beside it: the conforming, and the watch over the home."""
+        self.conformer.close()
+        if self._following is not None:
+            self._following.leave()
+
+    @property
+    def changes_wait(self) -> bool:
+        """Whether `see_changes` has something to take over; asked on any thread, it costs next to nothing.
+
+        Those that a take records come at frames of `next_frame` instead.
+        """
+        if self._following is None or self._following.ready is not None:
+            return self._following is not None
         ends = (stem.clearances[self.score.use].until for stem in self._guests.values())
         expiry = min((end for end in (self.score.next_expiry, *ends) if end is not None), default=None)
-        if not self._vault.changed() and (expiry is None or now < expiry):
+        return expiry is not None and self._wall.now() >= expiry
+
+    def see_changes(self) -> None:
+        """Take over what the watch over the home has made ready, and let go of what ran out."""
+        following = self._following
+        if following is None:
+            self._change_again()
             return
-        before = self.candidates()
-        snapshot = self._vault.snapshot()
-        self.score = self.score.with_snapshot(snapshot, now)
-        self._guests = {
-            stem.stem: stem
-            for stem in (snapshot.stems if self._guests else ())
-            if stem.stem in self._guests and stem.cleared(self.score.use, now) is not None
-        }
+        if not self.changes_wait:
+            return
+        before, now = self.candidates(), self._wall.now()
+        self.score = following.take(now)
+        there = following.snapshot.stems
+        guests = (there.find(stem) for stem in self._guests if stem in there.facts.place)
+        self._guests = {each.stem: each for each in guests if each.cleared(self.score.use, now) is not None}
         if self.candidates() == before:
             return
         self.tape.changed(self.control, self._moment, self.score, self.candidates())
         self._tell("withdrawn", tuple(sorted(before - self.candidates())))
         self._let_go()
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The vault as it is known now, for whoever would choose from it anew."""
+        return self._known.at_size(self._known.size, self._wall.now())
+
+    @property
+    def _known(self) -> Snapshot:
+        return self.score.snapshot if self._following is None else self._following.snapshot
 
     def candidates(self) -> frozenset[str]:
         """The stems that may be chosen, or that may sound on after a swap of the script, by id."""
@@ -237,7 +297,7 @@ class Conductor:
 
     def state_under(self, coming: Score) -> State:
         """The state at the next bar line, if another score took over there."""
-        return carried(self.state, self.score.piece, coming)[0]
+        return carried(self.state, self.score, coming)[0]
 
     def wanted(
         self, bars: int, score: Score | None = None, state: State | None = None
@@ -251,8 +311,8 @@ class Conductor:
         end = None
         for _ in range(bars):
             bar, state = next_bar(score, state)
-            if bar.ended or (self._limit is not None and bar.start_frame >= self._limit):
-                end = bar.start_frame if self._limit is None else min(bar.start_frame, self._limit)
+            if bar.ended or self._ends.ends(bar.start_frame):
+                end = bar.start_frame if self._ends.limit is None else min(bar.start_frame, self._ends.limit)
                 break
             wanted.update({p.variant: score.stems[p.stem] for p in bar.starts})
         return [(stem, variant) for variant, stem in wanted.items()], end
@@ -260,10 +320,11 @@ class Conductor:
     def _follow_dials(self) -> None:
         """Set the mix of what sounds anew where a dial's value latches at this frame."""
         if self._latches.due(self.state, self.control):
-            for now in remixed(self.score, self.state):
+            for now in remixed(self.state):
                 self._mixer.set_gain(now.id, now.gain_db, now.pan, self.control)
                 self._mixer.set_effects(now.id, now.effects, self.control)
             self._mixer.set_buses(buses_of(self.score, self.state.dials), self.control)
+            self._master.follow(self.control)
 
     def _begin_due(self) -> None:
         """Note what begins within the stage's window, if it still has a consent in this moment."""
@@ -285,7 +346,7 @@ class Conductor:
 
     def _next_line(self) -> int:
         """The frame, on the quantum grid, at which the next bar is composed."""
-        first = self.score.clock.bar_frame(self.state.bar)
+        first = self.grid.bar_frame(self.state.bar)
         return max(first - HORIZON_FRAMES, 0) // QUANTUM * QUANTUM
 
     def _compose(self) -> None:
@@ -296,12 +357,24 @@ class Conductor:
         if self._guests:
             sounding = self._stage.stems(self.control)
             self._guests = {stem: each for stem, each in self._guests.items() if stem in sounding}
-        before, line = dict(self.state.dials), self.score.clock.bar_frame(self.state.bar)
+        before, line = dict(self.state.dials), self.grid.bar_frame(self.state.bar)
+        if self._ends.rings and self._ends.ends(line):
+            self._end(line)
+            return
         self._latches.at_line(self.state, line)
+        if self.state.dials != before:
+            self._latches.follow(line)
+            before = dict(self.state.dials)
         state, inputs = self.state, tuple(self._inputs)
-        bar, self.state = self._ready_bar(
-            lambda without: next_bar(self.score, state, inputs, without=without)
-        )
+        thought, self.thought = self.thought, None
+
+        def compose(without: frozenset[str]) -> tuple[Bar, State]:
+            if thought is not None and not (without or inputs) and thought.holds(self.score, state):
+                return thought.bar, thought.after
+            return next_bar(self.score, state, inputs, without=without)
+
+        # Where this raises, all is as before, and the bar is composed when it is asked for again.
+        bar, self.state = self._ready_bar(compose, must=True)
         self._moment += 1
         self._inputs.clear()
         if self.state.dials != before:
@@ -315,6 +388,9 @@ class Conductor:
             self._end(bar.start_frame)
         else:
             self._queue(bar.starts)
+            self._keying.bar(bar, self.score, self.state, self._guests, self.control)
+            if bar.section_bar == 0:
+                self._master.begin_section(self.score, bar.start_frame, self._latches)
         self._tell("bar", bar)
 
     def _take_over(self, coming: Score) -> None:
@@ -322,63 +398,77 @@ class Conductor:
         self._coming = None
         now, old = self._wall.now(), self.score
         if self.tape.plays_back:
-            coming = self.tape.next_swap(old, coming.piece, now)
-        elif coming.snapshot is not old.snapshot:
-            coming = coming.with_snapshot(old.snapshot, now)
-        self.state, stops = carried(self.state, old.piece, coming)
+            coming = replace(self.tape.next_swap(old, coming.piece, now), seed=coming.seed)
+        elif coming.snapshot is not self._known:
+            coming = coming.with_snapshot(self._known, now)
+        self.state, stops = carried(self.state, old, coming)
+        self._latches.follow(self.grid.bar_frame(self.state.bar))
         known = {**self._guests, **old.stems}
         self.score, sounding = coming, self._stage.stems(self.control)
         self._guests = {stem: known[stem] for stem in sorted(sounding - set(coming.stems)) if stem in known}
+        if self._following is not None:
+            self._following.go_on(coming, self._guests)
         for stop in stops:
             self._stage.stop(stop.id, stop.end_frame, stop.fade_out, self.control)
         self._latches.keep(lambda dial, value: in_reach(coming.piece, dial, value))
         self._mixer.effect_buses.take(buses_of(coming, self.state.dials), self.control)
-        self._mixer.take_keys(coming.ducked_under)
-        aim = coming.piece.loudness_lufs, coming.piece.ceiling_dbtp
-        if aim != (old.piece.loudness_lufs, old.piece.ceiling_dbtp):
-            self._mixer.set_master(*aim, self.control)
+        self._keying.take_over(coming)
+        self._master.take_over(coming, self.control)
         self.tape.swapped(self.control, self._moment, coming, self.candidates())
         self._moment += 1
         self._tell("script", coming.piece)
 
-    def _ready_bar(self, compose: Callable[[frozenset[str]], tuple[Bar, State]]) -> tuple[Bar, State]:
-        """Compose; where stems are not waited for, once more without those that are not ready."""
+    def _ready_bar(
+        self, compose: Callable[[frozenset[str]], tuple[Bar, State]], *, must: bool
+    ) -> tuple[Bar, State]:
+        """Compose; where stems are not waited for, once more without those that are not ready.
+
+        `must`: raise what keeps a stem from being had that is waited for, before anything has changed.
+        """
         if self.tape.plays_back:
             return compose(self.tape.unready_at(self._moment))
         without = frozenset[str]()
         bar, state = compose(without)
-        while not self.waits_for_stems:
-            missing = {p.stem for p in bar.starts if not self.conformer.ready(p.variant)} - without
-            if not missing:
-                break
+        while missing := self._unready(bar, must=must) - without:
             without |= missing
             bar, state = compose(without)
         if without:
             self.tape.not_ready(self._moment, without)
         return bar, state
 
+    def _unready(self, bar: Bar, *, must: bool) -> set[str]:
+        """The stems that begin in a bar and that are not to be had."""
+        if not self.waits_for_stems:
+            return {p.stem for p in bar.starts if not self.conformer.ready(p.variant)}
+        missing = set()
+        for placement in bar.starts:
+            try:
+                self.conformer.sound(self.score.stems[placement.stem], placement.variant)
+            except (EngineError, VaultError, OSError):
+                if must:
+                    raise
+                missing.add(placement.stem)
+        return missing
+
     def _queue(self, placements: Iterable[Placement]) -> None:
         """Conform and journal placements, and hand them to the mixer."""
-        starts = [p for p in map(self._within_limit, placements) if p is not None]
+        starts = [p for p in map(self._ends.within, placements) if p is not None]
         self.left_out += max(len(starts) - self._stage.room, 0)
         starts = starts[: self._stage.room]
         sounds = {p.id: self.conformer.sound(self.score.stems[p.stem], p.variant) for p in starts}
         self._log.intend(starts, {p.stem: self._clearance(p.stem).since for p in starts})
+        if not self.waits_for_stems:
+            # Whoever is read from mixes nothing before it is durable. A device cannot be held up so.
+            self._log.wait_durable(max((p.start_frame for p in starts), default=-1))
         for placement in starts:
             self._stage.queue(placement, sounds[placement.id], self.control)
+        self._keying.hits(starts, self.control)
 
     def _end(self, frame: int) -> None:
         """The piece ends at `frame`; what rings may ring out."""
         self.ended_at = frame
-        self._stage.stop_all(frame + MOST_TAIL_SECONDS * ENGINE_RATE, Fade(LINEAR_FADE_FRAMES), self.control)
-
-    def _within_limit(self, placement: Placement) -> Placement | None:
-        """A placement cut to the length asked for; the master's fade covers the cut."""
-        if self._limit is None or placement.end_frame <= self._limit:
-            return placement
-        if placement.start_frame >= self._limit:
-            return None
-        return replace(placement, end_frame=self._limit, fade_out=Fade())
+        last = frame + MOST_TAIL_SECONDS * ENGINE_RATE
+        self._stage.stop_all(last, Fade(LINEAR_FADE_FRAMES), self.control, longer=self._ends.rings)
 
     def _change_again(self) -> None:
         """Take over the changes that the take records for this moment."""

@@ -3,171 +3,183 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, cast
 
 from msgspec.structs import replace
 
 from ...script.check.check import accepted
-from ...vault.records import ENGINE_RATE
+from ..arguments import quoted, word
 from ..compose.events import Input
 from ..compose.score import Score
-from ..compose.state import as_number, in_range
+from ..compose.state import in_range
 from ..compose.swap import in_reach
-from ..errors import NothingToUndo, SwapRefused, UnknownCue, UnknownPart, UnknownRole
+from ..errors import NothingToUndo, SwapRefused, UnknownCue, UnknownPart
 from .conductor import Conductor
-from .faders import MOST_FADE_SECONDS, Faders
+from .faders import Faders
+from .hands import Hands
+from .latches import Boundary
 from .take import Gesture
 
 MOST_UNDO = 1000
 """How many gestures may be taken back."""
 
 
-class Gestures:
-    """Makes gestures, keeps them for the take, and takes them back."""
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A turn of a dial that waits. `turned`: the values to which dials had been turned before it."""
 
-    def __init__(self, conductor: Conductor) -> None:
+    gesture: Gesture
+    boundary: Boundary
+    undo: Callable[[], object]
+    turned: dict[str, float]
+
+
+class Gestures(Hands):
+    """Makes gestures at once, keeps them for the take, and takes them back."""
+
+    def __init__(self, conductor: Conductor, *, again: bool = False) -> None:
+        """`again`: those of a take, of which each is made as it is."""
+        self._again = again
         self.made: list[Gesture] = []
-        """All gestures so far, each with its frame."""
+        """All gestures so far that something came of, each with its frame."""
         self._conductor = conductor
         self._faders = Faders()
         self._undo: list[Callable[[], object]] = []
         """What takes each gesture back, the last of them last."""
         self._turned: dict[str, float] = {}
         """The value to which each dial was turned last."""
+        self._waiting: dict[str, _Turn] = {}
+        """The turn of each dial that has not taken effect when it was looked at last."""
+
+    @property
+    def undoable(self) -> int:
+        """How many gestures can be taken back."""
+        return len(self._undo)
 
     @property
     def _score(self) -> Score:
         return self._conductor.score
 
-    def set(self, dial: str, value: float) -> None:
-        """Turn a dial of the script: heard at once, or at the boundary that the dial names.
+    def _give(self, gesture: Gesture) -> None:
+        self.perform(self.expect(gesture))
 
-        Raises UnknownDial if there is none of that name or the value is out of its range.
+    def perform(self, gesture: Gesture, coming: Score | None = None) -> None:
+        """Make a gesture now, whatever its frame. Raises as `expect` does.
+
+        `coming`: of a script that takes over, the score by which it does, where it is known.
         """
-        value = in_range(self._score.piece, dial, value)
-        self._note(Gesture(0, "dial", dial, value))
-        before = self._turned.get(dial, self._conductor.state.dials[dial])
-        self._turn(dial, value)
-        self._can_undo(lambda: self._turn_back(dial, before))
+        gesture = self.expect(gesture, coming)
+        match gesture.kind:
+            case "dial":
+                self._turn(gesture)
+            case "cue":
+                self._note(gesture)
+                self._give_input(Input("cue", name=gesture.name))
+            case "like" | "dislike":
+                self._react(gesture)
+            case "panic":
+                self._note(gesture)
+                self._conductor.panic()
+            case "undo":
+                self._conductor.decide()
+                self._waiting.clear()
+                self._undo.pop()()
+                self._note(gesture)
+            case "script":
+                self.swap(coming or self._conductor.rescored(accepted(gesture.name or "")))
+            case _:
+                self._fader(gesture)
 
-    def like(self, part: str | None = None) -> None:
-        """The listener likes what `part` plays, or else the loop that started last: it comes more often.
-
-        What else happens is for the script's `on like` to say. Raises UnknownPart.
-        """
-        self._react("like", part)
-
-    def dislike(self, part: str | None = None) -> None:
-        """The contrary of `like`: it comes less often, and `on dislike` happens. Raises UnknownPart."""
-        self._react("dislike", part)
-
-    def cue(self, name: str) -> None:
-        """Give a cue that a move or an event of the script waits for. Raises UnknownCue."""
-        self._known_cue(name)
-        self._note(Gesture(0, "cue", name))
-        given = Input("cue", name=name)
-        self._conductor.give(given)
-        self._can_undo(lambda: self._conductor.take_back(given))
-
-    def _react(self, kind: Literal["like", "dislike"], part: str | None) -> None:
-        """What the gesture means is settled now: by the bar line another stem may play."""
-        self._known_part(part)
-        self._note(Gesture(0, kind, part))
-        sounding = [p for p in self._conductor.playing if (not p.hit if part is None else p.part == part)]
-        last = max(sounding, key=lambda p: (p.start_frame, p.id), default=None)
-        given = Input(kind, last.part if last else part, stem=last.stem if last else None)
-        self._conductor.give(given)
-        self._can_undo(lambda: self._conductor.take_back(given))
-
-    def fade(self, role: str, gain: float, seconds: float = 0.0) -> None:
-        """Move the listener's fader of a role, 0 to 1, apart from the script's gains. Raises UnknownRole."""
-        to, time = as_number(gain), as_number(seconds)
-        if to is None or time is None:
-            raise UnknownRole(f"a fader goes by numbers: {gain!r} or {seconds!r} is none")
-        if not 0 <= time <= MOST_FADE_SECONDS:
-            raise UnknownRole(f"a fader moves within 0 to {MOST_FADE_SECONDS} seconds; {time:g} is outside")
-        self._fader(Gesture(0, "fade", role, to, round(time * ENGINE_RATE)))
-
-    def mute(self, role: str, on: bool = True) -> None:
-        """Take a role out of what is heard, or back in. What is muted is not in play, and earns nothing."""
-        self._fader(Gesture(0, "mute", role, float(on)))
-
-    def solo(self, role: str, on: bool = True) -> None:
-        """Have a role heard alone, or beside others that are solo too. Raises UnknownRole."""
-        self._fader(Gesture(0, "solo", role, float(on)))
-
-    def panic(self) -> None:
-        """Silence at once; the music comes back with the next bar."""
-        self._note(Gesture(0, "panic", None))
-        self._conductor.panic()
+    def expect(self, gesture: Gesture, coming: Score | None = None) -> Gesture:
+        """The gesture with plain numbers. Raises what `perform` would, before anything sounds."""
+        match gesture.kind:
+            case "dial":
+                return replace(
+                    gesture,
+                    value=in_range(self._score.piece, cast(str, gesture.name), cast(float, gesture.value)),
+                )
+            case "cue":
+                self._known_cue(gesture.name)
+            case "like" | "dislike":
+                self._known_part(gesture.name)
+            case "undo":
+                if not self._undo:
+                    raise NothingToUndo("no gesture is left that can be taken back")
+            case "script":
+                if coming is None:
+                    self._conductor.rescored(accepted(gesture.name or ""))
+                self.can_swap()
+            case "fade" | "mute" | "solo":
+                self._faders.known(gesture)
+        return gesture
 
     def swap(self, score: Score) -> None:
         """Have another script take over at the next bar line, by the score that `rescored` gave for it.
 
         Raises SwapRefused.
         """
-        if self._conductor.ended_at is not None:
-            raise SwapRefused(f'"{self._score.piece.name}" has ended: nothing can take over from it')
+        self.can_swap()
         self._conductor.decide()
         before = self._conductor.next_score
         self._conductor.swap(score)
-        self.made.append(Gesture(self._conductor.control, "script", score.piece.text))
-        self._can_undo(lambda: self._conductor.swap(self._conductor.rescored(before.piece)))
+        self._note(Gesture(0, "script", score.piece.text))
+        self._can_undo(lambda: self._conductor.swap(self._conductor.rescored(before.piece, before.seed)))
 
-    def undo(self) -> None:
-        """Take the last gesture back that was not taken back yet, as far as nothing came of it.
+    def can_swap(self) -> None:
+        """Raise SwapRefused when nothing can take over any more."""
+        if self._conductor.ended_at is not None:
+            raise SwapRefused(f'"{self._score.piece.name}" has ended: nothing can take over from it')
 
-        A dial, a fader or a script goes back to what it was; a like, a dislike or a cue counts no more. What
-        has been heard stays heard. Raises NothingToUndo, and what `swap` raises.
-        """
-        if not self._undo:
-            raise NothingToUndo("no gesture is left that can be taken back")
-        self._conductor.decide()
-        self._undo.pop()()
-        self.made.append(Gesture(self._conductor.control, "undo", None))
+    def _react(self, gesture: Gesture) -> None:
+        """What a like or dislike means is settled now: by the bar line another stem may play."""
+        self._note(gesture)
+        part = gesture.name
+        sounding = [p for p in self._conductor.playing if (not p.hit if part is None else p.part == part)]
+        last = max(sounding, key=lambda p: (p.start_frame, p.id), default=None)
+        kind = cast(Literal["like", "dislike"], gesture.kind)
+        self._give_input(Input(kind, last.part if last else part, stem=last.stem if last else None))
 
-    def perform(self, gesture: Gesture) -> None:
-        """Make a gesture now, whatever its frame. Raises as `set`, `cue` and `like` do."""
-        if gesture.kind == "dial":
-            assert gesture.value is not None
-            self.set(gesture.name or "", gesture.value)
-        elif gesture.kind == "cue":
-            self.cue(gesture.name or "")
-        elif gesture.kind == "panic":
-            self.panic()
-        elif gesture.kind == "undo":
-            self.undo()
-        elif gesture.kind == "script":
-            self.swap(self._conductor.rescored(accepted(gesture.name or "")))
-        elif gesture.kind in ("like", "dislike"):
-            self._react(gesture.kind, gesture.name)
-        else:
-            self._fader(gesture)
+    def _give_input(self, given: Input) -> None:
+        self._conductor.give(given)
+        self._can_undo(lambda: self._conductor.take_back(given))
 
-    def expect(self, gesture: Gesture) -> None:
-        """Raise what `perform` would, before anything sounds."""
-        if gesture.kind == "dial":
-            assert gesture.value is not None
-            in_range(self._score.piece, gesture.name or "", gesture.value)
-        elif gesture.kind == "cue":
-            self._known_cue(gesture.name or "")
-        elif gesture.kind in ("like", "dislike"):
-            self._known_part(gesture.name)
-        elif gesture.kind == "script":
-            self._conductor.rescored(accepted(gesture.name or ""))
-        elif gesture.kind not in ("panic", "undo"):
-            self._faders.known(gesture)
+    def _turn(self, gesture: Gesture) -> None:
+        """Turn a dial. A turn before it that waited for the same boundary is as if it had never been made."""
+        name, value = cast(str, gesture.name), cast(float, gesture.value)
+        conductor = self._conductor
+        conductor.decide()
+        boundary = conductor.boundary_of(name)
+        last = None if self._again else self._waiting.get(name)
+        if last is not None and (boundary != last.boundary or not conductor.waits(name, last.boundary)):
+            last = None
+        if last is not None and value == last.gesture.value:
+            return
+        stands = conductor.state.dials[name]
+        if last is None and not self._again and value == stands == self._turned.get(name, stands):
+            return
+        if last is not None:
+            self.made = [each for each in self.made if each is not last.gesture]
+            self._undo = [each for each in self._undo if each is not last.undo]
+            self._turned = last.turned
+        turned = dict(self._turned)
+        before = turned.get(name, conductor.state.dials[name])
+        self._note(gesture)
+        self._turn_to(name, value)
+        self._can_undo(lambda: self._turn_back(name, before))
+        if boundary is not None:
+            self._waiting[name] = _Turn(self.made[-1], boundary, self._undo[-1], turned)
 
-    def _known_cue(self, name: str) -> None:
+    def _known_cue(self, name: object) -> None:
         cues = self._score.cues
-        if name not in cues:
+        if word(name, "the name of a cue") not in cues:
             known = ", ".join(f'"{cue}"' for cue in cues) or "none"
-            raise UnknownCue(f'"{self._score.piece.name}" waits for no cue "{name}"; its cues: {known}')
+            raise UnknownCue(f'"{self._score.piece.name}" waits for no cue {quoted(name)}; its cues: {known}')
 
-    def _known_part(self, part: str | None) -> None:
-        if part is not None and part not in self._score.parts:
+    def _known_part(self, part: object) -> None:
+        if part is not None and word(part, "the name of a part") not in self._score.parts:
             known = ", ".join(self._score.parts) or "none"
-            raise UnknownPart(f'"{self._score.piece.name}" has no part "{part}"; its parts: {known}')
+            raise UnknownPart(f'"{self._score.piece.name}" has no part {quoted(part)}; its parts: {known}')
 
     def _can_undo(self, undo: Callable[[], object]) -> None:
         self._undo.append(undo)
@@ -176,9 +188,9 @@ class Gestures:
     def _turn_back(self, dial: str, value: float) -> None:
         """Turn a dial to what it was, if the script that plays now has it."""
         if in_reach(self._score.piece, dial, value):
-            self._turn(dial, value)
+            self._turn_to(dial, value)
 
-    def _turn(self, dial: str, value: float) -> None:
+    def _turn_to(self, dial: str, value: float) -> None:
         self._turned[dial] = value
         self._conductor.turn(dial, value)
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from ...script.piece import Dial
-from ..clock import QUANTUM, BarClock
+from ..clock import QUANTUM, Grid
 from ..compose.state import State
+
+Boundary = tuple[Literal["beat", "bar", "section"], int]
+"""Where a turn takes effect: the frame of a beat, the number of a bar, of a visit to a section."""
 
 
 @dataclass
@@ -22,19 +26,40 @@ class Latches:
     _beats: list[tuple[int, str, float]] = field(default_factory=list)
     _follow: set[int] = field(default_factory=set)
 
-    def turn(self, dial: Dial, value: float, frame: int, clock: BarClock, state: State) -> None:
+    def turn(self, dial: Dial, value: float, frame: int, grid: Grid, state: State) -> None:
         """A dial is turned at `frame`, a whole number of quanta."""
         match dial.effect:
             case "now":
                 state.dials[dial.name] = value
                 self._follow.add(frame)
             case "next beat":
-                beat = clock.beats(frame).__ceil__()
-                self._beats.append((_quantum(clock.frame(beat)), dial.name, value))
+                due = _quantum(grid.next_beat(frame))
+                self._beats = [each for each in self._beats if each[:2] != (due, dial.name)]
+                self._beats.append((due, dial.name, value))
             case "next bar":
                 self._bar[dial.name] = value
             case "next section":
                 state.section_dials[dial.name] = value
+
+    def boundary(self, dial: Dial, frame: int, grid: Grid, state: State) -> Boundary | None:
+        """The boundary at which a turn at `frame` takes effect; None for one that does at once."""
+        match dial.effect:
+            case "next beat":
+                return "beat", _quantum(grid.next_beat(frame))
+            case "next bar":
+                return "bar", state.bar
+            case "next section":
+                return "section", sum(state.occurrences.values())
+        return None
+
+    def waits(self, dial: str, boundary: Boundary, state: State) -> bool:
+        """Whether a value of the dial that was to take effect at a boundary has still to do so."""
+        kind, at = boundary
+        if kind == "beat":
+            return any(each[:2] == (at, dial) for each in self._beats)
+        if kind == "bar":
+            return dial in self._bar and at == state.bar
+        return dial in state.section_dials and at == sum(state.occurrences.values())
 
     def at_line(self, state: State, frame: int) -> None:
         """Take what is due by the bar line at `frame` into the state that its bar is composed from."""

@@ -2,12 +2,15 @@
 
     opened -> intend, ... -> begun, ... -> heard, ... -> closed -> sealed
 
-Nothing sounds before `intend` has made it durable in the journal. What was heard is acknowledged as soon
-as it has ended, or, for a render, when its file is whole: nobody has heard a file that was never finished.
+Nothing sounds before it is durable in the journal as intended: `undurable` says up to where all is, and
+`wait_durable` waits. What was heard is acknowledged as soon as it has ended, or, for a render, when its file
+is whole: nobody has heard a file that was never finished. `intend`, `begun` and `heard` never wait for the
+disk, and raise nothing where it fails.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -16,15 +19,14 @@ from msgspec.structs import replace as replace_in
 
 from ...ledger.clock import Clock, milliseconds_of
 from ...ledger.entries.canonical import PlacementForm, decode
-from ...ledger.entries.entries import Placement as PlacementEntry
-from ...ledger.entries.entries import Session as SessionEntry
-from ...ledger.entries.entries import ms_of
+from ...ledger.entries.entries import Placement as PlacementEntry, Session as SessionEntry, ms_of
+from ...ledger.forks import refuse_children
 from ...ledger.log.journal_format import Sounding
 from ...ledger.log.log import Log
-from ...ledger.log.session_page import HeardFrames, set_anchor
+from ...ledger.log.session_page import HeardFrames, set_anchor, set_counted
 from ...vault.records import ENGINE_RATE
 from ..plan import Placement
-from .scribe import SEAL_SECONDS, Scribe
+from .scribe import NEVER_UNDURABLE, SEAL_SECONDS, Scribe
 
 MOST_FORMS = 4096
 """How many forms of entries are kept, each for placements that differ in what was heard alone."""
@@ -59,11 +61,16 @@ class _Nowhere:
 
     page: memoryview | None = None
     room = 1 << 62
+    undurable = NEVER_UNDURABLE
+
+    def wait_durable(self, frame: int, seconds: float | None = None) -> bool:
+        """Nothing needs to be durable."""
+        return True
 
     def write(self, *_: object) -> None:
         """Nothing is heard."""
 
-    intend = ended = lose = close = write
+    intend = ended = forget = lose = close = discard = write
 
 
 class PlacementLog:
@@ -85,6 +92,7 @@ class PlacementLog:
         sounding: Callable[[], Sequence[HeardFrames]] = list,
         page_size: int = 0,
     ) -> None:
+        self._owner = os.getpid()
         self.opening = opening
         self.sounded: list[HeardPlacement] = []
         self._clock = clock
@@ -105,15 +113,32 @@ class PlacementLog:
         self.page = self._writer.page
         """The memory that the mixer is to work in, so that what was heard outlives the process."""
         with ExitStack() as stack:
-            stack.callback(self._writer.close)
+            stack.callback(self._writer.discard)
             self._writer.write([opening])
             stack.pop_all()
 
+    @property
+    def undurable(self) -> int:
+        """The least start frame of what is intended and not durable: only what starts before it may sound.
+
+        NEVER_UNDURABLE where all may. May be asked for from any thread.
+        """
+        return self._writer.undurable
+
+    def wait_durable(self, frame: int, seconds: float | None = None) -> bool:
+        """Wait until all that starts up to `frame` may sound; False when the time is over.
+
+        From any thread; an interrupt in it changes nothing. Raises LedgerStopped when the disk refuses; while
+        it does, each call has it tried once more.
+        """
+        return self._writer.wait_durable(frame, seconds)
+
     def intend(self, placements: Sequence[Placement], since: Mapping[str, str]) -> None:
-        """Make placements durable as intended: only then may they be mixed. One never mixed leaves no entry.
+        """Have placements made durable as intended. One that is never mixed leaves no entry.
 
         `since`: for each stem the time of the grant that its placements rest on.
         """
+        refuse_children(self._owner)
         if placements:
             opened = {each.id: _Open(each, self._intended(each, since[each.stem])) for each in placements}
             self._writer.intend({id: each.entry for id, each in opened.items()})
@@ -121,6 +146,7 @@ class PlacementLog:
 
     def begun(self, placement: Placement, time: str, since: str) -> None:
         """A placement begins now, under the consent that it names: `time` is its start, RFC 3339."""
+        refuse_children(self._owner)
         intended = self._open.get(placement.id)
         if intended is None:
             return
@@ -138,14 +164,17 @@ class PlacementLog:
 
         Gives what was in play.
         """
+        refuse_children(self._owner)
         found: list[HeardPlacement] = []
         ids: list[int] = []
         entries: list[bytes] = []
+        never: list[int] = []
         lost = 0
         room = self._writer.room
         for end in ended:
             was = self._open.pop(end.id)
             if end.frames == 0:
+                never.append(end.id)
                 continue
             if len(entries) >= room:
                 lost += 1
@@ -161,6 +190,10 @@ class PlacementLog:
             found.append(sounded)
             ids.append(end.id)
             entries.append(self._form(was.entry).fill(sounded.seq, end.start_frame, end.frames, start))
+        if self.page is not None and found:
+            set_counted(self.page, self._count, found[-1].placement.id)
+        if never:
+            self._writer.forget(never)
         if lost:
             self._writer.lose(lost)
         if self._keep_back:
@@ -170,26 +203,41 @@ class PlacementLog:
         return found
 
     def closed(self, take: str) -> None:
-        """Acknowledge the rest and the closing entry: durable when it returns. May be tried again."""
+        """Acknowledge the rest and the closing entry: durable when it returns.
+
+        Raises OSError, JournalFailed; it may be called again.
+        """
+        refuse_children(self._owner)
         if not self._closed:
             self._writer.write([*map(decode, self._unwritten), self._closing(take)])
             self._unwritten = []
             self._closed = True
 
     def sealed(self) -> None:
-        """Have everything sequenced into the log. May be tried again; if we die, another process does it."""
+        """Have everything sequenced into the log; if we die, another process does it.
+
+        Raises OSError, and LockHeld where another has the log's lock; it may be called again.
+        """
         self._writer.close()
+        self.page = None
 
     def abandoned(self) -> None:
-        """Close a render whose file never came to be: nothing of it was heard."""
-        if self._closed:
-            return
-        self._unwritten = []
-        self.sounded = []
-        self._count = self._ms = 0
-        self._writer.write([self._closing()])
-        self._closed = True
+        """Close a render whose file never came to be: nothing of it was heard. May be called again."""
+        refuse_children(self._owner)
+        if not self._closed:
+            self._unwritten = []
+            self.sounded = []
+            self._count = self._ms = 0
+            self._writer.write([self._closing()])
+            self._closed = True
         self._writer.close()
+        self.page = None
+
+    def discard(self) -> None:
+        """Give up a session that nobody has heard, and that the disk does not let be closed."""
+        refuse_children(self._owner)
+        if not self._closed:
+            self._writer.discard()
 
     def _sounding(self) -> list[Sounding]:
         """What sounds, as heard so far. Called by the scribe, while the composing side goes on."""

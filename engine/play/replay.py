@@ -83,6 +83,8 @@ def replay(
                 break
         for gesture in gestures:
             session.gestures.perform(gesture)
+        # What was mixed and not given out is in the ledger, too.
+        session.output.mix_to(take.mixed)
         again = session.finish()
     return session, Replayed(
         again,

@@ -7,20 +7,19 @@ session puts them together, with the gestures that come in and the output that g
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ... import __version__
-from ...ground.uses import TIERS
+from ...ground.uses import HOST_TIER, Tier, Use
 from ...ledger.clock import Clock, SteadyClock
 from ...ledger.entries.entries import Session as SessionEntry
-from ...ledger.entries.entries import Tier, Use
 from ...ledger.entries.salts import Salts
 from ...ledger.entries.signing import commitment, new_salt
 from ...script.effects.delay import MOST_BEATS
@@ -29,16 +28,22 @@ from ...vault.catalogue.snapshot import Snapshot
 from ...vault.errors import AudioLost
 from ...vault.records import ENGINE_RATE
 from ...vault.vault import Vault
+from ..compose.compose import next_bar
 from ..compose.gains import buses_of
 from ..compose.score import Score, score
 from ..compose.state import first_state, in_range
-from ..errors import EngineError
+from ..compose.tuning import PLAIN, tuning_of
+from ..made_by import engine
 from ..mix.mixer import Mixer
 from ..mix.page_layout import PAGE_SIZE
 from ..plan import Bar, Placement
 from . import take as takes
+from .ahead import THINKER, Provisional, Wanted, think
 from .conductor import Conductor
+from .end import end_at
+from .gain import foretold_gain_db
 from .gestures import Gestures
+from .options import Options as Options, known as known, known_tier
 from .output import Output
 from .placement_log import HeardPlacement, PlacementLog
 from .scribe import LedgerState
@@ -49,36 +54,15 @@ QUIET_START = 0.003
 """Below it the first frames of a sound are no click when it begins at once: -50 dBFS."""
 
 
-class Options(TypedDict, total=False):
-    """How a session begins, and for whom."""
-
-    use: str | None
-    """By default the first that the script is `for`."""
-    tier: str
-    """Who is using it."""
-    user: str
-    """A pseudonym; only a salted commitment to it is logged."""
-    seed: int | None
-    """By default the script's own."""
-    dials: Mapping[str, float] | None
-    """The values with which dials begin, by name."""
-
-
-def known(options: Options) -> Options:
-    """The options themselves. Raises TypeError where there are others among them."""
-    if strange := sorted(options.keys() - Options.__annotations__.keys()):
-        raise TypeError(f"a session takes no {', '.join(strange)} here")
-    return options
-
-
 class Session:
     """One run of a piece; not safe to share between threads.
 
     `seconds` and `bars` limit its length (the shorter counts); the last bar is then faded out. `keep_back`:
     log nothing before `close`. `replayed`: a take to play again, as it was; the script is then its own.
     `history`: whether all bars are kept for whoever draws them. `logged`: whether anybody hears it; if not,
-    no entry and no take is written. Raises UseRefused, NothingCleared and UnknownDial before anything is
-    written.
+    no entry and no take is written. `gain_db`: the master's, foretold if it is left out. `loop`: at its limit
+    it is not faded out but rings out, for a sound whose end leads into its beginning. Raises UseRefused,
+    NothingCleared and UnknownDial before anything is written.
     """
 
     rate = ENGINE_RATE
@@ -89,7 +73,7 @@ class Session:
         piece: Piece,
         *,
         use: str | None = None,
-        tier: str = "free",
+        tier: str = HOST_TIER,
         user: str = "",
         seed: int | None = None,
         dials: Mapping[str, float] | None = None,
@@ -100,26 +84,36 @@ class Session:
         replayed: takes.Take | None = None,
         history: bool = True,
         logged: bool = True,
+        gain_db: float | None = None,
+        loop: bool = False,
     ) -> None:
-        if tier not in TIERS:
-            raise EngineError(f'"{tier}" is not a tier; the tiers are {", ".join(TIERS)}')
+        whose = known_tier(tier)
         wall = clock or SteadyClock()
         self._vault, self._logged = vault, logged
         self._dials = {name: in_range(piece, name, value) for name, value in (dials or {}).items()}
         self._clean: dict[str, bool] = {}
+        self.lock = threading.RLock()
+        """Held by a thread that touches the session while others may."""
+        self.thinks_ahead = False
+        self.wanted: Wanted = []
+        """The variants that the next bars need, as they were thought of ahead."""
         snapshot = vault.snapshot()
         first = self._first_score(piece, snapshot, use or piece.uses[0], wall.now(), seed, replayed)
+        if gain_db is None:
+            gain_db = replayed.gain_db if replayed else foretold_gain_db(vault, first, self._dials)
+        first = replace(first, gain_db=gain_db)
         self._first = first
-        self._limit = replayed.limit_frames if replayed else _limit_frames(first, seconds, bars)
+        self._limit = replayed.limit_frames if replayed else _limit_frames(first, self._dials, seconds, bars)
         self.planned_frames = self._limit or 0
         """The session's length without its tail, as `prepare` found it."""
+        self.loop = (replayed.loop if replayed else loop) and self._limit is not None
         self._first_candidates = tuple(sorted(first.stems))
         self.mixer = self._new_mixer(first)
         self._take: takes.Take | None = None
         self._log = PlacementLog(
             vault.log if logged else None,
             wall,
-            self._opening(first, tier, user, snapshot.state_hash, wall.now()),
+            self._opening(first, whose, user, snapshot.state_hash, wall.now()),
             keep_back=keep_back,
             history=history,
             sounding=self.mixer.sounding,
@@ -134,14 +128,15 @@ class Session:
             self.mixer,
             self._log,
             dials=self._dials,
-            limit=self._limit,
+            ends=end_at(self._limit, self.loop),
             wall=wall,
             replayed=replayed,
             history=history,
         )
         self.conductor.listeners.append(self._keep_for_take)
-        self.output = Output(self.mixer, self.conductor, self._limit, replayed.frames if replayed else 0)
-        self.gestures = Gestures(self.conductor)
+        cut, least = None if self.loop else self._limit, replayed.frames if replayed else 0
+        self.output = Output(self.mixer, self.conductor, self._log, cut, least)
+        self.gestures = Gestures(self.conductor, again=replayed is not None)
 
     def _first_score(
         self,
@@ -165,7 +160,7 @@ class Session:
         )
         return replace(first, starts_clean=self._starts_clean)
 
-    def _opening(self, first: Score, tier: str, user: str, state_hash: str, time: str) -> SessionEntry:
+    def _opening(self, first: Score, tier: Tier, user: str, state_hash: str, time: str) -> SessionEntry:
         """The entry that opens the session; only a salted commitment to the user is in it."""
         session = "x" + secrets.token_hex(10)
         salt = Salts(self._vault.home).new(session, user) if self._logged else new_salt()
@@ -174,27 +169,28 @@ class Session:
             session=session,
             state="opened",
             use=cast(Use, first.use),
-            tier=cast(Tier, tier),
+            tier=tier,
             user=commitment(user, salt),
             script=first.piece.sha256,
             seed=first.seed,
             vault=state_hash,
-            engine=__version__,
+            engine=engine(),
             licence=None,
             take=None,
             placements=None,
             ms=None,
         )
 
-    def _new_mixer(self, first: Score) -> Mixer:
-        mixer = Mixer(
-            first.piece.loudness_lufs,
+    def _new_mixer(self, first: Score, kind: type[Mixer] = Mixer) -> Mixer:
+        mixer = kind(
+            first.gain_db,
             first.piece.ceiling_dbtp,
             buses_of(first, first_state(first.piece, self._dials).dials),
             first.ducked_under,
             first.clock.frame(MOST_BEATS),
+            first.piece.ride_lufs,
         )
-        if self._limit is not None:
+        if self._limit is not None and not self.loop:
             fade = min(first.clock.bar_frame(1), self._limit // 4)
             mixer.master.fade(self._limit - fade, self._limit)
         return mixer
@@ -202,6 +198,20 @@ class Session:
     @property
     def session(self) -> str:
         return self._log.opening.session
+
+    @property
+    def opened(self) -> str:
+        """When it was opened, ISO 8601 in UTC."""
+        return self._log.opening.time
+
+    def isrcs(self, stems: Iterable[str]) -> tuple[str, ...]:
+        """The ISRCs of those of the stems that have one, in order."""
+        return self._vault.isrcs(stems)
+
+    @property
+    def gain_db(self) -> float:
+        """The master's gain with which it begins."""
+        return self._first.gain_db
 
     @property
     def score(self) -> Score:
@@ -234,6 +244,10 @@ class Session:
         self.conductor.decide()
         return self.conductor.playing
 
+    def sounding(self, frame: int) -> list[Placement]:
+        """What sounds at a frame that is decided. May be asked from any thread."""
+        return self.conductor.sounding(frame)
+
     @property
     def crowded(self) -> int:
         """How many sounds had to go or never came because 256 sounded already."""
@@ -259,6 +273,39 @@ class Session:
         self.conductor.conformer.prepare(wanted, progress)
         self.planned_frames = self.planned_frames if end is None else end
 
+    def think_ahead(self) -> None:
+        """From here on compose each bar provisionally before it is due, and make ready what it needs."""
+        self.thinks_ahead = True
+        self.conductor.listeners.append(self._think_on)
+        THINKER.ask(self._thoughts)
+
+    def _think_on(self, kind: str, bar: object) -> None:
+        if isinstance(bar, Bar) and not bar.ended:
+            THINKER.ask(self._thoughts)
+
+    def _thoughts(self) -> Iterator[None]:
+        with self.lock:
+            if self.output.closed:
+                return
+            conductor = self.conductor
+            # A script that is about to take over changes the state at the bar line.
+            coming = conductor.next_score is not conductor.score
+            score, before = conductor.next_score, conductor.state.copy()
+            if coming:
+                before = conductor.state_under(score)
+        yield
+
+        def keep(thought: Provisional) -> None:
+            with self.lock:
+                if not coming:
+                    conductor.thought = thought
+
+        found: Wanted = []
+        for _ in think(score, before, self._limit, keep, found):
+            conductor.conformer.soon(found)
+            yield
+        self.wanted = found
+
     def go_live(self, lead: int | None) -> None:
         """From here on a device mixes, and gestures are heard `lead` frames after what it has mixed.
 
@@ -266,6 +313,7 @@ class Session:
         """
         self.conductor.lead = lead or 0
         self.conductor.waits_for_stems = lead is None
+        self.output.go_live(lead is not None)
         if self._log.scribe is not None:
             self._log.scribe.live = lead is not None
 
@@ -276,7 +324,7 @@ class Session:
         """
         if self._take is None:
             self._stop_work()
-            for sounded in self._log.heard(self.mixer.close()):
+            for sounded in self._log.heard(self.mixer.close(self.output.frame)):
                 self._keep_for_take("ended", sounded)
             take = self._make_take()
             if self._logged:
@@ -289,6 +337,7 @@ class Session:
     def seal(self) -> None:
         """Sequence the session's entries into the log. After an error it may be called again."""
         self._log.sealed()
+        self.mixer.let_go()
 
     def close(self) -> takes.Take:
         """`finish` and `seal`. A second call does what is left to do, and gives the same take."""
@@ -307,9 +356,20 @@ class Session:
         self._spool.close()
         self._log.abandoned()
 
+    def let_go(self) -> None:
+        """Free memory, files, threads and processes. What is not in the log is adopted by the next writer."""
+        self._stop_work()
+        self._spool.close()
+        self.mixer.let_go()
+
+    def discard(self) -> None:
+        """Give up a session that nobody has heard, and that the disk does not let be closed."""
+        self.let_go()
+        self._log.discard()
+
     def _stop_work(self) -> None:
         self.output.closed = True
-        self.conductor.conformer.close()
+        self.conductor.close()
 
     @property
     def take_path(self) -> Path:
@@ -349,6 +409,7 @@ class Session:
             tempo_bpm=str(score.clock.tempo_bpm),
             key=score.key.name if score.key else None,
             dials=self._dials,
+            gain_db=score.gain_db,
             vault=opening.vault,
             candidates=self._first_candidates,
             limit_frames=self._limit,
@@ -361,13 +422,27 @@ class Session:
             frames=self.frame,
             mixed=self.mixer.frame,
             pcm_sha256=self.output.pcm_sha256,
+            loop=self.loop,
+            time=opening.time,
         )
 
 
-def _limit_frames(score: Score, seconds: float | None, bars: int | None) -> int | None:
+def _limit_frames(
+    score: Score, dials: Mapping[str, float], seconds: float | None, bars: int | None
+) -> int | None:
     lengths = []
     if seconds is not None:
         lengths.append(round(seconds * score.clock.rate))
     if bars is not None:
-        lengths.append(score.clock.bar_frame(bars))
+        lengths.append(_end_of(score, dials, bars))
     return min(lengths, default=None)
+
+
+def _end_of(score: Score, dials: Mapping[str, float], bars: int) -> int:
+    """The frame at which so many bars end, with nobody at the dials."""
+    if all(tuning_of(section, score.key) == PLAIN for section in score.piece.sections):
+        return score.clock.bar_frame(bars)
+    state = first_state(score.piece, dials)
+    while state.bar < bars and not state.ended:
+        _, state = next_bar(score, state)
+    return state.grid(score.clock).bar_frame(bars)

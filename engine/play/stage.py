@@ -30,7 +30,12 @@ def _ended(placement: Placement, end: int, fade: Fade, at: int | None) -> Placem
     if at is not None and placement.end_frame - at < old.frames:
         end, frames = sooner(at, end, placement.end_frame, old.frames, old.equal_power)
         fade = Fade(frames, old.equal_power)
-    return replace(placement, end_frame=end, fade_out=fade) if end < placement.end_frame else placement
+        return replace(placement, end_frame=end, fade_out=fade) if end < placement.end_frame else placement
+    # Where another was to go on from it, and is stopped as well, it fades by itself.
+    alone = at is not None and old.frames == 0 and fade.frames > 0 and not placement.hit
+    return (
+        replace(placement, end_frame=end, fade_out=fade) if alone or end <= placement.end_frame else placement
+    )
 
 
 class Stage:
@@ -90,6 +95,16 @@ class Stage:
         self._begun = {id: p for id, p in self._begun.items() if p.end_frame > frame}
         return [p for p in self._begun.values() if p.start_frame <= frame]
 
+    def sounding(self, frame: int) -> list[Placement]:
+        """The same for any thread: nothing is forgotten."""
+        books = [*self._begun.values(), *self._waiting.values()]
+        return [p for p in books if p.start_frame <= frame < p.end_frame]
+
+    def loops(self, first: int, last: int) -> list[Placement]:
+        """The loops that sound between two frames, as things stand."""
+        books = [*self._begun.values(), *self._waiting.values()]
+        return [p for p in books if not p.hit and p.start_frame < last and p.end_frame > first]
+
     def stop(self, id: int, end_frame: int, fade: Fade, at: int) -> None:
         """End a placement at `end_frame`, its fade included; one that has not begun by then never sounds."""
         books = self._waiting if id in self._waiting else self._begun
@@ -104,11 +119,12 @@ class Stage:
                 books[id] = _ended(placement, end_frame, fade, at if sounds else None)
         self._mixer.stop(id, end_frame, fade, at)
 
-    def stop_all(self, end_frame: int, fade: Fade, at: int) -> None:
-        """End everything at `end_frame` at the latest."""
+    def stop_all(self, end_frame: int, fade: Fade, at: int, *, longer: bool = False) -> None:
+        """End everything at `end_frame` at the latest. `longer`: leave alone what ends by then as it is."""
         self.playing(at)
-        for id in [*self._begun, *self._waiting]:
-            self.stop(id, end_frame, fade, at)
+        for id, placement in [*self._begun.items(), *self._waiting.items()]:
+            if not longer or placement.end_frame > end_frame:
+                self.stop(id, end_frame, fade, at)
 
     def stop_stems(self, kept: Container[str], fade: Fade, at: int) -> None:
         """Fade out, from `at` on, whatever plays a stem that is not in `kept`."""

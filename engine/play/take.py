@@ -18,7 +18,8 @@ from ...vault.records import ENGINE_RATE
 from ..clock import QUANTUM
 from ..errors import TakeRefused
 
-VERSION = 3
+VERSION = 5
+MOST_GAIN_DB = 60.0
 MOST_FRAMES = 366 * 24 * 3600 * ENGINE_RATE
 """A year of sound."""
 
@@ -92,6 +93,7 @@ class Swapped(msgspec.Struct, frozen=True):
     """Another script took over at a bar line that was composed at `frame`; `moment` as in `Changed`.
 
     `key`: chosen for it. `candidates`: the stems that could be chosen or still sounded from then on.
+    `gain_db`: the master's, from the next section on.
     """
 
     frame: int
@@ -99,6 +101,7 @@ class Swapped(msgspec.Struct, frozen=True):
     vault: str
     key: str | None
     candidates: tuple[str, ...]
+    gain_db: float
 
 
 class Unready(msgspec.Struct, frozen=True):
@@ -129,13 +132,15 @@ class TakePlacement(msgspec.Struct, frozen=True):
     ms: int
 
 
-class Take(msgspec.Struct, frozen=True):
+class Take(msgspec.Struct, frozen=True, omit_defaults=True):
     """A session's inputs and outcome.
 
     `pcm_sha256`: of the output as 24-bit little-endian interleaved samples; None where it could not be kept.
     `script`: the first. `candidates`: the stems that it could choose, by id. `vault`: the snapshot's hash.
     `tempo_bpm`: exact, as a fraction. `limit_frames`: the length asked for, None to the piece's own end.
-    `frames`: of the output; `mixed`: the frame at which the mixer was stopped.
+    `gain_db`: the master's at the begin. `frames`: of the output; `mixed`: the frame at which the mixer was
+    stopped. `engine`: as `made_by.engine` names it. `loop`: whether it rang out at its limit, for a
+    sound that leads into its own beginning. `time`: when the session was opened; None where it is not known.
     """
 
     version: int
@@ -149,6 +154,7 @@ class Take(msgspec.Struct, frozen=True):
     tempo_bpm: str
     key: str | None
     dials: dict[str, float]
+    gain_db: float
     vault: str
     candidates: tuple[str, ...]
     limit_frames: int | None
@@ -161,6 +167,8 @@ class Take(msgspec.Struct, frozen=True):
     frames: int
     mixed: int
     pcm_sha256: str | None
+    loop: bool = False
+    time: str | None = None
 
     def encoded(self) -> bytes:
         """JSON, fields in the order above."""
@@ -180,16 +188,26 @@ def digest(take: Take) -> str:
 
 def load(path: Path) -> Take:
     """A take from its file. Raises TakeRefused for a file that is none, or of another version."""
+    found = decoded(read_bytes(path), path)
+    if isinstance(found, Take):
+        return found
+    raise TakeRefused(f"{str(path)!r} is a take of version {found}; this engine replays version {VERSION}")
+
+
+def read_bytes(path: Path) -> bytes:
+    """A take's file. Raises TakeRefused."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise TakeRefused(f"{str(path)!r} cannot be read: {error.strerror}") from error
+
+
+def decoded(data: bytes, path: Path) -> Take | int:
+    """A take from the bytes of its file, or its version where that is another. Raises TakeRefused."""
     try:
         version = msgspec.json.decode(data, type=_Version).version
         if version != VERSION:
-            raise TakeRefused(
-                f"{str(path)!r} is a take of version {version}; this engine replays version {VERSION}"
-            )
+            return version
         take = msgspec.json.decode(data, type=Take)
     except (msgspec.DecodeError, RecursionError) as error:
         raise TakeRefused(f"{str(path)!r} is not a take: {error}") from error
@@ -213,8 +231,12 @@ def _wrong(take: Take) -> str | None:
         return f"its rate is {take.rate} Hz"
     if not 0 <= take.frames <= take.mixed <= MOST_FRAMES or take.mixed % QUANTUM:
         return f"{take.frames} frames of {take.mixed} that were mixed"
+    if not all(abs(gain) <= MOST_GAIN_DB for gain in (take.gain_db, *(s.gain_db for s in take.swaps))):
+        return "the master's gain is out of bounds"
     if take.limit_frames is not None and not 0 < take.limit_frames <= MOST_FRAMES:
         return f"its limit is {take.limit_frames} frames"
+    if take.loop and take.limit_frames is None:
+        return "it is a loop without a length"
     if any(gesture.kind == "script" and gesture.name is None for gesture in take.gestures):
         return "a script was swapped in that is not there"
     for name, given in (("gestures", frames), ("changes", moments), ("swaps", swaps)):

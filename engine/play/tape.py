@@ -7,6 +7,7 @@ a moment: the number of bars composed and gestures given before it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from ...script.piece import Piece
 from ...vault.vault import Vault
@@ -62,7 +63,7 @@ class Tape:
         """Record that another script has taken over, by `score`."""
         key = score.key.name if score.key else None
         stems = tuple(sorted(candidates))
-        self.swaps.append(Swapped(frame, moment, score.snapshot.state_hash, key, stems))
+        self.swaps.append(Swapped(frame, moment, score.snapshot.state_hash, key, stems, score.gain_db))
 
     def next_swap(self, old: Score, piece: Piece, at: str) -> Score:
         """The score by which `piece` took over from `old` in the take. Raises TakeRefused."""
@@ -71,7 +72,8 @@ class Tape:
         then = self._swaps_ahead.pop(0)
         check_key(then.key, piece)
         kept = self._whole.only(frozenset(then.candidates))
-        return rescored(old, piece, kept, at, key=then.key, must_sound=False)
+        coming = rescored(old, piece, kept, at, key=then.key, must_sound=False)
+        return replace(coming, gain_db=then.gain_db)
 
     def rescored(self, now: Score, piece: Piece, at: str) -> Score:
         """The score by which `piece` could take over from `now`, whatever its candidates will be."""

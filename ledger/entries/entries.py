@@ -29,7 +29,11 @@ Id = Annotated[str, Meta(min_length=2, max_length=64, pattern=ID)]
 _OftenId = Annotated[str, Meta(min_length=2, max_length=64, extra_json_schema={"pattern": ID})]
 _OftenTime = Annotated[str, Meta(min_length=24, max_length=24, extra_json_schema={"pattern": _TIME})]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
+Meter = Annotated[str, Meta(min_length=3, max_length=5, pattern=r"^([1-9]|[12][0-9]|3[0-2])/(2|4|8|16)\Z")]
+"""Beats of a bar, and the note value of a beat, such as `3/4`."""
 Use = Literal["stream", "live", "export", "sync"]
+Extent = Literal["chop", "pitch", "stretch"]
+"""What may be done to the sound: cut up, played at notes; brought to another tempo and key."""
 Tier = Literal["free", "subscriber", "developer", "enterprise"]
 Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern="^[A-Z]{3}$")]
 Recovered = Literal["crash", "power loss"]
@@ -74,7 +78,7 @@ class Stem(_Entry, frozen=True, kw_only=True, tag="stem"):
     """Of the holder's original file."""
     title: Word
     role: Word
-    shape: Literal["loop", "sustained", "hit"]
+    shape: Literal["loop", "sustained", "hit", "song"]
     bpm_milli: Positive | None
     """Thousandths of a beat per minute."""
     beats: Positive | None
@@ -89,6 +93,15 @@ class Stem(_Entry, frozen=True, kw_only=True, tag="stem"):
     publishing: tuple[Share, ...]
     iswc: Word | UnsetType = UNSET
     """Of the musical work; left out if none was declared."""
+    meter: Meter | UnsetType = UNSET
+    """Left out for 4/4."""
+    lead_frames: Positive | UnsetType = UNSET
+    """Frames of silence that were cut off in front, at the original's rate; left out if none were."""
+    tail: Literal["cut", "wrap"] | UnsetType = UNSET
+    """What became of what follows the last bar of a loop: it was cut off with a fade, or mixed onto the
+    loop's beginning. Left out for a loop that is fitted as a whole."""
+    song: Word | UnsetType = UNSET
+    """The song of which it is a whole stem, from its bar 1; left out for all else."""
 
 
 class Removal(_Entry, frozen=True, kw_only=True, tag="removal"):
@@ -152,11 +165,25 @@ class Consent(_Entry, frozen=True, kw_only=True, tag="consent"):
     signature: Annotated[str, Meta(min_length=88, max_length=88)]
     received: Time | UnsetType = UNSET
     """When the log took it in, if it was signed elsewhere: it is in force from then on. Not signed itself."""
+    allows: tuple[Extent, ...] | UnsetType = UNSET
+    """Of a grant: what it allows, sorted, without repeats. One that leaves it out allows "stretch"."""
 
     @property
     def since(self) -> str:
         """When it comes into force."""
         return self.time if isinstance(self.received, UnsetType) else self.received
+
+    @property
+    def extent(self) -> tuple[Extent, ...]:
+        """What it allows to be done to the sound."""
+        return extent_of(self.action, self.allows)
+
+
+def extent_of(action: str, allows: tuple[Extent, ...] | UnsetType) -> tuple[Extent, ...]:
+    """What a statement allows. Grants from before it was asked allow what was done then: to stretch."""
+    if isinstance(allows, UnsetType):
+        return ("stretch",) if action == "grant" else ()
+    return allows
 
 
 class LastUse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -198,11 +225,18 @@ class Standing(_Entry, frozen=True, kw_only=True, tag="standing"):
     signature: Annotated[str, Meta(min_length=88, max_length=88)]
     received: Time | UnsetType = UNSET
     """As in a consent."""
+    allows: tuple[Extent, ...] | UnsetType = UNSET
+    """As in a consent."""
 
     @property
     def since(self) -> str:
         """When it comes into force."""
         return self.time if isinstance(self.received, UnsetType) else self.received
+
+    @property
+    def extent(self) -> tuple[Extent, ...]:
+        """What it allows to be done to the sound."""
+        return extent_of(self.action, self.allows)
 
 
 class Session(_Entry, frozen=True, kw_only=True, tag="session"):

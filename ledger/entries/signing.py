@@ -37,7 +37,7 @@ class Form:
 
     first_line: str
     fields: tuple[str, ...]
-    """What is signed after the origin, in this order."""
+    """What is signed after the origin, in this order; a field that the entry leaves out is not."""
     slots: Mapping[Slot, str]
     """The signatures that each statement of the kind has, and the error when one fails; `0` is the entry."""
 
@@ -58,12 +58,12 @@ FORMS: Mapping[type, Form] = {
     ),
     Consent: Form(
         "stemloom consent v1",
-        ("holder", "stem", "uses", "action", "until", "time", "previous"),
+        ("holder", "stem", "uses", "action", "until", "time", "previous", "allows"),
         {"signature": "the signature of {0.holder} under a consent for {0.stem} fails"},
     ),
     Standing: Form(
         "stemloom standing v1",
-        ("holder", "uses", "action", "until", "time", "previous"),
+        ("holder", "uses", "action", "until", "time", "previous", "allows"),
         {"signature": "the signature of {0.holder} under a standing consent of {0.holder} fails"},
     ),
     Splits: Form(
@@ -99,7 +99,8 @@ def message_of(entry: Signable, origin: str) -> bytes:
     form = FORMS[type(entry)]
     # A consent has its own origin, which `check` compares.
     signed = {"origin": getattr(entry, "origin", origin)}
-    signed |= {field: getattr(entry, field) for field in form.fields}
+    said = {field: getattr(entry, field) for field in form.fields}
+    signed |= {field: value for field, value in said.items() if value is not msgspec.UNSET}
     return f"{form.first_line}\n".encode() + dumps(signed)
 
 
@@ -173,6 +174,11 @@ def check(entry: Signable, origin: str, public: bytes = b"") -> None:
 def _check_consent(entry: Consent | Standing, name: str, origin: str) -> None:
     if not entry.uses or list(entry.uses) != sorted(set(entry.uses)):
         raise BadStatement(f"the uses of {name} are empty, repeated or not sorted")
+    if not isinstance(entry.allows, msgspec.UnsetType):
+        if list(entry.allows) != sorted(set(entry.allows)):
+            raise BadStatement(f"what {name} allows is repeated or not sorted")
+        if entry.action == "withdraw":
+            raise BadStatement(f"the withdrawal of {name} allows something, which only a grant can")
     if entry.origin != origin:
         raise BadStatement(f"{name} was made for the log {entry.origin}, not {origin}")
     if entry.until is not None and entry.action == "withdraw":

@@ -12,23 +12,32 @@ what was heard (`recovery.py`). Intentions that never sounded leave no entry.
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import wraps
 from pathlib import Path
-from typing import Self
+from typing import Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 import msgspec
 
 from ..entries.canonical import encode
 from ..entries.entries import Entry, Placement, Session
-from ..errors import JournalFailed
+from ..errors import JournalFailed, LedgerError
+from ..forks import refuse_children
 from ..places import journal_file, journal_number, page_file
 from ..tlog.disk import Disk, OpenFile
+from ..unbroken import unbroken
 from . import journal_format
 
-_SequenceFiles = Callable[[Mapping[Path, Sequence[bytes]]], list[int]]
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
+
+
+class _SequenceFiles(Protocol):
+    def __call__(self, own: Mapping[Path, Sequence[bytes]], *, seconds: float | None = None) -> list[int]: ...
 
 
 @dataclass(eq=False, slots=True)
@@ -47,6 +56,21 @@ class _Frame:
     error: Exception | None = None
 
 
+def _by_owner(
+    method: Callable[Concatenate[Journal, _Given], _Result],
+) -> Callable[Concatenate[Journal, _Given], _Result]:
+    """The method, which no interrupt breaks off, for the process that opened the journal alone."""
+    whole = unbroken(method)
+
+    @wraps(method)
+    def owned(journal: Journal, /, *args: _Given.args, **kwargs: _Given.kwargs) -> _Result:
+        # A lock of the journal may have been held when a child was forked: it is never free there.
+        refuse_children(journal.owner)
+        return whole(journal, *args, **kwargs)
+
+    return owned
+
+
 class Journal:
     """A session's journal. Its methods may be called from several threads; they share their syncs.
 
@@ -62,8 +86,10 @@ class Journal:
         """Make the first file, locked, in a folder that is there, and a page of zeros if it has a size.
 
         `sequence` takes whole files with their entries, and returns the entries' indices when they are in the
-        log and the files gone or about to go; files that are gone already it passes over.
+        log and the files gone or about to go; files that are gone already it passes over. `seconds`: how long
+        it waits for the log's lock.
         """
+        self.owner = os.getpid()
         self._folder, self._name = folder, name
         self._disk = disk
         self._sequence = sequence
@@ -73,13 +99,15 @@ class Journal:
         self._state = threading.Condition()
         self._waiting: list[_Frame] = []
         self._syncing = False
-        self._failed = False
+        self._failed: BaseException | None = None
+        """Of what the disk failed."""
         self._closing = self._closed = False
         # The session as the frames so far leave it.
         self._session: Session | None = None
         self._session_closed = False
         self._placements = self._ms = 0
         self._open: dict[int, Placement] = {}
+        self._greatest = -1
         self._sounding: tuple[journal_format.Sounding, ...] = ()
         # The file that grows: what it holds, and the entries in it.
         self._number = 0
@@ -96,7 +124,7 @@ class Journal:
         """How many of them are in the log."""
         with ExitStack() as stack:
             self._file, self._path, self._length = self._begin(self._begun)
-            stack.callback(self._discard, self._path)
+            stack.push(self._discarding(self._path))
             stack.callback(self._file.close)
             self.page = disk.share(page_file(folder, name), page_size) if page_size else None
             """Memory that outlives the process: see `session_page.py`."""
@@ -116,8 +144,9 @@ class Journal:
     @property
     def failed(self) -> bool:
         """Whether a sync failed or a file was begun and not used: nothing is acknowledged before `mend`."""
-        return self._failed
+        return self._failed is not None
 
+    @_by_owner
     def intend(self, placements: Mapping[int, Placement]) -> None:
         """Make placements durable as intended; only then may they sound. Raises OSError, JournalFailed.
 
@@ -127,6 +156,7 @@ class Journal:
         if placements:
             self._commit(_Frame(journal_format.intentions_frame(placements), intentions=placements))
 
+    @_by_owner
     def write(self, entries: Sequence[Entry]) -> None:
         """Acknowledge entries: durable, all or none, when it returns.
 
@@ -142,6 +172,7 @@ class Journal:
                     frame.session = entry
             self._commit(frame)
 
+    @_by_owner
     def ended(self, ids: Sequence[int], entries: Sequence[bytes], ms: int) -> None:
         """Acknowledge placements that ended: their numbers, their canonical entries, and the ms of them all.
 
@@ -152,26 +183,41 @@ class Journal:
                 _Frame(journal_format.placements_frame(ids, entries), entries, ids, len(entries), ms)
             )
 
+    @_by_owner
+    def forget(self, ids: Iterable[int]) -> None:
+        """Carry intentions that came to nothing no further: nothing of them was heard."""
+        with self._state:
+            for id in ids:
+                self._open.pop(id, None)
+
+    @_by_owner
+    def record(
+        self, intentions: Mapping[int, Placement], ids: Sequence[int], entries: Sequence[bytes], ms: int
+    ) -> None:
+        """`intend`, then `ended`, with one sync for both: all of it is durable or nothing."""
+        data = journal_format.intentions_frame(intentions) if intentions else b""
+        if entries:
+            data += journal_format.placements_frame(ids, entries)
+        if data:
+            self._commit(_Frame(data, entries, ids, len(entries), ms, intentions))
+
+    @_by_owner
     def sound(self, sounding: Sequence[journal_format.Sounding]) -> None:
         """Make durable how long what sounds has been heard so far. Raises OSError, JournalFailed."""
-        if sounding or self._sounding:
+        if tuple(sounding) != self._sounding:
             self._commit(_Frame(journal_format.sounding_frame(sounding), sounding=tuple(sounding)))
 
+    @_by_owner
     def seal(self) -> list[int]:
         """Have all that is acknowledged sequenced into the log, and go on in another file; the new indices.
 
-        If it raises OSError, everything is still there, and it may be called again.
+        If it raises OSError or LockHeld, everything is still there, and it may be called again.
         """
         with self._sealing:
-            with self._state:
-                self._wait()
-                if self._closing:
-                    return []
-                self._refuse_broken()
-                if self._entries:
-                    self._turn_over()
+            self._part()
             return self._hand_over()
 
+    @_by_owner
     def mend(self) -> None:
         """When it `failed`: write what the file must hold to another one, and acknowledge from there on.
 
@@ -180,7 +226,7 @@ class Journal:
         """
         with self._sealing, self._state:
             self._wait()
-            if not self._failed or self._closed:
+            if self._failed is None or self._closed:
                 return
             bad = self._path, self._file, list[bytes]()
             number = journal_number(self._path)[1]
@@ -188,16 +234,17 @@ class Journal:
             instead = msgspec.structs.replace(self._begun, replaces=bad_ones)
             whole = b"".join([*self._frames, journal_format.WHOLE])
             self._file, self._path, self._length = self._begin(instead, whole)
-            self._begun, self._failed, self._strays = instead, False, []
+            self._begun, self._failed, self._strays = instead, None, []
             # It goes when the other one is in the log, and not before: alone it would be adopted again.
             self._older.append(bad)
 
+    @_by_owner
     def close(self) -> list[int]:
         """Sequence what was written into the log, remove the files, and give the new indices.
 
-        A second call gives an empty list. If it raises, the files and their entries are still there: it may
-        be called again, and if this process dies instead, another one adopts them. Nothing more can be
-        written.
+        A second call gives an empty list. If it raises OSError or LockHeld, the files and their entries are
+        still there: it may be called again, and if this process dies instead, another one adopts them.
+        Nothing more can be written.
         """
         with self._sealing:
             with self._state:
@@ -206,12 +253,32 @@ class Journal:
                     return []
                 # What came after this would go with the file when another process finishes what breaks off.
                 self._closing = True
-            if self._failed:
+            if self._failed is not None:
                 self.mend()
             indices = self._hand_over(last=True)
             with self._state:
                 self._closed = True
+                self.page = None
             return indices
+
+    @_by_owner
+    def discard(self) -> None:
+        """Give up a journal in which nothing was heard, and its page.
+
+        One in which something was acknowledged is left to the next writer, who closes its session.
+        """
+        with self._sealing, self._state:
+            self._wait()
+            if self._closed:
+                return
+            self._closing = self._closed = True
+            for path, file, _ in [*self._older, (self._path, self._file, [])]:
+                # First, because without its journal nobody would know of it.
+                self._disk.unshare(page_file(self._folder, self._name))
+                if not self.acknowledged:
+                    self._disk.remove(path)
+                file.close()
+            self.page = None
 
     # Files.
 
@@ -222,6 +289,7 @@ class Journal:
             closed=self._session_closed,
             placements=self._placements,
             ms=self._ms,
+            greatest=self._greatest,
             intentions=journal_format.intention_rows(self._open),
             sounding=journal_format.sounding_rows(self._sounding),
         )
@@ -234,7 +302,7 @@ class Journal:
         path = journal_file(self._folder, self._name, self._number)
         file = self._disk.create_owned(path)
         with ExitStack() as stack:
-            stack.callback(self._discard, path)
+            stack.push(self._discarding(path))
             stack.callback(file.close)
             file.append(data)
             file.sync()
@@ -242,14 +310,27 @@ class Journal:
             stack.pop_all()
         return file, path, len(data)
 
-    def _discard(self, path: Path) -> None:
-        """Give up a file that was begun. It may come back, whole, after a power loss: so nothing more is
-        acknowledged before another file says that it does not count.
+    def _discarding(self, path: Path) -> Callable[[object, BaseException | None, object], None]:
+        """Give up a file that was begun, at an error. It may come back, whole, after a power loss: so nothing
+        more is acknowledged before another file says that it does not count.
         """
-        self._strays.append(journal_number(path)[1])
-        self._failed = True
-        with suppress(OSError):
-            self._disk.remove(path)
+
+        def at_exit(_: object, error: BaseException | None, __: object) -> None:
+            self._strays.append(journal_number(path)[1])
+            self._failed = error
+            with suppress(OSError):
+                self._disk.remove(path)
+
+        return at_exit
+
+    def _part(self) -> None:
+        """Begin another file if there are entries in the one that grows. `_sealing` is held."""
+        with self._state:
+            self._wait()
+            if not self._closing:
+                self._refuse_broken()
+                if self._entries:
+                    self._turn_over()
 
     def _turn_over(self) -> None:
         """Begin another file; the one so far is whole. Called with `_state` held and nobody syncing."""
@@ -262,20 +343,27 @@ class Journal:
 
     def _hand_over(self, *, last: bool = False) -> list[int]:
         """Have whole files sequenced, with the last one if nothing more is written to it."""
-        files = list(self._older)
-        if last:
-            files.append((self._path, self._file, self._entries))
+        files = self._whole_files(last=last)
         if not files:
             return []
         indices = self._sequence({path: entries for path, _, entries in files})
-        # A crash before the locks are freed here finds the files gone and nothing to adopt.
-        for _, file, _ in files:
+        self._let_go(files, last=last)
+        return indices
+
+    def _whole_files(self, *, last: bool = False) -> list[tuple[Path, OpenFile, list[bytes]]]:
+        # While a journal is being closed, its last file goes with the older ones.
+        if self._closing and not last:
+            return []
+        return [*self._older, (self._path, self._file, self._entries)] if last else list(self._older)
+
+    def _let_go(self, files: Iterable[tuple[Path, OpenFile, list[bytes]]], *, last: bool = False) -> None:
+        """Free the locks of files that are in the log. A crash before finds nothing left to adopt."""
+        for _, file, entries in files:
             file.close()
+            self.sealed += len(entries)
         self._older = []
-        self.sealed += sum(len(entries) for _, _, entries in files)
         if last:
             self._entries, self._frames = [], []
-        return indices
 
     # Group commit.
 
@@ -309,7 +397,7 @@ class Journal:
         finally:
             self._state.acquire()
             self._syncing = False
-            self._failed = self._failed or failed
+            self._failed = refused if failed else self._failed
             if refused is None:
                 self._length += len(data)
             for each in group:
@@ -320,6 +408,7 @@ class Journal:
 
     def _take(self, frame: _Frame) -> None:
         self._open.update(frame.intentions)
+        self._greatest = max((*frame.intentions, self._greatest))
         if frame.sounding is not None:
             self._sounding = frame.sounding
         if frame.session is not None:
@@ -349,11 +438,39 @@ class Journal:
         return None, False
 
     def _refuse_broken(self, frame: _Frame | None = None) -> None:
-        if self._closing or self._failed:
+        if self._closing or self._failed is not None:
             if frame is not None:
                 self._waiting.remove(frame)
             if self._closing:
                 raise JournalFailed("the session's journal is closed")
             raise JournalFailed(
                 f"the disk failed under the journal {self._path}: nothing more can be acknowledged in it"
-            )
+            ) from self._failed
+
+
+def seal_together(journals: Sequence[Journal], seconds: float | None = None) -> dict[Journal, Exception]:
+    """`seal` several journals of one log at once; gives the errors, OSError and LedgerError, of those failed.
+
+    `seconds`: how long it waits for the log's lock.
+    """
+    failed: dict[Journal, Exception] = {}
+    with ExitStack() as stack:
+        parts: dict[Journal, list[tuple[Path, OpenFile, list[bytes]]]] = {}
+        for journal in journals:
+            # Nobody who holds one of these waits for another.
+            stack.enter_context(journal._sealing)
+            try:
+                journal._part()
+            except (OSError, LedgerError) as error:
+                failed[journal] = error
+            if files := journal._whole_files():
+                parts[journal] = files
+        if parts:
+            whole = {path: entries for files in parts.values() for path, _, entries in files}
+            try:
+                next(iter(parts))._sequence(whole, seconds=seconds)
+            except (OSError, LedgerError) as error:
+                return failed | dict.fromkeys(parts, error)
+            for journal, files in parts.items():
+                journal._let_go(files)
+    return failed

@@ -58,6 +58,8 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     closed: bool = False
     placements: int = 0
     ms: int = 0
+    greatest: int | msgspec.UnsetType = msgspec.UNSET
+    """The greatest number of a placement that was intended so far, -1 before the first."""
     intentions: tuple[IntentionRow, ...] = ()
     sounding: tuple[SoundingRow, ...] = ()
 
@@ -73,6 +75,8 @@ class JournalContent:
     """Canonical bytes, in the order written."""
     intentions: dict[int, Placement] = field(default_factory=dict)
     """By number, carried or new, the intended placements that became no entry in this file."""
+    greatest: int | None = None
+    """The greatest number of a placement that was ever intended; None where that is not known."""
     sounding: tuple[Sounding, ...] = ()
     length: int = 0
     """Bytes up to the end of the last whole frame."""
@@ -164,12 +168,17 @@ def _take(found: JournalContent, payload: bytes) -> None:
         for id in ids:
             found.intentions.pop(id, None)
     elif kind == b"I":
-        found.intentions |= _intended(msgspec.json.decode(body, type=tuple[IntentionRow, ...]))
+        intended = _intended(msgspec.json.decode(body, type=tuple[IntentionRow, ...]))
+        found.intentions |= intended
+        if found.greatest is not None:
+            found.greatest = max((*intended, found.greatest))
     elif kind == b"H":
         found.sounding = _sounding(msgspec.json.decode(body, type=tuple[SoundingRow, ...]))
     elif kind == b"C":
         found.carried = msgspec.json.decode(body, type=Carried)
         found.intentions = _intended(found.carried.intentions)
+        if not isinstance(found.carried.greatest, msgspec.UnsetType):
+            found.greatest = found.carried.greatest
         found.sounding = _sounding(found.carried.sounding)
         found.whole = not found.carried.replaces
     elif kind == b"W":

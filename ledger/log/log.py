@@ -16,9 +16,11 @@ from ..tlog.checkpoint import Checkpoint, open_checkpoint, origin_of
 from ..tlog.cosignature import add_cosignatures, cosignatures_of
 from ..tlog.disk import Disk, RealDisk
 from ..tlog.keys import PrivateKey
+from ..tlog.locks import LOCK_SECONDS
 from ..tlog.note import LARGEST_NOTE, Verifier, read_note
 from ..tlog.reader import TileReader
 from ..tlog.tiles import File
+from ..unbroken import unbroken
 from . import inclusion_receipt
 from .journal import Journal
 from .journal_format import read_journal
@@ -45,6 +47,7 @@ class Log:
         self._seen: tuple[bytes, Checkpoint] | None = None
 
     @classmethod
+    @unbroken
     def open(
         cls, home: Path | str, *, create: bool = False, clock: Clock | None = None, disk: Disk | None = None
     ) -> Log:
@@ -165,13 +168,17 @@ class Log:
         """
         size = self.size
         stop = size if stop is None else min(stop, size)
-        for index, data in self._tiles.entries(max(start, 0), stop, self._latest_size):
+        for index, data in self.stored(max(start, 0), stop):
             try:
                 yield index, decode(data)
             except BadEntry as error:
                 raise BadEntry(
                     f"entry {index} of the log cannot be read: {error}; see 'stemloom ledger verify'"
                 ) from error
+
+    def stored(self, start: int, stop: int) -> Iterator[tuple[int, bytes]]:
+        """The bytes of entries [start, stop) of those that the log has."""
+        return self._tiles.entries(start, stop, self._latest_size)
 
     def waiting(self) -> Iterator[Entry]:
         """Entries that running processes have acknowledged and not sequenced yet, in no order."""
@@ -214,6 +221,7 @@ class Log:
 
     # Writing.
 
+    @unbroken
     def append(self, entries: Sequence[Entry]) -> list[int]:
         """Sequence `entries`, all or none, and sign the new checkpoint. Gives their indices.
 
@@ -225,6 +233,7 @@ class Log:
         data = [encode(entry) for entry in entries]
         return self._sequence({}, data)
 
+    @unbroken
     def cosigned(self, notes: Sequence[bytes], witnesses: Sequence[Verifier]) -> bytes:
         """Publish the current checkpoint with the cosignatures of `witnesses` that `notes` carry; gives it.
 
@@ -259,6 +268,7 @@ class Log:
                 self._sequencer.republish(merged)
             return merged
 
+    @unbroken
     def journal(self, page_size: int = 0) -> Journal:
         """A new journal for one session of this process, with a page of shared memory if that has a size."""
         # Under the lock, so that nobody adopts the file before it is locked itself.
@@ -269,8 +279,10 @@ class Log:
             name = self._disk.fresh_name()
             return Journal(self._places.journals, name, self._disk, self._sequence, page_size)
 
-    def _sequence(self, own: Mapping[Path, Sequence[bytes]], entries: Sequence[bytes] = ()) -> list[int]:
-        with self._disk.lock(self._places.lock):
+    def _sequence(
+        self, own: Mapping[Path, Sequence[bytes]], entries: Sequence[bytes] = (), seconds: float | None = None
+    ) -> list[int]:
+        with self._disk.lock(self._places.lock, LOCK_SECONDS if seconds is None else seconds):
             self._sequencer.begin()
             return self._sequencer.adopt(self._clock.now(), entries, own)
 

@@ -2,12 +2,13 @@
 
 Where the machine went on, the page that the mixer worked in (`session_page.py`) says so to within one block.
 Where it did not, the journal says what was heard so far, to within the last second. The entries say which of
-the two it was. The session is closed; it has no take.
+the two it was. The session is closed; it has no take. Where the disk refused to the end what was heard, the
+page still tells how much of it no journal has: a `gap` entry says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import msgspec
 
@@ -69,7 +70,11 @@ class Orphan:
         if opened is not None and not closed:
             here = self._page is not None or self._files[-1].carried.boot == self._boot
             how: Recovered = "crash" if here else "power loss"
-            for placement in self._open(how, opened.time):
+            placements = self._open(how, opened.time)
+            if lost := self._lost(count, placements):
+                gap = Gap(time=now, session=opened.session, placements=lost, reason="disk failed")
+                ending.append(gap)
+            for placement in placements.values():
                 ending.append(msgspec.structs.replace(placement, seq=count))
                 count, ms = count + 1, ms + placement.ms
             ending.append(
@@ -85,8 +90,8 @@ class Orphan:
             )
         return [*taken, *map(encode, ending)]
 
-    def _open(self, how: Recovered, opened: str) -> list[Placement]:
-        """The placements that sounded, as far as they were heard, in the order of their ends.
+    def _open(self, how: Recovered, opened: str) -> dict[int, Placement]:
+        """The placements that sounded, as far as they were heard, by number, in the order of their ends.
 
         `opened`: the time of the session's opening. No start is earlier, though a page counts back to before
         it where the host pulled faster than the music goes.
@@ -94,7 +99,7 @@ class Orphan:
         last = self._files[-1]
         heard = [heard for heard, _ in last.sounding] if self._page is None else self._page.heard
         starts = {heard.id: start for heard, start in last.sounding}
-        found = []
+        found = {}
         for each in sorted(heard, key=lambda each: (each.end_frame, each.id)):
             intended = last.intentions.get(each.id)
             if intended is None or each.frames <= 0:
@@ -104,7 +109,7 @@ class Orphan:
                 at = self._page.start_ms(each.start_frame)
                 start = None if at is None else text_at(at)
             if start is not None:
-                placement = msgspec.structs.replace(
+                found[each.id] = msgspec.structs.replace(
                     intended,
                     start_frame=each.start_frame,
                     frames=each.frames,
@@ -112,8 +117,20 @@ class Orphan:
                     ms=ms_of(each.frames, intended.rate),
                     recovered=how,
                 )
-                found.append(placement)
         return found
+
+    def _lost(self, written: int, recovered: Container[int]) -> int:
+        """How many placements were heard of which there will be no entry.
+
+        `written`: how many have one in the journal; `recovered`: those that get one now, by number.
+        """
+        greatest = self._files[-1].greatest
+        if self._page is None or greatest is None:
+            return 0
+        counted = self._page.counted
+        ended = self._page.ended - written - sum(id in recovered for id in counted)
+        others = [each.id for each in self._page.heard if each.frames > 0 and each.id not in counted]
+        return max(ended, 0) + sum(id > greatest for id in others)
 
 
 def first_bad(entries: Sequence[bytes]) -> int | None:

@@ -4,6 +4,7 @@
     header              int64 little-endian, by `Layout`: the places and forms of the tables below
     CRC-32 of both      int64
     anchor              int64: the number of the valid pair of two; frame and ms since 1970, twice
+    counted             the same for how many placements that were heard have ended, and the last one's number
     ...                 the mixer's own tables of voices and of reports, at the places that the header says
 
 The mixer works in these tables, so that nothing has to be copied while it mixes. A process that is killed
@@ -58,6 +59,7 @@ _HEADER = struct.Struct(f"<8s{len(fields(Layout))}q")
 _CRC_AT = _HEADER.size + _BOOT.size
 ANCHOR_AT = -(-(_CRC_AT + _INT.size) // 64) * 64
 """The place of the anchor: five int64."""
+_COUNTED_AT = ANCHOR_AT + 64
 TABLES_AT = ANCHOR_AT + 64 + 64
 """The first place for a page's own tables, a multiple of 64."""
 
@@ -83,6 +85,10 @@ class Page:
     heard: tuple[HeardFrames, ...]
     anchor: tuple[int, int] | None
     """A frame, and its ms since 1970."""
+    ended: int = 0
+    """How many placements that were heard have ended, as far as the session's process had counted."""
+    counted: frozenset[int] = frozenset()
+    """Those of `heard` that are among them."""
 
     def start_ms(self, frame: int) -> int | None:
         """When the frame was mixed, in ms since 1970."""
@@ -119,6 +125,7 @@ def read_page(data: bytes, boot: str) -> Page | None:
             start, end = _int(data, at + layout.voice_start), _int(data, at + layout.voice_end)
             frames = _int(data, at + layout.voice_heard)
             found[id] = HeardFrames(id=id, start_frame=start, end_frame=min(end, now), frames=frames)
+    reports: list[tuple[int, int]] = []
     for n in range(layout.reports):
         at = layout.reports_at + n * layout.report_size
         number = _int(data, at + layout.report_number)
@@ -126,20 +133,42 @@ def read_page(data: bytes, boot: str) -> Page | None:
             continue
         if _int(data, at + layout.report_kind) == layout.ended:
             id = _int(data, at + layout.report_id)
+            reports.append((number, id))
             start, end = _int(data, at + layout.report_start), _int(data, at + layout.report_end)
             frames = _int(data, at + layout.report_heard)
             found[id] = HeardFrames(id=id, start_frame=start, end_frame=end, frames=frames)
-    which, *pairs = struct.unpack_from("<5q", data, ANCHOR_AT)
-    anchor = (pairs[2 * (which - 1)], pairs[2 * which - 1]) if which in (1, 2) else None
-    return Page(layout.rate, tuple(found.values()), anchor)
+    ended, last = _pair(data, _COUNTED_AT) or (0, -1)
+    over = [id for _, id in sorted(reports)]
+    if last in over:
+        counted = over[: over.index(last) + 1]
+    else:
+        # What still sounds is counted only when everything was cut at the session's end.
+        counted = list(found) if last in found else []
+    return Page(layout.rate, tuple(found.values()), _pair(data, ANCHOR_AT), ended, frozenset(counted))
 
 
 def set_anchor(page: memoryview, frame: int, ms: int) -> None:
-    """Write the time at which a frame was mixed: into the other pair first, then its number."""
-    (which,) = _INT.unpack_from(page, ANCHOR_AT)
+    """Write the time at which a frame was mixed."""
+    _set_pair(page, ANCHOR_AT, frame, ms)
+
+
+def set_counted(page: memoryview, count: int, last: int) -> None:
+    """Write how many placements that were heard have ended, and the number of the last one."""
+    _set_pair(page, _COUNTED_AT, count, last)
+
+
+def _set_pair(page: memoryview, at: int, one: int, two: int) -> None:
+    """Write into the pair that is not valid first, then its number."""
+    (which,) = _INT.unpack_from(page, at)
     other = 2 if which == 1 else 1
-    struct.pack_into("<2q", page, ANCHOR_AT + 8 + 16 * (other - 1), frame, ms)
-    _INT.pack_into(page, ANCHOR_AT, other)
+    struct.pack_into("<2q", page, at + 8 + 16 * (other - 1), one, two)
+    _INT.pack_into(page, at, other)
+
+
+def _pair(data: bytes, at: int) -> tuple[int, int] | None:
+    """The inverse."""
+    which, *pairs = struct.unpack_from("<5q", data, at)
+    return (pairs[2 * (which - 1)], pairs[2 * which - 1]) if which in (1, 2) else None
 
 
 def _int(data: bytes, at: int) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from .fairness import Fairness, Spread, lorenz
 from .statement_page import environment
 
-_SHAPES = {"loop": "a loop", "sustained": "a sustained sound", "hit": "a hit"}
+_SHAPES = {"loop": "a loop", "sustained": "a sustained sound", "hit": "a hit", "song": "a stem of a song"}
 
 
 def fairness_page(made: Fairness, names: Mapping[str, str]) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from ..division.books import Entries, Read
-from ..entries.canonical import encode
+from ..entries.canonical import decode
 from ..errors import VerificationFailed
 from ..tlog.checkpoint import read_body
-from ..tlog.disk import locked
+from ..tlog.hashed import HashedLog, bundles_of
+from ..tlog.locks import locked
 from ..tlog.merkle import leaf_hash, root_from_leaves
-from ..tlog.tiles import TILE
 
 
 class ReadableLog(Protocol):
@@ -32,6 +33,8 @@ class ReadableLog(Protocol):
 
     def entries(self, start: int = 0, stop: int | None = None) -> Entries: ...
 
+    def stored(self, start: int, stop: int) -> Iterator[tuple[int, bytes]]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class CheckpointedLog:
@@ -48,41 +51,32 @@ class CheckpointedLog:
 def at_checkpoint(log: ReadableLog) -> CheckpointedLog:
     """The log as of now, without later entries.
 
-    The first pass over it hashes what it reads, and raises VerificationFailed where the entries are not those
-    that the checkpoint was signed for. Later passes do not.
+    Each pass over it hashes what it reads, and raises VerificationFailed where the entries are not those that
+    the checkpoint was signed for: the first at its end, the others at each row of 256.
     """
     note = log.checkpoint().decode()
     body = read_body(note.partition("\n\n")[0] + "\n")
-    checked = False
+    bundles: list[bytes] = []
 
     def read() -> Entries:
-        nonlocal checked
-        if not checked:
-            yield from _hashed(log.entries(0, body.size), body.root)
-            checked = True
-        else:
-            yield from log.entries(0, body.size)
+        if bundles or not body.size:
+            hashed = HashedLog(body.size, body.root, bundles, log.stored)
+            for index, entry in hashed.entries():
+                yield index, decode(entry)
+            return
+        leaves: list[bytes] = []
+        for index, entry in log.stored(0, body.size):
+            leaves.append(leaf_hash(entry))
+            yield index, decode(entry)
+        found = bundles_of(leaves)
+        if root_from_leaves(found) != body.root:
+            raise VerificationFailed(
+                "the entries of the ledger are not those that its checkpoint was signed for; "
+                "see 'stemloom ledger verify'"
+            )
+        bundles[:] = found
 
     return CheckpointedLog(size=body.size, root=body.root.hex(), checkpoint=note, read=read)
-
-
-def _hashed(entries: Entries, root: bytes) -> Entries:
-    """The same entries; once all were read, their Merkle root is held against `root`."""
-    bundles: list[bytes] = []
-    leaves: list[bytes] = []
-    for index, entry in entries:
-        leaves.append(leaf_hash(encode(entry)))
-        if len(leaves) == TILE:
-            bundles.append(root_from_leaves(leaves))
-            leaves = []
-        yield index, entry
-    if leaves:
-        bundles.append(root_from_leaves(leaves))
-    if root_from_leaves(bundles) != root:
-        raise VerificationFailed(
-            "the entries of the ledger are not those that its checkpoint was signed for; "
-            "see 'stemloom ledger verify'"
-        )
 
 
 def money_lock(home: Path) -> AbstractContextManager[object]:

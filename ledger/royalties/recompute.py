@@ -17,10 +17,9 @@ from ..entries.canonical import decode
 from ..entries.entries import Entry
 from ..errors import BadNote, BadVkey, VerificationFailed
 from ..tlog.checkpoint import Checkpoint, open_checkpoint
-from ..tlog.consistency import check_continues
+from ..tlog.consistency import refuse_other_history
+from ..tlog.hashed import HashedLog
 from ..tlog.note import parse_vkey
-from ..tlog.reader import TileReader
-from ..tlog.source import source_of
 from ..verify.verify import verify
 from .money_lock import CheckpointedLog
 from .statement import Statements
@@ -82,15 +81,15 @@ def recompute(
         raise VerificationFailed(
             f"the log does not verify: {problem.detail}{more}; see 'stemloom ledger verify'"
         )
-    source = source_of(place)
-    tiles = TileReader(Path(str(place)), source.read)
-    note = source.checkpoint()
+    hashed = report.log
+    assert hashed is not None
     if kept is not None:
-        check_continues(kept, note, log, tiles)
-    _check_continues(under, open_checkpoint(note, log), tiles, stated)
+        refuse_other_history(open_checkpoint(kept, log), hashed)
+    _check_continues(under, hashed, stated)
 
     def read() -> Iterator[tuple[int, Entry]]:
-        for index, entry in tiles.entries(0, under.size, lambda: report.size):
+        # Not from the place again: it may give another answer now.
+        for index, entry in hashed.entries(0, under.size):
             yield index, decode(entry)
 
     progress("deriving the statement", 0, None)
@@ -131,13 +130,13 @@ def _parse(data: bytes, path: Path) -> Statement:
     return said
 
 
-def _check_continues(under: Checkpoint, now: Checkpoint, tiles: TileReader, path: Path) -> None:
+def _check_continues(under: Checkpoint, now: HashedLog, path: Path) -> None:
     if now.size < under.size:
         raise VerificationFailed(
             f"this copy of the log has {now.size} entries, and {path} was made when it had {under.size}: "
             "take a newer copy"
         )
-    if tiles.root(under.size, lambda: now.size) != under.root:
+    if now.root_at(under.size) != under.root:
         raise VerificationFailed(
             f"the log's first {under.size} entries are not those that {path} was made of: its history was "
             "rewritten, or this is another log"

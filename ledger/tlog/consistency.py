@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..errors import VerificationFailed
 from . import merkle
 from .checkpoint import Checkpoint, open_checkpoint
+from .hashed import HashedLog
 from .note import Verifier
 from .reader import TileReader
 
@@ -27,11 +28,7 @@ def check_continues(kept: bytes, current: bytes, log: Verifier, tiles: TileReade
     that `log` did not sign, VerificationFailed where the log is older or another one.
     """
     old, new = open_checkpoint(kept, log), open_checkpoint(current, log)
-    if old.size > new.size:
-        raise VerificationFailed(
-            f"the log has {new.size} entries, and the checkpoint that was kept has {old.size}: "
-            "the log was cut back, or this is an older copy of it"
-        )
+    _refuse_shorter(old, new.size)
     if old.size == new.size:
         proof: list[bytes] = []
     elif old.size:
@@ -39,9 +36,28 @@ def check_continues(kept: bytes, current: bytes, log: Verifier, tiles: TileReade
     else:
         proof = []
     if not merkle.check_consistency(proof, old.size, new.size, old.root, new.root):
-        raise VerificationFailed(
-            f"the log of {new.size} entries (root {new.root.hex()}) does not extend the checkpoint of "
-            f"{old.size} (root {old.root.hex()}): it was rewritten, or its tiles are damaged; keep both "
-            "checkpoints, and see 'stemloom ledger verify'"
-        )
+        raise _rewritten(old, new.size, new.root)
     return Consistency(old, new, tuple(proof))
+
+
+def refuse_other_history(old: Checkpoint, now: HashedLog) -> None:
+    """Raise VerificationFailed for a verified log that does not extend a checkpoint of before."""
+    _refuse_shorter(old, now.size)
+    if now.root_at(old.size) != old.root:
+        raise _rewritten(old, now.size, now.root)
+
+
+def _refuse_shorter(old: Checkpoint, size: int) -> None:
+    if old.size > size:
+        raise VerificationFailed(
+            f"the log has {size} entries, and the checkpoint that was kept has {old.size}: "
+            "the log was cut back, or this is an older copy of it"
+        )
+
+
+def _rewritten(old: Checkpoint, size: int, root: bytes) -> VerificationFailed:
+    return VerificationFailed(
+        f"the log of {size} entries (root {root.hex()}) does not extend the checkpoint of "
+        f"{old.size} (root {old.root.hex()}): it was rewritten, or its tiles are damaged; keep both "
+        "checkpoints, and see 'stemloom ledger verify'"
+    )

@@ -9,48 +9,20 @@ from __future__ import annotations
 
 import ctypes
 import fcntl
-import mmap
 import os
 import re
 import secrets
 import stat
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Protocol
 
+from ..errors import OtherProcess
+from . import shared_memory
 from .file_view import read_regular
-
-_SHARED = Path("/dev/shm")
-"""Linux keeps files here in memory alone."""
-
-
-def open_locked(path: Path, flags: int, mode: int = 0o600, *, shared: bool = False, wait: bool = True) -> int:
-    """Open a file or folder and lock it among all processes and threads; gives the descriptor.
-
-    The lock is free once the descriptor is closed or the process dies. Raises OSError; without `wait`
-    BlockingIOError where another has the lock.
-    """
-    descriptor = os.open(path, flags | os.O_CLOEXEC, mode)
-    try:
-        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
-        fcntl.flock(descriptor, kind if wait else kind | fcntl.LOCK_NB)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-@contextmanager
-def locked(path: Path, mode: int | None = None, *, shared: bool = False, wait: bool = True) -> Iterator[int]:
-    """Hold the lock of `open_locked`. `mode`: open for writing, and make a file that is not there."""
-    flags = os.O_RDONLY if mode is None else os.O_RDWR | os.O_CREAT
-    descriptor = open_locked(path, flags, mode or 0, shared=shared, wait=wait)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+from .locks import LOCK_SECONDS, close_locked, locked, open_locked
 
 
 class OpenFile(Protocol):
@@ -86,8 +58,11 @@ class Disk(Protocol):
         """The regular files in a folder, by name; none where there is no such folder."""
         ...
 
-    def lock(self, path: Path) -> AbstractContextManager[None]:
-        """Wait for a lock among all processes and threads, and hold it. It is free if the process dies."""
+    def lock(self, path: Path, seconds: float = LOCK_SECONDS) -> AbstractContextManager[object]:
+        """Wait for a lock among all processes and threads, and hold it. It is free if the process dies.
+
+        Raises LockHeld where another has had it for `seconds`.
+        """
         ...
 
     def own(self, path: Path) -> OpenFile | None:
@@ -183,10 +158,8 @@ class RealDisk:
         except FileNotFoundError:
             return []
 
-    @contextmanager
-    def lock(self, path: Path) -> Iterator[None]:
-        with locked(path, 0o644):
-            yield
+    def lock(self, path: Path, seconds: float = LOCK_SECONDS) -> AbstractContextManager[object]:
+        return locked(path, 0o644, seconds=seconds)
 
     def own(self, path: Path) -> OpenFile | None:
         try:
@@ -251,33 +224,13 @@ class RealDisk:
         os.link(source, target)
 
     def share(self, path: Path, size: int) -> memoryview:
-        # In a file beside the journal, a page that was written back would fault in the audio callback.
-        place = _memory(path)
-        descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            # Written now: if memory ran out at a later first write, the process would be killed.
-            _write_all(descriptor, bytes(size), place)
-            return memoryview(mmap.mmap(descriptor, size))
-        except BaseException:
-            with suppress(FileNotFoundError):
-                place.unlink()
-            raise
-        finally:
-            os.close(descriptor)
+        return shared_memory.make(path, size)
 
     def shared(self, path: Path) -> bytes | None:
-        place = _memory(path)
-        try:
-            # Anybody may make a name there, so memory of another user is ignored.
-            if os.lstat(place).st_uid != os.geteuid():
-                return None
-            return read_regular(place, _LARGEST_SHARED)
-        except FileNotFoundError:
-            return None
+        return shared_memory.find(path)
 
     def unshare(self, path: Path) -> None:
-        with suppress(FileNotFoundError):
-            _memory(path).unlink()
+        shared_memory.remove(path)
 
     def boot(self) -> str:
         try:
@@ -289,7 +242,6 @@ class RealDisk:
         return f"{os.getpid()}-{secrets.token_hex(8)}"
 
 
-_LARGEST_SHARED = 1 << 26
 _LARGE = 1 << 24
 _MANY = 64
 """From this many files on, a sync of the whole file system is quicker than one for each."""
@@ -314,29 +266,37 @@ def _kernel() -> tuple[int, int]:
     return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
-def _memory(path: Path) -> Path:
-    """The place of the shared memory of a name: in /dev/shm where the system has it, else the file itself."""
-    return _SHARED / f"stemloom-{path.name}" if os.access(_SHARED, os.W_OK | os.X_OK) else path
-
-
 class _RealFile:
     def __init__(self, descriptor: int, path: Path) -> None:
         self._descriptor = descriptor
         self._path = path
+        self._owner = os.getpid()
 
     def append(self, data: bytes) -> None:
-        _write_all(self._descriptor, data, self._path)
+        _write_all(self._own(), data, self._path)
 
     def sync(self) -> None:
-        _sync(self._descriptor)
+        _sync(self._own())
 
     def cut(self, length: int) -> None:
-        os.ftruncate(self._descriptor, length)
+        os.ftruncate(self._own(), length)
 
     def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
+        if self._descriptor >= 0 and os.getpid() == self._owner:
+            close_locked(self._descriptor)
             self._descriptor = -1
+
+    def __del__(self) -> None:
+        # An owner that is forgotten is gone: others may adopt the file. Not `close_locked`, whose lock the
+        # thread may have in which this is called.
+        if self._descriptor >= 0 and os.getpid() == self._owner:
+            os.close(self._descriptor)
+
+    def _own(self) -> int:
+        # In a child the number is free, or another file's.
+        if os.getpid() != self._owner:
+            raise OtherProcess(f"{self._path} belongs to process {self._owner}, which opened it")
+        return self._descriptor
 
 
 def _write_all(descriptor: int, data: bytes, path: Path) -> None:

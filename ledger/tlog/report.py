@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .cosignature import Cosignature
+from .hashed import HashedLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class Report:
     """Facts worth knowing that are no fault of the log: an unclosed session, an unfinished append."""
     witnesses: tuple[Cosignature, ...] = ()
     """The checkpoint's cosignatures of the witnesses that the caller trusts."""
+    log: HashedLog | None = field(default=None, repr=False, compare=False)
+    """What was verified, to be read; None where there are problems."""
 
     @property
     def ok(self) -> bool:

@@ -22,8 +22,9 @@ from ..errors import BadKey, BadNote, BadVkey, NoWitness, VerificationFailed
 from . import merkle
 from .checkpoint import Checkpoint, open_checkpoint
 from .cosignature import add_cosignatures, cosign, cosignatures_of, parse_witness_vkey, witness_key
-from .disk import Disk, RealDisk, locked, replace_durably
+from .disk import Disk, RealDisk, replace_durably
 from .keys import PrivateKey
+from .locks import locked
 from .note import Verifier, may_be_name, open_note
 from .reader import TileReader
 

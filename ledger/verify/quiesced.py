@@ -16,8 +16,8 @@ from ..errors import BadNote, VerificationFailed
 from ..log.pending import Pending
 from ..places import Places
 from ..tlog.checkpoint import Checkpoint, open_checkpoint
-from ..tlog.disk import locked
 from ..tlog.file_view import FileView, kind_of, read_regular
+from ..tlog.locks import locked
 from ..tlog.note import LARGEST_NOTE, Verifier
 from ..tlog.report import Problem
 from ..tlog.source import FolderSource, Source

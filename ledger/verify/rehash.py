@@ -30,6 +30,8 @@ class Rehash:
         self._root = root
         self._fetch = read
         self.problems: list[Problem] = []
+        self.bundles: list[bytes] = []
+        """The hash of each row of 256 entries, the last, shorter one included, as the entries give it."""
         # Per level, the hashes as they follow from below, for those full tiles and the open one.
         self._derived: list[list[bytes]] = [[] for _ in range(len(levels_of(size)) + 1)]
         self._above: dict[tuple[int, int], _Row | None] = {}
@@ -89,6 +91,7 @@ class Rehash:
         data = self._read(file)
         entries, whole = in_bundle(data) if data is not None else ([], False)
         leaves = tuple(merkle.leaf_hashes(entries))
+        self.bundles.append(merkle.root_from_leaves(leaves))
         stored = self._stored(0, number)
         right = whole and len(entries) == width
         if right and leaves == stored:

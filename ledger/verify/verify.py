@@ -20,6 +20,7 @@ from ..places import Places
 from ..tlog import merkle
 from ..tlog.checkpoint import Checkpoint, open_checkpoint, origin_of
 from ..tlog.file_view import FileView
+from ..tlog.hashed import HashedLog, bundles_of
 from ..tlog.keys import PrivateKey
 from ..tlog.note import LARGEST_NOTE, Verifier, parse_vkey
 from ..tlog.policy import Policy, witnessed
@@ -78,18 +79,32 @@ def verify(
     problems += read.hashes
     # Files that were there when listed and are gone now were not hashed.
     problems += [Problem(None, path, detail) for path, detail in still.view.lost.items()]
-    tiles = TileReader(Path(str(still.source)), still.view.read)
+    log: HashedLog | None = None
     if not problems:
+        tiles = TileReader(Path(str(still.source)), still.view.read)
+        log = HashedLog(
+            current.size,
+            current.root,
+            read.bundles,
+            lambda start, stop: tiles.entries(start, stop, lambda: current.size),
+        )
         # If bytes are wrong, nobody can be blamed for the contents of entries.
         problems += [each for each in read.entries if each.index is None or each.index >= judged]
-        problems += _continues(tiles, trusted, current)
+        problems += _continues(log, trusted)
         for index, text in read.rules.unclosed():
             warnings.append(Problem(index, _bundle_path(index, current.size), f"entry {index}: {text}"))
-    if not problems:
-        problems += _check_settlements(tiles, current.size, read.settlements)
+    if log is not None and not problems:
+        problems += _check_settlements(log, read.settlements)
     found, witnesses = witnessed(still.checkpoint, policy)
     problems += found
-    return Report(current.size, current.root.hex(), tuple(problems), tuple(warnings), witnesses)
+    return Report(
+        current.size,
+        current.root.hex(),
+        tuple(problems),
+        tuple(warnings),
+        witnesses,
+        None if problems else log,
+    )
 
 
 def _whole(place: Path | str, vkey: str | None) -> tuple[Quiesced | Report, Verifier, Places | None]:
@@ -126,6 +141,8 @@ class _Read:
     hashes: list[Problem]
     entries: list[Problem]
     settlements: list[tuple[int, Settlement]]
+    bundles: list[bytes]
+    """The hash of each row of 256 entries, that of the last, shorter one included."""
 
 
 def _quick(
@@ -155,7 +172,7 @@ def _quick(
         items, right = bundle_part(bundles * TILE, open_entries)
         if not right or not _take(items, rules, settlements):
             return None
-        rows = [tuple(leaves)]
+        rows, roots = [tuple(leaves)], [*hashes, *bundles_of(leaves)]
         # Each level's tiles follow from the one below, and must be what is stored.
         level = 1
         while hashes:
@@ -174,7 +191,7 @@ def _quick(
         return None
     if progress is not None:
         progress(current.size, current.size)
-    return _Read(rules, [], [], settlements)
+    return _Read(rules, [], [], settlements, roots)
 
 
 def _take(
@@ -217,19 +234,17 @@ def _slow(
             settlements.append((index, entry))
         if progress is not None and (index % 1024 == 1023 or index + 1 == current.size):
             progress(index + 1, current.size)
-    return _Read(rules, rehash.problems, broken, settlements)
+    return _Read(rules, rehash.problems, broken, settlements, rehash.bundles)
 
 
-def _continues(tiles: TileReader, trusted: Checkpoint | None, current: Checkpoint) -> list[Problem]:
+def _continues(log: HashedLog, trusted: Checkpoint | None) -> list[Problem]:
     """Whether the log, whose own hashes are right, continues the trusted checkpoint."""
     if trusted is None:
         return []
-    if trusted.size > current.size:
-        detail = (
-            f"the log has {current.size} entries, fewer than the {trusted.size} of the trusted checkpoint"
-        )
+    if trusted.size > log.size:
+        detail = f"the log has {log.size} entries, fewer than the {trusted.size} of the trusted checkpoint"
         return [Problem(None, "checkpoint", detail)]
-    if tiles.root(trusted.size, lambda: current.size) != trusted.root:
+    if log.root_at(trusted.size) != trusted.root:
         lost = f"its first {trusted.size} entries have another root"
         detail = f"the log does not continue the trusted checkpoint: {lost}"
         return [Problem(None, "checkpoint", detail)]
@@ -348,9 +363,7 @@ def _bundle_path(index: int, size: int) -> str:
     return File(ENTRIES, number, width_at(ENTRIES, number, size)).path
 
 
-def _check_settlements(
-    tiles: TileReader, size: int, settlements: list[tuple[int, Settlement]]
-) -> list[Problem]:
+def _check_settlements(log: HashedLog, settlements: list[tuple[int, Settlement]]) -> list[Problem]:
     """Derive each settlement again; only called when every byte is right."""
     if not settlements:
         return []
@@ -358,15 +371,15 @@ def _check_settlements(
     from ..division.settlements import check_settlements
 
     def read() -> Iterator[tuple[int, Entry]]:
-        for index, data in tiles.entries(0, settlements[-1][0], lambda: size):
+        for index, data in log.entries(0, settlements[-1][0]):
             yield index, decode(data)
 
     problems: list[Problem] = []
     found = check_settlements(settlements, read)
     for index, entry in settlements:
         wrong = found.get(index, [])
-        if entry.last < index and tiles.root(entry.last + 1, lambda: size).hex() != entry.root:
+        if entry.last < index and log.root_at(entry.last + 1).hex() != entry.root:
             wrong.append(f"its root is not the one of the log's first {entry.last + 1} entries")
-        what = _bundle_path(index, size)
+        what = _bundle_path(index, log.size)
         problems += [Problem(index, what, f"entry {index}: a settlement: {each}") for each in wrong]
     return problems

@@ -10,17 +10,19 @@ from ..catalogue import Catalogue
 from ..piece import Bus, Dial, Event, Move, Piece, Pool, Section, Span, Sting
 from ..problems import Problem, ScriptRejected
 from ..text import tree
-from ..text.parse import Reading, reading
-from ..text.tokens import canonical
+from ..text.parse import reading
 from ..words import MOST_PROBLEMS
 from .effects import bus_of
 from .events import event_of, sting_of
 from .form import move_of, warn_of_unreachable_sections
 from .header import Header, dial_of, header_of
+from .hits import doubt_chokes_in_circles, refuse_odd_swing
 from .limits import refuse_large_sections, refuse_many
 from .lines import section_of
 from .pools import pool_of, warn_if_empty, warn_if_few_holders
 from .scope import Scope, scope_of
+from .songs import refuse_odd_lines, warn_of_late_starts
+from .taken_over import taken_over
 from .unused import warn_of_unused
 
 
@@ -55,14 +57,18 @@ def check(
     scope = scope_of(script)
     header = header_of(scope, script, use)
     found = _defined(scope, script, header, catalogue)
+    found.sections[:] = taken_over(scope, found.sections, _as_clauses(script))
     piece = _draft(text, header, found)
     if not found.unread_move and "section" not in scope.unsure:
         warn_of_unreachable_sections(scope, piece)
+    refuse_odd_swing(scope, piece)
+    refuse_odd_lines(scope, script)
+    doubt_chokes_in_circles(scope, piece)
     refuse_large_sections(scope, piece)
     refuse_many(scope, piece)
     right = not any(p.severity == "error" for p in (*read.parsed.problems, *scope.problems))
     if right:
-        piece = _identified(piece, header.seed, read)
+        piece = _identified(piece, header.seed)
         warn_of_unused(scope, piece)
     if catalogue is not None:
         uses = (use,) if use in header.uses and use is not None else header.uses
@@ -70,6 +76,7 @@ def check(
             named = scope.pools[pool.name]
             assert named is not None
             warn_if_empty(scope, pool, named.name, catalogue, uses)
+        warn_of_late_starts(scope, piece, catalogue)
         if header.share_cap_place is not None:
             warn_if_few_holders(scope, header.share_cap_place, piece, catalogue, uses)
     problems = sorted(
@@ -125,7 +132,7 @@ def _defined(scope: Scope, script: tree.Script, header: Header, catalogue: Catal
                 if dial is not None:
                     found.dials[dial.name] = dial
             case tree.SectionStatement():
-                section = section_of(scope, statement, header.beats)
+                section = section_of(scope, statement, header)
                 if section is not None:
                     found.sections.append(section)
             case tree.MoveStatement():
@@ -157,6 +164,17 @@ def _defined(scope: Scope, script: tree.Script, header: Header, catalogue: Catal
     return found
 
 
+def _as_clauses(script: tree.Script) -> dict[str, tree.NameClause]:
+    """Of each section that is `as` another, the words that say so."""
+    return {
+        section.name.text: word
+        for section in script.statements
+        if isinstance(section, tree.SectionStatement) and section.name is not None
+        for word in section.modifiers
+        if isinstance(word, tree.NameClause)
+    }
+
+
 def _once(scope: Scope, said: dict[str, Span], statement: tree.MoveStatement | tree.EventStatement) -> None:
     """Note a move or an event that repeats another word for word."""
     first = said.setdefault(statement.text, statement.span)
@@ -168,12 +186,13 @@ def _once(scope: Scope, said: dict[str, Span], statement: tree.MoveStatement | t
         )
 
 
-def _identified(piece: Piece, seed: int | None, read: Reading) -> Piece:
-    """The piece of a text without a mistake, with its hash, and a seed from its words if it says none."""
+def _identified(piece: Piece, seed: int | None) -> Piece:
+    """The piece of a text without a mistake, with its hash, and a seed from its name if it says none."""
+    named = seed is not None
     if seed is None:
-        said = "\n".join(canonical(logical.tokens) for logical in read.logical_lines)
-        seed = int.from_bytes(sha256(said.encode()).digest()[:8], "big") >> 11
-    return replace(piece, seed=seed, sha256=sha256(piece.text.encode()).hexdigest())
+        # Not from more of the text: an edit of a line would draw everything anew.
+        seed = int.from_bytes(sha256(piece.name.encode()).digest()[:8], "big") >> 11
+    return replace(piece, seed=seed, names_seed=named, sha256=sha256(piece.text.encode()).hexdigest())
 
 
 def _draft(text: str, header: Header, found: _Definitions) -> Piece:
@@ -201,4 +220,7 @@ def _draft(text: str, header: Header, found: _Definitions) -> Piece:
         if_withdrawn=header.if_withdrawn,
         share_cap=header.share_cap,
         credit=header.credit,
+        chords=header.chords,
+        loudness_span=header.loudness_span,
+        rides=header.rides,
     )

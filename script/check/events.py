@@ -7,7 +7,8 @@ from typing import cast
 from .. import piece
 from ..text import tree
 from ..words import UNITS
-from .effects import effects_of
+from .effects import Clause, effects_of
+from .glides import steady
 from .scope import Scope, needs_text
 from .units import Slot, amount, bars, condition, length, number
 
@@ -41,10 +42,10 @@ def sting_of(scope: Scope, statement: tree.StingStatement) -> piece.Sting | None
     pan: piece.Expression | None = None
     chance: float | None = None
     one_in: int | None = None
-    effects: list[tree.SendClause | tree.FilterClause] = []
+    effects: list[Clause] = []
     seen: set[str] = set()
     for modifier in statement.modifiers:
-        if isinstance(modifier, tree.SendClause | tree.FilterClause):
+        if isinstance(modifier, tree.SendClause | tree.FilterClause | tree.NameClause):
             effects.append(modifier)
             continue
         word = modifier.word
@@ -55,15 +56,15 @@ def sting_of(scope: Scope, statement: tree.StingStatement) -> piece.Sting | None
         match modifier:
             case tree.BoundaryClause():
                 at = boundary_of(scope, modifier, "a sting")
-            case tree.TermClause(word="gain"):
-                gain = amount(scope, modifier.term, "gain", "dB", (-96, 24), plain=False)
-            case tree.TermClause():
-                pan = amount(scope, modifier.term, "pan", "", (-1, 1), plain=True)
+            case tree.GlideClause(word="gain"):
+                gain = steady(scope, modifier)
+            case tree.GlideClause():
+                pan = steady(scope, modifier)
             case tree.AmountClause(word="chance"):
                 chance = chance_of(scope, modifier)
             case tree.AmountClause():
                 one_in = one_in_of(scope, modifier)
-    made = effects_of(scope, effects)
+    made = effects_of(scope, effects, steady=True)
     if not known_pool(scope, statement.pool, "sting", "hits") or at is None:
         return None
     return piece.Sting(
@@ -97,7 +98,7 @@ def known_pool(scope: Scope, name: tree.Name, word: str, wanted: str) -> bool:
     if not scope.known("pool", name):
         return False
     pool = scope.pools[name.text]
-    if pool is None or pool.shape == wanted:
+    if pool is None or pool.shape == wanted or (pool.shape == "slices" and wanted == "hits"):
         return True
     other = {"play": "use `bring`, or ", "bring": "use `play`, or "}.get(word, "name ")
     message = f"`{word}` takes {wanted}, and pool {name.text} holds {pool.shape}"

@@ -12,6 +12,7 @@ from .scope import Scope, needs_text
 from .units import Slot, condition, length, number
 
 _END = Boundary("end")
+_VISITS = Slot("after", (), (1, 1_000), "1 to 1,000 visits", plain=True, whole=True)
 
 
 def move_of(scope: Scope, statement: MoveStatement) -> Move | None:
@@ -24,6 +25,7 @@ def move_of(scope: Scope, statement: MoveStatement) -> Move | None:
     over: Length | None = None
     through: str | None = None
     cue: str | None = None
+    after_visits: int | None = None
     whole = True
     seen: dict[str, MoveModifier] = {}
     for modifier in statement.modifiers:
@@ -41,6 +43,9 @@ def move_of(scope: Scope, statement: MoveStatement) -> Move | None:
             case TermClause():
                 when = condition(scope, modifier.term, "when")
                 whole = whole and when is not None
+            case AmountClause(word="after"):
+                visits = number(scope, modifier.amount, _VISITS)
+                after_visits = None if visits is None else int(visits)
             case AmountClause():
                 over = length(scope, modifier.amount, "over")
             case NameClause(word="through"):
@@ -66,6 +71,7 @@ def move_of(scope: Scope, statement: MoveStatement) -> Move | None:
         over=over,
         through=through,
         cue=cue,
+        after_visits=after_visits,
     )
 
 
@@ -90,11 +96,12 @@ def warn_of_unreachable_sections(scope: Scope, piece: Piece) -> None:
     any_leads_to += [
         e.action.target for e in piece.events if isinstance(e.action, MoveTo) and e.action.target
     ]
-    any_always = any(m.at == _END and always(scope, m.when) for m in from_any)
+    any_always = any(_always_at_end(scope, m) for m in from_any)
     by_origin: dict[str, list[Move]] = {}
     for move in piece.moves:
         if move.origin is not None:
             by_origin.setdefault(move.origin, []).append(move)
+    models = {section.as_section for section in piece.sections}
     reached: set[str] = set()
     waiting = names[:1]
     while waiting:
@@ -106,13 +113,22 @@ def warn_of_unreachable_sections(scope: Scope, piece: Piece) -> None:
         waiting += [m.target for m in leading if m.target is not None]
         waiting += any_leads_to
         any_leads_to = []
-        leaves = any_always or any(m.at == _END and always(scope, m.when) for m in leading)
+        leaves = any_always or any(_always_at_end(scope, m) for m in leading)
         if name in followers and not leaves:
             waiting.append(followers[name])
     for name, section in scope.sections.items():
-        if name not in reached and section.name is not None:
+        if name not in reached and section.name is not None and name not in models:
             hint = f"add a move, such as: move {names[0]} -> {name} at end"
             scope.say("W002", section.name.span, f"nothing leads to section {name}", hint)
+
+
+def _always_at_end(scope: Scope, move: Move) -> bool:
+    return move.at == _END and sure(scope, move)
+
+
+def sure(scope: Scope, move: Move) -> bool:
+    """Whether a move is possible on each visit, whatever the dials are."""
+    return always(scope, move.when) and move.after_visits in (None, 1)
 
 
 def always(scope: Scope, when: Expression | None) -> bool:

@@ -9,9 +9,11 @@ from fractions import Fraction
 from ...ground.pitch import NOTES
 from ...ground.uses import USES
 from ..piece import Answer, Dial, DialEffect, Key, Span
+from ..pitch import Progression
 from ..problems import did_you_mean
 from ..text import tree
 from ..words import MOST_SECTIONS, UNITS
+from .chords import progression_of
 from .events import answers_of
 from .scope import Scope, needs_text
 from .units import Slot, ends, number
@@ -33,7 +35,7 @@ class Header:
     """The header's settings, with their defaults.
 
     The default tempo is any from 60 to 180 bpm. Without `keys` the engine takes the key with most candidates.
-    A `seed` of `None` is derived from the text. `beats`: of a bar; `None` if the meter has a mistake.
+    A `seed` of `None` is derived from the name. `beats`: of a bar; `None` if the meter has a mistake.
     """
 
     name: str = ""
@@ -43,7 +45,7 @@ class Header:
     beats: int | None = 4
     keys: tuple[Key, ...] = ()
     seed: int | None = None
-    loudness_lufs: float = -14.0
+    loudness_lufs: float | None = -14.0
     ceiling_dbtp: float = -1.0
     author: str | None = None
     version: str | None = None
@@ -51,6 +53,9 @@ class Header:
     share_cap: float | None = None
     share_cap_place: Span | None = None
     if_withdrawn: tuple[Answer, ...] = ("rest",)
+    chords: Progression | None = None
+    loudness_span: Span | None = None
+    rides: bool = False
 
 
 def header_of(scope: Scope, script: tree.Script, use: str | None) -> Header:
@@ -70,7 +75,7 @@ def header_of(scope: Scope, script: tree.Script, use: str | None) -> Header:
                     header.tempo_bpm = ends(scope, statement.range, TEMPO) or header.tempo_bpm
             case tree.MeterStatement():
                 if _first(scope, seen, "meter", statement.span):
-                    meter = _meter(scope, statement)
+                    meter = meter_of(scope, statement)
                     header.meter = meter or header.meter
                     header.beats = meter[0] if meter else None
             case tree.KeysStatement():
@@ -79,10 +84,16 @@ def header_of(scope: Scope, script: tree.Script, use: str | None) -> Header:
             case tree.NumberStatement():
                 if _first(scope, seen, statement.word, statement.span):
                     _set_number(scope, statement, header)
+            case tree.LoudnessOff():
+                if _first(scope, seen, "loudness", statement.span):
+                    header.loudness_lufs = None
             case tree.TextStatement(word=word, said=said):
                 needs_text(scope, tree.Name(said, span=statement.span), word)
                 if _first(scope, seen, word, statement.span):
                     setattr(header, word, said)
+            case tree.ChordsStatement():
+                if _first(scope, seen, "chords", statement.span):
+                    header.chords = progression_of(scope, statement)
             case tree.WithdrawnStatement():
                 if _first(scope, seen, "if", statement.span):
                     header.if_withdrawn = answers_of(scope, statement)
@@ -153,7 +164,7 @@ def _uses(scope: Scope, statement: tree.PieceStatement, use: str | None) -> tupl
     return tuple(found)
 
 
-def _meter(scope: Scope, statement: tree.MeterStatement) -> tuple[int, int] | None:
+def meter_of(scope: Scope, statement: tree.MeterStatement | tree.OwnMeter) -> tuple[int, int] | None:
     beats = number(scope, statement.beats, _BEATS)
     note = number(scope, statement.note, _NOTE)
     if note is not None and note not in _NOTES:
@@ -172,7 +183,8 @@ def _set_number(scope: Scope, statement: tree.NumberStatement, header: Header) -
         case "seed":
             header.seed = int(found)
         case "loudness":
-            header.loudness_lufs = float(found)
+            header.loudness_lufs, header.loudness_span = float(found), statement.span
+            header.rides = isinstance(statement, tree.LoudnessStatement) and statement.rides
         case "ceiling":
             header.ceiling_dbtp = float(found)
         case _ if found * 100 < 1:

@@ -5,30 +5,35 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from fractions import Fraction
 from functools import partial
 from typing import Literal
 
 from ...ground.roles import ROLES, TONAL_ROLES, UNPITCHED_ROLES
 from ..catalogue import Catalogue
 from ..piece import Clause, Key, Piece, Pool, Span, Weight
-from ..problems import listed
+from ..problems import listed, short
 from ..text.tree import AmountClause, Attribute, Flag, Name, PoolClause, PoolStatement, Range, Weighted
 from ..words import ROLES_BY_OTHER_NAMES
 from .header import TEMPO, keys_of
 from .scope import Scope, needs_text
+from .songs import song_of
 from .units import Slot, bars, condition, ends, number
 
-_SHAPES = {"loops": ("loop", "sustained"), "hits": ("hit",)}
-_SINGLE = frozenset(("role", "holder", "set", "energy", "tempo"))
+_SHAPES = {"loops": ("loop", "sustained"), "hits": ("hit",), "slices": ("loop", "sustained")}
+_COLUMNS = {"named": "title"}
+"""Properties of a stem that a clause has another word for."""
+_SINGLE = frozenset(("role", "holder", "set", "energy", "tempo", "named"))
 """Properties of which a stem has one value."""
-_OF_LOOPS = {
-    "tempo": "they have none",
-    "max stretch": "they are never stretched",
-    "max shift": "they go to the nearest tone of the key",
+_UNFIT = {
+    ("hits", "tempo"): "they have none",
+    ("hits", "song"): "a song has whole stems, which are brought",
+    ("slices", "song"): "the stems of a song stay whole",
+    ("hits", "max stretch"): "they are never stretched",
+    ("hits", "max shift"): "they go to the nearest tone of the key",
+    ("slices", "max stretch"): "they are never stretched",
 }
-"""Clauses for loops alone, and the reason."""
-_STRETCH = Slot("max stretch", ("",), (0, Fraction(1, 2)), "0% to 50%")
+"""Clauses that do not fit a shape, and the reason."""
+_STRETCH = Slot("max stretch", ("",), (0, 1), "0% to 100%")
 _SHIFT = Slot("max shift", ("st",), (0, 12), "0 to 12 st", whole=True)
 _WEIGHT = Slot("weight", (), (0, 1000), "more than 0, at most 1,000", plain=True)
 _ENERGY = Slot("energy", ("",), (0, 1), plain=True)
@@ -58,12 +63,15 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
                     key = keys
                 if not isinstance(keys, str):
                     clauses.append(Clause("key", tuple(k.name for k in keys), clause.negated))
+            case Attribute(column="song"):
+                once("song", clause)
+                clauses[:1] = song_of(scope, clause, catalogue) or clauses[:1]
             case Attribute():
                 if clause.column in _SINGLE and not clause.negated:
                     once(clause.column, clause)
                 values = _values(scope, clause, catalogue)
                 if values:
-                    clauses.append(Clause(clause.column, values, clause.negated))
+                    clauses.append(Clause(_column(clause), values, clause.negated))
             case AmountClause(word="never twice", amount=amount):
                 once("never twice", clause)
                 never = bars(scope, amount, "never twice in")
@@ -92,9 +100,12 @@ def pool_of(scope: Scope, statement: PoolStatement, catalogue: Catalogue | None)
         span=statement.span,
         max_shift_st=shift,
         weights=tuple(weight for weight, _ in weights),
+        slices=statement.shape == "slices",
     )
     if key is None:
-        tonal = not pool.hits and (not pool.roles or bool(TONAL_ROLES & set(pool.roles)))
+        tonal = (
+            not pool.hits and pool.song is None and (not pool.roles or bool(TONAL_ROLES & set(pool.roles)))
+        )
         key = "fits" if tonal else "any"
     pool = replace(pool, key=key)
     _warn_of_no_effect(scope, statement, pool, weights)
@@ -106,8 +117,8 @@ def _once(scope: Scope, statement: PoolStatement, seen: set[str], word: str, cla
     if word in seen:
         hint = "join its values with `or`" if word in _SINGLE else "keep one of them"
         scope.say("E038", clause.span, f"`{word}` appears twice in this pool", hint)
-    elif statement.shape == "hits" and word in _OF_LOOPS:
-        scope.say("E039", clause.span, f"`{word}` does not fit hits: {_OF_LOOPS[word]}")
+    elif why := _UNFIT.get((statement.shape, word)):
+        scope.say("E039", clause.span, f"`{word}` does not fit {statement.shape}: {why}")
     seen.add(word)
 
 
@@ -118,7 +129,7 @@ def _warn_of_no_effect(
     tuned = not pool.roles or bool(set(pool.roles) - UNPITCHED_ROLES)
     for clause in statement.clauses:
         shifts = isinstance(clause, AmountClause) and clause.word == "max shift"
-        if shifts and not pool.hits and (pool.key != "fits" or not tuned):
+        if shifts and statement.shape != "hits" and (pool.key != "fits" or not tuned):
             hint = "say `key fits` as well" if tuned else None
             scope.say("W008", clause.span, "`max shift` changes nothing: stems are not shifted here", hint)
     for weight, said in weights:
@@ -148,7 +159,11 @@ def _weight(scope: Scope, clause: Weighted, catalogue: Catalogue | None) -> Weig
     when = None if clause.when is None else condition(scope, clause.when, "when")
     if factor is None or not values or (clause.when is not None and when is None):
         return None
-    return Weight(float(factor), Clause(attribute.column, values), when)
+    return Weight(float(factor), Clause(_column(attribute), values), when)
+
+
+def _column(clause: Attribute) -> str:
+    return _COLUMNS.get(clause.column, clause.column)
 
 
 def _keys(scope: Scope, clause: Attribute) -> Literal["fits", "any"] | tuple[Key, ...] | None:
@@ -190,6 +205,13 @@ def _values(
                 _known(scope, "W001", "role", value, roles, ROLES_BY_OTHER_NAMES.get(value.text))
             elif clause.column == "holder" and catalogue is not None:
                 _known(scope, "W005", "holder", value, catalogue.holders)
+            elif (
+                clause.column == "named"
+                and value.text
+                and catalogue is not None
+                and not _titled(value.text, catalogue.titles)
+            ):
+                scope.unknown("W049", "recording", value, sorted(catalogue.titles))
     return tuple(values)
 
 
@@ -199,6 +221,11 @@ def _known(
     if name.text not in known:
         hint = f'that role is called "{meant}" here' if meant in known else None
         scope.unknown(code, kind, name, sorted(known), hint)
+
+
+def _titled(text: str, titles: Collection[str]) -> bool:
+    """Whether a recording has that title, in any case."""
+    return any(title.casefold() == text.casefold() for title in titles)
 
 
 def _range(scope: Scope, value: Range, column: str) -> tuple[float, float] | None:
@@ -250,7 +277,7 @@ def warn_if_few_holders(
 
 
 def _what(pool: Pool) -> str:
-    shape = "hits" if pool.hits else "loops"
+    shape = "hits" if pool.hits and not pool.slices else "loops" if pool.song is None else "song stems"
     return f"{' or '.join(pool.roles)} {shape}" if pool.roles else shape
 
 
@@ -274,5 +301,8 @@ def _emptied_by(pool: Pool, catalogue: Catalogue, what: str) -> str:
 
 
 def _said(clause: Clause) -> str:
+    if clause.column == "title":
+        titles = " or ".join(f'"{short(str(title))}"' for title in clause.values)
+        return f"{'not ' if clause.negated else ''}the title {titles}"
     values = [v if isinstance(v, str) else f"{v[0]:g}..{v[1]:g}" for v in clause.values]
     return f"{'not ' if clause.negated else ''}{clause.column} {' or '.join(values)}"

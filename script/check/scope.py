@@ -41,6 +41,8 @@ class Scope:
     used: set[tuple[str, str]] = field(default_factory=set)
     """Kind and name of all that something uses."""
     problems: list[Problem] = field(default_factory=list)
+    head: set[str] = field(default_factory=set)
+    """Of `key` and `chords`, those that the head says, or may say where it cannot be read."""
 
     def say(self, code: str, span: Span, message: str, hint: str | None = None) -> None:
         self.problems.append(problem(code, span, message, hint))
@@ -80,6 +82,18 @@ class Scope:
             "bus": self.buses,
             "sting": self.stings,
         }
+
+    @cached_property
+    def chokes(self) -> Mapping[str, set[str]]:
+        """By the name after `choke`, the parts whose lines say it."""
+        found: dict[str, set[str]] = {}
+        lines = (line for section in self.sections.values() for line in section.lines)
+        for line in lines:
+            if isinstance(line, tree.LineStatement):
+                for modifier in line.modifiers:
+                    if isinstance(modifier, tree.NameClause):
+                        found.setdefault(modifier.name.text, set()).add(line.part.text)
+        return found
 
     def dial_unit(self, name: str) -> str | None:
         """The base unit of a dial, empty for a plain number; `None` if its statement could not be read."""
@@ -130,7 +144,12 @@ def scope_of(script: tree.Script) -> Scope:
                 _add(scope, "bus", statement.name, statement)
             case tree.StingStatement():
                 _add(scope, "sting", statement.name, statement)
+            case tree.KeysStatement():
+                scope.head.add("key")
+            case tree.ChordsStatement():
+                scope.head.add("chords")
             case tree.Broken():
+                scope.head |= {statement.word} if statement.word else {"key", "chords"}
                 _guess(scope, statement)
             case tree.SectionStatement(name=section):
                 if section is None:
@@ -141,7 +160,7 @@ def scope_of(script: tree.Script) -> Scope:
                     match line:
                         case tree.Broken():
                             _guess(scope, line)
-                        case tree.LineStatement(word="bring" | "play", part=part):
+                        case tree.LineStatement(word="bring" | "play" | "trigger", part=part):
                             if part.text not in scope.parts:
                                 _doubt_letters(scope, part)
                             scope.parts[part.text] = line
@@ -159,7 +178,7 @@ def _dial_kinds(scope: Scope) -> frozenset[str]:
 def _guess(scope: Scope, broken: tree.Broken) -> None:
     """Assume that a broken statement defines what it seems to, so that it is one mistake and not several."""
     scope.guessed.update(name.text for name in broken.names)
-    kind = "part" if broken.word in ("bring", "play") else broken.word
+    kind = "part" if broken.word in ("bring", "play", "trigger") else broken.word
     if kind in _GUESSED and broken.name is None:
         scope.unsure.add(kind)
     elif kind in _GUESSED and broken.name is not None:

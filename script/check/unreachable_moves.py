@@ -9,7 +9,7 @@ from math import inf
 from ..expression import NEVER, extent
 from ..piece import Bring, Hold, Move, Piece, Section
 from ..problems import counted, short
-from .form import always
+from .form import sure
 from .scope import Scope
 
 Rank = tuple[bool, bool, bool]
@@ -46,7 +46,8 @@ class _Exits:
 
 def rank(move: Move) -> Rank:
     """The precedence of a move: a named origin counts most, then a cue, then a condition."""
-    return move.origin is not None, move.cue is not None, move.when is not None
+    conditional = move.when is not None or move.after_visits is not None
+    return move.origin is not None, move.cue is not None, conditional
 
 
 def _grid(move: Move) -> int:
@@ -56,10 +57,10 @@ def _grid(move: Move) -> int:
 
 def warn_of_unreachable_moves(scope: Scope, piece: Piece) -> None:
     """Note the moves that are never taken, and those whose `over` has no loop to ring on."""
-    sure = [move for move in piece.moves if move.cue is None and always(scope, move.when)]
-    from_any = [move for move in sure if move.origin is None]
+    always = [move for move in piece.moves if move.cue is None and sure(scope, move)]
+    from_any = [move for move in always if move.origin is None]
     own: dict[str, list[Move]] = {}
-    for move in sure:
+    for move in always:
         if move.origin is not None:
             own.setdefault(move.origin, []).append(move)
     ways = {s.name: _exits(s, [*from_any, *own.get(s.name, ())]) for s in piece.sections}

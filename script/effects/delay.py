@@ -31,6 +31,11 @@ def tail_frames(numbers: Numbers, rate: int) -> int:
     return int(frames(numbers) * repeats)
 
 
+def power(numbers: Numbers, rate: int, power: float) -> float:
+    wet = numbers[MIX.name] ** 2 / (1 - numbers[FEEDBACK.name] ** 2)
+    return power * ((1 - numbers[MIX.name]) ** 2 + wet)
+
+
 def kernel(tools: Any) -> Any:
     import numpy as np
 
@@ -64,4 +69,5 @@ DELAY = BusEffect(
     frames=frames,
     memory=lambda frames: 2 * frames,
     tail_frames=tail_frames,
+    power=power,
 )

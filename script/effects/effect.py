@@ -51,6 +51,9 @@ class BusEffect:
     """How long it rings to -60 dB after the last sound, given the numbers and the frames a second."""
     leaps: Sequence[bool] | None = None
     """Which levels are at once what they would move to when the bus has rung out; by default all."""
+    power: Callable[[Numbers, int, float], float] = lambda numbers, rate, power: power
+    """About the power of a steady sound behind it, of what is sent to the bus, given the numbers, the frames
+    a second and the power before it."""
     always: bool = False
     """Whether every bus has it, with the defaults of its parameters."""
 

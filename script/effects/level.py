@@ -43,7 +43,17 @@ def gain_kernel(tools: Any) -> Any:
     return gain
 
 
-MIX = BusEffect((WET,), mix_kernel, lambda numbers, rate: (numbers[WET.name],), always=True)
+MIX = BusEffect(
+    (WET,),
+    mix_kernel,
+    lambda numbers, rate: (numbers[WET.name],),
+    power=lambda numbers, rate, power: (1 - numbers[WET.name]) ** 2 + numbers[WET.name] ** 2 * power,
+    always=True,
+)
 GAIN = BusEffect(
-    (DECIBELS,), gain_kernel, lambda numbers, rate: (10 ** (numbers[DECIBELS.name] / 20),), always=True
+    (DECIBELS,),
+    gain_kernel,
+    lambda numbers, rate: (10 ** (numbers[DECIBELS.name] / 20),),
+    power=lambda numbers, rate, power: power * 10 ** (numbers[DECIBELS.name] / 10),
+    always=True,
 )

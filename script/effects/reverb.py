@@ -36,6 +36,12 @@ def tail_frames(numbers: Numbers, rate: int) -> int:
     return int(numbers[SECONDS.name] * rate)
 
 
+def power(numbers: Numbers, rate: int, power: float) -> float:
+    """What circulates: each line keeps so much of the power that it had, and takes in as much as is sent."""
+    left = 10 ** (-6 * sum(LINE_FRAMES) / LINES / (rate * numbers[SECONDS.name]))
+    return float(power * ((1 - numbers[MIX.name]) ** 2 + numbers[MIX.name] ** 2 * left / (1 - left)))
+
+
 def kernel(tools: Any) -> Any:
     import numpy as np
 
@@ -82,5 +88,6 @@ REVERB = BusEffect(
     levels,
     memory=lambda frames: LINES * LONGEST_LINE + 2 * LINES,
     tail_frames=tail_frames,
+    power=power,
     leaps=(True, *(False,) * LINES),
 )

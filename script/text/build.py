@@ -32,6 +32,10 @@ def _nodes(parts: Parts) -> list[Any]:
     return [part for part in parts if not isinstance(part, Token | str)]
 
 
+def _every(part: Any) -> tree.Quantity | None:
+    return part if isinstance(part, tree.Quantity) else None
+
+
 def _picked(parts: Parts, pick: Pick) -> Any:
     if isinstance(pick, int):
         part = parts[pick] if pick < len(parts) else None
@@ -110,14 +114,30 @@ class Build:
         return tree.MeterStatement(p[1], p[3], span=_span(p))
 
     keys = _made(tree.KeysStatement, slice(1, None))
-    seed = loudness = ceiling = _made(tree.NumberStatement, 0, 1)
+    seed = ceiling = _made(tree.NumberStatement, 0, 1)
     share = _made(tree.NumberStatement, 0, 2)
+
+    def loudness(self, p: Parts) -> tree.LoudnessStatement:
+        return tree.LoudnessStatement(p[0].text, p[1], len(p) > 2, span=_span(p))
+
+    loudness_off = _made(tree.LoudnessOff)
 
     def author(self, p: Parts) -> tree.TextStatement:
         return tree.TextStatement(p[0].text, p[1].text, span=_span(p))
 
     version = credit = author
     withdrawn = _made(tree.WithdrawnStatement, slice(2, None))
+
+    def chord(self, p: Parts) -> tree.ChordName:
+        if len(p) > 1:
+            p[1].type = "TIGHT"
+        return tree.ChordName(p[0], _picked(p, 2), span=_span(p))
+
+    def chords(self, p: Parts) -> tree.ChordsStatement:
+        each = p[-1] if isinstance(p[-1], tree.Quantity) else None
+        return tree.ChordsStatement(
+            tuple(part for part in p if isinstance(part, tree.ChordName)), each, span=_span(p)
+        )
 
     # Pools
 
@@ -151,23 +171,82 @@ class Build:
 
     # Sections and their lines
 
-    section = _made(tree.SectionStatement, 1, 2)
+    def section(self, p: Parts) -> tree.SectionStatement:
+        return tree.SectionStatement(p[1], p[2], (), tuple(p[3:]), span=_span(p))
+
+    fresh_visits = _made(tree.Flag, "fresh")
+    as_section = _made(tree.NameClause, "as", 1)
+    own_tempo = _made(tree.OwnTempo, 1)
+
+    def own_meter(self, p: Parts) -> tree.OwnMeter:
+        p[2].type = "TIGHT"
+        return tree.OwnMeter(p[1], p[3], span=_span(p))
+
+    own_key = _made(tree.OwnKey, 1)
+    key_move = _made(tree.KeyMove, 1, 2)
+    starting = _made(tree.AmountClause, "starting at", 3)
+    ramp = _made(tree.RampStatement, 0, 2, slice(3, None))
     bring = _made(tree.LineStatement, 0, 1, 3, None, None, slice(4, None))
-    play = _made(tree.LineStatement, 0, 1, 3, 4, None, slice(5, None))
-    rest = hold = solo = drop = _made(tree.LineStatement, 0, 1, None, None, None, slice(2, None))
-    vary = _made(tree.LineStatement, 0, 1, None, None, 3, slice(4, None))
+
+    def play(self, p: Parts) -> tree.LineStatement:
+        has_pattern = len(p) > 4 and isinstance(p[4], tree.Name | tree.Euclid)
+        pattern, modifiers = (p[4], p[5:]) if has_pattern else (None, p[4:])
+        return tree.LineStatement("play", p[1], p[3], pattern, None, tuple(modifiers), span=_span(p))
+
+    trigger_line = _made(tree.LineStatement, 0, 1, None, 2, None, slice(3, None))
+
+    def parts(self, p: Parts) -> Parts:
+        return p
+
+    def rest(self, p: Parts) -> tree.LineStatement:
+        first, *more = _nodes(p[1])
+        modifiers = tuple(p[2:])
+        return tree.LineStatement(p[0].text, first, None, None, None, modifiers, tuple(more), span=_span(p))
+
+    hold = solo = drop = rest
+
+    def vary(self, p: Parts) -> tree.LineStatement:
+        return replace(self.rest([*p[:2], *p[4:]]), every=_every(p[3]), span=_span(p))
+
     at_bar = _made(tree.At, 2, 4)
-    for_length = over = over_move = chance = weight = swing = humanise = _made(tree.AmountClause, 0, 1)
+    for_length = every = over = over_move = chance = weight = swing = humanise = _made(
+        tree.AmountClause, 0, 1
+    )
+    steps = loose = late = which_slice = _made(tree.AmountClause, 0, 1)
     out_over = _made(tree.AmountClause, "out over", 2)
     one_in = _made(tree.AmountClause, "one in", 2)
-    gain = pan = when = _made(tree.TermClause, 0, 1)
+    when = _made(tree.TermClause, 0, 1)
+    gain = pan = _made(tree.GlideClause, 0, 1)
+    gliding = _made(tree.Gliding, 0, 2, 4, 5)
+    later = _made(tree.Later, 0, slice(2, None))
+    via = _made(tree.NameClause, 0, 1)
     euclid = _made(tree.Euclid, 1, 3, 5)
     send = _made(tree.SendClause, 1, 2)
-    duck = _made(tree.DuckClause, 1, 3)
+
+    def duck(self, p: Parts) -> tree.DuckClause:
+        back = p[-1] if isinstance(p[-2], Token) and p[-2].text == "back" else None
+        under = _nodes(p[3:-1] if back is not None else p[3:])
+        return tree.DuckClause(p[1], tuple(under), back, span=_span(p))
+
     reverse = _made(tree.Flag, "reverse")
     half_time = _made(tree.Flag, "half time")
     double_time = _made(tree.Flag, "double time")
+    each_hit = _made(tree.Flag, "each hit new")
+    cut = _made(tree.Flag, "cut")
+    choke = _made(tree.NameClause, 0, 1)
+    length = _made(tree.LengthClause, 1)
+    ending = _made(tree.Ending, 3, 5)
+
+    def note_value(self, p: Parts) -> tree.NoteValue:
+        p[1].type = "TIGHT"
+        return tree.NoteValue(Fraction(p[0].text), Fraction(p[2].text), span=_span(p))
+
     filter = _made(tree.FilterClause, 0, 1, 3, 5, 6)
+
+    def notes(self, p: Parts) -> tree.NotesClause:
+        if isinstance(p[1], tree.Name):
+            return tree.NotesClause(p[1], None, span=_span(p))
+        return tree.NotesClause(None, p[1].text, span=_span(p))
 
     # Form
 
@@ -178,6 +257,7 @@ class Build:
 
     through = _made(tree.NameClause, 0, 1)
     on_cue = _made(tree.NameClause, "on cue", 2)
+    after_visits = _made(tree.AmountClause, "after", 1)
 
     def move(self, p: Parts) -> tree.MoveStatement:
         origin = None if p[1].text == "any" else p[1]

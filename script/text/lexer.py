@@ -20,7 +20,7 @@ Fragment = tuple[int, Any, str]
 
 _BETWEEN = re.compile(r"#[^\n]*|[^#]+")
 
-_STEPS = re.compile(r'(")|(x+)|(X+)|(\.+)|([1-9]+)|( +)|[^"xX.1-9 ]+')
+_STEPS = re.compile(r'(")|([xo]+)|(X+)|(\.+)|([1-9]+)|( +)|[^"xoX.1-9 ]+')
 _STEP_KINDS = (Error, String.Delimiter, String.Symbol, String.Escape, Punctuation, Number.Integer, Whitespace)
 """The type of each group in `_STEPS`; first the type of characters that are no steps."""
 
@@ -50,11 +50,11 @@ class LoomLexer(Lexer):  # type: ignore[misc]
         done = 0
         for logical in group(scan(text).lines):
             _set_types(logical, keywords)
-            steps = logical.word == "play"
+            steps = logical.word in ("play", "trigger")
             before: Token | None = None
             for token in logical.tokens:
                 yield from _between(text, done, token.start_pos)
-                if steps and token.kind == "string":
+                if steps and token.kind == "string" and (before is None or before.text != "notes"):
                     yield from _pattern(token)
                 else:
                     kind = _kind(token, before, keywords)

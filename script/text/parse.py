@@ -66,7 +66,7 @@ def reading(text: str) -> Reading:
     logical_lines = group(scanned.lines)
     problems = list(scanned.problems)
     statements: list[tree.Statement] = []
-    lines: list[tree.LineStatement | tree.Broken] = []
+    lines: list[tree.LineStatement | tree.RampStatement | tree.ChordsStatement | tree.Broken] = []
     section: tree.SectionStatement | None = None
     swallowed = False
 
@@ -82,7 +82,9 @@ def reading(text: str) -> Reading:
         if fault is not None and not (swallowed and fault is logical.fault and fault.code == "E015"):
             problems.append(fault)
         if logical.in_section:
-            assert isinstance(node, tree.LineStatement | tree.Broken)
+            assert isinstance(
+                node, tree.LineStatement | tree.RampStatement | tree.ChordsStatement | tree.Broken
+            )
             lines.append(node)
             continue
         close()
@@ -94,7 +96,7 @@ def reading(text: str) -> Reading:
             # Lines follow it, so it was meant to head a section.
             section = tree.SectionStatement(node.name, None, span=logical.span)
         else:
-            assert not isinstance(node, tree.LineStatement)
+            assert not isinstance(node, tree.LineStatement | tree.RampStatement)
             statements.append(node)
             if logical.opens:
                 section = tree.SectionStatement(None, None, span=logical.span)
@@ -128,7 +130,7 @@ def _unreadable(logical: LogicalLine) -> Problem | None:
             return problem("E008", token.span, message, "split it into several")
         # A number may have as many digits as its precision needs; its value is checked later.
         most = words.MOST_LETTERS if token.kind == "word" else words.MOST_QUOTED
-        if len(token.text) > most:
+        if len(token.text) - 2 * token.text.startswith('"') > most:
             return problem(
                 "E018", token.span, f"this has more than {most:,} characters", "find a shorter one"
             )

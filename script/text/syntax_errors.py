@@ -11,14 +11,40 @@ from ..problems import Problem, did_you_mean, listed, problem, short
 from ..words import FORMS, LINE_WORDS, RESERVED, STATEMENT_WORDS, UNITS
 from .lalr import SyntaxMistake, words_of_grammar
 from .logical_lines import LogicalLine
+from .other_words import (
+    SONG,
+    STARTING,
+    first_of_a_line,
+    in_a_line,
+    in_a_move,
+    in_a_pool,
+    in_a_section,
+    of_a_section,
+)
 from .tokens import Token
 
 _OPERATORS = frozenset(("+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=", "and", "or"))
-_MODIFIERS = frozenset(("chance", "gain", "pan", "when", "reverse"))
+_MODIFIERS = frozenset(("chance", "gain", "pan", "reverse"))
 _CLAUSES = frozenset(
-    ("role", "mood", "holder", "set", "energy", "tempo", "key", "never", "prefer", "max", "weight", "not")
+    (
+        "role",
+        "mood",
+        "holder",
+        "set",
+        "energy",
+        "tempo",
+        "key",
+        "never",
+        "prefer",
+        "max",
+        "weight",
+        "not",
+        "named",
+        "song",
+    )
 )
 """The first words of a pool's clauses."""
+_MINOR = frozenset(("m", "min", "minor"))
 _MOST_LISTED = 6
 
 
@@ -30,14 +56,18 @@ def stray_first_word(logical: LogicalLine, *, explain: bool) -> Problem | None:
         return None
     if logical.in_section and word in STATEMENT_WORDS:
         return problem(
-            "E015", first.span, f"`{word}` does not belong inside a section", "start this line in column 1"
+            "E015",
+            first.span,
+            f"`{word}` does not belong inside a section",
+            of_a_section(word) or "start this line in column 1",
         )
     if word in LINE_WORDS:
         return problem("E015", first.span, f"`{word}` is not in any section", "indent it below its section")
     known = LINE_WORDS if logical.in_section else STATEMENT_WORDS
-    hint = None
-    if explain:
-        hint = _lost_first_word(logical) or did_you_mean(word, known, "`", least=0.7)
+    hint = SONG if word == "song" else None
+    if explain and hint is None:
+        hint = first_of_a_line(word) if logical.in_section else None
+        hint = hint or _lost_first_word(logical) or did_you_mean(word, known, "`", least=0.7)
     what = "a line of a section" if logical.in_section else "a statement"
     if hint is None:
         hint = f"{what} begins with " + listed([f"`{w}`" for w in known])
@@ -61,7 +91,10 @@ def explained(logical: LogicalLine, mistake: SyntaxMistake) -> Problem:
     if mistake.token is None:
         last = logical.tokens[-1].span
         place = Span(last.end_line, last.end_column, last.end_line, last.end_column + 1)
-        hint = _sharp_hint(logical) or _amount_hint(logical) or f"such as: {form}"
+        hint = _sharp_hint(logical) or _amount_hint(logical) or _glide_hint(logical, mistake.expected)
+        hint = hint or f"such as: {form}"
+        if logical.word == "section" and any(each.text == "starting" for each in logical.tokens[3:]):
+            hint = STARTING
         return problem("E012", place, "this ends too early" + (f": {expected}" if expected else ""), hint)
     token = mistake.token
     hint = _hint(logical, token, mistake.expected) or f"such as: {form}"
@@ -71,9 +104,22 @@ def explained(logical: LogicalLine, mistake: SyntaxMistake) -> Problem:
     return problem("E011", token.span, message + (f": {expected}" if expected else ""), hint)
 
 
+def _glide_hint(logical: LogicalLine, expected: tuple[str, ...]) -> str | None:
+    """A glide without its length."""
+    words = [token.text for token in logical.tokens]
+    if expected != ("OVER",) or "->" not in words:
+        return None
+    return f"a glide says how long it takes, such as: {' '.join(words[words.index('->') :])} over 4 bars"
+
+
 def _hint(logical: LogicalLine, token: Token, expected: tuple[str, ...]) -> str | None:
     index = next(i for i, t in enumerate(logical.tokens) if t is token)
     before = logical.tokens[index - 1] if index else _NOTHING_BEFORE
+    words = [each.text for each in logical.tokens]
+    if "starting" in words[: index + 1] and (token.text == "starting" or logical.word == "section"):
+        return STARTING
+    if token.text == "song":
+        return SONG
     if index and token.line != before.line and token.text in FORMS:
         return (
             "a deeper line continues the one above; give it the same indentation to make it a line of its own"
@@ -85,9 +131,19 @@ def _hint(logical: LogicalLine, token: Token, expected: tuple[str, ...]) -> str 
         first = logical.tokens[index - 2]
         if first.kind == "word" and first.end_pos == before.start_pos and before.end_pos == token.start_pos:
             return f"a name is one word: {short(first.text)}_{short(token.text)}"
+    if logical.word == "trigger" and token.text == "from":
+        return 'nobody hears a trigger, so it has no pool: trigger kick "x...x..."'
     if logical.word == "piece" and "COMMA" in expected:
         return f"a piece is for uses, with commas between: {listed(USES)}"
-    hint = _pool_hint(logical, index, expected) if logical.word == "pool" else None
+    hint = None
+    if logical.word == "pool":
+        hint = in_a_pool(words, index) or _pool_hint(logical, index, expected)
+    elif logical.in_section:
+        hint = in_a_line(words, index)
+    elif logical.word == "section":
+        hint = in_a_section(words, index)
+    elif logical.word == "move":
+        hint = in_a_move(words, index)
     return hint or _word_hint(logical, index, expected)
 
 
@@ -96,7 +152,7 @@ _NOTHING_BEFORE = Token("word", "", 1, 1, 0)
 
 def _pool_hint(logical: LogicalLine, index: int, expected: tuple[str, ...]) -> str | None:
     token, before = logical.tokens[index], logical.tokens[max(index - 1, 0)]
-    first = before.text in ("loops", "hits")
+    first = before.text in ("loops", "hits", "slices")
     if first and token.kind == "word":
         near = did_you_mean(token.text, _CLAUSES, "`", least=0.7)
         return near or f"say what they have, such as: {before.text} mood {short(token.text)}"
@@ -116,6 +172,8 @@ def _pool_hint(logical: LogicalLine, index: int, expected: tuple[str, ...]) -> s
 def _word_hint(logical: LogicalLine, index: int, expected: tuple[str, ...]) -> str | None:
     token, before = logical.tokens[index], logical.tokens[index - 1] if index else _NOTHING_BEFORE
     words = words_of_grammar()
+    if logical.word == "chords" and token.kind == "word" and "COMMA" in expected:
+        return f"a comma separates chords: {short(before.text)}, {short(token.text)}"
     if token.kind == "word":
         near = [words[name] for name in expected if name in words and words[name].isalpha()]
         if "UNIT" in expected:
@@ -124,11 +182,12 @@ def _word_hint(logical: LogicalLine, index: int, expected: tuple[str, ...]) -> s
         if hint:
             return hint
         named = bool(index) and before.kind == "word" and before.text not in UNITS
-        if named and {"COMMA", "$END"} & set(expected):
+        if named and not logical.in_section and {"COMMA", "$END"} & set(expected):
             return "a name of several words needs quotes"
     if token.text == "/" and logical.tokens[index + 1 : index + 2] and logical.tokens[index + 1].text == "/":
         return "a comment begins with #"
-    if token.text == "=" and "NUMBER" not in expected:
+    compares = logical.word == "on" or "when" in (each.text for each in logical.tokens[:index])
+    if token.text == "=" and compares and "NUMBER" not in expected:
         return "compare with =="
     return None
 
@@ -140,8 +199,11 @@ def _amount_hint(logical: LogicalLine) -> str | None:
 
 
 def _sharp_hint(logical: LogicalLine) -> str | None:
-    """`A # minor`: what follows the space and # is a comment."""
+    """`A # minor`: what follows the space and # is a comment. `A#minor`: the mode is not apart."""
     last = logical.tokens[-1]
+    mode = re.fullmatch(r"([A-G][#b]?)(maj|major|min|minor|m)", last.text)
+    if mode and logical.tokens[0].text == "key":
+        return f"the mode is a word of its own: {mode[1]} {'minor' if mode[2] in _MINOR else 'major'}"
     comment = logical.lines[-1].comment
     if comment and last.text in NOTES:
         sharp = re.match(r"#\s*(major|minor)\b", comment)

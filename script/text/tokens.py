@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ..piece import Span
 from ..problems import Problem, problem
+from .other_words import unclosed
 
 _SCAN = re.compile(
     r"""
@@ -17,7 +18,7 @@ _SCAN = re.compile(
     | (?P<comment> (?<![^ \t\n\ufeff]) \# [^\n]* )
     | (?P<string>  "[^"\r\n]*" )
     | (?P<number>  [0-9]+ (?: \.[0-9]+ )? )
-    | (?P<word>    [A-G]\#(?![\w#]) | [^\W\d]\w* )
+    | (?P<word>    [A-G]\#\w*(?![\w#]) | [^\W\d]\w* )
     | (?P<symbol>  -> | \.\. | [<>=!]= | [-+*/<>=():,%] )
     | (?P<open>    "[^"\r\n]* )
     | (?P<bad>     . )
@@ -151,7 +152,7 @@ def scan(text: str, most: int | None = None) -> Scan:
         token = Token(kind, match.group(), line.number, column, position)
         if kind == "bad" or kind == "open":
             token.kind = "bad"
-            token.fault = _fault(text, token)
+            token.fault = _fault(text, token, played=bool(line.tokens) and line.tokens[0].text == "play")
         elif kind == "string":
             token.fault = _control(token.text, line.number, column)
         elif kind == "word" and not token.text.isascii():
@@ -186,8 +187,8 @@ def _unseen(token: Token) -> Problem | None:
     return problem("E002", Span(token.line, start, token.line, start + 1), message, "delete it")
 
 
-def _fault(text: str, token: Token) -> Problem:
-    """The mistake of a character that begins no token."""
+def _fault(text: str, token: Token, *, played: bool) -> Problem:
+    """The mistake of a character that begins no token. `played`: in a line that plays a pattern."""
     character = token.text[0]
     control = _control(character, token.line, token.column)
     if control:
@@ -199,15 +200,16 @@ def _fault(text: str, token: Token) -> Problem:
             "E002", token.span, f"the typographic character {name} is not part of the language", pasted
         )
     if character == '"':
-        message = "this quote is not closed on its line"
-        return problem("E004", token.span, message, 'end the name with a straight quote: "')
+        return problem("E004", token.span, *unclosed(token.text, pattern=played))
     before = text[token.start_pos - 1 : token.start_pos]
     after = text[token.end_pos : token.end_pos + 1]
     if character == "." and (before.isdecimal() or after.isdecimal()):
         message = "a number needs digits on both sides of its dot"
         return problem("E005", token.span, message, "write 0.5 or 5.0; a range has two dots: 1..5")
     hint = _plainly(character)
-    if character == "#":
+    if character == "." and before in ("x", "X", "."):
+        hint = 'a pattern stands in quotes: "x... x..."'
+    elif character == "#":
         hint = "a comment needs a space before its #; a sharp follows its note without one: F# minor"
     elif character == "'":
         hint = 'names are quoted with "'

@@ -5,87 +5,29 @@ Places do not count when two trees are compared.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, TypeAlias
 
-from ..piece import Span
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """A part of a script, with its place."""
-
-    span: Span = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statement(Node):
-    """`text`: the statement in canonical form, in one line; empty if it is `Broken`."""
-
-    text: str = field(default="", compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Name(Node):
-    """A name or a quoted text (without its quotes)."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity(Node):
-    """A number with its unit, as written."""
-
-    value: Fraction
-    unit: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Range(Node):
-    """From `lo` to `hi`; one value alone is both. A unit of the upper end alone is given to both."""
-
-    lo: Quantity
-    hi: Quantity
-
-
-@dataclass(frozen=True, slots=True)
-class KeyName(Node):
-    tonic: Name
-    mode: Literal["major", "minor"]
-
-
-# Expressions
-
-
-@dataclass(frozen=True, slots=True)
-class RandomRange(Node):
-    range: Range
-
-
-@dataclass(frozen=True, slots=True)
-class UnaryTerm(Node):
-    operator: Literal["-", "not"]
-    operand: Term
-
-
-@dataclass(frozen=True, slots=True)
-class BinaryTerm(Node):
-    operator: Literal["+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=", "and", "or"]
-    left: Term
-    right: Term
-
-
-Term: TypeAlias = Quantity | Name | RandomRange | UnaryTerm | BinaryTerm
-"""An expression as written; a `Name` in it is a dial's."""
-
+from .nodes import (
+    BinaryTerm as BinaryTerm,
+    KeyName as KeyName,
+    Name as Name,
+    Node as Node,
+    Quantity as Quantity,
+    RandomRange as RandomRange,
+    Range as Range,
+    Statement as Statement,
+    Term as Term,
+    UnaryTerm as UnaryTerm,
+)
 
 # Clauses that stand in several kinds of statement
 
 
 @dataclass(frozen=True, slots=True)
 class AmountClause(Node):
-    """An amount after its words, such as `for`, `out over`, `chance`, `one in`, `swing` or `max shift`."""
+    """An amount after its words, such as `for`, `every`, `out over`, `one in`, `slice` or `max shift`."""
 
     word: str
     amount: Quantity
@@ -93,15 +35,33 @@ class AmountClause(Node):
 
 @dataclass(frozen=True, slots=True)
 class TermClause(Node):
-    """An expression after its word: `gain`, `pan` or `when`."""
+    """An expression after its word: `when`."""
 
     word: str
     term: Term
 
 
 @dataclass(frozen=True, slots=True)
+class Gliding(Node):
+    """A number that stays at `term`, or goes on to `to` over a length, by a curve."""
+
+    term: Term
+    to: Term | None = None
+    over: Quantity | None = None
+    curve: Name | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GlideClause(Node):
+    """A number that may glide after its word: `gain` or `pan`."""
+
+    word: str
+    number: Gliding
+
+
+@dataclass(frozen=True, slots=True)
 class NameClause(Node):
-    """A name after its words: `through` or `on cue`."""
+    """A name after its words: `through`, `on cue`, `choke`, `as` or `via`."""
 
     word: str
     name: Name
@@ -109,7 +69,7 @@ class NameClause(Node):
 
 @dataclass(frozen=True, slots=True)
 class Flag(Node):
-    """Words alone: `reverse`, `half time`, `double time` or `prefer fresh`."""
+    """Words alone, such as `reverse`, `half time`, `each hit new` or `prefer fresh`."""
 
     word: str
 
@@ -148,11 +108,39 @@ class NumberStatement(Statement):
 
 
 @dataclass(frozen=True, slots=True)
+class LoudnessStatement(NumberStatement):
+    """`rides`: whether it ends in `ride`."""
+
+    rides: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoudnessOff(Statement):
+    """`loudness off`."""
+
+
+@dataclass(frozen=True, slots=True)
 class TextStatement(Statement):
     """A head statement of one text: `author`, `version` or `credit`."""
 
     word: str
     said: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChordName(Node):
+    """A chord as it is written, with the note after its slash; `none` is a chord of that name here."""
+
+    name: Name
+    bass: Name | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChordsStatement(Statement):
+    """The chords of the piece, or of a section. `each`: how long each of them lasts."""
+
+    chords: tuple[ChordName, ...]
+    each: Quantity | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +175,7 @@ PoolClause: TypeAlias = Attribute | AmountClause | Flag | Weighted
 @dataclass(frozen=True, slots=True)
 class PoolStatement(Statement):
     name: Name
-    shape: Literal["loops", "hits"]
+    shape: Literal["loops", "hits", "slices"]
     clauses: tuple[PoolClause, ...]
 
 
@@ -217,7 +205,7 @@ class FilterClause(Node):
 class EffectClause(Node):
     """An effect of a bus. `terms`: what follows its word, then each further word with what follows that."""
 
-    terms: tuple[tuple[str, Term], ...]
+    terms: tuple[tuple[str, Gliding], ...]
 
     @property
     def word(self) -> str:
@@ -244,14 +232,24 @@ class At(Node):
 class SendClause(Node):
     word = "to"
     bus: Name
-    term: Term
+    number: Gliding
 
 
 @dataclass(frozen=True, slots=True)
 class DuckClause(Node):
     word = "duck"
     term: Term
-    under: Name
+    under: tuple[Name, ...]
+    back: Term | None
+
+
+@dataclass(frozen=True, slots=True)
+class Later(Node):
+    """What moves at a time of its own, and the line with it not."""
+
+    word = "later"
+    at: At
+    clauses: tuple[GlideClause | SendClause | FilterClause, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,19 +261,72 @@ class Euclid(Node):
     rotate: Quantity | None
 
 
-Modifier: TypeAlias = At | AmountClause | TermClause | Flag | SendClause | DuckClause | FilterClause
+@dataclass(frozen=True, slots=True)
+class NotesClause(Node):
+    """The notes of a pattern's hits: a text of degrees, or `follow`, which is `root` or `chord`."""
+
+    word = "notes"
+    degrees: Name | None
+    follow: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class NoteValue(Node):
+    """A length in notes: `count` of those of which a whole one has `parts`, such as 1/8."""
+
+    count: Fraction
+    parts: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class LengthClause(Node):
+    """The length of a hit after its word."""
+
+    word = "length"
+    length: Quantity | NoteValue
+
+
+@dataclass(frozen=True, slots=True)
+class Ending(Node):
+    """The bar and beat at which a hit is to end."""
+
+    word = "ending"
+    bar: Quantity
+    beat: Quantity | None
+
+
+Modifier: TypeAlias = (
+    At
+    | Later
+    | AmountClause
+    | TermClause
+    | GlideClause
+    | NameClause
+    | Flag
+    | SendClause
+    | DuckClause
+    | FilterClause
+    | LengthClause
+    | Ending
+    | NotesClause
+)
 
 
 @dataclass(frozen=True, slots=True)
 class LineStatement(Statement):
-    """A line of a section. `pool` and `pattern` belong to `bring` and `play`, `every` to `vary`."""
+    """A line of a section.
 
-    word: Literal["bring", "play", "rest", "vary", "hold", "solo", "drop"]
+    `pool` belongs to `bring` and `play`, `pattern` to `trigger` and a `play` that has one. `every`: of
+    `vary`, `None` for each visit. `more`: further parts after `and`.
+    """
+
+    word: Literal["bring", "play", "trigger", "rest", "vary", "hold", "solo", "drop"]
     part: Name
     pool: Name | None
     pattern: Name | Euclid | None
     every: Quantity | None
     modifiers: tuple[Modifier, ...]
+    more: tuple[Name, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,12 +343,53 @@ class Broken(Statement):
 
 
 @dataclass(frozen=True, slots=True)
+class RampStatement(Statement):
+    """A line that moves the tempo of its section: `slow to` or `push to`, with its modifiers."""
+
+    word: Literal["slow", "push"]
+    tempo: Quantity
+    modifiers: tuple[Modifier, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTempo(Node):
+    word = "tempo"
+    range: Range
+
+
+@dataclass(frozen=True, slots=True)
+class OwnMeter(Node):
+    word = "meter"
+    beats: Quantity
+    note: Quantity
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKey(Node):
+    word = "key"
+    key: KeyName
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMove(Node):
+    """`key up` or `key down`, by so much."""
+
+    word = "key"
+    way: Literal["up", "down"]
+    amount: Quantity
+
+
+SectionModifier: TypeAlias = OwnTempo | OwnMeter | OwnKey | KeyMove | Flag | NameClause | AmountClause
+
+
+@dataclass(frozen=True, slots=True)
 class SectionStatement(Statement):
     """`name` and `length` are `None` where the head could not be read. `span`: of the head."""
 
     name: Name | None
     length: Range | None
-    lines: tuple[LineStatement | Broken, ...] = ()
+    lines: tuple[LineStatement | RampStatement | ChordsStatement | Broken, ...] = ()
+    modifiers: tuple[SectionModifier, ...] = ()
 
 
 # Form
@@ -331,7 +423,9 @@ class MoveStatement(Statement):
 class StingStatement(Statement):
     name: Name
     pool: Name
-    modifiers: tuple[BoundaryClause | TermClause | SendClause | AmountClause | FilterClause, ...]
+    modifiers: tuple[
+        BoundaryClause | GlideClause | NameClause | SendClause | AmountClause | FilterClause, ...
+    ]
 
 
 @dataclass(frozen=True, slots=True)

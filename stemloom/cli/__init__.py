@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from .. import __version__
-from .output import Console, fail
+from ..ground.visible import visible_text
+from .console import one_line, suit_console
+from .output import Console, fail, notes_of
 
 _COMMANDS = {
     "demo": ("demo", "Build a demo vault, render a piece, check its ledger, pay its holders."),
@@ -23,11 +25,13 @@ _COMMANDS = {
     "play": ("play", "Play a piece on an audio device, and log what is heard."),
     "replay": ("play", "Play a take again, and prove that it sounds the same."),
     "render": ("render", "Render a piece to a file, and log what is heard."),
+    "mix": ("mix", "Listen to a piece, and tell what may be wrong in its mix, by line."),
     "vault": ("vault", "Stems, holders, consent and splits."),
     "user": ("user", "Users: their sessions, and how to erase them."),
     "ledger": ("ledger", "Show, verify and prove what was heard."),
     "why": ("why", "Say what sounds at a moment of a session, and under whose consent."),
     "doctor": ("doctor", "Check whether this machine can play, and say what is missing."),
+    "benchmark": ("benchmark", "Measure how long blocks take, and compare with before."),
     "royalty": ("royalty", "Income, settlements and statements."),
 }
 """For each command its module and its line in `--help`."""
@@ -86,6 +90,7 @@ def run() -> NoReturn:
     Exit codes: 0 ok, 1 failed, 2 usage, 3 script rejected, 4 not in the vault or not cleared,
     5 verification failed, 130 on Ctrl-C. `--json`, `-q` and `-v` may stand anywhere on the line.
     """
+    suit_console()
     arguments = _global_flags_first(sys.argv[1:])
     # SIGTERM ends a command as Ctrl-C does, so that it cleans up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -93,14 +98,16 @@ def run() -> NoReturn:
         code = main.main(args=arguments, prog_name="stemloom", standalone_mode=False)
     except click.exceptions.Exit as error:
         code = error.exit_code
-    except click.Abort:
-        click.echo("stemloom: stopped", err=True)
+    except click.Abort as error:
+        click.echo("; ".join(("stemloom: stopped", *notes_of(error.__cause__))), err=True)
         code = 130
     except click.ClickException as error:
-        error.show()
+        with StringIO() as words:
+            error.show(words)
+            click.echo(visible_text(words.getvalue()), err=True, nl=False)
         code = error.exit_code
         if "--json" in arguments:
-            click.echo(json.dumps({"ok": False, "exit": code, "error": error.format_message()}))
+            click.echo(one_line({"ok": False, "exit": code, "error": error.format_message()}))
     except KeyboardInterrupt:
         click.echo("stemloom: stopped", err=True)
         code = 130

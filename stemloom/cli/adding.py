@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .arguments import A_HOLDER, words_of
+from ..ground.visible import visible
+from .arguments import A_HOLDER, FilesCommand, words_of
+from .intake_report import by_ending, counted_endings, shown_passed
 from .options import FILE, PATH
 from .output import Console, picked, table
 from .people import names_in
@@ -17,12 +19,15 @@ from .stems import bars_of, bpm_of, heard_record, length_text
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from ..vault.intake.fingerprint_index import FingerprintMatch
     from ..vault.intake.intake import Intake
+    from ..vault.intake.listing import Listing
+    from ..vault.intake.manifest import Defaults
     from ..vault.sound.declared import Declared
     from ..vault.vault import Vault
 
 
-@click.command()
+@click.command(cls=FilesCommand)
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=PATH)
 @click.option("--holder", metavar="H", shell_complete=A_HOLDER, help="The holder of the rights: id or name.")
 @click.option(
@@ -34,7 +39,7 @@ if TYPE_CHECKING:
     help="CSV file with a header that declares each file; its columns are named above.",
 )
 @click.option("--bpm", metavar="N", help="Tempo; kept to a thousandth.")
-@click.option("--bars", type=int, help="Length in bars of four beats.")
+@click.option("--bars", type=int, help="Length in bars of the meter.")
 @click.option("--beats", type=int, help="Length in beats.")
 @click.option("--key", metavar="K", help="Such as 'D minor', 'F# major', 'Am' or 'Bb'.")
 @click.option("--shape", "--kind", metavar="S", help="loop, sustained or hit.")
@@ -50,7 +55,14 @@ if TYPE_CHECKING:
 @click.option(
     "--accept-likeness", is_flag=True, help="It was reviewed, and is not the other holder's recording."
 )
-@click.option("--accept-silence", is_flag=True, help="Add a loop though it is mostly silent.")
+@click.option(
+    "--accept-silence", is_flag=True, help="For a single file: add a loop though it is mostly silent."
+)
+@click.option("--accept-length", is_flag=True, help="Take what is there, though the file promises more.")
+@click.option("--meter", metavar="M", help="Such as 3/4 or 7/8; 4/4 by default.")
+@click.option("--trim", is_flag=True, help="Cut silence in front of loops, and make their ends whole bars.")
+@click.option("--tail", metavar="T", help="What follows a loop's last bar: wrap (onto its beginning) or cut.")
+@click.option("--song", metavar="NAME", help="The files are the whole stems of one song, from its bar 1.")
 @click.pass_obj
 def add(
     console: Console,
@@ -64,49 +76,75 @@ def add(
     trial: bool,
     **declared: Any,
 ) -> int:
-    """Add recordings: files, or folders of them, under one holder.
+    """Add recordings: files, folders or zip files of them, under one holder.
 
-    A loop's length must match its tempo and beats within 0.5 %. A stem starts without any consent.
+    A loop's length must match its tempo and beats to 5 ms, or it is held: --trim cuts silence in front off,
+    --tail says what becomes of what rings beyond its last bar. A stem starts without any consent.
     Exits 1 if a file is refused or missing, or none is added; the other files are added anyway.
 
     If neither tempo nor shape is declared they are detected, and the report says so.
 
-    A loop that is more than half silent is held, which means kept out, as silence must not earn: trim it,
-    add it as a hit, or give --accept-silence. A loop whose rhythm clearly has another tempo than the declared
-    one is held as well: declare the other tempo, or give --accept-tempo.
+    A loop that is silent for more than two bars, or for half of it, is held, which means kept out, as silence
+    must not earn: trim it, add it as a hit, or give --accept-silence. A loop whose rhythm clearly has another
+    tempo than the declared one is held as well: declare the other tempo, or give --accept-tempo.
+
+    The stems of a song, as a DAW exports them, are taken with --song NAME and its exact --bpm. All of them
+    have the song's bars, and keep what they have after the last one as their tail.
 
     To continue an interrupted batch give it again: files that are here already are skipped.
 
-    A manifest is a CSV file, or a JSON list of objects (.json).
+    Every file of a folder or zip file is accounted for: those that are no sounds, or of a kind that is not
+    taken, are passed over, and the report says why.
 
-    Columns of a manifest: name (or file, path) within the folder FILE; and, where they are needed, holder,
-    role, title, bpm, bars, beats, key, kind (or shape), mood (words separated by ;), energy, set, isrc, iswc.
+    A manifest is a CSV file (cells parted by commas, semicolons or tabs), or a JSON list of objects (.json).
+    Files that it does not name are passed over.
+
+    Columns of a manifest: name (or file, path) within FILE; and, where they are needed, holder,
+    role, title, bpm, bars, beats, key, kind (or shape), mood (words separated by ;), energy, set, isrc, iswc,
+    meter, tail, trim and accept-silence (yes or no).
     For an empty cell the option holds.
     """
-    from ..vault.intake.manifest import Defaults, number, of_manifest, of_paths
+    from ..vault.intake.listing import with_listings
+    from ..vault.intake.manifest import Defaults, number
     from ..vault.sound import declared as terms
 
     tempo = None if bpm is None else number("--bpm", bpm)
     common = Defaults(
         holder, role, terms.Declared(Path(), "", "", bpm=tempo, mood=words_of(mood), **declared)
     )
-    if manifest is None:
-        offers = of_paths(paths, common)
-    elif len(paths) == 1 and paths[0].is_dir():
-        offers, unread = of_manifest(manifest, paths[0], common)
-        if unread:
-            console.note(f"columns that are not read: {', '.join(unread)}")
-    else:
-        raise click.UsageError("--manifest goes with one folder, in which its files are")
+    offers, found, unread = _offered(console, paths, manifest, common)
     if len(offers) > 1 and any(declared[each] for each in ("title", "isrc", "iswc")) and manifest is None:
         raise click.UsageError("--title, --isrc and --iswc are for a single file")
-    if manifest is None:
+    if len(offers) > 1 and declared["accept_silence"]:
+        raise click.UsageError(
+            "--accept-silence is for a single file that somebody has listened to; "
+            "for several use a manifest with a column 'accept-silence'"
+        )
+    if manifest is None and offers:
         # The options hold for all files: report a mistake in them once, not for each file.
         terms.canonical_terms(offers[0])
     with console.vault() as opened:
-        intake = _add_showing(console, opened, offers, trial=trial)
-    _report(console, intake, offers)
+        intake = with_listings(_add_showing(console, opened, offers, trial=trial), found)
+    _report(console, intake, unread)
     return 1 if intake.refused or not (intake.added or intake.here or intake.would) else 0
+
+
+def _offered(
+    console: Console, paths: tuple[Path, ...], manifest: Path | None, common: Defaults
+) -> tuple[list[Declared], list[Listing], tuple[str, ...]]:
+    """The files with their declarations, what lies beside them, and the columns that are not used."""
+    from ..vault.intake.listing import is_listed, listings
+    from ..vault.intake.manifest import declared_of, named_in, of_manifest
+
+    if manifest is not None and not (len(paths) == 1 and is_listed(paths[0])):
+        raise click.UsageError("--manifest goes with one folder or zip file, in which its files are")
+    found = listings(paths, may_be_empty=manifest is not None)
+    if manifest is None:
+        return declared_of([path for each in found for path in each.sounds], common), found, ()
+    rows, unread = of_manifest(manifest, paths[0], common)
+    if unread:
+        console.note(f"not used: {', '.join(map(visible, unread))}")
+    return *named_in(rows, found[0], manifest, paths[0]), unread
 
 
 @click.command()
@@ -120,7 +158,7 @@ def identify(console: Console, file: Path) -> None:
         stems = {each.stem: opened.stem(each.stem) for each in found}
     rows = [
         (f"{each.score:.2f}", each.stem, stems[each.stem].title, names[stems[each.stem].holder],
-         f"{each.at:.1f}..{each.until:.1f} s", "the same" if each.same else "shares something")
+         f"{each.at:.1f}..{each.until:.1f} s", _how(each))
         for each in found
     ]  # fmt: skip
     console.emit(
@@ -128,7 +166,7 @@ def identify(console: Console, file: Path) -> None:
             "matches": [
                 {"stem": each.stem, "title": stems[each.stem].title, "holder": stems[each.stem].holder,
                  "score": each.score, "same": each.same, "at": each.at, "until": each.until,
-                 "offset": each.offset}
+                 "offset": each.offset, "played": each.played or None}
                 for each in found
             ]
         },
@@ -138,14 +176,25 @@ def identify(console: Console, file: Path) -> None:
     )  # fmt: skip
 
 
+def _how(match: FingerprintMatch) -> str:
+    if not match.same:
+        return "shares something"
+    return f"the same, played {match.played}" if match.played else "the same"
+
+
 def _add_showing(console: Console, opened: Vault, offers: list[Declared], *, trial: bool) -> Intake:
-    with console.progress() as progress:
+    with console.progress(counted=True) as progress:
         task = progress.add_task("taking in", total=len(offers))
 
         def tell(done: int, of: int) -> None:
             progress.update(task, completed=done, total=of)
 
-        return opened.add(offers, tell, _learning(progress), trial=trial)
+        try:
+            return opened.add(offers, tell, _learning(progress), trial=trial)
+        except (KeyboardInterrupt, OSError) as error:
+            if not trial:
+                error.add_note("what was taken in so far is kept: give the same command again to go on")
+            raise
 
 
 def _learning(display: Progress) -> Callable[[int, int], None]:
@@ -160,7 +209,7 @@ def _learning(display: Progress) -> Callable[[int, int], None]:
     return show
 
 
-def _report(console: Console, intake: Intake, offers: list[Declared]) -> None:
+def _report(console: Console, intake: Intake, unread: tuple[str, ...]) -> None:
     from ..ground.roles import ROLES
 
     record = {
@@ -197,25 +246,32 @@ def _report(console: Console, intake: Intake, offers: list[Declared]) -> None:
             }
             for w in intake.would
         ],
+        "passed": intake.passed,
+        "endings": by_ending(intake),
+        "unused_columns": unread,
     }
     rows: list[tuple[object, ...]] = [
-        ("added", a.path.name, a.stem.stem, f"{a.stem.role}, {a.stem.shape}, {length_text(a.stem)}, "
+        ("added", visible(a.path), a.stem.stem, f"{a.stem.role}, {a.stem.shape}, {length_text(a.stem)}, "
          f"{a.stem.lufs:.1f} LUFS" + "".join(f"; {note}" for note in a.notes))
         for a in intake.added
     ]  # fmt: skip
-    rows += [("here already", h.path.name, h.stem, "") for h in intake.here]
+    rows += [("here already", visible(h.path), h.stem, "") for h in intake.here]
     rows += [
-        ("would be added", w.path.name, "", w.shape
+        ("would be added", visible(w.path), "", w.shape
          + (f", {w.beats} beats at {float(w.bpm):g} bpm" if w.bpm is not None else "")
          + "".join(f"; {note}" for note in w.notes))
         for w in intake.would
     ]  # fmt: skip
-    rows += [("held", h.path.name, h.stem or "", h.reason) for h in intake.held]
-    rows += [("refused", r.path.name, "", r.reason) for r in intake.refused]
+    rows += [("held", visible(h.path), h.stem or "", visible(h.reason)) for h in intake.held]
+    rows += [("refused", visible(r.path), "", visible(r.reason)) for r in intake.refused]
+    rows += shown_passed(intake.passed)
     summary = f"{len(intake.added)} added, {len(intake.held)} held, {len(intake.refused)} refused"
     summary += f", {len(intake.here)} here already" if intake.here else ""
+    summary += f", {len(intake.passed)} passed over" if intake.passed else ""
     summary += f"; a trial: {len(intake.would)} would be added, nothing was" if intake.would else ""
-    console.emit(record, table(("", "file", "stem", ""), rows) + f"\n{summary}")
+    console.emit(record, table(("", "file", "stem", ""), rows) + f"\n{counted_endings(intake)}\n{summary}")
+    if intake.refused and (intake.added or intake.here):
+        console.note("mend what was refused and give the same command again: what is here is skipped")
     unknown = sorted({a.stem.role for a in intake.added} - set(ROLES))
     if unknown:
         console.note(

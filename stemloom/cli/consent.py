@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..ledger.clock import text_of
-from .arguments import A_HOLDER, A_STEM, words_of
+from .arguments import A_HOLDER, A_STEM, ALLOW, allowed_of, words_of
 from .output import Console, picked, table
 
 if TYPE_CHECKING:
@@ -50,13 +50,23 @@ _OF = click.option("--holder", metavar="H", shell_complete=A_HOLDER, help="All s
 @_OF
 @USES
 @click.option("--until", metavar="DATE", help="Last day (UTC) or RFC 3339 time; without it, until withdrawn.")
+@ALLOW
 @click.pass_obj
 def grant(
-    console: Console, stems: tuple[str, ...], holder: str | None, uses: tuple[str, ...], until: str | None
+    console: Console,
+    stems: tuple[str, ...],
+    holder: str | None,
+    uses: tuple[str, ...],
+    until: str | None,
+    allow: tuple[str, ...],
 ) -> None:
-    """Clear stems for uses, signed by their holders."""
-    ends = until_of(until)
-    _state(console, stems, holder, lambda opened, ids: opened.grant(ids, words_of(uses), ends))
+    """Clear stems for uses, signed by their holders.
+
+    A grant lets the engine bring the sound to another tempo and key. Slices of it (`--allow stretch,chop`)
+    and notes played with it (`--allow stretch,pitch`) need a word of their own.
+    """
+    ends, allowed = until_of(until), allowed_of(allow)
+    _state(console, stems, holder, lambda opened, ids: opened.grant(ids, words_of(uses), ends, allowed))
 
 
 @consent.command()
@@ -128,12 +138,16 @@ def _show_statements(console: Console, opened: Vault, statements: Sequence[Conse
     titles = {stem: f"{title} (removed)" for stem, (title, _) in opened.removed().items()}
     titles |= {stem.stem: stem.title for stem in opened.stems()}
     rows = [
-        (s.index, s.time, s.action, ", ".join(s.uses), s.until or "", s.stem, titles[s.stem])
+        (s.index, s.time, s.action, ", ".join(s.uses), _allows(s), s.until or "", s.stem, titles[s.stem])
         for s in statements
     ]
     console.emit(
         {"consents": statements},
-        table(("index", "time", "action", "uses", "until", "stem", "title"), rows, right=(0,))
+        table(("index", "time", "action", "uses", "allows", "until", "stem", "title"), rows, right=(0,))
         if rows
         else "no consents yet",
     )
+
+
+def _allows(said: ConsentStatement) -> str:
+    return "" if said.action == "withdraw" else ", ".join(said.allows) or "nothing"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import PATH
+from .options import PATH, FiniteRange
 from .output import Console, WrongPlace, checked_output
 from .render import level, render_shown, told, write_timeline
 
@@ -49,7 +49,7 @@ class SampleStatement:
 
 @click.command()
 @click.option("--out", type=PATH, help="The audio file. [default: stemloom-demo/NAME.wav]")
-@click.option("--seconds", type=click.FloatRange(1, 600), help="Length; without one, to the piece's own end.")
+@click.option("--seconds", type=FiniteRange(1, 600), help="Length; without one, to the piece's own end.")
 @click.pass_obj
 def demo(console: Console, out: Path | None, seconds: float | None) -> None:
     """Build a demo vault, render a piece from it, verify the ledger, pay the holders.
@@ -58,7 +58,7 @@ def demo(console: Console, out: Path | None, seconds: float | None) -> None:
     empty, or that of an earlier demo, which is replaced. The settlement of the current month is a sample.
     """
     from ..demo import PIECE, PIECES, build
-    from ..engine.play.render import FORMATS
+    from ..engine.play.shape import CONTAINERS
     from ..ledger.verify.verify import verify
     from ..script.check.check import accepted
     from ..script.text.load import load
@@ -70,8 +70,8 @@ def demo(console: Console, out: Path | None, seconds: float | None) -> None:
     out = out or beside / f"{name}.wav"
     if out.parent != beside:
         checked_output(out)
-    if out.suffix.lower() not in FORMATS:
-        raise WrongPlace(f"{str(out)!r} must end in {' or '.join(FORMATS)}")
+    if out.suffix.lower() not in CONTAINERS:
+        raise WrongPlace(f"{str(out)!r} must end in {' or '.join(CONTAINERS)}")
     ours = [each.name for each in PIECES if _unchanged(home / each.name, each)]
     made = (f"{name}.wav", f"{name}.svg", *STATEMENTS, *ours)
     with _fresh(home, made), Vault.open(home, create=True) as vault:
@@ -118,7 +118,7 @@ def _fresh(home: Path, written: Sequence[str]) -> Iterator[None]:
     `written`: names of the files that the demo writes. If there are other files, or something was added to
     the earlier demo's vault, NotADemo is raised and nothing changes.
     """
-    from ..ledger.tlog.disk import locked
+    from ..ledger.tlog.locks import locked
 
     if home.exists() and not home.is_dir():
         raise NotADemo(f"{str(home)!r} is a file; name a new or empty folder with --home")

@@ -278,6 +278,7 @@ def _time_of(entry: Entry) -> str:
 
 def _summary(entry: Entry) -> str:
     from ..ledger.entries import entries
+    from ..ledger.entries.wording import ending
 
     match entry:
         case entries.Placement():
@@ -293,9 +294,8 @@ def _summary(entry: Entry) -> str:
             lost = "records" if entry.placements is None else counted(entry.placements, "placement")
             return f"{lost} of {entry.session or 'a session'} lost: {entry.reason}"
         case entries.Consent() | entries.Standing():
-            until = f" until {entry.until}" if entry.until else ""
             of = entry.stem if isinstance(entry, entries.Consent) else "stems to come"
-            return f"{entry.holder} {entry.action}s {of} for {', '.join(entry.uses)}{until}"
+            return f"{entry.holder} {entry.action}s {of} for {', '.join(entry.uses)}{ending(entry)}"
         case entries.Receipt():
             left = f", {counted(len(entry.open), 'session')} not closed" if entry.open else ""
             used = counted(len(entry.sessions), "session")

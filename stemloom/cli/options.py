@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ..ground.uses import TIERS, USES
+from ..ground.uses import COMMAND_TIER, TIERS, USES
 
 
 class _Seconds(click.ParamType):  # type: ignore[type-arg]
@@ -29,6 +29,16 @@ class _Seconds(click.ParamType):  # type: ignore[type-arg]
         return length
 
 
+class FiniteRange(click.FloatRange):
+    """A number in a range, which NaN and the infinities are not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number", param, ctx)
+        return number
+
+
 SECONDS = _Seconds()
 PATH = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -44,7 +54,7 @@ VKEY = click.option("--vkey", metavar="K", help="The verifier key to trust, inst
 
 _SEED = click.option("--seed", type=click.IntRange(0, 2**53 - 1), help="Instead of the script's seed.")
 _USE = click.option("--use", type=click.Choice(USES), help="Default: the script's first.")
-_TIER = click.option("--tier", type=click.Choice(TIERS), default="free", show_default=True)
+_TIER = click.option("--tier", type=click.Choice(TIERS), default=COMMAND_TIER, show_default=True)
 _USER = click.option("--user", default="", help="A pseudonym; only a salted commitment to it is logged.")
 _DIALS = click.option(
     "--dial", "dials", multiple=True, metavar="NAME=VALUE", help="The position of a dial. May repeat."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import sys
@@ -18,11 +17,16 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from rich.progress import Progress
+from ..ground.visible import visible_text
+from .console import one_line
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from ..engine.play.render import Progress as Steps
     from ..ledger.log.log import Log
     from ..script.problems import Problem
+    from ..vault.records import Clearance
     from ..vault.vault import Vault
 
 _SHADES = {
@@ -67,12 +71,13 @@ class Console:
         """HOME: `--home`, else `STEMLOOM_HOME`, else the platform's data folder."""
         if self.home is not None:
             return self.home
-        named = os.environ.get("STEMLOOM_HOME")
-        if named:
-            return Path(named)
-        from platformdirs import user_data_path
+        from ..ground.user_folders import data_folder, expanded
 
-        return user_data_path("stemloom", appauthor=False)
+        named = os.environ.get("STEMLOOM_HOME")
+        folder = expanded(named) if named else data_folder()
+        if folder is None:
+            raise WrongPlace("this user has no home folder: name a folder with --home or STEMLOOM_HOME")
+        return folder
 
     def vault(self, *, create: bool = False) -> Vault:
         """The vault of HOME. `create`: make an empty one if there is none, else refuse."""
@@ -89,7 +94,7 @@ class Console:
     def emit(self, record: Mapping[str, Any], text: str | None = None) -> None:
         """The result: one line of JSON, in which records are objects, under `--json`; else `text`."""
         if self.json:
-            click.echo(json.dumps(record, ensure_ascii=False, default=_fields_of))
+            click.echo(one_line(record, _fields_of))
         elif text:
             click.echo(text)
 
@@ -98,21 +103,49 @@ class Console:
         if not self.quiet:
             click.echo(text, err=True)
 
-    def progress(self) -> Progress:
-        """A progress display on standard error; silent without a terminal, with `--json` or `--quiet`."""
+    def progress(self, *, counted: bool = False) -> Progress:
+        """A progress display on standard error; silent without a terminal, with `--json` or `--quiet`.
+
+        `counted`: how many there are, and the time that is left, stand beside it.
+        """
         from rich import console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         screen = console.Console(stderr=True)
+        more = (MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn()) if counted else ()
         return Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(),
+            *more,
             console=screen,
             transient=True,
             disable=self.quiet or self.json or not screen.is_terminal,
         )
+
+    @contextmanager
+    def steps(self, names: Mapping[str, str]) -> Iterator[Steps]:
+        """A progress display of several steps, each told by its name, how much is done, and of how much.
+
+        `names`: how each is shown.
+        """
+        with self.progress() as display:
+            tasks: dict[str, TaskID] = {}
+
+            def told(step: str, done: int, all: int) -> None:
+                if step not in tasks:
+                    tasks[step] = display.add_task(names[step], total=all)
+                display.update(tasks[step], completed=done, total=all)
+
+            yield told
 
     @contextmanager
     def telling(self, what: str) -> Iterator[Callable[[int, int | None], None]]:
@@ -125,6 +158,11 @@ class Console:
 def picked(record: object, names: str) -> dict[str, Any]:
     """The fields `names` of a record, parted by spaces, in this order."""
     return {name: getattr(record, name) for name in names.split()}
+
+
+def clearance_record(clearance: Clearance) -> dict[str, Any]:
+    """A clearance, with what it allows in order."""
+    return picked(clearance, "index since until") | {"allows": sorted(clearance.allows)}
 
 
 def _fields_of(record: object) -> Any:
@@ -244,15 +282,20 @@ def fail(error: BaseException, *, verbose: bool, as_json: bool = False) -> int:
     from ..script.problems import ScriptRejected, summary
 
     code = getattr(error, "exit_code", 1)
-    click.echo(f"stemloom: {worded(error, verbose=verbose)}", err=True)
+    click.echo("; ".join((f"stemloom: {worded(error, verbose=verbose)}", *notes_of(error))), err=True)
     if as_json:
         plain = str(error) if hasattr(error, "exit_code") else worded(error, verbose=False)
         record: dict[str, object] = {"ok": False, "exit": code, "error": plain}
         if isinstance(error, ScriptRejected):
             record["error"] = f"{error.file} is refused: {summary(error.problems)}"
             record["problems"] = [problem_record(problem) for problem in error.problems]
-        click.echo(json.dumps(record, ensure_ascii=False))
+        click.echo(one_line(record))
     return code
+
+
+def notes_of(error: BaseException | None) -> Sequence[str]:
+    """What a command has to say beside an error that passed through it."""
+    return getattr(error, "__notes__", ())
 
 
 def worded(error: BaseException, *, verbose: bool) -> str:
@@ -284,7 +327,10 @@ def _sentence(error: BaseException) -> str:
     from ..script.problems import ScriptRejected, render
 
     words = str(error)
-    if not isinstance(error, ScriptRejected) or not in_colour(sys.stderr):
+    if not isinstance(error, ScriptRejected):
+        # A name of a file, or a word of a list, may hold what a terminal obeys.
+        return visible_text(words)
+    if not in_colour(sys.stderr):
         return words
     listed = render(error.problems, error.text, error.file).rstrip()
     return words.removesuffix(listed) + shown(error.problems, error.text, error.file)

@@ -13,7 +13,8 @@ from .options import PATH, composing, dial_value
 from .output import Console, picked, table
 
 if TYPE_CHECKING:
-    from ..engine.plan import Candidate, Choice, Placement
+    from ..engine.plan import Bar, Candidate, Choice, Placement
+    from ..script.effects.glide import PlacedGlide
 
 SHOWN = 8
 """The most candidates of a choice in the text; the JSON has all."""
@@ -73,6 +74,10 @@ def plan(
         "ended": made.ended,
         "placements": [_record(p) for p in made.placements],
         "rests": made.rested,
+        "turns": [
+            {"bar": bar.bar + 1, "tempo": float(bar.tempo_bpm), "meter": _meter(bar), "key": bar.key}
+            for bar in made.turns
+        ],
     }
     if why:
         record["choices"] = [_choice_record(choice) for choice in made.choices]
@@ -81,6 +86,7 @@ def plan(
         "\n".join(
             [
                 f"{counted(len(made.bars), 'bar')} at {made.tempo_bpm:g} bpm{key}{ends}",
+                *(_turn(bar) for bar in made.turns),
                 "",
                 table(head[:columns], [row[:columns] for row in rows], right=(0, 1, 2, 6, 7)),
                 *dict.fromkeys(f"line {r.line}: {r.part} rests: {r.reason}" for r in made.rested),
@@ -88,6 +94,16 @@ def plan(
             ]
         ),
     )
+
+
+def _meter(bar: Bar) -> str:
+    return "/".join(map(str, bar.meter))
+
+
+def _turn(bar: Bar) -> str:
+    """The tempo, metre and key with which a bar begins."""
+    key = f" in {bar.key}" if bar.key else ""
+    return f"from bar {bar.bar + 1}: {float(bar.tempo_bpm):.4g} bpm, {_meter(bar)}{key}"
 
 
 def _record(p: Placement) -> dict[str, object]:
@@ -103,12 +119,30 @@ def _record(p: Placement) -> dict[str, object]:
         "semitones": p.variant.semitones,
         "reverse": p.variant.reverse,
         "sends": {send.bus: round(send.amount, 4) for send in p.effects.sends},
-        "duck": p.effects.duck and {"db": round(p.effects.duck.depth_db, 3), "under": p.effects.duck.under},
+        "via": p.effects.via,
+        "duck": p.effects.duck
+        and {
+            "db": round(p.effects.duck.depth_db, 3),
+            "under": list(p.effects.duck.under),
+            "back_ms": round(1000 * p.effects.duck.back_seconds),
+        },
         "filters": [
             {"kind": f.kind, "hz": round(f.hz, 2), "to_hz": round(f.to_hz, 2)} | picked(f, "frames curve")
             for f in p.effects.filters
+            if not f.waits
+        ],
+        "glides": [
+            {"what": _named(p, g), "value": round(g.value, 4), "to": round(g.to, 4)}
+            | picked(g, "start frames curve")
+            for g in p.effects.glides
         ],
     }
+
+
+def _named(p: Placement, glide: PlacedGlide) -> str:
+    """What a glide moves, in the words of the script."""
+    word, _, which = glide.what.partition(" ")
+    return p.effects.filters[int(which)].kind if word == "filter" else glide.what
 
 
 def _manner(p: Placement) -> list[str]:
@@ -117,11 +151,29 @@ def _manner(p: Placement) -> list[str]:
     said += [f"{p.variant.semitones:+d} st"] if p.variant.semitones else []
     said += ["reverse"] if p.variant.reverse else []
     said += [f"to {send.bus} {send.amount:.0%}" for send in p.effects.sends]
+    said += [f"via {p.effects.via}"] if p.effects.via else []
     if p.effects.duck is not None:
-        said.append(f"duck {p.effects.duck.depth_db:.3g} dB under {p.effects.duck.under}")
+        said.append(f"duck {p.effects.duck.depth_db:.3g} dB under {' and '.join(p.effects.duck.under)}")
+    said += [_glide(p, each) for each in p.effects.glides]
     for f in p.effects.filters:
+        if f.waits:
+            continue
         said.append(f"{f.kind} {_hertz(f.hz)}" + (f" -> {_hertz(f.to_hz)}" if f.to_hz != f.hz else ""))
     return said
+
+
+def _glide(p: Placement, glide: PlacedGlide) -> str:
+    """A glide in words."""
+    what = _named(p, glide)
+
+    def shown(value: float) -> str:
+        if what == "gain":
+            return f"{value:.3g} dB"
+        if what == "pan":
+            return f"{value:.2g}"
+        return f"{value:.0%}" if what.startswith("to ") else _hertz(value)
+
+    return f"{what} " + " -> ".join(dict.fromkeys(map(shown, (glide.value, glide.to))))
 
 
 def _hertz(hz: float) -> str:
@@ -131,7 +183,7 @@ def _hertz(hz: float) -> str:
 def _choice_record(choice: Choice) -> dict[str, object]:
     return {
         "bar": choice.bar + 1,
-        **picked(choice, "line part pool stem"),
+        **picked(choice, "line part pool stem again"),
         "candidates": [
             {
                 **picked(c, "stem title"),
@@ -150,11 +202,11 @@ def _reasons(choice: Choice) -> list[str]:
     able = [c for c in choice.candidates if c.excluded is None]
     whole = sum(c.weight for c in able)
     taken = next((f'takes "{c.title}"' for c in choice.candidates if c.stem == choice.stem), "rests")
+    at = f"bar {choice.bar + 1}, line {choice.line}: {choice.part} {taken}"
+    if choice.again:
+        return ["", f"{at} again, as when its section came before"]
     of = f"1 of {len(able)}" if able else "none left"
-    said = [
-        "",
-        f"bar {choice.bar + 1}, line {choice.line}: {choice.part} {taken}, {of} in pool {choice.pool}",
-    ]
+    said = ["", f"{at}, {of} in pool {choice.pool}"]
     rows = [(f"  {c.weight / whole:.1%}", f"{c.weight:.3g}", c.title, _factors(c)) for c in able[:SHOWN]]
     if rows:
         columns = 4 if any(row[-1] for row in rows) else 3

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..ground.uses import Tier, Use
 from ..script.problems import counted
 from .options import PATH, SECONDS, dial_value, session
 from .output import Console, picked, worded
 from .watch import Watch
 
 if TYPE_CHECKING:
+    from ..engine.play.earlier import EarlierTake
     from ..engine.play.live import Health
     from ..engine.play.player import Player
 
@@ -52,8 +54,8 @@ def play(
     seconds: float | None,
     watch: bool,
     seed: int | None,
-    use: str | None,
-    tier: str,
+    use: Use | None,
+    tier: Tier,
     user: str,
     dials: tuple[str, ...],
 ) -> None:
@@ -97,15 +99,22 @@ def play(
 @click.option("--check", is_flag=True, help="Only compare: nobody hears it, and nothing is written.")
 @click.pass_obj
 def replay(console: Console, take: Path, out: Path | None, check: bool) -> None:
-    """Play TAKE again, to a file or for a comparison, and say whether sound and placements are the same."""
-    from ..engine.play import take as takes
+    """Play TAKE again, to a file or for a comparison, and say whether sound and placements are the same.
+
+    A take of an earlier engine is compared with the ledger, and --check names the engine that replays it.
+    """
+    from ..engine.made_by import told_apart
+    from ..engine.play.earlier import EarlierTake, read_take
     from ..engine.play.render import replay_to
     from ..engine.play.replay import replay as play_again
 
     if check == (out is not None):
         raise click.UsageError("say where to with --out, or --check to only compare")
+    recorded = read_take(take)
+    if isinstance(recorded, EarlierTake):
+        _tell_earlier(console, take, recorded, out)
+        return
     with console.vault() as vault, console.telling("mixing") as tell:
-        recorded = takes.load(take)
         if out is not None:
             replayed = replay_to(vault, recorded, out, tell)
         else:
@@ -117,6 +126,8 @@ def replay(console: Console, take: Path, out: Path | None, check: bool) -> None:
     found = f"{same[replayed.same_sound]}, {entries}"
     record = {
         "ok": replayed.same,
+        "engine": recorded.engine,
+        "this_engine": replayed.take.engine,
         "pcm_sha256": replayed.take.pcm_sha256,
         "expected_pcm_sha256": recorded.pcm_sha256,
         "entries_equal": not replayed.differences,
@@ -126,9 +137,41 @@ def replay(console: Console, take: Path, out: Path | None, check: bool) -> None:
         record |= {"audio": str(out), "session": replayed.take.session}
         found = f"{out}: {found}; logged as session {replayed.take.session}"
     console.emit(record, found)
+    if apart := told_apart(recorded.engine, replayed.take.engine):
+        console.note(f"{apart}{'' if replayed.same else ', which may be why it differs'}")
     if not replayed.same:
-        if recorded.engine != replayed.take.engine:
-            console.note(f"the take is of engine {recorded.engine}, this is {replayed.take.engine}")
+        raise SystemExit(5)
+
+
+def _tell_earlier(console: Console, path: Path, take: EarlierTake, out: Path | None) -> None:
+    """Compare a take of an earlier version with the ledger; exits 5 if they differ."""
+    from ..engine.errors import TakeRefused
+    from ..engine.play.earlier import compared
+
+    if out is not None:
+        raise TakeRefused(f"{str(path)!r} is played again by {take.engine_that_replays}, not by this one")
+    with console.vault() as vault:
+        found = compared(path, take, vault.log.entries(0))
+    record = {
+        "ok": found.same,
+        "engine": take.engine,
+        "version": take.version,
+        "session": take.session,
+        "replayed": False,
+        "entries_equal": found.known and not found.differences,
+        "differences": list(found.differences),
+        "file_as_logged": found.same_file,
+    }
+    entries = f"{counted(len(take.placements), 'placement')}, as the ledger has them"
+    if not found.known:
+        entries = f"the ledger of this home does not have its session {take.session}"
+    elif found.differences:
+        entries = f"{counted(len(found.differences), 'placement')} that differ from the ledger's"
+    elif found.same_file is False:
+        entries += ", in ANOTHER FILE than its session's closing entry names"
+    sound = f"its sound is not compared: {take.engine_that_replays} replays it"
+    console.emit(record, f"{entries}; {sound}")
+    if not found.same:
         raise SystemExit(5)
 
 
@@ -138,8 +181,8 @@ def _tell_events(console: Console, player: Player) -> None:
     def note(text: str) -> None:
         _note(console, text)
 
-    for event in ("device", "unready"):
-        player.on(event, lambda error: note(str(error)))
+    player.on("device", lambda error: note(str(error)))
+    player.on("unready", lambda error: note(str(error)))
     player.on(
         "stopped",
         lambda seconds: note(f"the process stood still for {seconds:.1f} s, and goes on from there"),
@@ -258,10 +301,7 @@ def _interrupts() -> Iterator[None]:
 
 def _warn_of_compiling(console: Console) -> None:
     """Explain a long first start: the mixer is compiled for this machine, once."""
-    from ..engine import mix
+    from ..engine.compiled import chain_folder
 
-    folders = [Path(folder) / "__pycache__" for folder in mix.__path__]
-    if os.environ.get("NUMBA_CACHE_DIR"):
-        folders = [Path(os.environ["NUMBA_CACHE_DIR"])]
-    if not any(next(folder.rglob("chain.chain-*.nbi"), None) for folder in folders):
+    if chain_folder() is None:
         console.note("compiling the mixer for this machine; this is done once and takes some 15 seconds")

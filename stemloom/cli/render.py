@@ -12,8 +12,6 @@ from .options import PATH, SECONDS, dial_value, session
 from .output import Console, checked_output, picked, table
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
-
     from ..engine.play.render import Rendered
     from ..engine.play.take import Gesture
 
@@ -30,12 +28,19 @@ class _Gesture(click.ParamType):  # type: ignore[type-arg]
 
 
 LONGEST = 24 * 3600
-STEPS = {"conform": "bringing stems to tempo", "mix": "mixing"}
+STEPS = {
+    "conform": "bringing stems to tempo",
+    "measure": "measuring its loudness",
+    "mix": "mixing",
+    "write": "writing the file",
+}
 
 
 @click.command()
 @click.argument("script", type=PATH)
-@click.option("--out", type=PATH, required=True, help="The audio file: .wav or .flac.")
+@click.option(
+    "--out", type=PATH, required=True, help="The audio file: .wav, .flac, .aiff, .ogg, .opus or .mp3."
+)
 @click.option("--seconds", type=SECONDS, help="Length; by default to the end of the piece.")
 @click.option("--bars", type=int, help="Length in bars, instead of seconds.")
 @session
@@ -49,6 +54,11 @@ STEPS = {"conform": "bringing stems to tempo", "mix": "mixing"}
     help="A listener's gesture then: 'cue NAME', 'like PART', 'dislike PART', or NAME=VALUE for a dial. "
     "May repeat.",
 )
+@click.option("--rate", type=int, metavar="HZ", help="44100, 48000 (the default) or 96000.")
+@click.option("--bits", metavar="N", help="16 (with dither), 24 (the default) or 32f.")
+@click.option("--loop", is_flag=True, help="Whole bars, whose end leads into their beginning.")
+@click.option("--title", help="Written on the file; by default the piece's name.")
+@click.option("--artist", help="Written on the file.")
 @click.option("--take", type=PATH, help="Copy the take to this file as well.")
 @click.option("--timeline", type=PATH, help="Draw the timeline to this .svg file.")
 @click.pass_obj
@@ -64,6 +74,11 @@ def render(
     user: str,
     dials: tuple[str, ...],
     moments: tuple[tuple[float, str], ...],
+    rate: int | None,
+    bits: str | None,
+    loop: bool,
+    title: str | None,
+    artist: str | None,
     take: Path | None,
     timeline: Path | None,
 ) -> None:
@@ -75,14 +90,19 @@ def render(
         raise click.UsageError("say the length in --seconds or in --bars, not in both")
     checked_output(take)
     checked_output(timeline, ".svg")
+    if loop and seconds is not None:
+        raise click.UsageError("a loop is whole bars: give its length with --bars")
+    if take is not None and take.resolve() == out.resolve():
+        raise click.UsageError(f"--out and --take are one file, {out}: name two")
     text = load(script)
     values = dict(map(dial_value, dials))
     gestures = [gesture(seconds, words) for seconds, words in moments]
     with console.vault() as vault:
         piece = accepted(text, vault.snapshot(), file=str(script))
         heard = {"use": use, "tier": tier, "user": user, "seed": seed, "dials": values}
+        written = {"rate": rate, "bits": bits, "loop": loop, "title": title, "artist": artist}
         rendered = render_shown(
-            console, vault, piece, out, **heard, seconds=seconds, bars=bars, gestures=gestures
+            console, vault, piece, out, **heard, **written, seconds=seconds, bars=bars, gestures=gestures
         )
         names = {holder.holder: holder.name for holder in vault.holders()}
     if take is not None:
@@ -97,18 +117,19 @@ def render(
     console.emit(record(rendered), told(rendered, names))
 
 
+FARTHEST_OFF_LU = 0.3
+"""How far a render to the end may be from the loudness that its script asks for, and nothing is said."""
+LEAST_LOWERED_DB = 0.05
+"""From where on it is told that a file is softer than the mix."""
+SHORTENED = ("seconds", "bars", "gain_db")
+"""Options with which a render has no loudness of its own."""
+
+
 def render_shown(console: Console, vault: Any, piece: Any, out: Path, **options: Any) -> Rendered:
     """Render with a progress display, and report the lines that rested."""
     from ..engine.play.render import render as to_file
 
-    with console.progress() as display:
-        tasks: dict[str, TaskID] = {}
-
-        def progress(step: str, done: int, all: int) -> None:
-            if step not in tasks:
-                tasks[step] = display.add_task(STEPS[step], total=all)
-            display.update(tasks[step], completed=done)
-
+    with console.steps(STEPS) as progress:
         rendered = to_file(vault, piece, out, progress=progress, **options)
     for text in dict.fromkeys(
         f"line {rest.line}: {rest.part} rests: {rest.reason}" for rest in rendered.rested
@@ -118,6 +139,21 @@ def render_shown(console: Console, vault: Any, piece: Any, out: Path, **options:
         console.note(
             f"{rendered.crowded} sounds had to go or never came: more than 256 would have sounded at once"
         )
+    if rendered.file.lowered_db >= LEAST_LOWERED_DB:
+        console.note(
+            f"the file is {rendered.file.lowered_db:.1f} dB softer than the mix, so that its peaks keep to "
+            "the ceiling"
+        )
+    if (loudest := rendered.unlimited_lufs) is not None:
+        console.note(
+            f"the limiter takes more than 3 dB in over 1% of it: `loudness {loudest:g} LUFS` is the loudest "
+            "that needs no such thing"
+        )
+        asked, whole = piece.loudness_lufs, all(options.get(name) is None for name in SHORTENED)
+        if whole and asked is not None and rendered.lufs < asked - FARTHEST_OFF_LU:
+            console.note(
+                f"it came out at {rendered.lufs:.1f} LUFS and not at {asked:g}: the limiter holds it down"
+            )
     return rendered
 
 
@@ -132,8 +168,15 @@ def record(rendered: Rendered) -> dict[str, Any]:
         "key": rendered.key,
         "lufs": level(rendered.lufs),
         "true_peak_dbtp": level(rendered.true_peak_dbtp),
+        "gain_db": round(rendered.gain_db, 2),
+        "reduction_db": round(rendered.reduction_db, 1),
+        "unlimited_lufs": rendered.unlimited_lufs,
         "realtime_factor": round(rendered.realtime_factor, 1),
         "stems": rendered.stems,
+        "file": {
+            **picked(rendered.file, "rate bits frames"),
+            "lowered_db": round(rendered.file.lowered_db, 2),
+        },
     }
 
 

@@ -44,8 +44,7 @@ def simulate(
     for 500 ms at the least. All of them, if none is named.
     """
     from ..ledger.division.money import decimal_text
-    from ..ledger.royalties.simulate import STRICT, check_rule
-    from ..ledger.royalties.simulate import simulate as divide
+    from ..ledger.royalties.simulate import STRICT, check_rule, simulate as divide
 
     wanted = [check_rule(rule) for rule in dict.fromkeys((STRICT, *rules))]
     if len(wanted) == 1:
@@ -138,8 +137,7 @@ def fairness(
     import msgspec
 
     from ..ledger.royalties.fairness import fairness as look
-    from ..ledger.royalties.simulate import STRICT
-    from ..ledger.royalties.simulate import simulate as divide
+    from ..ledger.royalties.simulate import STRICT, simulate as divide
 
     checked_output(html)
     names = {each.holder: each.name for each in people_of(console)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -11,11 +12,12 @@ from ..ground.uses import USES
 from .output import Console, in_colour, problem_record, said, shaded, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ..script.piece import Piece
     from ..script.problems import Problem
     from ..vault.catalogue.snapshot import Snapshot
+    from ..vault.vault import Vault
 
 
 @click.command()
@@ -45,11 +47,12 @@ def check(ctx: click.Context, file: str, use: str | None, editor: bool) -> None:
     except ScriptRejected as refused:
         problems, text, unlisted, ok = refused.problems, refused.text, 0, False
     else:
-        snapshot = _snapshot(console)
-        checked = check_text(text, snapshot, use=use, file=name)
-        problems, unlisted, ok = checked.problems, checked.unlisted, checked.ok
-        if checked.piece is not None and snapshot is not None:
-            problems = _with_dry_run(checked.piece, problems, snapshot, use)
+        with _vault(console) as vault:
+            snapshot = None if vault is None else vault.snapshot()
+            checked = check_text(text, snapshot, use=use, file=name)
+            problems, unlisted, ok = checked.problems, checked.unlisted, checked.ok
+            if checked.piece is not None and vault is not None and snapshot is not None:
+                problems = _with_dry_run(checked.piece, problems, vault, snapshot, use)
     record = {"ok": ok, "problems": [problem_record(problem) for problem in problems]}
     count = f"{name}: {'in order' if ok and not problems else summary(problems)}"
     if unlisted:
@@ -69,30 +72,31 @@ def check(ctx: click.Context, file: str, use: str | None, editor: bool) -> None:
 
 
 def _with_dry_run(
-    piece: Piece, problems: Sequence[Problem], snapshot: Snapshot, use: str | None
+    piece: Piece, problems: Sequence[Problem], vault: Vault, snapshot: Snapshot, use: str | None
 ) -> tuple[Problem, ...]:
     """The problems together with those that a dry run of the piece finds, in the order of their places."""
     from ..engine.compose.rehearsal import rehearse
     from ..ledger.clock import SystemClock
 
-    found = rehearse(piece, snapshot, at=SystemClock().now(), uses=None if use is None else (use,))
+    uses, ask = None if use is None else (use,), vault.recordings.energies
+    found = rehearse(piece, snapshot, at=SystemClock().now(), uses=uses, ask=ask)
     return tuple(sorted((*problems, *found), key=lambda p: (p.span.line, p.span.column, p.code)))
 
 
-def _snapshot(console: Console) -> Snapshot | None:
-    """The stems of the home's vault; without a vault, a note that the pools were not checked."""
-    without = "checked without a vault: whether its pools hold stems is not known"
-    if not console.folder.exists():
-        console.note(f"stemloom: {without}")
-        return None
+@contextmanager
+def _vault(console: Console) -> Iterator[Vault | None]:
+    """The home's vault; without one, a note that the pools were not checked."""
     from ..vault.errors import NoVault
 
-    try:
-        with console.vault() as vault:
-            return vault.snapshot()
-    except NoVault:
-        console.note(f"stemloom: {without}")
-        return None
+    with ExitStack() as stack:
+        vault = None
+        if console.folder.exists():
+            with suppress(NoVault):
+                vault = stack.enter_context(console.vault())
+        if vault is None:
+            without = "checked without a vault: whether its pools hold stems is not known"
+            console.note(f"stemloom: {without}")
+        yield vault
 
 
 def _apart(listed: str, count: str) -> str:

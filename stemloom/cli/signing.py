@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .arguments import words_of
+from .arguments import ALLOW, allowed_of, words_of
 from .consent import USES, until_of
 from .options import PATH
-from .output import Console, picked, table, write_whole
+from .output import Console, clearance_record, picked, table, write_whole
 
 if TYPE_CHECKING:
     from ..vault.records import Clearance
@@ -82,6 +82,7 @@ def holder_key(console: Console, holder: str, public_key: str | None, out: Path 
 @USES
 @_UNTIL
 @_WITHDRAW
+@ALLOW
 @click.option("--by", metavar="H", help="Who withdraws, if not the holder: a party with a master share.")
 @_OUT
 @click.pass_obj
@@ -92,6 +93,7 @@ def consent_request(
     uses: tuple[str, ...],
     until: str | None,
     withdrawn: bool,
+    allow: tuple[str, ...],
     by: str | None,
     out: Path,
 ) -> None:
@@ -105,7 +107,8 @@ def consent_request(
         if holder is not None:
             ids = [stem.stem for stem in opened.stems([Condition("holder", (holder,))])]
         action: Action = "withdraw" if withdrawn else "grant"
-        write_request(console, opened.request_consent(ids, words_of(uses), action, until_of(until), by), out)
+        asked = words_of(uses), action, until_of(until), by, allowed_of(allow)
+        write_request(console, opened.request_consent(ids, *asked), out)
 
 
 @click.command()
@@ -113,10 +116,17 @@ def consent_request(
 @click.option("--use", "uses", multiple=True, metavar="USE", help="stream, live, export, sync.")
 @_UNTIL
 @_WITHDRAW
+@ALLOW
 @click.option("--out", type=PATH, help="To be signed elsewhere: the file that goes to the holder.")
 @click.pass_obj
 def standing(
-    console: Console, holder: str, uses: tuple[str, ...], until: str | None, withdrawn: bool, out: Path | None
+    console: Console,
+    holder: str,
+    uses: tuple[str, ...],
+    until: str | None,
+    withdrawn: bool,
+    allow: tuple[str, ...],
+    out: Path | None,
 ) -> None:
     """Set the standing consent of HOLDER, for stems to come. Without --use: show it. It is off at first.
 
@@ -126,11 +136,11 @@ def standing(
     with console.vault() as opened:
         if uses:
             action: Action = "withdraw" if withdrawn else "grant"
-            ends = until_of(until)
+            asked = words_of(uses), action, until_of(until), allowed_of(allow)
             if out is not None:
-                write_request(console, opened.request_standing(holder, words_of(uses), action, ends), out)
+                write_request(console, opened.request_standing(holder, *asked), out)
                 return
-            opened.stand(holder, words_of(uses), action, ends)
+            opened.stand(holder, *asked)
         found = opened.holder(holder)
         stands = opened.stands(found.holder)
     _show_standing(console, found.name, found.holder, stands)
@@ -201,9 +211,15 @@ def _say(console: Console, request: SigningRequest, path: Path) -> None:
 
 
 def _show_standing(console: Console, name: str, holder: str, stands: Mapping[str, Clearance]) -> None:
-    uses = ", ".join(f"{use}{f' until {c.until}' if c.until else ''}" for use, c in stands.items())
+    from ..ledger.entries.wording import allowing
+
+    uses = "; ".join(
+        f"{use}{f' until {c.until}' if c.until else ''}, {allowing(sorted(c.allows))}"
+        for use, c in stands.items()
+    )
+    record = {use: clearance_record(c) for use, c in stands.items()}
     console.emit(
-        {"holder": holder, "name": name, "standing": stands},
+        {"holder": holder, "name": name, "standing": record},
         f"stems of {name} to come are cleared for {uses or 'nothing'}",
     )
 

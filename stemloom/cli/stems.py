@@ -14,15 +14,13 @@ from ..ledger.clock import text_of
 from ..script.problems import counted
 from .arguments import A_HOLDER, A_STEM, words_of
 from .options import PATH
-from .output import Console, picked, table, write_whole
+from .output import Console, clearance_record, picked, table, write_whole
 from .people import names_in, shares_record
 
 if TYPE_CHECKING:
     from ..vault.catalogue.snapshot import Clause
     from ..vault.records import Stem
     from ..vault.sound.detection import Detected
-
-_BEATS_IN_A_BAR = 4
 
 
 @click.command("list")
@@ -85,6 +83,7 @@ def search(
 @click.pass_obj
 def show(console: Console, stem: str) -> None:
     """Show one stem: its sound, its owners, and its consents."""
+    from ..ledger.entries.wording import allowing
     from ..vault.rights.shares import percent
 
     with console.vault() as opened:
@@ -98,7 +97,8 @@ def show(console: Console, stem: str) -> None:
         "heard": heard_record(heard),
         "pcm_sha256": found.pcm_sha256,
         "file_sha256": original.name,
-        **picked(found, "frames channels beats sounding_frames clearances"),
+        **picked(found, "frames channels beats sounding_frames"),
+        "clearances": {use: clearance_record(each) for use, each in found.clearances.items()},
         "splits": shares_record(shares, names),
         "consents": statements,
     }
@@ -118,6 +118,7 @@ def show(console: Console, stem: str) -> None:
         *(
             f"    #{s.index}  {s.time}  {s.action} {', '.join(s.uses)}"
             + (f" until {s.until}" if s.until else "")
+            + (f", {allowing(s.allows)}" if s.action == "grant" else "")
             for s in statements
         ),
         f"  original   {original}",
@@ -216,7 +217,8 @@ def _row(stem: Stem, names: dict[str, str]) -> dict[str, Any]:
         "seconds": stem.seconds,
         "bpm": bpm_of(stem.bpm),
         "bars": bars_of(stem),
-        **picked(stem, "key mood energy set"),
+        "meter": "{}/{}".format(*stem.meter),
+        **picked(stem, "key mood energy set song"),
         "lufs": round(stem.lufs, 2),
         "true_peak_dbtp": round(stem.true_peak_dbtp, 2),
         "uses": sorted(stem.clearances),
@@ -230,14 +232,21 @@ def bpm_of(bpm: Fraction | None) -> float | None:
 def bars_of(stem: Stem) -> float | int | None:
     if stem.beats is None:
         return None
-    whole, rest = divmod(stem.beats, _BEATS_IN_A_BAR)
-    return whole if rest == 0 else stem.beats / _BEATS_IN_A_BAR
+    whole, rest = divmod(stem.beats, stem.meter[0])
+    return whole if rest == 0 else stem.beats / stem.meter[0]
 
 
 def length_text(stem: Stem) -> str:
     if stem.bpm is None:
         return f"{stem.seconds:.2f} s"
-    return f"{bars_of(stem):g} bar{'s' * (bars_of(stem) != 1)} at {float(stem.bpm):g} bpm"
+    meter = "" if stem.meter == (4, 4) else " of {}/{}".format(*stem.meter)
+    text = f"{bars_of(stem):g} bar{'s' * (bars_of(stem) != 1)}{meter} at {float(stem.bpm):g} bpm"
+    if stem.song is None:
+        return text
+    from ..vault.records import ENGINE_RATE
+
+    tail = stem.tail_frames / ENGINE_RATE
+    return f"{text} of '{stem.song}'" + (f", tail {tail:.2f} s" if tail else "")
 
 
 def _channels(stem: Stem) -> str:

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 def why(console: Console, session: str, at: float) -> None:
     """Say what sounds at a moment of a session: line, role, stem, holder, consent, and what it has earned."""
     if session.endswith(".json"):
-        from ..engine.play import take as takes
+        from ..engine.play.earlier import read_take
 
-        session = takes.load(Path(session)).session
+        session = read_take(Path(session)).session
     with console.vault() as vault:
         names = {holder.holder: holder.name for holder in vault.holders()}
         stems = {stem.stem: stem for stem in vault.stems()}
@@ -65,8 +65,7 @@ def why(console: Console, session: str, at: float) -> None:
 
 def _sounding(log: Log, session: str, at: float) -> Iterator[tuple[int, Any]]:
     """The entries of a session that sound at a moment. WrongPlace when the ledger has no such session."""
-    from ..ledger.entries.entries import Placement
-    from ..ledger.entries.entries import Session as SessionEntry
+    from ..ledger.entries.entries import Placement, Session as SessionEntry
 
     known = False
     for index, entry in log.entries(0):

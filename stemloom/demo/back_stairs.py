@@ -17,8 +17,7 @@ from .hits import dry, last_chord, placed
 from .keys import Hits, handful, late, let_go
 from .melodies import echoed, whistled
 from .recipe import INES, JUNO, LIO, MARIT, NO_EXPORT, NORTHLINE, OKONJO, SYNC, TIDEWATER, Recipe
-from .spectrum import CLUB, QUAY, band, bell, filtered, finish, high
-from .spectrum import low as lowpass
+from .spectrum import CLUB, QUAY, band, bell, filtered, finish, high, low as lowpass
 
 LIMP = 0.58
 """The swing."""
@@ -107,8 +106,8 @@ def tines(grid: Grid, noise: Noise, chords: Progression) -> Sound:
         for beat, beats, velocity in _EASY[bar % 2]:
             at = grid.frame(grid.swung(4 * bar + beat)) + late(noise, 3)
             lay(loop, let_go(hand, grid.seconds(beats)), at, 0.3 * velocity)
-    tone = (high(95), bell(330, -3, 0.8), bell(1700, 6, 0.5))
-    return worn(loop, grid, noise, *tone, room=CLUB, wet=0.2, tops=5400, wide=1.25)
+    tone = (high(95), bell(330, -3, 0.8), bell(3600, 9, 0.8))
+    return worn(loop, grid, noise, *tone, room=CLUB, wet=0.2, tops=8000, wide=1.15)
 
 
 def upright(grid: Grid, noise: Noise, chords: Progression) -> Sound:
@@ -124,8 +123,8 @@ def upright(grid: Grid, noise: Noise, chords: Progression) -> Sound:
             sound = voices.felt(notes[place], grid.seconds(beats), touch)
             at = grid.frame(grid.swung(4 * bar + beat)) + late(noise, 4)
             lay(loop, sound, at, 0.4)
-    tone = (high(80), bell(250, -2.5, 0.8), bell(1500, 6, 0.5))
-    return worn(loop, grid, noise, *tone, room=QUAY, wet=0.24, cents=5, tops=5000)
+    tone = (high(80), bell(250, -4, 0.8), bell(3600, 9, 0.7))
+    return worn(loop, grid, noise, *tone, room=QUAY, wet=0.24, cents=5, tops=7500)
 
 
 _ROUND: Figure = ((0.0, 0, 1.3, 0.95), (1.75, 0, 0.3, 0.6), (2.5, 0, 0.9, 0.8), (3.5, 7, 0.3, 0.55))
@@ -145,14 +144,14 @@ def _line(chords: Progression, figure: Figure) -> low.Line:
 
 def cellar(grid: Grid, noise: Noise, chords: Progression) -> Sound:
     """Round and deep, behind the kick."""
-    return finish(low.rounded(grid, noise, _line(chords, _ROUND)), bell(260, -1.5, 0.9), lowpass(2200))
+    return finish(low.rounded(grid, noise, _line(chords, _ROUND)), bell(260, -1.5, 0.9), lowpass(4500))
 
 
 def boiler(grid: Grid, noise: Noise, chords: Progression) -> Sound:
     """Fingers on slack strings, with something rounder to hold them up."""
     line = _line(chords, _SPARSE)
     strings = 0.25 * low.plucked(grid, noise, line, 2.2, 0.0) + low.rounded(grid, noise, line)
-    return finish(strings, bell(250, -1.5, 0.9), lowpass(1900))
+    return finish(strings, bell(250, -1.5, 0.9), lowpass(4000))
 
 
 _HORN = (
@@ -170,7 +169,7 @@ def somebodys_horn(grid: Grid, noise: Noise, chords: Progression) -> Sound:
         at = grid.frame(grid.swung(beat)) + late(noise, 6)
         lay(loop, voices.brass(note - 12, grid.seconds(beats), round(velocity * 0.8, 2)).sum(axis=0), at, 0.2)
     loop = echoed(loop, grid, 1.5, 0.2, 2)
-    return worn(loop, grid, noise, high(230), bell(1300, 4, 0.7), room=QUAY, wet=0.34, tops=4200)
+    return worn(loop, grid, noise, high(230), bell(3400, 9, 0.8), room=QUAY, wet=0.3, tops=7000)
 
 
 _PIPE = (
@@ -184,7 +183,7 @@ _PIPE = (
 def attic_pipe(grid: Grid, noise: Noise, chords: Progression) -> Sound:
     """A pipe that leans out of the skylight."""
     loop = echoed(whistled(grid, noise, _PIPE, 1), grid, 1.5, 0.22, 2)
-    return worn(loop, grid, noise, high(230), bell(2000, 4, 0.7), room=QUAY, wet=0.34, tops=5000)
+    return worn(loop, grid, noise, high(230), bell(3400, 7, 0.8), room=QUAY, wet=0.3, tops=8000)
 
 
 def keys_in_the_lock(grid: Grid, noise: Noise, chords: Progression) -> Sound:
@@ -199,7 +198,7 @@ def keys_in_the_lock(grid: Grid, noise: Noise, chords: Progression) -> Sound:
             at = grid.frame(grid.swung(4 * bar + beat)) + late(noise, 4)
             lay(loop, voices.kalimba(notes[place], velocity), at, 0.5)
     loop = echoed(loop, grid, 0.75, 0.28, 2)
-    return worn(loop, grid, noise, high(220), bell(2600, 4, 0.8), room=CLUB, wet=0.28, tops=6500)
+    return worn(loop, grid, noise, high(220), bell(3600, 7, 0.8), room=CLUB, wet=0.28, tops=9000)
 
 
 def stylus(grid: Grid, noise: Noise) -> Sound:

@@ -37,7 +37,14 @@ def drummed(kit: Kit, *, loose_ms: float, room: Room, wet: float, tilt: float, d
                 uneven = velocity * (1 + 0.06 * float(noise.random() - 0.5))
                 lay(loop, takes[count % _TAKES], at, gain * uneven**1.3, pan)
         loop = np.tanh(np.float32(drive) * loop)
-        return finish(loop, bell(320, -2.5, 0.8), bell(9000, tilt, 0.6), room=room, wet=wet)
+        return finish(
+            loop,
+            bell(320, -2.5, 0.8),
+            bell(3800, 5, 0.4),
+            bell(9000, tilt, 0.6),
+            room=room,
+            wet=wet,
+        )
 
     return play
 
@@ -128,4 +135,4 @@ def rain_on_tin(grid: Grid, noise: Noise) -> Sound:
             lay(loop, drops[int(noise.integers(9))], at, loud, 1.6 * float(noise.random()) - 0.8)
     for beat, velocity in grid.steps("..o. ..x. ..o. ..x."):
         lay(loop, drums.shaker(noise, 0.12), grid.frame(beat), 0.45 * velocity, 0.1)
-    return finish(loop, high(500), low(9000), room=CLUB, wet=0.4)
+    return finish(loop, high(500), low(12_000), room=CLUB, wet=0.4)

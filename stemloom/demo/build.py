@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..vault.errors import VaultError
+from ..vault.rights.statements import EXTENTS
 from .recipe import HOLDERS, Recipe
 from .stems import RECIPES
 
@@ -74,9 +75,9 @@ def _taken(intake: Intake) -> dict[str, str]:
 
 
 def _consent(vault: Vault, stems: dict[str, str]) -> None:
-    """Grant each stem's uses, stems of the same uses together, and set the splits."""
+    """Grant each stem's uses and all that may be allowed, and set the splits."""
     for uses in dict.fromkeys(recipe.uses for recipe in RECIPES if recipe.uses):
-        vault.grant([stems[recipe.title] for recipe in RECIPES if recipe.uses == uses], uses)
+        vault.grant([stems[recipe.title] for recipe in RECIPES if recipe.uses == uses], uses, allow=EXTENTS)
     for recipe in RECIPES:
         if recipe.master or recipe.publishing:
             vault.split(

@@ -43,8 +43,8 @@ def kick(
     time = clock(length)
     body = _sweep(time, tune, 150 * punch, 0.022) * np.exp(-((time / np.float32(length * 0.42)) ** 1.6))
     knock = _sweep(time, 170, 420, 0.006) * decay(time, 0.06) * np.float32(0.28 * punch)
-    click = filtered(white(noise, len(time)) * decay(time, 0.012), high(1800), low(9000)) * np.float32(
-        0.3 * punch
+    click = filtered(white(noise, len(time)) * decay(time, 0.012), high(1800), low(11_000)) * np.float32(
+        0.45 * punch
     )
     sound = np.tanh(np.float32(drive) * (body + knock)) / np.float32(np.tanh(drive)) + click
     return closing(sound * np.minimum(time / np.float32(0.0004), 1), 0.03)
@@ -56,9 +56,9 @@ def snare(noise: Noise, tune: float = 186.0, wires: float = 0.19, bright: float 
     skin = _sweep(time, tune, 60, 0.012) * decay(time, 0.17) + 0.5 * _sweep(
         time, tune * 1.68, 80, 0.01
     ) * decay(time, 0.1)
-    rattle = filtered(white(noise, len(time)), high(900), bell(4200, 4 * bright, 0.8), low(11_000))
+    rattle = filtered(white(noise, len(time)), high(900), bell(4200, 4 * bright, 0.8), low(14_000))
     crack = filtered(white(noise, len(time)) * decay(time, 0.02), band(2300, 0.8))
-    sound = 0.75 * skin + 0.32 * rattle * decay(time, wires * 1.5) + 0.9 * crack
+    sound = 0.7 * skin + 0.42 * rattle * decay(time, wires * 1.5) + 1.1 * crack
     return closing(np.tanh(1.3 * sound), 0.03)
 
 
@@ -97,7 +97,7 @@ def hat(noise: Noise, length: float = 0.07, bright: float = 1.0) -> Sound:
     time = clock(max(length * 1.3, 0.05))
     metal = sum((np.sign(sine_of(hz * 1.9 * time)) for hz in _METAL), np.zeros_like(time))
     sound = filtered(
-        0.16 * metal + 0.55 * white(noise, len(time)), high(4600, 0.9), low(11_000), bell(6800, 3 * bright)
+        0.16 * metal + 0.55 * white(noise, len(time)), high(4300, 0.9), low(14_000), bell(6800, 3 * bright)
     )
     onset = np.minimum(time / np.float32(0.0006), 1)
     return closing(sound * onset * (0.7 * decay(time, length) + 0.3 * decay(time, length * 0.3)), 0.01)
@@ -109,16 +109,39 @@ def ride(noise: Noise) -> Sound:
     ping = np.zeros_like(time)
     for place, hz in enumerate((3120.0, 3871.0, 4533.0, 5297.0, 6481.0, 7723.0, 9140.0)):
         ping += sine_of(hz * time) * decay(time, 0.9 - 0.1 * place)
-    wash = filtered(white(noise, len(time)), high(3800), low(10_000)) * decay(time, 0.9)
+    wash = filtered(white(noise, len(time)), high(3400), low(13_000)) * decay(time, 0.9)
     stick = filtered(white(noise, len(time)) * decay(time, 0.015), band(4500, 0.7))
     return closing((0.08 * ping + 0.18 * wash + 0.6 * stick) * np.minimum(time / np.float32(0.0005), 1), 0.2)
+
+
+def crash(noise: Noise) -> Sound:
+    """A large thin cymbal: its high modes spread at once, and what is lower rings on."""
+    time = clock(2.8)
+    wash = white(noise, len(time))
+    sound = filtered(wash, band(900, 0.6)) * decay(time, 2.4) * np.float32(0.2)
+    sound += filtered(wash, high(2600), low(7000)) * decay(time, 2.2) * np.float32(0.6)
+    sound += filtered(wash, high(6500), low(15_000)) * decay(time, 1.3)
+    for hz in _METAL:
+        sound += np.float32(0.05) * sine_of(hz * 3.7 * time) * decay(time, 1.6)
+    return closing(sound * np.minimum(time / np.float32(0.002), 1), 0.6)
+
+
+def tom(noise: Noise, tune: float) -> Sound:
+    """A drum of one head, tuned in Hz, that sinks a little; a stick on it."""
+    time = clock(0.5)
+    skin = _sweep(time, tune, tune * 0.5, 0.03) * decay(time, 0.45)
+    skin += 0.4 * _sweep(time, tune * 1.59, tune * 0.3, 0.02) * decay(time, 0.2)
+    stick = filtered(white(noise, len(time)) * decay(time, 0.02), band(2800, 0.6))
+    return closing(np.tanh(1.2 * skin + 0.5 * stick) * np.minimum(time / np.float32(0.0005), 1), 0.05)
 
 
 def shaker(noise: Noise, length: float = 0.09) -> Sound:
     """Grains that swell and fall."""
     time = clock(length)
     swell = np.sin(np.pi * (time / np.float32(length)) ** np.float32(0.6)) ** 2
-    return closing(filtered(white(noise, len(time)) * swell, high(3200), bell(5800, 5, 1.2), low(9500)), 0.01)
+    return closing(
+        filtered(white(noise, len(time)) * swell, high(3200), bell(5200, 5, 1.0), low(12_500)), 0.01
+    )
 
 
 def tambourine(noise: Noise) -> Sound:
@@ -135,8 +158,8 @@ def tambourine(noise: Noise) -> Sound:
 def brush(noise: Noise, length: float = 0.2) -> Sound:
     """Wire brushes drawn over a skin."""
     time = clock(length)
-    swell = np.minimum(time / np.float32(0.004), 1) * decay(time, length * 1.1)
-    return closing(filtered(white(noise, len(time)) * swell, high(700), low(6500), bell(2200, 3, 0.7)), 0.03)
+    swell = np.minimum(time / np.float32(0.0004), 1) * decay(time, length * 1.1)
+    return closing(filtered(white(noise, len(time)) * swell, high(800), low(9000), bell(3200, 4, 0.6)), 0.03)
 
 
 def drop(noise: Noise) -> Sound:

@@ -61,6 +61,8 @@ MELODY = (
 )
 HITS = (
     Recipe("Gathering", TIDEWATER, "fx", hits.gathering, "rise", 0.7, bars=1, key=KEY, shape="hit"),
+    Recipe("Groundswell", LIO, "fx", hits.gathering, "swell", 0.7, bars=4, key=KEY, shape="hit"),
+    Recipe("Breaker", TIDEWATER, "fx", hits.breaker, "crash", 0.8, shape="hit"),
     Recipe("Ebb", TIDEWATER, "fx", hits.ebb, "fall", 0.4, shape="hit"),
     Recipe("Hull", OKONJO, "fx", hits.hull, "impact", 0.8, key=KEY, shape="hit"),
     Recipe("Bell Buoy", LIO, "fx", hits.bell_buoy, "chime", 0.3, key=KEY, shape="hit"),
@@ -71,6 +73,9 @@ HITS = (
     Recipe("Grain", MARIT, "tops", hits.grain, "shaker", 0.4, shape="hit"),
     Recipe("Dry Rim", OKONJO, "beats", hits.dry_rim, "rim", 0.5, shape="hit"),
     Recipe("Small Clap", LIO, "beats", hits.small_clap, "clap", 0.6, shape="hit"),
+    Recipe("High Bollard", MARIT, "beats", hits.high_bollard, "tom", 0.6, shape="hit"),
+    Recipe("Middle Bollard", MARIT, "beats", hits.middle_bollard, "tom", 0.6, shape="hit"),
+    Recipe("Low Bollard", MARIT, "beats", hits.low_bollard, "tom", 0.6, shape="hit"),
     Recipe("Block in D", LIO, "beats", hits.block_in_d, "block", 0.4, key=KEY, shape="hit"),
 )
 # fmt: on

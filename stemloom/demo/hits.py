@@ -27,7 +27,7 @@ def placed(
 
 
 def gathering(grid: Grid, noise: Noise) -> Sound:
-    """A bar that rises: wind, and a fifth that climbs with it. It peaks at the next bar line."""
+    """Wind that rises, and a fifth that climbs with it, through all bars. It peaks at the next bar line."""
     peak = grid.frames
     time = clock(grid.seconds(grid.beats) + 0.25)
     rise = np.clip(time * np.float32(ENGINE_RATE / peak), 0, 1)
@@ -136,6 +136,17 @@ dry_rim, small_clap = dry(drums.rim), dry(drums.clap)
 grain = dry(lambda n: drums.shaker(n, 0.08))
 """A shaker's single stroke, made to begin at once."""
 block_in_d = dry(lambda n: drums.wood(587.33))
+
+
+high_bollard = dry(lambda n: drums.tom(n, 176.0))
+middle_bollard = dry(lambda n: drums.tom(n, 131.0))
+low_bollard = dry(lambda n: drums.tom(n, 98.0))
+
+
+def breaker(grid: Grid, noise: Noise) -> Sound:
+    """A wave that breaks on the mole, as cymbals do it."""
+    parts = [(drums.crash(noise), 0.0, 0.7, -0.3), (drums.crash(noise), 0.0, 0.7, 0.3)]
+    return placed(parts, 3.4, QUAY, 0.2, high(350))
 
 
 def last_chord(chord: Chord, seconds: float, felt: bool) -> Player:

@@ -70,7 +70,7 @@ def window_seat(grid: Grid, noise: Noise) -> Sound:
         ((0.0, 1.1, 0.74), (1.5, 0.3, 0.46), (2.25, 1.3, 0.6), (3.75, 0.2, 0.4)),
     )
     loop = panned(comp(grid, noise, PROGRESSION, bars, with_top=False), 8 * grid.bars // 4 * 2, 0.22)
-    return finish(loop, high(110), bell(310, -2.5, 0.9), bell(2600, 5, 0.6), room=CLUB, wet=0.22, wide=1.2)
+    return finish(loop, high(110), bell(310, -3, 0.8), bell(3000, 6, 0.5), room=CLUB, wet=0.22, wide=1.2)
 
 
 def second_window(grid: Grid, noise: Noise) -> Sound:
@@ -83,7 +83,7 @@ def second_window(grid: Grid, noise: Noise) -> Sound:
             for place, note in enumerate((*chord.keys, chord.top[0])):
                 stab = voices.brass(note, grid.seconds(beats) * 0.7, round(velocity * 0.55, 2))
                 lay(loop, stab, grid.frame(grid.swung(4 * bar + beat)), 0.05, (place - 2) * 0.2)
-    return finish(loop, high(150), bell(350, -2.5, 0.9), bell(2800, 4, 0.6), room=CLUB, wet=0.24, wide=1.25)
+    return finish(loop, high(150), bell(350, -3, 0.8), bell(3200, 5, 0.5), room=CLUB, wet=0.24, wide=1.25)
 
 
 def net_menders(grid: Grid, noise: Noise) -> Sound:
@@ -95,12 +95,12 @@ def net_menders(grid: Grid, noise: Noise) -> Sound:
         for step, place in enumerate(order):
             beat = 4 * bar + step / 2
             velocity = (0.85 if step in (0, 3, 6) else 0.58) * (1 + 0.1 * float(noise.random() - 0.5))
-            string = voices.pluck(notes[place], round(velocity, 1), 1.5, 0.4, 7)
+            string = voices.pluck(notes[place], round(velocity, 1), 1.5, 0.55, 7)
             lay(loop, string, grid.frame(beat) + late(noise, 3), 0.5, -0.35 + 0.1 * place)
         for beat, place in ((1.75, 5), (3.25, 6)):
-            string = voices.pluck(notes[place], 0.5, 1.4, 0.5, 8)
+            string = voices.pluck(notes[place], 0.5, 1.4, 0.65, 8)
             lay(loop, string, grid.frame(grid.swung(4 * bar + beat)) + late(noise, 3), 0.45, 0.45)
-    return finish(loop, high(90), bell(240, -2.5, 0.9), bell(2600, 3, 0.7), low(9000), room=QUAY, wet=0.2)
+    return finish(loop, high(90), bell(240, -2.5, 0.9), bell(3000, 5, 0.6), low(12_000), room=QUAY, wet=0.2)
 
 
 def glass_ferry(grid: Grid, noise: Noise) -> Sound:
@@ -116,6 +116,9 @@ def glass_ferry(grid: Grid, noise: Noise) -> Sound:
                 voices.sine(pitch, frames)
                 + 0.45 * voices.sine(2 * pitch, frames)
                 + 0.2 * voices.sine(3 * pitch, frames)
+                + 0.16 * voices.sine(4 * pitch, frames)
+                + 0.1 * voices.sine(8 * pitch, frames)
+                + 0.06 * voices.sine(12 * pitch, frames)
             )
             lay(loop, pipes * shape, grid.frame(4 * bar) + late(noise, 2), 0.16, (place - 2) * 0.1)
     swirl = turning(grid.frames, 26)

@@ -17,8 +17,7 @@ from .keys import handful, late, let_go
 from .melodies import echoed, whistled
 from .pads import melting
 from .recipe import JUNO, LIO, MARIT, NO_EXPORT, NORTHLINE, OKONJO, TIDEWATER, Recipe
-from .spectrum import CLUB, HALL, QUAY, band, bell, filtered, finish, high, swept
-from .spectrum import low as lowpass
+from .spectrum import CLUB, HALL, QUAY, band, bell, filtered, finish, high, low as lowpass, swept
 
 LEAN = 0.53
 """The swing."""
@@ -85,7 +84,7 @@ def third_rail(grid: Grid, noise: Noise, chords: Progression) -> Sound:
     """Octaves off the beat, rough at the edges."""
     line = _octaves(chords)
     both = 0.5 * low.sung(grid, noise, line, 0.6) + 0.7 * low.rounded(grid, noise, line)
-    return finish(both, bell(240, -1.5, 0.9), lowpass(4200))
+    return finish(both, bell(240, -1.5, 0.9), bell(3200, 5, 0.8), lowpass(8000))
 
 
 def ballast(grid: Grid, noise: Noise, chords: Progression) -> Sound:
@@ -98,7 +97,7 @@ def ballast(grid: Grid, noise: Noise, chords: Progression) -> Sound:
             (0.5, root, 1.0, 0.9), (1.75, root, 0.6, 0.75), (2.75, root, 0.6, 0.85), (3.5, fifth, 0.4, 0.6),
         ):  # fmt: skip
             line.append((4 * bar + beat, note, beats, velocity))
-    return finish(low.rounded(grid, noise, tuple(line)), bell(270, -1.5, 0.9), lowpass(2600))
+    return finish(low.rounded(grid, noise, tuple(line)), bell(270, -1.5, 0.9), lowpass(5000))
 
 
 def _stabbed(grid: Grid, noise: Noise, chords: Progression, voice: Voice) -> Sound:
@@ -125,22 +124,31 @@ def _brassy(note: int, seconds: float, velocity: float) -> Sound:
 def ticket_stabs(grid: Grid, noise: Noise, chords: Progression) -> Sound:
     """Chords cut short: a tine piano with brass on its edge."""
     loop = echoed(_stabbed(grid, noise, chords, _brassy), grid, 0.75, 0.2, 2)
-    tone = (high(150), bell(350, -2.5, 0.9), bell(2600, 3, 0.6), lowpass(9000))
+    tone = (high(150), bell(350, -3, 0.8), bell(3400, 7, 0.7), lowpass(12_000))
     return finish(loop, *tone, room=CLUB, wet=0.26, wide=1.25)
 
 
 def station_organ(grid: Grid, noise: Noise, chords: Progression) -> Sound:
     """An organ that skips, as in the old houses."""
     loop = _stabbed(grid, noise, chords, voices.organ)
-    return finish(loop, high(140), bell(420, -2, 0.9), lowpass(6500), room=CLUB, wet=0.24, wide=1.2)
+    return finish(
+        loop,
+        high(140),
+        bell(420, -2, 0.9),
+        bell(3400, 5, 0.8),
+        lowpass(10_000),
+        room=CLUB,
+        wet=0.24,
+        wide=1.2,
+    )
 
 
 def carriage_light(grid: Grid, noise: Noise, chords: Progression) -> Sound:
     """Strings that pump with the beat and open over four bars."""
     pulse = 0.72 + 0.28 * turning(grid.frames, grid.beats, 0.75)
     opening = 0.45 + 0.35 * turning(grid.frames, 1, 0.75)
-    loop = melting(grid, noise, chords, cents=17, slope=1.1, cutoff=2800, opening=opening) * pulse
-    return finish(loop, high(180), bell(330, -4, 0.7), room=QUAY, wet=0.32, wide=1.3)
+    loop = melting(grid, noise, chords, cents=17, slope=1.0, cutoff=4200, opening=opening) * pulse
+    return finish(loop, high(180), bell(330, -4, 0.7), room=QUAY, wet=0.28, wide=1.1)
 
 
 def timetable(grid: Grid, noise: Noise, chords: Progression) -> Sound:
@@ -156,7 +164,7 @@ def timetable(grid: Grid, noise: Noise, chords: Progression) -> Sound:
             at = grid.frame(grid.swung(4 * bar + step / 4)) + late(noise, 1.5)
             lay(loop, voices.pluck(note, velocity, 1.0, 0.7, 33), at, 0.5, 0.2 * (count % 5 - 2))
     loop = echoed(loop, grid, 0.75, 0.34, 3)
-    return finish(loop, high(240), bell(3200, 1.5, 0.8), lowpass(9500), room=CLUB, wet=0.26, wide=1.2)
+    return finish(loop, high(240), bell(3400, 2.5, 0.7), lowpass(13_000), room=CLUB, wet=0.26, wide=1.2)
 
 
 _UP = (
@@ -174,7 +182,7 @@ _DOWN = (
 
 def _whistled(grid: Grid, noise: Noise, line: low.Line) -> Sound:
     loop = echoed(whistled(grid, noise, line), grid, 0.75, 0.3, 3)
-    return finish(loop, high(230), bell(2400, 3, 0.7), lowpass(8000), room=HALL, wet=0.34)
+    return finish(loop, high(230), bell(3400, 7, 0.7), lowpass(11_000), room=HALL, wet=0.3)
 
 
 def last_whistle(grid: Grid, noise: Noise, chords: Progression) -> Sound:

@@ -62,7 +62,7 @@ def rounded(grid: Grid, noise: Noise, line: Line) -> Sound:
 
 def low_water(grid: Grid, noise: Noise) -> Sound:
     """Round, with a lift to the fifth and a step into the next bar."""
-    return finish(sung(grid, noise, _LOW_WATER, 0.5), bell(250, -2, 0.9), low(5000))
+    return finish(sung(grid, noise, _LOW_WATER, 0.5), bell(250, -2, 0.9), bell(1800, 4, 0.6), low(7000))
 
 
 def undertow(grid: Grid, noise: Noise) -> Sound:
@@ -74,7 +74,7 @@ def undertow(grid: Grid, noise: Noise) -> Sound:
             (2.5, 0, 0.42, 0.9), (3.25, 12, 0.22, 0.7), (3.5, 7, 0.4, 0.75),
         ):  # fmt: skip
             line.append((4 * bar + beat, root + up, beats, velocity))
-    return finish(sung(grid, noise, tuple(line), 0.75), bell(220, -2, 0.9), bell(900, 1.5, 0.8), low(6000))
+    return finish(sung(grid, noise, tuple(line), 0.75), bell(220, -2, 0.9), bell(1600, 4, 0.6), low(9000))
 
 
 def plucked(grid: Grid, noise: Noise, line: Line, ring: float = 1.9, under: float = 0.42) -> Sound:
@@ -92,9 +92,9 @@ def plucked(grid: Grid, noise: Noise, line: Line, ring: float = 1.9, under: floa
 
 def keel(grid: Grid, noise: Noise) -> Sound:
     """A plucked bass that walks."""
-    return finish(np.tanh(1.4 * plucked(grid, noise, _KEEL)), bell(260, -3, 0.9), low(2600))
+    return finish(np.tanh(1.4 * plucked(grid, noise, _KEEL)), bell(260, -3, 0.9), low(4500))
 
 
 def slow_swell(grid: Grid, noise: Noise) -> Sound:
     """Long notes that slide into each other."""
-    return finish(sung(grid, noise, _SLOW_SWELL, 0.34, slide=True), low(2500))
+    return finish(sung(grid, noise, _SLOW_SWELL, 0.34, slide=True), bell(1600, 3, 0.6), low(5000))

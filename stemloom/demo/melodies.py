@@ -37,7 +37,7 @@ def ferry_bell(grid: Grid, noise: Noise) -> Sound:
     for count, (beat, note, velocity) in enumerate(line):
         lay(loop, voices.chime(note, velocity, 2.4, 0.6), grid.frame(beat), 0.4, 0.4 * (-1) ** count)
     loop = echoed(loop, grid, 0.75, 0.34)
-    return finish(loop, high(250), bell(2800, 2, 0.8), low(10_000), room=HALL, wet=0.32)
+    return finish(loop, high(250), bell(3200, 3, 0.6), low(14_000), room=HALL, wet=0.28)
 
 
 def mooring_line(grid: Grid, noise: Noise) -> Sound:
@@ -54,7 +54,7 @@ def mooring_line(grid: Grid, noise: Noise) -> Sound:
             sound = voices.pluck(note, velocity, 1.1, 0.62, 9)
             lay(loop, sound, grid.frame(grid.swung(4 * bar + beat)) + late, 0.5, 0.5 * (place - 2) / 2)
     loop = echoed(loop, grid, 0.75, 0.25, 2)
-    return finish(loop, high(220), bell(3000, 1.5, 0.8), low(9500), room=CLUB, wet=0.25)
+    return finish(loop, high(220), bell(3200, 2.5, 0.7), low(13_000), room=CLUB, wet=0.25)
 
 
 def far_lamp(grid: Grid, noise: Noise) -> Sound:
@@ -66,7 +66,7 @@ def far_lamp(grid: Grid, noise: Noise) -> Sound:
         (12.0, 76, 1.4, 0.8), (13.5, 74, 0.4, 0.65), (14.0, 72, 0.45, 0.6), (14.5, 67, 1.0, 0.55),
     )  # fmt: skip
     loop = echoed(whistled(grid, noise, line), grid, 1.5, 0.22, 2)
-    return finish(loop, high(220), bell(2600, 4, 0.7), low(8000), room=HALL, wet=0.32)
+    return finish(loop, high(220), bell(3000, 6, 0.5), low(11_000), room=HALL, wet=0.28)
 
 
 def brass_buttons(grid: Grid, noise: Noise) -> Sound:
@@ -83,7 +83,7 @@ def brass_buttons(grid: Grid, noise: Noise) -> Sound:
         at = grid.frame(grid.swung(beat)) + int(noise.integers(-90, 160))
         lay(loop, voices.brass(note, grid.seconds(beats), velocity), at, 0.4)
         lay(loop, voices.brass(note - 12, grid.seconds(beats), round(velocity * 0.7, 2)), at, 0.28)
-    tone = (high(200), bell(340, -2, 0.9), bell(2400, 4, 0.7), low(8500))
+    tone = (high(200), bell(340, -2, 0.9), bell(3000, 6, 0.5), low(12_000))
     return finish(loop, *tone, room=QUAY, wet=0.26, wide=1.2)
 
 
@@ -103,4 +103,4 @@ def night_bus(grid: Grid, noise: Noise) -> Sound:
             at = grid.frame(grid.swung(4 * bar + beat)) + late
             lay(loop, voices.kalimba(note, velocity), at, 0.5, 0.3 * (-1) ** place)
     loop = echoed(loop, grid, 0.75, 0.3)
-    return finish(loop, high(200), bell(2800, 3, 0.8), low(10_000), room=CLUB, wet=0.3, wide=1.2)
+    return finish(loop, high(200), bell(3200, 5, 0.6), low(14_000), room=CLUB, wet=0.28, wide=1.1)

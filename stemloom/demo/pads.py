@@ -45,45 +45,45 @@ def melting(
 
 def fog_bank(grid: Grid, noise: Noise) -> Sound:
     """Low strings behind a filter that opens once in four bars."""
-    opening = 0.3 + 0.25 * turning(grid.frames, 1, 0.75)
-    loop = melting(grid, noise, PROGRESSION, cents=14, slope=1.25, cutoff=1500, opening=opening)
-    return finish(loop, high(130), bell(280, -3.5, 0.7), room=QUAY, wet=0.35, wide=1.3)
+    opening = 0.4 + 0.35 * turning(grid.frames, 1, 0.75)
+    loop = melting(grid, noise, PROGRESSION, cents=14, slope=1.1, cutoff=2800, opening=opening)
+    return finish(loop, high(130), bell(280, -4, 0.7), bell(3000, 3, 0.6), room=QUAY, wet=0.3, wide=1.1)
 
 
 def sodium_light(grid: Grid, noise: Noise) -> Sound:
     """Bright strings that breathe with the half bar."""
     pulse = 0.78 + 0.22 * turning(grid.frames, 2 * grid.bars, 0.0)
     opening = 0.5 + 0.3 * turning(grid.frames, 2, 0.75)
-    loop = melting(grid, noise, PROGRESSION, cents=18, slope=1.0, cutoff=3400, opening=opening) * pulse
-    return finish(loop, high(190), bell(330, -4, 0.7), bell(3600, -1.5, 0.7), room=QUAY, wet=0.3, wide=1.3)
+    loop = melting(grid, noise, PROGRESSION, cents=18, slope=0.95, cutoff=4600, opening=opening) * pulse
+    return finish(loop, high(190), bell(330, -4, 0.7), room=QUAY, wet=0.25, wide=1.1)
 
 
 def long_exposure(grid: Grid, noise: Noise) -> Sound:
     """Voices without words, far away."""
     opening = 0.6 + 0.3 * turning(grid.frames, 1, 0.25)
-    loop = melting(grid, noise, PROGRESSION, cents=24, slope=0.7, cutoff=2600, opening=opening, vowel=True)
-    return finish(loop, high(170), bell(420, -2, 0.9), low(6000), room=HALL, wet=0.6, wide=1.25)
+    loop = melting(grid, noise, PROGRESSION, cents=24, slope=0.65, cutoff=3800, opening=opening, vowel=True)
+    return finish(loop, high(170), bell(420, -2, 0.9), low(9000), room=HALL, wet=0.45)
 
 
 def breathing_water(grid: Grid, noise: Noise) -> Sound:
     """Water against a quay over the notes that all four chords have in common (D, A, C)."""
     frames = grid.frames
     tones, _ = voices.ensemble(
-        (50, 57, 62, 69, 72), frames / ENGINE_RATE, noise, cents=9, slope=1.5, cutoff=2200
+        (50, 57, 62, 69, 72), frames / ENGINE_RATE, noise, cents=9, slope=1.3, cutoff=3400
     )
     breath = 0.62 + 0.38 * turning(frames, 3, 0.6)
     waves = filtered(white(noise, 2, frames), low(1500, 0.5), high(260))
     crest = np.stack([(0.5 + 0.5 * turning(frames, 2, phase)) ** 2 for phase in (0.0, 0.12)])
-    hiss = filtered(white(noise, 2, frames), high(2500), low(7000))
-    sound = tones[:, :frames] * breath * 0.5 + waves * crest * 0.1 + hiss * crest**2 * 0.03
-    return finish(sound, high(110), bell(300, -3, 0.7), room=QUAY, wet=0.3, wide=1.2)
+    hiss = filtered(white(noise, 2, frames), high(2500), low(12_000))
+    sound = tones[:, :frames] * breath * 0.5 + waves * crest * 0.12 + hiss * crest**2 * 0.09
+    return finish(sound, high(110), bell(300, -3, 0.7), room=QUAY, wet=0.3, wide=0.7)
 
 
 def far_shore(grid: Grid, noise: Noise) -> Sound:
     """A single high fifth that comes and goes."""
     frames = grid.frames
     tones, light = voices.ensemble(
-        (69, 76, 81, 88), frames / ENGINE_RATE, noise, cents=12, slope=1.6, cutoff=3000
+        (69, 76, 81, 88), frames / ENGINE_RATE, noise, cents=12, slope=1.3, cutoff=4500
     )
     blend = 0.5 + 0.5 * turning(frames, 2, 0.1)
     low_tone, _ = voices.ensemble((57, 64), frames / ENGINE_RATE, noise, cents=8, slope=1.8, cutoff=1500)

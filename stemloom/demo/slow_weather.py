@@ -14,8 +14,7 @@ from .keys import late
 from .melodies import echoed, whistled
 from .pads import melting
 from .recipe import INES, LIO, MARIT, OKONJO, SYNC, TIDEWATER, Recipe
-from .spectrum import HALL, QUAY, Room, bell, filtered, finish, high
-from .spectrum import low as lowpass
+from .spectrum import HALL, QUAY, Room, bell, filtered, finish, high, low as lowpass
 
 VALLEY = Room(3.6, 0.04, 2400, 15)
 BEATS_A_CHORD = 3
@@ -24,16 +23,16 @@ BEATS_A_CHORD = 3
 def held_breath(grid: Grid, noise: Noise, chords: Progression) -> Sound:
     """Low strings, bowed so slowly that the bow is not heard to turn."""
     opening = 0.35 + 0.3 * turning(grid.frames, 2, 0.75)
-    loop = melting(grid, noise, chords, cents=13, slope=1.3, cutoff=1400, opening=opening)
-    return finish(loop, high(85), bell(260, -3, 0.7), room=HALL, wet=0.4, wide=1.3)
+    loop = melting(grid, noise, chords, cents=13, slope=1.05, cutoff=2800, opening=opening)
+    return finish(loop, high(85), bell(260, -4, 0.7), bell(3000, 3, 0.6), room=HALL, wet=0.35)
 
 
 def glass_field(grid: Grid, noise: Noise, chords: Progression) -> Sound:
     """The same chords, thin and an octave up, with light moving through them."""
     opening = 0.5 + 0.35 * turning(grid.frames, 3, 0.1)
-    loop = melting(grid, noise, chords, cents=9, slope=1.25, cutoff=5200, opening=opening, up=12)
+    loop = melting(grid, noise, chords, cents=9, slope=1.1, cutoff=6500, opening=opening, up=12)
     loop *= 0.82 + 0.18 * turning(grid.frames, 12, 0.0)
-    return finish(loop, high(260), bell(500, -2, 0.8), bell(3200, 5, 0.6), room=VALLEY, wet=0.5, wide=1.3)
+    return finish(loop, high(260), bell(500, -2, 0.8), bell(3200, 5, 0.6), room=VALLEY, wet=0.4, wide=0.9)
 
 
 def felt_hammers(grid: Grid, noise: Noise, chords: Progression) -> Sound:
@@ -48,7 +47,7 @@ def felt_hammers(grid: Grid, noise: Noise, chords: Progression) -> Sound:
         ):  # fmt: skip
             sound = voices.felt(note, grid.seconds(beats), velocity)
             lay(loop, sound, grid.frame(start + beat) + late(noise, 7), 0.4, (note - 62) / 34)
-    return finish(loop, high(70), bell(260, -2.5, 0.8), bell(3000, 8, 0.5), room=HALL, wet=0.3, wide=1.1)
+    return finish(loop, high(70), bell(260, -3, 0.8), bell(3400, 8, 0.5), room=HALL, wet=0.26)
 
 
 def slow_harp(grid: Grid, noise: Noise, chords: Progression) -> Sound:
@@ -61,8 +60,8 @@ def slow_harp(grid: Grid, noise: Noise, chords: Progression) -> Sound:
             beat = BEATS_A_CHORD * number + (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5)[step]
             string = voices.pluck(notes[place], 0.8 if step == 0 else 0.6, 2.6, 0.7, 45)
             lay(loop, string, grid.frame(beat) + late(noise, 8), 0.5, 0.16 * (place - 3))
-    tone = (high(80), bell(240, -2, 0.8), bell(3500, 4, 0.6), lowpass(11_000))
-    return finish(loop, *tone, room=HALL, wet=0.34, wide=1.15)
+    tone = (high(80), bell(240, -2, 0.8), bell(3500, 4, 0.6), lowpass(15_000))
+    return finish(loop, *tone, room=HALL, wet=0.3)
 
 
 _ONE_LINE = (
@@ -74,7 +73,7 @@ _ONE_LINE = (
 def one_line(grid: Grid, noise: Noise, chords: Progression) -> Sound:
     """One player, one breath a phrase."""
     loop = echoed(whistled(grid, noise, _ONE_LINE, 2, 0.4), grid, 2, 0.25, 2)
-    return finish(loop, high(180), bell(2200, 5, 0.6), lowpass(8000), room=VALLEY, wet=0.45)
+    return finish(loop, high(180), bell(3000, 8, 0.5), lowpass(13_000), room=VALLEY, wet=0.38)
 
 
 def sleeping_celesta(grid: Grid, noise: Noise, chords: Progression) -> Sound:
@@ -85,7 +84,7 @@ def sleeping_celesta(grid: Grid, noise: Noise, chords: Progression) -> Sound:
             at = grid.frame(BEATS_A_CHORD * number + count) + late(noise, 9)
             chime = voices.chime(note, 0.6 - 0.1 * count, 2.8, 0.8)
             lay(loop, chime, at, 0.4, 0.4 * (-1) ** (count + number))
-    return finish(echoed(loop, grid, 0.75, 0.3, 2), high(260), bell(4500, 4, 0.6), room=VALLEY, wet=0.42)
+    return finish(echoed(loop, grid, 0.75, 0.3, 2), high(260), bell(4500, 5, 0.5), room=VALLEY, wet=0.36)
 
 
 def root_of_the_hill(grid: Grid, noise: Noise, chords: Progression) -> Sound:
@@ -96,27 +95,27 @@ def root_of_the_hill(grid: Grid, noise: Noise, chords: Progression) -> Sound:
         line += [(start, chord.root, 1.9, 0.8), (start + 2.0, chord.root, 0.9, 0.6)]
     sung = low.rounded(grid, noise, tuple(line))
     swell = (0.75 + 0.25 * turning(grid.frames, 4, 0.0))[None]
-    return finish(sung * swell, bell(240, -1.5, 0.9), lowpass(1800))
+    return finish(sung * swell, bell(240, -1.5, 0.9), lowpass(4000))
 
 
 def wind_in_wires(grid: Grid, noise: Noise) -> Sound:
     """Telegraph wires on E and B, which all four chords can bear, and the wind that plays them."""
     frames = grid.frames
     tones, light = voices.ensemble(
-        (52, 59, 64, 71, 76), frames / ENGINE_RATE, noise, cents=8, slope=1.3, cutoff=2600
+        (52, 59, 64, 71, 76), frames / ENGINE_RATE, noise, cents=8, slope=1.1, cutoff=4200
     )
     gusts = 0.55 + 0.3 * turning(frames, 2, 0.6) + 0.15 * turning(frames, 5, 0.2)
     wires = tones[:, :frames] + (light - tones)[:, :frames] * (0.5 + 0.4 * turning(frames, 3, 0.4))
-    wind = filtered(white(noise, 2, frames), lowpass(2600, 0.6), high(220))
+    wind = filtered(white(noise, 2, frames), lowpass(5200, 0.6), high(220))
     sound = wires * gusts * 0.5 + wind * gusts**2 * 0.14
-    return finish(sound, high(110), bell(300, -2, 0.7), room=HALL, wet=0.4, wide=1.2)
+    return finish(sound, high(110), bell(300, -2, 0.7), room=HALL, wet=0.35, wide=0.7)
 
 
 def under_ice(grid: Grid, noise: Noise) -> Sound:
     """A low E that shifts its weight, and small cracks far away."""
     frames = grid.frames
     tone, light = voices.ensemble(
-        (40, 47, 52, 59), frames / ENGINE_RATE, noise, cents=10, slope=1.1, cutoff=1100
+        (40, 47, 52, 59), frames / ENGINE_RATE, noise, cents=10, slope=1.0, cutoff=2400
     )
     slow = 0.6 + 0.4 * turning(frames, 2, 0.7)
     bed = tone[:, :frames] * (1.3 - slow) + light[:, :frames] * slow
@@ -124,19 +123,19 @@ def under_ice(grid: Grid, noise: Noise) -> Sound:
         note = (64, 71, 76, 83)[int(noise.integers(4))]
         side = 1.6 * float(noise.random()) - 0.8
         lay(bed, voices.chime(note, 0.4, 1.5, 1.2), int(noise.integers(frames)), 0.16, side)
-    return finish(bed, high(60), bell(220, -2, 0.8), lowpass(5000), room=VALLEY, wet=0.45, wide=1.2)
+    return finish(bed, high(60), bell(220, -2, 0.8), lowpass(12_000), room=VALLEY, wet=0.4)
 
 
 def rain_far_off(grid: Grid, noise: Noise) -> Sound:
     """Rain on the next hill: a soft hiss that comes and goes, with drops that are near."""
     frames = grid.frames
-    hiss = filtered(white(noise, 2, frames), high(1400), lowpass(6000), bell(2600, 3, 0.6))
+    hiss = filtered(white(noise, 2, frames), high(1200), lowpass(11_000), bell(2600, 3, 0.6))
     bed = hiss * (0.05 + 0.02 * turning(frames, 2) + 0.015 * turning(frames, 5, 0.4))
     for _ in range(int(6 * frames / ENGINE_RATE)):
         loud = 0.02 + 0.2 * float(noise.random()) ** 5
         drop = drums.drop(noise)
         lay(bed, drop, int(noise.integers(frames)), loud, 1.8 * float(noise.random()) - 0.9)
-    return finish(bed, high(300), room=QUAY, wet=0.3, wide=1.3)
+    return finish(bed, high(300), room=QUAY, wet=0.3, wide=0.5)
 
 
 def gust(grid: Grid, noise: Noise) -> Sound:
@@ -144,7 +143,7 @@ def gust(grid: Grid, noise: Noise) -> Sound:
     frames = grid.frame(6) + ENGINE_RATE
     time = np.arange(frames, dtype=np.float32) / np.float32(grid.frame(6))
     rise = np.clip(time, 0, 1)
-    wind = filtered(white(noise, 2, frames), lowpass(1800, 0.9), high(200))
+    wind = filtered(white(noise, 2, frames), lowpass(3600, 0.7), high(200))
     sound = wind * rise**1.8
     after = np.maximum(time - 1, 0) * np.float32(grid.frame(6) / ENGINE_RATE)
     sound *= np.exp(-after * np.float32(5))

@@ -61,8 +61,8 @@ def electric_piano(note: int, seconds: float, velocity: float) -> Sound:
     index = (0.5 + 1.5 * velocity) * (0.35 + 0.65 * decay(time, 1.1)) * (330 / pitch) ** 0.25
     tine = (
         np.sin(_radians(turns(pitch * 14.0, len(time))))
-        * decay(time, 0.22)
-        * np.float32(0.08 + 0.34 * velocity**2)
+        * decay(time, 0.3)
+        * np.float32(0.14 + 0.7 * velocity**2)
     )
     shape = lasting * held(time, min(seconds, 3.2), 0.0025, 0.15) * np.float32(velocity)
     sides = []
@@ -116,9 +116,10 @@ def chime(note: int, velocity: float, ring: float = 2.6, glass: float = 1.0) -> 
     for ratio, level, life in (
         (1.0, 1.0, 1.0),
         (2.0, 0.32, 0.7),
-        (3.0, 0.16, 0.4),
-        (4.17, 0.22 * glass, 0.26),
-        (6.8, 0.1 * glass, 0.1),
+        (3.0, 0.2, 0.45),
+        (4.17, 0.34 * glass, 0.3),
+        (6.8, 0.22 * glass, 0.16),
+        (9.9, 0.12 * glass, 0.1),
     ):
         if pitch * ratio < 15_000:
             sound += (
@@ -179,8 +180,8 @@ def bass(note: int, seconds: float, velocity: float, *, growl: float, slide_from
     if slide_from is not None:
         moving = pitch * (hertz(slide_from) / pitch) ** np.exp(-time.astype(np.float64) / 0.035)
     phase = turns(moving, len(time))
-    opening = np.float32(growl * velocity) * (0.25 + 0.75 * decay(time, 0.55)) + np.float32(0.08)
-    sound = 0.8 * np.sin(_radians(phase)) + (0.3 + 0.35 * growl) * saw(phase, opening, pitch, 3200)
+    opening = np.float32(growl * velocity) * (0.3 + 0.7 * decay(time, 0.7)) + np.float32(0.14)
+    sound = 0.8 * np.sin(_radians(phase)) + (0.3 + 0.35 * growl) * saw(phase, opening, pitch, 7000)
     sound = np.tanh((0.9 + 1.2 * growl) * sound)
     return sound * held(time, seconds, 0.005, 0.05) * np.float32(velocity) * (0.75 + 0.25 * decay(time, 0.8))
 
@@ -192,10 +193,22 @@ def deep(note: int, seconds: float, velocity: float) -> Sound:
     touch = decay(time, 0.5) * np.float32(velocity)
     sound = np.sin(radians) + (0.34 + 0.14 * touch) * np.sin(2 * radians)
     sound += 0.1 * touch * np.sin(3 * radians) + (0.1 + 0.12 * touch) * np.sin(4 * radians)
+    sound += touch * _fingers(len(time), note)
     result: Sound = (
         sound * held(time, seconds, 0.006, 0.06) * np.float32(velocity) * (0.8 + 0.2 * decay(time, 1.2))
     )
     return result
+
+
+def _fingers(frames: int, seed: int) -> Sound:
+    """A fingertip that leaves a string: a short scrape, by which a low note is heard to begin."""
+    noise = np.random.Generator(np.random.PCG64(900 + seed))
+    short = min(frames, int(0.05 * ENGINE_RATE))
+    time = clock(short / ENGINE_RATE)[:short]
+    scrape = white(noise, len(time)) * decay(time, 0.04) * np.minimum(time / np.float32(0.002), 1)
+    sound = np.zeros(frames, np.float32)
+    sound[: len(time)] = filtered(scrape, high(2300), low(7000)) * np.float32(1.1)
+    return sound
 
 
 @lru_cache(maxsize=96)
@@ -206,8 +219,9 @@ def felt(note: int, seconds: float, velocity: float) -> Sound:
     ring = 3.6 * (220 / pitch) ** 0.5
     radians = _radians(turns(pitch, len(time)))
     sound = np.float32(0.6) * sine(pitch * 1.0006, len(time)) * decay(time, ring)
-    for number in (1, 2, 3, 4, 5, 6, 8):
-        level = number ** -(1.7 - 0.7 * velocity)
+    for number in (1, 2, 3, 4, 5, 6, 8, 10, 13, 17):
+        # Those above the pitches that are heard as such give it light and take nothing from its chord.
+        level = number ** -(1.7 - 0.7 * velocity) * (2.5 if number * pitch > 2000 else 1.0)
         sound += np.float32(level) * np.sin(number * radians) * decay(time, ring / (0.6 + 0.4 * number))
     noise = np.random.Generator(np.random.PCG64(700 + note))
     short = clock(min(0.12, len(time) / ENGINE_RATE))
@@ -222,7 +236,7 @@ def organ(note: int, seconds: float, velocity: float) -> Sound:
     time = clock(seconds + 0.08)
     radians = _radians(turns(hertz(note), len(time)))
     pipes = np.float32(0.35) * np.sin(6 * radians) * decay(time, 0.05)
-    for ratio, level in ((1, 1.0), (2, 0.55), (3, 0.24), (4, 0.3), (8, 0.06)):
+    for ratio, level in ((1, 1.0), (2, 0.55), (3, 0.24), (4, 0.3), (8, 0.06), (16, 0.16), (24, 0.08)):
         pipes += np.float32(level) * np.sin(ratio * radians)
     result: Sound = (
         np.tanh(np.float32(0.55) * pipes) * held(time, seconds, 0.003, 0.06) * np.float32(velocity)
@@ -241,7 +255,7 @@ def brass(note: int, seconds: float, velocity: float) -> Sound:
     )
     shape = held(time, seconds, 0.014, 0.1) * np.float32(velocity)
     voices = [
-        saw(turns(pitch * 2 ** (cents / 1200), len(time), start), opening, pitch, 6500)
+        saw(turns(pitch * 2 ** (cents / 1200), len(time), start), opening, pitch, 11_000)
         for cents, start in ((-6.0, 0.0), (1.0, 0.37), (7.0, 0.71))
     ]
     result: Sound = np.stack((voices[0] + 0.8 * voices[1], voices[2] + 0.8 * voices[1])) * shape
@@ -272,10 +286,11 @@ def whistle(line: list[tuple[float, int, float, float]], noise: Noise, tail: flo
         np.sin(radians)
         + 0.3 * np.sin(2 * radians) * loud
         + 0.24 * np.sin(3 * radians) * loud**2
-        + 0.1 * np.sin(4 * radians) * loud**2
+        + 0.14 * np.sin(4 * radians) * loud**2
+        + 0.08 * np.sin(6 * radians) * loud**2
     )
-    breath = filtered(white(noise, len(time)), band(1900, 0.9), high(700))
-    return closing(pipe * loud + breath * loud * np.float32(0.035), 0.1)
+    breath = filtered(white(noise, len(time)), band(3000, 0.5), high(900))
+    return closing(pipe * loud + breath * loud * np.float32(0.07), 0.1)
 
 
 def ensemble(
@@ -301,7 +316,7 @@ def ensemble(
     for place, note in enumerate(notes):
         pitch = hertz(note)
         weight = (1.0, 0.8, 0.75, 0.7, 0.6, 0.45)[min(place, 5)]
-        for number in range(1, int(min(cutoff * 2.2, 12_000) / pitch) + 1):
+        for number in range(1, int(min(cutoff * 2.6, 14_000) / pitch) + 1):
             centre = pitch * number
             width = max(centre * (2 ** (cents / 1200) - 1), 0.4)
             first, last = int((centre - 3 * width) / step), int((centre + 3 * width) / step) + 2
@@ -313,7 +328,7 @@ def ensemble(
             for centre, gain in ((420.0, 1.0), (830.0, 0.8), (2500.0, 0.3))
         ) + np.float64(0.06)
     together = noise.random(len(hz), dtype=np.float32)
-    apart = 0.35 * (noise.random((2, len(hz)), dtype=np.float32) - np.float32(0.5))
+    apart = 0.22 * (noise.random((2, len(hz)), dtype=np.float32) - np.float32(0.5))
     angle = np.float32(2 * np.pi) * (together + apart)
     spin = np.empty(angle.shape, np.complex64)
     spin.real, spin.imag = np.cos(angle), np.sin(angle)

@@ -251,7 +251,7 @@ def test_a_killed_demo_can_be_run_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("out", "said"), [("x.mp3", "must end in .wav or .flac"), ("no/x.wav", "no folder 'no'")]
+    ("out", "said"), [("x.wma", "must end in .wav or .flac or .aiff"), ("no/x.wav", "no folder 'no'")]
 )
 def test_a_wrong_output_is_refused_before_any_work(tmp_path: Path, out: str, said: str) -> None:
     done = demo(tmp_path, "--out", out, expect=2)

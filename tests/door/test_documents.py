@@ -85,9 +85,10 @@ def test_the_readmes_python_runs(newcomer: Path) -> None:
     ("name", "more", "said"),
     [
         ("pull", [], "placements heard"),
-        ("game", ["--seconds", "2"], "40 turns of the dial"),
+        ("game", ["--seconds", "2"], "turns of the dial"),
         ("file", ["embedded.wav", "--seconds", "3"], "LUFS, session"),
         ("service", ["--seconds", "1"], '"placements"'),
+        ("async", ["--seconds", "1"], "Cyd heard"),
     ],
 )
 def test_the_embedding_examples_run(newcomer: Path, name: str, more: list[str], said: str) -> None:

@@ -26,7 +26,7 @@ FLOORS = {
     "script": (("",), ("effects",), ("text",), ("check",)),
     "ledger": (("",), ("tlog",), ("entries",), ("log",), ("division",), ("verify",), ("royalties",)),
     "vault": (("",), ("sound",), ("catalogue",), ("rights",), ("intake",), ("vault",)),
-    "engine": (("",), ("compose", "mix"), ("play",)),
+    "engine": (("",), ("compose", "mix"), ("play",), ("listen",)),
 }
 """The floors of each room from its ground up; what stands side by side does not import each other.
 

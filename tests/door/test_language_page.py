@@ -26,6 +26,7 @@ BLOCKS = EXAMPLES.blocks(PAGE)
 
 def test_every_example_runs_and_gives_what_is_shown(demo_home: Callable[[], Path]) -> None:
     home = demo_home()
+    EXAMPLES.add_song(home)
     with Vault.open(home) as vault:
         snapshot = vault.snapshot()
     found = []
@@ -83,9 +84,13 @@ def test_the_reserved_words_are_listed() -> None:
         f"each semitone that it must be shifted | {eligible.PER_SEMITONE} |",
         f"whose agreement is below {harmony.CLASH}",
         f"e^({harmony.AGREEMENT_STEEPNESS:g}a)",
-        f"{levels.ROLE_LUFS['beats']:g} LUFS for beats, {levels.ROLE_LUFS['bass']:g} for bass and voice",
-        f"{levels.ROLE_LUFS['melody']:g} for harmony and melody, {levels.ROLE_LUFS['pads']:g} for pads",
-        f"a hit to a peak of {levels.HIT_PEAK_DBTP:g} dBTP",
+        f"`chords`, which count as one of the others | e^({harmony.CHORDS_STEEPNESS:g}a)",
+        f"{levels.ROLE_LUFS['beats']:g} LUFS for beats, bass and voice, {levels.ROLE_LUFS['melody']:g} for",
+        f"{levels.ROLE_LUFS['harmony']:g} for harmony, {levels.ROLE_LUFS['tops']:g} for tops",
+        f"{levels.ROLE_LUFS['pads']:g} for pads and all others",
+        f"a hit to a peak of {levels.HIT_PEAK_DBTP['beats']:g} dBTP in beats",
+        f"{levels.HIT_PEAK_DBTP['bass']:g} in bass, harmony, melody, voice and tops",
+        f"{levels.OTHER_HIT_PEAK_DBTP:g} in all others",
         f"bring its holder to {share_cap.CAP_MARGIN:.0%}".replace("%", " %"),
         f"composed {conductor.HORIZON_FRAMES // 48} ms before",
         f"ring on for {('nine', 'ten')[conductor.MOST_TAIL_SECONDS - 9]} seconds",

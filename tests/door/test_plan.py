@@ -118,6 +118,20 @@ bar 3, line 12: none rests, none left in pool beats
     )
 
 
+def test_what_a_section_takes_again_is_said(home: Path, tmp_path: Path) -> None:
+    script = tmp_path / "again.loom"
+    script.write_text(
+        'piece "Again" for stream\ntempo 120\npool beats = loops role beats\n'
+        "section a 2 bars\n    bring beats from beats\n"
+    )
+    said = plan(home, script, "--why", "--bars", "4").stdout
+    first = re.search(r'bar 1, line 5: beats takes "(\w+)"', said)
+    assert first is not None
+    assert f'bar 3, line 5: beats takes "{first[1]}" again, as when its section came before\n' in said
+    made = json.loads(plan(home, script, "--json", "--why", "--bars", "4").stdout)
+    assert [choice["again"] for choice in made["choices"]] == [False, True]
+
+
 def test_the_json_has_effects_and_every_candidate(home: Path, script: Path) -> None:
     made = json.loads(plan(home, script, "--json", "--why", "--dial", "push=1").stdout)
     first = made["placements"][0]

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent import futures
 from pathlib import Path
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from stemloom import Vault
+from stemloom import Player, Vault
 from stemloom.cli import main
+from stemloom.cli.watch import Watch
+from stemloom.engine.errors import SwapRefused
 from stemloom.engine.play.replay import replay
 from stemloom.engine.play.session import Session
 from stemloom.ledger.verify.verify import verify
@@ -169,14 +173,66 @@ def test_what_is_saved_while_it_plays_takes_over(home: Path, tmp_path: Path) -> 
         playing.wait_for("the old script plays on")
         script.unlink()
         playing.wait_for("there is no script")
-        script.write_text(re.sub(r"^tempo .*$", "tempo 61", first, flags=re.M))
-        playing.wait_for("is for 61 bpm, and what plays is at")
+        script.write_text(re.sub(r"^tempo .*$", "tempo 101", first, flags=re.M))
+        playing.wait_for("is for 101 bpm, and what plays is at")
         script.write_text(first)
         playing.wait_for("takes over")
         take = playing.end(signal.SIGINT)["take"]
     gestures = json.loads(Path(take).read_text())["gestures"]
     assert [gesture["name"] for gesture in gestures if gesture["kind"] == "script"] == [other, first]
     assert run(home, "replay", take, "--check").exit_code == 0
+
+
+class Taking:
+    """A player that takes over what is in `wanted`, and keeps what it was given."""
+
+    script = "one"
+
+    def __init__(self) -> None:
+        self.given: list[str] = []
+        self.wanted: set[str] = set()
+
+    def swap_script(self, text: str, name: str) -> None:
+        self.given.append(text)
+        if text not in self.wanted:
+            raise SwapRefused(f"{text} is not wanted")
+
+
+def saved(script: Path, text: str, at: int) -> None:
+    script.write_text(text)
+    os.utime(script, (at, at))
+
+
+def test_what_was_refused_and_is_saved_again_unchanged_is_tried_again(tmp_path: Path) -> None:
+    script, player, refused = tmp_path / "live.loom", Taking(), list[Exception]()
+    saved(script, "one", 1)
+    watch = Watch(cast(Player, player), script, refused.append)
+
+    def look() -> tuple[int, int]:
+        for _ in range(4):
+            watch.look()
+            if watch._swap is not None:
+                futures.wait([watch._swap])
+        return len(player.given), len(refused)
+
+    assert look() == (0, 0)
+    saved(script, "two", 2)
+    assert look() == (1, 1)
+    assert look() == (1, 1)
+    saved(script, "two", 3)
+    assert look() == (2, 2)
+    player.wanted.add("two")
+    saved(script, "two", 4)
+    assert look() == (3, 2)
+    saved(script, "two", 5)
+    assert look() == (3, 2)
+    script.write_bytes(b"\xff")
+    os.utime(script, (6, 6))
+    assert look() == (3, 3)
+    assert look() == (3, 3)
+    os.utime(script, (7, 7))
+    assert look() == (3, 4)
+    watch.close()
 
 
 def test_what_comes_from_a_pipe_cannot_be_watched(home: Path) -> None:

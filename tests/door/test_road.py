@@ -217,7 +217,7 @@ def test_one_changed_byte_is_found_and_named(road: dict, tmp_path: Path) -> None
 
 MISTAKES = [
     (["render", "none.loom", "--out", "o.wav"], 2, "none.loom"),
-    (["render", "{script}", "--out", "o.mp3"], 2, "must end in .wav or .flac"),
+    (["render", "{script}", "--out", "o.xyz"], 2, "must end in .aif, .aiff, .flac"),
     (["render", "{script}", "--out", "o.wav", "--use", "sync"], 3, "not for sync"),
     (["render", "{script}", "--out", "o.wav", "--dial", "x=1"], 2, 'no dial "x"'),
     (["render", "{script}", "--out", "o.wav", "--dial", "x"], 2, "NAME=VALUE"),

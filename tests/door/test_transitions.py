@@ -11,6 +11,7 @@ import pytest
 
 from stemloom import Vault
 from stemloom.engine.clock import QUANTUM
+from stemloom.engine.fades import CUT_FADE_FRAMES
 from stemloom.engine.mix.mixer import Mixer
 from stemloom.engine.mix.rack import PLAYING
 from stemloom.engine.play.session import Session
@@ -38,11 +39,17 @@ def envelope(voice: np.void, frame: int) -> float:
 
     entered = 1.0
     if voice["fade_in"]:
-        entered = shape((frame - voice["start"] + 1) / voice["fade_in"], voice["fade_in_power"])
+        since = frame - voice["start"] + voice["faded"] + 1
+        entered = shape(since / voice["fade_in"], voice["fade_in_power"])
     left = 1.0
     if voice["fade_out"]:
         left = shape((voice["end"] - frame) / voice["fade_out"], voice["fade_out_power"])
     return entered * left
+
+
+def is_cut(voice: np.void) -> bool:
+    """Whether it is a hit that another ends, or that ends at a place: in 5 ms."""
+    return bool(voice["loop_start"] < 0 and voice["fade_out"] == CUT_FADE_FRAMES)
 
 
 class Watch:
@@ -52,19 +59,18 @@ class Watch:
         self.jumps: list[str] = []
         self.seen, self.moved, self.entered, self.left = 0, 0, 0, 0
         self._mixer = mixer
-        self._advance = mixer.advance
+        self._mix_into = mixer.mix_into
         self._voices: dict[int, np.void] = {}
         self._gone: dict[int, np.void] = {}
         self._gains = self._all_gains()
-        mixer.advance = self.advance  # type: ignore[method-assign]
+        mixer.mix_into = self.mix_into  # type: ignore[method-assign]
 
-    def advance(self, quanta: int) -> np.ndarray:
-        blocks = []
-        for _ in range(quanta):
-            frame = self._mixer.frame
-            blocks.append(self._advance(1))
+    def mix_into(self, out: np.ndarray) -> None:
+        for first in range(0, out.shape[1], QUANTUM):
+            frame, block = self._mixer.frame, np.empty((2, QUANTUM), np.float32)
+            self._mix_into(block)
+            out[:, first : first + QUANTUM] = block
             self._look(frame)
-        return np.concatenate(blocks, axis=1)
 
     def _all_gains(self) -> np.ndarray:
         """Of the buses; a bus of effects that is silent takes its levels at once, and counts for nothing."""
@@ -88,9 +94,11 @@ class Watch:
             for name in ("gain", "left", "right"):
                 self._note(frame, f"{name} of {id}", abs(float(voice[name]) - float(before[name])))
             # The new fades against the old ones, both where this quantum begins.
-            self._note(frame, f"the fade of {id}", abs(envelope(voice, frame) - envelope(before, frame)))
+            most = QUANTUM / CUT_FADE_FRAMES if is_cut(voice) else MOST
+            now = envelope(voice, frame)
+            self._note(frame, f"the fade of {id}", abs(now - envelope(before, frame)), most)
             end = min(frame + QUANTUM - 1, int(voice["end"]) - 1)
-            self._note(frame, f"the fade of {id}", abs(envelope(voice, end) - envelope(voice, frame)))
+            self._note(frame, f"the fade of {id}", abs(envelope(voice, end) - now), most)
         self._gone = {id: voice for id, voice in self._voices.items() if id not in voices}
         for before in self._gone.values():
             self._left(before)
@@ -112,12 +120,12 @@ class Watch:
         self.left += 1
         over = voice["loop_start"] < 0 and voice["position"] + QUANTUM >= voice["frames"]
         handed_over = voice["fade_out"] == 0 and voice["loop_start"] >= 0
-        if not handed_over and not over and voice["fade_out"] < 1000:
+        if not handed_over and not over and voice["fade_out"] < 1000 and not is_cut(voice):
             self.jumps.append(f"{voice['id']} is cut off")
 
-    def _note(self, frame: int, what: str, step: float) -> None:
+    def _note(self, frame: int, what: str, step: float, most: float = MOST) -> None:
         self.moved += step > 0
-        if step > MOST:
+        if step > most:
             self.jumps.append(f"{what} moves by {step:.4f} at {frame}")
 
 

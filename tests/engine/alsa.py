@@ -20,13 +20,15 @@ pcm.kept {{
 }}
 pcm.!default {{ type plug slave {{ pcm "kept" format FLOAT_LE }} }}
 """
+CLOCKLESS = "pcm.!default {{ type null }}"
+"""A device that takes blocks as fast as it can, and keeps nothing."""
 PROBE = "import sounddevice; sounddevice.query_devices(None, 'output')"
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """For a process whose default device writes what it is given to `folder`/out.raw."""
+def environment(folder: Path, text: str = CONFIG) -> dict[str, str]:
+    """For a process whose default device writes what it is given to `folder`/out.raw, or as `text` has it."""
     config = folder / "asound.conf"
-    config.write_text(CONFIG.format(file=folder / "out.raw"))
+    config.write_text(text.format(file=folder / "out.raw"))
     environ = {**os.environ, "ALSA_CONFIG_PATH": str(config)}
     probe = subprocess.run(
         [sys.executable, "-c", PROBE], env=environ, capture_output=True, text=True, check=False

@@ -26,11 +26,12 @@ from stemloom.engine.compose.compose import next_bar
 from stemloom.engine.compose.events import Input
 from stemloom.engine.compose.score import score
 from stemloom.engine.compose.state import first_state
-from stemloom.engine.plan import Bar, Placement
+from stemloom.engine.plan import Bar, Onset, Placement
 from stemloom.script.check.check import accepted, check
 from stemloom.script.problems import render
 from stemloom.vault.catalogue.snapshot import Snapshot
-from stemloom.vault.records import Holder
+from stemloom.vault.records import Clearance, Holder
+from stemloom.vault.rights.statements import EXTENTS
 
 from .pieces import NOW, stem
 
@@ -51,6 +52,7 @@ def chord(*tones: int) -> tuple[float, ...]:
 
 D_MINOR, G_MINOR, A_MAJOR = chord(2, 5, 9), chord(7, 10, 2), chord(9, 1, 4)
 HOLDERS = [Holder(f"h{i:020x}", name, "", "", "self") for i, name in enumerate(("Ann", "Ben Okafor", "Cem"))]
+ANYTHING = {"stream": Clearance(12, "2026-01-01T00:00:00.000Z", None, frozenset(EXTENTS))}
 STEMS = [
     stem(1, title="Brush", mood=("warm", "night"), energy=0.2, set="harbour"),
     stem(2, title="Stomp", mood=("driving",), energy=0.5),
@@ -63,8 +65,29 @@ STEMS = [
     stem(9, "harmony", title="Window", key="D minor", beats=16, chroma=(D_MINOR, D_MINOR, G_MINOR, A_MAJOR)),
     stem(10, "harmony", title="Door", key="D minor", beats=12, chroma=(G_MINOR, A_MAJOR, D_MINOR)),
     stem(11, "fx", "hit", title="Zap"),
-    stem(12, "fx", "hit", title="Bell", key="D# minor", mood=("chime",)),
+    stem(12, "fx", "hit", title="Bell", key="D# minor", mood=("chime",), clearances=ANYTHING),
     stem(13, "tops", title="Ride", energy=0.7),
+    *(
+        stem(
+            number,
+            "voice",
+            title=title,
+            clearances={"stream": Clearance(number, NOW, None, frozenset(allows))},
+        )
+        for number, title, allows in (
+            (14, "Hum", ("chop",)),
+            (15, "Call", ("chop", "stretch")),
+            (16, "Sigh", ()),
+        )
+    ),
+    *(
+        replace(
+            stem(number, role, beats=48, title=title, key="E minor", song="Low Water"),
+            shape="song",
+            frames=12 * 96_000 + 48_000,
+        )
+        for number, role, title in ((17, "voice", "Lead"), (18, "beats", "Kit"))
+    ),
 ]
 
 
@@ -101,7 +124,7 @@ def cases(path: Path) -> Iterator[Case]:
 def planned(case: Case) -> str:
     """What the script of a case plays."""
     piece = accepted(case.text)
-    vault = Snapshot(STEMS, HOLDERS, 1000, NOW)
+    vault = Snapshot(STEMS, HOLDERS, 1000, NOW, listen=lambda *_: (96, 24_000, 48_000, 60_000))
     fixed = score(piece, vault, use="stream", at=NOW, rate=48_000, must_sound=False)
     state = first_state(piece, {})
     count, gestures = asked(case.asked)
@@ -121,18 +144,29 @@ def planned(case: Case) -> str:
     lines = [f"{float(fixed.clock.tempo_bpm):g} bpm{key}: {form.replace('ends 1', 'ends')}"]
     stops = {stop.id: stop.end_frame for bar in bars for stop in bar.stops}
     for bar in bars:
-        lines += [shown(fixed.clock.bar_frame(1), p, stops.get(p.id)) for p in bar.starts]
+        lines += [shown(fixed.clock.bar_frame(1), bar, p, stops.get(p.id)) for p in bar.starts]
+        lines += [f"{bar.bar + 1:2} {onset_shown(bar, each)}" for each in bar.onsets]
         lines += [f"{bar.bar + 1:2}       {rest.part} rests: {rest.reason}" for rest in bar.rested]
     return "\n".join(lines) + "\n"
 
 
-def shown(bar: int, p: Placement, stop: int | None) -> str:
-    """Bar and beat, part, stem, its length, how it sounds."""
+def onset_shown(bar: Bar, onset: Onset) -> str:
+    """A trigger's beat and part, and how much it weighs."""
+    beat = (onset.frame - bar.start_frame) * bar.meter[0] / (bar.end_frame - bar.start_frame) + 1
+    return f"{beat:<5.4g} {onset.part} unheard: {onset.weight:.0%}"
+
+
+def shown(bar: int, of: Bar, p: Placement, stop: int | None) -> str:
+    """Bar and beat, part, stem, its length, how it sounds. `bar`: the frames of one by the head."""
     end = p.end_frame if stop is None else stop
     length = "" if p.hit else f" {round((end - p.start_frame) / bar, 1):g} bars"
-    beat = Fraction((p.start_frame % bar) * 4, bar) + 1
+    bars, frames = divmod(p.start_frame - of.start_frame, of.end_frame - of.start_frame)
+    beat = Fraction(frames * of.meter[0], of.end_frame - of.start_frame) + 1
+    beat = beat if p.hit else p.beat * Fraction(of.meter[1], 4) + 1
     how = [f"{p.gain_db:g} dB"] if p.gain_db and not p.hit else []
-    how += ["plain"] if p.hit and p.gain_db <= -4 else []
+    how += ["ghost" if p.gain_db <= -12 else "plain"] if p.hit and p.gain_db <= -4 else []
+    shortened = p.hit and end - p.start_frame + p.offset_frames < p.variant.frames
+    how += [f"lasts {float(Fraction((end - p.start_frame) * 4, bar)):.4g} beats"] if shortened else []
     how += [f"pan {p.pan:g}"] if p.pan else []
     how += [f"from {p.offset_frames / bar:g} bars in"] if p.offset_frames else []
     how += [f"stretched {p.variant.stretch:.3f}"] if p.variant.stretch != 1 else []
@@ -141,11 +175,17 @@ def shown(bar: int, p: Placement, stop: int | None) -> str:
     how += [f"fade in {p.fade_in.frames / bar:.2g} bars"] if p.fade_in.frames >= bar / 4 else []
     how += [f"fade out {p.fade_out.frames / bar:.2g} bars"] if p.fade_out.frames >= bar / 4 else []
     how += [f"to {s.bus} {s.amount:.0%}" for s in p.effects.sends]
-    how += [f"duck {p.effects.duck.depth_db:g} dB under {p.effects.duck.under}"] if p.effects.duck else []
+    if p.effects.duck:
+        how.append(f"duck {p.effects.duck.depth_db:g} dB under {' and '.join(p.effects.duck.under)}")
+    how += [f"via {p.effects.via}"] if p.effects.via else []
+    for g in p.effects.glides:
+        to = f" -> {g.to:g} over {g.frames / bar:g} bars {g.curve}" if g.frames else ""
+        how.append(f"{g.what} {g.value:g}{to} from {g.start / bar + 1:g}")
     for f in p.effects.filters:
         glide = f" -> {f.to_hz:g} Hz over {f.frames / bar:g} bars {f.curve}" if f.frames else ""
-        how.append(f"{f.kind} {f.hz:g} Hz{glide}")
-    where = f"{p.start_frame // bar + 1:2} {float(beat):<5.4g}"
+        how.append(f"{f.kind} waits" if f.waits else f"{f.kind} {f.hz:g} Hz{glide}")
+    how += [f"along {len(p.variant.ramp)} places of the grid"] if p.variant.ramp else []
+    where = f"{of.bar + bars + 1:2} {float(beat):<5.4g}"
     return f"{where} {p.part} {p.title}{length}" + (f": {', '.join(how)}" if how else "")
 
 

@@ -66,6 +66,8 @@ class KeepingDevice:
     """The callback's own code, and a file behind it."""
 
     name = "kept"
+    clockless = False
+    ahead = 0.0
 
     def __init__(self, rack: Rack, deck: Deck, block: int, path: Path, rate: int) -> None:
         self._block = np.zeros((block, 2), np.float32)
@@ -163,9 +165,10 @@ def playing(job: dict[str, Any], told: int, calls: Calls) -> None:
         session = Session(vault, accepted(job["text"]), seed=job["seed"], history=False)
         session.prepare(4)
         device = Live(session, threading.RLock(), block=job["block"], latency="low", patient=True)
-        device.start()
         if "alsa" in job:
+            # Before it starts, for it may be killed as soon as it has.
             os.write(told, b"buffer %d\n" % round(device._device._stream.latency * session.rate))
+        device.start()
         tell(told, session.ledger)
         while not device.wait(0.002):
             tell(told, session.ledger)

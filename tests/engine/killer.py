@@ -22,8 +22,7 @@ from stemloom.engine.clock import QUANTUM
 from stemloom.engine.plan import Placement as Planned
 from stemloom.engine.play.placement_log import HeardPlacement
 from stemloom.engine.play.session import Session
-from stemloom.ledger.entries.entries import Entry, Placement, ms_of
-from stemloom.ledger.entries.entries import Session as SessionEntry
+from stemloom.ledger.entries.entries import Entry, Placement, Session as SessionEntry, ms_of
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.places import Places
 from stemloom.ledger.tlog.consistency import check_continues

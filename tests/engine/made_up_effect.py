@@ -53,7 +53,7 @@ folder = Path(sys.modules.get(place, __import__(place, fromlist=["chain"])).__pa
 made(f"{place}.crush", CRUSH)
 chain = (folder / "chain.py").read_text(encoding="utf-8")
 chain = chain.replace("from .delay", "from .crush import CRUSH\nfrom .delay")
-made(f"{place}.chain", chain.replace("(REVERB, DELAY)", "(REVERB, CRUSH, DELAY)"))
+made(f"{place}.chain", chain.replace("REVERB, DELAY)", "REVERB, CRUSH, DELAY)"))
 
 from stemloom.engine.effects import PlacedBus, bus_numbers  # noqa: E402
 from stemloom.engine.mix import effects  # noqa: E402
@@ -80,10 +80,11 @@ print(format_text("bus   room=crush 20dB   mix 50%").strip())
 wrong = check(SCRIPT.replace("bits * 40 dB mix 50%", "99 dB, crush 3 s"))
 print(*(f"{each.code} {each.message}" for each in wrong.problems), sep="\n")
 
-rack = new_rack(64, Master(-14, -1).state._asdict())
+rack = new_rack(64, Master(0, -1).state._asdict())
 BusPlaces(rack, 64).take([PlacedBus("room", bus_numbers({"crush": 20.0}))], 0)
 rack.fx_sent[0] = np.linspace(-0.5, 0.5, 64, dtype=np.float32)
 out = np.zeros((2, 64), np.float32)
-own = rack.fx_states[0], rack.fx_levels[0], rack.fx_memory[0], rack.fx_filters[0], rack.fx_sent[0]
+names = "fx_states", "fx_levels", "fx_memory", "fx_filters", "fx_sent", "fx_glides"
+own = tuple(getattr(rack, name)[0] for name in names)
 outer(effects.bus_quantum)(0, rack.fx[0], own, rack.voice, out)
 print(sorted({round(float(each), 3) for each in out.ravel()}))

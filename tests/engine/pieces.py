@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 
+from stemloom.engine.compose.compose import next_bar
+from stemloom.engine.compose.score import Score
+from stemloom.engine.compose.state import first_state
+from stemloom.engine.plan import Placement
 from stemloom.vault.catalogue.snapshot import Snapshot
 from stemloom.vault.records import Clearance, Stem
 
@@ -43,3 +47,16 @@ def stem(number: int, role: str = "beats", shape: str = "loop", **changes: objec
 
 def snapshot(*stems: Stem) -> Snapshot:
     return Snapshot(stems, [], 1000, NOW)
+
+
+def sounding(fixed: Score, bars: int) -> list[Placement]:
+    """What begins in the first bars, each until it ends in the end."""
+    state, placed = first_state(fixed.piece, {}), dict[int, Placement]()
+    for _ in range(bars):
+        bar, state = next_bar(fixed, state)
+        placed |= {p.id: p for p in bar.starts}
+        for stop in bar.stops:
+            placed[stop.id] = replace(placed[stop.id], end_frame=stop.end_frame, fade_out=stop.fade_out)
+        if bar.ended:
+            break
+    return list(placed.values())

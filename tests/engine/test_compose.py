@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from stemloom.engine.compose.compose import next_bar
 from stemloom.engine.compose.score import score
 from stemloom.engine.compose.state import first_state
 from stemloom.engine.errors import NothingCleared, UseRefused
+from stemloom.engine.fades import natural_end, offset_at
 from stemloom.engine.plan import Bar, Placement
 from stemloom.script.check.check import accepted
 from stemloom.vault.records import Clearance
@@ -211,7 +212,8 @@ def test_editing_one_line_leaves_all_other_choices(kept: list[str], edited: str,
 
 
 def test_a_withdrawn_stem_changes_only_the_choices_it_had_won(compose) -> None:
-    body = "section a 2 bars\n    bring beats from beats\n"
+    # Each section draws for itself: where one returns, it takes what it took.
+    body = "".join(section(f"s{number}", 2, ONE_BEAT) for number in range(100))
     before = starts(compose(POOLS + body, ALL, bars=200))
     gone = before[0].stem
     after = starts(compose(POOLS + body, [s for s in ALL if s.stem != gone], bars=200))
@@ -220,10 +222,8 @@ def test_a_withdrawn_stem_changes_only_the_choices_it_had_won(compose) -> None:
 
 
 def test_choice_is_fair(compose) -> None:
-    counts = Counter(
-        p.stem
-        for p in starts(compose(f"{POOLS}section a 1 bars\n    bring beats from beats\n", ALL, bars=4000))
-    )
+    text = f"{POOLS}section a 4000 bars\n    bring beats from beats\n    vary beats every 1 bar\n"
+    counts = Counter(p.stem for p in starts(compose(text, ALL, bars=4000)))
     assert len(counts) == 8
     # Eight equal chances in 4 000 draws: five standard deviations are 105.
     assert all(abs(count - 500) < 105 for count in counts.values())
@@ -267,7 +267,10 @@ def test_tempo_and_key_decide_who_fits(compose) -> None:
         stem(8, "bass"),
     ]
     bars = compose(
-        f"{POOLS}section a 1 bars\n    bring beats from beats\n    bring low from low\n", stems, bars=200
+        f"{POOLS}section a 200 bars\n    bring beats from beats\n    bring low from low\n"
+        "    vary beats every 1 bar\n    vary low every 1 bar\n",
+        stems,
+        bars=200,
     )
     assert {p.title for p in starts(bars)} == {"beats 1", "beats 2", "beats 4", "bass 5", "bass 6"}
     assert {p.variant.frames for p in starts(bars) if p.title == "beats 1"} == {192_000}
@@ -299,3 +302,23 @@ def test_when_every_pool_is_empty_it_says_why() -> None:
     piece = accepted(HEAD + "pool beats = loops role beats\nsection a 1 bars\n    bring beats from beats\n")
     with pytest.raises(NothingCleared, match=r"beats: its one stem does not stretch to 120 bpm within 12%"):
         score(piece, snapshot(stem(1, bpm=Fraction(150))), use="stream", at=NOW, rate=48_000)
+
+
+def test_a_loop_that_goes_on_for_hours_stays_on_the_grid() -> None:
+    """It is a whole number of frames long, and drifts by 0.45 of one in two bars: 14 in 64."""
+    text = HEAD.replace("120", "119") + POOLS + section("a", 10_000, ONE_BEAT)
+    fixed = score(accepted(text), snapshot(*ALL), use="stream", at=NOW, rate=48_000)
+    state, made = first_state(fixed.piece, {}), list[Placement]()
+    for _ in range(64 * 20 + 1):
+        bar, state = next_bar(fixed, state)
+        made += bar.starts
+    assert len(made) == 21
+    for one, other in pairwise(made):
+        assert other.variant == one.variant
+        assert other.start_frame == natural_end(one)
+        assert (other.offset_frames - other.drift_frames) % one.variant.frames == 0
+        assert abs(other.drift_frames) <= 48
+        assert (other.continues == one.id) == (other.offset_frames == offset_at(one, other.start_frame))
+    drifts = [abs(p.drift_frames) for p in made]
+    assert max(drifts) > 30
+    assert drifts.count(0) == 6

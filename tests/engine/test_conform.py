@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import re
+import resource
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -20,9 +25,11 @@ from stemloom.engine.clock import BarClock
 from stemloom.engine.compose.tempo_and_key import resampled, variant_of
 from stemloom.engine.errors import ConformFailed
 from stemloom.engine.plan import Variant
+from stemloom.engine.play import stretch
 from stemloom.engine.play.conform import Conformer
 from stemloom.engine.play.stretch import (
     BEFORE_FRAMES,
+    Request,
     crossfade_texture,
     onsets,
     resample,
@@ -340,9 +347,9 @@ def test_a_texture_is_shifted_and_turned_before_its_end_is_faded(
 
 def test_a_worker_that_dies_is_replaced(vault: Vault) -> None:
     made = wanted(vault, Fraction(125))
-    with Conformer(vault, workers=1) as conformer:
+    with Conformer(vault) as conformer:
         conformer.sound(*made[0])
-        (worker,) = conformer._crew._idle
+        (worker,) = conformer._workshop._crew._idle
         os.kill(worker._process.pid, signal.SIGKILL)
         worker._process.wait()
         assert conformer.sound(*made[1]).shape == (2, 92_160)
@@ -356,3 +363,36 @@ def test_a_stem_that_cannot_be_stretched_is_named(vault: Vault) -> None:
         pytest.raises(ConformFailed, match=f'"{stem.title}" could not be brought to tempo'),
     ):
         conformer.sound(stem, variant)
+
+
+def worker(tmp_path: Path, answers: int, most_bytes: int | None = None) -> tuple[int, bytes, str]:
+    """Has the program make a hit. `answers`: where they go. Gives its exit code, errors and request."""
+    np.save(tmp_path / "source.npy", np.zeros((2, 48_000), np.float32))
+    source, out = str(tmp_path / "source.npy"), str(tmp_path / "out.npy")
+    line = Request(source, out, "hit", 48_000, 0, RATE).line()
+    limit = None if most_bytes is None else (most_bytes, most_bytes)
+    done = subprocess.run(
+        [sys.executable, stretch.__file__],
+        input=line.encode() + b"\n",
+        stdout=answers,
+        stderr=subprocess.PIPE,
+        preexec_fn=None if limit is None else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit),
+    )
+    return done.returncode, done.stderr, out
+
+
+def test_a_worker_whose_player_was_killed_says_nothing(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    code, errors, out = worker(tmp_path, writing)
+    os.close(writing)
+    assert (code, errors) == (0, b"")
+    assert Path(out).exists()
+
+
+def test_a_worker_says_why_a_file_cannot_be_written(tmp_path: Path) -> None:
+    with (tmp_path / "answers").open("wb") as answers:
+        code, errors, out = worker(tmp_path, answers.fileno(), most_bytes=100_000)
+    assert (code, errors) == (0, b"")
+    assert json.loads((tmp_path / "answers").read_text())["errno"] == errno.EFBIG
+    assert not Path(out).exists()

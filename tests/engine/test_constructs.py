@@ -31,8 +31,8 @@ pool spark = hits role fx
 """
 
 
-def scored(text: str) -> Score:
-    return score(accepted(HEAD + POOLS + text), snapshot(*ALL), use="stream", at=NOW, rate=48_000)
+def scored(text: str, head: str = "") -> Score:
+    return score(accepted(HEAD + head + POOLS + text), snapshot(*ALL), use="stream", at=NOW, rate=48_000)
 
 
 def composed(text: str, bars: int = 16, inputs: dict[int, Input] | None = None) -> list[Bar]:
@@ -113,26 +113,50 @@ def test_hold_of_nothing_rests_and_says_so() -> None:
     assert "nothing of it came" in bars[0].rested[0].reason
 
 
-@pytest.mark.parametrize(
-    ("hits", "steps", "rotate", "expected"),
-    [
-        (3, 8, 0, "x..x..x."),
-        (5, 8, 0, "x.x.xx.x"),
-        (4, 16, 0, "x...x...x...x..."),
-        (1, 4, 1, ".x.."),
-        (4, 4, 3, "xxxx"),
-    ],
-)
-def test_euclid(hits: int, steps: int, rotate: int, expected: str) -> None:
-    found = "".join("x" if hit else "." for hit in euclid(hits, steps, rotate))
-    assert found.count("x") == hits
-    assert sorted(_gaps(found)) == sorted(_gaps(expected))
-    assert found[rotate % steps] == "x"
+def test_a_bring_sounds_where_there_is_nothing_to_hold() -> None:
+    bars = composed("section a 2 bars\n    hold low\n    bring low from low\nmove a -> silence\n")
+    assert not bars[0].rested
+    assert [placement.bar for placement in starts(bars, "low")] == [0]
+
+
+PUBLISHED = """
+x. x.. x... x.x x.x.. x.xx x.x.x x.x.x.. x..x..x. x.x.x.x x.x.x.x.. x..x..x..x. x.xxxx x.xx.xx x.xx.xx.
+x.x.x.x.x x.x.x.x.x.. x..x.x..x.x. x..x..x..x..x... x.xxxxxx x.xx.x.xx.x. x..x.x.x..x.x.x. x.xx.x.x.xx.x.x.
+x..x.x.x.x.x..x.x.x.x.x. x.xx.x.x.x.x.xx.x.x.x.x. x..x..x..x..
+"""
+"""As Toussaint prints them."""
+
+
+def drawn(hits: int, steps: int, rotate: int = 0) -> str:
+    return "".join("x" if hit else "." for hit in euclid(hits, steps, rotate))
+
+
+@pytest.mark.parametrize("rhythm", PUBLISHED.split())
+def test_euclid_gives_the_published_rhythms(rhythm: str) -> None:
+    assert drawn(rhythm.count("x"), len(rhythm)) == rhythm
+
+
+def test_euclid_is_even_begins_with_a_hit_and_turns() -> None:
+    for steps in range(1, 33):
+        for hits in range(steps + 1):
+            found = drawn(hits, steps)
+            assert len(found) == steps
+            assert found.count("x") == hits
+            assert found[0] == ("x" if hits else ".")
+            gaps = _gaps(found)
+            assert max(gaps, default=0) - min(gaps, default=0) <= 1
+            assert drawn(hits, steps, 1) == found[-1] + found[:-1]
 
 
 def _gaps(pattern: str) -> list[int]:
     places = [i for i, step in enumerate(pattern) if step == "x"]
-    return [(b - a) % len(pattern) for a, b in zip(places, places[1:] + places[:1], strict=True)]
+    return [(b - a - 1) % len(pattern) for a, b in zip(places, places[1:] + places[:1], strict=True)]
+
+
+def test_no_hits_in_a_pattern_are_a_rest() -> None:
+    bars = composed("section a 1 bar\n    play x from spark euclid 0 in 16\nmove a -> silence\n")
+    assert starts(bars) == []
+    assert bars[0].rested == ()
 
 
 def test_euclid_plays_its_hits() -> None:
@@ -145,8 +169,41 @@ def test_swing_moves_the_second_sixteenth_of_each_eighth() -> None:
     assert [p.start_frame for p in starts(bars)][:4] == [0, STEP + STEP // 4, 2 * STEP, 3 * STEP + STEP // 4]
 
 
-def test_humanise_is_late_by_at_most_what_it_says() -> None:
-    bars = composed('section a 4 bars\n    play x from spark "xxxx" humanise 10 ms\nmove a -> silence\n')
+ODD_BARS = {
+    "seven sixteenths": ("7/16", "X......", "swing 67%", 7),
+    "a pattern that does not fill the bar": ("7/16", "X.X", "swing 67%", 7),
+    "three sixteenths": ("3/16", "xxx", "swing 75%", 3),
+    "five eighths": ("5/8", "x", "swing 60%", 10),
+    "euclid": ("7/16", None, "euclid 7 in 7 swing 67%", 7),
+    "from a bar and a beat on": ("7/16", "x", "at bar 2 beat 2 swing 67%", 7),
+}
+
+
+@pytest.mark.parametrize(("meter", "pattern", "rest", "steps"), ODD_BARS.values(), ids=ODD_BARS)
+def test_swing_counts_from_each_bar_line(meter: str, pattern: str | None, rest: str, steps: int) -> None:
+    hits = "" if pattern is None else f'"{pattern}" '
+    text = f"section a 4 bars\n    play x from spark {hits}{rest}\nmove a -> silence\n"
+    fixed = scored(text, f"meter {meter}\n")
+    share = Fraction(rest.split("swing ")[1].rstrip("%")) / 100
+    state, seen = first_state(fixed.piece, {}), 0
+    for _ in range(4):
+        bar, state = next_bar(fixed, state)
+        straight = [bar.start_frame + fixed.clock.frame(i * fixed.clock.beats_per_step) for i in range(steps)]
+        swung = [
+            fixed.clock.frame(
+                bar.bar * fixed.clock.beats_per_bar + (i + share * 2 - 1) * fixed.clock.beats_per_step
+            )
+            for i in range(steps)
+        ]
+        allowed = {s if i % 2 == 0 else w for i, (s, w) in enumerate(zip(straight, swung, strict=True))}
+        found = {p.start_frame for p in bar.starts}
+        assert found <= allowed
+        seen += len(found)
+    assert seen > 3
+
+
+def test_late_is_late_by_at_most_what_it_says() -> None:
+    bars = composed('section a 4 bars\n    play x from spark "xxxx" late 10 ms\nmove a -> silence\n')
     late = [p.start_frame - round(p.start_frame / STEP) * STEP for p in starts(bars)]
     assert all(0 <= frames < 480 for frames in late)
     assert len(set(late)) > 10
@@ -172,7 +229,7 @@ def test_effects_are_in_the_plan() -> None:
     )
     (low,) = starts(bars, "low")
     assert low.effects.sends == (PlacedSend("room", 0.5),)
-    assert low.effects.duck == PlacedDuck(6.0, "beats")
+    assert low.effects.duck == PlacedDuck(6.0, ("beats",))
     assert low.effects.filters == (PlacedFilter("lowpass", 400.0, 12_000.0, 2 * BAR, "exponential"),)
 
 

@@ -22,12 +22,12 @@ def _meter(sound, control, filters, history, meter, peaks):
     for q in range(sound.shape[1] // QUANTUM):
         block[:] = sound[:, q * QUANTUM : (q + 1) * QUANTUM]
         state.block_quanta = (state.block_quanta + 1) % BLOCK_QUANTA
-        _measure(block, state, filters[1], history[1], meter, peaks)
+        _measure(block, state, filters, history[1], meter, peaks)
 
 
 def metered(sound: np.ndarray) -> tuple[float, float]:
     """Integrated loudness in LUFS and true peak in dBTP, as the master reads its output."""
-    master = Master(-14.0, -1.0)
+    master = Master(0.0, -1.0)
     _meter(
         sound,
         master.state.control,

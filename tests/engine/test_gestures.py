@@ -155,11 +155,13 @@ STRUCK = {
     "the next bar": ("at next bar", BEAT // 2 + 256, 1, BAR),
     "a bar line that is composed already": ("at next beat", BAR - 2048, 1, BAR),
     "twice": ("at next beat", BEAT // 2 + 256, 2, BEAT),
+    "twice for a bar line": ("at next bar", BEAT // 2 + 256, 2, BAR),
+    "twice for one that is composed already": ("at next beat", BAR - 2048, 2, BAR),
 }
 
 
 @pytest.mark.parametrize(("at", "given", "times", "frame"), STRUCK.values(), ids=STRUCK)
-def test_a_sting_falls_on_its_beat(vault: Vault, at: str, given: int, times: int, frame: int) -> None:
+def test_a_sting_falls_on_its_beat_once(vault: Vault, at: str, given: int, times: int, frame: int) -> None:
     text = REACTING.replace("flash from sparks at next beat", f"flash from sparks {at}")
     session = Session(vault, accepted(script(text)), use="stream")
     session.read(given)
@@ -168,7 +170,20 @@ def test_a_sting_falls_on_its_beat(vault: Vault, at: str, given: int, times: int
     session.read(2 * BAR)
     take = session.close()
     struck = [p.start_frame for p in take.placements if p.part == "flash"]
-    assert struck == [frame] * times
+    assert struck == [frame]
+
+
+def test_a_sting_that_two_events_fire_sounds_once(vault: Vault) -> None:
+    text = REACTING + 'on cue "too": sting flash\nevery 1 bar: sting flash\n'
+    session = Session(vault, accepted(script(text)), use="stream")
+    session.read(BEAT // 2)
+    session.gestures.cue("spark")
+    session.gestures.cue("too")
+    session.read(BAR)
+    session.gestures.cue("too")
+    session.read(BEAT)
+    take = session.close()
+    assert [p.start_frame for p in take.placements if p.part == "flash"] == [BEAT, BAR, BAR + BEAT]
 
 
 def test_cues_move_and_sting(vault: Vault) -> None:
@@ -217,7 +232,8 @@ def test_a_render_with_gestures_is_the_session_with_them(vault: Vault, tmp_path:
         Gesture(100 * BAR, "cue", "spark"),
     ]
     rendered = render(vault, accepted(script(REACTING)), tmp_path / "a.wav", use="stream", gestures=made)
-    session = Session(vault, accepted(script(REACTING)), use="stream", keep_back=True)
+    gain_db = rendered.gain_db
+    session = Session(vault, accepted(script(REACTING)), use="stream", keep_back=True, gain_db=gain_db)
     session.read(BEAT)
     session.gestures.cue("spark")
     session.gestures.like("one")

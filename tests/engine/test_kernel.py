@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from stemloom.engine.mix import kernel
 from stemloom.engine.mix.kernel import no_effects
@@ -73,6 +72,7 @@ def voice(draw) -> dict:
         "heard": 0,
         "level": draw(gains),
     }
+    made["faded"] = draw(st.integers(0, made["fade_in"]))
     for name in ("gain", "left", "right"):
         made[name] = draw(gains)
         made[f"{name}_target"] = draw(st.one_of(st.just(made[name]), gains))
@@ -97,7 +97,7 @@ def test_kernel_equals_its_twin(voices: list[dict], targets: list, most: int) ->
 def plain(sound: np.ndarray, end: int, **changes: object) -> dict:
     one = np.float32(1)
     base = dict.fromkeys(("start", "position", "fade_in", "fade_in_power", "fade_out", "fade_out_power"), 0)
-    base |= {"bus": 0, "heard": 0, "loop_start": 0, "end": end, "sound": sound, "level": one}
+    base |= {"faded": 0, "bus": 0, "heard": 0, "loop_start": 0, "end": end, "sound": sound, "level": one}
     for name in ("gain", "left", "right"):
         base[name] = base[f"{name}_target"] = one
     return base | changes

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from stemloom import Vault
+from stemloom.engine.clock import QUANTUM
 from stemloom.engine.errors import DeviceFailed
 from stemloom.engine.mix import callback
 from stemloom.engine.mix.callback import duration_of
@@ -28,8 +29,7 @@ from stemloom.script.check.check import accepted
 
 from ..marks import slow
 from . import alsa
-from .test_session import RATE, SCRIPT
-from .test_session import home as home
+from .test_session import RATE, SCRIPT, home as home
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 PLAY = Path(__file__).with_name("play_on_alsa.py")
@@ -142,8 +142,9 @@ def test_the_silent_device_keeps_time_and_the_piece_is_the_rendered_one(home: Pa
         live.stop()
         take = session.close()
         health = live.health
-        if take.late:
-            # The machine was too busy for this thread. What was heard then is what the take says.
+        if take.late or take.frames > expected.frames:
+            # The machine was too busy for this thread: a decision came late, or it could not be told in time
+            # that the piece was over. What was heard then is what the take says.
             blocks: list[np.ndarray] = []
             replay(vault, take, blocks.append)[0].seal()
             sound = np.concatenate(blocks, axis=1)
@@ -196,7 +197,9 @@ def test_a_stem_withdrawn_by_another_process_fades_and_its_time_is_exact(home: P
     # The last four frames of the straight fade lie below -60 dB.
     assert placed.frames == change.frame + 4800 - 4 - placed.start_frame
     sound = np.concatenate(heard, axis=1)
-    assert np.abs(sound[:, change.frame + 4800 : change.frame + RATE // 4]).max() == 0
+    # The master's high-pass rings out in the first quantum of silence.
+    silent = change.frame + 4800 + 2 * QUANTUM
+    assert np.abs(sound[:, silent : change.frame + RATE // 4]).max() == 0
 
 
 def test_a_device_that_is_not_there_is_said(home: Path, tmp_path: Path) -> None:

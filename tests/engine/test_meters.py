@@ -16,8 +16,7 @@ from stemloom.engine.plan import Variant
 from stemloom.vault.sound.loudness import integrated_lufs
 
 from .test_mixer import placement
-from .test_session import RATE
-from .test_session import home as home
+from .test_session import RATE, home as home
 
 LOOP = 48_000
 ROOM = PlacedBus("room", bus_numbers({"gain": -6.0}))
@@ -36,7 +35,7 @@ def playing(
 
 
 def test_a_sine_reads_what_the_standards_say() -> None:
-    mixer = Mixer(-14, -1, [ROOM])
+    mixer = Mixer(0, -1, [ROOM])
     assert mixer.levels() is None
     playing(mixer, 1, "beats", sine(0.1))
     playing(mixer, 2, "pads", sine(0.01), PlacedEffects((PlacedSend("room", 0.5),)))
@@ -60,7 +59,7 @@ def test_a_sine_reads_what_the_standards_say() -> None:
 
 
 def test_a_faded_role_reads_behind_its_fader_and_silence_reads_nothing() -> None:
-    mixer = Mixer(-14, -1)
+    mixer = Mixer(0, -1)
     mixer.levels()
     playing(mixer, 1, "beats", sine(0.1))
     playing(mixer, 2, "pads", sine(0.1))

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from stemloom import Vault
 from stemloom.engine.errors import EngineError, NothingToUndo, SwapRefused, TakeRefused, UnknownCue
@@ -21,8 +20,7 @@ from stemloom.ledger.verify.verify import verify
 from stemloom.script.check.check import accepted
 from stemloom.script.problems import ScriptRejected
 
-from .test_gestures import REACTING, script
-from .test_gestures import home as home
+from .test_gestures import REACTING, home as home, script
 
 OTHER = (
     script(REACTING).replace("section a", "section other").replace("move a", "move other")

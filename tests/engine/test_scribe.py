@@ -11,18 +11,19 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from stemloom.engine.errors import LedgerStopped
 from stemloom.engine.play import scribe as scribes
-from stemloom.engine.play.scribe import LedgerState, Scribe
+from stemloom.engine.play.scribe import NEVER_UNDURABLE, LedgerState, Scribe
 from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.entries.canonical import PlacementForm, encode
 from stemloom.ledger.entries.entries import Entry, Gap, Income, Placement, Session
-from stemloom.ledger.errors import JournalFailed
 from stemloom.ledger.log.journal_format import Sounding
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.tlog.disk import OpenFile, RealDisk
 
+from ..interrupts import interrupted
 from ..ledger import making
-from ..ledger.making import SESSION, TIME
+from ..ledger.making import SESSION, TIME, income
 
 
 class Disk(RealDisk):
@@ -31,6 +32,8 @@ class Disk(RealDisk):
     def __init__(self) -> None:
         self.refuses: OSError | None = None
         self.loses: OSError | None = None
+        self.stands = threading.Event()
+        self.stands.set()
 
     def create_owned(self, path: Path) -> OpenFile:
         return _File(super().create_owned(path), self)
@@ -41,6 +44,7 @@ class _File:
         self._file, self._disk = file, disk
 
     def append(self, data: bytes) -> None:
+        self._disk.stands.wait()
         if self._disk.refuses is not None:
             raise self._disk.refuses
         self._file.append(data)
@@ -140,8 +144,6 @@ def test_what_was_heard_is_sealed_while_the_music_plays(
     scribe = begin(live=live)
     scribe.intend(intention(0, 1))
     end(scribe, 0, 2)
-    if not live:
-        assert scribe.state.acknowledged == 3
     state = until(lambda: scribe.state, lambda state: state.sealed == 3)
     assert state == LedgerState(acknowledged=3, sealed=3, waiting=0, lost=0, fault=None)
     assert kinds(log) == [Session, Placement, Placement]
@@ -176,19 +178,86 @@ def test_a_disk_that_fails_under_a_device_stops_nothing(
 
 
 @pytest.mark.parametrize("fault", ["refuses", "loses"])
-def test_who_pulls_blocks_gets_the_error(
+def test_who_pulls_blocks_gets_the_error_at_the_last_durable_frame(
     log: Log, disk: Disk, begin: Callable[..., Scribe], fault: str
 ) -> None:
-    scribe = begin(live=False, seconds=60)
+    scribe, told = begin(live=False, seconds=60), Told()
+    scribe.on_fault = told
+    scribe.intend(intention(0))
+    assert scribe.wait_durable(0)
+    assert scribe.undurable == NEVER_UNDURABLE
     setattr(disk, fault, FULL if fault == "refuses" else BROKEN)
-    with pytest.raises(OSError, match=r"No space|Input/output"):
-        scribe.intend(intention(0))
-    with pytest.raises((OSError, JournalFailed)):
-        end(scribe, 0)
-    setattr(disk, fault, None)
+    scribe.intend(intention(1, 2))
     end(scribe, 0)
+    for _ in range(3):
+        with pytest.raises(LedgerStopped, match=r"No space|Input/output"):
+            scribe.wait_durable(480)
+    assert scribe.undurable == 480
+    assert scribe.wait_durable(479)
+    state = scribe.state
+    assert (state.acknowledged, state.waiting, state.lost) == (1, 1, 0)
+    setattr(disk, fault, None)
+    assert scribe.wait_durable(960)
+    told.wait(2)
+    assert told.said[1] is None
+    assert scribe.state == LedgerState(acknowledged=2, sealed=0, waiting=0, lost=0, fault=None)
     scribe.close()
     assert kinds(log) == [Session, Placement]
+
+
+def test_waiting_for_the_disk_has_an_end(disk: Disk, begin: Callable[..., Scribe]) -> None:
+    scribe = begin(live=False, seconds=60)
+    disk.stands = threading.Event()
+    scribe.intend(intention(0))
+    assert not scribe.wait_durable(0, seconds=0.01)
+    disk.stands.set()
+    assert scribe.wait_durable(0)
+
+
+def test_what_came_to_nothing_is_carried_no_further(log: Log, begin: Callable[..., Scribe]) -> None:
+    scribe = begin(live=False, seconds=60)
+    for id in range(200):
+        scribe.intend(intention(2 * id, 2 * id + 1))
+        assert scribe.wait_durable(960 * id + 480)
+        scribe.forget([2 * id])
+        end(scribe, 2 * id + 1)
+    scribe.write([income(0)])
+    scribe._journal.seal()
+    assert len(scribe._journal.path.read_bytes()) < 1000
+    assert scribe.undurable == NEVER_UNDURABLE
+
+
+def test_beside_a_device_a_declared_fault_stops_nothing(disk: Disk, begin: Callable[..., Scribe]) -> None:
+    scribe, told = begin(live=True, seconds=60), Told()
+    scribe.on_fault = told
+    disk.refuses = FULL
+    scribe.intend(intention(0))
+    told.wait(1)
+    assert scribe.wait_durable(0)
+    assert scribe.undurable == NEVER_UNDURABLE
+
+
+@pytest.mark.parametrize("event", ["call", "return", "c_call", "c_return"])
+def test_an_interrupt_while_waiting_breaks_nothing(
+    log: Log, begin: Callable[..., Scribe], event: str
+) -> None:
+    scribe = begin(live=False, seconds=60)
+    breaks, count = 0, 0
+    while True:
+        scribe.intend(intention(count))
+        try:
+            with interrupted(event, after=count):
+                assert scribe.wait_durable(480 * count)
+        except KeyboardInterrupt:
+            breaks += 1
+        else:
+            break
+        assert scribe.wait_durable(480 * count, seconds=20)
+        count += 1
+    assert breaks > 3
+    assert scribe.state.fault is None
+    scribe.close()
+    assert kinds(log) == [Session]
 
 
 def test_what_memory_cannot_hold_is_lost_and_told(

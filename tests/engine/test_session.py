@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from stemloom import Player, Vault, render
 from stemloom.engine.errors import (
@@ -29,8 +28,7 @@ from stemloom.engine.errors import (
 from stemloom.engine.plan import Variant
 from stemloom.engine.play.pcm24 import to_pcm24
 from stemloom.engine.play.session import Session
-from stemloom.ledger.entries.entries import Placement, ms_of
-from stemloom.ledger.entries.entries import Session as SessionEntry
+from stemloom.ledger.entries.entries import Placement, Session as SessionEntry, ms_of
 from stemloom.ledger.verify.verify import verify
 from stemloom.script.check.check import accepted
 from stemloom.vault.records import Stem
@@ -126,7 +124,7 @@ def test_the_sound_does_not_depend_on_how_it_is_read(home: Path, sizes: list[int
 def test_render_player_and_session_are_one(home: Path, vault: Vault, tmp_path: Path) -> None:
     out = tmp_path / "out.flac"
     rendered = render(vault, accepted(SCRIPT), out, use="stream")
-    with Player.from_text(home, SCRIPT, use="stream") as player:
+    with Player.from_text(home, SCRIPT, use="stream", gain_db=rendered.gain_db) as player:
         blocks = []
         while len(block := player.read(777)):
             assert block.dtype == np.float32
@@ -181,9 +179,10 @@ def test_the_ledger_says_what_was_heard(vault: Vault, tmp_path: Path) -> None:
     assert entries[-1].ms == sum(p.ms for p in placements) == sum(stem.ms for stem in rendered.stems)
     take = json.loads(rendered.take.read_text())
     assert [p["frames"] for p in take["placements"]] == [p.frames for p in placements]
-    # A loop is in play for all its frames but the last of its fade-out, which lies at -60 dB.
+    # A loop is in play for all its frames but the last of its fade-out, which lies at -60 dB; where it goes
+    # on as another placement, it has none.
     loops = [p for p in placements if p.role == "beats"]
-    assert [p.frames for p in loops] == [4 * RATE - 1, 4 * RATE - 1]
+    assert [p.frames for p in loops] == [4 * RATE, 4 * RATE - 1]
     shy = next(stem.stem for stem in vault.stems() if stem.title == "shy")
     assert shy not in {p.stem for p in placements}
 
@@ -346,7 +345,8 @@ def test_mistakes_write_nothing(vault: Vault, tmp_path: Path, options: dict, err
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("out.mp3", "must end in .wav or .flac"),
+        ("out.wma", "must end in .aif, .aiff, .flac, .mp3, .ogg, .opus or .wav"),
+        ("out", "must end in"),
         ("no/out.wav", "there is no folder"),
         ("d.wav", "is a folder"),
     ],

@@ -29,7 +29,7 @@ def placement(id: int, start: int, frames: int) -> Placement:
 
 def test_what_has_ended_is_forgotten_though_nobody_asks() -> None:
     """An hour of short placements, begun one by one as a session does, with no status line that looks."""
-    mixer = Mixer(-14, -1)
+    mixer = Mixer(0, -1)
     stage = Stage(mixer)
     most = 0
     for window in range(3_000):
@@ -43,7 +43,7 @@ def test_what_has_ended_is_forgotten_though_nobody_asks() -> None:
 
 
 def test_what_waits_or_sounds_is_known_until_it_ends() -> None:
-    mixer = Mixer(-14, -1)
+    mixer = Mixer(0, -1)
     stage = Stage(mixer)
     stage.queue(placement(1, 0, 10 * WINDOW_FRAMES), SOUND, 0)
     stage.queue(placement(2, 5 * WINDOW_FRAMES, WINDOW_FRAMES), SOUND, 0)
@@ -64,7 +64,7 @@ def fade(rng: random.Random) -> Fade:
 def test_the_books_and_the_mixer_agree_on_every_end_and_no_fade_jumps(seed: int) -> None:
     """Stops of stops, in the middle of fades, before the start and after the end."""
     rng = random.Random(seed)
-    mixer = Mixer(-14, -1)
+    mixer = Mixer(0, -1)
     stage = Stage(mixer)
     begin, frames = 2 * WINDOW_FRAMES, rng.randint(1_000, 30_000)
     placed = replace(placement(1, begin, frames), fade_in=fade(rng), fade_out=fade(rng))

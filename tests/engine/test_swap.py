@@ -16,9 +16,7 @@ from stemloom.ledger.verify.verify import verify
 from stemloom.script.check.check import accepted
 from stemloom.script.problems import ScriptRejected
 
-from .test_gestures import BAR, BEAT, RATE, script
-from .test_gestures import home as home
-from .test_gestures import vault as vault
+from .test_gestures import BAR, BEAT, RATE, home as home, script, vault as vault
 
 ONE = script("dial level -12..6 dB = 0 dB now\nsection a 8 bars\n    bring one from beats\n")
 TWO = script(
@@ -114,7 +112,7 @@ def test_loudness_and_buses_follow_the_script_and_it_all_replays(vault: Vault) -
     for text in (quiet, wet, ELSEWHERE, wet, SPARKS):
         swap(session, text)
         blocks.append(session.read(2 * BAR + 777))
-    assert session.mixer.rack.control[0]["target"] == -14
+    assert session.score.piece.loudness_lufs == -14
     assert session.mixer.effect_buses.tail_frames > 0
     take = session.close()
     assert [swap.frame for swap in take.swaps] == sorted(swap.frame for swap in take.swaps)
@@ -200,7 +198,7 @@ def test_effect_buses_have_sixteen_places_that_are_used_again_once_they_are_sile
     def bus(number: int) -> PlacedBus:
         return PlacedBus("room", bus_numbers({"reverb": 1.0 + number / 100, "reverb mix": 0.3}))
 
-    mixer = Mixer(-14, -1, [bus(0)])
+    mixer = Mixer(0, -1, [bus(0)])
     for number in range(1, 16):
         mixer.effect_buses.take([bus(number)], 64)
     with pytest.raises(SwapRefused, match="16 places"):

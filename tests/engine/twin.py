@@ -30,7 +30,7 @@ def approach(value: np.float32, target: np.float32) -> np.float32:
 
 def envelope(voice: dict, frame: int) -> np.float32:
     value = F(1)
-    entered, left = frame - voice["start"] + 1, voice["end"] - frame
+    entered, left = frame - voice["start"] + voice["faded"] + 1, voice["end"] - frame
     if entered < voice["fade_in"]:
         x = F(F(entered) / F(voice["fade_in"]))
         value = power_curve(x) if voice["fade_in_power"] else x

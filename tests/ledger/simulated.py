@@ -338,7 +338,7 @@ class SimulatedDisk:
     # Owners.
 
     @contextmanager
-    def lock(self, path: Path) -> Iterator[None]:
+    def lock(self, path: Path, seconds: float = 0) -> Iterator[None]:
         inode = self._opened(path)
         if inode.owner not in (None, self):
             # Who waits in the simulation would wait for ever: the other one is in the middle of a step.

@@ -22,8 +22,8 @@ SIGNED = {
     "holder": "origin holder name public_key custody time",
     "key": "origin holder public_key custody replaced time",
     "splits": "origin holder stem master publishing time",
-    "consent": "origin holder stem uses action until time previous",
-    "standing": "origin holder uses action until time previous",
+    "consent": "origin holder stem uses action until time previous allows",
+    "standing": "origin holder uses action until time previous allows",
 }
 
 
@@ -167,7 +167,7 @@ def rules(origin: str, entries: list[bytes]) -> None:
         kind = entry["kind"]
         if kind in SIGNED:
             fields = {**entry, "origin": origin}
-            said = written({name: fields[name] for name in SIGNED[kind].split()})
+            said = written({name: fields[name] for name in SIGNED[kind].split() if name in fields})
             message = f"stemloom {kind} v1\n{said}".encode()
             if kind == "holder":
                 keys[entry["holder"]] = unbase64(entry["public_key"])

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
+from msgspec import UNSET
 
 from stemloom.ledger.entries.canonical import LARGEST_ENTRY, decode, digest, dumps, encode
 from stemloom.ledger.entries.entries import (
@@ -47,6 +47,7 @@ ENTRIES: st.SearchStrategy[Entry] = st.one_of(
         Consent, time=TIME, origin=WORD, holder=ID, stem=ID, uses=st.lists(USE).map(tuple),
         action=st.sampled_from(("grant", "withdraw")), until=st.none() | TIME, previous=st.none() | COUNT,
         signature=SIGNATURE,
+        allows=st.just(UNSET) | st.lists(st.sampled_from(("chop", "stretch")), max_size=3).map(tuple),
     ),
     st.builds(
         Session, time=TIME, session=ID, state=st.sampled_from(("opened", "closed")), use=USE, tier=TIER,

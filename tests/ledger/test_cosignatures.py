@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from tlog_scales.signing import Ed25519CosignatureVerifier, NoteSignature, Vkey
 from tlog_scales.tlog import Checkpoint as TheirCheckpoint
 

@@ -10,8 +10,7 @@ from typing import Any
 import pymerkle
 import pytest
 from cryptography.exceptions import InvalidSignature
-from pymerkle.proof import InclusionProof as PymerkleProof
-from pymerkle.proof import InvalidProof
+from pymerkle.proof import InclusionProof as PymerkleProof, InvalidProof
 from tlog_scales.backend import LocalBackend
 from tlog_scales.reader import TilesReader
 from tlog_scales.signing import Vkey

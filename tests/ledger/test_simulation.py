@@ -8,7 +8,6 @@ roots for one size. A seed that found a mistake is kept by its name.
 from __future__ import annotations
 
 import os
-import struct
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +23,7 @@ from stemloom.ledger.errors import JournalFailed, LedgerError
 from stemloom.ledger.log.journal import Journal
 from stemloom.ledger.log.journal_format import Sounding
 from stemloom.ledger.log.log import Log
-from stemloom.ledger.log.session_page import TABLES_AT, HeardFrames, Layout, set_anchor, write_header
+from stemloom.ledger.log.session_page import HeardFrames, set_anchor, write_header
 from stemloom.ledger.places import Places
 from stemloom.ledger.tlog import merkle
 from stemloom.ledger.tlog.checkpoint import read_body
@@ -34,6 +33,7 @@ from stemloom.ledger.tlog.tiles import files_of
 from stemloom.ledger.verify.verify import verify
 
 from ..marks import slow
+from .paged import LAYOUT, PAGE, VOICES, show
 from .simulated import Died, Faults, Machine, SimulatedDisk
 
 SEEDS = 2000
@@ -41,31 +41,6 @@ MORE = int(os.environ.get("STEMLOOM_SEEDS", "20000"))
 TIME = "2026-11-21T06:16:00.250Z"
 HOME = Path("/home/music")
 KEY = PrivateKey.from_seed(b"k" * 32)
-VOICES = 8
-PAGE = TABLES_AT + 8 + VOICES * 40
-LAYOUT = Layout(
-    rate=48_000,
-    frame_at=TABLES_AT,
-    voices_at=TABLES_AT + 8,
-    voices=VOICES,
-    voice_size=40,
-    voice_id=0,
-    voice_phase=8,
-    voice_start=16,
-    voice_end=24,
-    voice_heard=32,
-    free=0,
-    reports_at=0,
-    reports=0,
-    report_size=48,
-    report_number=0,
-    report_kind=0,
-    report_id=0,
-    report_start=0,
-    report_end=0,
-    report_heard=0,
-    ended=0,
-)
 
 
 class Player:
@@ -154,14 +129,14 @@ class Player:
 
     def publish(self) -> None:
         """What the mixer has in the page: it never fails, and never waits."""
-        page = self.journal.page
-        assert page is not None
-        struct.pack_into("<q", page, TABLES_AT, 1 << 40)
-        for n in range(VOICES):
-            struct.pack_into("<5q", page, TABLES_AT + 8 + 40 * n, 0, 0, 0, 0, 0)
-        for n, (id, frames) in enumerate(self.sounds.items()):
-            at = TABLES_AT + 8 + 40 * n
-            struct.pack_into("<5q", page, at, id, 1, id * 48_000, id * 48_000 + frames, frames)
+        assert self.journal.page is not None
+        show(
+            self.journal.page,
+            [
+                HeardFrames(id=id, start_frame=id * 48_000, end_frame=id * 48_000 + frames, frames=frames)
+                for id, frames in self.sounds.items()
+            ],
+        )
 
     def close(self) -> None:
         if self.journal.failed:

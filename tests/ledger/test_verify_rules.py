@@ -56,6 +56,18 @@ RULES: dict[str, tuple[Callable[[Any, Callable[[str], Any]], list[Any]], str]] =
         ],
         "signature",
     ),
+    "a consent that allows more than was signed": (
+        lambda s, t: [s.joins(), s.enters(), msgspec.structs.replace(s.states(), allows=("chop", "stretch"))],
+        "signature",
+    ),
+    "a consent that allows a thing twice": (
+        lambda s, t: [s.joins(), s.enters(), msgspec.structs.replace(s.states(), allows=("chop", "chop"))],
+        "repeated or not sorted",
+    ),
+    "a withdrawal that allows something": (
+        lambda s, t: [s.joins(), s.enters(), msgspec.structs.replace(s.states("withdraw"), allows=("chop",))],
+        "only a grant can",
+    ),
     "uses that are not sorted": (
         lambda s, t: [s.joins(), s.enters(), msgspec.structs.replace(s.states(), uses=("sync", "live"))],
         "sorted",

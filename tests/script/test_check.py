@@ -79,10 +79,13 @@ def test_what_holds_where_the_head_is_silent() -> None:
     assert 0 <= piece.seed < 2**53
 
 
-def test_a_seed_derives_from_the_text_and_not_from_its_layout() -> None:
-    same = accepted(WHOLE.replace("    bring", "  # why\n\n    bring  ", 1).replace("tempo ", "tempo   "))
-    assert same.seed == accepted(WHOLE).seed
-    assert accepted(WHOLE.replace("112..116", "112..117")).seed != same.seed
+def test_a_seed_that_is_not_said_derives_from_the_name_alone() -> None:
+    whole = accepted(WHOLE)
+    edited = accepted(WHOLE.replace("112..116", "112..117").replace("    bring", "  # why\n\n    bring  ", 1))
+    assert edited.seed == whole.seed
+    assert not whole.names_seed
+    assert accepted(WHOLE.replace("Harbour", "Haven")).seed != whole.seed
+    assert piece_of("seed 7\nsection s 1 bar\n").names_seed
 
 
 @pytest.mark.parametrize(
@@ -294,6 +297,45 @@ def test_holders_and_roles_are_known_from_the_catalogue() -> None:
         ("W005", 'unknown holder "Anm"', 'did you mean "Ann"?'),
         ("W001", 'unknown role "harpp"', 'did you mean "harp"?'),
     ]
+
+
+SUNG = MemoryCatalogue(
+    [
+        {"shape": "song", "role": "voice", "song": "Low Water", "beats": 280, "uses": ["stream"]},
+        {"shape": "loop", "role": "voice", "uses": ["stream"]},
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("song", "start", "said"),
+    [
+        ("Low Water", 70, []),
+        ("low water", 1, []),
+        ("Low Water", 71, [("W055", 'bar 71 is past the end of "Low Water", which has 70 bars')]),
+        (
+            "Low Watre",
+            71,
+            [
+                ("W003", "pool sung is empty: 1 voice song stem matches, but not song Low Watre"),
+                ("W054", 'unknown song "Low Watre"'),
+            ],
+        ),
+    ],
+)
+def test_songs_are_known_from_the_catalogue(song: str, start: int, said: list[tuple[str, str]]) -> None:
+    text = (
+        f'piece "P" for stream\npool sung = loops song "{song}", role voice\n'
+        f"section s 8 bars starting at bar {start} of song\n    bring voice from sung\n"
+    )
+    assert [(p.code, p.message) for p in check(text, SUNG).problems] == said
+
+
+def test_a_song_is_brought_by_pools_that_name_it() -> None:
+    (pool,) = piece_of('pool sung = loops song "Low Water", role voice\nsection s 1 bar\n').pools.values()
+    assert (pool.song, pool.key) == ("Low Water", "any")
+    assert SUNG.count(pool.clauses) == 1
+    assert SUNG.count(pool_of("loops role voice").clauses) == 1
 
 
 def test_a_refused_script_has_no_piece() -> None:

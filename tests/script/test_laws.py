@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import lark
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from lark.indenter import Indenter
 
 from stemloom.script.text import lalr
@@ -54,6 +53,10 @@ value = joined(names | texts)
 amount = joined(numbers) | joined(numbers, units)
 signed = amount | joined("-", amount)
 span = signed | joined(signed, "..", signed)
+chord = joined(st.sampled_from(["C", "F#m7b5", "Bb/D", "none", "H"])).map(
+    lambda found: [word for part in found for word in part.replace("/", " / ").split()]
+)
+chords = joined("chords", several(chord, ","), optional(joined("each", amount)))
 key_name = joined(st.sampled_from(["C", "A#", "Bb", "H"]), st.sampled_from(["major", "minor"]))
 
 operators = st.sampled_from(["+", "-", "*", "/", "<", "<=", ">", ">=", "==", "!=", "and", "or"])
@@ -83,34 +86,47 @@ clause = st.one_of(
     joined("max shift", amount),
     joined("weight", numbers, "for", attribute, optional(joined("when", expression))),
 )
-filtering = joined(
-    st.sampled_from(["lowpass", "highpass", "bandpass"]),
-    expression,
-    optional(
-        joined(
-            "->",
-            expression,
-            "over",
-            amount,
-            optional(joined(st.sampled_from(["linear", "smooth", "exponential"]))),
-        )
-    ),
-)
+
+
+def gliding(*first: st.SearchStrategy[Any] | str) -> st.SearchStrategy[Words]:
+    """A number that may glide, behind these words."""
+    curves = optional(joined(st.sampled_from(["linear", "smooth", "exponential"])))
+    return joined(*first, expression, optional(joined("->", expression, "over", amount, curves)))
+
+
+filtering = gliding(st.sampled_from(["lowpass", "highpass", "bandpass"]))
 modifier = st.one_of(
     joined("at bar", numbers, optional(joined("beat", numbers))),
-    joined(st.sampled_from(["for", "over", "chance", "swing", "humanise"]), amount),
+    joined(
+        st.sampled_from(["for", "over", "chance", "swing", "humanise", "late", "loose", "length"]), amount
+    ),
+    joined("length", numbers, "/", numbers, "note"),
+    joined("steps", numbers),
+    joined("choke", names),
+    joined("ending at bar", numbers, optional(joined("beat", numbers))),
     joined("out over", amount),
-    joined(st.sampled_from(["gain", "pan", "when"]), expression),
+    joined("when", expression),
     joined("one in", numbers),
-    joined("to", names, expression),
-    joined("duck", expression, "under", names),
+    gliding("to", names),
+    gliding("gain"),
+    gliding("pan"),
+    joined("via", names),
+    joined("duck", expression, "under", several(one_name, "and"), optional(joined("back", expression))),
+    joined(
+        "at bar",
+        numbers,
+        optional(joined("beat", numbers)),
+        ":",
+        several(st.one_of(gliding("gain"), gliding("pan"), gliding("to", names), filtering), ","),
+    ),
     filtering,
-    st.sampled_from([["reverse"], ["half", "time"], ["double", "time"]]),
+    st.sampled_from([["reverse"], ["half", "time"], ["double", "time"], ["cut"], ["each", "hit", "new"]]),
+    joined("notes", st.one_of(texts, st.sampled_from(["root", "chord"]))),
 )
 modifiers = st.lists(modifier, max_size=3).map(lambda found: [word for words in found for word in words])
 line = st.one_of(
     joined("bring", names, "from", names, modifiers),
-    joined("play", names, "from", names, texts, modifiers),
+    joined("play", names, "from", names, optional(texts), modifiers),
     joined(
         "play",
         names,
@@ -123,8 +139,10 @@ line = st.one_of(
         optional(joined("rotate", numbers)),
         modifiers,
     ),
+    joined("trigger", names, texts, modifiers),
     joined(st.sampled_from(["rest", "hold", "solo", "drop"]), names, modifiers),
     joined("vary", names, "every", amount, modifiers),
+    chords,
 )
 at_next = joined("at next", optional(joined(numbers)), st.sampled_from(["bar", "bars", "beat", "s"]))
 aim = one_name | st.just(["that", "role"])
@@ -170,6 +188,7 @@ statement = st.one_of(
     joined("tempo", span),
     joined("meter", numbers, "/", numbers),
     joined("key", several(key_name, "or")),
+    chords,
     joined("seed", numbers),
     joined(st.sampled_from(["loudness", "ceiling"]), signed),
     joined(st.sampled_from(["author", "credit"]), value),

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from pygments.lexers import get_lexer_by_name, get_lexer_for_filename
 from pygments.token import Comment, Error, Keyword, Name, Number, Operator, Punctuation, String, Token
 
@@ -27,6 +26,8 @@ RIGHT = [*(path for path in SCRIPTS if path.stem.startswith("right_")), ROOT / "
 EVERY_WORD = sorted({word for word in lalr.words_of_grammar().values() if word.isalpha()})
 
 RARE = """if withdrawn: stop
+loudness off
+loudness -14 LUFS ride
 section s 8 bars
     bring a from b lowpass 1 kHz -> 2 kHz over 4 bars linear highpass 1 kHz -> 2 kHz over 4 bars exponential
 """
@@ -71,6 +72,10 @@ def text_of(path: Path) -> str:
         ('piece "P" for stream # go', 'first:piece text:"P" key:for name:stream comment:# go'),
         ("meter 4/4", "first:meter int:4 op:/ int:4"),
         ("key D minor or F# major", "first:key name:D key:minor join:or name:F# key:major"),
+        (
+            "chords F#m7, none, F/A each 2 bars",
+            "first:chords name:F#m7 mark:, name:none mark:, name:F op:/ name:A key:each int:2 unit:bars",
+        ),
         ("loudness -14 LUFS", "first:loudness op:- int:14 unit:LUFS"),
         (
             "pool key = loops role role, not mood loops, energy 0.5..1",
@@ -148,13 +153,16 @@ def test_a_broken_statement_is_coloured_as_well_as_can_be(text: str, said: str) 
     "line", ["play h from p {}", "section s 1 bar\n  play h from p {}", "play play {} over"]
 )
 def test_the_steps_of_a_pattern(line: str) -> None:
-    assert ' quote:" hit:xx accent:X mark:. int:59 hit:x error:z! mark:. quote:"' in lexed(
-        line.format('"xxX. 59 xz!."')
+    assert ' quote:" hit:xo accent:X mark:. int:59 hit:x error:z! mark:. quote:"' in lexed(
+        line.format('"xoX. 59 xz!."')
     )
 
 
 def test_only_a_played_text_is_a_pattern() -> None:
     assert lexed('move a -> b on cue "x.X."').endswith('text:"x.X."')
+    assert lexed('play a from b "x" notes "1 5" gain 1 dB').endswith(
+        'key:notes text:"1 5" key:gain int:1 unit:dB'
+    )
 
 
 @pytest.mark.parametrize("word", EVERY_WORD)

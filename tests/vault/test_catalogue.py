@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from stemloom.vault.catalogue.schema import MIGRATIONS, migrate
 from stemloom.vault.errors import (
     CatalogueTrouble,
 )
@@ -110,6 +111,17 @@ def test_a_catalogue_of_another_ledger_is_refused(vault: Vault, tmp_path: Path) 
     shutil.copy(tmp_path / "other" / "vault" / "catalogue.db", vault.home / "vault" / "catalogue.db")
     with pytest.raises(CatalogueTrouble, match="belongs to the ledger"):
         Vault.open(vault.home)
+
+
+def test_a_stem_from_before_peaks_were_measured_has_none() -> None:
+    step = next(i for i, said in enumerate(MIGRATIONS) if any("peak_frame" in each for each in said))
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        for statement in (each for said in MIGRATIONS[:step] for each in said):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {step}")
+        db.execute("INSERT INTO measured VALUES ('s', 'f', 1, 1, -14, -1, 1, x'', '{}')")
+        migrate(db)
+        assert db.execute("SELECT peak_frame FROM measured").fetchall() == [(None,)]
 
 
 def test_a_newer_catalogue_is_left_alone(vault: Vault) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,6 @@ import pytest
 import soundfile
 
 from stemloom import Vault
-from stemloom.cli import run
 from stemloom.vault.sound.declared import Declared
 
 from .conftest import Write, clicks, tone
@@ -26,19 +24,11 @@ Say = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
+def say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Say) -> Say:
     """Runs `stemloom vault ...` and gives its exit code, output and errors."""
     monkeypatch.setenv("STEMLOOM_HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-
-    def said(line: str) -> tuple[int, str, str]:
-        monkeypatch.setattr("sys.argv", ["stemloom", *shlex.split(line)])
-        with pytest.raises(SystemExit) as ended:
-            run()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return said
+    return command
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +176,7 @@ def test_a_folder_with_a_manifest(say: Say, write: Write, tmp_path: Path) -> Non
         "two.wav,,,one-shot,Ben,fx,CC0,y\n"
     )
     answer = say("vault add . --manifest m.csv --holder Ada --role beats --json")
-    assert "columns that are not read: licence, place\n" in answer[2]
+    assert "not used: licence, place\n" in answer[2]
     added = record(answer)["added"]
     assert [(a["title"], a["role"], a["kind"]) for a in added] == [
         ("one", "beats", "loop"),
@@ -209,9 +199,37 @@ def test_a_loop_of_silence_is_held_until_its_holder_insists(say: Say, write: Wri
     code, out, _ = say(line.replace("sparse.wav", "sparse.wav full.wav"))
     assert code == 0, out
     assert "1 added, 1 held, 0 refused" in out
+    several = line.replace("sparse.wav", "sparse.wav full.wav") + " --accept-silence"
+    code, _, told = say(several)
+    assert code == 2
+    assert "--accept-silence is for a single file" in told
     code, out, _ = say(f"{line} --accept-silence")
     assert code == 0
     assert "taken at its holder's word" in out
+
+
+def test_a_manifest_says_of_each_file_what_is_done_with_it(say: Say, write: Write, tmp_path: Path) -> None:
+    say("vault holder add Ada")
+    folder = tmp_path / "pack"
+    folder.mkdir()
+    sparse = np.concatenate([tone(0.5), np.zeros((72_000, 1), dtype=np.float32)])
+    for name in ("one", "two", "three"):
+        write(f"pack/{name}.wav", sparse * {"one": 1, "two": 0.5, "three": 0.25}[name])
+    (tmp_path / "list.csv").write_text("name,accept-silence\none.wav,yes\ntwo.wav,no\nthree.wav,perhaps\n")
+    line = "vault add pack --manifest list.csv --holder Ada --role beats --bpm 120"
+    code, _, told = say(line)
+    assert code == 2
+    assert "line 4: accept-silence is yes or no, not 'perhaps'" in told
+    (tmp_path / "list.csv").write_text("name,accept-silence\none.wav,yes\ntwo.wav,no\nthree.wav,\n")
+    code, out, _ = say(line)
+    assert "1 added, 2 held, 0 refused" in out
+    write("pack/long.wav", tone(3.1))
+    write("pack/waltz.wav", tone(3.0, hertz=300))
+    (tmp_path / "list.csv").write_text("name,trim,tail,meter\nlong.wav,no,wrap,\nwaltz.wav,,,3/4\n")
+    code, out, _ = say(line)
+    assert code == 0, out
+    assert "1 bar at 120 bpm" in out
+    assert "2 bars of 3/4 at 120 bpm" in out
 
 
 def test_a_missing_file_is_in_the_table_alone_or_among_others(say: Say, write: Write) -> None:
@@ -278,7 +296,7 @@ def test_without_a_vault(say: Say, line: str, code: int, sentence: str) -> None:
         (
             "vault add . --manifest m.csv --holder Ada",
             2,
-            "m.csv has no column 'role': add one, or say --role",
+            "m.csv: it has no column 'role': add one, or say --role",
         ),
         ("vault add . --manifest slip.csv --holder Ada", 2, "'rolle' is unknown; did you mean 'role'?"),
         ("vault add . --manifest pipe --holder Ada --role fx", 2, "pipe is not a regular file"),

@@ -96,7 +96,7 @@ CORPUS: dict[str, tuple[Make, str]] = {
     "good.wav": (written(tone()), ADDED),
     "truncated.wav": (cut(0.6), "cut short"),
     "header-only.wav": (cut(0.0002), "does not decode|cut short|no sound"),
-    "empty.wav": (lambda path: path.write_bytes(b""), "does not decode"),
+    "empty.wav": (lambda path: path.write_bytes(b""), "no sound is in it: it is empty"),
     "renamed.mp3": (written(tone(hertz=221)), ADDED),
     "wrong-extension.txt": (written(tone(hertz=222), kind="FLAC", subtype="PCM_16"), ADDED),
     "one-sample.wav": (written(tone()[:1] + 0.5), "too short"),

@@ -8,8 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from stemloom.cli.adding import add
 from stemloom.ground.roles import ROLES
@@ -179,7 +178,7 @@ def test_what_neither_a_column_nor_an_option_says_is_asked_for(
 
 
 def test_a_cell_without_a_column_is_not_read(tmp_path: Path) -> None:
-    (tmp_path / "table.csv").write_text("name,\na.wav,x,y\n")
+    (tmp_path / "table.csv").write_text("name,\na.wav,x\n")
     (offer,), unread = of_manifest(tmp_path / "table.csv", tmp_path, COMMON)
     assert (offer.path, unread) == (tmp_path / "a.wav", ())
 

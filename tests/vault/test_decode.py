@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from stemloom.vault.errors import Refused
 from stemloom.vault.sound.decode import copy_file, decode
@@ -98,7 +97,7 @@ def test_refuses_more_than_twenty_minutes_without_decoding_them(tmp_path: Path) 
         decode(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"RIFF", b"\0" * 4096, b"name,bpm\nx,1\n", os.urandom(4096)])
+@pytest.mark.parametrize("content", [b"RIFF", b"\0" * 4096, b"name,bpm\nx,1\n", os.urandom(4096)])
 def test_refuses_what_is_no_audio(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "fine.wav"
     path.write_bytes(content)
@@ -114,7 +113,7 @@ CUT = "the file is cut short: its header promises"
     [
         ("WAV", "PCM_16", CUT), ("WAV", "FLOAT", CUT), ("WAV", "IMA_ADPCM", CUT), ("WAVEX", "PCM_24", CUT),
         ("RF64", "PCM_16", CUT), ("W64", "PCM_16", CUT), ("AIFF", "PCM_16", CUT), ("AIFF", "FLOAT", CUT),
-        ("AU", "PCM_16", CUT), ("MP3", "MPEG_LAYER_III", CUT), ("CAF", "PCM_16", "does not decode"),
+        ("AU", "PCM_16", CUT), ("MP3", "MPEG_LAYER_III", CUT), ("CAF", "PCM_16", CUT),
         ("FLAC", "PCM_16", "does not decode"),
     ],
 )  # fmt: skip
@@ -137,10 +136,10 @@ def test_the_promise_of_a_header_is_the_sound_in_it(write: Write, format: str) -
         assert promised_bytes(file) == (96_000, 96_000)
 
 
-def test_a_file_of_which_only_the_header_is_left_is_said_to_be_empty(write: Write) -> None:
+def test_a_file_of_which_only_the_header_is_left_is_said_to_be_cut(write: Write) -> None:
     path = write("whole", tone(1.0), format="OGG", subtype="VORBIS")
     path.write_bytes(path.read_bytes()[:4200])
-    with pytest.raises(Refused, match="no sound is in it: it is empty, or cut short"):
+    with pytest.raises(Refused, match="cut short: its last page is not whole"):
         decode(path)
 
 

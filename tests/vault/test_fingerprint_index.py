@@ -22,7 +22,7 @@ from stemloom.vault.sound.decode import decode
 from stemloom.vault.sound.engine_format import fit
 from stemloom.vault.sound.fingerprint import SHORT_SECONDS, fingerprint_of
 
-from ..marks import slow
+from ..marks import long, slow
 
 RATE = 48_000
 Sounds = dict[str, np.ndarray]
@@ -71,7 +71,7 @@ def is_short(sound: np.ndarray) -> bool:
     return sound.shape[1] < SHORT_SECONDS * RATE
 
 
-@pytest.mark.parametrize(("factor", "least_same"), [slow(1.02, 20), (0.95, 2)])
+@pytest.mark.parametrize(("factor", "least_same"), [long(1.02, 20), slow(0.95, 2)])
 def test_stretched_copies_are_named_though_not_all_are_held(
     index: FingerprintIndex, sounds: Sounds, factor: float, least_same: int
 ) -> None:

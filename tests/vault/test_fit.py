@@ -1,75 +1,20 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 
-from stemloom.vault.errors import Refused
-from stemloom.vault.sound.declared import Declared, canonical_terms
 from stemloom.vault.sound.decode import Sound
-from stemloom.vault.sound.engine_format import fit, grid_of, loop_frames
+from stemloom.vault.sound.engine_format import fit, loop_frames
 
 from .conftest import clicks, tone
 
 
 def sound_of(samples: NDArray[np.float32], rate: int) -> Sound:
     return Sound(np.ascontiguousarray(samples.T), rate, "0" * 64, float(np.abs(samples).max()))
-
-
-def silence(frames: int, rate: int = 48_000) -> Sound:
-    return Sound(np.zeros((1, frames), dtype=np.float32), rate, "0" * 64, 1.0)
-
-
-def terms(bpm=None, bars=None, beats=None, shape=None):
-    return canonical_terms(
-        Declared(
-            Path("a.wav"), "ada", "beats", bpm=bpm and Fraction(bpm), bars=bars, beats=beats, shape=shape
-        )
-    )
-
-
-@pytest.mark.parametrize(
-    ("frames", "rate", "declared", "bpm", "beats"),
-    [
-        (96_000, 48_000, {"bpm": 120, "beats": 4}, 120, 4),
-        (96_000, 48_000, {"bpm": 120, "bars": 1}, 120, 4),
-        (96_000, 48_000, {"bpm": 120}, 120, 4),
-        (96_470, 48_000, {"bpm": 120}, 120, 4),
-        (95_530, 48_000, {"bpm": 120}, 120, 4),
-        (72_000, 48_000, {"beats": 3}, 120, 3),
-        (201_600, 44_100, {"beats": 8}, 105, 8),
-        (201_600, 44_100, {"bars": 2}, 105, 8),
-        (470_723, 44_100, {"bpm": "89.9", "beats": 16}, Fraction(899, 10), 16),
-        (100_000, 48_000, {"beats": 4}, Fraction(115_200, 1000), 4),
-        (100_001, 48_000, {"beats": 4}, Fraction(115_199, 1000), 4),
-    ],
-)
-def test_the_grid_of_a_loop(frames, rate, declared, bpm, beats) -> None:
-    assert grid_of(terms(**declared), silence(frames, rate)) == (Fraction(bpm), beats)
-
-
-@pytest.mark.parametrize(
-    ("frames", "declared", "reason"),
-    [
-        (96_481, {"bpm": 120, "beats": 4}, r"4 beats at 120 bpm last 2\.000 s and the file lasts 2\.010 s"),
-        (95_519, {"bpm": 120, "beats": 4}, r"4 beats would be 120\.604 bpm"),
-        (
-            72_000,
-            {"bpm": 120},
-            r"3\.00 beats, no whole bars of four; the nearest are --beats 3 or 1 bar at 160",
-        ),
-        (110_000, {"bpm": 120}, r"the nearest are 1 bar at 104\.727 bpm or 2 bars at 209\.455 bpm"),
-        (96_000, {"beats": 100}, "would be 3000 bpm"),
-    ],
-)
-def test_a_loop_that_does_not_fit_its_declaration_is_refused(frames, declared, reason) -> None:
-    with pytest.raises(Refused, match=reason):
-        grid_of(terms(**declared), silence(frames))
 
 
 def test_a_loop_of_the_right_rate_and_length_keeps_its_samples() -> None:

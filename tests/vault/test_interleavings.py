@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import UNSET
 
 from stemloom.ledger.clock import milliseconds_of, text_of
 from stemloom.ledger.entries import entries, signing
@@ -22,6 +23,7 @@ from stemloom.ledger.tlog.keys import PrivateKey
 from stemloom.ledger.verify.audit import Audit
 from stemloom.vault.catalogue.projection import project
 from stemloom.vault.catalogue.schema import migrate
+from stemloom.vault.rights.statements import EXTENTS
 
 from ..ledger import making
 
@@ -64,15 +66,17 @@ class World:
         def ask(question: str, *values: str) -> list[tuple[Any, ...]]:
             return self.db.execute(question, values).fetchall()
 
-        assert ask("SELECT use, entry, since, until FROM clearance WHERE stem = ? ORDER BY use", stem) == [
-            (use, each.index, each.since, each.grant.until)
+        assert ask(
+            "SELECT use, entry, since, until, allows FROM clearance WHERE stem = ? ORDER BY use", stem
+        ) == [
+            (use, each.index, each.since, each.grant.until, ",".join(each.grant.extent))
             for use, each in sorted(self.rights.cleared(stem).items())
         ]
         for holder in self.ids:
             assert ask(
-                "SELECT use, entry, since, until FROM stands WHERE holder = ? ORDER BY use", holder
+                "SELECT use, entry, since, until, allows FROM stands WHERE holder = ? ORDER BY use", holder
             ) == [
-                (use, index, grant.since, grant.until)
+                (use, index, grant.since, grant.until, ",".join(grant.extent))
                 for use, (index, grant) in sorted(self.rights.standing(holder, "").items())
             ]
         owned = (
@@ -107,10 +111,22 @@ class World:
             "SELECT max(entry) FROM statement WHERE stem = ? AND holder = ?", (stem, self.ids[who])
         ).fetchone()[0]
         action, time = "grant" if grants else "withdraw", self.time(-rng.choice([0, 0, 700]))
-        said = {"action": action, "until": until, "time": time, "previous": last}
+        said = {
+            "action": action,
+            "until": until,
+            "time": time,
+            "previous": last,
+            "allows": self.extent(action),
+        }
         signed = making.consent(self.keys[who], ORIGIN, stem, uses, **said)
         assert self.write(msgspec.structs.replace(signed, received=self.time())) == []
         self.said += 1
+
+    def extent(self, action: str) -> Any:
+        """What a statement may allow; older grants are silent on it."""
+        if action == "withdraw" or self.rng.random() < 0.3:
+            return UNSET
+        return tuple(sorted(self.rng.sample(EXTENTS, self.rng.randint(0, 3))))
 
     def stand(self) -> None:
         last = self.db.execute("SELECT max(entry) FROM standing").fetchone()[0]
@@ -119,6 +135,7 @@ class World:
             self.time(self.rng.randint(1, 9000)) if action == "grant" and self.rng.random() < 0.5 else None
         )
         said = {"action": action, "until": until, "time": self.time(), "previous": last}
+        said["allows"] = self.extent(action)
         signed = making.standing(self.keys[0], ORIGIN, self.rng.sample(USES, 1), **said)
         assert self.write(signed) == []
 

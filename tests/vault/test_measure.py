@@ -2,10 +2,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from stemloom.vault.sound.measure import chroma, clipped_runs, energy, measure, silent_part, sounding_frames
+from stemloom.vault.sound.measure import (
+    chroma,
+    energy,
+    measure,
+    peak_frame,
+    silent_part,
+    sounding_frames,
+)
 
 from .conftest import clicks, tone
 
@@ -41,6 +47,11 @@ def test_a_part_without_pitch_is_even_over_the_twelve() -> None:
     np.testing.assert_allclose(chroma(sound, 3)[2], 1 / 12)
 
 
+def test_what_is_at_the_sides_alone_has_a_chroma() -> None:
+    noise = np.random.default_rng(2).standard_normal(96_000).astype(np.float32)
+    np.testing.assert_allclose(chroma(np.array([noise, -noise]), 2), 1 / 12)
+
+
 def test_energy_goes_from_a_low_drone_over_a_pulse_to_a_bright_beat() -> None:
     drone = energy(tone(4.0, hertz=80).T)
     slow = energy(clicks(4.0, 4).T)
@@ -63,23 +74,25 @@ def test_a_hit_sounds_until_it_is_below_minus_70_for_good() -> None:
     assert sounding_frames(sound) == 401
 
 
+@pytest.mark.parametrize("end", [2_400, 30_000, 95_952, 96_000])
+def test_the_loudest_50_ms_end_where_they_end(end: int) -> None:
+    sound = np.full((2, 96_000), 0.1, dtype=np.float32)
+    sound[1, end - 2_400 : end] = 0.5
+    assert abs(peak_frame(sound) - end) < 48
+
+
+def test_a_riser_peaks_at_its_loudest_and_a_hit_at_its_begin() -> None:
+    rising = np.concatenate([np.linspace(0, 1, 90_000), np.exp(-np.arange(30_000) / 4_000)])
+    rising = (rising * np.sin(np.arange(120_000))).astype(np.float32)[None]
+    assert abs(peak_frame(rising) - 91_000) < 1_500
+    assert peak_frame(rising[:, ::-1][:, 28_000:]) < 5_000
+    assert peak_frame(rising[:, :1_000]) == 1_000
+
+
 def test_silence_is_counted_in_ticks_of_ten_milliseconds() -> None:
     sound = np.zeros((1, 48_000), dtype=np.float32)
     sound[0, :4_800:480] = 0.1
     assert silent_part(sound) == pytest.approx(0.9)
-
-
-@pytest.mark.parametrize(
-    ("samples", "runs"),
-    [
-        ([1, 1, 0.5, 1], 0),
-        ([1, 1, 1], 1),
-        ([1, 1, 1, 1, 0, -1, -1, -1, 1], 2),
-        ([0, 1, 1, 1, 0.2, 1, 1, 1], 2),
-    ],
-)
-def test_counts_runs_at_full_scale(samples: list[float], runs: int) -> None:
-    assert clipped_runs(np.array([samples], dtype=np.float32)) == runs
 
 
 def test_every_measurement_of_the_shortest_sound_is_finite() -> None:

@@ -98,7 +98,10 @@ def changed(request: SigningRequest, **fields: object) -> SigningRequest:
     [
         {"uses": ("export", "stream")},
         {"until": None},
-        {"action": "withdraw", "until": None},
+        {"action": "withdraw", "until": None, "allows": msgspec.UNSET},
+        {"allows": ("chop", "stretch")},
+        {"allows": ()},
+        {"allows": msgspec.UNSET},
         {"previous": 3},
         {"time": "2026-01-01T00:00:00.000Z"},
         {"origin": "another/log"},

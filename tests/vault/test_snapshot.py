@@ -5,8 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from stemloom.ground.roles import ROLES
 from stemloom.vault.catalogue.snapshot import Snapshot

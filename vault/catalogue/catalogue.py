@@ -26,11 +26,14 @@ from ...ledger.entries import entries
 from ..errors import CatalogueTrouble
 from ..records import Chroma, Clearance, Holder
 from ..sound.detection import Detected
+from ..sound.ends import Cut, cut_of
+from ..sound.energies import Energies
 from ..sound.measure import Measured
+from .kept_energies import keep_energies
 from .projection import project
 from .schema import VERSION, migrate
 from .sqlite_trouble import BUSY_SECONDS, worded
-from .stems import Clearances, Facts, Stems
+from .stems import Clearances, Facts, Listen, Stems, allowed_by, cleared
 
 MeasuredRow = tuple[str, str, int, int, Measured, Detected]
 """Stem, SHA-256 of its original, frames, channels, and what was measured and detected."""
@@ -47,6 +50,8 @@ class ConsentStatement:
     action: str
     until: str | None
     holder: str
+    allows: tuple[str, ...] = ()
+    """What a grant allows to be done to the sound."""
 
 
 class Catalogue:
@@ -62,6 +67,8 @@ class Catalogue:
         self._kept = kept
         self._inode = path.stat().st_ino
         self._turn = threading.RLock()
+        self.listen: Listen | None = None
+        """Gives the onsets of a stem, which are not kept here."""
 
     @classmethod
     def open(cls, path: Path, *, create: bool = False) -> Catalogue:
@@ -187,14 +194,15 @@ class Catalogue:
         self.check_kept()
         with self.transaction() as db:
             db.executemany(
-                "INSERT INTO measured VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO measured VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (stem, digest, frames, channels, m.lufs, m.true_peak_dbtp, m.sounding_frames,
                      np.ascontiguousarray(m.chroma, dtype="<f4").tobytes(),
-                     msgspec.json.encode(heard).decode())
+                     msgspec.json.encode(heard).decode(), m.peak_frame)
                     for stem, digest, frames, channels, m, heard in rows
                 ],
             )  # fmt: skip
+            keep_energies(db, {row[0]: Energies.of(row[4].energies) for row in rows})
 
     def abandoned(self) -> tuple[list[str], list[tuple[str, str | None]]]:
         """Holders, and stems with their files, that never reached the ledger.
@@ -214,7 +222,8 @@ class Catalogue:
         self.check_kept()
         with self.transaction() as db:
             db.executemany("DELETE FROM named WHERE holder = ?", [(holder,) for holder in holders])
-            db.executemany("DELETE FROM measured WHERE stem = ?", [(stem,) for stem in stems])
+            for table in ("measured", "energies"):
+                db.executemany(f"DELETE FROM {table} WHERE stem = ?", [(stem,) for stem in stems])
 
     # Questions.
 
@@ -237,8 +246,9 @@ class Catalogue:
         question = (
             "SELECT s.stem, s.pcm_sha256, s.title, s.holder, s.role, s.shape, m.frames, m.channels,"
             " s.bpm_milli, s.beats, s.key, s.energy_milli, s.set_name AS 'set', m.lufs, m.true_peak_dbtp,"
-            " m.sounding_frames, m.chroma"
-            f" FROM stem s LEFT JOIN measured m USING (stem){text} ORDER BY s.stem"
+            " m.sounding_frames, m.chroma, m.peak_frame, f.meter, g.song"
+            " FROM stem s LEFT JOIN measured m USING (stem) LEFT JOIN form f USING (stem)"
+            f" LEFT JOIN song g USING (stem){text} ORDER BY s.stem"
         )
         with without_collector(), self.reading() as db:
             found = db.execute(question, ids or ())
@@ -248,10 +258,11 @@ class Catalogue:
             moods: dict[str, tuple[str, ...]] = {}
             for stem, mood in db.execute(f"SELECT stem, mood FROM mood{only} ORDER BY stem, mood", of_rows):
                 moods[stem] = (*moods.get(stem, ()), mood)
-            cleared = db.execute(
-                f"SELECT stem, use, entry, since, until FROM clearance{only} ORDER BY stem, use", of_rows
+            granted = db.execute(
+                f"SELECT stem, use, entry, since, until, allows FROM clearance{only} ORDER BY stem, use",
+                of_rows,
             ).fetchall()
-            return Stems(self._facts(names, rows, moods), Clearances(cleared))
+            return Stems(self._facts(names, rows, moods), Clearances(granted))
 
     def _facts(
         self, names: Sequence[str], rows: Sequence[Any], moods: Mapping[str, tuple[str, ...]]
@@ -263,10 +274,11 @@ class Catalogue:
             missing = columns["stem"][columns["chroma"].index(None)]
             raise self._incomplete(f"the measurements of stem {missing}")
         columns["bpm"] = [_bpm(milli) for milli in columns["bpm_milli"]]
+        columns["meter"] = [_meter(text) for text in columns["meter"]]
         columns["mood"] = [moods.get(each, ()) for each in columns["stem"]]
         columns["energy"] = [milli / 1000 for milli in columns["energy_milli"]]
         columns["chroma"] = [Chroma(data) for data in columns["chroma"]]
-        return Facts(columns)
+        return Facts(columns, self.listen)
 
     def restated(self, since: int) -> dict[str, dict[str, Clearance]]:
         """The clearances, by stem and use, of the stems that statements from entry `since` on are about."""
@@ -280,11 +292,11 @@ class Catalogue:
             }
             for part in parts_of(list(found)):
                 for stem, use, *grant in db.execute(
-                    "SELECT stem, use, entry, since, until FROM clearance"
+                    "SELECT stem, use, entry, since, until, allows FROM clearance"
                     f" WHERE stem IN ({_marks(part)}) ORDER BY stem, use",
                     part,
                 ):
-                    found[stem][use] = Clearance(*grant)
+                    found[stem][use] = cleared(*grant)
         return found
 
     def heard(self, stem: str) -> Detected:
@@ -316,6 +328,12 @@ class Catalogue:
             row = db.execute("SELECT title, holder FROM stem WHERE stem = ?", (stem,)).fetchone()
         return None if row is None else (str(row[0]), str(row[1]))
 
+    def isrcs(self, stems: Iterable[str]) -> tuple[str, ...]:
+        """The ISRCs of those of the stems that have one, in order."""
+        with self.reading() as db:
+            rows = [db.execute("SELECT isrc FROM stem WHERE stem = ?", (stem,)).fetchone() for stem in stems]
+        return tuple(sorted({str(row[0]) for row in rows if row is not None and row[0] is not None}))
+
     def digests(self, stem: str) -> tuple[str, str]:
         """SHA-256 of the stem's original file, and of its sound."""
         with self.reading() as db:
@@ -326,11 +344,23 @@ class Catalogue:
         """Consent statements in the ledger's order, of one stem or of all."""
         with self.reading() as db:
             rows = db.execute(
-                "SELECT stem, uses, entry, time, action, until, holder FROM statement"
+                "SELECT stem, uses, entry, time, action, until, holder, allows FROM statement"
                 " WHERE ?1 IS NULL OR stem = ?1 ORDER BY entry",
                 (stem,),
             ).fetchall()
-        return tuple(ConsentStatement(stem, tuple(uses.split(",")), *rest) for stem, uses, *rest in rows)
+        return tuple(
+            ConsentStatement(
+                stem,
+                tuple(uses.split(",")),
+                index,
+                time,
+                action,
+                until,
+                holder,
+                tuple(sorted(allowed_by(allows))),
+            )
+            for stem, uses, index, time, action, until, holder, allows in rows
+        )
 
     def last_statement(self, stem: str, holder: str) -> int | None:
         """Index of the holder's last consent entry on the stem."""
@@ -352,13 +382,17 @@ class Catalogue:
                 (str(s), str(d)) for s, d in db.execute("SELECT stem, file_sha256 FROM stem ORDER BY stem")
             ]
 
-    def terms_of(self, stem: str) -> tuple[str, Fraction | None, int | None, str, str]:
-        """Role, tempo, beats, shape and PCM SHA-256 that a stem has in the ledger."""
+    def terms_of(
+        self, stem: str
+    ) -> tuple[str, Fraction | None, int | None, str, str, tuple[int, int], Cut | None]:
+        """Role, tempo, beats, shape, PCM SHA-256, meter and cut that a stem has in the ledger."""
         with self.reading() as db:
-            role, bpm, beats, shape, pcm = db.execute(
-                "SELECT role, bpm_milli, beats, shape, pcm_sha256 FROM stem WHERE stem = ?", (stem,)
+            role, bpm, beats, shape, pcm, meter, lead, tail = db.execute(
+                "SELECT role, bpm_milli, beats, shape, pcm_sha256, meter, lead_frames, tail"
+                " FROM stem LEFT JOIN form USING (stem) WHERE stem = ?",
+                (stem,),
             ).fetchone()
-        return str(role), _bpm(bpm), beats, str(shape), str(pcm)
+        return str(role), _bpm(bpm), beats, str(shape), str(pcm), _meter(meter), cut_of(lead, tail)
 
     def last_standing(self, holder: str) -> int | None:
         """Index of the holder's last standing entry."""
@@ -370,9 +404,9 @@ class Catalogue:
         """The standing consents of a holder, by use."""
         with self.reading() as db:
             rows = db.execute(
-                "SELECT use, entry, since, until FROM stands WHERE holder = ? ORDER BY use", (holder,)
+                "SELECT use, entry, since, until, allows FROM stands WHERE holder = ? ORDER BY use", (holder,)
             )
-            return {str(use): Clearance(*grant) for use, *grant in rows}
+            return {str(use): cleared(*grant) for use, *grant in rows}
 
     def has_signature(self, signature: str) -> bool:
         """Whether a consent with that signature is in the ledger."""
@@ -399,6 +433,13 @@ class Catalogue:
 @cache
 def _bpm(milli: int | None) -> Fraction | None:
     return None if milli is None else Fraction(milli, 1000)
+
+
+def _meter(text: str | None) -> tuple[int, int]:
+    if text is None:
+        return 4, 4
+    beats, note = text.split("/")
+    return int(beats), int(note)
 
 
 @contextmanager

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from msgspec import UNSET
+
 from ...ledger.entries import entries
 
 
@@ -15,10 +17,8 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
     """Bring the tables up to date with one entry, and say whether they hold entries of its kind."""
     match entry:
         case entries.Holder():
-            db.execute(
-                "INSERT INTO holder VALUES (?, ?, ?, ?)",
-                (entry.holder, entry.public_key, entry.custody, index),
-            )
+            row = entry.holder, entry.public_key, entry.custody, index
+            db.execute("INSERT INTO holder VALUES (?, ?, ?, ?)", row)
         case entries.Stem():
             db.execute(
                 "INSERT INTO stem VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -27,9 +27,16 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
                  entry.isrc, index),
             )  # fmt: skip
             db.executemany("INSERT INTO mood VALUES (?, ?)", [(entry.stem, mood) for mood in entry.mood])
+            if entry.meter is not UNSET or entry.tail is not UNSET:
+                db.execute(
+                    "INSERT INTO form VALUES (?, ?, ?, ?)",
+                    (entry.stem, entry.meter or None, entry.lead_frames or 0, entry.tail or None),
+                )
+            if entry.song is not UNSET:
+                db.execute("INSERT INTO song VALUES (?, ?)", (entry.stem, entry.song))
             _project_shares(db, entry.stem, entry.master, entry.publishing)
             db.execute(
-                "INSERT INTO clearance SELECT ?1, use, entry, max(since, ?2), until FROM stands"
+                "INSERT INTO clearance SELECT ?1, use, entry, max(since, ?2), until, allows FROM stands"
                 " WHERE holder = ?3 AND (until IS NULL OR until > ?2)",
                 (entry.stem, entry.time, entry.holder),
             )
@@ -39,7 +46,7 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
                 "INSERT OR REPLACE INTO removed SELECT stem, title, ? FROM stem WHERE stem = ?",
                 (entry.time, entry.stem),
             )
-            for table in ("stem", "mood", "clearance", "share"):
+            for table in ("stem", "mood", "clearance", "share", "form", "song"):
                 db.execute(f"DELETE FROM {table} WHERE stem = ?", (entry.stem,))
         case entries.Key():
             db.execute(
@@ -49,8 +56,8 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
         case entries.Standing():
             uses = ",".join(entry.uses)
             db.execute(
-                "INSERT INTO standing VALUES (?, ?, ?, ?, ?, ?)",
-                (index, entry.holder, uses, entry.action, entry.until, entry.since),
+                "INSERT INTO standing VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (index, entry.holder, uses, entry.action, entry.until, entry.since, ",".join(entry.extent)),
             )
             db.execute("INSERT OR IGNORE INTO made VALUES (?, ?)", (entry.signature, index))
             _project_uses(db, "stands", "holder", entry.holder, index, entry)
@@ -58,7 +65,7 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
             _project_shares(db, entry.stem, entry.master, entry.publishing)
         case entries.Consent():
             db.execute(
-                "INSERT INTO statement VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO statement VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     index,
                     entry.stem,
@@ -67,6 +74,7 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
                     entry.action,
                     entry.until,
                     entry.since,
+                    ",".join(entry.extent),
                 ),
             )
             db.execute("INSERT OR IGNORE INTO made VALUES (?, ?)", (entry.signature, index))
@@ -100,5 +108,6 @@ def _project_uses(
         db.execute(f"DELETE FROM {table} WHERE {column} = ? AND use = ?", (of, use))
         if said.action == "grant":
             db.execute(
-                f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?)", (of, use, index, said.since, said.until)
+                f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?, ?)",
+                (of, use, index, said.since, said.until, ",".join(said.extent)),
             )

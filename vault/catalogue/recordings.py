@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from sqlite3 import ProgrammingError
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import AudioLost, Refused
+from ..errors import AudioLost, CatalogueTrouble, Refused
 from ..records import Stem
+from ..sound.declared import canonical_shape
 from ..sound.decode import decode
-from ..sound.engine_format import fit, loop_frames
+from ..sound.energies import Energies, energies
+from ..sound.engine_format import loop_frames
+from ..sound.offset import without_offset
+from ..sound.onsets import ONSETS, onsets
+from ..sound.song import fitted
 from .catalogue import Catalogue
+from .kept_energies import keep_energies, kept_energies
 from .store import Store
+
+Progress = Callable[[int, int], None]
+"""Told how many are done, of how many."""
 
 
 class Recordings:
@@ -21,6 +33,7 @@ class Recordings:
     def __init__(self, store: Store, catalogue: Catalogue) -> None:
         self._store = store
         self._catalogue = catalogue
+        self._energies: dict[str, Energies] = {}
 
     def original(self, stem: str) -> Path:
         """The original file of a stem (whole id). Raises `AudioLost`."""
@@ -47,6 +60,31 @@ class Recordings:
         self.samples(found)
         return self._store.conformed(stem)
 
+    def onsets(self, stem: str, channels: int, frames: int) -> tuple[int, ...]:
+        """Where the hits of a stem (whole id) begin, in frames; none where its sound is lost.
+
+        They are looked for once, and kept beside its conformed samples. It may be asked after the vault was
+        closed: a snapshot outlives it.
+        """
+        path = self._store.variant(stem, ONSETS)
+        try:
+            return tuple(np.load(path, allow_pickle=False).tolist())
+        except (FileNotFoundError, ValueError, EOFError):
+            # Not looked for yet, or cut short.
+            pass
+        sound = self._store.map_conformed(stem, channels, frames)
+        if sound is None:
+            try:
+                (found,) = self._catalogue.stems(ids=[stem])
+                sound = self.samples(found)
+            except (AudioLost, ValueError, ProgrammingError):
+                return ()
+        marks = onsets(sound)
+        # A home that may not be written is looked through again in each session.
+        with suppress(OSError):
+            self._store.write_marks(marks, path)
+        return tuple(marks)
+
     def _conform_again(self, stem: Stem) -> None:
         original = self.original(stem.stem)
         try:
@@ -56,4 +94,39 @@ class Recordings:
         if sound.pcm_sha256 != stem.pcm_sha256:
             raise AudioLost(f"the original of {stem.stem} at {original} is another sound than the one added")
         frames = None if stem.bpm is None or stem.beats is None else loop_frames(stem.bpm, stem.beats)
-        self._store.write_conformed(fit(sound, frames), self._store.conformed(stem.stem))
+        *_, cut = self._catalogue.terms_of(stem.stem)
+        samples = without_offset(fitted(sound, stem.shape, frames, cut), canonical_shape(stem.shape))
+        self._store.write_conformed(samples, self._store.conformed(stem.stem))
+
+    def energies(self, stems: Sequence[Stem], progress: Progress | None = None) -> dict[str, Energies]:
+        """How loud each of these is in each 100 ms, by id, without those of which the sound is lost.
+
+        Of stems that came before this was measured it is measured now, and kept if the catalogue may be
+        written; `progress` tells of them.
+        """
+        wanted = {stem.stem: stem for stem in stems}
+        with self._catalogue.reading() as db:
+            self._energies |= kept_energies(db, [stem for stem in wanted if stem not in self._energies])
+        missing = [stem for id, stem in wanted.items() if id not in self._energies]
+        measured = {}
+        for done, stem in enumerate(missing, start=1):
+            with suppress(AudioLost, OSError):
+                measured[stem.stem] = Energies.of(energies(self._at_zero(stem)))
+            if progress is not None:
+                progress(done, len(missing))
+        self._energies |= measured
+        if measured:
+            with suppress(OSError, CatalogueTrouble):
+                self._catalogue.check_kept()
+                with self._catalogue.transaction() as db:
+                    keep_energies(db, measured)
+        return {stem: self._energies[stem] for stem in wanted if stem in self._energies}
+
+    def _at_zero(self, stem: Stem) -> NDArray[np.float32]:
+        """The conformed samples; a copy that was kept before offsets were taken off is kept anew without."""
+        kept = self.samples(stem)
+        samples = without_offset(kept, canonical_shape(stem.shape))
+        if samples is not kept:
+            self._store.forget(None, stem.stem)
+            self._store.write_conformed(samples, self._store.conformed(stem.stem))
+        return samples

@@ -75,6 +75,33 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE ledger ADD COLUMN peopled INTEGER NOT NULL DEFAULT 0",
         "UPDATE ledger SET peopled = touched",
     ),
+    (
+        # Where the loudest 50 ms of a stem end; not known of those that came before this.
+        "ALTER TABLE measured ADD COLUMN peak_frame INTEGER",
+    ),
+    (
+        # How loud each stem is in each 100 ms, see `sound/energies.py`; what came before this has no row.
+        "CREATE TABLE energies (stem TEXT PRIMARY KEY, levels BLOB NOT NULL) WITHOUT ROWID",
+    ),
+    (
+        # What a statement allows to be done to the sound, joined by commas. Grants did not say it so far.
+        *(
+            f"ALTER TABLE {table} ADD COLUMN allows TEXT NOT NULL DEFAULT 'stretch'"
+            for table in ("statement", "clearance", "standing", "stands")
+        ),
+        "UPDATE statement SET allows = '' WHERE action = 'withdraw'",
+        "UPDATE standing SET allows = '' WHERE action = 'withdraw'",
+    ),
+    (
+        # Of the stems that are not in 4/4, or of which the ends were cut.
+        """CREATE TABLE form (
+            stem TEXT PRIMARY KEY, meter TEXT, lead_frames INTEGER NOT NULL, tail TEXT
+        ) WITHOUT ROWID""",
+    ),
+    (
+        # The song of each stem that is one of a song's.
+        "CREATE TABLE song (stem TEXT PRIMARY KEY, song TEXT NOT NULL) WITHOUT ROWID",
+    ),
 )
 
 VERSION = len(MIGRATIONS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Container, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 
 from ...ground.roles import ROLES
 from ...ground.uses import USES
+from ...ledger.entries.entries import Consent
 from ..records import Clearance, Holder, Stem
 from ..sound.tonality import canonical_key
-from .stems import Stems, digits
+from .stems import Listen, Stems, digits
 
 
 class Clause(Protocol):
     """One condition on a stem; the script's `Clause` is one.
 
-    `column`: `shape`, `role`, `mood`, `energy`, `tempo`, `key`, `holder` or `set`. `values`: alternatives;
-    words, or pairs of numbers (both ends included) for `energy` and `tempo`.
+    `column`: `shape`, `role`, `mood`, `energy`, `tempo`, `key`, `holder`, `set`, `title` or `song`.
+    `values`: alternatives; words, or pairs of numbers (both ends included) for `energy` and `tempo`.
     """
 
     @property
@@ -46,11 +47,18 @@ class Snapshot:
     """The vault at one moment; it never changes, and may be used from any thread.
 
     `stems`: ordered by id. `size`: of the ledger at that moment. `time`: of the snapshot, RFC 3339 UTC. Words
-    are compared in any case; a holder by id or name.
+    are compared in any case; a holder by id or name. `listen`: gives the onsets of a stem.
     """
 
-    def __init__(self, stems: Sequence[Stem], holders: Sequence[Holder], size: int, time: str) -> None:
-        self.stems = stems if isinstance(stems, Stems) else Stems.of(stems)
+    def __init__(
+        self,
+        stems: Sequence[Stem],
+        holders: Sequence[Holder],
+        size: int,
+        time: str,
+        listen: Listen | None = None,
+    ) -> None:
+        self.stems = stems if isinstance(stems, Stems) else Stems.of(stems, listen)
         self.size = size
         self.time = time
         self._holders = tuple(holders)
@@ -73,6 +81,23 @@ class Snapshot:
     ) -> Snapshot:
         """The same stems at a later size. `changed`: the clearances, by stem and use, that are new."""
         return Snapshot(self.stems.with_clearances(changed), holders, size, time)
+
+    def after(self, stated: Iterable[tuple[int, Consent]], size: int) -> Snapshot:
+        """The same stems after later statements, each with its index, up to a `size` of the ledger.
+
+        As `projection.py` has it, and without the catalogue, for which another process may make us wait.
+        Statements from before the snapshot, and on stems that it does not have, change nothing.
+        """
+        changed: dict[str, dict[str, Clearance]] = {}
+        for index, said in stated:
+            if index < self.size or said.stem not in self.stems.facts.place:
+                continue
+            cleared = changed.setdefault(said.stem, dict(self.stem(said.stem).clearances))
+            for use in said.uses:
+                cleared.pop(use, None)
+                if said.action == "grant":
+                    cleared[use] = Clearance(index, said.since, said.until, frozenset(said.extent))
+        return self.with_clearances(changed, self._holders, max(size, self.size), self.time)
 
     def only(self, stems: Container[str]) -> Snapshot:
         """The snapshot of a vault that holds only these stems."""
@@ -122,6 +147,24 @@ class Snapshot:
         """The id of a holder by id or name. Raises `KeyError`."""
         return self._ids[holder]
 
+    @property
+    def titles(self) -> Collection[str]:
+        """The titles of the stems."""
+        return self.stems.facts["title"]
+
+    @property
+    def songs(self) -> Mapping[str, int]:
+        """The beats of each song of which there are stems."""
+        return self._songs
+
+    @cached_property
+    def _songs(self) -> dict[str, int]:
+        facts, found = self.stems.facts, dict[str, int]()
+        for song, beats in zip(facts["song"], facts["beats"], strict=True):
+            if song is not None:
+                found[song] = max(found.get(song, 0), beats)
+        return found
+
     @cached_property
     def _roles(self) -> frozenset[str]:
         return frozenset(ROLES).union(self.stems.facts["role"])
@@ -161,6 +204,6 @@ class Snapshot:
         return [canonical_key(value) if column == "key" else value]
 
 
-_WORDS = ("shape", "role", "mood", "key", "holder", "set")
+_WORDS = ("shape", "role", "mood", "key", "holder", "set", "title", "song")
 _NUMBERS = {"energy": "energy", "tempo": "bpm"}
 """Fields of a stem, by the name of the column."""

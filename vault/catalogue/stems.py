@@ -9,29 +9,35 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from fractions import Fraction
 from functools import cache, cached_property
-from typing import Any, overload
+from typing import Any, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..records import Clearance, Stem, chroma_bytes
+from ...ledger.entries.entries import Extent
+from ..records import STRETCH_ALONE, Clearance, Stem, chroma_bytes
 
 FIELDS = tuple(field.name for field in fields(Stem) if field.name != "clearances")
 """The fields of a stem that never change, in their order."""
 NEVER, FOR_EVER = 0, 2**63 - 1
 """The ends of consents for a use that is not cleared, and for a consent without an end."""
-_HASHED = tuple(name for name in FIELDS if name not in ("pcm_sha256", "title", "chroma"))
+Listen = Callable[[str, int, int], tuple[int, ...]]
+"""Gives the frames at which the hits of a stem begin, by its id, channels and frames."""
+_UNHASHED = {"pcm_sha256", "title", "chroma", "peak_frame", "meter", "song"}
+_HASHED = tuple(name for name in FIELDS if name not in _UNHASHED)
 _NO_CLEARANCE = bytes(32)
 
 
 class Facts:
     """A column for each of `FIELDS`, all in the order of the stems' ids."""
 
-    def __init__(self, columns: Mapping[str, Sequence[Any]]) -> None:
+    def __init__(self, columns: Mapping[str, Sequence[Any]], listen: Listen | None = None) -> None:
+        self._listen = listen
+        self._onsets: dict[str, tuple[int, ...]] = {}
         self._columns = {name: columns[name] for name in FIELDS}
         self._words: dict[str, Words] = {}
         self._numbers: dict[str, NDArray[np.float64]] = {}
@@ -50,6 +56,14 @@ class Facts:
     def place(self) -> Mapping[str, int]:
         """The place of each stem, by id."""
         return {stem: place for place, stem in enumerate(self["stem"])}
+
+    def onsets(self, stem: str) -> tuple[int, ...]:
+        """Where the hits of a stem begin, in frames; they are looked for when somebody first asks."""
+        if stem not in self._onsets:
+            place = self.place[stem]
+            shape = self["channels"][place], self["frames"][place]
+            self._onsets[stem] = () if self._listen is None else self._listen(stem, *shape)
+        return self._onsets[stem]
 
     # Columns are indexed when somebody searches them: few scripts search all.
 
@@ -70,22 +84,26 @@ class Facts:
         """See `Stems.state_hash`."""
         digest = hashlib.sha256()
         rows = zip(*(self[name] for name in _HASHED), strict=True)
-        for row, chroma in zip(rows, self["chroma"], strict=True):
+        for row, chroma, meter, song in zip(rows, self["chroma"], self["meter"], self["song"], strict=True):
             line = [str(value) if isinstance(value, Fraction) else value for value in row]
+            # Left out for 4/4 and for what is of no song, so that the hashes of older takes stay.
+            line += [] if meter == (4, 4) else [meter]
+            line += [] if song is None else [song]
             digest.update(_json(line) + b"\n" + chroma_bytes(chroma))
         return digest.digest()
 
     def only(self, places: Sequence[int]) -> Facts:
         """The stems at `places`, in order."""
-        return Facts({name: [column[place] for place in places] for name, column in self._columns.items()})
+        columns = {name: [column[place] for place in places] for name, column in self._columns.items()}
+        return Facts(columns, self._listen)
 
 
 class Clearances:
-    """The grants in force, by stem. `rows`: stem, use, ledger index, since and until, by stem and use."""
+    """The grants in force. `rows`: stem, use, ledger index, since, until and extent, by stem and use."""
 
     def __init__(
         self,
-        rows: Sequence[tuple[str, str, int, str, str | None]],
+        rows: Sequence[tuple[str, str, int, str, str | None, str]],
         changed: Mapping[str, Mapping[str, Clearance]] | None = None,
     ) -> None:
         self._rows = rows
@@ -105,23 +123,32 @@ class Clearances:
         found: dict[str, Clearance] = {}
         number = self._first.get(stem, len(self._rows))
         while number < len(self._rows) and self._rows[number][0] == stem:
-            found[self._rows[number][1]] = Clearance(*self._rows[number][2:])
+            found[self._rows[number][1]] = cleared(*self._rows[number][2:])
             number += 1
         return found
 
     def ends(self, use: str) -> Iterator[tuple[str, str | None]]:
         """The stems that are cleared for a use, with the end of the consent."""
-        for stem, of, _, _, until in self._rows:
+        for stem, of, _, _, until, _ in self._rows:
             if of == use and stem not in self._changed:
                 yield stem, until
-        for stem, cleared in self._changed.items():
-            if use in cleared:
-                yield stem, cleared[use].until
+        for stem, grants in self._changed.items():
+            if use in grants:
+                yield stem, grants[use].until
+
+    def extents(self, use: str) -> Iterator[tuple[str, frozenset[str]]]:
+        """The stems that are cleared for a use, with what their grants allow."""
+        for stem, of, _, _, _, allows in self._rows:
+            if of == use and stem not in self._changed:
+                yield stem, allowed_by(allows)
+        for stem, grants in self._changed.items():
+            if use in grants:
+                yield stem, grants[use].allows
 
     def stems(self) -> Iterator[str]:
         """The stems that are cleared for some use."""
         yield from (stem for stem in self._first if stem not in self._changed)
-        yield from (stem for stem, cleared in self._changed.items() if cleared)
+        yield from (stem for stem, grants in self._changed.items() if grants)
 
     def changed(self, stems: Mapping[str, Mapping[str, Clearance]]) -> Clearances:
         """The clearances with those of some stems replaced."""
@@ -136,18 +163,19 @@ class Stems(Sequence[Stem]):
         self._clearances = clearances
         self._made: list[Stem | None] = [None] * len(facts)
         self._ends: dict[str, NDArray[np.int64]] = {}
+        self._extents: dict[str, NDArray[np.uint8]] = {}
         self._digests: bytes | None = None
 
     @classmethod
-    def of(cls, stems: Iterable[Stem]) -> Stems:
+    def of(cls, stems: Iterable[Stem], listen: Listen | None = None) -> Stems:
         """From finished stems, in any order."""
         ordered = sorted(stems, key=lambda stem: stem.stem)
         rows = [
-            (stem.stem, use, grant.index, grant.since, grant.until)
+            (stem.stem, use, grant.index, grant.since, grant.until, ",".join(sorted(grant.allows)))
             for stem in ordered
             for use, grant in sorted(stem.clearances.items())
         ]
-        facts = Facts({name: [getattr(stem, name) for stem in ordered] for name in FIELDS})
+        facts = Facts({name: [getattr(stem, name) for stem in ordered] for name in FIELDS}, listen)
         made = cls(facts, Clearances(rows))
         made._made = list(ordered)
         return made
@@ -194,14 +222,17 @@ class Stems(Sequence[Stem]):
         later = Stems(self.facts, self._clearances.changed(changed))
         later._made = self._made.copy()
         later._ends = {use: ends.copy() for use, ends in self._ends.items()}
+        later._extents = {use: extents.copy() for use, extents in self._extents.items()}
         digests = None if self._digests is None else bytearray(self._digests)
-        for stem, cleared in changed.items():
+        for stem, grants in changed.items():
             place = self.facts.place[stem]
             later._made[place] = None
             for use, ends in later._ends.items():
-                ends[place] = _end(cleared[use].until) if use in cleared else NEVER
+                ends[place] = _end(grants[use].until) if use in grants else NEVER
+            for use, extents in later._extents.items():
+                extents[place] = _extent(grants[use].allows if use in grants else frozenset())
             if digests is not None:
-                digests[32 * place : 32 * place + 32] = _digest(cleared)
+                digests[32 * place : 32 * place + 32] = _digest(grants)
         later._digests = None if digests is None else bytes(digests)
         return later
 
@@ -216,6 +247,17 @@ class Stems(Sequence[Stem]):
             self._ends[use] = ends
         return self._ends[use]
 
+    def allowing(self, use: str, what: str) -> NDArray[np.bool_]:
+        """Which stems are cleared for a use by a grant that allows `stretch`, `chop` or `pitch`."""
+        if use not in self._extents:
+            extents = np.zeros(len(self), np.uint8)
+            for stem, allows in self._clearances.extents(use):
+                if (place := self.facts.place.get(stem)) is not None:
+                    extents[place] = _extent(allows)
+            self._extents[use] = extents
+        allowing: NDArray[np.bool_] = (self._extents[use] & _extent(frozenset((what,)))) != 0
+        return allowing
+
     def first_end(self, use: str, places: NDArray[np.intp]) -> str | None:
         """The earliest end of the consents to a use at `places`; `None` if none of them ends."""
         if not len(places):
@@ -228,9 +270,14 @@ class Stems(Sequence[Stem]):
         """SHA-256 (hex) of everything on which the choice of stems depends.
 
         Over two parts. First the SHA-256 over, for each stem by id, a line of JSON (id, holder, role, shape,
-        frames, channels, bpm as a fraction, beats, key, moods, energy, set, lufs, true peak, sounding frames)
-        and its chroma, float32, little-endian. Then for each stem by id the SHA-256 over the JSON of its
-        grants (use, ledger index, since, until, by use), or 32 zero bytes if nothing is cleared.
+        frames, channels, bpm as a fraction, beats, key, moods, energy, set, lufs, true peak, sounding frames,
+        and the meter if it is not 4/4) and its chroma, float32, little-endian. Then for each stem by id the
+        SHA-256 over the JSON of its grants (use, ledger index, since, until, by use; and what they allow, if
+        that is not to stretch alone), or 32 zero bytes if nothing is cleared.
+        frames, channels, bpm as a fraction, beats, key, moods, energy, set, lufs, true peak, sounding frames;
+        and the song, of one that has one) and its chroma, float32, little-endian. Then for each stem by id
+        the SHA-256 over the JSON of its grants (use, ledger index, since, until, by use; and what they allow,
+        if that is not to stretch alone), or 32 zero bytes if nothing is cleared.
         """
         if self._digests is None:
             digests = bytearray(_NO_CLEARANCE * len(self))
@@ -283,11 +330,31 @@ def _number(value: float | Fraction | None) -> float:
     return np.nan if value is None else value
 
 
-def _digest(cleared: Mapping[str, Clearance]) -> bytes:
-    if not cleared:
+def cleared(index: int, since: str, until: str | None, allows: str) -> Clearance:
+    """A clearance as the catalogue has it, with what it allows as one text."""
+    return Clearance(index, since, until, allowed_by(allows))
+
+
+@cache
+def allowed_by(allows: str) -> frozenset[str]:
+    """What a grant allows, from a text joined by commas."""
+    return frozenset(allows.split(",")) if allows else frozenset()
+
+
+@cache
+def _extent(allows: frozenset[str]) -> int:
+    return sum(1 << place for place, what in enumerate(get_args(Extent)) if what in allows)
+
+
+def _digest(grants: Mapping[str, Clearance]) -> bytes:
+    if not grants:
         return _NO_CLEARANCE
-    grants = [[use, grant.index, grant.since, grant.until] for use, grant in sorted(cleared.items())]
-    return hashlib.sha256(_json(grants)).digest()
+    rows: list[list[object]] = []
+    for use, grant in sorted(grants.items()):
+        row: list[object] = [use, grant.index, grant.since, grant.until]
+        # So that the hashes of vaults from before grants said it stay what they were.
+        rows.append(row if grant.allows == STRETCH_ALONE else [*row, sorted(grant.allows)])
+    return hashlib.sha256(_json(rows)).digest()
 
 
 def _json(value: object) -> bytes:

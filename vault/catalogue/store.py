@@ -19,15 +19,16 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ...ledger.tlog.disk import locked
+from ...ledger.tlog.locks import locked
 from ..home import check_home, keep_out_of_git
 
 CONFORM_VERSION = 1
@@ -178,21 +179,15 @@ class Store:
 
     def write_conformed(self, samples: NDArray[np.float32], target: Path) -> None:
         """Write samples to be mapped; the file is complete and durable when it has its name."""
-        partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
         if target.parent == self._conformed:
             # The folder is a cache: somebody may have deleted it.
             target.parent.mkdir(mode=0o700, exist_ok=True)
-        try:
-            with open(partial, "xb") as file:
-                ready = np.ascontiguousarray(samples, dtype="<f4")
-                np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(ready))
-                # Not np.save: on a full disk it raises an OSError without a number.
-                file.write(ready.data.cast("B"))
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
+        _write_array(np.ascontiguousarray(samples, dtype="<f4"), target)
+
+    def write_marks(self, marks: Sequence[int], target: Path) -> None:
+        """Write frames of a sound beside its variants: the whole file, or none."""
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_array(np.array(marks, "<i8"), target)
 
     def map_conformed(self, stem: str, channels: int, frames: int) -> NDArray[np.float32] | None:
         """The stem's samples mapped read-only, or `None` if the cache does not hold all of them."""
@@ -217,3 +212,18 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _write_array(array: NDArray[Any], target: Path) -> None:
+    """Write a C-contiguous array as an `.npy` file, complete and durable when it has its name."""
+    partial = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
+    try:
+        with open(partial, "xb") as file:
+            np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+            # Not np.save: on a full disk it raises an OSError without a number.
+            file.write(array.data.cast("B"))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 from msgspec import UNSET
-from numpy.typing import NDArray
 
 from ...ledger.clock import Clock
 from ...ledger.entries import entries
@@ -20,19 +19,19 @@ from ..catalogue.store import Store
 from ..errors import BadDeclaration, Refused
 from ..records import Holder
 from ..rights.changes import Changes, FormerOwners
-from ..sound.declared import Declared, Terms, canonical_terms
+from ..sound.declared import COMMON_METER, Declared, Terms, canonical_terms, word
 from ..sound.decode import copy_file, write_file
 from ..sound.wave import wave_bytes
+from .familiar import Familiar
 from .fingerprint_index import CurrentIndex, FingerprintIndex
 from .intake import Added, AlreadyHere, Held, Intake, Progress, Refusal, WouldAdd
+from .likeness import likeness
 from .preparation import HeldForReview, Preparation, Prepared
+from .songs import Made, with_bars
 from .worker_pool import WorkerPool
 
 _BATCH = 64
 """Files that enter under one signature of the log; a kill loses at most these."""
-
-Made = tuple[NDArray[np.float32], int]
-"""A synthesised sound, float32 (channels, frames), and its rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +103,21 @@ class Admission:
         owners = [find_holder(holders, declared.holder).holder for declared, _ in offers]
         told: list[Intake] = []
         with self._store.incoming() as folder, closing(WorkerPool(self._home)) as workers:
+            offers = with_bars(offers, owners, self._catalogue, workers, folder)
 
             def prepared(number: int) -> Newcomer | Held | Refusal:
                 (declared, made), owner = offers[number], owners[number]
                 return _prepared(declared, owner, made, folder, workers)
 
+            familiar = Familiar(self._catalogue)
             for first in range(0, len(offers), _BATCH):
-                batch = range(first, min(first + _BATCH, len(offers)))
+                numbers = range(first, min(first + _BATCH, len(offers)))
+                files = [(n, offers[n][0], owners[n]) for n in numbers if offers[n][1] is None]
+                here = familiar.among(files, workers)
+                told.append(Intake(here=tuple(here.values())))
+                batch = [number for number in numbers if number not in here]
+                if progress is not None and not batch:
+                    progress(numbers.stop, len(offers))
                 ready: list[Newcomer] = []
                 held: list[Held] = []
                 refused: list[Refusal] = []
@@ -157,7 +164,7 @@ class Admission:
                     twin = fresh[new.ready.stem].terms.title, fresh[new.ready.stem].holder
                 if twin is None:
                     owners = {stem: each.holder for stem, each in fresh.items()}
-                    like = self._like_anothers(index, new, owners)
+                    like = self._like_anothers(index, workers, new, owners)
                     if like is not None:
                         alike.append(like)
                         continue
@@ -202,20 +209,31 @@ class Admission:
         return (stem.holder, stem.role, stem.title, stem.key, stem.mood, stem.bpm) == declared
 
     def _like_anothers(
-        self, index: FingerprintIndex, newcomer: Newcomer, fresh: Mapping[str, str]
+        self, index: FingerprintIndex, workers: WorkerPool, newcomer: Newcomer, fresh: Mapping[str, str]
     ) -> Held | None:
         """The reason to hold a newcomer that sounds like another holder's. `fresh`: owners in this batch."""
         if newcomer.declared.accept_likeness:
             return None
-        for each in index.identify(newcomer.ready.fingerprint):
+
+        def owner_of(stem: str) -> str | None:
+            known = self._catalogue.title_and_holder(stem)
+            return fresh.get(stem) if known is None else known[1]
+
+        def anothers(stem: str) -> bool:
+            return owner_of(stem) not in (None, newcomer.holder)
+
+        hear = partial(workers.landmarks_of_conformed, newcomer.conformed)
+        for each in likeness(index, newcomer.ready.fingerprint, hear, anothers):
             if not each.same:
                 return None
-            known = self._catalogue.title_and_holder(each.stem)
-            owner = fresh.get(each.stem) if known is None else known[1]
+            owner = owner_of(each.stem)
             if owner is not None and owner != newcomer.holder:
+                known = self._catalogue.title_and_holder(each.stem)
                 title = each.stem if known is None else f"'{known[0]}' ({each.stem})"
+                how = f", played {each.played}" if each.played else ""
                 reason = (
-                    f"it sounds like {title} of {self._holder(owner).name}, by {100 * each.score:.0f} %; "
+                    f"it sounds like {title} of {self._holder(owner).name}{how}, "
+                    f"by {100 * each.score:.0f} %; "
                     "if somebody has reviewed it, and it is another recording, add --accept-likeness"
                 )
                 return Held(newcomer.declared.path, reason, each.stem)
@@ -238,8 +256,14 @@ def _prepared(
         else:
             digest = write_file(wave_bytes(*made), original)
         # We choose the paths of its files: a hostile file may have taken over its decoder.
-        offer = Preparation(original, conformed, terms, declared.accept_silence, declared.accept_tempo)
+        accepted = declared.accept_silence, declared.accept_tempo, declared.accept_length
+        # A name that is no valid text cannot be sent.
+        name = declared.path.name.encode(errors="replace").decode()
+        offer = Preparation(original, conformed, terms, *accepted, name if made is None else "")
         found = workers.prepare(offer)
+        if declared.title is None and found.title is not None:
+            terms = replace(terms, title=word("title", found.title))
+        terms = replace(terms, key=found.key)
         return Newcomer(declared, holder, terms, original, conformed, digest, found)
     except HeldForReview as error:
         return Held(declared.path, str(error), None)
@@ -282,4 +306,8 @@ def _stem_entry(new: Newcomer, time: str, before: FormerOwners | None) -> entrie
         master=master,
         publishing=publishing,
         iswc=UNSET if terms.iswc is None else terms.iswc,
+        meter=UNSET if new.ready.meter == COMMON_METER else "{}/{}".format(*new.ready.meter),
+        lead_frames=(new.ready.cut.lead_frames if new.ready.cut else 0) or UNSET,
+        tail=UNSET if new.ready.cut is None else new.ready.cut.tail,
+        song=UNSET if terms.song is None else terms.song,
     )

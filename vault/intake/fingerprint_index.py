@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..catalogue.catalogue import Catalogue
 from ..catalogue.sqlite_trouble import BUSY_SECONDS, worded
 from ..errors import AudioLost
-from ..sound.fingerprint import Fingerprint, Landmarks, alike, seconds_of
+from ..sound.fingerprint import Fingerprint, Landmarks, Played, alike, seconds_of
 from .intake import Progress
 from .worker_pool import WorkerPool
 
@@ -34,9 +34,19 @@ share a sound, or a tempo and a key, have 0.03 in common."""
 _CELL_STEPS = 10
 """A quarter of a second: the part of a sound that a pair covers."""
 _PART = 900
+VERSION = 2
+"""Of the fingerprints in it: those of another are forgotten, and learnt anew."""
+LEAST_OUTLINE, LEAST_SAME_OUTLINE = 0.9, 0.97
+"""How alike the outlines of two sounds are of which one may be the other, played otherwise: where their
+lengths tell how, and where they do not."""
+MOST_TRIED = 3
+_SPEEDS = (0.94, 1.065)
+_EXACT = 0.002
+"""Lengths that differ by less are the same."""
+_PITCHES = tuple(1 + step / 200 for step in range(-6, 7) if step)
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS known (number INTEGER PRIMARY KEY, stem TEXT NOT NULL UNIQUE,"
-    " steps INTEGER NOT NULL, attack BLOB)",
+    " steps INTEGER NOT NULL, attack BLOB, outline BLOB NOT NULL, frames INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS landmark (hash INTEGER NOT NULL, number INTEGER NOT NULL,"
     " time INTEGER NOT NULL, PRIMARY KEY (hash, number, time)) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS landmark_number ON landmark (number)",
@@ -56,6 +66,8 @@ class FingerprintMatch:
     at: float
     until: float
     offset: float
+    played: str = ""
+    """How the sound is played, where it is not as it is in the vault."""
 
     @property
     def same(self) -> bool:
@@ -77,8 +89,12 @@ class FingerprintIndex:
             )
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
+            if self._db.execute("PRAGMA user_version").fetchone()[0] != VERSION:
+                self._db.execute("DROP TABLE IF EXISTS landmark")
+                self._db.execute("DROP TABLE IF EXISTS known")
             for table in _TABLES:
                 self._db.execute(table)
+            self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     def close(self) -> None:
         self._db.close()
@@ -94,16 +110,19 @@ class FingerprintIndex:
     def add(self, stem: str, fingerprint: Fingerprint) -> None:
         """Add the fingerprint of a stem."""
         marks = fingerprint.landmarks
-        kept = None if fingerprint.attack is None else fingerprint.attack.astype("<f4").tobytes()
+        kept = None if fingerprint.attacks is None else fingerprint.attacks[0].astype("<f4").tobytes()
+        outline = fingerprint.outline.astype("<f4").tobytes()
         with self._transaction() as db:
             db.execute(
-                "INSERT OR IGNORE INTO known (stem, steps, attack) VALUES (?, ?, ?)",
-                (stem, marks.steps, kept),
+                "INSERT OR IGNORE INTO known (stem, steps, attack, outline, frames) VALUES (?, ?, ?, ?, ?)",
+                (stem, marks.steps, kept, outline, fingerprint.frames),
             )
             (number,) = db.execute("SELECT number FROM known WHERE stem = ?", (stem,)).fetchone()
             rows = (
                 (each, number, time)
-                for each, time in zip(marks.hashes.tolist(), marks.times.tolist(), strict=True)
+                for part in (marks, fingerprint.side)
+                if part is not None
+                for each, time in zip(part.hashes.tolist(), part.times.tolist(), strict=True)
             )
             db.executemany("INSERT OR IGNORE INTO landmark VALUES (?, ?, ?)", rows)
 
@@ -129,8 +148,8 @@ class FingerprintIndex:
     def identify(self, fingerprint: Fingerprint) -> list[FingerprintMatch]:
         """The stems that a sound contains, best first; for a short sound also those with its attack."""
         found = {each.stem: each for each in self._by_landmarks(fingerprint.landmarks)}
-        if fingerprint.attack is not None:
-            for each in self._by_attack(fingerprint.attack, fingerprint.landmarks.steps):
+        if fingerprint.attacks is not None:
+            for each in self._by_attack(fingerprint.attacks, fingerprint.landmarks.steps):
                 if each.stem not in found or found[each.stem].score < each.score:
                     found[each.stem] = each
         with self._turn, worded(self._path):
@@ -140,6 +159,34 @@ class FingerprintIndex:
         return sorted(
             found.values(), key=lambda each: (-each.score, abs(steps.get(each.stem, 0) - length), each.stem)
         )
+
+    def otherwise(self, fingerprint: Fingerprint) -> list[tuple[str, tuple[Played, ...]]]:
+        """Stems that a sound may be, played faster or higher; to each the ways to try.
+
+        A copy has the outline of its original over its whole length, and the two lengths tell its speed.
+        """
+        if not fingerprint.outline.any():
+            return []
+        with self._turn, worded(self._path):
+            rows = self._db.execute("SELECT stem, frames, outline FROM known").fetchall()
+        if not rows:
+            return []
+        outlines = np.frombuffer(b"".join(row[2] for row in rows), "<f4").reshape(len(rows), -1)
+        found: list[tuple[str, tuple[Played, ...]]] = []
+        near = outlines @ fingerprint.outline
+        for nth in np.argsort(-near)[: MOST_TRIED + 1].tolist():
+            speed = rows[nth][1] / max(fingerprint.frames, 1)
+            if near[nth] < LEAST_OUTLINE or not _SPEEDS[0] < speed < _SPEEDS[1]:
+                continue
+            if abs(speed - 1) > _EXACT:
+                found.append((str(rows[nth][0]), (Played(speed, speed), Played(speed, 1.0))))
+            elif near[nth] > LEAST_SAME_OUTLINE:
+                found.append((str(rows[nth][0]), tuple(Played(1.0, pitch) for pitch in _PITCHES)))
+        return found
+
+    def holds(self, stem: str, sound: Landmarks) -> FingerprintMatch | None:
+        """How much of a sound this stem covers."""
+        return next((each for each in self._by_landmarks(sound) if each.stem == stem), None)
 
     def _by_landmarks(self, sound: Landmarks) -> list[FingerprintMatch]:
         hashes = np.unique(sound.hashes).tolist()
@@ -174,13 +221,13 @@ class FingerprintIndex:
                 )
         return list(best.values())
 
-    def _by_attack(self, one: NDArray[np.float32], steps: int) -> list[FingerprintMatch]:
+    def _by_attack(self, attacks: NDArray[np.float32], steps: int) -> list[FingerprintMatch]:
         with self._turn, worded(self._path):
             rows = self._db.execute("SELECT stem, attack FROM known WHERE attack IS NOT NULL").fetchall()
         if not rows:
             return []
         others = np.frombuffer(b"".join(data for _, data in rows), "<f4").reshape(len(rows), -1)
-        found = alike(one, others)
+        found = alike(attacks, others)
         return [
             # On the scale of the landmarks, on which half and more is the same sound.
             FingerprintMatch(str(rows[nth][0]), _on_scale(float(found[nth])), 0.0, seconds_of(steps), 0.0)

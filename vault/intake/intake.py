@@ -63,6 +63,14 @@ class WouldAdd:
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOver:
+    """A file, or a folder that was not entered, that lay beside those that were offered."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Intake:
     """The report on a batch, in the order given. `would`: in a trial, instead of `added`."""
 
@@ -71,6 +79,7 @@ class Intake:
     refused: tuple[Refusal, ...] = ()
     here: tuple[AlreadyHere, ...] = ()
     would: tuple[WouldAdd, ...] = ()
+    passed: tuple[PassedOver, ...] = ()
 
     @classmethod
     def of(cls, parts: Sequence[Intake]) -> Intake:
@@ -81,4 +90,5 @@ class Intake:
             refused=tuple(each for part in parts for each in part.refused),
             here=tuple(each for part in parts for each in part.here),
             would=tuple(each for part in parts for each in part.would),
+            passed=tuple(each for part in parts for each in part.passed),
         )

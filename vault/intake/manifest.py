@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import os
 import re
 import stat
-from collections.abc import Container, Mapping, Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-import msgspec
-
 from ...ground.typo import SURE, nearest
+from ...ground.visible import visible
 from ..errors import BadDeclaration
 from ..sound.declared import Declared
-
-_Row = tuple[str, dict[str, str]]
-"""Its place in the manifest, and its cells by column."""
-_Cell = str | int | float | list[str] | None
-
-SUFFIXES = frozenset((
-    ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus", ".rf64", ".w64",
-    ".wav",
-))  # fmt: skip
-"""The names that folders are searched for. A file that is given itself is decoded, whatever its name."""
+from .intake import PassedOver, Refusal
+from .listing import Listing, listings
+from .manifest_rows import Fault, rows_of_csv, rows_of_json
 
 _NAME = ("name", "file", "path")
 COLUMNS = (
     *_NAME, "holder", "role", "title", "bpm", "bars", "beats", "key", "kind", "shape", "mood", "energy",
-    "set", "isrc", "iswc",
+    "set", "isrc", "iswc", "meter", "tail", "trim", "accept-silence",
 )  # fmt: skip
 """The known columns of a manifest."""
 
 MOST_MANIFEST_BYTES = 8 << 20
 """Enough for a hundred thousand rows."""
+MOST_FAULTS_SHOWN = 20
+_MOST_COMPARED = 100
+"""Of so many missing files the nearest name is looked for, which takes as long as there are files."""
 
 # Limits digits and powers of ten: an exact number could fill the memory.
 _NUMBER = re.compile(
@@ -54,21 +49,12 @@ class Defaults:
 
 
 def of_paths(paths: Sequence[Path], common: Defaults) -> list[Declared]:
-    """Each file, and the audio files in each folder (by name, deeper ones too, hidden ones not)."""
-    files: list[Path] = []
-    for path in paths:
-        if not path.is_dir():
-            files.append(path)
-            continue
-        found = sorted(
-            file
-            for file in path.rglob("*")
-            if file.suffix.lower() in SUFFIXES
-            and not any(part.startswith(".") for part in file.relative_to(path).parts)
-        )
-        if not found:
-            raise BadDeclaration(f"there are no audio files in {path}")
-        files += found
+    """Each file, and the audio files in each folder or zip file: by name, deeper ones too, no hidden ones."""
+    return declared_of([path for listing in listings(paths) for path in listing.sounds], common)
+
+
+def declared_of(files: Sequence[Path], common: Defaults) -> list[Declared]:
+    """The same declaration for each file."""
     return [_complete(common, file, {}) for file in files]
 
 
@@ -78,80 +64,111 @@ def of_manifest(manifest: Path, folder: Path, common: Defaults) -> tuple[list[De
 
     Columns, of which only the first is needed: `name` (or `file`, `path`; within `folder`), `holder`,
     `role`, `title`, `bpm`, `bars`, `beats`, `key`, `kind` (or `shape`), `mood` (words parted by `;` or `,`),
-    `energy`, `set`, `isrc`, `iswc`. An empty cell declares nothing. Raises `BadDeclaration`, which names the
-    line, or the column that looks like a slip of a known one; also for a path that is not a regular file, or
-    for more than `MOST_MANIFEST_BYTES`. Raises `OSError` when the file cannot be read.
+    `energy`, `set`, `isrc`, `iswc`, `meter`, `tail`, `trim` and `accept-silence` (`yes` or `no`). An empty
+    cell declares nothing. Raises `BadDeclaration`, which names the line, or the column that looks like a slip
+    of a known one; also for a path that is not a regular file, or for more than `MOST_MANIFEST_BYTES`. Raises
+    `OSError` when the file cannot be read.
     """
     data = _read(manifest)
-    rows = (
-        _rows_of_json(manifest, data) if manifest.suffix.lower() == ".json" else _rows_of_csv(manifest, data)
+    is_json = manifest.suffix.lower() == ".json"
+    read = rows_of_json(manifest, data) if is_json else rows_of_csv(manifest, data, COLUMNS)
+    if (read.rows or not is_json) and not any(name in read.columns for name in _NAME):
+        raise BadDeclaration(f"{visible(manifest)} has no column 'name' for the files")
+    if not read.rows:
+        raise BadDeclaration(f"{visible(manifest)} names no files")
+    unread, wrong = _checked_columns(read.columns, common)
+    # A column that is missing is a fault once, and not in each row.
+    common = (
+        replace(common, holder=common.holder or "holder", role=common.role or "role") if wrong else common
     )
-    if not rows:
-        raise BadDeclaration(f"{manifest} names no files")
-    columns = dict.fromkeys(column for _, cells in rows for column in cells)
-    _check_name(manifest, columns)
-    unread = _checked_columns(manifest, columns, common)
-    offers = []
-    for where, cells in rows:
-        name = next((cells[each] for each in _NAME if cells.get(each)), "")
-        if not name:
-            raise BadDeclaration(f"{manifest}, {where}: no file is named")
+    offers: list[Declared] = []
+    places: dict[str, str] = {}
+    faults = [*wrong, *read.faults]
+    for where, cells in read.rows:
         try:
-            offers.append(_complete(common, _within(folder, name), cells))
+            offer = _of_row(folder, cells, common)
+            same = _composed(offer.path)
+            if places.setdefault(same, where) != where:
+                raise BadDeclaration(f"'{visible(offer.path.name)}' is named in {places[same]} already")
+            offers.append(offer)
         except BadDeclaration as error:
-            raise BadDeclaration(f"{manifest}, {where}: {error}") from error
+            faults.append((where, str(error)))
+    if faults:
+        raise BadDeclaration(_said_together(manifest, faults))
     return offers, unread
 
 
-def _check_name(manifest: Path, columns: Container[str]) -> None:
-    if not any(name in columns for name in _NAME):
-        raise BadDeclaration(f"{manifest} has no column 'name' for the files")
+def named_in(
+    rows: Sequence[Declared], listing: Listing, manifest: Path, folder: Path
+) -> tuple[list[Declared], list[Listing]]:
+    """The declarations of files that are there, and what the folder has otherwise.
 
-
-def _rows_of_csv(manifest: Path, data: bytes) -> list[_Row]:
-    try:
-        with io.StringIO(data.decode("utf-8-sig"), newline="") as file:
-            reader = csv.DictReader(file, restkey="")
-            columns = {(column or "").strip().lower(): column for column in reader.fieldnames or ()}
-            _check_name(manifest, columns)
-            return [
-                (
-                    f"line {reader.line_num}",
-                    {
-                        key: (row[column] or "").strip()
-                        for key, column in columns.items()
-                        if key and column is not None
-                    },
-                )
-                for row in reader
-            ]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadDeclaration(f"{manifest} is not a CSV file in UTF-8: {error}") from error
-
-
-def _rows_of_json(manifest: Path, data: bytes) -> list[_Row]:
-    """Rows of a JSON list of objects; a list of words is one cell, and `null` an empty one."""
-    try:
-        found = msgspec.json.decode(data, type=list[dict[str, _Cell]])
-    except msgspec.MsgspecError as error:
-        raise BadDeclaration(f"{manifest} is not a JSON list of objects: {error}") from error
-    return [
-        (f"item {nth}", {key.strip().lower(): _text(value) for key, value in row.items()})
-        for nth, row in enumerate(found, start=1)
+    Names that differ only in how Unicode writes them are the same. A file that is not there is refused, with
+    the name that is most like it.
+    """
+    there = {_composed(path): path for path in listing.sounds}
+    others = {
+        _composed(path): path
+        for path in (*(each.path for each in listing.passed), *(each.path for each in listing.refused))
+    }
+    offers: list[Declared] = []
+    missing: list[Refusal] = []
+    names = [os.path.relpath(path, folder) for path in listing.sounds]
+    for row in rows:
+        path = there.pop(_composed(row.path), None) or others.get(_composed(row.path))
+        if path is None and not os.path.lexists(row.path):
+            name = os.path.relpath(row.path, folder)
+            meant = nearest(name, names) if len(missing) < _MOST_COMPARED else None
+            hint = f"; did you mean '{visible(meant)}'?" if meant else ""
+            missing.append(Refusal(row.path, f"there is no such file{hint}"))
+        else:
+            offers.append(replace(row, path=path or row.path))
+    named = {each.path for each in offers}
+    unnamed = [PassedOver(path, f"{visible(manifest.name)} does not name it") for path in there.values()]
+    beside = [
+        each
+        for each in listing.passed
+        if each.path not in named and os.path.abspath(each.path) != os.path.abspath(manifest)
     ]
+    refused = [each for each in listing.refused if each.path not in named]
+    return offers, [Listing((), (*unnamed, *beside), (*missing, *refused))]
 
 
-def _text(value: _Cell) -> str:
-    if isinstance(value, list):
-        return ";".join(value)
-    return "" if value is None else str(value).strip()
+def _composed(path: Path) -> str:
+    return unicodedata.normalize("NFC", os.path.normpath(path))
+
+
+def _of_row(folder: Path, cells: Mapping[str, str], common: Defaults) -> Declared:
+    name = next((cells[each] for each in _NAME if cells.get(each)), "")
+    if not name:
+        raise BadDeclaration("no file is named")
+    return _complete(common, _within(folder, name), cells)
+
+
+def _said_together(manifest: Path, faults: Sequence[Fault]) -> str:
+    lines = [f"{where}: {fault}" if where else fault for where, fault in faults[:MOST_FAULTS_SHOWN]]
+    if len(faults) == 1:
+        return f"{visible(manifest)}{', ' if faults[0][0] else ': '}{lines[0]}"
+    more = [f"and {len(faults) - MOST_FAULTS_SHOWN} more"] if len(faults) > MOST_FAULTS_SHOWN else []
+    return "\n  ".join(
+        (f"{visible(manifest)} has {len(faults)} faults, and nothing was added:", *lines, *more)
+    )
 
 
 def _within(folder: Path, name: str) -> Path:
     """The file of that name in the folder. Raises `BadDeclaration` for a name that leads out of it."""
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise BadDeclaration(f"'{name}' is not within {folder}, in which the manifest's files are")
+    if "\\" in name and not os.path.lexists(path):
+        # From a table that was made on Windows.
+        path = folder / name.replace("\\", "/")
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):
+        inside = False
+    if not inside:
+        raise BadDeclaration(
+            f"'{visible(name)}' is not within {visible(folder)}, in which the manifest's files are"
+        )
     return path
 
 
@@ -170,19 +187,20 @@ def _read(manifest: Path) -> bytes:
     return data
 
 
-def _checked_columns(manifest: Path, columns: Mapping[str, object], common: Defaults) -> tuple[str, ...]:
-    """The unknown columns. Raises `BadDeclaration` for slips, and if holder or role are given nowhere."""
+def _checked_columns(columns: Sequence[str], common: Defaults) -> tuple[tuple[str, ...], list[Fault]]:
+    """The unknown columns; and as faults slips among them, and holder or role if they are given nowhere."""
     unread = tuple(column for column in columns if column and column not in COLUMNS)
+    faults = []
     for column in unread:
         meant = nearest(column, COLUMNS, least=SURE)
         if meant is not None:
-            raise BadDeclaration(f"{manifest}: column '{column}' is unknown; did you mean '{meant}'?")
+            faults.append(("", f"column '{visible(column)}' is unknown; did you mean '{meant}'?"))
     for needed, given in (("holder", common.holder), ("role", common.role)):
         if needed not in columns and not given:
-            raise BadDeclaration(
-                f"{manifest} has no column '{needed}': add one, or say --{needed} for all of its files"
+            faults.append(
+                ("", f"it has no column '{needed}': add one, or say --{needed} for all of its files")
             )
-    return unread
+    return unread, faults
 
 
 def number(what: str, text: str) -> Fraction:
@@ -193,7 +211,9 @@ def number(what: str, text: str) -> Fraction:
             return Fraction(text)
     except ZeroDivisionError:
         pass  # Worded with the rest.
-    shown = text if len(text) <= 40 else text[:40] + "..."
+    if re.fullmatch(r"[+-]?[0-9]{1,12},[0-9]{1,20}", text):
+        raise BadDeclaration(f"{what} is written with a point: {text.replace(',', '.')}, not {text}")
+    shown = visible(text if len(text) <= 40 else text[:40] + "...")
     raise BadDeclaration(f"{what} is a number, not '{shown}'")
 
 
@@ -201,10 +221,10 @@ def _complete(common: Defaults, path: Path, cells: Mapping[str, str]) -> Declare
     holder = cells.get("holder") or common.holder
     role = cells.get("role") or common.role
     if not holder:
-        raise BadDeclaration(f"{path.name} has no holder: add --holder")
+        raise BadDeclaration(f"{visible(path.name)} has no holder: add --holder")
     if not role:
         raise BadDeclaration(
-            f"{path.name} has no role: add --role (beats, bass, harmony, pads, tops, melody ...)"
+            f"{visible(path.name)} has no role: add --role (beats, bass, harmony, pads, tops, melody ...)"
         )
     given = common.declared
     bpm, energy = cells.get("bpm"), cells.get("energy")
@@ -227,7 +247,22 @@ def _complete(common: Defaults, path: Path, cells: Mapping[str, str]) -> Declare
         set=cells.get("set") or given.set,
         isrc=cells.get("isrc") or given.isrc,
         iswc=cells.get("iswc") or given.iswc,
+        meter=cells.get("meter") or given.meter,
+        tail=cells.get("tail") or given.tail,
+        trim=_yes("trim", cells.get("trim"), given.trim),
+        accept_silence=_yes("accept-silence", cells.get("accept-silence"), given.accept_silence),
     )
+
+
+def _yes(what: str, text: str | None, otherwise: bool) -> bool:
+    match (text or "").lower():
+        case "":
+            return otherwise
+        case "yes" | "true" | "1":
+            return True
+        case "no" | "false" | "0":
+            return False
+    raise BadDeclaration(f"{what} is yes or no, not '{text}'")
 
 
 def _whole(what: str, text: str | None) -> int | None:
@@ -235,5 +270,5 @@ def _whole(what: str, text: str | None) -> int | None:
         return None
     value = number(what, text)
     if value.denominator != 1:
-        raise BadDeclaration(f"{what} is a whole number, not '{text}'")
+        raise BadDeclaration(f"{what} is a whole number, not '{visible(text)}'")
     return int(value)

@@ -5,8 +5,10 @@ All of it runs in worker processes: see `worker_process.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 from typing import Annotated
 
@@ -15,17 +17,23 @@ import numpy as np
 
 from ..catalogue.store import Store
 from ..errors import Refused
-from ..sound.declared import Shape, Terms, canonical_shape
+from ..sound.declared import COMMON_METER, Meter, Shape, Terms, beats_in_bar, canonical_shape
 from ..sound.decode import decode
-from ..sound.detection import Detected, Detector, OtherTempo, interpret
+from ..sound.detection import Detected, Detector, OtherTempo
+from ..sound.ends import Cut
+from ..sound.energies import LOW_HZ
 from ..sound.engine_format import fit, loop_frames
-from ..sound.fingerprint import Fingerprint, fingerprint_of
+from ..sound.fingerprint import Fingerprint, Landmarks, Played, fingerprint_of, landmarks
+from ..sound.loop_grid import OffTheGrid
 from ..sound.measure import Measured, measure
+from ..sound.offset import offset_of, without_offset
+from ..sound.rests import rest_of
+from ..sound.song import SongExtent, extent_of, fitted
+from ..sound.tags.propose import understood
+from ..sound.tags.read import tags_of
 
-BEATS_IN_A_BAR = 4
-"""The vault has no meter: its bars, for chroma and lengths, have four beats."""
-
-_MOST_SILENT = 0.5
+_MOST_LOW = 0.02
+"""The share of a sound's energy below what is heard that is worth a word."""
 
 
 class HeldForReview(Refused):
@@ -47,6 +55,9 @@ class Preparation:
     terms: Terms
     accept_silence: bool
     accept_tempo: bool
+    accept_length: bool = False
+    name: str = ""
+    """The file's own, without folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,13 @@ class Prepared:
     heard: Detected
     doubts: tuple[str, ...]
     fingerprint: Fingerprint
+    meter: Meter = COMMON_METER
+    cut: Cut | None = None
+    idle: str | None = None
+    """Where silence in it would earn, of a loop."""
+    key: str | None = None
+    title: str | None = None
+    """Of its tags."""
 
     @property
     def stem(self) -> str:
@@ -70,20 +88,21 @@ class Prepared:
         return "s" + self.pcm_sha256[:20]
 
     @property
-    def mostly_silent(self) -> bool:
-        """Whether it is a loop in which silence would earn."""
-        return self.shape == "loop" and self.measured.silent > _MOST_SILENT
-
-    @property
     def notes(self) -> tuple[str, ...]:
         """What is odd about the sound, though it was taken."""
         found = list(self.doubts)
         if self.measured.clipped:
             found.append(f"it is clipped in {self.measured.clipped} places")
-        if self.mostly_silent:
-            found.append(f"{_silence(self.measured)}, taken at its holder's word")
+        if self.idle is not None:
+            found.append(f"{self.idle}, taken at its holder's word")
         if self.measured.dc > 0.01:
-            found.append(f"its zero line is off by {100 * self.measured.dc:.1f} % of full scale")
+            off = f"its zero line is off by {100 * self.measured.dc:.1f} % of full scale"
+            found.append(f"{off}; the copy that is played has that taken off")
+        if self.measured.low > _MOST_LOW:
+            found.append(
+                f"{100 * self.measured.low:.0f} % of its energy lies below {LOW_HZ:.0f} Hz, "
+                "where nobody hears it"
+            )
         if self.measured.true_peak_dbtp > 0.05:
             found.append(f"its true peak is {self.measured.true_peak_dbtp:+.1f} dBTP")
         return tuple(found)
@@ -91,15 +110,21 @@ class Prepared:
 
 def prepare(offer: Preparation, store: Store) -> Prepared:
     """Make a recording ready to enter. Raises `Refused`, `HeldForReview`, `OSError`."""
-    sound = decode(offer.original)
+    sound = decode(offer.original, accept_length=offer.accept_length)
     ear = Detector(sound)
     try:
-        found = interpret(offer.terms, ear, accept_tempo=offer.accept_tempo)
-    except OtherTempo as error:
+        tags = tags_of(offer.original, offer.name)
+        read = understood(offer.terms, tags, ear, accept_tempo=offer.accept_tempo)
+    except (OtherTempo, OffTheGrid) as error:
         raise HeldForReview(str(error)) from error
+    found, terms = read.found, read.terms
     bpm, beats = found.grid or (None, None)
-    samples = fit(sound, None if bpm is None or beats is None else loop_frames(bpm, beats))
-    measured = measure(samples, bars=1 if beats is None else -(-beats // BEATS_IN_A_BAR))
+    raw = fitted(sound, found.shape, None if found.grid is None else loop_frames(*found.grid), found.cut)
+    samples = without_offset(raw, found.shape)
+    dc = float(np.abs(offset_of(raw, found.shape)).max())
+    bars = _bars(beats, terms.meter)
+    measured = measure(samples, bars=_rows(found.shape, bars), dc=dc, decoded=sound.samples)
+    rest = rest_of(samples, bars) if found.shape == "loop" else None
     prepared = Prepared(
         pcm_sha256=sound.pcm_sha256,
         shape=found.shape,
@@ -108,14 +133,19 @@ def prepare(offer: Preparation, store: Store) -> Prepared:
         frames=int(samples.shape[1]),
         channels=sound.channels,
         measured=measured,
-        heard=ear.hear(found.shape, offer.terms.role, samples),
-        doubts=found.notes,
+        heard=ear.after(found.cut, found.grid).hear(found.shape, offer.terms.role, samples),
+        doubts=(*sound.notes, *read.notes, *found.notes),
         fingerprint=fingerprint_of(samples),
+        meter=terms.meter or COMMON_METER,
+        cut=found.cut,
+        idle=str(rest) if rest is not None and rest.idle else None,
+        key=terms.key,
+        title=read.title,
     )
-    if prepared.mostly_silent and not offer.accept_silence:
+    if prepared.idle is not None and not offer.accept_silence:
         raise HeldForReview(
-            f"{_silence(measured)}, which must not earn; trim it, add it as a hit, "
-            "or add it anyway with --accept-silence"
+            f"{prepared.idle}, which must not earn; trim it, add it as a hit, "
+            "or add this file anyway with --accept-silence"
         )
     store.write_conformed(samples, offer.conformed)
     return prepared
@@ -132,6 +162,8 @@ class KeptRecording:
     beats: int | None
     shape: str
     pcm_sha256: str
+    meter: Meter = COMMON_METER
+    cut: Cut | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,19 +181,31 @@ def measure_again(kept: KeptRecording, store: Store) -> Remeasured | None:
 
     Raises `Refused`, `OSError`.
     """
-    sound = decode(kept.original)
+    # Whatever it promises: its identity says whether it is the sound that was taken.
+    sound = decode(kept.original, accept_length=True)
     if sound.pcm_sha256 != kept.pcm_sha256:
         return None
-    samples = fit(
-        sound, None if kept.bpm is None or kept.beats is None else loop_frames(kept.bpm, kept.beats)
-    )
+    grid = None if kept.bpm is None or kept.beats is None else (kept.bpm, kept.beats)
+    shape = canonical_shape(kept.shape)
+    frames = None if grid is None else loop_frames(*grid)
+    samples = without_offset(fitted(sound, kept.shape, frames, kept.cut), shape)
     store.write_conformed(samples, kept.conformed)
     return Remeasured(
         frames=int(samples.shape[1]),
         channels=sound.channels,
-        measured=measure(samples, bars=1 if kept.beats is None else -(-kept.beats // BEATS_IN_A_BAR)),
-        heard=Detector(sound).hear(canonical_shape(kept.shape), kept.role, samples),
+        measured=measure(samples, bars=_rows(shape, _bars(kept.beats, kept.meter)), decoded=sound.samples),
+        heard=Detector(sound).after(kept.cut, grid).hear(shape, kept.role, samples),
     )
+
+
+def _rows(shape: str, bars: float) -> int:
+    """The rows of chroma of a sound: one a bar of a loop, one of a whole stem of a song."""
+    return 1 if shape == "song" else ceil(bars)
+
+
+def song_extent(path: Path) -> SongExtent:
+    """How long a stem of a song is. Raises `Refused`, `OSError`."""
+    return extent_of(decode(path))
 
 
 def fingerprint_of_file(path: Path) -> Fingerprint:
@@ -169,10 +213,23 @@ def fingerprint_of_file(path: Path) -> Fingerprint:
     return fingerprint_of(fit(decode(path), None))
 
 
+def landmarks_of_file(path: Path, ways: Sequence[Played]) -> tuple[Landmarks, ...]:
+    """As `landmarks_of_conformed`, of a recording in any format. Raises `Refused`."""
+    samples = fit(decode(path), None)
+    return tuple(landmarks(samples, played) for played in ways)
+
+
+def landmarks_of_conformed(path: Path, ways: Sequence[Played]) -> tuple[Landmarks, ...]:
+    """The landmarks of a conformed sound as a copy that is played in these ways. Raises `OSError`."""
+    samples = np.load(path, mmap_mode="r", allow_pickle=False)
+    return tuple(landmarks(samples, played) for played in ways)
+
+
 def fingerprint_of_conformed(path: Path) -> Fingerprint:
     """The fingerprint of a conformed sound, `.npy` at 48 kHz. Raises `OSError`."""
     return fingerprint_of(np.load(path, mmap_mode="r", allow_pickle=False))
 
 
-def _silence(measured: Measured) -> str:
-    return f"{100 * measured.silent:.0f} % of the loop is silence (below -60 dBFS)"
+def _bars(beats: int | None, meter: Meter | None) -> float:
+    """The length in bars; 1 of a sound without beats."""
+    return 1 if beats is None else beats / beats_in_bar(meter)

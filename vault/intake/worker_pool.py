@@ -13,7 +13,8 @@ import msgspec
 
 from ...ground.processes import Crew, WorkerDied, cores
 from ..errors import Refused
-from ..sound.fingerprint import Fingerprint
+from ..sound.fingerprint import Fingerprint, Landmarks, Played
+from ..sound.song import SongExtent
 from .preparation import HeldForReview, KeptRecording, Preparation, Prepared, Remeasured
 from .worker_process import Job, WorkerAnswer, answer_of, encoded
 
@@ -50,6 +51,15 @@ class WorkerPool:
 
     def fingerprint_of_conformed(self, path: Path) -> Fingerprint:
         return _given(self._ask(Job(self._home, conformed=path)).fingerprint)
+
+    def landmarks_of_conformed(self, path: Path, ways: tuple[Played, ...]) -> tuple[Landmarks, ...]:
+        return _given(self._ask(Job(self._home, conformed=path, ways=ways)).landmarks)
+
+    def landmarks_of_file(self, path: Path, ways: tuple[Played, ...]) -> tuple[Landmarks, ...]:
+        return _given(self._ask(Job(self._home, file=path, ways=ways)).landmarks)
+
+    def song_extent(self, path: Path) -> SongExtent:
+        return _given(self._ask(Job(self._home, song=path)).extent)
 
     def each(self, do: Callable[[_Job], _Made], jobs: Sequence[_Job]) -> Iterator[_Made]:
         """The result of `do` for each job, in order; jobs run side by side.

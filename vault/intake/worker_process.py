@@ -20,7 +20,8 @@ import numpy as np
 
 from ..catalogue.store import Store
 from ..errors import Refused
-from ..sound.fingerprint import Fingerprint
+from ..sound.fingerprint import Fingerprint, Landmarks, Played
+from ..sound.song import SongExtent
 from .preparation import (
     HeldForReview,
     KeptRecording,
@@ -29,9 +30,15 @@ from .preparation import (
     Remeasured,
     fingerprint_of_conformed,
     fingerprint_of_file,
+    landmarks_of_conformed,
+    landmarks_of_file,
     measure_again,
     prepare,
+    song_extent,
 )
+
+MOST_MEMORY = 8 << 30
+"""Bytes: the longest sound that is taken needs some 4 GB while it is measured."""
 
 
 class Job(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -42,6 +49,9 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True):
     kept: KeptRecording | None = None
     file: Path | None = None
     conformed: Path | None = None
+    ways: tuple[Played, ...] | None = None
+    """How the sound of `file` or `conformed` may be played."""
+    song: Path | None = None
 
 
 class WorkerAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -50,11 +60,13 @@ class WorkerAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     prepared: Prepared | None = None
     again: Remeasured | None = None
     fingerprint: Fingerprint | None = None
+    landmarks: tuple[Landmarks, ...] | None = None
     refused: str | None = None
     held: str | None = None
     number: int | None = None
     text: str = ""
     path: str = ""
+    extent: SongExtent | None = None
 
 
 def encoded(message: Job | WorkerAnswer) -> bytes:
@@ -79,22 +91,33 @@ def answered(request: Job) -> WorkerAnswer:
             return WorkerAnswer(prepared=prepare(request.offer, store))
         if request.kept is not None:
             return WorkerAnswer(again=measure_again(request.kept, store))
+        if request.file is not None and request.ways is not None:
+            return WorkerAnswer(landmarks=landmarks_of_file(request.file, request.ways))
         if request.file is not None:
             return WorkerAnswer(fingerprint=fingerprint_of_file(request.file))
+        if request.song is not None:
+            return WorkerAnswer(extent=song_extent(request.song))
         assert request.conformed is not None
+        if request.ways is not None:
+            return WorkerAnswer(landmarks=landmarks_of_conformed(request.conformed, request.ways))
         return WorkerAnswer(fingerprint=fingerprint_of_conformed(request.conformed))
     except HeldForReview as error:
         return WorkerAnswer(held=str(error))
     except Refused as error:
         return WorkerAnswer(refused=str(error))
+    except MemoryError:
+        return WorkerAnswer(refused="it does not fit into memory while it is measured")
     except OSError as error:
         return WorkerAnswer(
             number=error.errno or 0, text=error.strerror or str(error), path=_said(error.filename)
         )
+    except Exception as error:  # noqa: BLE001 - whatever a sound leads to, its holder is told, and the next is heard
+        return WorkerAnswer(refused=f"it cannot be measured ({type(error).__name__}: {error})")
 
 
 def serve() -> None:
-    """Answer jobs until standard input ends. An unforeseen error ends the process as well."""
+    """Answer jobs until standard input ends."""
+    _bound_memory()
     # Decoders in C write to standard output as they please: the answers go elsewhere.
     with os.fdopen(os.dup(1), "wb", buffering=0) as answers:
         os.dup2(2, 1)
@@ -108,6 +131,18 @@ def serve() -> None:
             except BrokenPipeError:
                 # The process that asked was killed: nobody waits for the answer.
                 return
+
+
+def _bound_memory() -> None:
+    """A sound that needs more is refused, before it takes the machine's."""
+    if sys.platform != "linux":
+        # Elsewhere the limit is not kept, or counts what is shared.
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    most = MOST_MEMORY if hard == resource.RLIM_INFINITY else min(MOST_MEMORY, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
 def _requests() -> queue.SimpleQueue[bytes]:

@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ...ledger.clock import Clock, milliseconds_of
 from ...ledger.entries import entries, signing
 from ...ledger.entries.rights import by_holder, losing, may_state
 from ...ledger.entries.signing import UNSIGNED, Signable, Slot
+from ...ledger.entries.wording import ending
 from ..catalogue.catalogue import Catalogue
 from ..errors import BadDeclaration, BadRequest
 from ..records import Holder, Stem
@@ -77,6 +79,7 @@ class Asking:
         uses: Sequence[entries.Use],
         action: Action,
         until: str | None,
+        allows: Sequence[entries.Extent] = (),
     ) -> SigningRequest:
         """Stems are granted or withdrawn, by their holders, or by a party with a master share."""
         holders = {each.holder: each for each in self._catalogue.holders()}
@@ -95,13 +98,19 @@ class Asking:
                 until=until,
                 previous=self._catalogue.last_statement(stem.stem, signer.holder),
                 signature=UNSIGNED,
+                allows=_allows(action, allows),
             )
-            says = f"{signer.name} {action}s '{stem.title}' for {', '.join(entry.uses)}" + _end(until)
+            says = f"{signer.name} {action}s '{stem.title}' for {', '.join(entry.uses)}{ending(entry)}"
             made.append(self._asked(entry, says, signer))
         return SigningRequest(origin=self._origin, asked=tuple(made))
 
     def standing(
-        self, holder: Holder, uses: Sequence[entries.Use], action: Action, until: str | None
+        self,
+        holder: Holder,
+        uses: Sequence[entries.Use],
+        action: Action,
+        until: str | None,
+        allows: Sequence[entries.Extent] = (),
     ) -> SigningRequest:
         """A holder grants or withdraws the standing consent, for stems to come."""
         entry = entries.Standing(
@@ -113,8 +122,9 @@ class Asking:
             until=until,
             previous=self._catalogue.last_standing(holder.holder),
             signature=UNSIGNED,
+            allows=_allows(action, allows),
         )
-        says = f"{holder.name} {action}s stems to come for {', '.join(entry.uses)}" + _end(until)
+        says = f"{holder.name} {action}s stems to come for {', '.join(entry.uses)}{ending(entry)}"
         return SigningRequest(origin=self._origin, asked=(self._asked(entry, says, holder),))
 
     def splits(self, stem: Stem, after: Mapping[str, Mapping[str, int]]) -> SigningRequest:
@@ -147,6 +157,10 @@ class Asking:
 
         `received`: they come from elsewhere, and hold from now on, not from the time of signing.
         """
+        if request.origin != self._origin:
+            raise BadRequest(f"the request is for the ledger {request.origin}, and this is {self._origin}")
+        if not request.asked:
+            raise BadRequest("the request asks for nothing")
         keys = {each.holder: base64.b64decode(each.public_key) for each in self._catalogue.holders()}
         made = [self._checked(filled(each), request, keys, received) for each in request.asked]
         if len({(type(entry), getattr(entry, "stem", None)) for entry in made}) != len(made):
@@ -245,5 +259,6 @@ def _key_of(keys: Mapping[str, bytes], holder: str) -> bytes:
     return keys[holder]
 
 
-def _end(until: str | None) -> str:
-    return f" until {until}" if until else ""
+def _allows(action: Action, allows: Sequence[entries.Extent]) -> tuple[entries.Extent, ...] | UnsetType:
+    """What a new statement says of what it allows: a grant says it always, even if it is nothing."""
+    return tuple(sorted(set(allows))) if action == "grant" else UNSET

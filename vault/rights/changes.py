@@ -13,6 +13,7 @@ from ...ledger.log.log import Log
 from ..catalogue.catalogue import Catalogue
 from ..catalogue.store import Store
 from ..errors import CatalogueTrouble
+from ..told import tell
 
 
 class FormerOwners(NamedTuple):
@@ -27,6 +28,7 @@ class Changes:
     """Makes changes that happen as a whole or not at all, even if the process is killed."""
 
     def __init__(self, home: Path, log: Log, store: Store, catalogue: Catalogue) -> None:
+        self._home = home
         self._keys = home / "keys"
         self._log = log
         self._store = store
@@ -45,17 +47,24 @@ class Changes:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Exclude other writers, bring the catalogue up to date, and clear what a killed writer left."""
+        """Exclude other writers, bring the catalogue up to date, and clear what a killed writer left.
+
+        Sessions of this process that play from the home follow the change when this ends.
+        """
         self._catalogue.check_kept()
-        with self._store.lock():
-            self.clear_abandoned()
-            try:
-                yield
-            except (OSError, LedgerError):
-                # Files that never entered should not fill the disk; the next writer removes any left.
-                with suppress(OSError, LedgerError):
-                    self.clear_abandoned()
-                raise
+        try:
+            with self._store.lock():
+                self.clear_abandoned()
+                try:
+                    yield
+                except (OSError, LedgerError):
+                    # Files that never entered should not fill the disk; the next writer removes any left.
+                    with suppress(OSError, LedgerError):
+                        self.clear_abandoned()
+                    raise
+        finally:
+            # Without the lock: other writers need not wait for those sessions.
+            tell(self._home)
 
     def sequence(self, new: Sequence[entries.Entry]) -> list[int]:
         """Append entries to the ledger and project them; gives their indices. Call it `alone`."""

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
+from typing import get_args
 
 from ...ground.uses import USES
 from ...ledger.clock import Clock
@@ -19,6 +20,11 @@ from ..records import Holder, Stem
 from .asking import Asking
 from .changes import Changes
 from .requests import SigningRequest
+
+EXTENTS: tuple[entries.Extent, ...] = get_args(entries.Extent)
+"""What a grant may allow, sorted."""
+Allow = Sequence[str] | None
+"""What a holder says that a grant allows; None if nothing is said of it."""
 
 
 class Statements:
@@ -65,8 +71,10 @@ class Statements:
         self._store.keep_name(holder, request.name, request.name_salt)
         self._catalogue.name_holder(holder, request.name, request.name_salt)
 
-    def checked_terms(self, uses: Sequence[str], until: str | None) -> tuple[entries.Use, ...]:
-        """The uses, in the order of entries. Raises `BadDeclaration` for an unknown use or a past end."""
+    def checked_terms(
+        self, uses: Sequence[str], until: str | None, action: str, allow: Allow
+    ) -> tuple[tuple[entries.Use, ...], tuple[entries.Extent, ...]]:
+        """The uses and what is allowed, in the order of entries. Raises `BadDeclaration`."""
         unknown = [use for use in uses if use not in USES]
         if unknown:
             raise BadDeclaration(f"'{unknown[0]}' is not a use; there are {', '.join(USES)}")
@@ -75,7 +83,7 @@ class Statements:
         if until is not None and until <= self._clock.now():
             raise BadDeclaration(f"a consent until {until} would be over before it began")
         known: tuple[entries.Use, ...] = ("export", "live", "stream", "sync")
-        return tuple(use for use in known if use in uses)
+        return tuple(use for use in known if use in uses), _checked_extent(action, allow)
 
     def splits(
         self, stem: Stem, master: Mapping[str, int] | None, publishing: Mapping[str, int] | None
@@ -114,3 +122,16 @@ class Statements:
 
     def _holder(self, holder: str) -> Holder:
         return find_holder(self._catalogue.holders(), holder)
+
+
+def _checked_extent(action: str, allow: Allow) -> tuple[entries.Extent, ...]:
+    """What a statement allows; of a grant that says nothing of it, to stretch. Raises `BadDeclaration`."""
+    if action == "withdraw":
+        if allow is not None:
+            raise BadDeclaration("a withdrawal allows nothing: say what is allowed when you grant")
+        return ()
+    wanted = ("stretch",) if allow is None else allow
+    unknown = [word for word in wanted if word not in EXTENTS]
+    if unknown:
+        raise BadDeclaration(f"'{unknown[0]}' cannot be allowed; there are {', '.join(EXTENTS)}")
+    return tuple(word for word in EXTENTS if word in wanted)

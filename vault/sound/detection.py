@@ -14,10 +14,14 @@ from ..errors import Refused
 from ..records import ENGINE_RATE
 from .declared import LEAST_BPM, MOST_BPM, Shape, Terms
 from .decode import Sound
-from .engine_format import Grid, grid_of
+from .ends import Cut, cut_to
+from .engine_format import Grid, loop_frames
 from .keyfinding import KeyEstimate, key_of
 from .kind import kind_of
+from .loop_grid import detected_grid, loop_grid
 from .rhythm import Rhythm, Tempo
+from .song import song_grid
+from .tatum import Onsets
 
 SURE_TEMPO = 0.3
 """The least confidence of a detected tempo that is used without a declaration."""
@@ -35,11 +39,15 @@ class Detected:
 
 @dataclass(frozen=True, slots=True)
 class Interpretation:
-    """The shape and grid that a sound is given. `grid`: of a loop. `notes`: doubts, for its holder."""
+    """The shape and grid that a sound is given.
+
+    `grid`: of a loop. `notes`: doubts, for its holder. `cut`: what is cut off a loop.
+    """
 
     shape: Shape
     grid: Grid | None
     notes: tuple[str, ...] = ()
+    cut: Cut | None = None
 
 
 class OtherTempo(Refused):
@@ -61,8 +69,19 @@ class Detector:
         return Rhythm(self.sound.samples, self.sound.rate)
 
     @cached_property
+    def onsets(self) -> Onsets:
+        return Onsets(self.sound)
+
+    @cached_property
     def tempo(self) -> Tempo | None:
         return self.rhythm.tempo()
+
+    def after(self, cut: Cut | None, grid: Grid | None) -> Detector:
+        """A detector of what is left of the sound."""
+        if cut is None or grid is None:
+            return self
+        samples = cut_to(self.sound, cut, loop_frames(*grid))
+        return Detector(Sound(samples, ENGINE_RATE, self.sound.pcm_sha256, float(np.abs(samples).max())))
 
     def hear(self, shape: Shape, role: str, samples: NDArray[np.float32]) -> Detected:
         """Everything that is detected, whatever tempo and key are declared.
@@ -78,24 +97,29 @@ class Detector:
 def interpret(terms: Terms, ear: Detector, *, accept_tempo: bool = False) -> Interpretation:
     """The shape and grid of a sound: declared, or else detected.
 
-    `accept_tempo`: the declared tempo holds, whatever the rhythm. Raises `Refused` if declaration and length
-    disagree, `OtherTempo` if declaration and rhythm disagree.
+    `accept_tempo`: the declared tempo holds, whatever the rhythm. Raises `OffTheGrid` if length and beats
+    disagree, `OtherTempo` if declaration and rhythm disagree, `Refused`.
     """
+    if terms.song is not None:
+        return Interpretation("song", song_grid(terms, ear.sound))
     if terms.bpm is not None or terms.beats is not None:
-        grid = grid_of(terms, ear.sound)
+        placed = loop_grid(terms, ear.sound, ear.onsets)
+        grid = placed.grid
+        ear = ear.after(placed.cut, grid)
         tempo = ear.tempo
         if tempo is not None and not accept_tempo and not ear.rhythm.agrees(float(grid[0])):
             raise OtherTempo(
                 f"it is declared as {float(grid[0]):g} bpm, and its rhythm is that of {_tempo(tempo)}; "
                 "declare that, or add it anyway with --accept-tempo"
             )
-        return Interpretation("loop", grid)
+        return Interpretation("loop", grid, placed.notes, placed.cut)
     if terms.shape in ("hit", "sustained"):
         return Interpretation(terms.shape, None)
     tempo = ear.tempo if "loop" in (terms.shape, ear.kind) else None
     if tempo is not None and tempo.confidence >= SURE_TEMPO:
         told = f"its tempo was detected, not declared: {_tempo(tempo)}; give --bpm if it has another"
-        return Interpretation("loop", _grid_of(tempo, ear.sound), (told,))
+        grid = detected_grid(_grid_of(tempo, ear.sound), ear.sound, ear.onsets, terms)
+        return Interpretation("loop", grid, (told,))
     if terms.shape == "loop":
         raise Refused(
             "it is declared a loop, but the length of its beats is not, and no tempo can be detected: "

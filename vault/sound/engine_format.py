@@ -1,13 +1,13 @@
 """Fits a recording to the engine: its rate, and for a loop a whole number of frames for its beats.
 
-A loop's length must match `60 * beats / bpm` within 0.5 %. It then becomes exactly
+A loop's length must match `60 * beats / bpm` (see `loop_grid.py`). It then becomes exactly
 `round(60 * beats / bpm * 48000)` frames:
 
 - if the surplus at its end lies below -70 dBFS, it is cut off; if the loop is too short and ends below
   -70 dBFS, silence is added: its onsets stay where they were played;
-- otherwise the whole loop is resampled to that length, at most 0.5 % (8.6 cents), so that its end still
-  meets its start. The resampler sees the loop's start after its end, and the frames at the start are taken
-  from the second time round, so the seam is as smooth as in the original.
+- otherwise the whole loop is resampled to that length, so that its end still meets its start. The resampler
+  sees the loop's start after its end, and the frames at the start are taken from the second time round, so
+  the seam is as smooth as in the original.
 
 A loop that already has the rate and the length keeps its samples bit for bit.
 """
@@ -19,48 +19,14 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import Refused
 from ..records import ENGINE_RATE
-from .declared import LEAST_BPM, MOST_BPM, Terms
 from .decode import SILENT_PEAK, Sound
 
-TOLERANCE = Fraction(5, 1000)
 _CONTEXT = 4096
 """Source frames of overlap at a seam: several times the resampler's reach."""
 
 Grid = tuple[Fraction, int]
 """Tempo in bpm, and beats."""
-
-
-def grid_of(terms: Terms, sound: Sound) -> Grid:
-    """The tempo and beats of a loop. Raises `Refused` when the declaration and the length disagree.
-
-    Beats without a tempo give the tempo; a tempo without beats takes the whole bars (of four beats) that
-    match within 0.5 %.
-    """
-    seconds = Fraction(sound.frames, sound.rate)
-    bpm, beats = terms.bpm, terms.beats
-    if bpm is None:
-        assert beats is not None, "nothing is declared of its time"
-        bpm = Fraction(round(60_000 * beats / seconds), 1000)
-        if not LEAST_BPM <= bpm <= MOST_BPM:
-            raise Refused(
-                f"{beats} beats in {float(seconds):.3f} s would be {float(bpm):g} bpm; check the beats"
-            )
-        return bpm, beats
-    counted = seconds * bpm / 60
-    if beats is None:
-        beats = 4 * max(round(counted / 4), 1)
-        if abs(counted - beats) > TOLERANCE * beats:
-            raise Refused(_no_whole_bars(seconds, bpm, counted))
-        return bpm, beats
-    if abs(counted - beats) > TOLERANCE * beats:
-        raise Refused(
-            f"{beats} beats at {float(bpm):g} bpm last {float(60 * beats / bpm):.3f} s and the file lasts "
-            f"{float(seconds):.3f} s, which is {float(counted):.2f} beats; "
-            f"{beats} beats would be {float(60 * beats / seconds):.3f} bpm"
-        )
-    return bpm, beats
 
 
 def loop_frames(bpm: Fraction, beats: int) -> int:
@@ -115,19 +81,3 @@ def _resampled(samples: NDArray[np.float32], rate: int, target: int) -> NDArray[
     import soxr
 
     return np.ascontiguousarray(soxr.resample(samples.T, rate, target, quality="HQ").T, dtype=np.float32)
-
-
-def _no_whole_bars(seconds: Fraction, bpm: Fraction, counted: Fraction) -> str:
-    choices = []
-    whole = round(counted)
-    if whole % 4 and whole and abs(counted - whole) <= TOLERANCE * whole:
-        choices.append(f"--beats {whole}")
-    below = int(counted // 4)
-    for bars in (below, below + 1):
-        tempo = 240 * bars / seconds
-        if LEAST_BPM <= tempo <= MOST_BPM:
-            choices.append(f"{bars} bar{'s' * (bars > 1)} at {float(tempo):.3f} bpm")
-    return (
-        f"at {float(bpm):g} bpm its {float(seconds):.3f} s hold {float(counted):.2f} beats, "
-        f"no whole bars of four; the nearest are {' or '.join(choices) or 'none'}"
-    )

@@ -5,6 +5,10 @@ stand out of their neighbourhood, each with some that follow it; a pair's two fr
 them are its hash. Copies that were coded, filtered or made softer keep most of their pairs; pairs of two
 recordings that share a sound agree at one offset only for as long as they share it. Accuracy:
 `docs/measured.md`.
+
+The spectrogram is that of the channels' power, so that no sound hides by turning a channel over; what is only
+at the sides has landmarks of its own. A copy that plays faster or higher is known when its spectrogram is
+taken with a shorter step and window; `Outline` tells at what factors that is worth the time.
 """
 
 from __future__ import annotations
@@ -27,6 +31,10 @@ _AROUND_BINS, _AROUND_HOPS = 10, 4
 _LEAST_DB = -60.0
 """Against the loudest of the recording."""
 _TARGETS = 6
+_LEAST_SIDE = 10 ** (-40 / 10)
+"""Sides that have less power than this share of the middle's get no landmarks."""
+OUTLINE_STEPS = 64
+_OUTLINE_DB = -40.0
 _LONGEST_HOPS = 63
 _WIDEST_BINS = 63
 ATTACK_FRAMES = 3200
@@ -46,21 +54,93 @@ class Landmarks:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """The features by which a sound is recognised. `attack`: of a short sound, else `None`."""
+    """The features by which a sound is recognised.
+
+    `attacks`: of a short sound, float32 (n, 3200), else `None`: of the middle, and for stereo of left, right
+    and side. `side`: landmarks of the sides where there is something. `outline`: its level over its whole
+    length, float32 (64,), of unit length and without its mean, or zeros; `frames`: its length.
+    """
 
     landmarks: Landmarks
-    attack: NDArray[np.float32] | None
+    attacks: NDArray[np.float32] | None
+    side: Landmarks | None
+    outline: NDArray[np.float32]
+    frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """How a copy may be played: so many times as fast, and as high."""
+
+    speed: float
+    pitch: float
+
+    def __str__(self) -> str:
+        if self.speed == self.pitch:
+            return f"{100 * (self.speed - 1):+.1f} % faster and higher" if self.speed != 1 else "as it is"
+        if self.pitch == 1:
+            return f"{100 * (self.speed - 1):+.1f} % faster"
+        return f"{100 * (self.pitch - 1):+.1f} % higher"
+
+
+AS_IT_IS = Played(1.0, 1.0)
 
 
 def fingerprint_of(samples: NDArray[np.float32]) -> Fingerprint:
     """The fingerprint of a sound at 48 kHz, float32 (channels, frames)."""
     short = samples.shape[1] < SHORT_SECONDS * ENGINE_RATE
-    return Fingerprint(landmarks(samples), attack(samples) if short else None)
+    level, side = _levels(samples, AS_IT_IS, side=_has_side(samples))
+    return Fingerprint(
+        _landmarks_of(level),
+        _attacks(samples) if short else None,
+        None if side is None else _landmarks_of(side),
+        outline(samples),
+        int(samples.shape[1]),
+    )
 
 
-def landmarks(samples: NDArray[np.float32]) -> Landmarks:
-    """The landmarks of a sound at 48 kHz, float32 (channels, frames)."""
-    level = _level(samples)
+def outline(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How loud a sound is in each 64th of its length, as `Fingerprint` has it."""
+    frames = samples.shape[1]
+    edges = np.linspace(0, frames, OUTLINE_STEPS + 1).astype(np.intp)
+    if frames < OUTLINE_STEPS:
+        return np.zeros(OUTLINE_STEPS, np.float32)
+    power = np.add.reduceat((samples.astype(np.float32) ** 2).sum(axis=0), edges[:-1]) / np.diff(edges)
+    level = 10 * np.log10(np.maximum(power / max(float(power.max()), 1e-20), 10 ** (_OUTLINE_DB / 10)))
+    level -= level.mean()
+    length = float(np.linalg.norm(level))
+    # A sound that is steady to a tenth of a decibel has no outline.
+    return (level / length if length > 0.1 * OUTLINE_STEPS**0.5 else 0 * level).astype(np.float32)
+
+
+def _has_side(samples: NDArray[np.float32]) -> bool:
+    """Whether anybody hears the difference of the channels."""
+    if samples.shape[0] < 2:
+        return False
+    side, middle = samples[0] - samples[1], samples[0] + samples[1]
+    return float(side @ side) > _LEAST_SIDE * float(middle @ middle)
+
+
+def _attacks(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The attack of the middle, or of the sides where there is none; then of the channels and the rest."""
+    if samples.shape[0] < 2:
+        return attack(samples)[None]
+    left, right = samples[:1], samples[1:2]
+    half = np.float32(0.5)
+    middle, side = half * (left + right), half * (left - right)
+    first, last = (
+        (middle, side) if np.vdot(middle, middle) >= _LEAST_SIDE * np.vdot(side, side) else (side, middle)
+    )
+    return np.stack([attack(each) for each in (first, left, right, last)])
+
+
+def landmarks(samples: NDArray[np.float32], played: Played = AS_IT_IS) -> Landmarks:
+    """The landmarks of a sound at 48 kHz, float32 (channels, frames), or of what it copies, so played."""
+    return _landmarks_of(_levels(samples, played, side=False)[0])
+
+
+def _landmarks_of(level: NDArray[np.float32]) -> Landmarks:
+    """The landmarks of a spectrogram."""
     steps = len(level)
     if steps == 0:
         return Landmarks(np.zeros(0, np.int64), np.zeros(0, np.int64), 0)
@@ -97,26 +177,58 @@ def attack(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return kept / np.float32(length) if length > 0 else kept
 
 
-def alike(one: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The likeness of attacks, best aligned and in either polarity: 0 to 1, (n,). `others`: (n, 3200)."""
+def alike(attacks: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The likeness of the best of several attacks, best aligned and in either polarity: 0 to 1, (n,).
+
+    `attacks`: (m, 3200). `others`: (n, 3200).
+    """
     size = 2 * ATTACK_FRAMES
-    spectrum = np.conj(np.fft.rfft(one, size))
-    found = np.empty(len(others))
+    spectra = np.conj(np.fft.rfft(attacks, size, axis=1))
+    found = np.zeros(len(others))
     for first in range(0, len(others), 256):
-        part = np.fft.irfft(np.fft.rfft(others[first : first + 256], size, axis=1) * spectrum, size, axis=1)
-        found[first : first + 256] = np.abs(part).max(axis=1)
+        part = np.fft.rfft(others[first : first + 256], size, axis=1)
+        for spectrum in spectra:
+            near = np.abs(np.fft.irfft(part * spectrum, size, axis=1)).max(axis=1)
+            found[first : first + 256] = np.maximum(found[first : first + 256], near)
     return found
 
 
-def _level(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The spectrogram in dB against its greatest value: float32 (steps, bins)."""
-    mono = samples.mean(axis=0)
-    padded = np.pad(mono, (_WINDOW // 2, _WINDOW // 2))
-    rows = np.lib.stride_tricks.sliding_window_view(padded, _WINDOW)[::HOP_FRAMES]
-    hann = np.hanning(_WINDOW).astype(np.float32)
-    level = np.empty((len(rows), _BINS), np.float32)
-    for first in range(0, len(rows), 128):
-        level[first : first + 128] = np.abs(np.fft.rfft(rows[first : first + 128] * hann, axis=1))[:, :_BINS]
+def _levels(
+    samples: NDArray[np.float32], played: Played, *, side: bool
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """The spectrogram of the channels' power, and of half their difference if `side`.
+
+    Each in dB against its greatest value, float32 (steps, bins).
+    """
+    window, hop = round(_WINDOW / played.pitch), HOP_FRAMES / played.speed
+    padded = np.pad(samples, ((0, 0), (window // 2, window // 2)))
+    rows = np.lib.stride_tricks.sliding_window_view(padded, window, axis=1)
+    at = np.rint(np.arange(0, rows.shape[1], hop)).astype(np.intp)
+    at = at[at < rows.shape[1]]
+    hann = np.hanning(window).astype(np.float32)
+    level = np.empty((len(at), _BINS), np.float32)
+    beside = np.empty_like(level) if side else None
+    for first in range(0, len(at), 64):
+        part = slice(first, first + 64)
+        spectra = [_spectra(channel[at[part]] * hann) for channel in rows]
+        if len(spectra) == 1:
+            level[part] = np.abs(spectra[0])
+        else:
+            level[part] = np.sqrt(sum(each.real**2 + each.imag**2 for each in spectra))
+        if beside is not None:
+            beside[part] = np.abs(spectra[0] - spectra[1])
+    return _decibels(level), None if beside is None else _decibels(beside)
+
+
+def _spectra(rows: NDArray[np.float32]) -> NDArray[np.complex64]:
+    """Of each row, as far as it is looked at."""
+    from scipy import fft
+
+    spectra: NDArray[np.complex64] = np.asarray(fft.rfft(rows, axis=1), np.complex64)
+    return spectra[:, :_BINS]
+
+
+def _decibels(level: NDArray[np.float32]) -> NDArray[np.float32]:
     greatest = float(level.max()) if level.size else 0.0
     if greatest <= 0:
         return np.zeros((0, _BINS), np.float32)

@@ -1,7 +1,8 @@
 """Finds the number of bytes of sound that a file's header promises, where libsndfile mends it silently.
 
 For a WAV, AIFF, AU or W64 file that is cut short, libsndfile gives the remaining length, and no error.
-Layouts: RIFF and AIFF by IBM/Microsoft 1991 and Apple 1989, RF64 by EBU Tech 3306, W64 by Sonic Foundry.
+Layouts: RIFF, AIFF and CAF by IBM/Microsoft 1991 and Apple 1989 and 2005, RF64 by EBU Tech 3306, W64 by
+Sonic Foundry.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ def promised_bytes(file: BinaryIO) -> tuple[int, int] | None:
         case b".snd" if len(head) >= 12:
             start, size = struct.unpack(">II", head[4:12])
             found = start, size
+        case b"caff":
+            found = _caf(file, end)
         case b"riff":
             found = _w64(file, end)
         case _:
@@ -45,7 +48,7 @@ def promised_bytes(file: BinaryIO) -> tuple[int, int] | None:
     if found is None:
         return None
     start, size = found
-    if size >= _UNKNOWN_BYTES and head[:4] not in (b"RF64", b"BW64", b"riff"):
+    if size >= _UNKNOWN_BYTES and head[:4] not in (b"RF64", b"BW64", b"riff", b"caff"):
         return None
     return size, max(end - start, 0)
 
@@ -75,6 +78,18 @@ def _rf64(file: BinaryIO, end: int) -> tuple[int, int] | None:
         return found
     file.seek(large[0] + 8)
     return found[0], int(struct.unpack("<Q", file.read(8))[0])
+
+
+def _caf(file: BinaryIO, end: int) -> tuple[int, int] | None:
+    place = 8
+    while place + 12 <= end:
+        file.seek(place)
+        name, size = struct.unpack(">4sq", file.read(12))
+        if name == b"data":
+            # Its first four bytes count edits; -1 is the length of what was never closed.
+            return None if size < 4 else (place + 16, size - 4)
+        place += 12 + max(size, 0)
+    return None
 
 
 def _w64(file: BinaryIO, end: int) -> tuple[int, int] | None:

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from ..records import ENGINE_RATE
 
-_HOP = ENGINE_RATE // 10
-_BLOCK = 4 * _HOP
+HOP = ENGINE_RATE // 10
+_BLOCK = 4 * HOP
 """Gating blocks of 400 ms that overlap by 75 % (BS.1770-4, annex 1)."""
 
-_TRANSFORM = 1 << 15
+TRANSFORM = 1 << 15
 _MEMORY = 1 << 13
 """Frames after which the filters' response (poles within 0.99502) is below 1e-17."""
-_STEP = _TRANSFORM - _MEMORY
+_STEP = TRANSFORM - _MEMORY
 
 _ABSOLUTE_GATE = -70.0
 _RELATIVE_GATE = -10.0
@@ -38,8 +38,8 @@ def integrated_lufs(samples: NDArray[np.float32]) -> float:
     A sound shorter than one block is measured as a single block that silence fills up (its momentary
     maximum); a sound of which no block passes the gate by its loudest block. Never below `FLOOR`.
     """
-    hops = max(samples.shape[1] // _HOP, 4)
-    power = _hop_power(samples, hops)
+    hops = max(samples.shape[1] // HOP, 4)
+    power = hop_power(samples, hops)
     blocks = (power[:-3] + power[1:-2] + power[2:-1] + power[3:]) / _BLOCK
     level = gated_power(blocks)
     return max(_loudness_of(float(blocks.max()) if level is None else level), FLOOR)
@@ -88,10 +88,10 @@ def true_peak_dbtp(samples: NDArray[np.float32]) -> float:
     return 20 * float(np.log10(max(peak, 1e-9)))
 
 
-def _hop_power(samples: NDArray[np.float32], hops: int) -> NDArray[np.float64]:
+def hop_power(samples: NDArray[np.float32], hops: int) -> NDArray[np.float64]:
     """Sum over the channels of the K-weighted energy of each of the first `hops` hops."""
-    frames = hops * _HOP
-    response = _k_weighting()
+    frames = hops * HOP
+    response = k_weighting()
     power = np.zeros(hops)
     weighted = np.empty(frames, dtype=np.float32)
     for channel in samples:
@@ -102,19 +102,19 @@ def _hop_power(samples: NDArray[np.float32], hops: int) -> NDArray[np.float64]:
         padded[_MEMORY : _MEMORY + kept] = channel[:kept]
         for step in range(steps):
             first = step * _STEP
-            spectrum = np.fft.rfft(padded[first : first + _TRANSFORM])
+            spectrum = np.fft.rfft(padded[first : first + TRANSFORM])
             spectrum *= response
             stop = min(first + _STEP, frames)
-            weighted[first:stop] = np.fft.irfft(spectrum, _TRANSFORM)[_MEMORY : _MEMORY + stop - first]
-        rows = weighted.reshape(hops, _HOP)
+            weighted[first:stop] = np.fft.irfft(spectrum, TRANSFORM)[_MEMORY : _MEMORY + stop - first]
+        rows = weighted.reshape(hops, HOP)
         power += np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
     return power
 
 
 @cache
-def _k_weighting() -> NDArray[np.complex64]:
+def k_weighting() -> NDArray[np.complex64]:
     """Response of the two sections of BS.1770-4 (tables 1 and 2) at the transform's frequencies."""
-    z = np.exp(-2j * np.pi * np.arange(_TRANSFORM // 2 + 1) / _TRANSFORM)
+    z = np.exp(-2j * np.pi * np.arange(TRANSFORM // 2 + 1) / TRANSFORM)
     shelf = np.polyval([1.19839281085285, -2.69169618940638, 1.53512485958697], z) / np.polyval(
         [0.73248077421585, -1.69065929318241, 1.0], z
     )

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..records import ENGINE_RATE
+from .clipping import clipped_runs
+from .energies import energies, low_share
 from .loudness import integrated_lufs, true_peak_dbtp
 
 HIT_END = 10 ** (-70 / 20)
@@ -16,6 +18,8 @@ SILENCE = 10 ** (-60 / 20)
 """Below -60 dBFS nothing is in play, so it does not count as sound."""
 
 _TICK = ENGINE_RATE // 100
+_MILLISECOND = ENGINE_RATE // 1000
+_PEAK_MILLISECONDS = 50
 _WINDOW = 1 << 13
 _PITCHED = (100.0, 2000.0)
 """The range in Hz in which a window of 8192 frames separates semitones and partials are few."""
@@ -26,8 +30,10 @@ class Measured:
     """Measurements of conformed audio, `(channels, frames)` at 48 kHz.
 
     `energy`: 0 to 1, see `energy`. `chroma`: float32 `(rows, 12)`, C first, each row summing to 1.
-    `silent`: the part of it, 0 to 1, that lies below -60 dBFS. `clipped`: runs of three or more samples at
-    full scale. `dc`: the greatest offset of a channel from zero.
+    `silent`: the part of it, 0 to 1, that lies below -60 dBFS. `clipped`: flat tops at full scale, see
+    `clipping.py`. `dc`: the greatest offset of a channel from zero, which was taken off. `energies`: as in
+    `energies.energies`. `low`: the share of its energy, 0 to 1, below 25 Hz. `peak_frame`: where its loudest
+    50 ms end.
     """
 
     lufs: float
@@ -38,10 +44,22 @@ class Measured:
     silent: float
     clipped: int
     dc: float
+    energies: NDArray[np.float32]
+    low: float
+    peak_frame: int | None = None
 
 
-def measure(samples: NDArray[np.float32], *, bars: int) -> Measured:
-    """Measure a sound. `bars`: rows of chroma wanted; 1 for a sound without bars."""
+def measure(
+    samples: NDArray[np.float32],
+    *,
+    bars: int,
+    dc: float = 0.0,
+    decoded: NDArray[np.float32] | None = None,
+) -> Measured:
+    """Measure a sound. `bars`: rows of chroma wanted; 1 for a sound without bars. `dc`: taken off it.
+
+    `decoded`: the recording as it was decoded, if that is another: resampling rounds what is clipped.
+    """
     return Measured(
         lufs=integrated_lufs(samples),
         true_peak_dbtp=true_peak_dbtp(samples),
@@ -49,8 +67,11 @@ def measure(samples: NDArray[np.float32], *, bars: int) -> Measured:
         sounding_frames=sounding_frames(samples),
         chroma=chroma(samples, bars),
         silent=silent_part(samples),
-        clipped=clipped_runs(samples),
-        dc=float(np.abs(samples.mean(axis=1)).max()),
+        clipped=clipped_runs(samples if decoded is None else decoded),
+        dc=dc,
+        energies=energies(samples),
+        low=low_share(samples),
+        peak_frame=peak_frame(samples),
     )
 
 
@@ -84,6 +105,21 @@ def sounding_frames(samples: NDArray[np.float32]) -> int:
     return int(loud[-1]) + 1 if loud.size else 0
 
 
+def peak_frame(samples: NDArray[np.float32]) -> int:
+    """The frame at which the loudest 50 ms of the sound end, to a millisecond; the first of equals."""
+    frames = int(samples.shape[1])
+    ticks = frames // _MILLISECOND
+    if ticks <= _PEAK_MILLISECONDS:
+        return int(frames)
+    power = np.zeros(ticks)
+    for channel in samples:
+        rows = channel[: ticks * _MILLISECOND].reshape(ticks, _MILLISECOND)
+        power += np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
+    sums = np.cumsum(np.concatenate(([0.0], power)))
+    loudest = int(np.argmax(sums[_PEAK_MILLISECONDS:] - sums[:-_PEAK_MILLISECONDS]))
+    return (loudest + _PEAK_MILLISECONDS) * _MILLISECOND
+
+
 def silent_part(samples: NDArray[np.float32]) -> float:
     """The part of the sound, 0 to 1, in ticks of 10 ms whose peak is below -60 dBFS."""
     channels, frames = samples.shape
@@ -93,16 +129,6 @@ def silent_part(samples: NDArray[np.float32]) -> float:
     rows = samples[:, : ticks * _TICK].reshape(channels, ticks, _TICK)
     peaks = np.maximum(rows.max(axis=(0, 2)), -rows.min(axis=(0, 2)))
     return float((peaks < SILENCE).mean())
-
-
-def clipped_runs(samples: NDArray[np.float32]) -> int:
-    """Runs of three or more samples in a row at full scale."""
-    runs = 0
-    for channel in samples:
-        full = np.abs(channel) >= 0.9999
-        triple = full[:-2] & full[1:-1] & full[2:]
-        runs += int((triple[1:] & ~triple[:-1]).sum()) + int(triple[:1].sum())
-    return runs
 
 
 def chroma(samples: NDArray[np.float32], bars: int) -> NDArray[np.float32]:
@@ -125,7 +151,7 @@ def chroma(samples: NDArray[np.float32], bars: int) -> NDArray[np.float32]:
     cells = row[window] * 12 + (pitch + 9) % 12
     weights = np.bincount(cells, weights=at, minlength=bars * 12).reshape(bars, 12)
     totals = weights.sum(axis=1, keepdims=True)
-    even = np.full_like(weights, 1 / 12)
+    even = np.full(weights.shape, 1 / 12)
     shares: NDArray[np.float32] = np.divide(weights, totals, out=even, where=totals > 0).astype(np.float32)
     return shares
 

@@ -20,12 +20,20 @@ import pytest
 from stemloom import Player, Vault
 from stemloom.cli import run
 from stemloom.demo import PIECE
-from stemloom.ledger.entries.entries import Income
+from stemloom.ledger.division.usage import EntriesUsage
+from stemloom.ledger.entries.canonical import decode, encode
+from stemloom.ledger.entries.entries import Entry, Income, Payout
 from stemloom.ledger.log.log import Log
+from stemloom.ledger.royalties.money_lock import CheckpointedLog
 from stemloom.ledger.royalties.payouts import record_payouts
+from stemloom.ledger.royalties.recompute import _names
 from stemloom.ledger.royalties.record import record_income
 from stemloom.ledger.royalties.settle import settle
+from stemloom.ledger.royalties.statement import Statements
 from stemloom.ledger.royalties.statement_schema import Statement, to_bytes
+from stemloom.ledger.tlog.checkpoint import open_checkpoint
+from stemloom.ledger.tlog.note import parse_vkey
+from stemloom.ledger.tlog.tiles import bundle, in_bundle
 
 SEED = int(os.environ.get("STEMLOOM_SEED", "1"))
 
@@ -130,10 +138,90 @@ def served(demo: Demo) -> Iterator[str]:
     thread.join()
 
 
+class DoubleServer:
+    """Serves the demo's log; `second`: what it answers for these files from the second time on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.second: dict[str, bytes] = {}
+        self.asked: set[str] = set()
+        answers = self
+
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def do_GET(self) -> None:
+                again = self.path in answers.asked and answers.second.get(self.path)
+                answers.asked.add(self.path)
+                if not again:
+                    super().do_GET()
+                    return
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(again)))
+                self.end_headers()
+                self.wfile.write(again)
+
+            def log_message(self, *_: object) -> None:
+                """Nothing."""
+
+        self.server = http.server.ThreadingHTTPServer(
+            ("127.0.0.1", 0), functools.partial(Handler, directory=str(folder))
+        )
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def double(demo: Demo) -> Iterator[DoubleServer]:
+    made = DoubleServer(demo.copy)
+    thread = threading.Thread(target=made.server.serve_forever)
+    thread.start()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+    thread.join()
+
+
 def test_from_a_plain_web_server(demo: Demo, recompute: Any, served: str) -> None:
     assert recompute(richest(demo), served, "--vkey", demo.vkey)[0] == 0
     code, _, err = recompute(richest(demo), f"{served}/nowhere")
     assert (code, "there is no ledger" in err) == (4, True)
+
+
+def test_a_server_that_answers_otherwise_the_second_time(
+    demo: Demo, recompute: Any, tmp_path: Path, double: DoubleServer
+) -> None:
+    """It shows the log to be hashed, and then one in which a payout was greater, as its statement says."""
+    holder = json.loads(richest(demo).read_bytes())["holder"]
+    lying, entries = {}, []
+    for number, path in enumerate(sorted(demo.copy.glob("tile/entries/*"))):
+        path = path if path.is_file() else next(path.iterdir())
+        found, _ = in_bundle(path.read_bytes())
+        for place, data in enumerate(found):
+            entry = decode(data)
+            if isinstance(entry, Payout) and entry.holder == holder:
+                found[place] = encode(msgspec.structs.replace(entry, amount=entry.amount - 7))
+                lying[f"/{path.relative_to(demo.copy)}"] = number
+        entries += found
+        if number in lying.values():
+            double.second[f"/{path.relative_to(demo.copy)}"] = bundle(found)
+    assert len(lying) == 1
+    said = json.loads(richest(demo).read_bytes())
+    log = parse_vkey(demo.vkey)
+    under = open_checkpoint(said["checkpoint"].encode(), log)
+
+    def read() -> Iterator[tuple[int, Entry]]:
+        return ((index, decode(data)) for index, data in enumerate(entries[: under.size]))
+
+    seal = CheckpointedLog(under.size, under.root.hex(), said["checkpoint"], read)
+    names = _names(msgspec.convert(said, Statement))
+    made = Statements(
+        EntriesUsage(read), seal, log.name, log.vkey, said["period"], names, said["currency"], holder
+    ).of(holder)
+    assert made != msgspec.convert(said, Statement)
+    false = tmp_path / "false.json"
+    false.write_bytes(to_bytes(made))
+    code, out, err = recompute(false, double.url, "--vkey", demo.vkey)
+    assert (code, out) == (5, "")
+    assert "are others now than when the log was verified" in err or "the ledger gives" in err
+    double.asked.clear()
+    assert recompute(richest(demo), double.url, "--vkey", demo.vkey)[0] in (0, 5)
 
 
 def test_any_changed_byte_of_the_log_is_found(demo: Demo, recompute: Any, tmp_path: Path) -> None:

@@ -7,8 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from stemloom.ledger.division.errors import BadRule
 from stemloom.ledger.division.periods import Period

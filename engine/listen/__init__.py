@@ -1,0 +1,1 @@
+"""Listening to a mix: what its parts do to each other, measured in the render."""

@@ -1,0 +1,1 @@
+"""How long blocks take on this machine, beside a run of before."""

@@ -1,0 +1,63 @@
+"""Files that their holder has brought before: known by their bytes, before anything is decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..catalogue.catalogue import Catalogue
+from ..errors import BadDeclaration, Refused
+from ..records import Stem
+from ..sound.declared import Declared, Terms, canonical_terms
+from ..sound.decode import digest_of
+from .intake import AlreadyHere
+from .worker_pool import WorkerPool
+
+
+class Familiar:
+    """The originals of a vault as they are when a batch begins."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._stems = {digest: stem for stem, digest in catalogue.all_stems()}
+
+    def among(
+        self, offers: Sequence[tuple[int, Declared, str]], workers: WorkerPool
+    ) -> dict[int, AlreadyHere]:
+        """Those of the files (number, declaration, holder's id) that are here, by their numbers.
+
+        A file is if it belongs to the holder, and nothing that is declared of it now is otherwise in the
+        vault. Each other one has to be prepared, to tell.
+        """
+        if not self._stems:
+            return {}
+        stems = dict(zip((number for number, _, _ in offers), workers.each(self._stem, offers), strict=True))
+        known = {each.stem: each for each in self._catalogue.stems(ids=sorted(filter(None, stems.values())))}
+        return {
+            number: AlreadyHere(declared.path, found.stem)
+            for number, declared, holder in offers
+            if (found := known.get(stems[number] or "")) is not None
+            and found.holder == holder
+            and _agree(declared, canonical_terms(declared), found)
+        }
+
+    def _stem(self, offer: tuple[int, Declared, str]) -> str | None:
+        try:
+            canonical_terms(offer[1])
+            return self._stems.get(digest_of(offer[1].path))
+        except (Refused, BadDeclaration):
+            return None  # Its preparation says why.
+
+
+def _agree(declared: Declared, terms: Terms, stem: Stem) -> bool:
+    said = (
+        (declared.title, terms.title, stem.title),
+        (declared.bpm, terms.bpm, stem.bpm),
+        (terms.beats, terms.beats, stem.beats),
+        (terms.shape, terms.shape, stem.shape),
+        (terms.key, terms.key, stem.key),
+        (terms.mood or None, terms.mood, stem.mood),
+        (terms.set, terms.set, stem.set),
+        (terms.song, terms.song, stem.song),
+        (declared.meter, terms.meter, stem.meter),
+    )
+    return terms.role == stem.role and all(now == here for given, now, here in said if given is not None)

@@ -1,0 +1,1 @@
+"""What a file says of itself: in its tags, in the chunks of samplers, and in its name."""
