@@ -148,7 +148,7 @@ def _stem(number: int, holder: str, rng: np.random.Generator) -> tuple[entries.S
     levels = rng.random((2, -(-frames // 4800))).astype(np.float32)
     chroma /= chroma.sum(1, keepdims=True)
     measured = Measured(-14.0, -1.0, 0.5, frames, chroma, 0.0, 0, 0.0, levels, 0.0)
-    return entry, (entry.stem, digest, frames, 2, measured, Detected())
+    return entry, MeasuredRow(entry.stem, digest, frames, 2, measured, Detected())
 
 
 def _loop(rng: np.random.Generator) -> np.ndarray:

@@ -217,6 +217,24 @@ def _holder_and_stem() -> list[Any]:
             master=WHOLE,
             publishing=WHOLE,
         ),
+        _signed(
+            entries.Declaration(
+                time=TIME,
+                stem=STEM,
+                holder=HOLDER,
+                title="Käse",
+                role="harmony",
+                shape="loop",
+                bpm_milli=60_000,
+                beats=8,
+                key="A# minor",
+                mood=("warm",),
+                isrc="QZABC2600001",
+                previous=2,
+                signature=signing.UNSIGNED,
+            ),
+            signature=NEXT_KEY,
+        ),
         entries.Removal(time=LATER, stem=STEM, file_sha256="ab" * 32),
         _signed(
             entries.Splits(

@@ -16,6 +16,8 @@ STRETCH_ALONE = frozenset(("stretch",))
 """What a grant allows that does not say so itself."""
 ENGINE_RATE = 48_000
 """Frames per second of every conformed stem and of the engine."""
+AS_ENTERED = ""
+"""The grid with which a stem entered the vault: see `Stem.grid`."""
 REST_FRAMES = 64
 """Silence at the end of every stem of a song, which repeats once its tail is over."""
 
@@ -136,6 +138,8 @@ class Stem:
     """Beats of a bar, and the note value of a beat."""
     song: str | None = None
     """The name of the song of which it is a whole stem: its shape is `song`."""
+    grid: str = AS_ENTERED
+    """The name of its conformed copy, if another shape, tempo, meter or ends were declared since it came."""
 
     @property
     def body_frames(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
@@ -15,33 +14,34 @@ from numpy.typing import NDArray
 from ..ledger.clock import Clock, SystemClock
 from ..ledger.entries import entries
 from ..ledger.log.log import Log
-from ..ledger.tlog.keys import PrivateKey
-from .catalogue.catalogue import Catalogue, ConsentStatement, parts_of, without_collector
-from .catalogue.find_by_name import find_holder, find_stem
+from .catalogue.catalogue import Catalogue, ConsentStatement, parts_of
+from .catalogue.find_by_name import find_stem
+from .catalogue.latest import Latest
 from .catalogue.opening import open_catalogue
 from .catalogue.recordings import Recordings
 from .catalogue.snapshot import Clause, Condition, Snapshot
 from .catalogue.store import Store
 from .errors import AudioLost, BadDeclaration, NoVault
 from .intake.admission import Admission
+from .holders import Holders
+from .intake.corrections import Correcting, Correction
 from .intake.fingerprint_index import CurrentIndex, FingerprintMatch
 from .intake.intake import Intake, Progress
 from .intake.likeness import likeness
 from .intake.rebuild import rebuild
 from .intake.worker_pool import WorkerPool
-from .records import ENGINE_RATE, Clearance, Holder, Identifiers, Stem
+from .records import ENGINE_RATE, Clearance, Stem
 from .rights.asking import Action, Asking
 from .rights.changes import Changes
 from .rights.requests import SigningRequest
 from .rights.statements import Allow, Statements
 from .rights.withdrawal_receipts import receipt_of
-from .sound import standard_codes
-from .sound.declared import Declared, holder_name
+from .sound.declared import Declared
 from .sound.decode import copy_file
 from .sound.detection import Detected
 
 
-class Vault:
+class Vault(Holders):
     """An open vault and the ledger beside it. A context manager; several processes may have one open.
 
     A change is durable and sequenced in the ledger when its method returns. If the process is killed at any
@@ -62,7 +62,8 @@ class Vault:
         self._fingerprints = CurrentIndex(store.landmarks, catalogue, self.recordings.conformed_path)
         self._admission = Admission(home, store, catalogue, self._changes, self._fingerprints, clock)
         self._size = log.size
-        self._last: Snapshot | None = None
+        self._latest = Latest(catalogue, clock, log.entry)
+        self._correcting = Correcting(store, catalogue, clock, log.entry)
 
     @classmethod
     def open(cls, home: Path | str, *, create: bool = False, clock: Clock | None = None) -> Vault:
@@ -121,86 +122,6 @@ class Vault:
         `since` left out: since the last `snapshot()` of this object, or its opening.
         """
         return self.log.changed_since(self._size if since is None else since)
-
-    # Holders.
-
-    def add_holder(self, name: str) -> Holder:
-        """Register a holder, with a new key in HOME/keys. Raises `BadDeclaration` for a taken name."""
-        key = PrivateKey.generate()
-        with self._changes.alone():
-            public = b64encode(key.public).decode()
-            request = self._asking.holder(holder_name(name), public, "operator")
-            holder = request.asked[0].entry.holder
-            self._statements.keep_name(request, holder)
-            key.save(self._changes.key_path(holder))
-            self._changes.sequence(self._asking.checked(request.signed(key), received=False))
-        return self.holder(holder)
-
-    def request_holder(self, name: str, public_key: str) -> SigningRequest:
-        """A request to join with a key that the holder keeps themselves, base64."""
-        with self._changes.alone():
-            return self._asking.holder(holder_name(name), public_key, "self")
-
-    def erase_name(self, holder: str) -> Holder:
-        """Destroy a holder's name and the salt of its commitment: from then on they are shown by their id.
-
-        Their keys, stems, consents and balance stay. Statements that were given out still prove the name to
-        those who have one. Raises `UnknownHolder`.
-        """
-        found = self.holder(holder)
-        with self._changes.alone():
-            self._store.erase_name(found.holder)
-            self._catalogue.erase_name(found.holder)
-        return self.holder(found.holder)
-
-    def keep_identifiers(
-        self, holder: str, *, isni: str | None = None, ipi: str | None = None
-    ) -> Identifiers:
-        """Set the identifiers of a holder, which are kept beside the name; an empty text removes one.
-
-        An identifier that is left out stays. Raises `UnknownHolder`; `BadDeclaration` for a number that is
-        not valid, or if the holder's name was erased.
-        """
-        found = self.holder(holder)
-        if not found.name_salt:
-            raise BadDeclaration(f"the name of {found.holder} was erased, so nothing is kept of them")
-        known = self.identifiers(found.holder)
-        made = Identifiers(
-            known.isni if isni is None else standard_codes.isni(isni) if isni else None,
-            known.ipi if ipi is None else standard_codes.ipi(ipi) if ipi else None,
-        )
-        with self._changes.alone():
-            self._store.keep_identifiers(found.holder, found.name, found.name_salt, made.isni, made.ipi)
-        return made
-
-    def identifiers(self, holder: str) -> Identifiers:
-        """The identifiers of a holder (full id), as far as they are known."""
-        return Identifiers(*self._store.identifiers(holder))
-
-    def replace_key(self, holder: str) -> Holder:
-        """Give a holder whose key is kept here a new one. Raises `UnknownHolder`, `KeyNotHere`."""
-        found = self.holder(holder)
-        old, new = self._statements.key(found), PrivateKey.generate()
-        with self._changes.alone():
-            public = b64encode(new.public).decode()
-            request = self._asking.key(found, public, "operator").signed(old).signed(new)
-            # Kept before it is in force; whichever file has the key in force is the one that is used.
-            new.save(self._changes.key_path(f"{found.holder}.{new.public.hex()[:8]}"))
-            self._changes.sequence(self._asking.checked(request, received=False))
-        return self.holder(found.holder)
-
-    def request_key(self, holder: str, public_key: str) -> SigningRequest:
-        """A request to replace a holder's key by one that they keep themselves."""
-        with self._changes.alone():
-            return self._statements.signed_here(self._asking.key(self.holder(holder), public_key, "self"))
-
-    def holders(self) -> tuple[Holder, ...]:
-        """All holders, by name."""
-        return self._catalogue.holders()
-
-    def holder(self, text: str) -> Holder:
-        """The holder of that id, start of an id or name. Raises `UnknownHolder`."""
-        return find_holder(self.holders(), text)
 
     # Stems.
 
@@ -287,6 +208,10 @@ class Vault:
         """The holder's original file, named by its SHA-256. Raises `UnknownStem`, `AudioLost`."""
         return self.recordings.original(find_stem(self._catalogue, stem_id))
 
+    def original_name(self, stem_id: str) -> str | None:
+        """The name that the original had; None of a synthesised sound. Raises `UnknownStem`."""
+        return self._store.original_name(self._catalogue.digests(find_stem(self._catalogue, stem_id))[0])
+
     def remove(self, text: str) -> tuple[str, tuple[Path, ...]]:
         """Remove a recording: withdraw every use, and delete its original and every file made from it.
 
@@ -326,23 +251,43 @@ class Vault:
         """Title and time of removal of each removed stem, by id."""
         return self._catalogue.removed()
 
-    def snapshot(self) -> Snapshot:
-        """All stems as they are now, after a `refresh`."""
+    def snapshot(self, declared: int | None = None) -> Snapshot:
+        """All stems as they are now, after a `refresh`.
+
+        `declared`: as they were declared when the ledger had that many entries, with the consents of now.
+        Raises `AudioLost` where measurements of then are lost and the original as well.
+        """
         self.refresh()
-        with without_collector(), self._catalogue.reading():
-            size = self._catalogue.applied()
-            # A session logs its own placements all the time: they must not cost a new set of columns.
-            last, (touched, peopled) = self._last, self._catalogue.touched()
-            if last is not None and last.size >= touched:
-                self._last = last.at_size(size, self._clock.now())
-            elif last is not None and last.size >= peopled:
-                changed, holders = self._catalogue.restated(last.size), self._catalogue.holders()
-                self._last = last.with_clearances(changed, holders, size, self._clock.now())
-            else:
-                stems, holders = self._catalogue.stems(), self._catalogue.holders()
-                self._last = Snapshot(stems, holders, size, self._clock.now())
-        self._size = size
-        return self._last
+        if declared is None:
+            found = self._latest.now()
+        else:
+            self._correcting.measure_lost(self._latest.past(declared))
+            found = self._latest.declared_at(declared)
+        self._size = found.size
+        return found
+
+    def declare(self, stem: str, correction: Correction) -> Stem:
+        """Correct what is declared of a stem, signed with its holder's key; sequenced on return.
+
+        Its sound is conformed anew where that needs it. Sessions that are open keep what was declared when
+        they opened. Raises `UnknownStem`, `KeyNotHere`; `BadDeclaration` where it does not fit the sound.
+        """
+        found = self.stem(stem)
+        self._statements.key(self.holder(found.holder))
+        with self._correcting.corrected(found, correction) as (entry, keep), self._changes.alone():
+            keep()
+            self._statements.sign_and_enter(self._asking.declaration(found, entry))
+        return self.stem(found.stem)
+
+    def request_declaration(self, stem: str, correction: Correction) -> SigningRequest:
+        """A request for a declaration, to be signed by the stem's holder elsewhere."""
+        found = self.stem(stem)
+        with self._correcting.corrected(found, correction) as (entry, _), self._changes.alone():
+            return self._asking.declaration(found, entry)
+
+    def declarations(self, stem: str) -> list[tuple[int, entries.Stem | entries.Declaration]]:
+        """The entries that declared a stem, each with its index; the first brought it into the vault."""
+        return self._correcting.said(find_stem(self._catalogue, stem))
 
     # Consent and splits.
 
@@ -422,7 +367,9 @@ class Vault:
 
         Everything in it is checked again. Raises `BadRequest`, `BadDeclaration`, `LedgerError`.
         """
-        with self._changes.alone():
+        declared = [each.entry for each in request.asked if isinstance(each.entry, entries.Declaration)]
+        with self._correcting.submitted(declared) as keep, self._changes.alone():
+            keep()
             return self._statements.enter(request, received=True)
 
     def receipt(self, withdrawal: int) -> tuple[int, entries.Receipt]:

@@ -213,7 +213,7 @@ class Conformer:
             stem.shape in ("loop", "song") and variant.frames == stem.frames
         )
         if plain and not variant.semitones and not variant.ramp:
-            return self._store.conformed(stem.stem)
+            return self._store.conformed(stem.stem, stem.grid)
         kind = _kind(stem, variant)
         turned = "-reverse" if variant.reverse and not _is_turned(variant) else ""
         form = f"{variant.frames}-{variant.loop_start or 0}{turned}-{variant.semitones:+d}st"
@@ -222,7 +222,7 @@ class Conformer:
             struck = "struck" if stem.role in UNPITCHED_ROLES else "held"
             way = _name_of(variant.ramp) if variant.ramp else kind
             algorithm = f"{RAMP}-{struck}-{way}-{algorithm}"
-        return self._store.variant(stem.stem, f"{form}-{algorithm}")
+        return self._store.variant(stem.stem, f"{form}-{algorithm}", stem.grid)
 
     def _is_made(self, stem: Stem, variant: Variant) -> bool:
         """Whether the variant's file is there, with the shape that it should have."""
@@ -243,8 +243,8 @@ class Conformer:
         path = self._path(stem, variant)
         if self._is_made(stem, variant):
             return
-        source = self._vault.conformed_path(stem.stem)
-        if path != self._store.conformed(stem.stem):
+        source = self._vault.recordings.path(stem)
+        if path != source:
             self._stretch(stem, variant, source, path, crew)
         if not self._is_made(stem, variant):
             raise ConformFailed(f'the variant of "{stem.title}" vanished while it was made; run it again')

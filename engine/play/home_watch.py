@@ -49,6 +49,8 @@ class HomeWatch:
 
     def __init__(self, home: Path, snapshot: Snapshot) -> None:
         self.home, self._log = home, Log.open(home)
+        self.place = str(home), snapshot.declared
+        """By which sessions find it: they keep the declarations with which they opened."""
         self._checkpoint = Places(home).checkpoint
         self._turn = threading.Lock()
         """Guards what follows; held while the log is read and scores are made, never for the catalogue."""
@@ -157,7 +159,7 @@ class HomeWatch:
         with self._reading, suppress(OSError, LedgerError, VaultError), Vault.open(self.home) as vault:
             self._projected = vault.log.size
             if self._stocked > self._stock:
-                self._restock(vault.snapshot())
+                self._restock(vault.snapshot(self._snapshot.declared))
 
     def _restock(self, snapshot: Snapshot) -> None:
         with self._turn:
@@ -174,21 +176,21 @@ class HomeWatch:
             self._left.clear()
 
 
-_watches: dict[str, HomeWatch] = {}
-"""By the real path of the home."""
+_watches: dict[tuple[str, int], HomeWatch] = {}
+"""By the real path of the home, and the size of its ledger up to which declarations of stems hold."""
 _registry = threading.RLock()
 """Guards them. One thread may come twice: a dropped player leaves at whatever line the collector runs."""
 
 
 def follow(home: Path, score: Score, clock: Clock) -> Following:
     """Have a session that plays by `score` follow the changes of its home, until its `leave`."""
-    place = os.path.realpath(home)
+    place = os.path.realpath(home), score.snapshot.declared
     following = Following(score, clock)
     with _registry:
         while True:
             watch = _watches.get(place)
             if watch is None:
-                watch = _watches[place] = HomeWatch(Path(place), score.snapshot)
+                watch = _watches[place] = HomeWatch(Path(place[0]), score.snapshot)
             following.leave = partial(_leave, watch, following)
             watch.join(following)
             if _watches.get(place) is watch:
@@ -206,16 +208,17 @@ def _unwatched(watch: HomeWatch) -> bool:
     with _registry:
         if watch.followed:
             return False
-        if _watches.get(str(watch.home)) is watch:
-            del _watches[str(watch.home)]
+        if _watches.get(watch.place) is watch:
+            del _watches[watch.place]
         return True
 
 
 def look(home: Path) -> None:
     """Look at once: who follows in this process knows of every change when this returns."""
+    place = os.path.realpath(home) if _watches else ""
     with _registry:
-        watch = _watches.get(os.path.realpath(home)) if _watches else None
-    if watch is not None:
+        watches = [watch for (of, _), watch in _watches.items() if of == place]
+    for watch in watches:
         watch.look(whole=True)
 
 

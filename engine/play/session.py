@@ -26,7 +26,7 @@ from ...script.effects.delay import MOST_BEATS
 from ...script.piece import Piece
 from ...vault.catalogue.snapshot import Snapshot
 from ...vault.errors import AudioLost
-from ...vault.records import ENGINE_RATE
+from ...vault.records import ENGINE_RATE, Stem
 from ...vault.vault import Vault
 from ..compose.compose import next_bar
 from ..compose.gains import buses_of
@@ -97,7 +97,8 @@ class Session:
         self.thinks_ahead = False
         self.wanted: Wanted = []
         """The variants that the next bars need, as they were thought of ahead."""
-        snapshot = vault.snapshot()
+        snapshot = vault.snapshot(None if replayed is None else replayed.declared)
+        self._declared, self._opened_with = snapshot.declared, snapshot.stems
         first = self._first_score(piece, snapshot, use or piece.uses[0], wall.now(), seed, replayed)
         if gain_db is None:
             gain_db = replayed.gain_db if replayed else foretold_gain_db(vault, first, self._dials)
@@ -379,12 +380,18 @@ class Session:
     def _starts_clean(self, stem: str) -> bool:
         if stem not in self._clean:
             try:
-                begin = self._vault.samples(stem)[:, :32]
-            except (AudioLost, OSError):
+                begin = self._vault.recordings.samples(self._as_declared(stem))[:, :32]
+            except (AudioLost, KeyError, OSError):
                 # It cannot sound as things are. Its recording may come back.
                 return False
             self._clean[stem] = bool(np.abs(begin).max() < QUIET_START)
         return self._clean[stem]
+
+    def _as_declared(self, stem: str) -> Stem:
+        """A stem as this session knows it, also one that came since. Raises KeyError if it has gone."""
+        if stem in self._opened_with.facts.place:
+            return self._opened_with.find(stem)
+        return self._vault.snapshot(self._declared).stem(stem)
 
     def _keep_for_take(self, kind: str, what: object) -> None:
         if isinstance(what, HeardPlacement):
@@ -424,6 +431,7 @@ class Session:
             pcm_sha256=self.output.pcm_sha256,
             loop=self.loop,
             time=opening.time,
+            declared=self._declared,
         )
 
 

@@ -169,6 +169,8 @@ class Take(msgspec.Struct, frozen=True, omit_defaults=True):
     pcm_sha256: str | None
     loop: bool = False
     time: str | None = None
+    declared: int = 0
+    """The ledger's size up to which declarations of stems held: those that a session keeps to its end."""
 
     def encoded(self) -> bytes:
         """JSON, fields in the order above."""

@@ -31,7 +31,7 @@ class Tape:
         self._swaps_ahead: list[Swapped] = []
         self._unready_at: dict[int, frozenset[str]] = {}
         if replayed is not None:
-            self._whole = vault.snapshot()
+            self._whole = vault.snapshot(replayed.declared)
             self._changes_ahead, self._swaps_ahead = list(replayed.changes), list(replayed.swaps)
             self._unready_at = {each.moment: frozenset(each.stems) for each in replayed.unready}
             # They are in the new take as well, so that a replay can be replayed.

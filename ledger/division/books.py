@@ -27,6 +27,7 @@ class Books:
     size: int = 0
     holders: dict[str, tuple[int, entries.Holder]] = field(default_factory=dict)
     stems: dict[str, tuple[int, entries.Stem]] = field(default_factory=dict)
+    """As their holders declared them last; the index is that of the stem's first entry."""
     rights: Rights = field(default_factory=Rights)
     terms: list[tuple[int, entries.Terms]] = field(default_factory=list)
     income: list[tuple[int, Period, entries.Income]] = field(default_factory=list)
@@ -71,6 +72,10 @@ def gather(numbered: Entries) -> Books:
                 books.holders[entry.holder] = joined, kept
             case entries.Stem():
                 books.stems.setdefault(entry.stem, (index, entry))
+            case entries.Declaration() if entry.stem in books.stems:
+                entered, stem = books.stems[entry.stem]
+                named = {name: getattr(entry, name) for name in ("title", "role", "shape", "isrc", "iswc")}
+                books.stems[entry.stem] = entered, msgspec.structs.replace(stem, **named)
             case entries.Terms():
                 books.terms.append((index, entry))
             case entries.Income():

@@ -104,6 +104,34 @@ class Stem(_Entry, frozen=True, kw_only=True, tag="stem"):
     """The song of which it is a whole stem, from its bar 1; left out for all else."""
 
 
+class Declaration(_Entry, frozen=True, kw_only=True, tag="declaration"):
+    """What holds of a stem from here on, as a whole: its holder corrects what was declared before.
+
+    Placements from before it keep what they say. `set`, `song` and the energy stay those of the stem's entry.
+    """
+
+    time: Time
+    stem: Id
+    holder: Id
+    title: Word
+    role: Word
+    shape: Literal["loop", "sustained", "hit", "song"]
+    bpm_milli: Positive | None
+    beats: Positive | None
+    key: Word | None
+    mood: tuple[Word, ...]
+    """Sorted, without repeats."""
+    isrc: Word | None
+    previous: Count
+    """Index of the entry that declared it before: the stem's own, or its last declaration."""
+    signature: Annotated[str, Meta(min_length=88, max_length=88)]
+    iswc: Word | UnsetType = UNSET
+    """As in a stem, and so are the next three."""
+    meter: Meter | UnsetType = UNSET
+    lead_frames: Positive | UnsetType = UNSET
+    tail: Literal["cut", "wrap"] | UnsetType = UNSET
+
+
 class Removal(_Entry, frozen=True, kw_only=True, tag="removal"):
     """A recording leaves the vault: its original file and everything made from it are deleted."""
 
@@ -387,6 +415,7 @@ Entry = (
     Holder
     | Key
     | Stem
+    | Declaration
     | Removal
     | Splits
     | Consent

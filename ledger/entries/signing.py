@@ -20,9 +20,9 @@ from ..tlog import keys
 from ..tlog.keys import PrivateKey
 from ..tlog.note import decode_base64
 from .canonical import dumps, encode
-from .entries import WHOLE_PPM, Approval, Consent, Holder, Key, Share, Splits, Standing
+from .entries import WHOLE_PPM, Approval, Consent, Declaration, Holder, Key, Share, Splits, Standing
 
-Signable = Holder | Key | Consent | Standing | Splits
+Signable = Holder | Key | Consent | Standing | Splits | Declaration
 Slot = Literal["signature", "proof", "approval"]
 """For a signature by the holder's key in force, by the new key in the entry, by a party whose share falls."""
 UNSIGNED = base64.b64encode(bytes(64)).decode()
@@ -70,6 +70,28 @@ FORMS: Mapping[type, Form] = {
         "stemloom splits v1",
         ("holder", "stem", "master", "publishing", "time"),
         {"signature": "the signature of {0.holder} under the splits of {0.stem} fails"},
+    ),
+    Declaration: Form(
+        "stemloom declaration v1",
+        (
+            "holder",
+            "stem",
+            "title",
+            "role",
+            "shape",
+            "bpm_milli",
+            "beats",
+            "key",
+            "mood",
+            "isrc",
+            "iswc",
+            "meter",
+            "lead_frames",
+            "tail",
+            "time",
+            "previous",
+        ),
+        {"signature": "the signature of {0.holder} under a declaration of {0.stem} fails"},
     ),
 }
 """By kind, what is signed. The log's origin comes before the fields of each."""
@@ -160,6 +182,8 @@ def check(entry: Signable, origin: str, public: bytes = b"") -> None:
         case Splits():
             check_shares("master", entry.master)
             check_shares("publishing", entry.publishing)
+        case Declaration():
+            _check_declaration(entry)
         case Consent():
             _check_consent(entry, f"a consent for {entry.stem}", origin)
         case Standing():
@@ -169,6 +193,15 @@ def check(entry: Signable, origin: str, public: bytes = b"") -> None:
         if not _signed(new if slot == "proof" else public, message, getattr(entry, slot)):
             raise BadStatement(fails.format(entry))
     encode(entry)
+
+
+def _check_declaration(entry: Declaration) -> None:
+    timed = entry.shape in ("loop", "song")
+    if timed != (entry.bpm_milli is not None) or timed != (entry.beats is not None):
+        has = "without a tempo and beats" if timed else "with a tempo or beats"
+        raise BadStatement(f"{entry.stem} is declared a {entry.shape} {has}")
+    if list(entry.mood) != sorted(set(entry.mood)):
+        raise BadStatement(f"the moods declared of {entry.stem} are repeated or not sorted")
 
 
 def _check_consent(entry: Consent | Standing, name: str, origin: str) -> None:

@@ -45,6 +45,8 @@ class Audit:
     _until: dict[tuple[str, str], int] = field(default_factory=dict)
     """By stem and session: the end of the last placement, in ms since 1970."""
     _sessions: dict[str, _Session] = field(default_factory=dict)
+    _declared: dict[str, int] = field(default_factory=dict)
+    """By stem in the vault: the entry that says what is declared of it."""
     _money: dict[int, int] = field(default_factory=dict)
     """By index, the amount of an income or a payout, with its corrections."""
 
@@ -73,9 +75,12 @@ class Audit:
                     if self._rights.holder(entry.stem) is None:
                         yield f"the stem {entry.stem} is removed, but it never entered"
                         return
+                    self._declared.pop(entry.stem, None)
                     self._rights.take(index, entry)
                 case entries.Splits():
                     yield from self._splits(index, entry)
+                case entries.Declaration():
+                    yield from self._declaration(index, entry)
                 case entries.Settlement():
                     if entry.first != 0 or entry.last >= index:
                         yield (
@@ -176,7 +181,25 @@ class Audit:
         yield from self._parties(entry.stem, entry.master, entry.publishing)
         if known and self._sides(entry.stem) != (by_holder(entry.master), by_holder(entry.publishing)):
             yield f"the stem {entry.stem} enters again with other shares; only its parties can change them"
+        self._declared[entry.stem] = index
         self._rights.take(index, entry)
+
+    def _declaration(self, index: int, entry: entries.Declaration) -> Iterator[str]:
+        if entry.stem not in self._declared or entry.holder not in self._keys:
+            yield f"a declaration names {entry.stem} and {entry.holder}, and the log does not have both"
+            return
+        if entry.holder != self._rights.holder(entry.stem):
+            yield f"{entry.stem} is declared by {entry.holder}, who is not its holder"
+            return
+        self._signed(check, entry, self.origin, self._keys[entry.holder])
+        last = self._declared[entry.stem]
+        if entry.previous != last:
+            yield (
+                f"a declaration of {entry.stem} corrects {_place(entry.previous)}, and what holds of it is "
+                f"said in {_place(last)}"
+            )
+            return
+        self._declared[entry.stem] = index
 
     def _splits(self, index: int, entry: entries.Splits) -> Iterator[str]:
         holder = self._rights.holder(entry.stem)

@@ -306,6 +306,8 @@ def _summary(entry: Entry) -> str:
             return f"{entry.holder} has another key, kept by {entry.custody}"
         case entries.Stem():
             return f"{entry.stem} {entry.title!r}, {entry.role}, of {entry.holder}"
+        case entries.Declaration():
+            return f"{entry.stem} is declared {entry.title!r}, {entry.role}, {entry.shape}, by {entry.holder}"
         case entries.Splits():
             return f"{entry.stem}, {len(entry.master)} master and {len(entry.publishing)} publishing shares"
         case entries.Holder():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..ground.visible import visible
 from ..ledger.clock import text_of
 from ..script.problems import counted
 from .arguments import A_HOLDER, A_STEM, words_of
@@ -18,6 +19,7 @@ from .output import Console, clearance_record, picked, table, write_whole
 from .people import names_in, shares_record
 
 if TYPE_CHECKING:
+    from ..ledger.entries import entries
     from ..vault.catalogue.snapshot import Clause
     from ..vault.records import Stem
     from ..vault.sound.detection import Detected
@@ -83,7 +85,7 @@ def search(
 @click.pass_obj
 def show(console: Console, stem: str) -> None:
     """Show one stem: its sound, its owners, and its consents."""
-    from ..ledger.entries.wording import allowing
+    from ..ledger.entries.wording import allowing, declaring
     from ..vault.rights.shares import percent
 
     with console.vault() as opened:
@@ -92,11 +94,15 @@ def show(console: Console, stem: str) -> None:
         shares = opened.shares(found.stem)
         statements = opened.consents(found.stem)
         original = opened.original(found.stem)
+        name = opened.original_name(found.stem)
         heard = opened.heard(found.stem)
+        said = opened.declarations(found.stem)
     record = _row(found, names) | {
         "heard": heard_record(heard),
         "pcm_sha256": found.pcm_sha256,
         "file_sha256": original.name,
+        "original_name": None if name is None else visible(name),
+        "declarations": [{"index": index, **declared_record(entry)} for index, entry in said],
         **picked(found, "frames channels beats sounding_frames"),
         "clearances": {use: clearance_record(each) for use, each in found.clearances.items()},
         "splits": shares_record(shares, names),
@@ -121,21 +127,35 @@ def show(console: Console, stem: str) -> None:
             + (f", {allowing(s.allows)}" if s.action == "grant" else "")
             for s in statements
         ),
-        f"  original   {original}",
+        f"  original   {original}" + (f", which was '{visible(name)}'" if name else ""),
+        *(
+            f"    #{index}  {entry.time}  declared: {declaring(entry)}"
+            for index, entry in said
+            if len(said) > 1
+        ),
     ]
     console.emit(record, "\n".join(lines))
 
 
+def declared_record(entry: entries.Stem | entries.Declaration) -> dict[str, Any]:
+    names = "time title role shape bpm_milli beats key mood isrc"
+    return {**picked(entry, names), "iswc": entry.iswc or None, "meter": entry.meter or "4/4"}
+
+
 @click.command()
 @click.argument("stem", shell_complete=A_STEM)
-@click.option("--out", type=PATH, required=True, help="The file to write.")
+@click.option(
+    "--out", type=PATH, help="The file or folder to write to; here, under its own name, by default."
+)
 @click.pass_obj
-def original(console: Console, stem: str, out: Path) -> None:
-    """Give back the holder's original file, byte for byte."""
-    if out.exists():
-        raise click.UsageError(f"{out} is there already")
+def original(console: Console, stem: str, out: Path | None) -> None:
+    """Give back the holder's original file, byte for byte, under the name that it had."""
     with console.vault() as opened:
         path = opened.original(stem)
+        if out is None or out.is_dir():
+            out = (out or Path()) / (opened.original_name(stem) or f"{opened.stem(stem).stem}.wav")
+        if out.exists():
+            raise click.UsageError(f"{visible(out)} is there already: name another with --out")
         write_whole(out, path.read_bytes())
     console.emit({"out": str(out), "sha256": path.name}, f"{out}, SHA-256 {path.name}")
 

@@ -6,6 +6,7 @@ import click
 
 from . import adding, signing, stems
 from .consent import consent
+from .declare import declare
 from .fits import fits
 from .holders import holder
 from .splits import split
@@ -18,7 +19,7 @@ def vault() -> None:
 
 for command in (
     *(adding.add, adding.identify, stems.list_, stems.search, fits, stems.show, stems.original, stems.remove),
-    *(stems.rebuild, split, holder, consent, signing.keygen, signing.sign, signing.submit),
+    *(declare, stems.rebuild, split, holder, consent, signing.keygen, signing.sign, signing.submit),
 ):
     vault.add_command(command)
 for command in (signing.holder_request, signing.holder_key, signing.submit):

@@ -12,31 +12,42 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
 from ...ledger.entries import entries
 from ..errors import CatalogueTrouble
-from ..records import Chroma, Clearance, Holder
+from ..records import AS_ENTERED, Chroma, Clearance, Holder
 from ..sound.detection import Detected
 from ..sound.ends import Cut, cut_of
 from ..sound.energies import Energies
 from ..sound.measure import Measured
+from .connection import connected, copied, writable
 from .kept_energies import keep_energies
+from .past import Past, as_before
 from .projection import project
 from .schema import VERSION, migrate
-from .sqlite_trouble import BUSY_SECONDS, worded
+from .sqlite_trouble import worded
 from .stems import Clearances, Facts, Listen, Stems, allowed_by, cleared
 
-MeasuredRow = tuple[str, str, int, int, Measured, Detected]
-"""Stem, SHA-256 of its original, frames, channels, and what was measured and detected."""
+
+class MeasuredRow(NamedTuple):
+    """What was measured and detected in a stem, conformed to a grid. `file_sha256`: of its original."""
+
+    stem: str
+    file_sha256: str
+    frames: int
+    channels: int
+    measured: Measured
+    heard: Detected
+    grid: str = AS_ENTERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +92,9 @@ class Catalogue:
                 raise CatalogueTrouble(f"there is no catalogue at {path}")
             # SQLite would make it readable by all.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        kept = create or _writable(path)
+        kept = create or writable(path)
         with worded(path):
-            connection = _connected(path) if kept else _copied(path)
+            connection = connected(path) if kept else copied(path)
             try:
                 version = int(connection.execute("PRAGMA user_version").fetchone()[0])
                 if version > VERSION:
@@ -138,7 +149,7 @@ class Catalogue:
     def follow(self, origin: str) -> None:
         """Tie the catalogue to a ledger; refuse one that is tied to another."""
         with self.transaction() as db:
-            db.execute("INSERT OR IGNORE INTO ledger VALUES (1, ?, 0, 0, 0)", (origin,))
+            db.execute("INSERT OR IGNORE INTO ledger VALUES (1, ?, 0, 0, 0, 0)", (origin,))
             mine = str(db.execute("SELECT origin FROM ledger").fetchone()[0])
         if mine != origin:
             raise CatalogueTrouble(
@@ -164,7 +175,7 @@ class Catalogue:
             for index, entry in numbered:
                 if index >= applied and project(db, index, entry):
                     touched = index + 1
-                    if isinstance(entry, entries.Stem | entries.Removal):
+                    if isinstance(entry, entries.Stem | entries.Removal | entries.Declaration):
                         peopled = index + 1
             db.execute(
                 "UPDATE ledger SET applied = max(applied, ?), touched = ?, peopled = ?",
@@ -194,36 +205,43 @@ class Catalogue:
         self.check_kept()
         with self.transaction() as db:
             db.executemany(
-                "INSERT INTO measured VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO measured VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (stem, digest, frames, channels, m.lufs, m.true_peak_dbtp, m.sounding_frames,
+                    (stem, grid, digest, frames, channels, m.lufs, m.true_peak_dbtp, m.sounding_frames,
                      np.ascontiguousarray(m.chroma, dtype="<f4").tobytes(),
                      msgspec.json.encode(heard).decode(), m.peak_frame)
-                    for stem, digest, frames, channels, m, heard in rows
+                    for stem, digest, frames, channels, m, heard, grid in rows
                 ],
             )  # fmt: skip
-            keep_energies(db, {row[0]: Energies.of(row[4].energies) for row in rows})
+            keep_energies(db, {(row.stem, row.grid): Energies.of(row.measured.energies) for row in rows})
 
-    def abandoned(self) -> tuple[list[str], list[tuple[str, str | None]]]:
-        """Holders, and stems with their files, that never reached the ledger.
+    def abandoned(self) -> tuple[list[str], list[tuple[str, str | None]], list[tuple[str, str]]]:
+        """Holders, stems with their files, and stems with grids, that never reached the ledger.
 
         The file is `None` if another stem has the same.
         """
         with self.reading() as db:
             holders = db.execute("SELECT holder FROM named WHERE holder NOT IN (SELECT holder FROM holder)")
             named = [str(row[0]) for row in holders]
+            grids = db.execute(
+                "SELECT stem, grid FROM measured m WHERE grid <> '' AND stem IN (SELECT stem FROM stem)"
+                " AND NOT EXISTS (SELECT 1 FROM declaration d WHERE d.stem = m.stem AND d.grid = m.grid)"
+            ).fetchall()
             stems = db.execute(
-                "SELECT stem, CASE WHEN file_sha256 IN (SELECT file_sha256 FROM stem) THEN NULL"
+                "SELECT DISTINCT stem, CASE WHEN file_sha256 IN (SELECT file_sha256 FROM stem) THEN NULL"
                 " ELSE file_sha256 END FROM measured WHERE stem NOT IN (SELECT stem FROM stem)"
             ).fetchall()
-        return named, stems
+        return named, stems, grids
 
-    def forget_abandoned(self, holders: Sequence[str], stems: Sequence[str]) -> None:
+    def forget_abandoned(
+        self, holders: Sequence[str], stems: Sequence[str], grids: Sequence[tuple[str, str]]
+    ) -> None:
         self.check_kept()
         with self.transaction() as db:
             db.executemany("DELETE FROM named WHERE holder = ?", [(holder,) for holder in holders])
             for table in ("measured", "energies"):
                 db.executemany(f"DELETE FROM {table} WHERE stem = ?", [(stem,) for stem in stems])
+                db.executemany(f"DELETE FROM {table} WHERE stem = ? AND grid = ?", grids)
 
     # Questions.
 
@@ -239,15 +257,15 @@ class Catalogue:
                 raise self._incomplete(f"the name of holder {row[0]}")
         return tuple(Holder(*row) for row in rows)
 
-    def stems(self, ids: Sequence[str] | None = None) -> Stems:
-        """All stems, or those with these whole `ids`, ordered by id."""
+    def stems(self, ids: Sequence[str] | None = None, past: Past | None = None) -> Stems:
+        """All stems, or those with these whole `ids`, ordered by id; those in `past` as it has them."""
         text = "" if ids is None else f" WHERE s.stem IN ({_marks(ids)})"
         # The parts of this text are constants of this module and question marks; all values are bound.
         question = (
             "SELECT s.stem, s.pcm_sha256, s.title, s.holder, s.role, s.shape, m.frames, m.channels,"
             " s.bpm_milli, s.beats, s.key, s.energy_milli, s.set_name AS 'set', m.lufs, m.true_peak_dbtp,"
-            " m.sounding_frames, m.chroma, m.peak_frame, f.meter, g.song"
-            " FROM stem s LEFT JOIN measured m USING (stem) LEFT JOIN form f USING (stem)"
+            " m.sounding_frames, m.chroma, m.peak_frame, f.meter, g.song, s.grid"
+            " FROM stem s LEFT JOIN measured m USING (stem, grid) LEFT JOIN form f USING (stem)"
             f" LEFT JOIN song g USING (stem){text} ORDER BY s.stem"
         )
         with without_collector(), self.reading() as db:
@@ -262,6 +280,9 @@ class Catalogue:
                 f"SELECT stem, use, entry, since, until, allows FROM clearance{only} ORDER BY stem, use",
                 of_rows,
             ).fetchall()
+            if past:
+                rows = [as_before(db, names, row, *past[row[0]]) if row[0] in past else row for row in rows]
+                moods |= {stem: entry.mood for stem, (entry, _) in past.items()}
             return Stems(self._facts(names, rows, moods), Clearances(granted))
 
     def _facts(
@@ -302,7 +323,9 @@ class Catalogue:
     def heard(self, stem: str) -> Detected:
         """What was detected in a stem when it was added; empty for stems older than detection."""
         with self.reading() as db:
-            row = db.execute("SELECT heard FROM measured WHERE stem = ?", (stem,)).fetchone()
+            row = db.execute(
+                "SELECT heard FROM measured JOIN stem USING (stem, grid) WHERE stem = ?", (stem,)
+            ).fetchone()
         return msgspec.json.decode("{}" if row is None else row[0], type=Detected)
 
     def stem_ids(self, like: str, *, exact_title: bool = False) -> list[str]:
@@ -375,17 +398,16 @@ class Catalogue:
         with self.reading() as db:
             return {str(s): (str(title), str(time)) for s, title, time in db.execute("SELECT * FROM removed")}
 
-    def all_stems(self) -> list[tuple[str, str]]:
-        """Id and original's SHA-256 of each stem, also where its measurements are missing."""
+    def all_stems(self) -> list[tuple[str, str, str]]:
+        """Id, original's SHA-256 and grid of each stem, also where its measurements are missing."""
         with self.reading() as db:
-            return [
-                (str(s), str(d)) for s, d in db.execute("SELECT stem, file_sha256 FROM stem ORDER BY stem")
-            ]
+            rows = db.execute("SELECT stem, file_sha256, grid FROM stem ORDER BY stem")
+            return [(str(stem), str(digest), str(grid)) for stem, digest, grid in rows]
 
     def terms_of(
         self, stem: str
     ) -> tuple[str, Fraction | None, int | None, str, str, tuple[int, int], Cut | None]:
-        """Role, tempo, beats, shape, PCM SHA-256, meter and cut that a stem has in the ledger."""
+        """Role, tempo, beats, shape, PCM SHA-256, meter and cut that a stem has in the ledger now."""
         with self.reading() as db:
             role, bpm, beats, shape, pcm, meter, lead, tail = db.execute(
                 "SELECT role, bpm_milli, beats, shape, pcm_sha256, meter, lead_frames, tail"
@@ -452,42 +474,6 @@ def without_collector() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
-
-
-def _writable(path: Path) -> bool:
-    # SQLite writes beside the file as well. A disk that is mounted read-only refuses root, too.
-    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _copied(path: Path) -> sqlite3.Connection:
-    """The catalogue copied to memory, without a byte written to the disk."""
-    # Without a write-ahead log beside it nobody has the file open, and SQLite cannot make one here.
-    try:
-        logged = path.with_name(path.name + "-wal").stat().st_size > 0
-    except FileNotFoundError:
-        logged = False
-    how = "mode=ro" if logged else "mode=ro&immutable=1"
-    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    try:
-        with closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, timeout=BUSY_SECONDS)
-        ) as source:
-            source.backup(copy)
-    except BaseException:
-        copy.close()
-        raise
-    return copy
 
 
 def parts_of(ids: Sequence[str]) -> Iterator[Sequence[str]]:

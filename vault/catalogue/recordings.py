@@ -20,7 +20,8 @@ from ..sound.offset import without_offset
 from ..sound.onsets import ONSETS, onsets
 from ..sound.song import fitted
 from .catalogue import Catalogue
-from .kept_energies import keep_energies, kept_energies
+from .kept_energies import Fitted, keep_energies, kept_energies
+from .past import cut_of_stem
 from .store import Store
 
 Progress = Callable[[int, int], None]
@@ -33,7 +34,7 @@ class Recordings:
     def __init__(self, store: Store, catalogue: Catalogue) -> None:
         self._store = store
         self._catalogue = catalogue
-        self._energies: dict[str, Energies] = {}
+        self._energies: dict[Fitted, Energies] = {}
 
     def original(self, stem: str) -> Path:
         """The original file of a stem (whole id). Raises `AudioLost`."""
@@ -44,38 +45,44 @@ class Recordings:
 
     def samples(self, stem: Stem) -> NDArray[np.float32]:
         """The conformed samples, mapped read-only. Raises `AudioLost`."""
-        samples = self._store.map_conformed(stem.stem, stem.channels, stem.frames)
+        samples = self._store.map_conformed(stem.stem, stem.channels, stem.frames, stem.grid)
         if samples is None:
             self._conform_again(stem)
-            samples = self._store.map_conformed(stem.stem, stem.channels, stem.frames)
+            samples = self._store.map_conformed(stem.stem, stem.channels, stem.frames, stem.grid)
         if samples is None:
             raise AudioLost(
                 f"the conformed sound of {stem.stem} '{stem.title}' cannot be kept in {self._store.folder}"
             )
         return samples
 
-    def conformed_path(self, stem: str) -> Path:
-        """The file that `samples` maps, for a stem by its whole id. Raises `AudioLost`."""
-        (found,) = self._catalogue.stems(ids=[stem])
-        self.samples(found)
-        return self._store.conformed(stem)
+    def path(self, stem: Stem) -> Path:
+        """The file that `samples` maps. Raises `AudioLost`."""
+        self.samples(stem)
+        return self._store.conformed(stem.stem, stem.grid)
 
-    def onsets(self, stem: str, channels: int, frames: int) -> tuple[int, ...]:
+    def conformed_path(self, stem: str) -> Path:
+        """The same, for a stem by its whole id. Raises `AudioLost`."""
+        (found,) = self._catalogue.stems(ids=[stem])
+        return self.path(found)
+
+    def onsets(self, stem: str, channels: int, frames: int, grid: str) -> tuple[int, ...]:
         """Where the hits of a stem (whole id) begin, in frames; none where its sound is lost.
 
         They are looked for once, and kept beside its conformed samples. It may be asked after the vault was
         closed: a snapshot outlives it.
         """
-        path = self._store.variant(stem, ONSETS)
+        path = self._store.variant(stem, ONSETS, grid)
         try:
             return tuple(np.load(path, allow_pickle=False).tolist())
         except (FileNotFoundError, ValueError, EOFError):
             # Not looked for yet, or cut short.
             pass
-        sound = self._store.map_conformed(stem, channels, frames)
+        sound = self._store.map_conformed(stem, channels, frames, grid)
         if sound is None:
             try:
                 (found,) = self._catalogue.stems(ids=[stem])
+                if found.grid != grid:
+                    return ()
                 sound = self.samples(found)
             except (AudioLost, ValueError, ProgrammingError):
                 return ()
@@ -94,9 +101,9 @@ class Recordings:
         if sound.pcm_sha256 != stem.pcm_sha256:
             raise AudioLost(f"the original of {stem.stem} at {original} is another sound than the one added")
         frames = None if stem.bpm is None or stem.beats is None else loop_frames(stem.bpm, stem.beats)
-        *_, cut = self._catalogue.terms_of(stem.stem)
+        cut = cut_of_stem(self._catalogue, stem.stem, stem.grid)
         samples = without_offset(fitted(sound, stem.shape, frames, cut), canonical_shape(stem.shape))
-        self._store.write_conformed(samples, self._store.conformed(stem.stem))
+        self._store.write_conformed(samples, self._store.conformed(stem.stem, stem.grid))
 
     def energies(self, stems: Sequence[Stem], progress: Progress | None = None) -> dict[str, Energies]:
         """How loud each of these is in each 100 ms, by id, without those of which the sound is lost.
@@ -104,14 +111,14 @@ class Recordings:
         Of stems that came before this was measured it is measured now, and kept if the catalogue may be
         written; `progress` tells of them.
         """
-        wanted = {stem.stem: stem for stem in stems}
+        wanted = {(stem.stem, stem.grid): stem for stem in stems}
         with self._catalogue.reading() as db:
-            self._energies |= kept_energies(db, [stem for stem in wanted if stem not in self._energies])
-        missing = [stem for id, stem in wanted.items() if id not in self._energies]
+            self._energies |= kept_energies(db, [each for each in wanted if each not in self._energies])
+        missing = [stem for fitted, stem in wanted.items() if fitted not in self._energies]
         measured = {}
         for done, stem in enumerate(missing, start=1):
             with suppress(AudioLost, OSError):
-                measured[stem.stem] = Energies.of(energies(self._at_zero(stem)))
+                measured[stem.stem, stem.grid] = Energies.of(energies(self._at_zero(stem)))
             if progress is not None:
                 progress(done, len(missing))
         self._energies |= measured
@@ -120,13 +127,13 @@ class Recordings:
                 self._catalogue.check_kept()
                 with self._catalogue.transaction() as db:
                     keep_energies(db, measured)
-        return {stem: self._energies[stem] for stem in wanted if stem in self._energies}
+        return {each[0]: self._energies[each] for each in wanted if each in self._energies}
 
     def _at_zero(self, stem: Stem) -> NDArray[np.float32]:
         """The conformed samples; a copy that was kept before offsets were taken off is kept anew without."""
         kept = self.samples(stem)
         samples = without_offset(kept, canonical_shape(stem.shape))
         if samples is not kept:
-            self._store.forget(None, stem.stem)
-            self._store.write_conformed(samples, self._store.conformed(stem.stem))
+            self._store.forget_conformed(stem.stem, stem.grid)
+            self._store.write_conformed(samples, self._store.conformed(stem.stem, stem.grid))
         return samples

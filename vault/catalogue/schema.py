@@ -1,7 +1,8 @@
 """The catalogue's tables, and the steps from each version of them to the next.
 
-There are two kinds of table: private data (`named`, `measured`), and the projection of the ledger (all
-others), which can be made again from it. A stem exists when its ledger entry has been applied, never before.
+There are two kinds of table: private data (`named`, `measured`, `energies`), and the projection of the ledger
+(all others), which can be made again from it. A stem exists when its ledger entry has been applied, never
+before.
 """
 
 from __future__ import annotations
@@ -101,6 +102,32 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         # The song of each stem that is one of a song's.
         "CREATE TABLE song (stem TEXT PRIMARY KEY, song TEXT NOT NULL) WITHOUT ROWID",
+    ),
+    (
+        # What was declared of stems since they came, see `projection.py`; the ledger's size after the last of
+        # it; and measurements by the grid to which the sound is conformed, empty for the first.
+        """CREATE TABLE declaration (
+            entry INTEGER PRIMARY KEY, stem TEXT NOT NULL, name TEXT NOT NULL, grid TEXT NOT NULL
+        )""",
+        "CREATE INDEX declaration_stem ON declaration (stem)",
+        "ALTER TABLE ledger ADD COLUMN declared INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE stem ADD COLUMN grid TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE measured RENAME TO measured_before",
+        """CREATE TABLE measured (
+            stem TEXT NOT NULL, grid TEXT NOT NULL, file_sha256 TEXT NOT NULL, frames INTEGER NOT NULL,
+            channels INTEGER NOT NULL, lufs REAL NOT NULL, true_peak_dbtp REAL NOT NULL,
+            sounding_frames INTEGER NOT NULL, chroma BLOB NOT NULL, heard TEXT NOT NULL, peak_frame INTEGER,
+            PRIMARY KEY (stem, grid)
+        ) WITHOUT ROWID""",
+        "INSERT INTO measured SELECT stem, '', file_sha256, frames, channels, lufs, true_peak_dbtp,"
+        " sounding_frames, chroma, heard, peak_frame FROM measured_before",
+        "DROP TABLE measured_before",
+        "ALTER TABLE energies RENAME TO energies_before",
+        """CREATE TABLE energies (
+            stem TEXT NOT NULL, grid TEXT NOT NULL, levels BLOB NOT NULL, PRIMARY KEY (stem, grid)
+        ) WITHOUT ROWID""",
+        "INSERT INTO energies SELECT stem, '', levels FROM energies_before",
+        "DROP TABLE energies_before",
     ),
 )
 

@@ -57,7 +57,10 @@ class Snapshot:
         size: int,
         time: str,
         listen: Listen | None = None,
+        declared: int = 0,
     ) -> None:
+        self.declared = declared
+        """The ledger's size up to which declarations of stems hold, see `past.py`."""
         self.stems = stems if isinstance(stems, Stems) else Stems.of(stems, listen)
         self.size = size
         self.time = time
@@ -80,7 +83,7 @@ class Snapshot:
         self, changed: Mapping[str, Mapping[str, Clearance]], holders: Sequence[Holder], size: int, time: str
     ) -> Snapshot:
         """The same stems at a later size. `changed`: the clearances, by stem and use, that are new."""
-        return Snapshot(self.stems.with_clearances(changed), holders, size, time)
+        return Snapshot(self.stems.with_clearances(changed), holders, size, time, declared=self.declared)
 
     def after(self, stated: Iterable[tuple[int, Consent]], size: int) -> Snapshot:
         """The same stems after later statements, each with its index, up to a `size` of the ledger.
@@ -102,7 +105,7 @@ class Snapshot:
     def only(self, stems: Container[str]) -> Snapshot:
         """The snapshot of a vault that holds only these stems."""
         kept = [place for place, stem in enumerate(self.stems.facts["stem"]) if stem in stems]
-        return Snapshot(self.stems.only(kept), self._holders, self.size, self.time)
+        return Snapshot(self.stems.only(kept), self._holders, self.size, self.time, declared=self.declared)
 
     def match(
         self, clauses: Sequence[Clause], use: str | None = None, at: str | None = None

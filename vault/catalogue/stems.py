@@ -25,9 +25,9 @@ FIELDS = tuple(field.name for field in fields(Stem) if field.name != "clearances
 """The fields of a stem that never change, in their order."""
 NEVER, FOR_EVER = 0, 2**63 - 1
 """The ends of consents for a use that is not cleared, and for a consent without an end."""
-Listen = Callable[[str, int, int], tuple[int, ...]]
-"""Gives the frames at which the hits of a stem begin, by its id, channels and frames."""
-_UNHASHED = {"pcm_sha256", "title", "chroma", "peak_frame", "meter", "song"}
+Listen = Callable[[str, int, int, str], tuple[int, ...]]
+"""Gives the frames at which the hits of a stem begin, by its id, channels, frames and grid."""
+_UNHASHED = {"pcm_sha256", "title", "chroma", "peak_frame", "meter", "song", "grid"}
 _HASHED = tuple(name for name in FIELDS if name not in _UNHASHED)
 _NO_CLEARANCE = bytes(32)
 
@@ -61,7 +61,7 @@ class Facts:
         """Where the hits of a stem begin, in frames; they are looked for when somebody first asks."""
         if stem not in self._onsets:
             place = self.place[stem]
-            shape = self["channels"][place], self["frames"][place]
+            shape = self["channels"][place], self["frames"][place], self["grid"][place]
             self._onsets[stem] = () if self._listen is None else self._listen(stem, *shape)
         return self._onsets[stem]
 

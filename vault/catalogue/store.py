@@ -6,8 +6,10 @@
       names/<holder>.json  a holder's name and the salt of its commitment, which the ledger does not have
       lock                 held by the process that changes holders, stems, splits or consents
       audio/<sha256>       the holder's original bytes, never altered
+      audio/<sha256>.name  the name that the file had
       conformed/<stem>.<v>.npy   float32 (channels, frames) at 48 kHz; a cache, made again when it is missing
       conformed/<stem>.<v>/*.npy the same at other lengths, as the engine needs them; a cache as well
+      conformed/<stem>.<v>.<grid>...  both, for a grid that was declared after the stem had come
       incoming/<random>/   files on their way in; the folder is locked while its process lives
 
 A file enters by a rename from `incoming`, after its catalogue row is durable and before its ledger entry is.
@@ -30,6 +32,7 @@ from numpy.typing import NDArray
 
 from ...ledger.tlog.locks import locked
 from ..home import check_home, keep_out_of_git
+from ..records import AS_ENTERED
 
 CONFORM_VERSION = 1
 """Part of the names of cached files: raise it when `engine_format.py` gives other samples."""
@@ -124,24 +127,37 @@ class Store:
         return sorted(
             path
             for path in self.folder.rglob("*")
-            if path.is_file() and (path.name == file_sha256 or stem in str(path.relative_to(self.folder)))
+            if path.is_file() and (path.stem == file_sha256 or stem in str(path.relative_to(self.folder)))
         )
 
     def original(self, file_sha256: str) -> Path:
         """The path of the original with that digest."""
         return self._audio / file_sha256
 
-    def conformed(self, stem: str) -> Path:
-        """The path of a stem's conformed samples."""
-        return self._conformed / f"{stem}.{CONFORM_VERSION}.npy"
+    def conformed(self, stem: str, grid: str = AS_ENTERED) -> Path:
+        """The path of a stem's samples as they are conformed to a grid."""
+        return self._conformed / f"{_conformed_name(stem, grid)}.npy"
 
-    def variant(self, stem: str, name: str) -> Path:
+    def variant(self, stem: str, name: str, grid: str = AS_ENTERED) -> Path:
         """The path of a variant of a stem's samples."""
-        return self._variants(stem) / f"{name}.npy"
+        return self._conformed / _conformed_name(stem, grid) / f"{name}.npy"
 
-    def _variants(self, stem: str) -> Path:
-        # With the version: variants of samples that were conformed in an older way must not be found.
-        return self._conformed / f"{stem}.{CONFORM_VERSION}"
+    def original_name(self, file_sha256: str) -> str | None:
+        """The name that an original had, without folders; None if it had none, or came before it was kept."""
+        try:
+            return os.fsdecode(self._name_file(file_sha256).read_bytes())
+        except FileNotFoundError:
+            return None
+
+    def _name_file(self, file_sha256: str) -> Path:
+        return self._audio / f"{file_sha256}.name"
+
+    def keep_original_name(self, file_sha256: str, name: str) -> None:
+        """Keep the name of an original; durable after the next `take_in`. A name that is kept stays."""
+        with suppress(FileExistsError), open(self._name_file(file_sha256), "xb", opener=_private) as file:
+            file.write(os.fsencode(name))
+            file.flush()
+            os.fsync(file.fileno())
 
     @contextmanager
     def incoming(self) -> Iterator[Path]:
@@ -173,9 +189,19 @@ class Store:
         """Delete the files of a stem. `file_sha256` of `None`: the original stays."""
         if file_sha256 is not None:
             self.original(file_sha256).unlink(missing_ok=True)
-        self.conformed(stem).unlink(missing_ok=True)
-        if self._variants(stem).exists():
-            shutil.rmtree(self._variants(stem))
+            self._name_file(file_sha256).unlink(missing_ok=True)
+        for path in self._conformed.glob(f"{_conformed_name(stem, AS_ENTERED)}*"):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+    def forget_conformed(self, stem: str, grid: str) -> None:
+        """Delete what was made from a stem for a grid."""
+        self.conformed(stem, grid).unlink(missing_ok=True)
+        variants = self.variant(stem, "", grid).parent
+        if variants.exists():
+            shutil.rmtree(variants)
 
     def write_conformed(self, samples: NDArray[np.float32], target: Path) -> None:
         """Write samples to be mapped; the file is complete and durable when it has its name."""
@@ -189,16 +215,23 @@ class Store:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _write_array(np.array(marks, "<i8"), target)
 
-    def map_conformed(self, stem: str, channels: int, frames: int) -> NDArray[np.float32] | None:
+    def map_conformed(
+        self, stem: str, channels: int, frames: int, grid: str = AS_ENTERED
+    ) -> NDArray[np.float32] | None:
         """The stem's samples mapped read-only, or `None` if the cache does not hold all of them."""
         try:
-            samples = np.load(self.conformed(stem), mmap_mode="r", allow_pickle=False)
+            samples = np.load(self.conformed(stem, grid), mmap_mode="r", allow_pickle=False)
         except (FileNotFoundError, ValueError, EOFError):
             # Missing or cut short: the caller makes the cached file again from the original.
             return None
         if samples.shape != (channels, frames) or samples.dtype != np.dtype("<f4"):
             return None
         return np.asarray(samples)
+
+
+def _conformed_name(stem: str, grid: str) -> str:
+    # With the version: what was conformed in an older way must not be found.
+    return f"{stem}.{CONFORM_VERSION}{'.' * bool(grid)}{grid}"
 
 
 def _private(path: str, flags: int) -> int:

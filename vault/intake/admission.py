@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -48,6 +49,8 @@ class Newcomer:
     conformed: Path
     file_sha256: str
     ready: Prepared
+    name: str | None
+    """Of the file, without folders; None of a synthesised sound."""
 
     @property
     def energy_milli(self) -> int:
@@ -58,7 +61,9 @@ class Newcomer:
     def row(self) -> MeasuredRow:
         """Its row in the catalogue."""
         found = self.ready
-        return found.stem, self.file_sha256, found.frames, found.channels, found.measured, found.heard
+        return MeasuredRow(
+            found.stem, self.file_sha256, found.frames, found.channels, found.measured, found.heard
+        )
 
     @property
     def would(self) -> WouldAdd:
@@ -109,7 +114,7 @@ class Admission:
                 (declared, made), owner = offers[number], owners[number]
                 return _prepared(declared, owner, made, folder, workers)
 
-            familiar = Familiar(self._catalogue)
+            familiar = Familiar(self._catalogue, self._changes.as_entered())
             for first in range(0, len(offers), _BATCH):
                 numbers = range(first, min(first + _BATCH, len(offers)))
                 files = [(n, offers[n][0], owners[n]) for n in numbers if offers[n][1] is None]
@@ -181,6 +186,9 @@ class Admission:
                 # First the rows, which tell the next writer what to clear if we crash, then the files, then
                 # the entries, which make them stems.
                 self._catalogue.keep_measured([new.row for new in fresh.values()])
+                for new in fresh.values():
+                    if new.name is not None:
+                        self._store.keep_original_name(new.file_sha256, new.name)
                 self._store.take_in(
                     [(new.original, self._store.original(new.file_sha256)) for new in fresh.values()]
                     + [(new.conformed, self._store.conformed(stem)) for stem, new in fresh.items()]
@@ -264,7 +272,8 @@ def _prepared(
         if declared.title is None and found.title is not None:
             terms = replace(terms, title=word("title", found.title))
         terms = replace(terms, key=found.key)
-        return Newcomer(declared, holder, terms, original, conformed, digest, found)
+        kept = declared.path.name if made is None else None
+        return Newcomer(declared, holder, terms, original, conformed, digest, found, kept)
     except HeldForReview as error:
         return Held(declared.path, str(error), None)
     except (Refused, BadDeclaration) as error:
@@ -273,13 +282,34 @@ def _prepared(
 
 def _twin_reason(newcomer: Newcomer, title: str, owner: Holder) -> str:
     way_on = (
-        "what is declared of a stem cannot be changed yet"
+        f"to correct what is declared of it: {_declaring(newcomer)}"
         if newcomer.holder == owner.holder
         else f"a sound is one stem, of which {owner.name} can give a share with 'stemloom vault split'"
     )
     return (
         f"the same sound is in the vault already as {newcomer.ready.stem} '{title}' of {owner.name}; {way_on}"
     )
+
+
+def _declaring(newcomer: Newcomer) -> str:
+    """The command that declares of the stem what is declared of the newcomer."""
+    declared, terms = newcomer.declared, newcomer.terms
+    said = {
+        "role": terms.role,
+        "title": declared.title,
+        "bpm": None if declared.bpm is None else f"{float(declared.bpm):g}",
+        "bars": declared.bars,
+        "beats": declared.beats,
+        "meter": declared.meter,
+        "key": declared.key,
+        "kind": declared.shape,
+        "mood": ",".join(terms.mood) or None,
+        "isrc": terms.isrc,
+        "iswc": terms.iswc,
+    }
+    words = ["stemloom", "vault", "declare", newcomer.ready.stem]
+    words += [word for name, value in said.items() if value is not None for word in (f"--{name}", str(value))]
+    return shlex.join(words)
 
 
 def _stem_entry(new: Newcomer, time: str, before: FormerOwners | None) -> entries.Stem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..catalogue.catalogue import Catalogue
+from ..catalogue.past import Past
 from ..errors import BadDeclaration, Refused
 from ..records import Stem
 from ..sound.declared import Declared, Terms, canonical_terms
@@ -16,9 +17,10 @@ from .worker_pool import WorkerPool
 class Familiar:
     """The originals of a vault as they are when a batch begins."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        self._stems = {digest: stem for stem, digest in catalogue.all_stems()}
+    def __init__(self, catalogue: Catalogue, entered: Past) -> None:
+        """`entered`: the stems that were declared anew, as they came."""
+        self._catalogue, self._entered = catalogue, entered
+        self._stems = {digest: stem for stem, digest, _ in catalogue.all_stems()}
 
     def among(
         self, offers: Sequence[tuple[int, Declared, str]], workers: WorkerPool
@@ -26,18 +28,23 @@ class Familiar:
         """Those of the files (number, declaration, holder's id) that are here, by their numbers.
 
         A file is if it belongs to the holder, and nothing that is declared of it now is otherwise in the
-        vault. Each other one has to be prepared, to tell.
+        vault, or was when it came: a list may be given again after corrections. Each other one has to be
+        prepared, to tell.
         """
         if not self._stems:
             return {}
         stems = dict(zip((number for number, _, _ in offers), workers.each(self._stem, offers), strict=True))
-        known = {each.stem: each for each in self._catalogue.stems(ids=sorted(filter(None, stems.values())))}
+        ids = sorted(filter(None, stems.values()))
+        known = {each.stem: [each] for each in self._catalogue.stems(ids=ids)}
+        corrected = {stem: self._entered[stem] for stem in ids if stem in self._entered}
+        for each in self._catalogue.stems(ids=sorted(corrected), past=corrected) if corrected else ():
+            known[each.stem].append(each)
         return {
-            number: AlreadyHere(declared.path, found.stem)
+            number: AlreadyHere(declared.path, found[0].stem)
             for number, declared, holder in offers
             if (found := known.get(stems[number] or "")) is not None
-            and found.holder == holder
-            and _agree(declared, canonical_terms(declared), found)
+            and found[0].holder == holder
+            and any(_agree(declared, canonical_terms(declared), each) for each in found)
         }
 
     def _stem(self, offer: tuple[int, Declared, str]) -> str | None:

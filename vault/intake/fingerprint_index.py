@@ -247,7 +247,7 @@ class CurrentIndex:
     def index(self, workers: WorkerPool, progress: Progress | None = None) -> FingerprintIndex:
         """The index, after adding the stems that it lacked and forgetting those that were removed."""
         index = self._opened()
-        unknown = index.forget_others({stem for stem, _ in self._catalogue.all_stems()})
+        unknown = index.forget_others({stem for stem, *_ in self._catalogue.all_stems()})
 
         def fingerprint(stem: str) -> Fingerprint | None:
             try:

@@ -58,6 +58,8 @@ class Preparation:
     accept_length: bool = False
     name: str = ""
     """The file's own, without folders."""
+    tagged: bool = True
+    """Whether its tags and its name may say what its declaration leaves open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ def prepare(offer: Preparation, store: Store) -> Prepared:
     sound = decode(offer.original, accept_length=offer.accept_length)
     ear = Detector(sound)
     try:
-        tags = tags_of(offer.original, offer.name)
+        tags = tags_of(offer.original, offer.name) if offer.tagged else ()
         read = understood(offer.terms, tags, ear, accept_tempo=offer.accept_tempo)
     except (OtherTempo, OffTheGrid) as error:
         raise HeldForReview(str(error)) from error

@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from ...ledger.log.log import Log
-from ..catalogue.catalogue import Catalogue
+from ..catalogue.catalogue import Catalogue, MeasuredRow
 from ..catalogue.store import Store, sync_folder
 from ..errors import CatalogueTrouble, NoVault, Refused
 from .intake import Progress
@@ -58,20 +58,22 @@ def _measure_all(
     stems = catalogue.all_stems()
     with closing(WorkerPool(store.folder.parent)) as workers:
 
-        def again(each: tuple[str, str]) -> Remeasured | None:
-            stem, digest = each
-            kept = KeptRecording(store.original(digest), store.conformed(stem), *catalogue.terms_of(stem))
+        def again(each: tuple[str, str, str]) -> Remeasured | None:
+            stem, digest, grid = each
+            target = store.conformed(stem, grid)
+            kept = KeptRecording(store.original(digest), target, *catalogue.terms_of(stem))
             try:
                 return workers.measure_again(kept)
             except (Refused, FileNotFoundError):
                 return None
 
         found = zip(stems, workers.each(again, stems), strict=True)
-        for done, ((stem, digest), new) in enumerate(found, start=1):
+        for done, ((stem, digest, grid), new) in enumerate(found, start=1):
             if new is None:
                 lost.append(store.original(digest))
             else:
-                catalogue.keep_measured([(stem, digest, new.frames, new.channels, new.measured, new.heard)])
+                row = MeasuredRow(stem, digest, new.frames, new.channels, new.measured, new.heard, grid)
+                catalogue.keep_measured([row])
             if progress is not None:
                 progress(done, len(stems))
     return len(stems), tuple(lost)

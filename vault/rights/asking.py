@@ -17,8 +17,9 @@ from ...ledger.clock import Clock, milliseconds_of
 from ...ledger.entries import entries, signing
 from ...ledger.entries.rights import by_holder, losing, may_state
 from ...ledger.entries.signing import UNSIGNED, Signable, Slot
-from ...ledger.entries.wording import ending
+from ...ledger.entries.wording import declaring, ending
 from ..catalogue.catalogue import Catalogue
+from ..catalogue.past import declarations
 from ..errors import BadDeclaration, BadRequest
 from ..records import Holder, Stem
 from .requests import Asked, SigningRequest, asked, filled
@@ -152,6 +153,12 @@ class Asking:
         says = f"'{stem.title}' belongs to: {shares}"
         return SigningRequest(origin=self._origin, asked=(asked(entry, says, self._origin, signers),))
 
+    def declaration(self, stem: Stem, entry: entries.Declaration) -> SigningRequest:
+        """A stem's holder declares it anew; `entry` is not signed yet."""
+        holders = {each.holder: each for each in self._catalogue.holders()}
+        says = f"{holders[stem.holder].name} declares '{stem.title}' anew: {declaring(entry)}"
+        return SigningRequest(origin=self._origin, asked=(self._asked(entry, says, holders[stem.holder]),))
+
     def checked(self, request: SigningRequest, *, received: bool) -> list[Signable]:
         """The entries as they may be written. Raises `BadRequest`, `BadDeclaration`, `BadStatement`.
 
@@ -192,7 +199,19 @@ class Asking:
                 self._checked_order(entry, last, now)
             case entries.Splits():
                 self._checked_splits(entry, keys)
+            case entries.Declaration():
+                self._checked_declaration(entry, keys)
         return entry
+
+    def _checked_declaration(self, entry: entries.Declaration, keys: Mapping[str, bytes]) -> None:
+        found = self._catalogue.title_and_holder(entry.stem)
+        if found is None or found[1] != entry.holder:
+            raise BadRequest(f"{entry.stem} is not {entry.holder}'s to declare")
+        signing.check(entry, self._origin, _key_of(keys, entry.holder))
+        if entry.previous != declarations(self._catalogue, entry.stem)[-1]:
+            raise BadRequest(
+                f"the declaration of '{found[0]}' is stale: it was declared anew since; ask for a new one"
+            )
 
     def _checked_consent(self, entry: entries.Consent, keys: Mapping[str, bytes], now: str) -> None:
         found = self._catalogue.title_and_holder(entry.stem)

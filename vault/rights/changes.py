@@ -11,6 +11,7 @@ from ...ledger.entries import entries
 from ...ledger.errors import LedgerError
 from ...ledger.log.log import Log
 from ..catalogue.catalogue import Catalogue
+from ..catalogue.past import Past, past_at
 from ..catalogue.store import Store
 from ..errors import CatalogueTrouble
 from ..told import tell
@@ -73,6 +74,10 @@ class Changes:
         self.refresh()
         return indices
 
+    def as_entered(self) -> Past:
+        """The stems that were declared anew since they came, as they came."""
+        return past_at(self._catalogue, 0, self._log.entry)
+
     def before(self, stems: Iterable[str]) -> dict[str, FormerOwners]:
         """The former owners of those `stems` that were removed, who own them again on their return."""
         gone = self._catalogue.removed().keys() & set(stems)
@@ -90,16 +95,18 @@ class Changes:
         self._log.append([])
         self.refresh()
         self._store.clear_abandoned()
-        holders, stems = self._catalogue.abandoned()
+        holders, stems, grids = self._catalogue.abandoned()
         for stem, digest in stems:
             self._store.forget(digest, stem)
+        for stem, grid in grids:
+            self._store.forget_conformed(stem, grid)
         for holder in holders:
             self.key_path(holder).unlink(missing_ok=True)
             self._store.forget_name(holder)
         for begun in self._keys.glob(".h*.key.*"):
             begun.unlink()
-        if holders or stems:
-            self._catalogue.forget_abandoned(holders, [stem for stem, _ in stems])
+        if holders or stems or grids:
+            self._catalogue.forget_abandoned(holders, [stem for stem, _ in stems], grids)
 
     def key_path(self, name: str) -> Path:
         """Where a holder's private key is kept."""

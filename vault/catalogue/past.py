@@ -1,0 +1,96 @@
+"""Stems as they were declared earlier, for sessions that opened then, and for their takes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...ledger.entries import entries
+from ..sound.ends import Cut
+from .projection import cut_in, first_name, grid_name
+
+if TYPE_CHECKING:
+    from .catalogue import Catalogue
+
+Declared = entries.Stem | entries.Declaration
+Past = Mapping[str, tuple[Declared, str]]
+"""By stem: the entry that held then, and the name of its grid."""
+
+
+_MEASURED = "frames", "channels", "lufs", "true_peak_dbtp", "sounding_frames", "chroma", "peak_frame"
+
+
+def as_before(
+    db: sqlite3.Connection, names: Sequence[str], row: Sequence[Any], entry: Declared, grid: str
+) -> tuple[Any, ...]:
+    """A stem's row, with these columns, as an earlier entry has it; measurements that are lost are `None`."""
+    fields = dict(zip(names, row, strict=True))
+    for name in ("title", "role", "shape", "bpm_milli", "beats", "key"):
+        fields[name] = getattr(entry, name)
+    fields["meter"], fields["grid"] = entry.meter or None, grid
+    found = db.execute(
+        f"SELECT {', '.join(_MEASURED)} FROM measured WHERE stem = ? AND grid = ?", (entry.stem, grid)
+    ).fetchone()
+    fields |= dict(zip(_MEASURED, found or [None] * len(_MEASURED), strict=True))
+    return tuple(fields[name] for name in names)
+
+
+def past_at(catalogue: Catalogue, size: int, entry_at: Callable[[int], entries.Entry]) -> Past:
+    """The stems that were declared anew after the ledger had that size, as they were declared before.
+
+    A stem that came later is as it came. `entry_at`: gives the ledger's entry of an index.
+    """
+    with catalogue.reading() as db:
+        rows = db.execute(
+            "SELECT stem, entry, grid FROM declaration WHERE stem IN"
+            " (SELECT stem FROM declaration GROUP BY stem HAVING max(entry) >= ?) ORDER BY stem, entry",
+            (size,),
+        ).fetchall()
+    held: dict[str, tuple[int, str]] = {}
+    for stem, index, grid in rows:
+        if stem not in held or index < size:
+            held[stem] = index, grid
+    found: dict[str, tuple[Declared, str]] = {}
+    for stem, (index, grid) in held.items():
+        entry = entry_at(index)
+        assert isinstance(entry, entries.Stem | entries.Declaration)
+        found[stem] = entry, grid
+    return found
+
+
+def unmeasured(catalogue: Catalogue, past: Past) -> list[str]:
+    """The stems of which the measurements for that grid are lost, as after a rebuild."""
+    with catalogue.reading() as db:
+        return [
+            stem
+            for stem, (_, grid) in past.items()
+            if not db.execute("SELECT 1 FROM measured WHERE stem = ? AND grid = ?", (stem, grid)).fetchone()
+        ]
+
+
+def declared_size(catalogue: Catalogue) -> int:
+    """The ledger's size after the last declaration of a stem that had come before; 0 without one."""
+    with catalogue.reading() as db:
+        return int(db.execute("SELECT declared FROM ledger").fetchone()[0])
+
+
+def declarations(catalogue: Catalogue, stem: str) -> list[int]:
+    """Indices of the entries that declared a stem; the first of them brought it in."""
+    with catalogue.reading() as db:
+        rows = db.execute("SELECT entry FROM declaration WHERE stem = ? ORDER BY entry", (stem,)).fetchall()
+        rows = rows or db.execute("SELECT entry FROM stem WHERE stem = ?", (stem,)).fetchall()
+    return [int(entry) for (entry,) in rows]
+
+
+def grid_of(catalogue: Catalogue, entry: entries.Declaration) -> str:
+    """The name of the grid to which a stem is conformed once it is declared so."""
+    name = grid_name(entry)
+    with catalogue.reading() as db:
+        return "" if name == first_name(db, entry.stem) else name
+
+
+def cut_of_stem(catalogue: Catalogue, stem: str, grid: str) -> Cut | None:
+    """What is cut off a stem where it is conformed to one of its grids."""
+    with catalogue.reading() as db:
+        return cut_in(grid or first_name(db, stem))
