@@ -162,7 +162,7 @@ def _meta(nodes: list[ast.expr]) -> str:
 
 def story() -> list[Any]:
     """One entry of each kind, in an order that a log may have."""
-    return [*_holder_and_stem(), *_consent(), *_session(), *_money()]
+    return [*_holder(), *_stem(), *_consent(), *_session(), *_money()]
 
 
 def _signed(entry: Any, **by: PrivateKey) -> Any:
@@ -172,7 +172,7 @@ def _signed(entry: Any, **by: PrivateKey) -> Any:
     return entry
 
 
-def _holder_and_stem() -> list[Any]:
+def _holder() -> list[Any]:
     return [
         _signed(
             entries.Holder(
@@ -198,6 +198,11 @@ def _holder_and_stem() -> list[Any]:
             signature=KEY,
             proof=NEXT_KEY,
         ),
+    ]
+
+
+def _stem() -> list[Any]:
+    return [
         entries.Stem(
             time=TIME,
             stem=STEM,

@@ -21,9 +21,9 @@ from .catalogue.opening import open_catalogue
 from .catalogue.recordings import Recordings
 from .catalogue.snapshot import Clause, Condition, Snapshot
 from .catalogue.store import Store
-from .errors import AudioLost, BadDeclaration, NoVault
-from .intake.admission import Admission
+from .errors import AudioLost, NoVault
 from .holders import Holders
+from .intake.admission import Admission
 from .intake.corrections import Correcting, Correction
 from .intake.fingerprint_index import CurrentIndex, FingerprintMatch
 from .intake.intake import Intake, Progress

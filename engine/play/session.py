@@ -97,13 +97,12 @@ class Session:
         self.thinks_ahead = False
         self.wanted: Wanted = []
         """The variants that the next bars need, as they were thought of ahead."""
-        snapshot = vault.snapshot(None if replayed is None else replayed.declared)
+        snapshot = vault.snapshot(replayed.declared if replayed else None)
         self._declared, self._opened_with = snapshot.declared, snapshot.stems
         first = self._first_score(piece, snapshot, use or piece.uses[0], wall.now(), seed, replayed)
         if gain_db is None:
             gain_db = replayed.gain_db if replayed else foretold_gain_db(vault, first, self._dials)
-        first = replace(first, gain_db=gain_db)
-        self._first = first
+        self._first = first = replace(first, gain_db=gain_db)
         self._limit = replayed.limit_frames if replayed else _limit_frames(first, self._dials, seconds, bars)
         self.planned_frames = self._limit or 0
         """The session's length without its tail, as `prepare` found it."""

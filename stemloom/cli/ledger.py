@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..ledger.entries.entries import Entry
 
 _KINDS = (
-    *("holder", "key", "stem", "removal", "splits", "consent", "standing", "receipt"),
+    *("holder", "key", "stem", "declaration", "removal", "splits", "consent", "standing", "receipt"),
     *("session", "placement", "gap", "terms", "income", "settlement", "payout", "correction"),
 )
 

@@ -220,7 +220,7 @@ def test_sessions_and_takes_keep_what_was_declared_when_they_opened(vault: Vault
 
     first = Session(vault, piece, use="stream", seed=3)
     begin = first.read(48_000)
-    vault.declare(loop, Correction(bpm=Fraction(90), mood=("night",), title="new"))
+    vault.declare(loop, Correction(beats=6, mood=("night",), title="new", accept_tempo=True))
     rest = first.read(96_000)
     take = first.close()
     assert take.declared == 0

@@ -89,7 +89,8 @@ def check_whole(home: Path) -> int:
         holders = {entry.holder for entry in logged if isinstance(entry, entries.Holder)}
         assert {holder.holder for holder in vault.holders()} == holders
     folder = home / "vault"
-    assert {path.name for path in (folder / "audio").iterdir()} == {e.file_sha256 for e in stems.values()}
+    originals = {path.name for path in (folder / "audio").iterdir()}
+    assert originals == {name for e in stems.values() for name in (e.file_sha256, f"{e.file_sha256}.name")}
     assert {path.name.split(".")[0] for path in (folder / "conformed").iterdir()} == stems.keys()
     assert not list((folder / "incoming").iterdir())
     assert {path.stem for path in (home / "keys").glob("h*.key")} == holders

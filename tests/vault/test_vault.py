@@ -126,7 +126,7 @@ def test_a_batch_goes_on_past_bad_files(vault: Vault, write: Write, tmp_path: Pa
         "a sound is one stem, of which Ada can give a share with 'stemloom vault split'"
     )
     own = vault.add([Declared(good, "Ada", "bass")]).refused[0]
-    assert own.reason.endswith("of Ada; what is declared of a stem cannot be changed yet")
+    assert own.reason.endswith(" --role bass")
     assert [each.path for each in vault.add([Declared(good, "Ada", intake.added[0].stem.role)]).here] == [
         good
     ]

@@ -30,8 +30,8 @@ from ..sound.ends import Cut, cut_of
 from ..sound.energies import Energies
 from ..sound.measure import Measured
 from .connection import connected, copied, writable
+from .earlier_rows import Past, as_before
 from .kept_energies import keep_energies
-from .past import Past, as_before
 from .projection import project
 from .schema import VERSION, migrate
 from .sqlite_trouble import worded

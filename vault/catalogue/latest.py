@@ -7,7 +7,8 @@ from collections.abc import Callable
 from ...ledger.clock import Clock
 from ...ledger.entries.entries import Entry
 from .catalogue import Catalogue, without_collector
-from .past import Past, declared_size, past_at
+from .earlier_rows import Past
+from .past import declared_size, past_at
 from .snapshot import Snapshot
 
 

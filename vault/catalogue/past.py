@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
 
 from ...ledger.entries import entries
 from ..sound.ends import Cut
+from .catalogue import Catalogue
+from .earlier_rows import Declared, Past
 from .projection import cut_in, first_name, grid_name
-
-if TYPE_CHECKING:
-    from .catalogue import Catalogue
-
-Declared = entries.Stem | entries.Declaration
-Past = Mapping[str, tuple[Declared, str]]
-"""By stem: the entry that held then, and the name of its grid."""
-
-
-_MEASURED = "frames", "channels", "lufs", "true_peak_dbtp", "sounding_frames", "chroma", "peak_frame"
-
-
-def as_before(
-    db: sqlite3.Connection, names: Sequence[str], row: Sequence[Any], entry: Declared, grid: str
-) -> tuple[Any, ...]:
-    """A stem's row, with these columns, as an earlier entry has it; measurements that are lost are `None`."""
-    fields = dict(zip(names, row, strict=True))
-    for name in ("title", "role", "shape", "bpm_milli", "beats", "key"):
-        fields[name] = getattr(entry, name)
-    fields["meter"], fields["grid"] = entry.meter or None, grid
-    found = db.execute(
-        f"SELECT {', '.join(_MEASURED)} FROM measured WHERE stem = ? AND grid = ?", (entry.stem, grid)
-    ).fetchone()
-    fields |= dict(zip(_MEASURED, found or [None] * len(_MEASURED), strict=True))
-    return tuple(fields[name] for name in names)
 
 
 def past_at(catalogue: Catalogue, size: int, entry_at: Callable[[int], entries.Entry]) -> Past:

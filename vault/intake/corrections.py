@@ -2,8 +2,8 @@
 
     Correction -> what would hold as a whole -> the original, measured so -> an entry to be signed
 
-The conformed copy and the measurements for another grid are kept before the entry that declares it is written.
-If we crash in between, the next writer clears them away: `Catalogue.abandoned` names them.
+The conformed copy and the measurements for another grid are kept before the entry that declares it is
+written. If we crash in between, the next writer clears them away: `Catalogue.abandoned` names them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from ...ledger.clock import Clock
 from ...ledger.entries import entries
 from ...ledger.entries.signing import UNSIGNED
 from ..catalogue.catalogue import Catalogue, MeasuredRow
-from ..catalogue.past import Declared as Said, Past, declarations, grid_of, unmeasured
+from ..catalogue.earlier_rows import Declared as Said, Past
+from ..catalogue.past import declarations, grid_of, unmeasured
 from ..catalogue.store import Store
 from ..errors import AudioLost, BadDeclaration, BadRequest, Refused
 from ..records import Stem
@@ -166,7 +167,7 @@ class Correcting:
                     new = None
                 if new is None:
                     raise AudioLost(
-                        f"the original of {stem} is missing or changed: put {kept.original} back from a backup"
+                        f"the original of {stem} is gone or changed: put {kept.original} back from a backup"
                     )
                 row = MeasuredRow(stem, digest, new.frames, new.channels, new.measured, new.heard, grid)
                 self._catalogue.keep_measured([row])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..catalogue.catalogue import Catalogue
-from ..catalogue.past import Past
+from ..catalogue.earlier_rows import Past
 from ..errors import BadDeclaration, Refused
 from ..records import Stem
 from ..sound.declared import Declared, Terms, canonical_terms

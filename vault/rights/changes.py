@@ -11,7 +11,8 @@ from ...ledger.entries import entries
 from ...ledger.errors import LedgerError
 from ...ledger.log.log import Log
 from ..catalogue.catalogue import Catalogue
-from ..catalogue.past import Past, past_at
+from ..catalogue.earlier_rows import Past
+from ..catalogue.past import past_at
 from ..catalogue.store import Store
 from ..errors import CatalogueTrouble
 from ..told import tell
