@@ -26,7 +26,7 @@ LARGEST_ENTRY = 65_535
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
 _placements = msgspec.json.Decoder(Placement)
-_TIMES = ("time", "until", "effective", "received")
+_TIMES = ("time", "until", "effective", "received", "expires")
 PLACEMENT = b'{"kind":"placement",'
 """How a placement begins."""
 _OFTEN = 1 << 14

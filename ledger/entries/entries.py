@@ -57,6 +57,10 @@ class Holder(_Entry, frozen=True, kw_only=True, tag="holder"):
     """Ed25519, 32 bytes, base64."""
     custody: Literal["self", "operator"]
     proof: Annotated[str, Meta(min_length=88, max_length=88)]
+    expires: Time | UnsetType = UNSET
+    """As in splits."""
+    received: Time | UnsetType = UNSET
+    """As in splits."""
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,6 +68,22 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     holder: Id
     ppm: Ppm
+
+
+class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A holder's signature over the root of a list of recordings, and the place of one in it."""
+
+    time: Time
+    expires: Time
+    """Until when the recordings may come into the log."""
+    count: Positive
+    """How many there are in the list."""
+    index: Count
+    """The place of this one, from 0."""
+    root: Digest
+    path: tuple[Digest, ...]
+    """The hashes from its leaf to the root (RFC 6962, section 2.1.1)."""
+    signature: Annotated[str, Meta(min_length=88, max_length=88)]
 
 
 class Stem(_Entry, frozen=True, kw_only=True, tag="stem"):
@@ -102,6 +122,8 @@ class Stem(_Entry, frozen=True, kw_only=True, tag="stem"):
     loop's beginning. Left out for a loop that is fitted as a whole."""
     song: Word | UnsetType = UNSET
     """The song of which it is a whole stem, from its bar 1; left out for all else."""
+    signed: Signed | UnsetType = UNSET
+    """Its holder's word on all of this; left out in entries of before, which are the log's word alone."""
 
 
 class Declaration(_Entry, frozen=True, kw_only=True, tag="declaration"):
@@ -130,6 +152,10 @@ class Declaration(_Entry, frozen=True, kw_only=True, tag="declaration"):
     meter: Meter | UnsetType = UNSET
     lead_frames: Positive | UnsetType = UNSET
     tail: Literal["cut", "wrap"] | UnsetType = UNSET
+    expires: Time | UnsetType = UNSET
+    """As in splits."""
+    received: Time | UnsetType = UNSET
+    """As in splits."""
 
 
 class Removal(_Entry, frozen=True, kw_only=True, tag="removal"):
@@ -155,6 +181,10 @@ class Key(_Entry, frozen=True, kw_only=True, tag="key"):
     signature: Annotated[str, Meta(min_length=88, max_length=88)]
     proof: Annotated[str, Meta(min_length=88, max_length=88)]
     """The new key's own signature."""
+    expires: Time | UnsetType = UNSET
+    """As in splits."""
+    received: Time | UnsetType = UNSET
+    """As in splits."""
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -165,7 +195,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Splits(_Entry, frozen=True, kw_only=True, tag="splits"):
-    """Who owns a stem from `time` on. The stem's holder signs it."""
+    """Who owns a stem from `time` on, or from `received` on. The stem's holder signs it."""
 
     time: Time
     stem: Id
@@ -175,6 +205,15 @@ class Splits(_Entry, frozen=True, kw_only=True, tag="splits"):
     signature: Annotated[str, Meta(min_length=88, max_length=88)]
     approvals: tuple[Approval, ...] | UnsetType = UNSET
     """By the parties whose share falls, sorted by id; left out if there are none."""
+    title: Word | UnsetType = UNSET
+    """The stem's, as it was declared last: whoever signs reads it. This and what follows is left out in
+    statements of before."""
+    previous: Digest | UnsetType = UNSET
+    """SHA-256 of the entry that set the shares before, the stem's own or splits, in its one form."""
+    expires: Time | UnsetType = UNSET
+    """Until when the statement may come into the log."""
+    received: Time | UnsetType = UNSET
+    """When the log took it in, if it was signed elsewhere: it holds from then on. Not signed itself."""
 
 
 class Consent(_Entry, frozen=True, kw_only=True, tag="consent"):
@@ -195,6 +234,10 @@ class Consent(_Entry, frozen=True, kw_only=True, tag="consent"):
     """When the log took it in, if it was signed elsewhere: it is in force from then on. Not signed itself."""
     allows: tuple[Extent, ...] | UnsetType = UNSET
     """Of a grant: what it allows, sorted, without repeats. One that leaves it out allows "stretch"."""
+    title: Word | UnsetType = UNSET
+    """As in splits."""
+    expires: Time | UnsetType = UNSET
+    """As in splits."""
 
     @property
     def since(self) -> str:
@@ -255,6 +298,8 @@ class Standing(_Entry, frozen=True, kw_only=True, tag="standing"):
     """As in a consent."""
     allows: tuple[Extent, ...] | UnsetType = UNSET
     """As in a consent."""
+    expires: Time | UnsetType = UNSET
+    """As in splits."""
 
     @property
     def since(self) -> str:

@@ -38,6 +38,8 @@ class Report:
     """The checkpoint's cosignatures of the witnesses that the caller trusts."""
     log: HashedLog | None = field(default=None, repr=False, compare=False)
     """What was verified, to be read; None where there are problems."""
+    weaker: tuple[str, ...] = ()
+    """What rests on the log's word alone, though a holder could have signed it: sentences."""
 
     @property
     def ok(self) -> bool:

@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
+
 from ..clock import milliseconds_of
 from ..division.money import check_currency
 from ..division.periods import Period
 from ..entries import entries
+from ..entries.freshness import Freshness
+from ..entries.recordings import check_stem
 from ..entries.rights import Rights, by_holder, losing, may_state
 from ..entries.signing import check, check_approval, check_shares, public_key_of
 from ..errors import LedgerError
@@ -45,14 +49,19 @@ class Audit:
     _until: dict[tuple[str, str], int] = field(default_factory=dict)
     """By stem and session: the end of the last placement, in ms since 1970."""
     _sessions: dict[str, _Session] = field(default_factory=dict)
-    _declared: dict[str, int] = field(default_factory=dict)
-    """By stem in the vault: the entry that says what is declared of it."""
+    _declared: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """By stem in the vault: the entry that says what is declared of it, and the title."""
+    _fresh: Freshness = field(init=False)
     _money: dict[int, int] = field(default_factory=dict)
     """By index, the amount of an income or a payout, with its corrections."""
+
+    def __post_init__(self) -> None:
+        self._fresh = Freshness(self.origin)
 
     def take(self, index: int, entry: entries.Entry) -> Iterator[str]:
         """What is wrong with the next entry, a sentence for each fault. The caller must consume them all."""
         self._trusting = index < self.trusted
+        stale = [] if isinstance(entry, entries.Placement) else list(self._fresh.take(index, entry))
         try:
             match entry:
                 case entries.Placement():
@@ -111,6 +120,7 @@ class Audit:
                         yield f"terms are in effect from {entry.effective}, and were written after that"
         except LedgerError as error:
             yield str(error)
+        yield from stale
 
     def take_run(self, run: Run) -> bool:
         """Take a row of placements at once, and say whether all are right. If not, this state is unusable.
@@ -138,6 +148,10 @@ class Audit:
         for name, session in self._sessions.items():
             if not session.closed:
                 yield session.index, f"the session {name} was opened and not closed"
+
+    def weaker(self) -> tuple[str, ...]:
+        """What rests on the log's word alone, though a holder could have signed it: sentences."""
+        return self._fresh.weaker()
 
     def _holder(self, entry: entries.Holder) -> Iterator[str]:
         if entry.holder in self._keys:
@@ -178,11 +192,16 @@ class Audit:
             return
         if entry.holder not in self._keys:
             yield f"the holder {entry.holder} of the stem {entry.stem} has not joined"
+        elif entry.signed is not UNSET:
+            self._signed(self._check_word, entry, self._keys[entry.holder])
         yield from self._parties(entry.stem, entry.master, entry.publishing)
         if known and self._sides(entry.stem) != (by_holder(entry.master), by_holder(entry.publishing)):
             yield f"the stem {entry.stem} enters again with other shares; only its parties can change them"
-        self._declared[entry.stem] = index
+        self._declared[entry.stem] = index, entry.title
         self._rights.take(index, entry)
+
+    def _check_word(self, entry: entries.Stem, public: bytes) -> None:
+        check_stem(entry, self.origin, public)
 
     def _declaration(self, index: int, entry: entries.Declaration) -> Iterator[str]:
         if entry.stem not in self._declared or entry.holder not in self._keys:
@@ -192,14 +211,14 @@ class Audit:
             yield f"{entry.stem} is declared by {entry.holder}, who is not its holder"
             return
         self._signed(check, entry, self.origin, self._keys[entry.holder])
-        last = self._declared[entry.stem]
+        last, _ = self._declared[entry.stem]
         if entry.previous != last:
             yield (
                 f"a declaration of {entry.stem} corrects {_place(entry.previous)}, and what holds of it is "
                 f"said in {_place(last)}"
             )
             return
-        self._declared[entry.stem] = index
+        self._declared[entry.stem] = index, entry.title
 
     def _splits(self, index: int, entry: entries.Splits) -> Iterator[str]:
         holder = self._rights.holder(entry.stem)
@@ -210,11 +229,18 @@ class Audit:
             yield f"splits of {entry.stem} are set by {entry.holder}, who is not its holder"
             return
         self._signed(check, entry, self.origin, self._keys[entry.holder])
+        yield from self._titled(entry)
         yield from self._parties(entry.stem, entry.master, entry.publishing)
         after = by_holder(entry.master), by_holder(entry.publishing)
         for party in losing(self._sides(entry.stem), after, holder):
             self._signed(check_approval, entry, party, self._keys.get(party, b""), self.origin)
         self._rights.take(index, entry)
+
+    def _titled(self, entry: entries.Splits | entries.Consent) -> Iterator[str]:
+        """Whoever signed a statement that names another title than the stem's had read the wrong one."""
+        declared = self._declared.get(entry.stem)
+        if entry.title is not UNSET and declared is not None and entry.title != declared[1]:
+            yield f"a statement on {entry.stem} names it '{entry.title}', and it is declared '{declared[1]}'"
 
     def _sides(self, stem: str) -> tuple[dict[str, int], dict[str, int]]:
         return self._rights.ownerships[stem][-1].sides
@@ -234,6 +260,8 @@ class Audit:
             yield f"a consent names {entry.stem} and {entry.holder}, and the log does not have both"
             return
         self._signed(check, entry, self.origin, self._keys[entry.holder])
+        if entry.action == "grant":
+            yield from self._titled(entry)
         last = self._rights.last_statement(entry)
         self._rights.note(index, entry)
         if not may_state(entry.action, entry.holder, holder, self._sides(entry.stem)[0]):

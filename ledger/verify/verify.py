@@ -104,6 +104,7 @@ def verify(
         tuple(warnings),
         witnesses,
         None if problems else log,
+        read.rules.weaker(),
     )
 
 

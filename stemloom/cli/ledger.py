@@ -149,11 +149,13 @@ def verify(
     else:
         lines.append(f"NOT verified: {len(report.problems)} problem(s) in a log of {_entries(report.size)}")
     console.emit(
-        picked(report, "ok size root problems warnings") | {"witnesses": cosigners(report.witnesses)},
+        picked(report, "ok size root problems warnings weaker") | {"witnesses": cosigners(report.witnesses)},
         "\n".join(lines),
     )
     for each in report.warnings:
         console.note(f"note: {each}")
+    for claim in report.weaker:
+        console.note(f"weaker: {claim}")
     if not report.ok:
         ctx.exit(5)
 

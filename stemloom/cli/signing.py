@@ -148,13 +148,26 @@ def standing(
 
 @click.command()
 @click.argument("request", type=PATH)
-@click.option("--key", required=True, type=PATH, help="Your private key: PEM, as keygen or openssl make it.")
+@click.option("--key", type=PATH, help="Your private key: PEM, as keygen or openssl make it.")
+@click.option("--show", is_flag=True, help="Print what REQUEST says, and sign nothing.")
 @click.pass_obj
-def sign(console: Console, request: Path, key: Path) -> None:
-    """Sign REQUEST with your key, in its own file. Read what it says first: that is what you sign."""
-    from ..ledger.tlog.keys import PrivateKey
+def sign(console: Console, request: Path, key: Path | None, show: bool) -> None:
+    """Sign REQUEST with your key, in its own file. It prints what you sign, from the signed bytes themselves.
 
-    signed = _read(request).signed(PrivateKey.load(key))
+    With --show it only prints that: read it before you sign.
+    """
+    from ..ledger.tlog.keys import PrivateKey
+    from ..vault.rights.reading import sentences
+
+    asked = read_request_file(request)
+    if show:
+        _say(console, asked, request)
+        return
+    if key is None:
+        raise click.UsageError("name your key with --key FILE, or read the request with --show")
+    # What cannot be put into words is not signed.
+    sentences(asked)
+    signed = asked.signed(PrivateKey.load(key))
     write_whole(request, signed.encoded())
     _say(console, signed, request)
 
@@ -165,12 +178,14 @@ def sign(console: Console, request: Path, key: Path) -> None:
 @click.pass_obj
 def submit(console: Console, request: Path, signature: tuple[str, ...]) -> None:
     """Enter a signed REQUEST into the ledger, as a whole or not at all."""
-    asked = _read(request)
+    from ..vault.rights.reading import sentences
+
+    asked = read_request_file(request)
     for each in signature:
         asked = asked.with_signature(each)
     with console.vault() as opened:
         indices = opened.submit(asked)
-    rows = [(index, each.says) for index, each in zip(indices, asked.asked, strict=True)]
+    rows = list(zip(indices, sentences(asked), strict=True))
     console.emit(
         {"entries": [{"index": index, "says": says} for index, says in rows]},
         table(("index", "what is in the ledger now"), rows, right=(0,)),
@@ -187,20 +202,23 @@ def write_request(console: Console, request: SigningRequest, out: Path) -> None:
 
 def _say(console: Console, request: SigningRequest, path: Path) -> None:
     """Print the statements of a request, and its signers."""
+    from ..vault.rights.reading import sentences
+
+    said = sentences(request)
     record: dict[str, Any] = {
         "request": str(path),
         "statements": [
             {
-                "says": each.says,
+                "says": says,
                 "signatures": [
                     picked(one, "holder slot public_key message") | {"signed": one.signature is not None}
                     for one in each.signatures
                 ],
             }
-            for each in request.asked
+            for says, each in zip(said, request.asked, strict=True)
         ],
     }
-    lines = [f"- {each.says}" for each in request.asked]
+    lines = [f"- {says}" for says in said]
     missing = sorted({one.holder for one in request.missing})
     lines.append(
         f"to be signed by {', '.join(missing)}: stemloom vault sign {path} --key FILE"
@@ -224,7 +242,8 @@ def _show_standing(console: Console, name: str, holder: str, stands: Mapping[str
     )
 
 
-def _read(path: Path) -> SigningRequest:
+def read_request_file(path: Path) -> SigningRequest:
+    """The request in a file. Raises `BadRequest`."""
     from ..vault.rights.requests import MOST_BYTES, read_request
 
     with open(path, "rb") as file:

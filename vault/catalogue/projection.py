@@ -12,11 +12,19 @@ from typing import Any
 from msgspec import UNSET
 
 from ...ledger.entries import entries
+from ...ledger.entries.canonical import digest
+from ...ledger.entries.freshness import message_digest
+from ...ledger.entries.signing import Signable
 from ..sound.ends import Cut, cut_of
 
 
-def project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
+def project(db: sqlite3.Connection, index: int, entry: entries.Entry, origin: str) -> bool:
     """Bring the tables up to date with one entry, and say whether they hold entries of its kind."""
+    if isinstance(entry, Signable):
+        said = message_digest(entry, origin).hex()
+        db.execute("INSERT OR IGNORE INTO made VALUES (?, ?)", (said, index))
+    if isinstance(entry, entries.Stem | entries.Splits):
+        db.execute("INSERT OR REPLACE INTO shared VALUES (?, ?, ?)", (entry.stem, index, digest(entry)))
     match entry:
         case entries.Holder():
             row = entry.holder, entry.public_key, entry.custody, index
@@ -58,7 +66,6 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
                 "INSERT INTO standing VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (index, entry.holder, uses, entry.action, entry.until, entry.since, ",".join(entry.extent)),
             )
-            db.execute("INSERT OR IGNORE INTO made VALUES (?, ?)", (entry.signature, index))
             _project_uses(db, "stands", "holder", entry.holder, index, entry)
         case entries.Splits():
             _project_shares(db, entry.stem, entry.master, entry.publishing)
@@ -76,7 +83,6 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
                     ",".join(entry.extent),
                 ),
             )
-            db.execute("INSERT OR IGNORE INTO made VALUES (?, ?)", (entry.signature, index))
             _project_uses(db, "clearance", "stem", entry.stem, index, entry)
         case _:
             return False

@@ -128,6 +128,30 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
         "INSERT INTO energies SELECT stem, '', levels FROM energies_before",
         "DROP TABLE energies_before",
+        # What was signed, by the digest of its message; and of each stem the entry that set its shares last.
+        # They are of the ledger, which is projected once more.
+        "DROP TABLE made",
+        "CREATE TABLE made (message TEXT PRIMARY KEY, entry INTEGER NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE shared (
+            stem TEXT PRIMARY KEY, entry INTEGER NOT NULL, digest TEXT NOT NULL
+        ) WITHOUT ROWID""",
+        *(
+            f"DELETE FROM {table}"
+            for table in (
+                "holder",
+                "stem",
+                "mood",
+                "statement",
+                "clearance",
+                "share",
+                "standing",
+                "stands",
+                "removed",
+                "form",
+                "song",
+            )
+        ),
+        "UPDATE ledger SET applied = 0, touched = 0, peopled = 0",
     ),
 )
 

@@ -20,6 +20,7 @@ from ..catalogue.store import Store
 from ..errors import BadDeclaration, Refused
 from ..records import Holder
 from ..rights.changes import Changes, FormerOwners
+from ..rights.words import Words
 from ..sound.declared import COMMON_METER, Declared, Terms, canonical_terms, word
 from ..sound.decode import copy_file, write_file
 from ..sound.wave import wave_bytes
@@ -65,11 +66,10 @@ class Newcomer:
             found.stem, self.file_sha256, found.frames, found.channels, found.measured, found.heard
         )
 
-    @property
-    def would(self) -> WouldAdd:
+    def would(self, entry: entries.Stem) -> WouldAdd:
         """Its report in a trial."""
-        found = self.ready
-        return WouldAdd(self.declared.path, found.shape, found.bpm, found.beats, found.notes, found.heard)
+        found, path = self.ready, self.declared.path
+        return WouldAdd(path, found.shape, found.bpm, found.beats, found.notes, found.heard, entry)
 
 
 class Admission:
@@ -94,6 +94,7 @@ class Admission:
     def take_in(
         self,
         offers: Sequence[tuple[Declared, Made | None]],
+        words: Words,
         progress: Progress | None,
         learning: Progress | None = None,
         *,
@@ -101,7 +102,8 @@ class Admission:
     ) -> Intake:
         """Admit files or synthesised sounds; in a `trial` only report the result.
 
-        `learning` reports on stems whose fingerprints are missing.
+        `words`: gives the stems their holders' word. `learning` reports on stems whose fingerprints are
+        missing.
         """
         self._catalogue.check_kept()
         holders = self._catalogue.holders()
@@ -138,11 +140,17 @@ class Admission:
                         progress(number + 1, len(offers))
                 told.append(Intake(held=tuple(held), refused=tuple(refused)))
                 if ready:
-                    told.append(self._enter(ready, workers, learning, trial=trial))
+                    told.append(self._enter(ready, workers, words, learning, trial=trial))
         return Intake.of(told)
 
     def _enter(
-        self, newcomers: Sequence[Newcomer], workers: WorkerPool, learning: Progress | None, *, trial: bool
+        self,
+        newcomers: Sequence[Newcomer],
+        workers: WorkerPool,
+        words: Words,
+        learning: Progress | None,
+        *,
+        trial: bool,
     ) -> Intake:
         """Make stems of prepared recordings; in a `trial` only report which would be made.
 
@@ -152,6 +160,8 @@ class Admission:
         alike: list[Held] = []
         here: list[AlreadyHere] = []
         fresh: dict[str, Newcomer] = {}
+        made: dict[str, entries.Stem] = {}
+        time = self._clock.now()
         with self._changes.alone():
             index = self._fingerprints.index(workers, learning)
             before = self._changes.before(new.ready.stem for new in newcomers)
@@ -173,9 +183,14 @@ class Admission:
                     if like is not None:
                         alike.append(like)
                         continue
+                    entry = _stem_entry(new, time, was)
+                    objection = None if trial else words.objection(entry)
+                    if objection is not None:
+                        doubles.append(Refusal(new.declared.path, objection))
+                        continue
                     if not trial:
                         index.add(new.ready.stem, new.ready.fingerprint)
-                    fresh[new.ready.stem] = new
+                    fresh[new.ready.stem], made[new.ready.stem] = new, entry
                 elif self._brought_before(new):
                     here.append(AlreadyHere(new.declared.path, new.ready.stem))
                 else:
@@ -193,12 +208,9 @@ class Admission:
                     [(new.original, self._store.original(new.file_sha256)) for new in fresh.values()]
                     + [(new.conformed, self._store.conformed(stem)) for stem, new in fresh.items()]
                 )
-                time = self._clock.now()
-                self._changes.sequence(
-                    [_stem_entry(new, time, before.get(stem)) for stem, new in fresh.items()]
-                )
+                self._changes.sequence(words.given(list(made.values())))
         if trial:
-            would = tuple(new.would for new in fresh.values())
+            would = tuple(new.would(made[stem]) for stem, new in fresh.items())
             return Intake(held=tuple(alike), refused=tuple(doubles), here=tuple(here), would=would)
         stems = {stem.stem: stem for stem in self._catalogue.stems(ids=list(fresh))}
         added = tuple(

@@ -19,7 +19,6 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET
 
-from ...ledger.clock import Clock
 from ...ledger.entries import entries
 from ...ledger.entries.signing import UNSIGNED
 from ..catalogue.catalogue import Catalogue, MeasuredRow
@@ -69,16 +68,19 @@ class Correction:
 
 
 class Correcting:
-    """Makes declarations of stems that are in the vault. `entry_at`: gives the ledger's entry of an index."""
+    """Makes declarations of stems that are in the vault.
+
+    `times`: gives those at which a statement is made and expires; `entry_at`: the ledger's entry of an index.
+    """
 
     def __init__(
         self,
         store: Store,
         catalogue: Catalogue,
-        clock: Clock,
+        times: Callable[[], tuple[str, str]],
         entry_at: Callable[[int], entries.Entry],
     ) -> None:
-        self._store, self._catalogue, self._clock, self._entry_at = store, catalogue, clock, entry_at
+        self._store, self._catalogue, self._times, self._entry_at = store, catalogue, times, entry_at
 
     def said(self, stem: str) -> list[tuple[int, Said]]:
         """The entries that declared a stem (whole id), each with its index; the first brought it in."""
@@ -97,7 +99,7 @@ class Correcting:
         """
         index, now = self.said(stem.stem)[-1]
         terms = _terms(stem, now, correction)
-        entry = _entry(now, terms, index, self._clock.now())
+        entry = _entry(now, terms, index, *self._times())
         if not correction.timed:
             _check_changes(entry, now)
             yield entry, _nothing
@@ -289,7 +291,7 @@ def _declared(stem: Stem, said: Said) -> Declared:
     )
 
 
-def _entry(now: Said, terms: Terms, previous: int, time: str) -> entries.Declaration:
+def _entry(now: Said, terms: Terms, previous: int, time: str, expires: str) -> entries.Declaration:
     """A declaration that is not signed, with the grid of now."""
     return entries.Declaration(
         time=time,
@@ -305,6 +307,7 @@ def _entry(now: Said, terms: Terms, previous: int, time: str) -> entries.Declara
         isrc=terms.isrc,
         previous=previous,
         signature=UNSIGNED,
+        expires=expires,
         iswc=terms.iswc or UNSET,
         meter=now.meter,
         lead_frames=now.lead_frames,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from ...ledger.entries import entries
 from ..records import Stem
 from ..sound.declared import Shape
 from ..sound.detection import Detected
@@ -60,6 +61,8 @@ class WouldAdd:
     beats: int | None
     notes: tuple[str, ...]
     heard: Detected
+    entry: entries.Stem
+    """As it would stand in the ledger, not signed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,11 +180,12 @@ def gross_of(entries: list[Entry], index: int) -> int:
 
 def splits_at(entries: list[Entry], placement: Entry, last: int) -> int:
     """The entry whose shares a placement goes by."""
-    known = [
-        (each["time"], at)
-        for at, each in enumerate(entries[: last + 1])
-        if each["kind"] in ("stem", "splits") and each["stem"] == placement["stem"]
-    ]
+    known: list[tuple[str, int]] = []
+    for at, each in enumerate(entries[: last + 1]):
+        if each["kind"] in ("stem", "splits") and each["stem"] == placement["stem"]:
+            time = each.get("received", each["time"])
+            # Splits that expire take effect after the ones that they follow, whatever their clock said.
+            known.append((max([time, *(before for before, _ in known)]) if "expires" in each else time, at))
     return max((each for each in known[1:] if each[0] <= placement["start"]), default=known[0])[1]
 
 
