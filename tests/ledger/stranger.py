@@ -24,8 +24,8 @@ SIGNED = {
     "splits": "origin holder stem master publishing time title previous expires",
     "consent": "origin holder stem uses action until time previous allows title expires",
     "standing": "origin holder uses action until time previous allows expires",
-    "declaration": "origin holder stem title role shape bpm_milli beats key mood isrc iswc meter lead_frames tail"
-    " time previous expires",
+    "declaration": "origin holder stem title role shape bpm_milli beats key mood isrc iswc meter lead_frames"
+    " tail time previous expires",
 }
 
 
