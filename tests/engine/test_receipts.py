@@ -320,6 +320,28 @@ def test_check_receipt_takes_both_kinds(heard: Heard, tmp_path: Path) -> None:
     )
 
 
+def test_render_and_play_write_one(tmp_path: Path) -> None:
+    script, kept = tmp_path / "piece.loom", tmp_path / "kept.receipt"
+    script.write_text(TEXT)
+    home = small_home(tmp_path)
+    with Log.open(home) as log:
+        vkey = log.vkey
+    out = str(tmp_path / "out.wav")
+    for words in (
+        ("render", str(script), "--out", out, "--seconds", "12"),
+        ("play", str(script), "--device", "silent", "--seconds", "0.5"),
+    ):
+        kept.unlink(missing_ok=True)
+        done = CliRunner().invoke(main, ["--home", str(home), *words, "--receipt", str(kept)])
+        assert done.exit_code == 0, done.output
+        receipt = check_session_receipt(kept.read_bytes(), vkey)
+        assert receipt.head.state == "closed"
+        assert receipt.opening is not None
+        assert beside_log(receipt, verified(home)) == ()
+    nowhere = ["--home", str(home), *words, "--receipt", str(tmp_path / "none" / "kept")]
+    assert CliRunner().invoke(main, nowhere).exit_code != 0
+
+
 def test_a_receipt_whose_log_gave_another_answer_is_not_confirmed(heard: Heard) -> None:
     """What is compared is what was hashed: a log that changes after it was verified raises."""
     log: HashedLog = verified(heard.home)
