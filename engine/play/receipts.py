@@ -37,6 +37,10 @@ class Receipts:
         self._waits: int | None = None
         """Of the last mark, if nobody has its receipt yet: the placements that are to be durable first."""
         self._looked_to = log.size
+        self._index: int | None = None
+        """Of the opening entry, once the log has it."""
+        self._old = True
+        """Whether the proof of it is older than the newest receipt."""
 
     def begin(self, opening: SessionEntry) -> None:
         """Count the session of that opening entry, which names the key."""
@@ -75,7 +79,8 @@ class Receipts:
         self._latest = self._tally.closed(self._log.origin, closing)
 
     def sealed(self) -> None:
-        """The log has the whole session: hand out the last receipt, with proof of its opening."""
+        """The log has the whole session: hand out the last receipt, under a checkpoint that covers it all."""
+        self._old = True
         self.prove()
         if self._latest is not None and self._latest.closed:
             self.on_receipt(self.latest)
@@ -91,13 +96,17 @@ class Receipts:
         return with_opening(self._latest, self._tally.opening)
 
     def prove(self) -> None:
-        """Look for the session's opening entry in the log, and keep a proof of it.
+        """Prove the session's opening entry under the checkpoint of now, if there is a new receipt for it.
 
-        What cannot be read now is looked for in the next call; the receipts go without until then.
+        What cannot be read now is looked for in the next call; the receipts go as they are until then.
         """
-        if not self._tally.opening and self._opening is not None:
+        if self._old and self._opening is not None:
             with suppress(LedgerError, OSError):
-                self._look_for(self._opening.session)
+                if self._index is None:
+                    self._look_for(self._opening.session)
+                if self._index is not None:
+                    self._tally.opening = self._log.prove(self._index)
+                    self._old = False
 
     def _look_for(self, session: str) -> None:
         name, size = session.encode(), self._log.size
@@ -105,12 +114,12 @@ class Receipts:
             if name in data:
                 entry = decode(data)
                 if isinstance(entry, SessionEntry) and entry.session == session:
-                    self._tally.opening = self._log.prove(index)
+                    self._index = index
                     return
         self._looked_to = size
 
     def _tell(self, receipt: SessionReceipt) -> None:
-        self._latest = receipt
+        self._latest, self._old = receipt, True
         self.on_receipt(with_opening(receipt, self._tally.opening))
 
 

@@ -311,8 +311,9 @@ def _check_marks(head: Head, lines: tuple[bytes, ...], marks: tuple[Mark, ...]) 
             f"the marks of the receipt of {head.session} are not those that were signed: one was changed, "
             "added or left out"
         )
-    if head.frame != (marks[-1].frame if marks else 0):
-        raise BadReceipt(f"the receipt of {head.session} covers another time than its last mark")
+    last = marks[-1] if marks else Mark(0, 0, "0" * 64, ())
+    if head.frame != last.frame or (head.state == "closed" and head.placements != last.placements):
+        raise BadReceipt(f"the receipt of {head.session} covers something else than its last mark")
     for before, mark in pairwise((Mark(0, 0, "0" * 64, ()), *marks)):
         if mark.frame < before.frame or mark.placements < before.placements:
             raise BadReceipt(f"the marks of the receipt of {head.session} do not count upwards")

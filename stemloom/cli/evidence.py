@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..ground.visible import visible
 from ..script.problems import counted
 from .entry_lines import entries_in_words, summary, time_of
 from .options import FILE, LOG, PATH, VKEY
@@ -54,8 +55,8 @@ def sound_of(console: Console, kept: KeptTake, account: SessionAccount, log: Has
 
 
 def difference_lines(differences: Sequence[Difference]) -> list[str]:
-    """The first differences, a line each."""
-    lines = [str(each) for each in differences[:MOST_SHOWN]]
+    """The first differences, a line each; nothing in a text of others steers a terminal."""
+    lines = [visible(str(each)) for each in differences[:MOST_SHOWN]]
     if more := len(differences) - len(lines):
         lines.append(f"and {more} more; --json has all")
     return lines
@@ -71,7 +72,7 @@ def sound_line(sound: SoundAudit | None) -> str:
             f"{counted(len(sound.differences), 'placement')} came out otherwise when it was mixed again{also}"
         )
     if sound.same_sound is None:
-        return f"its sound is not compared: {sound.why}{also}"
+        return visible(f"its sound is not compared: {sound.why}{also}")
     return f"{'the same sound' if sound.same_sound else 'ANOTHER SOUND than its hash says'}{also}"
 
 
@@ -100,13 +101,15 @@ def check_take(console: Console, take: Path, copy: str | None, vkey: str | None,
     lines = difference_lines(differences)
     if not differences:
         placed = counted(len(kept.take.placements), "placement")
-        lines.append(f"{take}: session {session}, {placed}, as the log of {log.size} entries has them")
+        lines.append(
+            f"{visible(take)}: session {session}, {placed}, as the log of {log.size} entries has them"
+        )
     if account.opening is not None:
         lines.append(
             "its sound is not compared: --no-sound" if silent and sound is None else sound_line(sound)
         )
     if not ok:
-        lines.append(f"NOT as logged: {take}")
+        lines.append(f"NOT as logged: {visible(take)}")
     record = {
         "ok": ok,
         "session": session,
@@ -149,10 +152,10 @@ def check_receipt(
     something else.
     """
     from ..ledger.log.session_receipt import LARGEST_RECEIPT, is_session_receipt
-    from ..ledger.tlog.file_view import read_regular
 
     policy = policy_of(witnesses, require)
-    data = read_regular(file.resolve(), LARGEST_RECEIPT)
+    with file.open("rb") as stream:
+        data = stream.read(LARGEST_RECEIPT)
     if is_session_receipt(data):
         record, lines, differences = _session_receipt(console, data, vkey, copy, policy)
     else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..ground.visible import visible
 from ..script.problems import counted
 from .evidence import difference_lines, held_against, read_log, sound_line, sound_of
 from .options import PATH
@@ -93,7 +94,7 @@ def _check(console: Console, kept: KeptTake) -> None:
     placed = counted(len(recorded.placements), "placement")
     lines = [sound_line(sound) if sound.same_sound is None else f"{sound_line(sound)}, {entries}"]
     if not known:
-        lines.append(f"the ledger of this home does not have its session {recorded.session}")
+        lines.append(f"the ledger of this home does not have its session {visible(recorded.session)}")
     elif differences:
         lines += ["the ledger says something else:", *difference_lines(differences)]
     else:
@@ -113,6 +114,6 @@ def _check(console: Console, kept: KeptTake) -> None:
     }
     console.emit(record, "\n".join(lines))
     if sound.why is None and (apart := told_apart(recorded.engine, engine())):
-        console.note(apart)
+        console.note(visible(apart))
     if not ok:
         raise SystemExit(5)
