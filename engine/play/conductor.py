@@ -57,8 +57,8 @@ WITHDRAWN_FADE_FRAMES = 4800
 class Conductor:
     """Composes for one mixer. `ends`: how it ends at the limit, if it has one.
 
-    `replayed`: the take that is played again, None for a session of its own. `history`: whether all bars are
-    kept for whoever draws them.
+    `replayed`: the take that is played again, None for a session of its own; `whole`: the vault that it is
+    played from. `history`: whether all bars are kept for whoever draws them.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Conductor:
         wall: Clock,
         replayed: Take | None = None,
         history: bool = True,
+        whole: Snapshot | None = None,
     ) -> None:
         self.score = score
         self.control = 0
@@ -87,7 +88,7 @@ class Conductor:
         """Whether a stem that is not conformed yet is waited for. A device never waits: it does without."""
         self.thought: Provisional | None = None
         """The next bar as it was composed ahead."""
-        self.tape = Tape(vault, replayed)
+        self.tape = Tape(whole or score.snapshot, replayed)
         self.bars: list[Bar] = []
         self.rested: list[Rested] = []
         self.left_out = 0

@@ -17,6 +17,7 @@ Event = Literal[
     "xrun",
     "stopped",
     "ledger",
+    "receipt",
     "device",
     "unready",
     "failed",

@@ -26,6 +26,7 @@ from ...ledger.log.log import Log
 from ...ledger.log.session_page import HeardFrames, set_anchor, set_counted
 from ...vault.records import ENGINE_RATE
 from ..plan import Placement
+from .receipts import Receipts
 from .scribe import NEVER_UNDURABLE, SEAL_SECONDS, Scribe
 
 MOST_FORMS = 4096
@@ -78,7 +79,7 @@ class PlacementLog:
 
     `log`: None for a session that nobody hears, and of which nothing is written. `opening`: the first entry.
     `history`: whether `sounded` keeps everything. `sounding`: gives what was heard so far of what sounds;
-    called from another thread.
+    called from another thread. `receipts`: of the session, if it gives any.
     """
 
     def __init__(
@@ -91,9 +92,10 @@ class PlacementLog:
         history: bool = True,
         sounding: Callable[[], Sequence[HeardFrames]] = list,
         page_size: int = 0,
+        receipts: Receipts | None = None,
     ) -> None:
         self._owner = os.getpid()
-        self.opening = opening
+        self.opening, self._receipts = opening, receipts
         self.sounded: list[HeardPlacement] = []
         self._clock = clock
         self._keep_back = keep_back
@@ -115,6 +117,9 @@ class PlacementLog:
         with ExitStack() as stack:
             stack.callback(self._writer.discard)
             self._writer.write([opening])
+            if receipts is not None and self.scribe is not None:
+                receipts.begin(opening)
+                self.scribe.on_sealed = receipts.prove
             stack.pop_all()
 
     @property
@@ -190,6 +195,8 @@ class PlacementLog:
             found.append(sounded)
             ids.append(end.id)
             entries.append(self._form(was.entry).fill(sounded.seq, end.start_frame, end.frames, start))
+            if self._receipts is not None:
+                self._receipts.ended(planned.stem, end.frames, entries[-1])
         if self.page is not None and found:
             set_counted(self.page, self._count, found[-1].placement.id)
         if never:
@@ -202,16 +209,32 @@ class PlacementLog:
             self._writer.ended(ids, entries, sum(each.ms for each in found))
         return found
 
-    def closed(self, take: str) -> None:
-        """Acknowledge the rest and the closing entry: durable when it returns.
+    def count(self, frame: int) -> None:
+        """Count for the session's receipts what was in play up to a frame of the output, if one is due."""
+        receipts, scribe = self._receipts, self.scribe
+        if receipts is None or scribe is None:
+            return
+        if receipts.due(frame):
+            known = ((each, self._open.get(each.id)) for each in self._heard_so_far())
+            # What is mixed far ahead of what was given out may be cut again.
+            near = [(each, was) for each, was in known if was and each.end_frame - frame <= ENGINE_RATE]
+            receipts.mark(frame, [(was.planned.stem, each.frames) for each, was in near])
+        if receipts.waiting and not self._keep_back:
+            receipts.hand_out(self._count - scribe.state.waiting)
+
+    def closed(self, take: str, frame: int = 0) -> None:
+        """Acknowledge the rest and the closing entry: durable when it returns. `frame`: the output's length.
 
         Raises OSError, JournalFailed; it may be called again.
         """
         refuse_children(self._owner)
         if not self._closed:
-            self._writer.write([*map(decode, self._unwritten), self._closing(take)])
+            closing = self._closing(take)
+            self._writer.write([*map(decode, self._unwritten), closing])
             self._unwritten = []
             self._closed = True
+            if self._receipts is not None:
+                self._receipts.close(frame, closing)
 
     def sealed(self) -> None:
         """Have everything sequenced into the log; if we die, another process does it.
@@ -220,10 +243,14 @@ class PlacementLog:
         """
         self._writer.close()
         self.page = None
+        if self._receipts is not None:
+            self._receipts.sealed()
 
     def abandoned(self) -> None:
         """Close a render whose file never came to be: nothing of it was heard. May be called again."""
         refuse_children(self._owner)
+        if self._receipts is not None:
+            self._receipts.forget()
         if not self._closed:
             self._unwritten = []
             self.sounded = []
@@ -236,6 +263,8 @@ class PlacementLog:
     def discard(self) -> None:
         """Give up a session that nobody has heard, and that the disk does not let be closed."""
         refuse_children(self._owner)
+        if self._receipts is not None:
+            self._receipts.forget()
         if not self._closed:
             self._writer.discard()
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...ledger.clock import Clock
 from ...script.check.check import accepted
+from ...vault.catalogue.snapshot import Snapshot
 from ...vault.vault import Vault
 from ..errors import TakeRefused
 from .session import Session
@@ -43,14 +44,19 @@ def replay(
     logged: bool = True,
     progress: Callable[[int, int], None] | None = None,
     clock: Clock | None = None,
+    then: Snapshot | None = None,
 ) -> tuple[Session, Replayed]:
     """Play a take again into `write`, which gets blocks of float32 (2, frames).
 
     It is a session of its own, with entries of its own: what is replayed is heard once more. `logged`: false
-    for a comparison that nobody hears. The session is finished, for the caller to seal. Raises TakeRefused
-    when a stem that it needs has no consent any more, or is gone.
+    for a comparison that nobody hears. `then`: for such a comparison, the vault as it was for the take, so
+    that stems play that were cleared then. The session is finished, for the caller to seal. Raises
+    TakeRefused when a stem that it needs has no consent any more, or is gone.
     """
-    _check_consents(vault, take)
+    if then is not None and logged:
+        raise ValueError("what was cleared then is played for a comparison alone, and not logged")
+    whole = vault.snapshot(take.declared) if then is None else then
+    _check_consents(whole, take)
     piece = accepted(take.script)
     check_key(take.key, piece)
     session = Session(
@@ -64,6 +70,7 @@ def replay(
         replayed=take,
         clock=clock,
         logged=logged,
+        snapshot=whole,
     )
     with ExitStack() as stack:
         stack.callback(session.abandon)
@@ -93,8 +100,7 @@ def replay(
     )
 
 
-def _check_consents(vault: Vault, take: Take) -> None:
-    snapshot = vault.snapshot()
+def _check_consents(snapshot: Snapshot, take: Take) -> None:
     there = {stem.stem: stem for stem in snapshot.stems}
     at = snapshot.time
     needed = sorted({placement.stem for placement in take.placements})

@@ -334,6 +334,9 @@ class Session(_Entry, frozen=True, kw_only=True, tag="session"):
     ms: Count | None
     recovered: Recovered | UnsetType = UNSET
     """Set if the process died and another one closed its session; else left out."""
+    receipt_key: Annotated[str, Meta(min_length=44, max_length=44)] | UnsetType = UNSET
+    """The key that signs the session's receipts: Ed25519, 32 bytes, base64. Left out by sessions that sign
+    none."""
 
 
 class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):

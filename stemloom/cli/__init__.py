@@ -23,7 +23,7 @@ _COMMANDS = {
     "format": ("script", "Write a script in its canonical form."),
     "plan": ("plan", "Show the next bars of a piece."),
     "play": ("play", "Play a piece on an audio device, and log what is heard."),
-    "replay": ("play", "Play a take again, and prove that it sounds the same."),
+    "replay": ("replay", "Play a take again, and prove that it sounds the same."),
     "render": ("render", "Render a piece to a file, and log what is heard."),
     "mix": ("mix", "Listen to a piece, and tell what may be wrong in its mix, by line."),
     "vault": ("vault", "Stems, holders, consent and splits."),
