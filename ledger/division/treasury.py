@@ -52,7 +52,7 @@ class Treasury:
         """The late money of each currency that has any, by entries 0 to `last`."""
         settled = sorted({entry.currency for _, _, entry in self._books.settlements})
         every = (self._of(currency).late_money(last) for currency in settled)
-        return tuple(each for each in every if each.gross or each.late or each.taken_back)
+        return tuple(each for each in every if each.gross or each.late or each.taken_back or each.owed)
 
     def uncounted(self, period: Period, currency: str, last: int) -> PlacementWindow:
         """The placements of a settled period, up to `last`, that no settlement in a currency has counted."""

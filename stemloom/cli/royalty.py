@@ -255,8 +255,8 @@ def _settled_text(settled: SettledPeriod, names: dict[str, str]) -> str:
         )
     if funds.owed > 0:
         text += (
-            f"\n{money_text(funds.owed, entry.currency)} that corrections take back is owed by those who were "
-            "given it, and set off against what they earn"
+            f"\n{money_text(funds.owed, entry.currency)} that corrections take back is owed by those who "
+            "were given it, and set off against what they earn"
         )
     borne = funds.carried_in + (0 if funds.receivers_bear else funds.taken_back)
     if borne:

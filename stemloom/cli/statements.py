@@ -155,8 +155,8 @@ def balance(console: Console, holder: str | None, sheet: Path | None, engine: En
         )
         for each in found
     ]
-    head = ("holder", "currency", "settlements", "earned", "paid", "frozen part", "balance")
-    head += ("set off", "owes") if owed else ()
+    head = ["holder", "currency", "settlements", "earned", "paid", "frozen part", "balance"]
+    head += ["set off", "owes"] if owed else []
     if sheet is not None:
         write_whole(sheet, balances_csv(found, names).encode())
     console.emit(
@@ -226,13 +226,15 @@ def recompute(
     console.emit(
         {"ok": True}
         | picked(said, "holder period currency amount closing")
-        | {"vkey": made.vkey, "vkey_given": made.trusted_own, "size": made.size},
+        | {"vkey": made.vkey, "vkey_given": made.trusted_own, "size": made.size, "weaker": made.weaker},
         f"the statement follows from the log, to the micro-unit: {said.payee.name or said.holder} earned "
         f"{money_text(said.amount, said.currency)} in {said.period}, and is owed "
         f"{money_text(said.closing, said.currency)}\n"
         f"key trusted: {made.vkey} ({trust})\n"
         "not in the log, and taken as the statement has them: the names of others, ISNI and IPI",
     )
+    for each in made.weaker:
+        console.note(f"by the rules of before, {each}")
 
 
 def _waiting_text(found: tuple[LateMoney, ...]) -> Iterator[str]:
@@ -246,13 +248,13 @@ def _waiting_text(found: tuple[LateMoney, ...]) -> Iterator[str]:
             )
         if each.taken_back:
             yield (
-                f"{money_text(each.taken_back, each.currency)} was given that corrections took away since, by "
-                "the rule of before; it stays given, and comes out of what is settled next"
+                f"{money_text(each.taken_back, each.currency)} was given that corrections took away since, "
+                "by the rule of before; it stays given, and comes out of what is settled next"
             )
         if each.owed > 0:
             yield (
-                f"{money_text(each.owed, each.currency)} was given that corrections took away since; with the "
-                "next settlement those who were given it owe it, and it is set off against what they earn"
+                f"{money_text(each.owed, each.currency)} was given that corrections took away since; with "
+                "the next settlement those who were given it owe it, and it is set off against what they earn"
             )
         if each.owed < 0:
             yield (
@@ -293,8 +295,8 @@ def _debt_text(made: Statement) -> Iterator[str]:
     if debt.set_off < 0:
         yield f"{money_text(-debt.set_off, code)} that was set off before is given back"
     yield (
-        f"{money_text(debt.after, code)} is owed after that: it is set off against what is earned next, and asks "
-        "for no payment"
+        f"{money_text(debt.after, code)} is owed after that: it is set off against what is earned next, and "
+        "asks for no payment"
     )
 
 
