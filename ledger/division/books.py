@@ -37,6 +37,8 @@ class Books:
     """By index of the income or payout that they correct."""
     days: dict[str, int] = field(default_factory=dict)
     """By day, `YYYY-MM-DD`: the first placement that starts on it and has at least a millisecond."""
+    stated: int | None = None
+    """The first entry that states how long periods are, or who bears corrections. None: neither did."""
 
     def first_heard(self, period: Period, last: int) -> int | None:
         """The first placement in a period that has a millisecond, among entries 0 to `last`."""
@@ -47,6 +49,10 @@ class Books:
     def settled_before(self, currency: str, last: int) -> list[tuple[int, Period, entries.Settlement]]:
         """The settlements in a currency, among entries 0 to `last`."""
         return [each for each in self.settlements if each[0] <= last and each[2].currency == currency]
+
+    def receivers_bear(self, last: int) -> bool:
+        """Whether those who were given income bear its corrections, in a settlement that reads to `last`."""
+        return self.stated is not None and self.stated <= last
 
     def money(self, index: int, amount: int, last: int) -> int:
         """The amount of an income or payout with its corrections up to entry `last`, in micro-units."""
@@ -63,6 +69,8 @@ def gather(numbered: Entries) -> Books:
                 books.days.setdefault(entry.start[:10], index)
             continue
         books.rights.take(index, entry)
+        if books.stated is None and _states(entry):
+            books.stated = index
         match entry:
             case entries.Holder():
                 books.holders.setdefault(entry.holder, (index, entry))
@@ -88,6 +96,15 @@ def gather(numbered: Entries) -> Books:
                 books.corrections.setdefault(entry.corrects, []).append((index, entry))
     books.size = index + 1
     return books
+
+
+def _states(entry: entries.Entry) -> bool:
+    match entry:
+        case entries.Terms():
+            return entry.periods is not msgspec.UNSET or entry.borne_by is not msgspec.UNSET
+        case entries.Correction():
+            return entry.borne_by is not msgspec.UNSET
+    return False
 
 
 def _period(index: int, entry: entries.Income | entries.Settlement) -> Period:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..entries.entries import Settlement
@@ -11,24 +12,39 @@ from .books import Books, Entries, Read, gather
 from .division import divide, time_in_play_of
 from .errors import AlreadySettled, BadPeriod, NothingToSettle, NotOver, SeveralCurrencies
 from .funds import Funds
-from .money import check_currency
+from .lengths import refuse_income_period, refuse_period, weaker_period
+from .money import check_currency, money_text
 from .periods import Period
 from .treasury import Treasury
 from .usage import EntriesUsage
 
 
-def check_settlements(settlements: Sequence[tuple[int, Settlement]], read: Read) -> dict[int, list[str]]:
-    """The problems of settlements that do not follow from the log's entries, by index.
+@dataclass(frozen=True, slots=True)
+class JudgedSettlements:
+    """By index, what is wrong with settlements; and what the rules of before leave open in others."""
 
-    Each is derived again from the entries before it. The verifier, which has the hashes, checks the `root`.
+    problems: dict[int, list[str]]
+    weaker: dict[int, list[str]]
+
+
+def check_settlements(settlements: Sequence[tuple[int, Settlement]], read: Read) -> dict[int, list[str]]:
+    """The problems of settlements that do not follow from the log's entries, by index."""
+    return judge_settlements(settlements, read).problems
+
+
+def judge_settlements(settlements: Sequence[tuple[int, Settlement]], read: Read) -> JudgedSettlements:
+    """Derive each settlement again from the entries before it.
+
+    The verifier, which has the hashes, checks the `root`.
     """
     found: dict[int, list[str]] = {}
+    weaker: dict[int, list[str]] = {}
     asked: list[tuple[int, Settlement, Funds]] = []
     end = max((index for index, _ in settlements), default=0)
     try:
         books = gather(_before(end, read()))
     except VerificationFailed as error:
-        return {index: [str(error)] for index, _ in settlements}
+        return JudgedSettlements({index: [str(error)] for index, _ in settlements}, {})
     treasury = Treasury(books)
     for index, entry in settlements:
         try:
@@ -41,7 +57,11 @@ def check_settlements(settlements: Sequence[tuple[int, Settlement]], read: Read)
             check_currency(entry.currency)
             refuse_settled(books, period, entry.currency, before=index)
             _refuse_unread_settlement(books, index, entry)
-            asked.append((index, entry, treasury.funds(period, entry.currency, entry.last)))
+            _refuse_days(books, index, period, entry)
+            funds = treasury.funds(period, entry.currency, entry.last)
+            asked.append((index, entry, funds))
+            if left_open := weaker_in(books, index, funds):
+                weaker[index] = left_open
         except LedgerError as error:
             found[index] = [str(error)]
     answers = time_in_play_of(EntriesUsage(read, books), [funds for _, _, funds in asked])
@@ -52,7 +72,39 @@ def check_settlements(settlements: Sequence[tuple[int, Settlement]], read: Read)
             problems = [str(error)]
         if problems:
             found[index] = problems
+    return JudgedSettlements(found, weaker)
+
+
+def weaker_in(books: Books, index: int, funds: Funds) -> list[str]:
+    """What the rules of before leave open in the settlement at an index, a clause each."""
+    found = []
+    if days := weaker_period(books, funds.period, index):
+        found.append(days)
+    earned = sum(line.for_holders for line in funds.income if line.late_of is None)
+    borne = earned - funds.divided_income[0].amount
+    if borne > 0:
+        found.append(
+            f"{money_text(borne, funds.currency)} that corrections took back came out of what others earned, "
+            "not from those who had been given it: the ledger had not stated who bears corrections"
+        )
     return found
+
+
+def _refuse_days(books: Books, index: int, period: Period, entry: Settlement) -> None:
+    """Raise BadPeriod if the settlement, or income in it, is of days that no terms had stated in advance."""
+    if books.stated is None or books.stated > index:
+        return
+    refuse_period(books, period, entry.currency, index)
+    for at, of, income in books.income:
+        if at > entry.last or income.currency != entry.currency or not period.covers(of):
+            continue
+        # What was recorded before stays as it was, or falls.
+        until_then = books.money(at, income.amount, books.stated - 1) if at < books.stated else 0
+        if books.money(at, income.amount, entry.last) > until_then:
+            try:
+                refuse_income_period(books, of, max(at, books.stated))
+            except BadPeriod as error:
+                raise BadPeriod(f"it counts the income at entry {at}: {error}") from error
 
 
 def _refuse_unread_settlement(books: Books, index: int, entry: Settlement) -> None:

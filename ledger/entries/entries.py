@@ -40,6 +40,10 @@ Recovered = Literal["crash", "power loss"]
 """How a process ended before its session did: heard frames are known to a block, or to a second."""
 GapReason = Literal["disk full", "disk failed", "overflow", "damaged journal"]
 Source = Literal["subscription", "enterprise", "export", "sync"]
+PeriodLength = Literal["month", "quarter", "year", "days"]
+"""The length of the periods that are settled: of the calendar, or any whole days."""
+Bearer = Literal["receivers"]
+"""Who bears what corrections of settled income take back: those who were given it."""
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
@@ -389,6 +393,11 @@ class Terms(_Entry, frozen=True, kw_only=True, tag="terms"):
     """The master side's share of a stem's amount; the rest is publishing."""
     threshold: Count
     """Least payout, in micro-units."""
+    periods: PeriodLength | UnsetType = UNSET
+    """The length of the periods that begin in months which begin at or after `effective`. Left out before it
+    was asked: a month."""
+    borne_by: Bearer | UnsetType = UNSET
+    """Who bears corrections of income, in every settlement that reads this. Left out before it was asked."""
 
 
 class Income(_Entry, frozen=True, kw_only=True, tag="income"):
@@ -457,6 +466,8 @@ class Correction(_Entry, frozen=True, kw_only=True, tag="correction"):
     """Index of the entry."""
     amount: Annotated[int, Meta(ge=-(2**53 - 1), le=2**53 - 1)]
     reason: Word
+    borne_by: Bearer | UnsetType = UNSET
+    """Of income: as in terms. Left out of corrections of payouts, and before it was asked."""
 
 
 Entry = (

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from operator import attrgetter, itemgetter
 
 from ..division.books import Books
+from ..division.debts import Owing, owing
 from ..division.division import Division
 from ..division.money import decimal_text
 from ..entries.entries import Income, Payout
@@ -41,7 +42,7 @@ def balances_csv(found: Iterable[Balance], names: Mapping[str, str]) -> str:
     """Each holder's balance in each currency. Amounts are integers in micro-units."""
     head = (
         *("holder", "name", "currency", "settlements", "master", "publishing", "accrued", "adjusted"),
-        *("paid", "frozen", "closing", "payable"),
+        *("set_off", "paid", "frozen", "closing", "payable", "debt"),
     )
     after = attrgetter(*head[2:])
     return csv_text(head, ((each.holder, names.get(each.holder), *after(each)) for each in found))
@@ -70,10 +71,11 @@ def statement_csv(made: Statement) -> str:
 def beancount_text(
     books: Books, divisions: Sequence[tuple[int, Division]], closing: Iterable[Balance], size: int
 ) -> str:
-    """Income, settlements, payouts and corrections as double-entry bookkeeping (beancount 3).
+    """Income, settlements, debts, payouts and corrections as double-entry bookkeeping (beancount 3).
 
     `divisions`: each with the index of its settlement. `closing`: every holder's balance, which the text
-    asserts at its end, with a tolerance of 0. Amounts are exact decimals, and each transaction balances.
+    asserts at its end, and their debts, with a tolerance of 0. Amounts are exact decimals, and each
+    transaction balances.
     """
     accounts: set[str] = set()
     first = latest = "1970-01-01"
@@ -87,9 +89,10 @@ def beancount_text(
                 lines.append(f"  {account}  {_decimal(amount)} {currency}")
     after = date.fromisoformat(latest) + timedelta(days=1)
     asserted = [
-        f"{after} balance {account}  {_decimal(-each.closing)} ~ 0 {each.currency}"
+        f"{after} balance {account}  {_decimal(amount)} ~ 0 {each.currency}"
         for each in closing
-        if (account := _holder(each.holder)) in accounts
+        for account, amount in ((_holder(each.holder), -each.closing), (_debt(each.holder), each.debt))
+        if account in accounts
     ]
     opened = [f"{first} open {account}" for account in sorted(accounts)]
     return "\n".join(['option "title" "Stemloom royalties"', "", *opened, *lines, "", *asserted, ""])
@@ -106,8 +109,9 @@ def _transactions(
             what = f"income for {of.period}" if isinstance(of, Income) else "payout"
             yield of.time, index, f"{what}: {of.reference}", _sides(of, of.amount)
     times = {index: entry.time for index, _, entry in books.settlements}
-    for index, division in divisions:
-        yield times[index], index, f"settlement of {division.period.text}", _shared(division)
+    for (index, division), owes in zip(divisions, _owings(divisions), strict=True):
+        postings = [*_shared(division), *_set_off(owes, division.currency)]
+        yield times[index], index, f"settlement of {division.period.text}", postings
     for corrects, corrections in books.corrections.items():
         for index, each in corrections:
             if index < size:
@@ -132,9 +136,31 @@ def _shared(division: Division) -> list[_Posting]:
             for each in division.settled_holders
         ),
         ("Equity:KeptBack", sum(line.for_holders - line.gross for line in funds.income), currency),
+        ("Equity:BorneByNobody", funds.short, currency),
         ("Equity:CarriedOver", funds.carried_out - funds.carried_in, currency),
         ("Equity:Unallocated", funds.not_given - division.unallocated, currency),
     ]
+
+
+def _owings(divisions: Sequence[tuple[int, Division]]) -> list[dict[str, Owing]]:
+    """Who owes what, of each division."""
+    found: list[dict[str, Owing]] = [{} for _ in divisions]
+    for currency in {division.currency for _, division in divisions}:
+        ours = [at for at, (_, division) in enumerate(divisions) if division.currency == currency]
+        for at, owes in zip(ours, owing([divisions[at][1] for at in ours]), strict=True):
+            found[at] = owes
+    return found
+
+
+def _set_off(owes: Mapping[str, Owing], currency: str) -> Iterator[_Posting]:
+    """Debts as the claims that they are: what becomes one, and what is set off against earnings."""
+    for holder, each in owes.items():
+        yield _debt(holder), each.after - each.before, currency
+        yield _holder(holder), each.set_off, currency
+
+
+def _debt(holder: str) -> str:
+    return f"Assets:Debts:{holder.upper()}"
 
 
 def _holder(holder: str) -> str:

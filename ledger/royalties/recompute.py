@@ -11,7 +11,10 @@ from typing import Any
 
 import msgspec
 
+from ..division.books import Books
 from ..division.errors import BadPeriod, NotAHolder, NotAsStated, NotSettled, UnknownCurrency
+from ..division.settlements import weaker_in
+from ..division.treasury import Treasury
 from ..division.usage import EntriesUsage
 from ..entries.canonical import decode
 from ..entries.entries import Entry
@@ -38,6 +41,8 @@ class Recomputed:
     trusted_own: bool
     size: int
     """Entries of the log as it is now."""
+    weaker: tuple[str, ...]
+    """What the rules of before leave open in the settlement, or in those before it in its currency."""
 
 
 def recompute(
@@ -99,6 +104,7 @@ def recompute(
         made = Statements(usage, seal, log.name, log.vkey, said.period, names, said.currency, who).of(who)
     except (NotAHolder, NotSettled, BadPeriod, UnknownCurrency) as error:
         raise NotAsStated(f"{stated} is of no settlement that the ledger has: {error}") from error
+    weaker = tuple(_weaker(usage.books, made))
     line = json.dumps(msgspec.to_builtins(made), ensure_ascii=False).encode()  # what --json prints
     if data not in (to_bytes(made), line, line + b"\n"):
         found = list(_differences(msgspec.to_builtins(said), msgspec.to_builtins(made), ""))
@@ -107,7 +113,7 @@ def recompute(
             if found
             else f"{stated} has the ledger's numbers, but is not the file that was written: it was changed"
         )
-    return Recomputed(made, log.vkey, vkey is not None, report.size)
+    return Recomputed(made, log.vkey, vkey is not None, report.size, weaker)
 
 
 def _read(path: Path) -> bytes:
@@ -141,6 +147,14 @@ def _check_continues(under: Checkpoint, now: HashedLog, path: Path) -> None:
             f"the log's first {under.size} entries are not those that {path} was made of: its history was "
             "rewritten, or this is another log"
         )
+
+
+def _weaker(books: Books, made: Statement) -> Iterator[str]:
+    treasury = Treasury(books)
+    for index, period, entry in books.settled_before(made.currency, made.settlement.index):
+        funds = treasury.funds(period, entry.currency, entry.last)
+        for each in weaker_in(books, index, funds):
+            yield f"the settlement of {entry.period} at entry {index}: {each}"
 
 
 def _names(said: Statement) -> Names:

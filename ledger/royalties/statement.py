@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from ..division.books import Books
+from ..division.debts import NOTHING, owing
 from ..division.division import DividedLine, Division, ShareAmount, rederive, silent_stem
 from ..division.errors import NotSettled, SeveralCurrencies
 from ..division.funds import IncomeLine
@@ -82,7 +83,12 @@ class Statements:
         self._stems = self._stems_by_holder()
         wanted = None if only is None else set(self._stems.get(only, ()))
         self._uses = usage.uses(PlacementWindow(period, -1, entry.last), wanted)
+        owings = owing(self._divisions)
+        self._owing = owings[-1]
         self._opening = self._earned(self._divisions[:-1])
+        for owes in owings[:-1]:
+            for who, each_owing in owes.items():
+                self._opening[who] = self._opening.get(who, 0) - each_owing.set_off
         self._income = tuple(_source(line) for line in self._division.funds.income)
         self._late_ms = self._division.late_ms
         self._steps = recompute_steps(entry, self._index, self._division)
@@ -90,7 +96,7 @@ class Statements:
     @property
     def holders(self) -> list[str]:
         """The ids of those who have a share of a stem, or earned something before."""
-        return sorted({*self._stems, *self._opening})
+        return sorted({*self._stems, *self._opening, *self._owing})
 
     @property
     def currency(self) -> str:
@@ -110,7 +116,9 @@ class Statements:
         since = payments(books, holder, entry.currency, self._index, self._seal.size - 1)
         opening = self._opening.get(holder, 0) - sum(each.amount for each in before)
         out = sum(each.amount for each in paid)
-        closing = opening + accrued + adjusted - out
+        debt = self._debt(holder)
+        off = 0 if isinstance(debt, msgspec.UnsetType) else debt.set_off
+        closing = opening + accrued + adjusted - off - out
         frozen = sum(each.frozen.amount for each in stems if each.frozen is not None)
         lines = [line for each in stems for line in each.lines]
         return schema.Statement(
@@ -137,6 +145,8 @@ class Statements:
             not_given=division.funds.not_given,
             carried_in=division.funds.carried_in,
             carried_out=division.funds.carried_out,
+            owed=division.funds.owed if division.funds.receivers_bear else msgspec.UNSET,
+            short=division.funds.short if division.funds.receivers_bear else msgspec.UNSET,
             pool=division.for_holders,
             unallocated=division.unallocated,
             total_ms=division.total_ms,
@@ -153,6 +163,7 @@ class Statements:
             accrued=accrued,
             adjusted=adjusted,
             amount=accrued + adjusted,
+            debt=debt,
             payments=tuple(paid),
             paid=out,
             closing=closing,
@@ -162,6 +173,22 @@ class Statements:
             rounding=ROUNDING,
             recompute=self._steps,
         )
+
+    def _debt(self, holder: str) -> schema.Debt | msgspec.UnsetType:
+        if not self._division.funds.receivers_bear:
+            return msgspec.UNSET
+        owes = self._owing.get(holder, NOTHING)
+        changes = tuple(
+            schema.DebtFor(
+                period=each.period,
+                given=each.given,
+                of_all=each.of_all,
+                amount=each.amount,
+                corrections=each.corrections,
+            )
+            for each in owes.changes
+        )
+        return schema.Debt(before=owes.before, changes=changes, set_off=owes.set_off, after=owes.after)
 
     def _stems_by_holder(self) -> dict[str, list[str]]:
         """By holder, the stems that each brought in or has a share of, under the splits of the settlement.
@@ -373,4 +400,5 @@ def _terms(division: Division) -> schema.TermsUsed:
         pool_ppm={line.source: line.holders_ppm for line in division.funds.income if line.late_of is None},
         master_ppm=used.terms.master_ppm,
         threshold=used.terms.threshold,
+        periods=used.terms.periods,
     )

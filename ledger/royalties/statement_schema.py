@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ..division.funds import IncomeItem
-from ..entries.entries import Source
+from ..entries.entries import PeriodLength, Source
 from .balance import Payment
 
 
@@ -72,6 +73,7 @@ class TermsUsed(_Record, frozen=True, kw_only=True):
     pool_ppm: dict[Source, int]
     master_ppm: int
     threshold: int
+    periods: PeriodLength | UnsetType = UNSET
 
 
 class SourceIncome(_Record, frozen=True, kw_only=True):
@@ -193,13 +195,41 @@ class StatementStem(_Record, frozen=True, kw_only=True):
     frozen: Frozen | None
 
 
+class DebtFor(_Record, frozen=True, kw_only=True):
+    """What the holder owes because income of `period` was corrected; below 0 where it rose again.
+
+    `given`: what that income had given the holder, less what they owed of it before: no more can be owed.
+    `of_all`: what all who were given it owe for these `corrections`, `amount` being the holder's part.
+    """
+
+    period: str
+    given: int
+    of_all: int
+    amount: int
+    corrections: tuple[IncomeItem, ...]
+
+
+class Debt(_Record, frozen=True, kw_only=True):
+    """`before`, plus the amounts of `changes`, less `set_off` is `after`: nobody asks for it.
+
+    `set_off`: against what this statement says was earned; below 0 it is given back, because debts fell.
+    """
+
+    before: int
+    changes: tuple[DebtFor, ...]
+    set_off: int
+    after: int
+
+
 class Statement(_Record, frozen=True, kw_only=True):
     """All money is in micro-units of `currency`.
 
-    `gross - deducted - taken_back + not_given - carried_in + carried_out == pool`. `gross`: the income;
-    `deducted`: the part that the terms keep back; `taken_back`: by corrections of settled income;
-    `not_given`: the part of that which had stayed unallocated; `carried_in`: not taken back by earlier
-    settlements; `carried_out`: nor by this one. `opening + accrued + adjusted - paid == closing`.
+    `gross - deducted - taken_back + not_given + owed + short - carried_in + carried_out == pool`. `gross`:
+    the income; `deducted`: the part that the terms keep back; `taken_back`: by corrections of settled
+    income; `not_given`: the part of that which had stayed unallocated; `owed`: the part that those owe who
+    had been given it; `short`: the part that nobody had been given; `carried_in`: not taken back by earlier
+    settlements; `carried_out`: nor by this one. `opening + accrued + adjusted - set_off - paid == closing`;
+    `set_off` is that of `debt`, which is left out, as `owed` and `short` are, by the rules of before.
 
     `accrued`: earned in the period; `adjusted`: earned by entries that came too late for earlier settlements;
     `amount`: both. `paid`: since the settlement before. `frozen`: the part of `closing` that stems earned
@@ -234,6 +264,8 @@ class Statement(_Record, frozen=True, kw_only=True):
     not_given: int
     carried_in: int
     carried_out: int
+    owed: int | UnsetType = UNSET
+    short: int | UnsetType = UNSET
     pool: int
     unallocated: int
     total_ms: int
@@ -246,6 +278,7 @@ class Statement(_Record, frozen=True, kw_only=True):
     accrued: int
     adjusted: int
     amount: int
+    debt: Debt | UnsetType = UNSET
     payments: tuple[Payment, ...]
     paid: int
     closing: int
@@ -254,6 +287,17 @@ class Statement(_Record, frozen=True, kw_only=True):
     stems: tuple[StatementStem, ...]
     rounding: str
     recompute: tuple[str, ...]
+
+    @property
+    def has_debt(self) -> bool:
+        """Whether the holder owed anything in it, or was given anything back."""
+        debt = self.debt
+        return not isinstance(debt, UnsetType) and bool(debt.before or debt.changes or debt.set_off)
+
+    @property
+    def set_off(self) -> int:
+        """The part of `amount` that is set off against debts."""
+        return 0 if isinstance(self.debt, UnsetType) else self.debt.set_off
 
 
 def to_bytes(made: Statement) -> bytes:

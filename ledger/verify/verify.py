@@ -94,7 +94,9 @@ def verify(
         for index, text in read.rules.unclosed():
             warnings.append(Problem(index, _bundle_path(index, current.size), f"entry {index}: {text}"))
     if log is not None and not problems:
-        problems += _check_settlements(log, read.settlements)
+        wrong, weaker = _check_settlements(log, read.settlements)
+        problems += wrong
+        warnings += weaker
     found, witnesses = witnessed(still.checkpoint, policy)
     problems += found
     return Report(
@@ -364,23 +366,30 @@ def _bundle_path(index: int, size: int) -> str:
     return File(ENTRIES, number, width_at(ENTRIES, number, size)).path
 
 
-def _check_settlements(log: HashedLog, settlements: list[tuple[int, Settlement]]) -> list[Problem]:
-    """Derive each settlement again; only called when every byte is right."""
+def _check_settlements(
+    log: HashedLog, settlements: list[tuple[int, Settlement]]
+) -> tuple[list[Problem], list[Problem]]:
+    """Derive each settlement again; only called when every byte is right. Gives what is wrong, and weaker."""
     if not settlements:
-        return []
+        return [], []
     # Most logs that are verified hold no settlement: an auditor of sound alone loads no royalties.
-    from ..division.settlements import check_settlements
+    from ..division.settlements import judge_settlements
 
     def read() -> Iterator[tuple[int, Entry]]:
         for index, data in log.entries(0, settlements[-1][0]):
             yield index, decode(data)
 
     problems: list[Problem] = []
-    found = check_settlements(settlements, read)
+    weaker: list[Problem] = []
+    judged = judge_settlements(settlements, read)
     for index, entry in settlements:
-        wrong = found.get(index, [])
+        wrong = judged.problems.get(index, [])
         if entry.last < index and log.root_at(entry.last + 1).hex() != entry.root:
             wrong.append(f"its root is not the one of the log's first {entry.last + 1} entries")
         what = _bundle_path(index, log.size)
         problems += [Problem(index, what, f"entry {index}: a settlement: {each}") for each in wrong]
-    return problems
+        weaker += [
+            Problem(index, what, f"entry {index}: a settlement by the rules of before: {each}")
+            for each in judged.weaker.get(index, [])
+        ]
+    return problems, weaker

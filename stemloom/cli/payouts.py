@@ -91,7 +91,8 @@ def pay(
 def correct(console: Console, index: int, amount: str, reason: str, overpaid: bool) -> None:
     """Record that the income or payout of entry INDEX should have been another amount.
 
-    The entry stays as it is, and so do settlements: the next settlement has the difference.
+    The entry stays as it is, and so do settlements. With the next one, what income of a settled period falls
+    by is owed by those who were given it; what it rises by is late income.
     """
     from ..ledger.division.money import decimal_text, parse_amount
     from ..ledger.royalties.record import record_correction

@@ -17,18 +17,20 @@ from .people import people_of
 
 if TYPE_CHECKING:
     from ..ledger.division.terms import InForce
-    from ..ledger.entries.entries import Source
+    from ..ledger.entries.entries import PeriodLength, Source
     from ..ledger.royalties.engines import Engine
     from ..ledger.royalties.settle import SettledPeriod
 
 _SOURCES = ("subscription", "enterprise", "export", "sync")
+_LENGTHS = ("month", "quarter", "year", "days")
 
 
 @click.group()
 def royalty() -> None:
     """Income, settlements and statements.
 
-    Periods are whole days, UTC: 2026-11, 2026-Q4, 2026 or 2026-11-01..2026-11-30.
+    Periods are calendar months, UTC, such as 2026-11. Terms can say in advance that they are quarters
+    (2026-Q4), years (2026) or any whole days (2026-11-01..2026-11-09): see 'royalty terms set'.
     """
 
 
@@ -112,17 +114,27 @@ def show(console: Console, period: str | None = None) -> None:
     "--master", metavar="PERCENT", help="The master part of a stem's money; the rest is publishing."
 )
 @click.option("--threshold", metavar="AMOUNT", help="The smallest amount that is paid out.")
+@click.option(
+    "--periods",
+    type=click.Choice(_LENGTHS),
+    help="How long periods are; with 'days' any days can be settled.",
+)
 @click.pass_obj
 def set_(
-    console: Console, effective: str, pool: tuple[str, ...], master: str | None, threshold: str | None
+    console: Console,
+    effective: str,
+    pool: tuple[str, ...],
+    master: str | None,
+    threshold: str | None,
+    periods: PeriodLength | None,
 ) -> None:
     """Write new terms: royalty terms set --from 2026-12-01 --pool subscription=70% --master 80%."""
     from ..ledger.division.money import parse_amount
     from ..ledger.division.terms import InForce
     from ..ledger.royalties.record import record_terms
 
-    if not (pool or master or threshold):
-        raise click.UsageError("say what to set: --pool, --master or --threshold")
+    if not (pool or master or threshold or periods):
+        raise click.UsageError("say what to set: --pool, --master, --threshold or --periods")
     least = None if threshold is None else parse_amount(threshold, "a threshold", zero=True)
     shares = [_pool_share(text) for text in pool]
     if len(dict(shares)) < len(shares):
@@ -134,6 +146,7 @@ def set_(
             pool_ppm=dict(shares),
             master_ppm=None if master is None else _ppm(master),
             threshold=least,
+            periods=periods,
         )
     _emit_terms(console, InForce(index, entry))
 
@@ -203,9 +216,11 @@ def _emit_terms(console: Console, used: InForce) -> None:
     from ..ledger.royalties.display_text import ppm_text
 
     each = used.terms
+    periods = each.periods if isinstance(each.periods, str) else "month"
     rows = [(f"shared of {source} income", ppm_text(ppm)) for source, ppm in each.pool_ppm]
     rows += [("master of a stem's money", ppm_text(each.master_ppm))]
-    rows += [("least payout", decimal_text(each.threshold))]
+    rows += [("least payout", decimal_text(each.threshold)), ("length of periods", periods)]
+    bears = each.borne_by if isinstance(each.borne_by, str) else None
     head = (
         "default terms: the ledger holds none for this time"
         if used.index is None
@@ -214,8 +229,12 @@ def _emit_terms(console: Console, used: InForce) -> None:
     effective = None if used.index is None else each.effective
     console.emit(
         {"index": used.index, "effective": effective, "pool_ppm": dict(each.pool_ppm)}
-        | picked(each, "master_ppm threshold"),
-        head + "\n" + "\n".join(f"  {name:32} {value:>12}" for name, value in rows),
+        | picked(each, "master_ppm threshold")
+        | {"periods": periods, "borne_by": bears},
+        head
+        + "\n"
+        + "\n".join(f"  {name:32} {value:>12}" for name, value in rows)
+        + ("\n  those who were given income bear its corrections" if bears else ""),
     )
 
 
@@ -234,9 +253,15 @@ def _settled_text(settled: SettledPeriod, names: dict[str, str]) -> str:
             f"\nof it {money_text(late.amount, entry.currency)} came late for {late.period.text}, divided by "
             "what was heard then"
         )
-    if funds.taken_back or funds.carried_in:
-        back = money_text(funds.taken_back + funds.carried_in, entry.currency)
-        text += f"\n{back} of earlier settlements was to be taken back by corrections"
+    if funds.owed > 0:
+        text += (
+            f"\n{money_text(funds.owed, entry.currency)} that corrections take back is owed by those who "
+            "were given it, and set off against what they earn"
+        )
+    borne = funds.carried_in + (0 if funds.receivers_bear else funds.taken_back)
+    if borne:
+        back = money_text(borne, entry.currency)
+        text += f"\n{back} of earlier settlements was to be taken back by corrections, by the rule of before"
     if funds.carried_out:
         text += f", {money_text(funds.carried_out, entry.currency)} of it in the next settlement"
     if entry.unallocated:

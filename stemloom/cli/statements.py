@@ -141,6 +141,7 @@ def balance(console: Console, holder: str | None, sheet: Path | None, engine: En
             found = balances(usage, seal.size, SystemClock().now()[:10], who)
             since = heard_since(usage, seal.size)
             late = Treasury(usage.books).late_money(seal.size - 1)
+    owed = any(each.debt or each.set_off for each in found)
     rows = [
         (
             names.get(each.holder, each.holder),
@@ -150,9 +151,12 @@ def balance(console: Console, holder: str | None, sheet: Path | None, engine: En
             decimal_text(each.paid, 6),
             decimal_text(each.frozen, 6),
             decimal_text(each.closing, 6),
+            *((decimal_text(each.set_off, 6), decimal_text(each.debt, 6)) if owed else ()),
         )
         for each in found
     ]
+    head = ["holder", "currency", "settlements", "earned", "paid", "frozen part", "balance"]
+    head += ["set off", "owes"] if owed else []
     if sheet is not None:
         write_whole(sheet, balances_csv(found, names).encode())
     console.emit(
@@ -163,13 +167,8 @@ def balance(console: Console, holder: str | None, sheet: Path | None, engine: En
         },
         "\n".join(
             [
-                table(
-                    ("holder", "currency", "settlements", "earned", "paid", "frozen part", "balance"),
-                    rows,
-                    right=(2, 3, 4, 5, 6),
-                )
-                if rows
-                else "nothing was settled yet",
+                table(head, rows, right=tuple(range(2, len(head)))) if rows else "nothing was settled yet",
+                *(_OWES if owed else ()),
                 *(
                     f"{each.period} in {each.currency}, of all holders: {_since_text(each.ms)}"
                     for each in since
@@ -227,13 +226,15 @@ def recompute(
     console.emit(
         {"ok": True}
         | picked(said, "holder period currency amount closing")
-        | {"vkey": made.vkey, "vkey_given": made.trusted_own, "size": made.size},
+        | {"vkey": made.vkey, "vkey_given": made.trusted_own, "size": made.size, "weaker": made.weaker},
         f"the statement follows from the log, to the micro-unit: {said.payee.name or said.holder} earned "
         f"{money_text(said.amount, said.currency)} in {said.period}, and is owed "
         f"{money_text(said.closing, said.currency)}\n"
         f"key trusted: {made.vkey} ({trust})\n"
         "not in the log, and taken as the statement has them: the names of others, ISNI and IPI",
     )
+    for each in made.weaker:
+        console.note(f"by the rules of before, {each}")
 
 
 def _waiting_text(found: tuple[LateMoney, ...]) -> Iterator[str]:
@@ -247,9 +248,56 @@ def _waiting_text(found: tuple[LateMoney, ...]) -> Iterator[str]:
             )
         if each.taken_back:
             yield (
-                f"{money_text(each.taken_back, each.currency)} was given that corrections took away since; "
-                "it stays given, and comes out of what is settled next"
+                f"{money_text(each.taken_back, each.currency)} was given that corrections took away since, "
+                "by the rule of before; it stays given, and comes out of what is settled next"
             )
+        if each.owed > 0:
+            yield (
+                f"{money_text(each.owed, each.currency)} was given that corrections took away since; with "
+                "the next settlement those who were given it owe it, and it is set off against what they earn"
+            )
+        if each.owed < 0:
+            yield (
+                f"{money_text(-each.owed, each.currency)} of what holders owe is lifted with the next "
+                "settlement, because corrected income rose again"
+            )
+
+
+_OWES = (
+    "set off, owes: income that was given was corrected since; that is set off against what is earned next, "
+    "and asks for no payment",
+)
+
+
+def _debt_text(made: Statement) -> Iterator[str]:
+    from msgspec import UnsetType
+
+    from ..ledger.division.money import money_text
+
+    debt, code = made.debt, made.currency
+    if isinstance(debt, UnsetType) or not made.has_debt:
+        return
+    for each in debt.changes:
+        for correction in each.corrections:
+            yield (
+                f"entry {correction.index} corrects income of {each.period} by "
+                f"{money_text(correction.amount, code)}: {correction.reference}"
+            )
+        if each.amount > 0:
+            yield (
+                f"  that income had given this holder {money_text(each.given, code)}, of which "
+                f"{money_text(each.amount, code)} is owed now"
+            )
+        else:
+            yield f"  {money_text(-each.amount, code)} is owed no longer"
+    if debt.set_off > 0:
+        yield f"{money_text(debt.set_off, code)} of what was earned is set off against what is owed"
+    if debt.set_off < 0:
+        yield f"{money_text(-debt.set_off, code)} that was set off before is given back"
+    yield (
+        f"{money_text(debt.after, code)} is owed after that: it is set off against what is earned next, and "
+        "asks for no payment"
+    )
 
 
 def _since_text(ms: int) -> str:
@@ -282,6 +330,7 @@ def _statement_text(made: Statement) -> str:
     )
     if made.adjusted:
         late += f"{money_text(made.adjusted, made.currency)} of it for what missed an earlier settlement\n"
+    late += "".join(f"{line}\n" for line in _debt_text(made))
     if made.frozen:
         late += f"{money_text(made.frozen, made.currency)} is frozen: earned by stems now withdrawn\n"
     if made.since.paid:
