@@ -134,14 +134,20 @@ def add(
         terms.canonical_terms(offers[0])
     with console.vault() as opened:
         if request is not None:
-            asked, would = opened.request_recordings(offers)
-            _report(console, with_listings(would, found), unread)
-            write_request(console, asked, request)
-            return 0
+            return _ask_for(console, opened, offers, request)
         word = None if signed is None else read_request_file(signed)
         intake = with_listings(_add_showing(console, opened, offers, word, trial=trial), found)
     _report(console, intake, unread)
     return 1 if intake.refused or not (intake.added or intake.here or intake.would) else 0
+
+
+def _ask_for(console: Console, opened: Vault, offers: list[Declared], request: Path) -> int:
+    """Write a request for the holder's word on what would be added, and tell of the rest."""
+    asked, would = opened.request_recordings(offers)
+    write_request(console, asked, request)
+    for each in (*would.held, *would.refused):
+        console.note(f"not in the request: {visible(each.path)}: {each.reason}")
+    return 1 if would.refused else 0
 
 
 def _offered(
