@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from ...ledger.clock import Clock
+from ...ledger.entries.entries import InPlay
 from ...ledger.log.session_page import HeardFrames
 from ...script.piece import Piece
 from ...vault.catalogue.snapshot import Snapshot
@@ -45,6 +46,7 @@ from .placement_log import PlacementLog
 from .stage import Stage
 from .take import Take
 from .tape import Tape
+from .variant_energies import VariantEnergies
 
 HORIZON_FRAMES = 4800
 """The commit horizon, 100 ms: what starts within it is fixed."""
@@ -57,7 +59,7 @@ WITHDRAWN_FADE_FRAMES = 4800
 class Conductor:
     """Composes for one mixer. `ends`: how it ends at the limit, if it has one.
 
-    `replayed`: the take that is played again, None for a session of its own. `history`: whether all bars are
+    `rule`: by which it counts what is in play, see `VariantEnergies`. `replayed`: the take that is played again, None for a session of its own. `history`: whether all bars are
     kept for whoever draws them.
     """
 
@@ -71,6 +73,7 @@ class Conductor:
         dials: Mapping[str, float],
         ends: End,
         wall: Clock,
+        rule: InPlay | None,
         replayed: Take | None = None,
         history: bool = True,
     ) -> None:
@@ -103,6 +106,7 @@ class Conductor:
         self._moment = 0
         """How many bars were composed and gestures given so far."""
         self.conformer = Conformer(vault)
+        self._energies = VariantEnergies(vault, rule)
         self._stage = Stage(mixer)
         self._keying = Keying(mixer, self._stage, self.conformer, score)
         self._coming: Score | None = None
@@ -461,7 +465,8 @@ class Conductor:
             # Whoever is read from mixes nothing before it is durable. A device cannot be held up so.
             self._log.wait_durable(max((p.start_frame for p in starts), default=-1))
         for placement in starts:
-            self._stage.queue(placement, sounds[placement.id], self.control)
+            stem, sound = self.score.stems[placement.stem], sounds[placement.id]
+            self._stage.queue(placement, sound, self.control, self._energies.of(stem, placement.variant, sound))
         self._keying.hits(starts, self.control)
 
     def _end(self, frame: int) -> None:

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+from msgspec import UNSET
 from numpy.typing import NDArray
 
 from ...ground.uses import HOST_TIER, Tier, Use
 from ...ledger.clock import Clock, SteadyClock
-from ...ledger.entries.entries import Session as SessionEntry
+from ...ledger.entries.entries import AUDIBLE, InPlay, Session as SessionEntry
 from ...ledger.entries.salts import Salts
 from ...ledger.entries.signing import commitment, new_salt
 from ...script.effects.delay import MOST_BEATS
@@ -90,6 +91,8 @@ class Session:
         whose = known_tier(tier)
         wall = clock or SteadyClock()
         self._vault, self._logged = vault, logged
+        self._rule: InPlay | None = AUDIBLE if replayed is None else replayed.in_play
+        """By which it is counted what is in play."""
         self._dials = {name: in_range(piece, name, value) for name, value in (dials or {}).items()}
         self._clean: dict[str, bool] = {}
         self.lock = threading.RLock()
@@ -130,6 +133,7 @@ class Session:
             dials=self._dials,
             ends=end_at(self._limit, self.loop),
             wall=wall,
+            rule=self._rule,
             replayed=replayed,
             history=history,
         )
@@ -179,6 +183,7 @@ class Session:
             take=None,
             placements=None,
             ms=None,
+            in_play=UNSET if self._rule is None else self._rule,
         )
 
     def _new_mixer(self, first: Score, kind: type[Mixer] = Mixer) -> Mixer:
@@ -424,6 +429,7 @@ class Session:
             pcm_sha256=self.output.pcm_sha256,
             loop=self.loop,
             time=opening.time,
+            in_play=self._rule,
         )
 
 

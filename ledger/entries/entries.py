@@ -39,6 +39,10 @@ Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern="^[A-Z]{3}$")
 Recovered = Literal["crash", "power loss"]
 """How a process ended before its session did: heard frames are known to a block, or to a second."""
 GapReason = Literal["disk full", "disk failed", "overflow", "damaged journal"]
+InPlay = Literal["audible-1"]
+"""By which rule it is counted what is in play; docs/ledger-format.md has their texts. Where none is named, a
+frame is in play whose dry gain is above -60 dB."""
+AUDIBLE: InPlay = "audible-1"
 Source = Literal["subscription", "enterprise", "export", "sync"]
 
 
@@ -261,6 +265,8 @@ class Session(_Entry, frozen=True, kw_only=True, tag="session"):
     ms: Count | None
     recovered: Recovered | UnsetType = UNSET
     """Set if the process died and another one closed its session; else left out."""
+    in_play: InPlay | UnsetType = UNSET
+    """The rule by which its placements count what is in play; left out for the one without a name."""
 
 
 class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
@@ -279,7 +285,7 @@ class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
     start_frame: Count
     """On the session's frame counter."""
     frames: Count
-    """Frames in play: the voice active and its dry gain above -60 dB."""
+    """Frames in play, by the rule that the session names."""
     rate: Positive
     start: _OftenTime
     """Wall clock at which it was mixed; period, consent and expiry follow it."""
@@ -289,6 +295,9 @@ class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
     """Index of the grant in force."""
     recovered: Recovered | UnsetType = UNSET
     """Set if the process died while it sounded; else left out."""
+    span: Positive | UnsetType = UNSET
+    """Frames from its begin to its end, of which `frames` were in play; left out where the session names no
+    rule."""
 
 
 class Gap(_Entry, frozen=True, kw_only=True, tag="gap"):
@@ -313,6 +322,8 @@ class Terms(_Entry, frozen=True, kw_only=True, tag="terms"):
     """The master side's share of a stem's amount; the rest is publishing."""
     threshold: Count
     """Least payout, in micro-units."""
+    in_play: InPlay | UnsetType = UNSET
+    """The rule by which sessions must count what is in play; left out where any will do."""
 
 
 class Income(_Entry, frozen=True, kw_only=True, tag="income"):

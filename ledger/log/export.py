@@ -59,6 +59,7 @@ _COLUMNS = {
     "ms": "BIGINT",
     "consent": "BIGINT",
     "recovered": "VARCHAR",
+    "span": "BIGINT",
     "json": "VARCHAR",
 }
 _SELECT = ", ".join(f'"{name}"' if name != "start" else "epoch_ms(start) AS time_ms" for name in _COLUMNS)
