@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...script.effects.chain import BUS_EFFECTS
 from ...vault.records import ENGINE_RATE, Stem

@@ -2,15 +2,15 @@
 
 This is the rule that sessions and takes name `audible-1`; other numbers here would be another rule.
 
-    energy of the stem's 100 ms, in the band that is heard      known since intake, see `vault/sound/energies.py`
-    x gains of the voice in the step, at their greatest         script, level, fades, ducking, fader, bus
-    x what its own filters leave of it                          measured
-    against the mix: the same of all voices, summed as powers   the greatest of the last four steps
+    energy of the stem's 100 ms, in the band that is heard     known since intake: `vault/sound/energies.py`
+    x gains of the voice in the step, at their greatest        script, level, fades, ducking, fader, bus
+    x what its own filters leave of it                         measured
+    against the mix: the same of all voices, summed as powers  the greatest of the last four steps
 
-Frames above -60 dB are pending until a step is audible; then the last two seconds of them at most are in play,
-and the frames of the next two seconds are as they come. Nothing depends on how the mix is cut into spans: a
-step ends at a frame divisible by its length, and what a voice gathers within it are maxima, and sums of whole
-quanta.
+Frames above -60 dB are pending until a step is audible; then the last two seconds of them at most are in
+play, and the frames of the next two seconds are as they come. Nothing depends on how the mix is cut into
+spans: a step ends at a frame divisible by its length, and what a voice gathers within it are maxima, and sums
+of whole quanta.
 """
 
 from __future__ import annotations

@@ -255,10 +255,10 @@ def mix_span(frame, quanta, voices, buses, scratch, effects, out):
 
     No voice may begin after the first of them. `scratch`: an accumulator (buses, 2, SPAN), an envelope (64,)
     and ramps (1,). `effects`: filters, sends, ducking, glides and groups of voices, the keys with their
-    onsets, and of the effect buses the levels, scratch (2, 64) and what is sent, then the memories of `band_energy`, as in the rack. Voices that
-    end are marked DONE with the frames heard. Gives how many those are, and the buses in use, a bit each: the
-    accumulator then has their sums, behind their gains. A voice is heard in frames where script gain x fades
-    x ducking x bus gain > 0.001.
+    onsets, of the effect buses the levels, scratch (2, 64) and what is sent, and the memories of
+    `band_energy`, as in the rack. Voices that end are marked DONE with the frames heard. Gives how many those
+    are, and the buses in use, a bit each: the accumulator then has their sums, behind their gains. Frames are
+    counted where script gain x fades x ducking x bus gain > 0.001.
     """
     accumulator, envelope, ramps = scratch
     frames = quanta * QUANTUM

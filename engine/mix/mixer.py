@@ -401,7 +401,7 @@ class Mixer:
 
 
 def _up_to(heard: HeardFrames, frame: int, pending: int) -> HeardFrames:
-    """What was heard of a placement up to a frame: it was in play in all that comes after and does not pend."""
+    """What was heard of a placement up to a frame: all that comes after was in play, or is pending."""
     end = min(heard.end_frame, max(frame, heard.start_frame))
     frames = max(heard.frames - max(heard.end_frame - end - pending, 0), 0)
     return HeardFrames(id=heard.id, start_frame=heard.start_frame, end_frame=end, frames=frames)

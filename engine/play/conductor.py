@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from ...ledger.clock import Clock
-from ...ledger.entries.entries import InPlay
 from ...ledger.log.session_page import HeardFrames
 from ...script.piece import Piece
 from ...vault.catalogue.snapshot import Snapshot
@@ -59,7 +58,7 @@ WITHDRAWN_FADE_FRAMES = 4800
 class Conductor:
     """Composes for one mixer. `ends`: how it ends at the limit, if it has one.
 
-    `rule`: by which it counts what is in play, see `VariantEnergies`. `replayed`: the take that is played again, None for a session of its own. `history`: whether all bars are
+    `replayed`: the take that is played again, None for a session of its own. `history`: whether all bars are
     kept for whoever draws them.
     """
 
@@ -73,7 +72,6 @@ class Conductor:
         dials: Mapping[str, float],
         ends: End,
         wall: Clock,
-        rule: InPlay | None,
         replayed: Take | None = None,
         history: bool = True,
     ) -> None:
@@ -106,7 +104,7 @@ class Conductor:
         self._moment = 0
         """How many bars were composed and gestures given so far."""
         self.conformer = Conformer(vault)
-        self._energies = VariantEnergies(vault, rule)
+        self._energies = VariantEnergies(vault, log.opening.in_play)
         self._stage = Stage(mixer)
         self._keying = Keying(mixer, self._stage, self.conformer, score)
         self._coming: Score | None = None
@@ -464,9 +462,9 @@ class Conductor:
         if not self.waits_for_stems:
             # Whoever is read from mixes nothing before it is durable. A device cannot be held up so.
             self._log.wait_durable(max((p.start_frame for p in starts), default=-1))
-        for placement in starts:
-            stem, sound = self.score.stems[placement.stem], sounds[placement.id]
-            self._stage.queue(placement, sound, self.control, self._energies.of(stem, placement.variant, sound))
+        for each in starts:
+            energies = self._energies.of(self.score.stems[each.stem], each.variant, sounds[each.id])
+            self._stage.queue(each, sounds[each.id], self.control, energies)
         self._keying.hits(starts, self.control)
 
     def _end(self, frame: int) -> None:

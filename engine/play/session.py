@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ...ground.uses import HOST_TIER, Tier, Use
 from ...ledger.clock import Clock, SteadyClock
-from ...ledger.entries.entries import AUDIBLE, InPlay, Session as SessionEntry
+from ...ledger.entries.entries import AUDIBLE, Session as SessionEntry
 from ...ledger.entries.salts import Salts
 from ...ledger.entries.signing import commitment, new_salt
 from ...script.effects.delay import MOST_BEATS
@@ -91,8 +91,6 @@ class Session:
         whose = known_tier(tier)
         wall = clock or SteadyClock()
         self._vault, self._logged = vault, logged
-        self._rule: InPlay | None = AUDIBLE if replayed is None else replayed.in_play
-        """By which it is counted what is in play."""
         self._dials = {name: in_range(piece, name, value) for name, value in (dials or {}).items()}
         self._clean: dict[str, bool] = {}
         self.lock = threading.RLock()
@@ -116,7 +114,7 @@ class Session:
         self._log = PlacementLog(
             vault.log if logged else None,
             wall,
-            self._opening(first, whose, user, snapshot.state_hash, wall.now()),
+            self._opening(first, whose, user, snapshot.state_hash, wall.now(), replayed),
             keep_back=keep_back,
             history=history,
             sounding=self.mixer.sounding,
@@ -133,7 +131,6 @@ class Session:
             dials=self._dials,
             ends=end_at(self._limit, self.loop),
             wall=wall,
-            rule=self._rule,
             replayed=replayed,
             history=history,
         )
@@ -164,9 +161,13 @@ class Session:
         )
         return replace(first, starts_clean=self._starts_clean)
 
-    def _opening(self, first: Score, tier: Tier, user: str, state_hash: str, time: str) -> SessionEntry:
+    def _opening(
+        self, first: Score, tier: Tier, user: str, state_hash: str, time: str, replayed: takes.Take | None
+    ) -> SessionEntry:
         """The entry that opens the session; only a salted commitment to the user is in it."""
         session = "x" + secrets.token_hex(10)
+        # What is played again is counted as it was.
+        rule = AUDIBLE if replayed is None else replayed.in_play or UNSET
         salt = Salts(self._vault.home).new(session, user) if self._logged else new_salt()
         return SessionEntry(
             time=time,
@@ -183,7 +184,7 @@ class Session:
             take=None,
             placements=None,
             ms=None,
-            in_play=UNSET if self._rule is None else self._rule,
+            in_play=rule,
         )
 
     def _new_mixer(self, first: Score, kind: type[Mixer] = Mixer) -> Mixer:
@@ -429,7 +430,7 @@ class Session:
             pcm_sha256=self.output.pcm_sha256,
             loop=self.loop,
             time=opening.time,
-            in_play=self._rule,
+            in_play=None if opening.in_play is UNSET else opening.in_play,
         )
 
 

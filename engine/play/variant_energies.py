@@ -1,4 +1,4 @@
-"""How much of each sound that is placed can be heard, in each 100 ms of it: what `mix/audible.py` decides by."""
+"""How much of each sound can be heard in each 100 ms of it: by that `mix/audible.py` decides."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import OrderedDict
 from sqlite3 import Error as SqliteError
 
 import numpy as np
+from msgspec import UnsetType
 from numpy.typing import NDArray
 
 from ...ledger.entries.entries import InPlay
@@ -24,10 +25,10 @@ MOST_KNOWN = 4096
 class VariantEnergies:
     """Gives the energies of the variants of one session. `rule`: by which it counts what is in play.
 
-    None for the rule of before, under which every frame above -60 dB is.
+    UNSET for the one without a name, under which every frame above -60 dB is.
     """
 
-    def __init__(self, vault: Vault, rule: InPlay | None) -> None:
+    def __init__(self, vault: Vault, rule: InPlay | UnsetType) -> None:
         self._vault, self._rule = vault, rule
         self._known: OrderedDict[Variant, NDArray[np.float32]] = OrderedDict()
 
@@ -36,7 +37,7 @@ class VariantEnergies:
 
         From what is known of the stem since intake; of one of which nothing can be read, from `sound`.
         """
-        if self._rule is None:
+        if isinstance(self._rule, UnsetType):
             return None
         found = self._known.get(variant)
         if found is None:
@@ -58,7 +59,7 @@ class VariantEnergies:
 
 
 def _measured(sound: NDArray[np.float32]) -> NDArray[np.float32]:
-    heard = energies(sound)[1].astype(np.float32)
+    heard: NDArray[np.float32] = energies(sound)[1].astype(np.float32)
     last = sound.shape[1] - (len(heard) - 1) * HOP
     heard[-1] *= HOP / max(last, 1)
     return heard

@@ -117,7 +117,9 @@ class Orphan:
                     start=max(start, intended.start, opened.time),
                     ms=ms_of(each.frames, intended.rate),
                     recovered=how,
-                    span=UNSET if isinstance(opened.in_play, UnsetType) else each.end_frame - each.start_frame,
+                    span=UNSET
+                    if isinstance(opened.in_play, UnsetType)
+                    else each.end_frame - each.start_frame,
                 )
         return found
 
