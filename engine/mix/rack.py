@@ -69,7 +69,8 @@ begins. `continues`: the id of the voice that it goes on from, -1 for none.
 The rest is of `audible`. `hold`: how many frames above -60 dB are in play as they come. `pending`: how many
 are in play once it is audible. `energies`: the address of the mean squares of each 100 ms of its sound,
 float32, 0 where they are not asked for. Gathered in a step: `step`, the 100 ms of its sound in which that
-began; `peak`, its greatest gain; `entered` and `passed`, the energies before and behind its filters; then its `power`.
+began; `peak`, its greatest gain; `entered` and `passed`, the energies before and behind its filters; then its
+`power`.
 """
 
 BUS = record("", "gain target step")

@@ -166,8 +166,8 @@ class Session:
     ) -> SessionEntry:
         """The entry that opens the session; only a salted commitment to the user is in it."""
         session = "x" + secrets.token_hex(10)
-        # What is played again is counted as it was.
-        rule = AUDIBLE if replayed is None else replayed.in_play or UNSET
+        # A take is compared by the rule that it was made with. What is heard once more is in play by today's.
+        rule = AUDIBLE if replayed is None or self._logged else replayed.in_play or UNSET
         salt = Salts(self._vault.home).new(session, user) if self._logged else new_salt()
         return SessionEntry(
             time=time,

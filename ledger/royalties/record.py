@@ -15,7 +15,7 @@ from ..division.settlements import refuse_future, refuse_settled
 from ..division.terms import SOURCES, in_force
 from ..division.treasury import Treasury
 from ..division.usage import Usage
-from ..entries.entries import WHOLE_PPM, Correction, Entry, Income, Payout, Source, Terms
+from ..entries.entries import WHOLE_PPM, Correction, Entry, Income, InPlay, Payout, Source, Terms
 from ..errors import NoSuchEntry
 from .balance import balances
 from .engines import books_of, usage_of
@@ -92,6 +92,7 @@ def record_terms(
     pool_ppm: Mapping[Source, int] | None = None,
     master_ppm: int | None = None,
     threshold: int | None = None,
+    in_play: InPlay | None = None,
     clock: Clock | None = None,
 ) -> tuple[int, Terms]:
     """Append terms for periods that start at or after `effective`; gives their index and entry.
@@ -130,6 +131,7 @@ def record_terms(
             pool_ppm=tuple((source, given.get(source, before.holders_ppm(source))) for source in SOURCES),
             master_ppm=before.terms.master_ppm if master_ppm is None else master_ppm,
             threshold=before.terms.threshold if threshold is None else threshold,
+            in_play=in_play or before.terms.in_play,
         )
         (index,) = log.append((entry,))
     return index, entry

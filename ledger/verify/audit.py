@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
+
 from ..clock import milliseconds_of
 from ..division.money import check_currency
 from ..division.periods import Period
@@ -45,6 +47,7 @@ class Audit:
     _until: dict[tuple[str, str], int] = field(default_factory=dict)
     """By stem and session: the end of the last placement, in ms since 1970."""
     _sessions: dict[str, _Session] = field(default_factory=dict)
+    _terms: list[entries.Terms] = field(default_factory=list)
     _money: dict[int, int] = field(default_factory=dict)
     """By index, the amount of an income or a payout, with its corrections."""
 
@@ -99,6 +102,7 @@ class Audit:
                     if self._money[entry.corrects] < 0:
                         yield f"entry {entry.corrects} is corrected to less than nothing"
                 case entries.Terms():
+                    self._terms.append(entry)
                     sources = [source for source, _ in entry.pool_ppm]
                     if len(set(sources)) != len(sources):
                         yield "terms name a source of income twice"
@@ -121,6 +125,8 @@ class Audit:
         for group, (earliest, latest, end) in run.groups.items():
             opened = self._sessions[group.session].opened
             if group.use != opened.use or group.tier != opened.tier:
+                return False
+            if group.spanned != (opened.in_play is not UNSET):
                 return False
             if any(self._rights.objections(group.stem, group.use, group.consent, earliest, latest)):
                 return False
@@ -248,19 +254,33 @@ class Audit:
             if (entry.take, entry.placements, entry.ms) != (None, None, None):
                 yield f"the session {entry.session} opens with sums that only its closing can have"
             self._sessions[entry.session] = _Session(entry, index)
+            yield from self._counting(entry)
             return
         if session is None or session.closed:
             yield f"the session {entry.session} is closed, but it is not open"
             return
         session.closed = True
         opened = session.opened
-        if (entry.use, entry.tier, entry.user) != (opened.use, opened.tier, opened.user):
+        same = (entry.use, entry.tier, entry.user, entry.in_play)
+        if same != (opened.use, opened.tier, opened.user, opened.in_play):
             yield f"the session {entry.session} closes as another one than it opened"
         if entry.placements != session.placements or entry.ms != session.ms:
             yield (
                 f"the session {entry.session} closes with {entry.placements} placements and {entry.ms} ms; "
                 f"the log has {session.placements} and {session.ms} ms"
             )
+
+    def _counting(self, opened: entries.Session) -> Iterator[str]:
+        """What is wrong with the rule by which a session counts what is in play."""
+        held = [terms for terms in self._terms if terms.effective <= opened.time]
+        if held:
+            asked = max(enumerate(held), key=lambda each: (each[1].effective, each[0]))[1].in_play
+            if asked not in (UNSET, opened.in_play):
+                named = "names no rule" if opened.in_play is UNSET else f"names {opened.in_play}"
+                yield (
+                    f"the session {opened.session} {named} of what is in play, where the terms that hold "
+                    f"as it opens ask for {asked}"
+                )
 
     def _placement(self, index: int, entry: entries.Placement) -> Iterator[str]:
         session = self._sessions.get(entry.session)
@@ -276,6 +296,11 @@ class Audit:
             session.ms += entry.ms
             if entry.use != session.opened.use or entry.tier != session.opened.tier:
                 yield f"a placement is for another use or tier than its session {entry.session}"
+            if (entry.span is UNSET) != (session.opened.in_play is UNSET):
+                said = "leaves its span out" if entry.span is UNSET else "has a span"
+                yield f"a placement {said}, against the rule of its session {entry.session}"
+        if entry.span is not UNSET and entry.frames > entry.span:
+            yield f"a placement has {entry.frames} frames in play, of {entry.span} from its begin to its end"
         if entry.ms != entries.ms_of(entry.frames, entry.rate):
             yield f"a placement of {entry.frames} frames at {entry.rate} Hz is given {entry.ms} ms"
         place, end = (entry.stem, entry.session), milliseconds_of(entry.start) + entry.ms

@@ -112,17 +112,24 @@ def show(console: Console, period: str | None = None) -> None:
     "--master", metavar="PERCENT", help="The master part of a stem's money; the rest is publishing."
 )
 @click.option("--threshold", metavar="AMOUNT", help="The smallest amount that is paid out.")
+@click.option("--audible", is_flag=True, help="Sessions count as in play only what can be heard.")
 @click.pass_obj
 def set_(
-    console: Console, effective: str, pool: tuple[str, ...], master: str | None, threshold: str | None
+    console: Console,
+    effective: str,
+    pool: tuple[str, ...],
+    master: str | None,
+    threshold: str | None,
+    audible: bool,
 ) -> None:
     """Write new terms: royalty terms set --from 2026-12-01 --pool subscription=70% --master 80%."""
     from ..ledger.division.money import parse_amount
     from ..ledger.division.terms import InForce
+    from ..ledger.entries.entries import AUDIBLE
     from ..ledger.royalties.record import record_terms
 
-    if not (pool or master or threshold):
-        raise click.UsageError("say what to set: --pool, --master or --threshold")
+    if not (pool or master or threshold or audible):
+        raise click.UsageError("say what to set: --pool, --master, --threshold or --audible")
     least = None if threshold is None else parse_amount(threshold, "a threshold", zero=True)
     shares = [_pool_share(text) for text in pool]
     if len(dict(shares)) < len(shares):
@@ -134,6 +141,7 @@ def set_(
             pool_ppm=dict(shares),
             master_ppm=None if master is None else _ppm(master),
             threshold=least,
+            in_play=AUDIBLE if audible else None,
         )
     _emit_terms(console, InForce(index, entry))
 
@@ -206,6 +214,7 @@ def _emit_terms(console: Console, used: InForce) -> None:
     rows = [(f"shared of {source} income", ppm_text(ppm)) for source, ppm in each.pool_ppm]
     rows += [("master of a stem's money", ppm_text(each.master_ppm))]
     rows += [("least payout", decimal_text(each.threshold))]
+    rows += [("rule of what is in play", each.in_play)] if each.in_play else []
     head = (
         "default terms: the ledger holds none for this time"
         if used.index is None
@@ -214,7 +223,8 @@ def _emit_terms(console: Console, used: InForce) -> None:
     effective = None if used.index is None else each.effective
     console.emit(
         {"index": used.index, "effective": effective, "pool_ppm": dict(each.pool_ppm)}
-        | picked(each, "master_ppm threshold"),
+        | picked(each, "master_ppm threshold")
+        | {"in_play": each.in_play or None},
         head + "\n" + "\n".join(f"  {name:32} {value:>12}" for name, value in rows),
     )
 

@@ -6,12 +6,16 @@ from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import soundfile
+from msgspec import UNSET
 
 from stemloom import Vault
+from stemloom.engine.play.replay import replay
 from stemloom.engine.play.session import Session
+from stemloom.ledger.entries.entries import AUDIBLE, Placement, Session as SessionEntry
 from stemloom.script.check.check import accepted
 from stemloom.vault.sound.declared import Declared
 
@@ -95,3 +99,79 @@ def test_what_nobody_hears_is_not_in_play(tmp_path: Path, attack: str) -> None:
     found = in_play(home_of(tmp_path, ghost, bars), HEAD.format(how=how))
     assert found["drums"] >= (SECONDS - 0.2) * RATE
     assert found["ghost"] <= PAID_AT_MOST.get(attack, 0.02) * SECONDS * RATE
+
+
+QUIET = HEAD.format(how="gain -54 dB")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of two loops of noise."""
+    return home_of(tmp_path_factory.mktemp("audible"), noise(5), 1)
+
+
+@pytest.mark.parametrize("block", [64, 1000, 4801, 48_000])
+def test_it_does_not_depend_on_the_size_of_blocks(home: Path, block: int) -> None:
+    text = HEAD.format(how="gain -36 dB lowpass 900 Hz")
+    assert in_play(home, text, block) == in_play(home, text, 12_345)
+
+
+def test_what_sounds_alone_is_in_play_however_soft(home: Path) -> None:
+    alone = HEAD.format(how="gain -40 dB").replace("    bring drums from beats\n", "")
+    assert in_play(home, alone)["ghost"] == SECONDS * RATE
+
+
+def test_a_replay_counts_the_same(home: Path) -> None:
+    text = HEAD.format(how="gain -34 dB")
+    with Vault.open(home) as vault:
+        session = Session(vault, accepted(text), seconds=SECONDS)
+        while not session.ended:
+            session.read(7777)
+        take = session.close()
+        assert take.in_play == AUDIBLE
+        _, again = replay(vault, take, lambda block: None, logged=False)
+    assert again.same
+    assert again.take.placements == take.placements
+
+
+def test_a_take_of_before_is_compared_by_the_rule_that_it_was_made_with(home: Path) -> None:
+    with Vault.open(home) as vault:
+        session = Session(vault, accepted(QUIET), seconds=SECONDS, logged=False)
+        session.conductor._energies._rule = UNSET
+        while not session.ended:
+            session.read(4800)
+        take = msgspec.structs.replace(session.finish(), in_play=None)
+        assert {each.part for each in take.placements} == {"drums", "ghost"}
+        _, again = replay(vault, take, lambda block: None, logged=False)
+        assert again.same
+        assert again.take.in_play is None
+        # What is heard once more earns by today's rule.
+        loud, heard = replay(vault, take, lambda block: None)
+        loud.seal()
+        assert heard.same_sound
+        assert {each.part for each in heard.take.placements} == {"drums"}
+
+
+def test_the_entry_says_how_long_it_sounded_and_how_much_of_it_was_in_play(home: Path) -> None:
+    ghosts = HEAD.format(how="gain -36 dB")
+    with Vault.open(home) as vault:
+        session = Session(vault, accepted(ghosts), seconds=SECONDS)
+        session.read(SECONDS * RATE)
+        session.close()
+        entries = [each for _, each in vault.log.entries() if getattr(each, "session", "") == session.session]
+    opened, *placements, closed = entries
+    assert isinstance(opened, SessionEntry)
+    assert opened.in_play == closed.in_play == AUDIBLE
+    assert placements
+    for each in placements:
+        assert isinstance(each, Placement)
+        assert each.span is not UNSET
+        assert 0 < each.frames <= each.span
+
+
+def test_what_pends_when_the_session_is_cut_is_not_in_play(home: Path) -> None:
+    with Vault.open(home) as vault:
+        session = Session(vault, accepted(QUIET), logged=False)
+        session.read(1000)
+        session.finish()
+        assert session.sounded == []
