@@ -190,6 +190,34 @@ def extent_of(action: str, allows: tuple[Extent, ...] | UnsetType) -> tuple[Exte
     return allows
 
 
+class Likeness(_Entry, frozen=True, kw_only=True, tag="likeness"):
+    """Two stems are one sound, as the fingerprint has it. From the next period on they are of one group."""
+
+    time: Time
+    stem: Id
+    """The one that was compared: it came later."""
+    like: Id
+    """The one that it is like."""
+    score_milli: Annotated[int, Meta(ge=0, le=1000)]
+    """The part of the sound that is the other's, at one and the same place; of short ones their likeness."""
+    fingerprint: Positive
+    """The version of the fingerprint that compared them."""
+    played: Word | UnsetType = UNSET
+    """How it is played, where it is not as the other is."""
+
+
+class Distinct(_Entry, frozen=True, kw_only=True, tag="distinct"):
+    """Two stems are no one sound after all: a likeness ends, from the next period on."""
+
+    time: Time
+    likeness: Count
+    """Index of the entry that ends."""
+    asked: Id
+    """The holder who contested it."""
+    reason: Word
+    """What the operator, who writes this, heard."""
+
+
 class LastUse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When a session last had a stem in play."""
 
@@ -401,6 +429,8 @@ Entry = (
     | Removal
     | Splits
     | Consent
+    | Likeness
+    | Distinct
     | Receipt
     | Standing
     | Session

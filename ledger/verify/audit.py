@@ -18,6 +18,7 @@ from ..entries import entries
 from ..entries.rights import Rights, by_holder, losing, may_state
 from ..entries.signing import check, check_approval, check_shares, public_key_of
 from ..errors import LedgerError
+from .alike import Alike
 
 if TYPE_CHECKING:
     from .sweep import Run
@@ -48,6 +49,7 @@ class Audit:
     """By stem and session: the end of the last placement, in ms since 1970."""
     _sessions: dict[str, _Session] = field(default_factory=dict)
     _terms: list[entries.Terms] = field(default_factory=list)
+    _alike: Alike = field(default_factory=Alike)
     _money: dict[int, int] = field(default_factory=dict)
     """By index, the amount of an income or a payout, with its corrections."""
 
@@ -72,6 +74,8 @@ class Audit:
                     yield from self._stem(index, entry)
                 case entries.Receipt():
                     yield from self._receipt(entry)
+                case entries.Likeness() | entries.Distinct():
+                    yield from self._alike.take(index, entry, self._rights, self._keys)
                 case entries.Removal():
                     if self._rights.holder(entry.stem) is None:
                         yield f"the stem {entry.stem} is removed, but it never entered"

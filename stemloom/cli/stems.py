@@ -93,6 +93,7 @@ def show(console: Console, stem: str) -> None:
         statements = opened.consents(found.stem)
         original = opened.original(found.stem)
         heard = opened.heard(found.stem)
+        alike = opened.alike.of(found.stem)
     record = _row(found, names) | {
         "heard": heard_record(heard),
         "pcm_sha256": found.pcm_sha256,
@@ -101,6 +102,7 @@ def show(console: Console, stem: str) -> None:
         "clearances": {use: clearance_record(each) for use, each in found.clearances.items()},
         "splits": shares_record(shares, names),
         "consents": statements,
+        "one_sound": alike,
     }
     lines = [
         f"{found.title}  ({found.stem})",
@@ -120,6 +122,10 @@ def show(console: Console, stem: str) -> None:
             + (f" until {s.until}" if s.until else "")
             + (f", {allowing(s.allows)}" if s.action == "grant" else "")
             for s in statements
+        ),
+        *(
+            f"  one sound  {pair.stem} and {pair.other}, {pair.score_milli / 10:.0f} % (entry {pair.entry})"
+            for pair in alike
         ),
         f"  original   {original}",
     ]

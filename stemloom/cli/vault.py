@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from . import adding, signing, stems
+from .alike import distinct
 from .consent import consent
 from .fits import fits
 from .holders import holder
@@ -18,7 +19,7 @@ def vault() -> None:
 
 for command in (
     *(adding.add, adding.identify, stems.list_, stems.search, fits, stems.show, stems.original, stems.remove),
-    *(stems.rebuild, split, holder, consent, signing.keygen, signing.sign, signing.submit),
+    *(stems.rebuild, split, distinct, holder, consent, signing.keygen, signing.sign, signing.submit),
 ):
     vault.add_command(command)
 for command in (signing.holder_request, signing.holder_key, signing.submit):

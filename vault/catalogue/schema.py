@@ -102,6 +102,15 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # The song of each stem that is one of a song's.
         "CREATE TABLE song (stem TEXT PRIMARY KEY, song TEXT NOT NULL) WITHOUT ROWID",
     ),
+    (
+        # Which stems are one sound, by the entry that says so; without those that were ended.
+        """CREATE TABLE alike (
+            entry INTEGER PRIMARY KEY, stem TEXT NOT NULL, other TEXT NOT NULL, score_milli INTEGER NOT NULL,
+            time TEXT NOT NULL
+        )""",
+        "CREATE INDEX alike_stem ON alike (stem)",
+        "CREATE INDEX alike_other ON alike (other)",
+    ),
 )
 
 VERSION = len(MIGRATIONS)
