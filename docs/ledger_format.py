@@ -276,9 +276,7 @@ def _session() -> list[Any]:
         "licence": None,
     }
     return [
-        entries.Session(
-            **run, state="opened", take=None, placements=None, ms=None, in_play=entries.AUDIBLE
-        ),
+        entries.Session(**run, state="opened", take=None, placements=None, ms=None, in_play=entries.AUDIBLE),
         entries.Placement(
             **common,
             session=SESSION,
