@@ -18,7 +18,7 @@ from ..entries.canonical import decode, encode
 from ..entries.entries import Entry, Gap, Placement, Recovered, Session, ms_of
 from ..errors import BadEntry
 from .journal_format import JournalContent
-from .session_page import read_page
+from .session_page import HeardFrames, read_page
 
 
 class Orphan:
@@ -117,9 +117,7 @@ class Orphan:
                     start=max(start, intended.start, opened.time),
                     ms=ms_of(each.frames, intended.rate),
                     recovered=how,
-                    span=UNSET
-                    if isinstance(opened.in_play, UnsetType)
-                    else each.end_frame - each.start_frame,
+                    span=UNSET if isinstance(opened.in_play, UnsetType) else _span(each),
                 )
         return found
 
@@ -135,6 +133,11 @@ class Orphan:
         ended = self._page.ended - written - sum(id in recovered for id in counted)
         others = [each.id for each in self._page.heard if each.frames > 0 and each.id not in counted]
         return max(ended, 0) + sum(id > greatest for id in others)
+
+
+def _span(heard: HeardFrames) -> int:
+    """How long a placement sounded: the frames of the block that was being mixed are counted one by one."""
+    return max(heard.end_frame - heard.start_frame, heard.frames)
 
 
 def first_bad(entries: Sequence[bytes]) -> int | None:
