@@ -38,6 +38,7 @@ HOLDER, PUBLIC = signing.holder_id(KEY.public), base64.b64encode(KEY.public).dec
 WHOLE = (entries.Share(holder=HOLDER, ppm=entries.WHOLE_PPM),)
 PCM = "5d" * 32
 STEM, SESSION = f"s{PCM[:20]}", "x0123456789abcdef0123"
+OTHER_STEM = f"s{'7e' * 10}"
 
 TYPES = {
     "Count": "integer, 0 to 2^53 - 1",
@@ -56,6 +57,7 @@ TYPES = {
     "Currency": "ISO 4217 code, three capitals",
     "Source": '"subscription", "enterprise", "export" or "sync"',
     "Recovered": '"crash" or "power loss"',
+    "InPlay": '"audible-1"',
     "GapReason": '"disk full", "disk failed", "overflow" or "damaged journal"',
     "str": "text",
     "int": "integer",
@@ -270,6 +272,8 @@ def _consent() -> list[Any]:
             entries.Consent(stem=STEM, uses=("export", "stream"), allows=("chop", "stretch"), **states),
             signature=NEXT_KEY,
         ),
+        entries.Likeness(time=TIME, stem=STEM, like=OTHER_STEM, score_milli=987, fingerprint=2),
+        entries.Distinct(time=LATER, likeness=7, asked=HOLDER, reason="another take of one part"),
         entries.Receipt(
             time=LATER,
             withdrawal=9,
@@ -295,7 +299,7 @@ def _session() -> list[Any]:
         "licence": None,
     }
     return [
-        entries.Session(**run, state="opened", take=None, placements=None, ms=None),
+        entries.Session(**run, state="opened", take=None, placements=None, ms=None, in_play=entries.AUDIBLE),
         entries.Placement(
             **common,
             session=SESSION,
@@ -311,6 +315,7 @@ def _session() -> list[Any]:
             start=LATER,
             ms=7990,
             consent=5,
+            span=384_000,
         ),
         entries.Gap(time=LATER, session=SESSION, placements=3, reason="disk full"),
     ]
@@ -324,6 +329,7 @@ def _money() -> list[Any]:
             pool_ppm=(("subscription", 700_000), ("sync", 800_000)),
             master_ppm=500_000,
             threshold=5_000_000,
+            in_play=entries.AUDIBLE,
         ),
         entries.Income(
             time=TIME,

@@ -31,6 +31,7 @@ from .intake.likeness import likeness
 from .intake.rebuild import rebuild
 from .intake.worker_pool import WorkerPool
 from .records import ENGINE_RATE, Clearance, Stem
+from .rights.alike import AlikeStems
 from .rights.asking import Action, Asking
 from .rights.changes import Changes
 from .rights.requests import SigningRequest
@@ -59,6 +60,7 @@ class Vault(Holders):
         self._changes = Changes(home, log, store, catalogue)
         self._statements = Statements(home, self._asking, self._changes, store, catalogue, clock)
         self.recordings = Recordings(store, catalogue)
+        self.alike = AlikeStems(catalogue, self._changes, clock)
         catalogue.listen = self.recordings.onsets
         self._fingerprints = CurrentIndex(store.landmarks, catalogue, self.recordings.conformed_path)
         self._admission = Admission(home, store, catalogue, self._changes, self._fingerprints, clock)
@@ -144,9 +146,8 @@ class Vault(Holders):
         that was interrupted again to continue it. `trial`: report the result and add nothing. `learning`
         reports on stems whose fingerprints are missing, as after an update.
         """
-        return self._admission.take_in(
-            [(declared, None) for declared in files], self._words(signed), progress, learning, trial=trial
-        )
+        offers = [(declared, None) for declared in files]
+        return self._admission.take_in(offers, self._words(signed), progress, learning, trial=trial)
 
     def request_recordings(
         self, files: Sequence[Declared], progress: Progress | None = None
@@ -175,9 +176,8 @@ class Vault(Holders):
 
         Each is kept as a float WAV file of these samples; `Declared.path` only names it in reports.
         """
-        return self._admission.take_in(
-            [(declared, (samples, rate)) for declared, samples in sounds], self._words(), progress
-        )
+        made = [(declared, (samples, rate)) for declared, samples in sounds]
+        return self._admission.take_in(made, self._words(), progress)
 
     def isrcs(self, stems: Iterable[str]) -> tuple[str, ...]:
         """The ISRCs of those of the stems that have one, in order."""

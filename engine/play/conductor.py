@@ -45,6 +45,7 @@ from .placement_log import PlacementLog
 from .stage import Stage
 from .take import Take
 from .tape import Tape
+from .variant_energies import VariantEnergies
 
 HORIZON_FRAMES = 4800
 """The commit horizon, 100 ms: what starts within it is fixed."""
@@ -104,6 +105,7 @@ class Conductor:
         self._moment = 0
         """How many bars were composed and gestures given so far."""
         self.conformer = Conformer(vault)
+        self._energies = VariantEnergies(vault, log.opening.in_play)
         self._stage = Stage(mixer)
         self._keying = Keying(mixer, self._stage, self.conformer, score)
         self._coming: Score | None = None
@@ -461,8 +463,9 @@ class Conductor:
         if not self.waits_for_stems:
             # Whoever is read from mixes nothing before it is durable. A device cannot be held up so.
             self._log.wait_durable(max((p.start_frame for p in starts), default=-1))
-        for placement in starts:
-            self._stage.queue(placement, sounds[placement.id], self.control)
+        for each in starts:
+            energies = self._energies.of(self.score.stems[each.stem], each.variant, sounds[each.id])
+            self._stage.queue(each, sounds[each.id], self.control, energies)
         self._keying.hits(starts, self.control)
 
     def _end(self, frame: int) -> None:

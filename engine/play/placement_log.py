@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from msgspec import UnsetType
 from msgspec.structs import replace as replace_in
 
 from ...ledger.clock import Clock, milliseconds_of
@@ -194,9 +195,9 @@ class PlacementLog:
                 self.sounded.append(sounded)
             found.append(sounded)
             ids.append(end.id)
-            entries.append(self._form(was.entry).fill(sounded.seq, end.start_frame, end.frames, start))
+            entries.append(self._filled(was.entry, sounded, start))
             if self._receipts is not None:
-                self._receipts.ended(planned.stem, end.frames, entries[-1])
+                self._receipts.ended(planned.stem, sounded.frames, entries[-1])
         if self.page is not None and found:
             set_counted(self.page, self._count, found[-1].placement.id)
         if never:
@@ -294,6 +295,11 @@ class PlacementLog:
             consent=planned.consent,
         )
 
+    def _filled(self, entry: PlacementEntry, sounded: HeardPlacement, start: str) -> bytes:
+        first = sounded.placement.start_frame
+        span = sounded.end_frame - first
+        return self._form(entry).fill(sounded.seq, first, sounded.frames, start, span)
+
     def _form(self, entry: PlacementEntry) -> PlacementForm:
         """The form of all entries that differ from `entry` in what was heard alone."""
         alike = (entry.stem, entry.role, entry.part, entry.section, entry.line, entry.consent)
@@ -301,7 +307,8 @@ class PlacementLog:
         if form is None:
             if len(self._forms) >= MOST_FORMS:
                 self._forms.clear()
-            form = self._forms[alike] = PlacementForm(entry)
+            spans = not isinstance(self.opening.in_play, UnsetType)
+            form = self._forms[alike] = PlacementForm(replace_in(entry, span=1) if spans else entry)
         return form
 
     def _closing(self, take: str | None = None) -> SessionEntry:

@@ -24,7 +24,11 @@ CHUNK_FRAMES = 1 << 15
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """The outcome of a replay, compared with its take. `differences`: numbers of unlike placements."""
+    """The outcome of a replay, compared with its take. `differences`: numbers of unlike placements.
+
+    They are compared where both count by one rule what is in play. A take of before that is heard once more
+    counts by today's.
+    """
 
     take: Take
     same_sound: bool | None
@@ -96,7 +100,7 @@ def replay(
     return session, Replayed(
         again,
         None if take.pcm_sha256 is None else again.pcm_sha256 == take.pcm_sha256,
-        _differences(take, again),
+        _differences(take, again) if again.in_play == take.in_play else (),
     )
 
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ...ground.uses import HOST_TIER, Tier, Use
 from ...ledger.clock import Clock, SteadyClock
-from ...ledger.entries.entries import Session as SessionEntry
+from ...ledger.entries.entries import AUDIBLE, Session as SessionEntry
 from ...ledger.entries.salts import Salts
 from ...ledger.entries.signing import commitment, new_salt
 from ...script.effects.delay import MOST_BEATS
@@ -116,7 +116,7 @@ class Session:
         self._take: takes.Take | None = None
         self.receipts = Receipts(vault.log, wall) if logged else None
         """Of what was heard; None for a session that nobody hears."""
-        opening = self._opening(first, whose, user, snapshot.state_hash, wall.now())
+        opening = self._opening(first, whose, user, snapshot.state_hash, wall.now(), replayed)
         self._log = self._new_log(opening, wall, keep_back=keep_back, history=history)
         self._spool = takes.Spool(vault.home / "takes")
         self.conductor = Conductor(
@@ -158,9 +158,13 @@ class Session:
         )
         return replace(first, starts_clean=self._starts_clean)
 
-    def _opening(self, first: Score, tier: Tier, user: str, state_hash: str, time: str) -> SessionEntry:
+    def _opening(
+        self, first: Score, tier: Tier, user: str, state_hash: str, time: str, replayed: takes.Take | None
+    ) -> SessionEntry:
         """The entry that opens the session; only a salted commitment to the user is in it."""
         session = "x" + secrets.token_hex(10)
+        # A take is compared by the rule that it was made with. What is heard once more is in play by today's.
+        rule = AUDIBLE if replayed is None or self._logged else replayed.in_play or UNSET
         salt = Salts(self._vault.home).new(session, user) if self._logged else new_salt()
         return SessionEntry(
             time=time,
@@ -178,6 +182,7 @@ class Session:
             placements=None,
             ms=None,
             receipt_key=UNSET if self.receipts is None else self.receipts.key,
+            in_play=rule,
         )
 
     def _new_log(self, opening: SessionEntry, wall: Clock, *, keep_back: bool, history: bool) -> PlacementLog:
@@ -447,6 +452,7 @@ class Session:
             loop=self.loop,
             time=opening.time,
             declared=self._declared,
+            in_play=None if opening.in_play is UNSET else opening.in_play,
         )
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from ...ledger.entries.entries import InPlay
 from ...script.piece import Piece
 from ...vault.records import ENGINE_RATE
 from ..clock import QUANTUM
@@ -141,6 +142,7 @@ class Take(msgspec.Struct, frozen=True, omit_defaults=True):
     `gain_db`: the master's at the begin. `frames`: of the output; `mixed`: the frame at which the mixer was
     stopped. `engine`: as `made_by.engine` names it. `loop`: whether it rang out at its limit, for a
     sound that leads into its own beginning. `time`: when the session was opened; None where it is not known.
+    `in_play`: the rule by which it was counted what is in play; None for the one of before it had a name.
     """
 
     version: int
@@ -171,6 +173,7 @@ class Take(msgspec.Struct, frozen=True, omit_defaults=True):
     time: str | None = None
     declared: int = 0
     """The ledger's size up to which declarations of stems held: those that a session keeps to its end."""
+    in_play: InPlay | None = None
 
     def encoded(self) -> bytes:
         """JSON, fields in the order above."""

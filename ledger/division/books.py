@@ -10,6 +10,7 @@ import msgspec
 from ..entries import entries
 from ..entries.rights import Rights
 from ..errors import VerificationFailed
+from .alike import groups
 from .errors import BadPeriod
 from .periods import Period
 
@@ -35,6 +36,9 @@ class Books:
     payouts: list[tuple[int, entries.Payout]] = field(default_factory=list)
     corrections: dict[int, list[tuple[int, entries.Correction]]] = field(default_factory=dict)
     """By index of the income or payout that they correct."""
+    likenesses: list[tuple[int, entries.Likeness]] = field(default_factory=list)
+    distinct: dict[int, tuple[int, entries.Distinct]] = field(default_factory=dict)
+    """By index of the likeness that they end."""
     days: dict[str, int] = field(default_factory=dict)
     """By day, `YYYY-MM-DD`: the first placement that starts on it and has at least a millisecond."""
     stated: int | None = None
@@ -45,6 +49,13 @@ class Books:
         first_day, last_day = period.first_day.isoformat(), period.last_day.isoformat()
         found = (first for day, first in self.days.items() if first_day <= day <= last_day and first <= last)
         return min(found, default=None)
+
+    def alike(self, period: Period, last: int) -> dict[str, str]:
+        """The group of each stem that has one in a period, by entries 0 to `last`; see `alike.py`."""
+        if not self.likenesses:
+            return {}
+        first = self.first_heard(period, last)
+        return groups(self.likenesses, self.distinct, period, last if first is None else first)
 
     def settled_before(self, currency: str, last: int) -> list[tuple[int, Period, entries.Settlement]]:
         """The settlements in a currency, among entries 0 to `last`."""
@@ -84,6 +95,10 @@ def gather(numbered: Entries) -> Books:
                 entered, stem = books.stems[entry.stem]
                 named = {name: getattr(entry, name) for name in ("title", "role", "shape", "isrc", "iswc")}
                 books.stems[entry.stem] = entered, msgspec.structs.replace(stem, **named)
+            case entries.Likeness():
+                books.likenesses.append((index, entry))
+            case entries.Distinct():
+                books.distinct.setdefault(entry.likeness, (index, entry))
             case entries.Terms():
                 books.terms.append((index, entry))
             case entries.Income():

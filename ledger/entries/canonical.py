@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import UnsetType
 
 from ..clock import milliseconds_of
 from ..errors import BadEntry
@@ -56,7 +57,7 @@ class PlacementForm:
     `like`: any of them, without `recovered`. Raises BadEntry for values that its record does not allow.
     """
 
-    __slots__ = ("_form", "_rate")
+    __slots__ = ("_form", "_rate", "_spans")
 
     def __init__(self, like: Placement) -> None:
         def text(value: str) -> str:
@@ -67,14 +68,21 @@ class PlacementForm:
             f'{{"kind":"placement","v":1,"session":{text(like.session)},"seq":%d,"stem":{text(like.stem)},'
             f'"use":{text(like.use)},"tier":{text(like.tier)},"role":{text(like.role)},'
             f'"part":{text(like.part)},"section":{text(like.section)},"line":{like.line},"start_frame":%d,'
-            f'"frames":%d,"rate":{like.rate},"start":"%s","ms":%d,"consent":{like.consent}}}'
+            f'"frames":%d,"rate":{like.rate},"start":"%s","ms":%d,"consent":{like.consent}'
         )
-        if self.fill(like.seq, like.start_frame, like.frames, like.start) != encode(like):
+        self._spans = not isinstance(like.span, UnsetType)
+        self._form += ',"span":%d}' if self._spans else "}"
+        span = 0 if isinstance(like.span, UnsetType) else like.span
+        if self.fill(like.seq, like.start_frame, like.frames, like.start, span) != encode(like):
             raise BadEntry("a placement is not written as its record says")
 
-    def fill(self, seq: int, start_frame: int, frames: int, start: str) -> bytes:
-        """The bytes of one of them; `start` is a time from `clock`. Its ms follow from the frames."""
-        return (self._form % (seq, start_frame, frames, start, ms_of(frames, self._rate))).encode()
+    def fill(self, seq: int, start_frame: int, frames: int, start: str, span: int = 0) -> bytes:
+        """The bytes of one of them; `start` is a time from `clock`. Its ms follow from the frames.
+
+        `span` is left out where `like` has none.
+        """
+        heard = seq, start_frame, frames, start, ms_of(frames, self._rate)
+        return (self._form % ((*heard, span) if self._spans else heard)).encode()
 
 
 def decode(data: bytes) -> Entry:

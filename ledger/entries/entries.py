@@ -39,6 +39,10 @@ Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern="^[A-Z]{3}$")
 Recovered = Literal["crash", "power loss"]
 """How a process ended before its session did: heard frames are known to a block, or to a second."""
 GapReason = Literal["disk full", "disk failed", "overflow", "damaged journal"]
+InPlay = Literal["audible-1"]
+"""By which rule it is counted what is in play; docs/ledger-format.md has their texts. Where none is named, a
+frame is in play whose dry gain is above -60 dB."""
+AUDIBLE: InPlay = "audible-1"
 Source = Literal["subscription", "enterprise", "export", "sync"]
 PeriodLength = Literal["month", "quarter", "year", "days"]
 """The length of the periods that are settled: of the calendar, or any whole days."""
@@ -261,6 +265,34 @@ def extent_of(action: str, allows: tuple[Extent, ...] | UnsetType) -> tuple[Exte
     return allows
 
 
+class Likeness(_Entry, frozen=True, kw_only=True, tag="likeness"):
+    """Two stems are one sound, as the fingerprint has it. From the next period on they are of one group."""
+
+    time: Time
+    stem: Id
+    """The one that was compared: it came later."""
+    like: Id
+    """The one that it is like."""
+    score_milli: Annotated[int, Meta(ge=0, le=1000)]
+    """The part of the sound that is the other's, at one and the same place; of short ones their likeness."""
+    fingerprint: Positive
+    """The version of the fingerprint that compared them."""
+    played: Word | UnsetType = UNSET
+    """How it is played, where it is not as the other is."""
+
+
+class Distinct(_Entry, frozen=True, kw_only=True, tag="distinct"):
+    """Two stems are no one sound after all: a likeness ends, from the next period on."""
+
+    time: Time
+    likeness: Count
+    """Index of the entry that ends."""
+    asked: Id
+    """The holder who contested it."""
+    reason: Word
+    """What the operator, who writes this, heard."""
+
+
 class LastUse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When a session last had a stem in play."""
 
@@ -341,6 +373,8 @@ class Session(_Entry, frozen=True, kw_only=True, tag="session"):
     receipt_key: Annotated[str, Meta(min_length=44, max_length=44)] | UnsetType = UNSET
     """The key that signs the session's receipts: Ed25519, 32 bytes, base64. Left out by sessions that sign
     none."""
+    in_play: InPlay | UnsetType = UNSET
+    """The rule by which its placements count what is in play; left out for the one without a name."""
 
 
 class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
@@ -359,7 +393,7 @@ class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
     start_frame: Count
     """On the session's frame counter."""
     frames: Count
-    """Frames in play: the voice active and its dry gain above -60 dB."""
+    """Frames in play, by the rule that the session names."""
     rate: Positive
     start: _OftenTime
     """Wall clock at which it was mixed; period, consent and expiry follow it."""
@@ -369,6 +403,9 @@ class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
     """Index of the grant in force."""
     recovered: Recovered | UnsetType = UNSET
     """Set if the process died while it sounded; else left out."""
+    span: Positive | UnsetType = UNSET
+    """Frames from its begin to its end, of which `frames` were in play; left out where the session names no
+    rule."""
 
 
 class Gap(_Entry, frozen=True, kw_only=True, tag="gap"):
@@ -398,6 +435,8 @@ class Terms(_Entry, frozen=True, kw_only=True, tag="terms"):
     was asked: a month."""
     borne_by: Bearer | UnsetType = UNSET
     """Who bears corrections of income, in every settlement that reads this. Left out before it was asked."""
+    in_play: InPlay | UnsetType = UNSET
+    """The rule by which sessions must count what is in play; left out where any will do."""
 
 
 class Income(_Entry, frozen=True, kw_only=True, tag="income"):
@@ -478,6 +517,8 @@ Entry = (
     | Removal
     | Splits
     | Consent
+    | Likeness
+    | Distinct
     | Receipt
     | Standing
     | Session

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ..clock import text_at
 from ..entries.canonical import decode, encode
 from ..entries.entries import Entry, Gap, Placement, Recovered, Session, ms_of
 from ..errors import BadEntry
 from .journal_format import JournalContent
-from .session_page import read_page
+from .session_page import HeardFrames, read_page
 
 
 class Orphan:
@@ -70,7 +71,7 @@ class Orphan:
         if opened is not None and not closed:
             here = self._page is not None or self._files[-1].carried.boot == self._boot
             how: Recovered = "crash" if here else "power loss"
-            placements = self._open(how, opened.time)
+            placements = self._open(how, opened)
             if lost := self._lost(count, placements):
                 gap = Gap(time=now, session=opened.session, placements=lost, reason="disk failed")
                 ending.append(gap)
@@ -90,11 +91,11 @@ class Orphan:
             )
         return [*taken, *map(encode, ending)]
 
-    def _open(self, how: Recovered, opened: str) -> dict[int, Placement]:
+    def _open(self, how: Recovered, opened: Session) -> dict[int, Placement]:
         """The placements that sounded, as far as they were heard, by number, in the order of their ends.
 
-        `opened`: the time of the session's opening. No start is earlier, though a page counts back to before
-        it where the host pulled faster than the music goes.
+        No start is earlier than the session's opening, though a page counts back to before it where the host
+        pulled faster than the music goes. What pends in the page is not in play.
         """
         last = self._files[-1]
         heard = [heard for heard, _ in last.sounding] if self._page is None else self._page.heard
@@ -113,9 +114,10 @@ class Orphan:
                     intended,
                     start_frame=each.start_frame,
                     frames=each.frames,
-                    start=max(start, intended.start, opened),
+                    start=max(start, intended.start, opened.time),
                     ms=ms_of(each.frames, intended.rate),
                     recovered=how,
+                    span=UNSET if isinstance(opened.in_play, UnsetType) else _span(each),
                 )
         return found
 
@@ -131,6 +133,11 @@ class Orphan:
         ended = self._page.ended - written - sum(id in recovered for id in counted)
         others = [each.id for each in self._page.heard if each.frames > 0 and each.id not in counted]
         return max(ended, 0) + sum(id > greatest for id in others)
+
+
+def _span(heard: HeardFrames) -> int:
+    """How long a placement sounded: the frames of the block that was being mixed are counted one by one."""
+    return max(heard.end_frame - heard.start_frame, heard.frames)
 
 
 def first_bad(entries: Sequence[bytes]) -> int | None:

@@ -18,7 +18,17 @@ from ..division.settlements import refuse_future, refuse_settled
 from ..division.terms import SOURCES, in_force
 from ..division.treasury import Treasury
 from ..division.usage import Usage
-from ..entries.entries import WHOLE_PPM, Correction, Entry, Income, Payout, PeriodLength, Source, Terms
+from ..entries.entries import (
+    WHOLE_PPM,
+    Correction,
+    Entry,
+    Income,
+    InPlay,
+    Payout,
+    PeriodLength,
+    Source,
+    Terms,
+)
 from ..errors import NoSuchEntry
 from .balance import balances
 from .engines import books_of, usage_of
@@ -98,6 +108,7 @@ def record_terms(
     master_ppm: int | None = None,
     threshold: int | None = None,
     periods: PeriodLength | None = None,
+    in_play: InPlay | None = None,
     clock: Clock | None = None,
 ) -> tuple[int, Terms]:
     """Append terms for periods that start at or after `effective`; gives their index and entry.
@@ -139,6 +150,7 @@ def record_terms(
             threshold=before.terms.threshold if threshold is None else threshold,
             periods=periods or (before.terms.periods if isinstance(before.terms.periods, str) else "month"),
             borne_by="receivers",
+            in_play=in_play or before.terms.in_play,
         )
         (index,) = log.append((entry,))
     return index, entry

@@ -4,6 +4,7 @@
 - per-session: each listener pays for what they heard; every session has an equal part of the pool, divided by
   milliseconds within it
 - section-presence: a stem earns by the number of sections, counted session by session, in which it was heard
+- each-alone: as strict-ms, but of stems that are one sound each earns as if it were alone
 - floor:N: as strict-ms, but a placement counts for N milliseconds at the least
 """
 
@@ -22,7 +23,8 @@ from ..division.treasury import Treasury
 from ..division.usage import Played, TimeInPlay, Usage
 
 STRICT = "strict-ms"
-RULES = (STRICT, "per-session", "section-presence", "floor:N")
+EACH_ALONE = "each-alone"
+RULES = (STRICT, "per-session", "section-presence", EACH_ALONE, "floor:N")
 LONGEST_FLOOR = 3_600_000
 """An hour, in ms."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import pairwise
@@ -15,8 +16,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..clock import milliseconds_of, text_at
+from ..division.alike import Sounded
 from ..division.books import Books, gather
-from ..division.usage import Amount, Played, StemUse, TimeInPlay
+from ..division.together import Line, Together
+from ..division.usage import Amount, Owners, Played, StemUse, TimeInPlay
 from ..division.windows import PlacementWindow
 from ..entries.canonical import decode
 from ..entries.entries import Entry
@@ -78,7 +81,36 @@ class SqlUsage:
                 known = books.rights.owned(stem, questions[question][0].last)
                 splits = known[0].index if known else -1
             answers[question].append(TimeInPlay(stem, period, splits, int(ms), int(placements)))
+        answers = self._divided(questions, answers) if books.likenesses else answers
         return [sorted(each, key=lambda heard: (heard.stem, heard.period, heard.splits)) for each in answers]
+
+    def _divided(
+        self, questions: Sequence[Sequence[PlacementWindow]], answers: Sequence[Sequence[TimeInPlay]]
+    ) -> list[list[TimeInPlay]]:
+        """The answers with what is heard of one sound in several copies counted once."""
+        books, together = self.books, Together(self.books)
+        windows = {
+            (at, each.period.text, each.above, each.last): each
+            for at, windows in enumerate(questions)
+            for each in windows
+        }
+        stems = {stem for each in windows.values() for stem in together.groups_in(each)}
+        if not stems:
+            return [list(each) for each in answers]
+        owners = [Owners(books, windows[0].last) for windows in questions]
+        changed: list[dict[Line, int]] = [{} for _ in questions]
+        rows = self._database.run(_text("together"), {"windows": _windows(questions)}, stems)
+        for at, period, above, last, stem, session, time_ms, start_frame, frames, ms in rows:
+            line = stem, period, owners[at].at(stem, text_at(time_ms))
+            sounded = Sounded(int(start_frame), int(frames), int(ms))
+            counts = together.take(at, windows[at, period, above, last], line, session, sounded)
+            changed[at][line] = changed[at].get(line, 0) + counts - sounded.ms
+        for at, line, ms in together.shared():
+            changed[at][line] += ms
+        return [
+            [replace(each, ms=each.ms + by.get((each.stem, each.period, each.splits), 0)) for each in heard]
+            for heard, by in zip(answers, changed, strict=True)
+        ]
 
     def uses(self, window: PlacementWindow, stems: Collection[str] | None = None) -> dict[str, StemUse]:
         tables = {"windows": _windows([[window]])}

@@ -166,7 +166,8 @@ class StatementStem(_Record, frozen=True, kw_only=True):
 
     Its use is that of the period alone; `late_ms` came too late for the settlement of earlier periods.
     `amount` is the whole stem's, of all `lines`; `accrued` is the holder's part for the period and `adjusted`
-    the part for late entries. `frozen` is None for a stem that may be used.
+    the part for late entries. `frozen` is None for a stem that may be used. `one_sound`: the other stems of
+    its group, if it has one: `ms` is what was heard, and the ms of `lines` what of it counts.
     """
 
     stem: str
@@ -193,6 +194,7 @@ class StatementStem(_Record, frozen=True, kw_only=True):
     adjusted: int
     consents: tuple[Cleared, ...]
     frozen: Frozen | None
+    one_sound: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class DebtFor(_Record, frozen=True, kw_only=True):

@@ -20,6 +20,7 @@ from ..entries.recordings import check_stem
 from ..entries.rights import Rights, by_holder, losing, may_state
 from ..entries.signing import check, check_approval, check_shares, public_key_of
 from ..errors import LedgerError
+from .alike import Alike
 
 if TYPE_CHECKING:
     from .sweep import Run
@@ -52,6 +53,8 @@ class Audit:
     _declared: dict[str, tuple[int, str]] = field(default_factory=dict)
     """By stem in the vault: the entry that says what is declared of it, and the title."""
     _fresh: Freshness = field(init=False)
+    _terms: list[entries.Terms] = field(default_factory=list)
+    _alike: Alike = field(default_factory=Alike)
     _money: dict[int, int] = field(default_factory=dict)
     """By index, the amount of an income or a payout, with its corrections."""
 
@@ -80,6 +83,8 @@ class Audit:
                     yield from self._stem(index, entry)
                 case entries.Receipt():
                     yield from self._receipt(entry)
+                case entries.Likeness() | entries.Distinct():
+                    yield from self._alike.take(index, entry, self._rights, self._keys)
                 case entries.Removal():
                     if self._rights.holder(entry.stem) is None:
                         yield f"the stem {entry.stem} is removed, but it never entered"
@@ -113,6 +118,7 @@ class Audit:
                     if self._money[entry.corrects] < 0:
                         yield f"entry {entry.corrects} is corrected to less than nothing"
                 case entries.Terms():
+                    self._terms.append(entry)
                     sources = [source for source, _ in entry.pool_ppm]
                     if len(set(sources)) != len(sources):
                         yield "terms name a source of income twice"
@@ -136,6 +142,8 @@ class Audit:
         for group, (earliest, latest, end) in run.groups.items():
             opened = self._sessions[group.session].opened
             if group.use != opened.use or group.tier != opened.tier:
+                return False
+            if group.spanned != (opened.in_play is not UNSET):
                 return False
             if any(self._rights.objections(group.stem, group.use, group.consent, earliest, latest)):
                 return False
@@ -299,19 +307,33 @@ class Audit:
             if (entry.take, entry.placements, entry.ms) != (None, None, None):
                 yield f"the session {entry.session} opens with sums that only its closing can have"
             self._sessions[entry.session] = _Session(entry, index)
+            yield from self._counting(entry)
             return
         if session is None or session.closed:
             yield f"the session {entry.session} is closed, but it is not open"
             return
         session.closed = True
         opened = session.opened
-        if (entry.use, entry.tier, entry.user) != (opened.use, opened.tier, opened.user):
+        same = (entry.use, entry.tier, entry.user, entry.in_play)
+        if same != (opened.use, opened.tier, opened.user, opened.in_play):
             yield f"the session {entry.session} closes as another one than it opened"
         if entry.placements != session.placements or entry.ms != session.ms:
             yield (
                 f"the session {entry.session} closes with {entry.placements} placements and {entry.ms} ms; "
                 f"the log has {session.placements} and {session.ms} ms"
             )
+
+    def _counting(self, opened: entries.Session) -> Iterator[str]:
+        """What is wrong with the rule by which a session counts what is in play."""
+        held = [terms for terms in self._terms if terms.effective <= opened.time]
+        if held:
+            asked = max(enumerate(held), key=lambda each: (each[1].effective, each[0]))[1].in_play
+            if asked not in (UNSET, opened.in_play):
+                named = "names no rule" if opened.in_play is UNSET else f"names {opened.in_play}"
+                yield (
+                    f"the session {opened.session} {named} of what is in play, where the terms that hold "
+                    f"as it opens ask for {asked}"
+                )
 
     def _placement(self, index: int, entry: entries.Placement) -> Iterator[str]:
         session = self._sessions.get(entry.session)
@@ -327,6 +349,11 @@ class Audit:
             session.ms += entry.ms
             if entry.use != session.opened.use or entry.tier != session.opened.tier:
                 yield f"a placement is for another use or tier than its session {entry.session}"
+            if (entry.span is UNSET) != (session.opened.in_play is UNSET):
+                said = "leaves its span out" if entry.span is UNSET else "has a span"
+                yield f"a placement {said}, against the rule of its session {entry.session}"
+        if entry.span is not UNSET and entry.frames > entry.span:
+            yield f"a placement has {entry.frames} frames in play, of {entry.span} from its begin to its end"
         if entry.ms != entries.ms_of(entry.frames, entry.rate):
             yield f"a placement of {entry.frames} frames at {entry.rate} Hz is given {entry.ms} ms"
         place, end = (entry.stem, entry.session), milliseconds_of(entry.start) + entry.ms

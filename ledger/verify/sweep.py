@@ -15,6 +15,8 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import NamedTuple
 
+from msgspec import UNSET, UnsetType
+
 from ..entries.canonical import PLACEMENT, decode, decode_placement, milliseconds
 from ..entries.entries import ms_of
 from ..errors import BadEntry, LedgerError
@@ -36,6 +38,7 @@ class Group(NamedTuple):
     use: str
     tier: str
     consent: int
+    spanned: bool
 
 
 class Run(NamedTuple):
@@ -82,7 +85,8 @@ def bundle_part(first: int, entries: list[bytes]) -> tuple[list[tuple[int, bytes
             entry = decode_placement(data)
         except BadEntry:
             return items, False
-        if entry.ms != ms_of(entry.frames, entry.rate):
+        span = entry.frames if isinstance(entry.span, UnsetType) else entry.span
+        if entry.ms != ms_of(entry.frames, entry.rate) or entry.frames > span:
             return items, False
         end = milliseconds(entry.start) + entry.ms
         session, start = entry.session, entry.start
@@ -90,7 +94,7 @@ def bundle_part(first: int, entries: list[bytes]) -> tuple[list[tuple[int, bytes
         if entry.seq != seq + count:
             return items, False
         sessions[session] = (seq, count + 1, ms + entry.ms)
-        group = Group(session, entry.stem, entry.use, entry.tier, entry.consent)
+        group = Group(session, entry.stem, entry.use, entry.tier, entry.consent, entry.span is not UNSET)
         known = groups.get(group)
         if known is None:
             groups[group] = (start, start, end)

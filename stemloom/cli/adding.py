@@ -145,8 +145,10 @@ def _ask_for(console: Console, opened: Vault, offers: list[Declared], request: P
     """Write a request for the holder's word on what would be added, and tell of the rest."""
     asked, would = opened.request_recordings(offers)
     write_request(console, asked, request)
-    for each in (*would.held, *would.refused):
-        console.note(f"not in the request: {visible(each.path)}: {each.reason}")
+    for path, reason in [(each.path, each.reason) for each in would.held] + [
+        (each.path, each.reason) for each in would.refused
+    ]:
+        console.note(f"not in the request: {visible(path)}: {reason}")
     return 1 if would.refused else 0
 
 

@@ -47,6 +47,10 @@ def summary(entry: Entry) -> str:
             left = f", {counted(len(entry.open), 'session')} not closed" if entry.open else ""
             used = counted(len(entry.sessions), "session")
             return f"{entry.stem} is withdrawn by entry {entry.withdrawal}; {used} had used it{left}"
+        case entries.Likeness():
+            return f"{entry.stem} is {entry.like}'s sound by {entry.score_milli / 10:.0f} %"
+        case entries.Distinct():
+            return f"entry {entry.likeness} ends, as {entry.asked} asked: {entry.reason}"
         case entries.Removal():
             return f"{entry.stem} leaves the vault; its recording is deleted"
         case entries.Key():

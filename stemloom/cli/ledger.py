@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _KINDS = (
     *("holder", "key", "stem", "declaration", "removal", "splits", "consent", "standing", "receipt"),
-    *("session", "placement", "gap", "terms", "income", "settlement", "payout", "correction"),
+    *("likeness", "distinct", "session", "placement", "gap"),
+    *("terms", "income", "settlement", "payout", "correction"),
 )
 
 

@@ -119,6 +119,7 @@ def show(console: Console, period: str | None = None) -> None:
     type=click.Choice(_LENGTHS),
     help="How long periods are; with 'days' any days can be settled.",
 )
+@click.option("--audible", is_flag=True, help="Sessions count as in play only what can be heard.")
 @click.pass_obj
 def set_(
     console: Console,
@@ -127,14 +128,16 @@ def set_(
     master: str | None,
     threshold: str | None,
     periods: PeriodLength | None,
+    audible: bool,
 ) -> None:
     """Write new terms: royalty terms set --from 2026-12-01 --pool subscription=70% --master 80%."""
     from ..ledger.division.money import parse_amount
     from ..ledger.division.terms import InForce
+    from ..ledger.entries.entries import AUDIBLE
     from ..ledger.royalties.record import record_terms
 
-    if not (pool or master or threshold or periods):
-        raise click.UsageError("say what to set: --pool, --master, --threshold or --periods")
+    if not (pool or master or threshold or periods or audible):
+        raise click.UsageError("say what to set: --pool, --master, --threshold, --periods or --audible")
     least = None if threshold is None else parse_amount(threshold, "a threshold", zero=True)
     shares = [_pool_share(text) for text in pool]
     if len(dict(shares)) < len(shares):
@@ -147,6 +150,7 @@ def set_(
             master_ppm=None if master is None else _ppm(master),
             threshold=least,
             periods=periods,
+            in_play=AUDIBLE if audible else None,
         )
     _emit_terms(console, InForce(index, entry))
 
@@ -220,6 +224,7 @@ def _emit_terms(console: Console, used: InForce) -> None:
     rows = [(f"shared of {source} income", ppm_text(ppm)) for source, ppm in each.pool_ppm]
     rows += [("master of a stem's money", ppm_text(each.master_ppm))]
     rows += [("least payout", decimal_text(each.threshold)), ("length of periods", periods)]
+    rows += [("rule of what is in play", each.in_play)] if each.in_play else []
     bears = each.borne_by if isinstance(each.borne_by, str) else None
     head = (
         "default terms: the ledger holds none for this time"
@@ -230,7 +235,7 @@ def _emit_terms(console: Console, used: InForce) -> None:
     console.emit(
         {"index": used.index, "effective": effective, "pool_ppm": dict(each.pool_ppm)}
         | picked(each, "master_ppm threshold")
-        | {"periods": periods, "borne_by": bears},
+        | {"periods": periods, "borne_by": bears, "in_play": each.in_play or None},
         head
         + "\n"
         + "\n".join(f"  {name:32} {value:>12}" for name, value in rows)

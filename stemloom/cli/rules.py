@@ -29,7 +29,7 @@ _Made = TypeVar("_Made")
     "rules",
     multiple=True,
     metavar="RULE",
-    help="strict-ms, per-session, section-presence, floor:N.",
+    help="strict-ms, per-session, section-presence, each-alone, floor:N.",
 )
 @currency
 @engine
@@ -41,14 +41,15 @@ def simulate(
 
     strict-ms: by time in play, as settlements do. per-session: each session has an equal part of the pool.
     section-presence: by the sections a stem was heard in, however long. floor:500: each placement counts
-    for 500 ms at the least. All of them, if none is named.
+    for 500 ms at the least. each-alone: what is heard of one sound in several copies counts for each. All of
+    them, if none is named.
     """
     from ..ledger.division.money import decimal_text
     from ..ledger.royalties.simulate import STRICT, check_rule, simulate as divide
 
     wanted = [check_rule(rule) for rule in dict.fromkeys((STRICT, *rules))]
     if len(wanted) == 1:
-        wanted += ["per-session", "section-presence", "floor:1000"]
+        wanted += ["per-session", "section-presence", "each-alone", "floor:1000"]
     names = {each.holder: each.name for each in people_of(console)}
     with console.log() as log:
         found, roles, code = _divided(

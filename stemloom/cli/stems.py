@@ -97,6 +97,7 @@ def show(console: Console, stem: str) -> None:
         name = opened.original_name(found.stem)
         heard = opened.heard(found.stem)
         said = opened.declarations(found.stem)
+        alike = opened.alike.of(found.stem)
     record = _row(found, names) | {
         "heard": heard_record(heard),
         "pcm_sha256": found.pcm_sha256,
@@ -107,6 +108,7 @@ def show(console: Console, stem: str) -> None:
         "clearances": {use: clearance_record(each) for use, each in found.clearances.items()},
         "splits": shares_record(shares, names),
         "consents": statements,
+        "one_sound": alike,
     }
     lines = [
         f"{found.title}  ({found.stem})",
@@ -132,6 +134,10 @@ def show(console: Console, stem: str) -> None:
             f"    #{index}  {entry.time}  declared: {declaring(entry)}"
             for index, entry in said
             if len(said) > 1
+        ),
+        *(
+            f"  one sound  {pair.stem} and {pair.other}, {pair.score_milli / 10:.0f} % (entry {pair.entry})"
+            for pair in alike
         ),
     ]
     console.emit(record, "\n".join(lines))

@@ -84,6 +84,13 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry, origin: st
                 ),
             )
             _project_uses(db, "clearance", "stem", entry.stem, index, entry)
+        case entries.Likeness():
+            db.execute(
+                "INSERT INTO alike VALUES (?, ?, ?, ?, ?)",
+                (index, entry.stem, entry.like, entry.score_milli, entry.time),
+            )
+        case entries.Distinct():
+            db.execute("DELETE FROM alike WHERE entry = ?", (entry.likeness,))
         case _:
             return False
     return True

@@ -152,6 +152,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             )
         ),
         "UPDATE ledger SET applied = 0, touched = 0, peopled = 0",
+        # Which stems are one sound, by the entry that says so; without those that were ended.
+        """CREATE TABLE alike (
+            entry INTEGER PRIMARY KEY, stem TEXT NOT NULL, other TEXT NOT NULL, score_milli INTEGER NOT NULL,
+            time TEXT NOT NULL
+        )""",
+        "CREATE INDEX alike_stem ON alike (stem)",
+        "CREATE INDEX alike_other ON alike (other)",
     ),
 )
 

@@ -25,9 +25,10 @@ from ..sound.declared import COMMON_METER, Declared, Terms, canonical_terms, wor
 from ..sound.decode import copy_file, write_file
 from ..sound.wave import wave_bytes
 from .familiar import Familiar
-from .fingerprint_index import CurrentIndex, FingerprintIndex
+from .fingerprint_index import CurrentIndex, FingerprintIndex, FingerprintMatch
 from .intake import Added, AlreadyHere, Held, Intake, Progress, Refusal, WouldAdd
 from .likeness import likeness
+from .one_sound import group_mate, group_note, likeness_entry
 from .preparation import HeldForReview, Preparation, Prepared
 from .songs import Made, with_bars
 from .worker_pool import WorkerPool
@@ -161,6 +162,7 @@ class Admission:
         here: list[AlreadyHere] = []
         fresh: dict[str, Newcomer] = {}
         made: dict[str, entries.Stem] = {}
+        mates: dict[str, FingerprintMatch] = {}
         time = self._clock.now()
         with self._changes.alone():
             index = self._fingerprints.index(workers, learning)
@@ -179,7 +181,8 @@ class Admission:
                     twin = fresh[new.ready.stem].terms.title, fresh[new.ready.stem].holder
                 if twin is None:
                     owners = {stem: each.holder for stem, each in fresh.items()}
-                    like = self._like_anothers(index, workers, new, owners)
+                    same = self._same(index, workers, new)
+                    like = self._like_anothers(same, new, owners)
                     if like is not None:
                         alike.append(like)
                         continue
@@ -188,6 +191,9 @@ class Admission:
                     if objection is not None:
                         doubles.append(Refusal(new.declared.path, objection))
                         continue
+                    mate = group_mate(same, new.ready.shape == "hit", self._hits(same, fresh))
+                    if mate is not None:
+                        mates[new.ready.stem] = mate
                     if not trial:
                         index.add(new.ready.stem, new.ready.fingerprint)
                     fresh[new.ready.stem], made[new.ready.stem] = new, entry
@@ -208,13 +214,14 @@ class Admission:
                     [(new.original, self._store.original(new.file_sha256)) for new in fresh.values()]
                     + [(new.conformed, self._store.conformed(stem)) for stem, new in fresh.items()]
                 )
-                self._changes.sequence(words.given(list(made.values())))
+                said = [likeness_entry(stem, mate, time) for stem, mate in mates.items()]
+                self._changes.sequence([*words.given(list(made.values())), *said])
         if trial:
             would = tuple(new.would(made[stem]) for stem, new in fresh.items())
             return Intake(held=tuple(alike), refused=tuple(doubles), here=tuple(here), would=would)
         stems = {stem.stem: stem for stem in self._catalogue.stems(ids=list(fresh))}
         added = tuple(
-            Added(new.declared.path, stems[stem], new.ready.notes, new.ready.heard)
+            Added(new.declared.path, stems[stem], self._notes(new, mates.get(stem)), new.ready.heard)
             for stem, new in fresh.items()
         )
         return Intake(added, tuple(alike), tuple(doubles), tuple(here))
@@ -228,27 +235,34 @@ class Admission:
         declared = (new.holder, terms.role, terms.title, terms.key, terms.mood, new.ready.bpm)
         return (stem.holder, stem.role, stem.title, stem.key, stem.mood, stem.bpm) == declared
 
+    def _same(self, index: FingerprintIndex, workers: WorkerPool, new: Newcomer) -> list[FingerprintMatch]:
+        """The stems that a newcomer is the same sound as, best first."""
+        hear = partial(workers.landmarks_of_conformed, new.conformed)
+        return [each for each in likeness(index, new.ready.fingerprint, hear) if each.same]
+
+    def _hits(self, same: Sequence[FingerprintMatch], fresh: Mapping[str, Newcomer]) -> list[str]:
+        """Those of the stems that are one-shots."""
+        here = self._catalogue.stems(ids=[each.stem for each in same if each.stem not in fresh])
+        brought = [stem for stem, new in fresh.items() if new.ready.shape == "hit"]
+        return [*brought, *(each.stem for each in here if each.shape == "hit")]
+
+    def _notes(self, new: Newcomer, mate: FingerprintMatch | None) -> tuple[str, ...]:
+        """The sentences for its holder."""
+        if mate is None:
+            return new.ready.notes
+        known = self._catalogue.title_and_holder(mate.stem)
+        return *new.ready.notes, group_note(mate.stem if known is None else known[0], mate)
+
     def _like_anothers(
-        self, index: FingerprintIndex, workers: WorkerPool, newcomer: Newcomer, fresh: Mapping[str, str]
+        self, same: Sequence[FingerprintMatch], newcomer: Newcomer, fresh: Mapping[str, str]
     ) -> Held | None:
         """The reason to hold a newcomer that sounds like another holder's. `fresh`: owners in this batch."""
         if newcomer.declared.accept_likeness:
             return None
-
-        def owner_of(stem: str) -> str | None:
-            known = self._catalogue.title_and_holder(stem)
-            return fresh.get(stem) if known is None else known[1]
-
-        def anothers(stem: str) -> bool:
-            return owner_of(stem) not in (None, newcomer.holder)
-
-        hear = partial(workers.landmarks_of_conformed, newcomer.conformed)
-        for each in likeness(index, newcomer.ready.fingerprint, hear, anothers):
-            if not each.same:
-                return None
-            owner = owner_of(each.stem)
+        for each in same:
+            known = self._catalogue.title_and_holder(each.stem)
+            owner = fresh.get(each.stem) if known is None else known[1]
             if owner is not None and owner != newcomer.holder:
-                known = self._catalogue.title_and_holder(each.stem)
                 title = each.stem if known is None else f"'{known[0]}' ({each.stem})"
                 how = f", played {each.played}" if each.played else ""
                 reason = (

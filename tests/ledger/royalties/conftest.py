@@ -20,6 +20,7 @@ from stemloom.ledger.entries.entries import (
     Correction,
     Entry,
     Holder,
+    Likeness,
     Payout,
     PeriodLength,
     Settlement,
@@ -150,6 +151,7 @@ class Story:
         tier: Tier = "subscriber",
         section: str = "verse",
         role: str = "bass",
+        **heard: int,
     ) -> int:
         seq = self._seq[session] = self._seq.get(session, -1) + 1
         return self.add(
@@ -166,8 +168,14 @@ class Story:
                 section=section,
                 line=12,
                 start=start,
+                **heard,
             )
         )
+
+    def alike(self, one: str, other: str, time: str) -> int:
+        """Two stems are one sound."""
+        pair = {"stem": self.s(one), "like": self.s(other)}
+        return self.add(Likeness(time=time, score_milli=990, fingerprint=2, **pair))
 
     def income(
         self, amount: int, period: str = "2026-11", currency: str = "EUR", source: Source = "subscription"

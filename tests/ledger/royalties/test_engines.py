@@ -40,7 +40,7 @@ def told_at_random(story: Any, chance: Random, placements: int = 120) -> Any:
     for number in range(placements):
         month, day, hour = chance.randrange(9, 13), chance.randrange(1, 31), chance.randrange(24)
         start = f"2026-{month:02d}-{day:02d}T{hour:02d}:00:00.{number % 1000:03d}Z"
-        match chance.randrange(14):
+        match chance.randrange(15):
             case 0:
                 to = dict.fromkeys(chance.sample(PEOPLE, 2), 500_000)
                 told.splits(chance.choice(TITLES), "ada", to, to, start)
@@ -48,6 +48,8 @@ def told_at_random(story: Any, chance: Random, placements: int = 120) -> Any:
                 told.income(chance.randrange(1, 10**9), chance.choice(PERIODS), chance.choice(("EUR", "USD")))
             case 2:
                 settle_some(told, chance)
+            case 3:
+                told.alike(*chance.sample(TITLES, 2), start)
             case _:
                 told.place(
                     chance.choice(TITLES),
@@ -58,6 +60,8 @@ def told_at_random(story: Any, chance: Random, placements: int = 120) -> Any:
                     tier=chance.choice(("free", "subscriber")),
                     section=chance.choice(("verse", "hook", "a 'quoted' one")),
                     role=chance.choice(("pads", "bass")),
+                    start_frame=chance.randrange(10**6),
+                    **({"span": 10**8} if chance.random() < 0.5 else {}),
                 )
     settle_some(told, chance)
     return told
