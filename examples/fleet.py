@@ -3,9 +3,9 @@
     python examples/fleet.py 2026-10 100000.00 EUR --log EXPORT CHECKPOINT VKEY --log ...
 
 EXPORT is the folder that `stemloom ledger export --parquet` wrote of a log, CHECKPOINT a file with the signed
-checkpoint that it is of, VKEY the log's key as you know it, not as the export says. This writes the manifest of
-the fleet, `fleet.json`, and divides with `stemloom royalty settle --fleet`. What is printed for each log is the
-income to record there. See docs/scaling.md.
+checkpoint that it is of, VKEY the log's key as you know it, not as the export says. This writes the manifest
+of the fleet, `fleet.json`, and divides with `stemloom royalty settle --fleet`. What is printed for each log
+is the income to record there. See docs/scaling.md.
 """
 
 from __future__ import annotations
