@@ -110,8 +110,14 @@ def _refuse_days(books: Books, index: int, period: Period, entry: Settlement) ->
 def _refuse_unread_settlement(books: Books, index: int, entry: Settlement) -> None:
     """Raise VerificationFailed if the settlement at `index` did not read an earlier one in its currency.
 
-    It would count again what the earlier one has counted.
+    It would count again what the earlier one has counted. Also if it did not read the entry before it that
+    states who bears corrections, and how long periods are: it would go by the rules of before.
     """
+    if books.stated is not None and entry.last < books.stated < index:
+        raise VerificationFailed(
+            f"it read entries up to {entry.last}, and not entry {books.stated}, which states who bears "
+            "corrections and how long periods are"
+        )
     for before, _, each in books.settlements:
         if entry.last < before < index and each.currency == entry.currency:
             raise VerificationFailed(

@@ -57,7 +57,7 @@ class SqlUsage:
             ((last,),) = self._database.run(_LAST, {})
             self._books.size = 0 if last is None else last + 1
             self._books.days = {
-                _day(day_ms): first for day_ms, first in self._database.run(_text("days"), {})
+                _day(day_ms): first for day_ms, first in self._database.run(sql_text("days"), {})
             }
         return self._books
 
@@ -75,7 +75,7 @@ class SqlUsage:
             "edges": _edges(books),
             "owners": _owners(books, questions),
         }
-        for question, stem, period, splits, ms, placements in self._database.run(_text("usage"), tables):
+        for question, stem, period, splits, ms, placements in self._database.run(sql_text("usage"), tables):
             if splits is None:
                 # Its owners never changed.
                 known = books.rights.owned(stem, questions[question][0].last)
@@ -116,7 +116,7 @@ class SqlUsage:
         tables = {"windows": _windows([[window]])}
         found: dict[str, StemUse] = {}
         for stem, use, tier, role, section, day_ms, ms, placements, first, last in self._database.run(
-            _text("uses"), tables, stems
+            sql_text("uses"), tables, stems
         ):
             of = found.setdefault(stem, StemUse())
             amount = Amount(int(ms), placements)
@@ -132,18 +132,18 @@ class SqlUsage:
                 of.by_day[_day(day_ms)] = amount
             else:
                 of.whole, of.first, of.last = amount, _at(first), _at(last)
-        for stem, sessions in self._database.run(_text("sessions"), tables, stems):
+        for stem, sessions in self._database.run(sql_text("sessions"), tables, stems):
             found[stem].sessions = sessions
         return found
 
     def played(self, windows: Sequence[PlacementWindow], floor_ms: int = 0) -> Iterator[Played]:
-        rows = self._database.run(_text("played"), {"windows": _windows([windows], floor_ms)})
+        rows = self._database.run(sql_text("played"), {"windows": _windows([windows], floor_ms)})
         for session, stem, ms, floored, placements, sections in sorted(rows):
             yield Played(session, stem, int(ms), int(floored), placements, sections)
 
 
 @cache
-def _text(name: str) -> str:
+def sql_text(name: str) -> str:
     return (Path(__file__).with_name(f"{name}.sql")).read_text("utf-8")
 
 

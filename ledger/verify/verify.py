@@ -94,9 +94,7 @@ def verify(
         for index, text in read.rules.unclosed():
             warnings.append(Problem(index, _bundle_path(index, current.size), f"entry {index}: {text}"))
     if log is not None and not problems:
-        wrong, weaker = _check_settlements(log, read.settlements)
-        problems += wrong
-        warnings += weaker
+        _check_settlements(log, read.settlements, problems, warnings)
     found, witnesses = witnessed(still.checkpoint, policy)
     problems += found
     return Report(
@@ -367,11 +365,14 @@ def _bundle_path(index: int, size: int) -> str:
 
 
 def _check_settlements(
-    log: HashedLog, settlements: list[tuple[int, Settlement]]
-) -> tuple[list[Problem], list[Problem]]:
-    """Derive each settlement again; only called when every byte is right. Gives what is wrong, and weaker."""
+    log: HashedLog,
+    settlements: list[tuple[int, Settlement]],
+    problems: list[Problem],
+    warnings: list[Problem],
+) -> None:
+    """Derive each settlement again; only called when every byte is right."""
     if not settlements:
-        return [], []
+        return
     # Most logs that are verified hold no settlement: an auditor of sound alone loads no royalties.
     from ..division.settlements import judge_settlements
 
@@ -379,8 +380,6 @@ def _check_settlements(
         for index, data in log.entries(0, settlements[-1][0]):
             yield index, decode(data)
 
-    problems: list[Problem] = []
-    weaker: list[Problem] = []
     judged = judge_settlements(settlements, read)
     for index, entry in settlements:
         wrong = judged.problems.get(index, [])
@@ -388,8 +387,7 @@ def _check_settlements(
             wrong.append(f"its root is not the one of the log's first {entry.last + 1} entries")
         what = _bundle_path(index, log.size)
         problems += [Problem(index, what, f"entry {index}: a settlement: {each}") for each in wrong]
-        weaker += [
+        warnings += [
             Problem(index, what, f"entry {index}: a settlement by the rules of before: {each}")
             for each in judged.weaker.get(index, [])
         ]
-    return problems, weaker

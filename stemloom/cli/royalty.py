@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from . import payouts, rules, statements
-from .options import AmountCommand, currency, engine
+from .fleets import settle_fleet
+from .options import FILE, AmountCommand, currency, engine
 from .output import Console, picked, table
 from .people import people_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from ..ledger.division.terms import InForce
     from ..ledger.entries.entries import PeriodLength, Source
     from ..ledger.royalties.engines import Engine
@@ -168,12 +171,36 @@ def set_(
     is_flag=True,
     help="Settle even if nothing was heard: all of the income stays unallocated.",
 )
+@click.option(
+    "--fleet",
+    type=FILE,
+    metavar="MANIFEST",
+    help="Divide --amount over the logs of a fleet instead; nothing is written.",
+)
+@click.option("--amount", metavar="AMOUNT", help="With --fleet: the income of all logs.")
 @engine
 @click.pass_obj
 def settle(
-    console: Console, period: str, currency: str | None, early: bool, unallocated: bool, engine: Engine | None
+    console: Console,
+    period: str,
+    currency: str | None,
+    early: bool,
+    unallocated: bool,
+    fleet: Path | None,
+    amount: str | None,
+    engine: Engine | None,
 ) -> None:
-    """Divide a period's income by the milliseconds in which each stem was heard. This is final."""
+    """Divide a period's income by the milliseconds in which each stem was heard. This is final.
+
+    With --fleet no ledger of this home is settled: the income of many logs is divided over them.
+    """
+    if fleet is not None:
+        if amount is None or currency is None or early or unallocated:
+            raise click.UsageError("--fleet needs --amount and --currency, and nothing else but --engine")
+        settle_fleet(console, fleet, period, amount, currency, engine)
+        return
+    if amount is not None:
+        raise click.UsageError("--amount is for --fleet; record income with 'stemloom royalty income'")
     from ..ledger.royalties.settle import settle as settle_period
 
     people = () if console.json else people_of(console)

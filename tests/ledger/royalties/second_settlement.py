@@ -215,18 +215,16 @@ def changes_before(entries: list[Entry], entry: Entry, was: dict[str, Any]) -> d
             old["nobody"] -= from_nobody
             old["back"] += -more - from_nobody
             made["borne"] += -more - from_nobody
-        for at, each in enumerate(entries[: last + 1]):
-            if each["kind"] == "income" and each["currency"] == currency and covers(of, each["period"]):
-                sums = [each["amount"]]
-                for _, by in corrections(entries, at, last):
-                    sums.append(sums[-1] + by)
-                first = made["where"].get(at, [[(entries.index(entry), of)]])[0][0]
-                made["where"][at] = [[first, max(sums), sums[-1]]]
         new = [
             (at, each)
             for at, each in enumerate(entries[: last + 1])
             if at > was["read"] and late(entries, each, of, currency)
         ]
+        for at, each in new:
+            income = each["corrects"] if each["kind"] == "correction" else at
+            ((first, most, was_then),) = made["where"].get(income, [[(entries.index(entry), of), 0, 0]])
+            now_it_is = was_then + each["amount"]
+            made["where"][income] = [[first, max(most, now_it_is), now_it_is]]
         if any(each["kind"] == "correction" for _, each in new):
             made["corrected"] = {*made["corrected"], of}
         elif new:

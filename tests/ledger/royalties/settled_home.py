@@ -38,19 +38,22 @@ def stem_entry(title: str, holder: str, shares: dict[str, int]) -> Stem:
 
 
 def session_entries(
-    stems: dict[str, str], grants: dict[str, int], heard: list[tuple[str, int]]
+    stems: dict[str, str],
+    grants: dict[str, int],
+    heard: list[tuple[str, int]],
+    session: str = making.SESSION,
 ) -> list[Entry]:
     """A session of March 2025 that places stems one after another for so many milliseconds."""
 
     def state(name: Any, time: str, count: int | None, ms: int | None) -> Session:
         take = None if count is None else "4" * 64
-        return making.session(name, count, ms, time=time, tier="subscriber", take=take)
+        return making.session(name, count, ms, time=time, tier="subscriber", take=take, session=session)
 
     made: list[Entry] = [state("opened", "2025-03-05T20:00:00.000Z", None, None)]
     frame = 0
     for seq, (title, ms) in enumerate(heard):
         where: dict[str, Any] = {"start": "2025-03-05T20:00:00.000Z", "start_frame": frame, "line": 12}
-        what: dict[str, Any] = {"tier": "subscriber", "role": "bass", "part": "low"}
+        what: dict[str, Any] = {"tier": "subscriber", "role": "bass", "part": "low", "session": session}
         made.append(making.placement(seq, stems[title], grants[title], ms * 48, **where, **what))
         frame += ms * 48
     made.append(state("closed", "2025-03-05T20:30:00.000Z", len(heard), sum(ms for _, ms in heard)))
@@ -60,7 +63,7 @@ def session_entries(
 class Home:
     """A home with a log of two holders, three stems, their consents, and a session; no income yet."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, session: str = making.SESSION) -> None:
         self.path = path
         self.log = Log.open(path, create=True, clock=NOW)
         keys = {name: PrivateKey.generate() for name in ("Ada", "Ben")}
@@ -88,9 +91,9 @@ class Home:
                 for each in recordings
             ]
         )
-        grants = dict(zip(TITLES, granted, strict=True))
+        self.grants = dict(zip(TITLES, granted, strict=True))
         heard = [("Bass", 20_000), ("Pad", 65_000), ("Bass", 15_001)]
-        self.log.append(session_entries(self.stems, grants, heard))
+        self.log.append(session_entries(self.stems, self.grants, heard, session))
 
     @property
     def usage(self) -> EntriesUsage:

@@ -46,6 +46,8 @@ def told_at_random(story: Any, chance: Random, placements: int = 120) -> Any:
                 told.splits(chance.choice(TITLES), "ada", to, to, start)
             case 1:
                 told.income(chance.randrange(1, 10**9), chance.choice(PERIODS), chance.choice(("EUR", "USD")))
+            case 14:
+                correct_some(told, chance)
             case 2:
                 settle_some(told, chance)
             case 3:
@@ -65,6 +67,15 @@ def told_at_random(story: Any, chance: Random, placements: int = 120) -> Any:
                 )
     settle_some(told, chance)
     return told
+
+
+def correct_some(told: Any, chance: Random) -> None:
+    income = told.usage.books.income
+    if income:
+        index, _, entry = chance.choice(income)
+        now = told.usage.books.money(index, entry.amount, len(told.entries))
+        if now:
+            told.take_back(index, chance.randrange(1, now + 1))
 
 
 def settle_some(told: Any, chance: Random) -> None:

@@ -21,7 +21,7 @@ from stemloom.ledger.royalties.balance import balances
 from stemloom.ledger.royalties.payouts import record_payouts
 from stemloom.ledger.royalties.recompute import recompute
 from stemloom.ledger.royalties.record import record_correction
-from stemloom.ledger.royalties.settle import settle
+from stemloom.ledger.royalties.settle import settle, settlement_entry
 from stemloom.ledger.royalties.statement import Statements, statement
 from stemloom.ledger.royalties.statement_page import statement_page
 from stemloom.ledger.royalties.statement_schema import Debt, to_bytes
@@ -255,6 +255,23 @@ def test_by_the_rule_of_before_it_is_said_who_bore_it(story: Any) -> None:
     ((said,),) = judged.weaker.values()
     assert list(judged.weaker) == [entries[-1][0]]
     assert "came out of what others earned, not from those who had been given it" in said
+
+
+def test_a_settlement_that_did_not_read_the_rule_is_wrong(story: Any) -> None:
+    """An operator who has the log's key leaves out the entry that states the rule."""
+    told, of = october(story)
+    told.correct(of, -100)
+    told.place("Noise", 1, "2026-11-05T00:00:00.000Z")
+    told.income(100, "2026-11")
+    division = told.divide("2026-11")
+    assert division.for_holders == 0
+    stated = told.terms("2027-01-01T00:00:00.000Z", borne_by="receivers")
+    entry = settlement_entry(division, told.seal.root, "2026-12-01T08:00:00.000Z")
+    index = told.add(entry)
+    (problem,) = judge_settlements([(index, entry)], told.read).problems[index]
+    assert problem.endswith(
+        f"not entry {stated}, which states who bears corrections and how long periods are"
+    )
 
 
 LATER = FixedClock("2025-04-02T00:00:00.000Z")
