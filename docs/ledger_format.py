@@ -17,7 +17,7 @@ from typing import Any, get_args
 import msgspec
 
 from stemloom.ledger.clock import FixedClock
-from stemloom.ledger.entries import entries, signing
+from stemloom.ledger.entries import entries, money_entries, signing
 from stemloom.ledger.entries.canonical import digest, encode
 from stemloom.ledger.entries.entries import Entry
 from stemloom.ledger.log.log import Log
@@ -45,10 +45,10 @@ TYPES = {
     "Positive": "integer, 1 to 2^53 - 1",
     "Ppm": "integer, 0 to 1 000 000",
     "Time": "time",
-    "_OftenTime": "time",
+    "OftenTime": "time",
     "Digest": "SHA-256, 64 lower-case hex digits",
     "Id": "id",
-    "_OftenId": "id",
+    "OftenId": "id",
     "Meter": 'beats of a bar and note value of a beat, such as "3/4"',
     "Word": "text of 1 to 200 characters",
     "Use": '"stream", "live", "export" or "sync"',
@@ -106,7 +106,7 @@ def _kinds() -> str:
             f"### `{kind}`\n\n{doc}\n\n" + "\n".join(rows) + f"\n\n```json\n{examples[kind].decode()}\n```\n"
         )
     nested = ["### Records within entries\n"]
-    for name in ("Share", "Approval", "LastUse", "SettledStem", "SettledHolder"):
+    for name in ("Share", "Signed", "Approval", "LastUse", "SettledStem", "SettledHolder"):
         fields = ", ".join(f"`{field}` ({type})" for field, type, _ in documented[name])
         nested.append(f"- **{name}**: {fields}")
     return "\n".join(sections) + "\n" + "\n".join(nested) + "\n"
@@ -114,9 +114,13 @@ def _kinds() -> str:
 
 def _documented() -> dict[str, list[tuple[str, str, str]]]:
     """By record, its fields in order: name, what it may be, and the text below it in the source."""
-    tree = ast.parse(Path(entries.__file__).read_text(encoding="utf-8"))
     found: dict[str, list[tuple[str, str, str]]] = {}
-    for node in tree.body:
+    nodes = [
+        node
+        for module in (entries, money_entries)
+        for node in ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")).body
+    ]
+    for node in nodes:
         if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
             continue
         fields = []

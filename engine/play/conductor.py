@@ -187,7 +187,7 @@ class Conductor:
         struck, self.state = self._ready_bar(compose, must=False)
         self._moment += 1
         self._inputs.append(given)
-        self._note(struck.rested)
+        self.rested += struck.rested if self._history else ()
         self._queue(struck.starts)
 
     def take_back(self, given: Input) -> bool:
@@ -384,7 +384,7 @@ class Conductor:
             self._latches.follow(line)
         if self._history:
             self.bars.append(bar)
-        self._note(bar.rested)
+        self.rested += bar.rested if self._history else ()
         for stop in bar.stops:
             self._stage.stop(stop.id, stop.end_frame, stop.fade_out, self.control)
         if bar.ended:
@@ -495,7 +495,3 @@ class Conductor:
     def _tell(self, kind: str, what: object) -> None:
         for listener in self.listeners:
             listener(kind, what)
-
-    def _note(self, rested: Iterable[Rested]) -> None:
-        if self._history:
-            self.rested += rested

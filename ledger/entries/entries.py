@@ -12,49 +12,44 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-WHOLE_PPM = 1_000_000
-"""A whole, in parts per million: the sum of each split set."""
-
-Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-Positive = Annotated[int, Meta(ge=1, le=2**53 - 1)]
-Ppm = Annotated[int, Meta(ge=0, le=WHOLE_PPM)]
-_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z\Z"
-Time = Annotated[str, Meta(min_length=24, max_length=24, pattern=_TIME)]
-Digest = Annotated[str, Meta(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$")]
-"""A SHA-256 in lower-case hex."""
-ID = r"^[a-z][0-9a-f]+\Z"
-Id = Annotated[str, Meta(min_length=2, max_length=64, pattern=ID)]
-"""`h...` a holder, `s...` a stem, `x...` a session."""
-# For placements, of which there are millions: `canonical.decode` checks these patterns once for each text.
-_OftenId = Annotated[str, Meta(min_length=2, max_length=64, extra_json_schema={"pattern": ID})]
-_OftenTime = Annotated[str, Meta(min_length=24, max_length=24, extra_json_schema={"pattern": _TIME})]
-Word = Annotated[str, Meta(min_length=1, max_length=200)]
-Meter = Annotated[str, Meta(min_length=3, max_length=5, pattern=r"^([1-9]|[12][0-9]|3[0-2])/(2|4|8|16)\Z")]
-"""Beats of a bar, and the note value of a beat, such as `3/4`."""
-Use = Literal["stream", "live", "export", "sync"]
-Extent = Literal["chop", "pitch", "stretch"]
-"""What may be done to the sound: cut up, played at notes; brought to another tempo and key."""
-Tier = Literal["free", "subscriber", "developer", "enterprise"]
-Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern="^[A-Z]{3}$")]
-Recovered = Literal["crash", "power loss"]
-"""How a process ended before its session did: heard frames are known to a block, or to a second."""
-GapReason = Literal["disk full", "disk failed", "overflow", "damaged journal"]
-InPlay = Literal["audible-1"]
-"""By which rule it is counted what is in play; docs/ledger-format.md has their texts. Where none is named, a
-frame is in play whose dry gain is above -60 dB."""
-AUDIBLE: InPlay = "audible-1"
-Source = Literal["subscription", "enterprise", "export", "sync"]
-PeriodLength = Literal["month", "quarter", "year", "days"]
-"""The length of the periods that are settled: of the calendar, or any whole days."""
-Bearer = Literal["receivers"]
-"""Who bears what corrections of settled income take back: those who were given it."""
-
-
-class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
-    v: Literal[1] = 1
+from .fields import (
+    AUDIBLE as AUDIBLE,
+    ID as ID,
+    WHOLE_PPM as WHOLE_PPM,
+    Bearer as Bearer,
+    Count as Count,
+    Currency as Currency,
+    Digest as Digest,
+    Extent as Extent,
+    GapReason as GapReason,
+    Id as Id,
+    InPlay as InPlay,
+    Meter as Meter,
+    OftenId as OftenId,
+    OftenTime as OftenTime,
+    PeriodLength as PeriodLength,
+    Positive as Positive,
+    Ppm as Ppm,
+    Record,
+    Recovered as Recovered,
+    Source as Source,
+    Tier as Tier,
+    Time as Time,
+    Use as Use,
+    Word as Word,
+)
+from .money_entries import (
+    Correction as Correction,
+    Income as Income,
+    Payout as Payout,
+    SettledHolder as SettledHolder,
+    SettledStem as SettledStem,
+    Settlement as Settlement,
+    Terms as Terms,
+)
 
 
-class Holder(_Entry, frozen=True, kw_only=True, tag="holder"):
+class Holder(Record, frozen=True, kw_only=True, tag="holder"):
     """A rights-holder joins. `proof` is the key's own signature (see "Signed statements")."""
 
     time: Time
@@ -94,7 +89,7 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     signature: Annotated[str, Meta(min_length=88, max_length=88)]
 
 
-class Stem(_Entry, frozen=True, kw_only=True, tag="stem"):
+class Stem(Record, frozen=True, kw_only=True, tag="stem"):
     """A recording enters the vault, with its declared properties and its owners."""
 
     time: Time
@@ -134,7 +129,7 @@ class Stem(_Entry, frozen=True, kw_only=True, tag="stem"):
     """Its holder's word on all of this; left out in entries of before, which are the log's word alone."""
 
 
-class Declaration(_Entry, frozen=True, kw_only=True, tag="declaration"):
+class Declaration(Record, frozen=True, kw_only=True, tag="declaration"):
     """What holds of a stem from here on, as a whole: its holder corrects what was declared before.
 
     Placements from before it keep what they say. `set`, `song` and the energy stay those of the stem's entry.
@@ -166,7 +161,7 @@ class Declaration(_Entry, frozen=True, kw_only=True, tag="declaration"):
     """As in splits."""
 
 
-class Removal(_Entry, frozen=True, kw_only=True, tag="removal"):
+class Removal(Record, frozen=True, kw_only=True, tag="removal"):
     """A recording leaves the vault: its original file and everything made from it are deleted."""
 
     time: Time
@@ -175,7 +170,7 @@ class Removal(_Entry, frozen=True, kw_only=True, tag="removal"):
     """Of the original file, which is deleted."""
 
 
-class Key(_Entry, frozen=True, kw_only=True, tag="key"):
+class Key(Record, frozen=True, kw_only=True, tag="key"):
     """A holder's key is replaced. Both the old key and the new one sign it."""
 
     time: Time
@@ -202,7 +197,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     signature: Annotated[str, Meta(min_length=88, max_length=88)]
 
 
-class Splits(_Entry, frozen=True, kw_only=True, tag="splits"):
+class Splits(Record, frozen=True, kw_only=True, tag="splits"):
     """Who owns a stem from `time` on, or from `received` on. The stem's holder signs it."""
 
     time: Time
@@ -224,7 +219,7 @@ class Splits(_Entry, frozen=True, kw_only=True, tag="splits"):
     """When the log took it in, if it was signed elsewhere: it holds from then on. Not signed itself."""
 
 
-class Consent(_Entry, frozen=True, kw_only=True, tag="consent"):
+class Consent(Record, frozen=True, kw_only=True, tag="consent"):
     """A signed grant or withdrawal of consent for one stem."""
 
     time: Time
@@ -265,7 +260,7 @@ def extent_of(action: str, allows: tuple[Extent, ...] | UnsetType) -> tuple[Exte
     return allows
 
 
-class Likeness(_Entry, frozen=True, kw_only=True, tag="likeness"):
+class Likeness(Record, frozen=True, kw_only=True, tag="likeness"):
     """Two stems are one sound, as the fingerprint has it. From the next period on they are of one group."""
 
     time: Time
@@ -281,7 +276,7 @@ class Likeness(_Entry, frozen=True, kw_only=True, tag="likeness"):
     """How it is played, where it is not as the other is."""
 
 
-class Distinct(_Entry, frozen=True, kw_only=True, tag="distinct"):
+class Distinct(Record, frozen=True, kw_only=True, tag="distinct"):
     """Two stems are no one sound after all: a likeness ends, from the next period on."""
 
     time: Time
@@ -301,7 +296,7 @@ class LastUse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The end of its last placement: start plus milliseconds."""
 
 
-class Receipt(_Entry, frozen=True, kw_only=True, tag="receipt"):
+class Receipt(Record, frozen=True, kw_only=True, tag="receipt"):
     """A withdrawal has taken full effect. This names each session's last millisecond with the stem."""
 
     time: Time
@@ -314,7 +309,7 @@ class Receipt(_Entry, frozen=True, kw_only=True, tag="receipt"):
     """Sessions that had begun before the withdrawal and were not closed: their last use may be missing."""
 
 
-class Standing(_Entry, frozen=True, kw_only=True, tag="standing"):
+class Standing(Record, frozen=True, kw_only=True, tag="standing"):
     """A holder's signed consent for future stems, or its end.
 
     A stem that enters while it is in force is cleared by it until the stem's own consent says otherwise.
@@ -348,7 +343,7 @@ class Standing(_Entry, frozen=True, kw_only=True, tag="standing"):
         return extent_of(self.action, self.allows)
 
 
-class Session(_Entry, frozen=True, kw_only=True, tag="session"):
+class Session(Record, frozen=True, kw_only=True, tag="session"):
     """A run of a player or render opens or closes. `take`, `placements` and `ms` are set at closing."""
 
     time: Time
@@ -377,13 +372,13 @@ class Session(_Entry, frozen=True, kw_only=True, tag="session"):
     """The rule by which its placements count what is in play; left out for the one without a name."""
 
 
-class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
+class Placement(Record, frozen=True, kw_only=True, tag="placement"):
     """One contiguous sounding of one stem by one script line, as it was heard."""
 
-    session: _OftenId
+    session: OftenId
     seq: Count
     """Gapless per session from 0, in order of end frame, then voice."""
-    stem: _OftenId
+    stem: OftenId
     use: Use
     tier: Tier
     role: Word
@@ -395,7 +390,7 @@ class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
     frames: Count
     """Frames in play, by the rule that the session names."""
     rate: Positive
-    start: _OftenTime
+    start: OftenTime
     """Wall clock at which it was mixed; period, consent and expiry follow it."""
     ms: Count
     """`frames` in milliseconds, rounded half to even."""
@@ -408,7 +403,7 @@ class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
     rule."""
 
 
-class Gap(_Entry, frozen=True, kw_only=True, tag="gap"):
+class Gap(Record, frozen=True, kw_only=True, tag="gap"):
     """Records of placements are lost: how many, and why."""
 
     time: Time
@@ -417,96 +412,6 @@ class Gap(_Entry, frozen=True, kw_only=True, tag="gap"):
     placements: Count | None
     """How many are lost, if that is known."""
     reason: GapReason
-
-
-class Terms(_Entry, frozen=True, kw_only=True, tag="terms"):
-    """The rules of division, in force for periods that start at or after `effective`."""
-
-    time: Time
-    effective: Time
-    pool_ppm: tuple[tuple[Source, Ppm], ...]
-    """The share of each income source that goes to the holders."""
-    master_ppm: Ppm
-    """The master side's share of a stem's amount; the rest is publishing."""
-    threshold: Count
-    """Least payout, in micro-units."""
-    periods: PeriodLength | UnsetType = UNSET
-    """The length of the periods that begin in months which begin at or after `effective`. Left out before it
-    was asked: a month."""
-    borne_by: Bearer | UnsetType = UNSET
-    """Who bears corrections of income, in every settlement that reads this. Left out before it was asked."""
-    in_play: InPlay | UnsetType = UNSET
-    """The rule by which sessions must count what is in play; left out where any will do."""
-
-
-class Income(_Entry, frozen=True, kw_only=True, tag="income"):
-    """Money that came in for a period."""
-
-    time: Time
-    source: Source
-    currency: Currency
-    amount: Positive
-    period: Word
-    """`2026-11`, `2026-Q4`, `2026` or `2026-11-01..2026-11-30`."""
-    reference: Word
-
-
-class SettledStem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    stem: Id
-    ms: Count
-    amount: Count
-
-
-class SettledHolder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    holder: Id
-    master: Count
-    publishing: Count
-
-
-class Settlement(_Entry, frozen=True, kw_only=True, tag="settlement"):
-    """A period's income divided by milliseconds in play. Every sum is exact."""
-
-    time: Time
-    period: Word
-    currency: Currency
-    first: Count
-    """Entries `first` to `last` of the log were read."""
-    last: Count
-    root: Digest
-    """Merkle root of the log of `last` + 1 entries."""
-    gross: Count
-    """Income of the period, and late income of earlier ones."""
-    pool: Count
-    """What holders are given: the gross, less the operator's part by the terms and less corrections."""
-    total_ms: Count
-    unallocated: Count
-    """The part of the pool that no placement earned: income for a period without placements."""
-    stems: Digest
-    """SHA-256 of the canonical JSON of the list of `SettledStem`, one for each stem heard, by id."""
-    holders: Digest
-    """SHA-256 of the canonical JSON of the list of `SettledHolder`, one for each of their owners, by id."""
-
-
-class Payout(_Entry, frozen=True, kw_only=True, tag="payout"):
-    """Money that was paid to a holder."""
-
-    time: Time
-    holder: Id
-    currency: Currency
-    amount: Positive
-    reference: Word
-
-
-class Correction(_Entry, frozen=True, kw_only=True, tag="correction"):
-    """An income or a payout was entered wrongly: `amount` is added to it."""
-
-    time: Time
-    corrects: Count
-    """Index of the entry."""
-    amount: Annotated[int, Meta(ge=-(2**53 - 1), le=2**53 - 1)]
-    reason: Word
-    borne_by: Bearer | UnsetType = UNSET
-    """Of income: as in terms. Left out of corrections of payouts, and before it was asked."""
 
 
 Entry = (

@@ -99,7 +99,7 @@ class SqlUsage:
             return [list(each) for each in answers]
         owners = [Owners(books, windows[0].last) for windows in questions]
         changed: list[dict[Line, int]] = [{} for _ in questions]
-        rows = self._database.run(_text("together"), {"windows": _windows(questions)}, stems)
+        rows = self._database.run(sql_text("together"), {"windows": _windows(questions)}, stems)
         for at, period, above, last, stem, session, time_ms, start_frame, frames, ms in rows:
             line = stem, period, owners[at].at(stem, text_at(time_ms))
             sounded = Sounded(int(start_frame), int(frames), int(ms))

@@ -125,10 +125,7 @@ def add(
     if len(offers) > 1 and any(declared[each] for each in ("title", "isrc", "iswc")) and manifest is None:
         raise click.UsageError("--title, --isrc and --iswc are for a single file")
     if len(offers) > 1 and declared["accept_silence"]:
-        raise click.UsageError(
-            "--accept-silence is for a single file that somebody has listened to; "
-            "for several use a manifest with a column 'accept-silence'"
-        )
+        raise click.UsageError(f"--accept-silence is for a single file {_LISTENED}")
     if manifest is None and offers:
         # The options hold for all files: report a mistake in them once, not for each file.
         terms.canonical_terms(offers[0])
@@ -139,6 +136,9 @@ def add(
         intake = with_listings(_add_showing(console, opened, offers, word, trial=trial), found)
     _report(console, intake, unread)
     return 1 if intake.refused or not (intake.added or intake.here or intake.would) else 0
+
+
+_LISTENED = "that somebody has listened to; for several use a manifest with a column 'accept-silence'"
 
 
 def _ask_for(console: Console, opened: Vault, offers: list[Declared], request: Path) -> int:

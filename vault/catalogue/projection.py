@@ -30,22 +30,7 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry, origin: st
             row = entry.holder, entry.public_key, entry.custody, index
             db.execute("INSERT INTO holder VALUES (?, ?, ?, ?)", row)
         case entries.Stem():
-            db.execute(
-                "INSERT INTO stem VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')",
-                (entry.stem, entry.pcm_sha256, entry.file_sha256, entry.holder, entry.title, entry.role,
-                 entry.shape, entry.bpm_milli, entry.beats, entry.key, entry.energy_milli, entry.set,
-                 entry.isrc, index),
-            )  # fmt: skip
-            _project_moods_and_form(db, entry)
-            if entry.song is not UNSET:
-                db.execute("INSERT INTO song VALUES (?, ?)", (entry.stem, entry.song))
-            _project_shares(db, entry.stem, entry.master, entry.publishing)
-            db.execute(
-                "INSERT INTO clearance SELECT ?1, use, entry, max(since, ?2), until, allows FROM stands"
-                " WHERE holder = ?3 AND (until IS NULL OR until > ?2)",
-                (entry.stem, entry.time, entry.holder),
-            )
-            db.execute("DELETE FROM removed WHERE stem = ?", (entry.stem,))
+            _project_stem(db, index, entry)
         case entries.Declaration():
             _project_declaration(db, index, entry)
         case entries.Removal():
@@ -94,6 +79,25 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry, origin: st
         case _:
             return False
     return True
+
+
+def _project_stem(db: sqlite3.Connection, index: int, entry: entries.Stem) -> None:
+    db.execute(
+        "INSERT INTO stem VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')",
+        (entry.stem, entry.pcm_sha256, entry.file_sha256, entry.holder, entry.title, entry.role,
+         entry.shape, entry.bpm_milli, entry.beats, entry.key, entry.energy_milli, entry.set,
+         entry.isrc, index),
+    )  # fmt: skip
+    _project_moods_and_form(db, entry)
+    if entry.song is not UNSET:
+        db.execute("INSERT INTO song VALUES (?, ?)", (entry.stem, entry.song))
+    _project_shares(db, entry.stem, entry.master, entry.publishing)
+    db.execute(
+        "INSERT INTO clearance SELECT ?1, use, entry, max(since, ?2), until, allows FROM stands"
+        " WHERE holder = ?3 AND (until IS NULL OR until > ?2)",
+        (entry.stem, entry.time, entry.holder),
+    )
+    db.execute("DELETE FROM removed WHERE stem = ?", (entry.stem,))
 
 
 def grid_name(stem: entries.Stem | entries.Declaration) -> str:

@@ -170,11 +170,9 @@ class Admission:
             for new in newcomers:
                 was = before.get(new.ready.stem)
                 if was is not None and was.holder != new.holder:
-                    reason = (
-                        f"this sound was in the vault before, as {new.ready.stem} of "
-                        f"{self._holder(was.holder).name}: it can come back as theirs alone"
-                    )
-                    doubles.append(Refusal(new.declared.path, reason))
+                    name = self._holder(was.holder).name
+                    reason = f"this sound was in the vault before, as {new.ready.stem} of {name}: "
+                    doubles.append(Refusal(new.declared.path, reason + "it can come back as theirs alone"))
                     continue
                 twin = self._catalogue.title_and_holder(new.ready.stem)
                 if twin is None and new.ready.stem in fresh:
@@ -204,17 +202,8 @@ class Admission:
                     reason = _twin_reason(new, title, self._holder(owner))
                     doubles.append(Refusal(new.declared.path, reason))
             if fresh and not trial:
-                # First the rows, which tell the next writer what to clear if we crash, then the files, then
-                # the entries, which make them stems.
-                self._catalogue.keep_measured([new.row for new in fresh.values()])
-                for new in fresh.values():
-                    if new.name is not None:
-                        self._store.keep_original_name(new.file_sha256, new.name)
-                self._store.take_in(
-                    [(new.original, self._store.original(new.file_sha256)) for new in fresh.values()]
-                    + [(new.conformed, self._store.conformed(stem)) for stem, new in fresh.items()]
-                )
                 said = [likeness_entry(stem, mate, time) for stem, mate in mates.items()]
+                self._keep(fresh)
                 self._changes.sequence([*words.given(list(made.values())), *said])
         if trial:
             would = tuple(new.would(made[stem]) for stem, new in fresh.items())
@@ -225,6 +214,20 @@ class Admission:
             for stem, new in fresh.items()
         )
         return Intake(added, tuple(alike), tuple(doubles), tuple(here))
+
+    def _keep(self, fresh: Mapping[str, Newcomer]) -> None:
+        """Keep what is about to enter, whose entries are written next, and make stems of it.
+
+        First the rows, which tell the next writer what to clear if we crash, then the files.
+        """
+        self._catalogue.keep_measured([new.row for new in fresh.values()])
+        for new in fresh.values():
+            if new.name is not None:
+                self._store.keep_original_name(new.file_sha256, new.name)
+        self._store.take_in(
+            [(new.original, self._store.original(new.file_sha256)) for new in fresh.values()]
+            + [(new.conformed, self._store.conformed(stem)) for stem, new in fresh.items()]
+        )
 
     def _brought_before(self, new: Newcomer) -> bool:
         """Whether the same file of the same holder is in the vault, with the same declaration."""
