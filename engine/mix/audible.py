@@ -4,7 +4,7 @@ This is the rule that sessions and takes name `audible-1`; other numbers here wo
 
     energy of the stem's 100 ms, in the band that is heard     known since intake: `vault/sound/energies.py`
     x gains of the voice in the step, at their greatest        script, level, fades, ducking, fader, bus
-    x what its own filters leave of it                         measured
+    no more than what its own filters leave                    measured
     against the mix: the same of all voices, summed as powers  the greatest of the last four steps
 
 Frames above -60 dB are pending until a step is audible; then the last two seconds of them at most are in
@@ -33,13 +33,17 @@ LEAST = 10 ** ((-70 + 0.691) / 10)
 """-70 LUFS, before the master."""
 STEPS_BACK, ENDED = 4, 4
 """How many steps of the mix are remembered; behind them, what has ended within this step has brought."""
-BAND = 6
-_LOW = math.tan(math.pi * 40.0 / (ENGINE_RATE / 2))
+BAND, _EACH = 2, 4
+"""The memory of `band_energy`; of so many samples it takes one."""
+_LOW = math.tan(math.pi * 80.0 / (ENGINE_RATE / _EACH))
 _B0 = 1 / (1 + math.sqrt(2) * _LOW + _LOW * _LOW)
 _A1, _A2 = 2 * (_LOW * _LOW - 1) * _B0, (1 - math.sqrt(2) * _LOW + _LOW * _LOW) * _B0
-"""A high-pass of 12 dB an octave at 40 Hz, at half the rate."""
-_OTHER = 0.618
+"""A high-pass of 12 dB an octave at 80 Hz, at a quarter of the rate."""
+_OTHER = np.float32(0.618)
 """Of the right channel, so that what differs from the left by its sign alone does not go missing."""
+_THREE = np.float32(3)
+_BOTH = 2 / (1 + 0.618**2)
+"""What makes the two channels of it the sum of their powers."""
 EVER = 1 << 62
 """The hold of a voice whose every frame above -60 dB is in play."""
 
@@ -58,8 +62,8 @@ def count_frames(voice, frames, gain):
 def begin_step(voice):
     """Begin to gather anew from where the voice is in its sound."""
     voice.peak = np.float32(0)
-    voice.entered = 0.0
     voice.passed = 0.0
+    voice.measured = 0
     voice.step = min(voice.position, voice.frames - 1) // STEP_FRAMES
 
 
@@ -72,8 +76,8 @@ def _power(voice):
     last = max(voice.position - 1, 0) // STEP_FRAMES
     gain = float(voice.peak) * float(voice.level)
     power = gain * gain * float(max(energies[voice.step], energies[last]))
-    if voice.entered > 0.0:
-        power *= min(voice.passed / voice.entered, 1.0)
+    if voice.measured > 0:
+        power = min(power, _BOTH * voice.passed / voice.measured)
     return power
 
 
@@ -128,28 +132,21 @@ def end_step(voices, playing, frame, mix):
 
 
 @inner
-def band_energy(block, memory):
-    """The energy, about the band that is heard, of a quantum of float32 (2, 64): what filters leave is held
-    against what they got.
+def measure_passed(voice, block, memory):
+    """Take what a voice's filters leave of a quantum, float32 (2, 64), about the band that is heard.
 
-    Both channels in one, every second sample behind a kernel of four, then 24 dB an octave below 40 Hz.
-    `memory`: float64 (BAND,).
+    Both channels in one, every fourth sample behind a kernel of four. `memory`: float64 (BAND,).
     """
-    before, last = memory[0], memory[1]
-    a1, a2, b1, b2 = memory[2], memory[3], memory[4], memory[5]
+    a1, a2 = memory[0], memory[1]
     total = 0.0
-    for i in range(0, QUANTUM, 2):
-        one = float(block[0, i]) + _OTHER * float(block[1, i])
-        two = float(block[0, i + 1]) + _OTHER * float(block[1, i + 1])
-        x = 0.125 * (before + two) + 0.375 * (last + one)
-        before, last = one, two
+    for i in range(0, QUANTUM, _EACH):
+        left = block[0, i] + block[0, i + 3] + _THREE * (block[0, i + 1] + block[0, i + 2])
+        right = block[1, i] + block[1, i + 3] + _THREE * (block[1, i + 1] + block[1, i + 2])
+        x = 0.125 * float(left + _OTHER * right)
         y = _B0 * x + a1
         a1 = a2 - 2 * _B0 * x - _A1 * y
         a2 = _B0 * x - _A2 * y
-        z = _B0 * y + b1
-        b1 = b2 - 2 * _B0 * y - _A1 * z
-        b2 = _B0 * y - _A2 * z
-        total += z * z
-    memory[0], memory[1] = before, last
-    memory[2], memory[3], memory[4], memory[5] = a1, a2, b1, b2
-    return total
+        total += y * y
+    memory[0], memory[1] = a1, a2
+    voice.passed += total
+    voice.measured += QUANTUM // _EACH

@@ -14,7 +14,7 @@ from numba import carray
 from ...script.effects import duck, glide
 from ...script.effects.filter import COLUMNS, KIND, MOST, NONE
 from ..clock import QUANTUM
-from .audible import BAND, band_energy, count_frames
+from .audible import BAND, count_frames, measure_passed
 from .effects import (
     FX_BUSES,
     GAIN_LEVEL,
@@ -225,10 +225,9 @@ def _mix_aside(frame, voice, bus, envelope, ramps, effects, total):
     last = min(voice.end - frame, QUANTUM)
     _envelope(voice, frame, first, last, envelope)
     _play(voice, first, last, dry.ctypes.data, _BYTES * QUANTUM, False, ramps, envelope.ctypes.data)
-    if filters_of[row, 0, KIND] != NONE:
-        voice.entered += band_energy(dry, bands_of[row, 0])
-        filters_quantum(frame, filters_of[row], dry)
-        voice.passed += band_energy(dry, bands_of[row, 1])
+    filters_quantum(frame, filters_of[row], dry)
+    if filters_of[row, 0, KIND] != NONE and voice.energies != 0:
+        measure_passed(voice, dry, bands_of[row])
     send_quantum(sends_of[row], dry, bus.gain, sent_step, sent)
     if via < 0:
         for c in range(2):
@@ -256,9 +255,9 @@ def mix_span(frame, quanta, voices, buses, scratch, effects, out):
     No voice may begin after the first of them. `scratch`: an accumulator (buses, 2, SPAN), an envelope (64,)
     and ramps (1,). `effects`: filters, sends, ducking, glides and groups of voices, the keys with their
     onsets, of the effect buses the levels, scratch (2, 64) and what is sent, and the memories of
-    `band_energy`, as in the rack. Voices that end are marked DONE with the frames heard. Gives how many those
-    are, and the buses in use, a bit each: the accumulator then has their sums, behind their gains. Frames are
-    counted where script gain x fades x ducking x bus gain > 0.001.
+    `measure_passed`, as in the rack. Voices that end are marked DONE with the frames heard. Gives how many
+    those are, and the buses in use, a bit each: the accumulator then has their sums, behind their gains.
+    Frames are counted where script gain x fades x ducking x bus gain > 0.001.
     """
     accumulator, envelope, ramps = scratch
     frames = quanta * QUANTUM
@@ -314,5 +313,5 @@ def no_effects():
         zeros((FX_BUSES, LEVELS, 2), np.float32),
         zeros((2, QUANTUM), np.float32),
         zeros((FX_BUSES, 2, QUANTUM), np.float32),
-        zeros((1, 2, BAND)),
+        zeros((1, BAND)),
     )

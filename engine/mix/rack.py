@@ -54,9 +54,9 @@ FREE, PLAYING, DONE = 0, 1, 2
 
 VOICE = record(
     "id phase address channels frames loop_start position start end fade_in fade_in_power faded fade_out "
-    "fade_out_power bus heard leaving effects part continues hold pending energies step",
+    "fade_out_power bus heard leaving effects part continues hold pending energies step measured",
     "level gain gain_target left left_target right right_target peak",
-    doubles="entered passed power",
+    doubles="passed power",
 )
 """A voice: its placement's sound, where it is in it, its envelope, its gains, and the frames heard so far.
 
@@ -69,8 +69,8 @@ begins. `continues`: the id of the voice that it goes on from, -1 for none.
 The rest is of `audible`. `hold`: how many frames above -60 dB are in play as they come. `pending`: how many
 are in play once it is audible. `energies`: the address of the mean squares of each 100 ms of its sound,
 float32, 0 where they are not asked for. Gathered in a step: `step`, the 100 ms of its sound in which that
-began; `peak`, its greatest gain; `entered` and `passed`, the energies before and behind its filters; then its
-`power`.
+began; `peak`, its greatest gain; `passed` and `measured`, the energy behind its filters and of how many
+samples; then its `power`.
 """
 
 BUS = record("", "gain target step")
@@ -154,8 +154,8 @@ LAYOUT: Layout = {
     "moves_of": (MOVE, (EFFECT_ROWS, MOVES)),
     "moving_of": (np.int64, (EFFECT_ROWS, ACTIVE + SLOTS)),
     "via_of": (np.int64, (EFFECT_ROWS,)),
-    # What measures the energy before and behind their filters, see `audible`.
-    "bands_of": (np.float64, (EFFECT_ROWS, 2, BAND)),
+    # What measures the energy behind their filters, see `audible`.
+    "bands_of": (np.float64, (EFFECT_ROWS, BAND)),
     # The parts that others duck under: their onsets and how many those are, and how far they press others
     # down.
     "onsets": (ONSET, (KEY_PARTS, ONSETS)),

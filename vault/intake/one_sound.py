@@ -43,5 +43,5 @@ def group_note(title: str, found: FingerprintMatch) -> str:
     how = f", played {found.played}" if found.played else ""
     return (
         f"it is one sound with '{title}' ({found.stem}){how}, by {100 * found.score:.0f} %: from the next "
-        "period on they are chosen as one, and what is heard of both at the same time earns once"
+        "period on what is heard of both at the same time earns once"
     )
