@@ -36,6 +36,7 @@ from ..compose.tuning import PLAIN, tuning_of
 from ..made_by import engine
 from ..mix.mixer import Mixer
 from ..mix.page_layout import PAGE_SIZE
+from ..mix.rack import VOICES
 from ..plan import Bar, Placement
 from . import take as takes
 from .ahead import THINKER, Provisional, Wanted, think
@@ -179,6 +180,8 @@ class Session:
             take=None,
             placements=None,
             ms=None,
+            rate=ENGINE_RATE,
+            voices=VOICES,
         )
 
     def _new_mixer(self, first: Score, kind: type[Mixer] = Mixer) -> Mixer:
@@ -329,7 +332,7 @@ class Session:
             take = self._make_take()
             if self._logged:
                 takes.save(take, self.take_path)
-            self._log.closed(takes.digest(take))
+            self._log.closed(takes.digest(take), self.mixer.frame)
             self._take = take
             self._spool.close()
         return self._take

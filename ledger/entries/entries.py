@@ -261,6 +261,15 @@ class Session(_Entry, frozen=True, kw_only=True, tag="session"):
     ms: Count | None
     recovered: Recovered | UnsetType = UNSET
     """Set if the process died and another one closed its session; else left out."""
+    rate: Positive | UnsetType = UNSET
+    """Frames a second. Left out, with all that follows, by versions that did not say it yet."""
+    voices: Positive | UnsetType = UNSET
+    """How many sounds there can be at once; at closing, how many there were at most."""
+    polyphony: Count | UnsetType = UNSET
+    """At closing: how many sounds there were at most at once of one stem by one script line. Left out, with
+    `frames`, if the process died."""
+    frames: Count | UnsetType = UNSET
+    """At closing: how long its sound is."""
 
 
 class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
