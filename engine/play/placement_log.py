@@ -21,6 +21,7 @@ from msgspec.structs import replace as replace_in
 from ...ledger.clock import Clock, milliseconds_of
 from ...ledger.entries.canonical import PlacementForm, decode
 from ...ledger.entries.entries import Placement as PlacementEntry, Session as SessionEntry, ms_of
+from ...ledger.entries.spans import Spans
 from ...ledger.forks import refuse_children
 from ...ledger.log.journal_format import Sounding
 from ...ledger.log.log import Log
@@ -103,6 +104,7 @@ class PlacementLog:
         self._history = history
         self._heard_so_far = sounding
         self._count = self._ms = 0
+        self._spans = Spans()
         self._open: dict[int, _Open] = {}
         self._unwritten: list[bytes] = []
         self._forms: dict[tuple[str, str, str, str, int, int], PlacementForm] = {}
@@ -191,6 +193,8 @@ class PlacementLog:
             sounded = HeardPlacement(planned, self._count, end.end_frame, end.frames, ms, start)
             self._count += 1
             self._ms += ms
+            line = planned.part, planned.line, planned.stem
+            self._spans.add(line, end.start_frame, end.end_frame)
             if self._history:
                 self.sounded.append(sounded)
             found.append(sounded)
@@ -223,14 +227,16 @@ class PlacementLog:
         if receipts.waiting and not self._keep_back:
             receipts.hand_out(self._count - scribe.state.waiting)
 
-    def closed(self, take: str, frame: int = 0) -> None:
-        """Acknowledge the rest and the closing entry: durable when it returns. `frame`: the output's length.
+    def closed(self, take: str, frame: int = 0, mixed: int = 0) -> None:
+        """Acknowledge the rest and the closing entry: durable when it returns.
+
+        `frame`: the output's length; `mixed`: the frames of sound.
 
         Raises OSError, JournalFailed; it may be called again.
         """
         refuse_children(self._owner)
         if not self._closed:
-            closing = self._closing(take)
+            closing = self._closing(take, mixed)
             self._writer.write([*map(decode, self._unwritten), closing])
             self._unwritten = []
             self._closed = True
@@ -256,6 +262,7 @@ class PlacementLog:
             self._unwritten = []
             self.sounded = []
             self._count = self._ms = 0
+            self._spans = Spans()
             self._writer.write([self._closing()])
             self._closed = True
         self._writer.close()
@@ -311,6 +318,15 @@ class PlacementLog:
             form = self._forms[alike] = PlacementForm(replace_in(entry, span=1) if spans else entry)
         return form
 
-    def _closing(self, take: str | None = None) -> SessionEntry:
-        now, count = self._clock.now(), self._count
-        return replace_in(self.opening, time=now, state="closed", take=take, placements=count, ms=self._ms)
+    def _closing(self, take: str | None = None, frames: int = 0) -> SessionEntry:
+        return replace_in(
+            self.opening,
+            time=self._clock.now(),
+            state="closed",
+            take=take,
+            placements=self._count,
+            ms=self._ms,
+            voices=max(self._spans.voices, 1),
+            polyphony=self._spans.polyphony,
+            frames=frames,
+        )

@@ -37,6 +37,7 @@ from ..compose.tuning import PLAIN, tuning_of
 from ..made_by import engine
 from ..mix.mixer import Mixer
 from ..mix.page_layout import PAGE_SIZE
+from ..mix.rack import VOICES
 from ..plan import Bar, Placement
 from . import take as takes
 from .ahead import THINKER, Provisional, Wanted, think
@@ -183,6 +184,8 @@ class Session:
             ms=None,
             receipt_key=UNSET if self.receipts is None else self.receipts.key,
             in_play=rule,
+            rate=ENGINE_RATE,
+            voices=VOICES,
         )
 
     def _new_log(self, opening: SessionEntry, wall: Clock, *, keep_back: bool, history: bool) -> PlacementLog:
@@ -350,7 +353,7 @@ class Session:
             take = self._make_take()
             if self._logged:
                 takes.save(take, self.take_path)
-            self._log.closed(takes.digest(take), take.frames)
+            self._log.closed(takes.digest(take), take.frames, self.mixer.frame)
             self._take = take
             self._spool.close()
         return self._take

@@ -18,6 +18,7 @@ from msgspec import UnsetType
 from ..clock import milliseconds_of
 from ..errors import BadEntry
 from .entries import ID, Entry, Placement, ms_of
+from .printing import check_printing
 
 _T = TypeVar("_T")
 
@@ -51,6 +52,15 @@ def encode(entry: Entry) -> bytes:
     return data
 
 
+def encode_new(entry: Entry) -> bytes:
+    """The same for an entry that is to be written: all of its texts can be printed. Raises BadEntry."""
+    data = encode(entry)
+    wrong = check_printing(data)
+    if wrong is not None:
+        raise BadEntry(f"an entry of the kind {_kind(entry)} cannot be written: {wrong}; leave that out")
+    return data
+
+
 class PlacementForm:
     """The canonical bytes of placements that differ only in the part that was heard, without making records.
 
@@ -73,7 +83,7 @@ class PlacementForm:
         self._spans = not isinstance(like.span, UnsetType)
         self._form += ',"span":%d}' if self._spans else "}"
         span = 0 if isinstance(like.span, UnsetType) else like.span
-        if self.fill(like.seq, like.start_frame, like.frames, like.start, span) != encode(like):
+        if self.fill(like.seq, like.start_frame, like.frames, like.start, span) != encode_new(like):
             raise BadEntry("a placement is not written as its record says")
 
     def fill(self, seq: int, start_frame: int, frames: int, start: str, span: int = 0) -> bytes:

@@ -370,6 +370,15 @@ class Session(Record, frozen=True, kw_only=True, tag="session"):
     none."""
     in_play: InPlay | UnsetType = UNSET
     """The rule by which its placements count what is in play; left out for the one without a name."""
+    rate: Positive | UnsetType = UNSET
+    """Frames a second. Left out, with all that follows, by versions that did not say it yet."""
+    voices: Positive | UnsetType = UNSET
+    """How many sounds there can be at once; at closing, how many there were at most."""
+    polyphony: Count | UnsetType = UNSET
+    """At closing: how many sounds there were at most at once of one stem by one script line. Left out, with
+    `frames`, if the process died."""
+    frames: Count | UnsetType = UNSET
+    """At closing: how long its sound is."""
 
 
 class Placement(Record, frozen=True, kw_only=True, tag="placement"):
@@ -401,6 +410,11 @@ class Placement(Record, frozen=True, kw_only=True, tag="placement"):
     span: Positive | UnsetType = UNSET
     """Frames from its begin to its end, of which `frames` were in play; left out where the session names no
     rule."""
+
+    @property
+    def sounding(self) -> int:
+        """For how many frames it sounded, at the least."""
+        return self.frames if isinstance(self.span, UnsetType) else self.span
 
 
 class Gap(Record, frozen=True, kw_only=True, tag="gap"):

@@ -13,9 +13,10 @@ from collections.abc import Container, Mapping, Sequence
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ..clock import text_at
+from ..clock import milliseconds_of, text_at
 from ..entries.canonical import decode, encode
 from ..entries.entries import Entry, Gap, Placement, Recovered, Session, ms_of
+from ..entries.lateness import LATE_MS
 from ..errors import BadEntry
 from .journal_format import JournalContent
 from .session_page import HeardFrames, read_page
@@ -64,13 +65,14 @@ class Orphan:
             taken += found.entries[:good]
             damaged = damaged or found.damaged or good < len(found.entries)
         self.damaged = self.damaged or damaged
+        if closed and taken:
+            taken[-1] = self._marked(taken[-1], now)
         ending: list[Entry] = []
         if damaged:
             session = None if opened is None else opened.session
             ending.append(Gap(time=now, session=session, placements=None, reason="damaged journal"))
         if opened is not None and not closed:
-            here = self._page is not None or self._files[-1].carried.boot == self._boot
-            how: Recovered = "crash" if here else "power loss"
+            how = self._how()
             placements = self._open(how, opened)
             if lost := self._lost(count, placements):
                 gap = Gap(time=now, session=opened.session, placements=lost, reason="disk failed")
@@ -90,6 +92,20 @@ class Orphan:
                 )
             )
         return [*taken, *map(encode, ending)]
+
+    def _marked(self, last: bytes, now: str) -> bytes:
+        """The closing of a session as it comes to the log: one that comes late says that it was recovered."""
+        entry = decode(last)
+        if (
+            not isinstance(entry, Session)
+            or milliseconds_of(now) - milliseconds_of(entry.time) <= LATE_MS // 2
+        ):
+            return last
+        return encode(msgspec.structs.replace(entry, recovered=self._how()))
+
+    def _how(self) -> Recovered:
+        here = self._page is not None or self._files[-1].carried.boot == self._boot
+        return "crash" if here else "power loss"
 
     def _open(self, how: Recovered, opened: Session) -> dict[int, Placement]:
         """The placements that sounded, as far as they were heard, by number, in the order of their ends.

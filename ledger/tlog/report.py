@@ -1,11 +1,8 @@
-"""The results of a verification."""
+"""A fault that a verification finds."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from .cosignature import Cosignature
-from .hashed import HashedLog
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,25 +19,3 @@ class Problem:
         """The sentence, with the file before it where it does not name that itself."""
         named = self.what.removeprefix("../")
         return self.detail if named in self.detail else f"{named}: {self.detail}"
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The result of `verify`. `size` and `root` are those of the checkpoint that was checked against."""
-
-    size: int
-    root: str
-    """Lower-case hex."""
-    problems: tuple[Problem, ...]
-    warnings: tuple[Problem, ...]
-    """Facts worth knowing that are no fault of the log: an unclosed session, an unfinished append."""
-    witnesses: tuple[Cosignature, ...] = ()
-    """The checkpoint's cosignatures of the witnesses that the caller trusts."""
-    log: HashedLog | None = field(default=None, repr=False, compare=False)
-    """What was verified, to be read; None where there are problems."""
-    weaker: tuple[str, ...] = ()
-    """What rests on the log's word alone, though a holder could have signed it: sentences."""
-
-    @property
-    def ok(self) -> bool:
-        return not self.problems

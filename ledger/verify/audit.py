@@ -16,23 +16,17 @@ from ..division.money import check_currency
 from ..division.periods import Period
 from ..entries import entries
 from ..entries.freshness import Freshness
+from ..entries.gaps import LostTime, lost_time
 from ..entries.recordings import check_stem
 from ..entries.rights import Rights, by_holder, losing, may_state
 from ..entries.signing import check, check_approval, check_shares, public_key_of
 from ..errors import LedgerError
 from .alike import Alike
+from .moments import Moments
+from .sessions import Sessions
 
 if TYPE_CHECKING:
     from .sweep import Run
-
-
-@dataclass(slots=True)
-class _Session:
-    opened: entries.Session
-    index: int
-    placements: int = 0
-    ms: int = 0
-    closed: bool = False
 
 
 @dataclass(slots=True)
@@ -40,16 +34,19 @@ class Audit:
     """The state of the log `origin` after the entries taken so far.
 
     `trusted`: entries below this index were judged before, and their signatures are not checked again.
+    `moments`: the time that the log tells, with what witnesses saw of it.
     """
 
     origin: str
     trusted: int = 0
+    moments: Moments = field(default_factory=Moments)
+    sessions: Sessions = field(init=False)
+    _gaps: list[tuple[int, entries.Gap]] = field(default_factory=list)
     _trusting: bool = False
     _keys: dict[str, bytes] = field(default_factory=dict)
     _rights: Rights = field(default_factory=Rights)
     _until: dict[tuple[str, str], int] = field(default_factory=dict)
     """By stem and session: the end of the last placement, in ms since 1970."""
-    _sessions: dict[str, _Session] = field(default_factory=dict)
     _declared: dict[str, tuple[int, str]] = field(default_factory=dict)
     """By stem in the vault: the entry that says what is declared of it, and the title."""
     _fresh: Freshness = field(init=False)
@@ -60,9 +57,14 @@ class Audit:
 
     def __post_init__(self) -> None:
         self._fresh = Freshness(self.origin)
+        self.sessions = Sessions(self.moments)
 
     def take(self, index: int, entry: entries.Entry) -> Iterator[str]:
         """What is wrong with the next entry, a sentence for each fault. The caller must consume them all."""
+        yield from self._by_kind(index, entry)
+        yield from self.moments.take(index, entry)
+
+    def _by_kind(self, index: int, entry: entries.Entry) -> Iterator[str]:
         self._trusting = index < self.trusted
         stale = [] if isinstance(entry, entries.Placement) else list(self._fresh.take(index, entry))
         try:
@@ -72,7 +74,10 @@ class Audit:
                 case entries.Consent():
                     yield from self._consent(index, entry)
                 case entries.Session():
-                    yield from self._session(index, entry)
+                    yield from self.sessions.take(index, entry)
+                    yield from self._counting(entry)
+                case entries.Gap():
+                    self._gaps.append((index, entry))
                 case entries.Standing():
                     yield from self._standing(index, entry)
                 case entries.Holder():
@@ -133,29 +138,21 @@ class Audit:
 
         It applies the rules of `_placement`, but for those on a placement by itself, which `sweep.py` checks.
         """
-        for name, (seq, count, ms) in run.sessions.items():
-            session = self._sessions.get(name)
-            if session is None or session.closed or session.placements != seq:
-                return False
-            session.placements += count
-            session.ms += ms
+        if not self.sessions.take_run(run):
+            return False
         for group, (earliest, latest, end) in run.groups.items():
-            opened = self._sessions[group.session].opened
-            if group.use != opened.use or group.tier != opened.tier:
-                return False
-            if group.spanned != (opened.in_play is not UNSET):
-                return False
             if any(self._rights.objections(group.stem, group.use, group.consent, earliest, latest)):
                 return False
             place = group.stem, group.session
             self._until[place] = max(self._until.get(place, 0), end)
         return True
 
-    def unclosed(self) -> Iterator[tuple[int, str]]:
-        """Sessions that were opened and not closed, each with the index of its opening."""
-        for name, session in self._sessions.items():
-            if not session.closed:
-                yield session.index, f"the session {name} was opened and not closed"
+    def lost(self) -> Iterator[LostTime]:
+        """What the gaps of the log cover."""
+        for index, gap in self._gaps:
+            opened, closed = self.sessions.ends(gap.session)
+            stems = (stem for stem, session in self._until if session == gap.session)
+            yield lost_time(index, gap, opened, closed, stems, self._rights, 2**53)
 
     def weaker(self) -> tuple[str, ...]:
         """What rests on the log's word alone, though a holder could have signed it: sentences."""
@@ -298,35 +295,10 @@ class Audit:
         if not self._trusting:
             check(*of)
 
-    def _session(self, index: int, entry: entries.Session) -> Iterator[str]:
-        session = self._sessions.get(entry.session)
-        if entry.state == "opened":
-            if session is not None:
-                yield f"the session {entry.session} is opened a second time"
-                return
-            if (entry.take, entry.placements, entry.ms) != (None, None, None):
-                yield f"the session {entry.session} opens with sums that only its closing can have"
-            self._sessions[entry.session] = _Session(entry, index)
-            yield from self._counting(entry)
-            return
-        if session is None or session.closed:
-            yield f"the session {entry.session} is closed, but it is not open"
-            return
-        session.closed = True
-        opened = session.opened
-        same = (entry.use, entry.tier, entry.user, entry.in_play)
-        if same != (opened.use, opened.tier, opened.user, opened.in_play):
-            yield f"the session {entry.session} closes as another one than it opened"
-        if entry.placements != session.placements or entry.ms != session.ms:
-            yield (
-                f"the session {entry.session} closes with {entry.placements} placements and {entry.ms} ms; "
-                f"the log has {session.placements} and {session.ms} ms"
-            )
-
     def _counting(self, opened: entries.Session) -> Iterator[str]:
         """What is wrong with the rule by which a session counts what is in play."""
         held = [terms for terms in self._terms if terms.effective <= opened.time]
-        if held:
+        if opened.state == "opened" and held:
             asked = max(enumerate(held), key=lambda each: (each[1].effective, each[0]))[1].in_play
             if asked not in (UNSET, opened.in_play):
                 named = "names no rule" if opened.in_play is UNSET else f"names {opened.in_play}"
@@ -336,22 +308,7 @@ class Audit:
                 )
 
     def _placement(self, index: int, entry: entries.Placement) -> Iterator[str]:
-        session = self._sessions.get(entry.session)
-        if session is None or session.closed:
-            yield f"a placement names the session {entry.session}, which is not open"
-        else:
-            if entry.seq != session.placements:
-                yield (
-                    f"a placement of the session {entry.session} has the number {entry.seq} "
-                    f"where {session.placements} follows"
-                )
-            session.placements = entry.seq + 1
-            session.ms += entry.ms
-            if entry.use != session.opened.use or entry.tier != session.opened.tier:
-                yield f"a placement is for another use or tier than its session {entry.session}"
-            if (entry.span is UNSET) != (session.opened.in_play is UNSET):
-                said = "leaves its span out" if entry.span is UNSET else "has a span"
-                yield f"a placement {said}, against the rule of its session {entry.session}"
+        yield from self.sessions.take_placement(index, entry)
         if entry.span is not UNSET and entry.frames > entry.span:
             yield f"a placement has {entry.frames} frames in play, of {entry.span} from its begin to its end"
         if entry.ms != entries.ms_of(entry.frames, entry.rate):

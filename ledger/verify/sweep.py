@@ -15,10 +15,12 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import NamedTuple
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
 from ..entries.canonical import PLACEMENT, decode, decode_placement, milliseconds
 from ..entries.entries import ms_of
+from ..entries.printing import check_printing, plain
+from ..entries.spans import Line
 from ..errors import BadEntry, LedgerError
 from ..tlog import merkle
 from ..tlog.source import Source
@@ -31,7 +33,7 @@ WORTH_PROCESSES = 64
 
 
 class Group(NamedTuple):
-    """Placements of one stem in one session under one consent."""
+    """Placements of one stem in one session under one consent, at one rate."""
 
     session: str
     stem: str
@@ -39,18 +41,25 @@ class Group(NamedTuple):
     tier: str
     consent: int
     spanned: bool
+    rate: int
+
+
+Sounds = dict[Line, tuple[list[int], list[int]]]
+"""By line and stem, the frames at which they begin, and those up to which they sound."""
 
 
 class Run(NamedTuple):
     """A row of placements, the first of them at the index `first`.
 
     `sessions`: for each, its first seq, its number of placements without a gap, and their ms. `groups`: for
-    each, the earliest and the latest start, and the latest end in ms since 1970.
+    each, the earliest and the latest start, and the latest end in ms since 1970. `spans`: by session, where
+    they sound.
     """
 
     first: int
     sessions: dict[str, tuple[int, int, int]]
     groups: dict[Group, tuple[str, str, int]]
+    spans: dict[str, Sounds]
 
 
 class Part(NamedTuple):
@@ -69,40 +78,56 @@ class Part(NamedTuple):
 def bundle_part(first: int, entries: list[bytes]) -> tuple[list[tuple[int, bytes] | Run], bool]:
     """The entries from the index `first` on as items of a part, and whether each is right by itself."""
     items: list[tuple[int, bytes] | Run] = []
-    sessions: dict[str, tuple[int, int, int]] = {}
-    groups: dict[Group, tuple[str, str, int]] = {}
-    run_at = first
+    if not plain(b"".join(entries)) and any(check_printing(data) for data in entries):
+        return items, False
+    run = Run(first, {}, {}, {})
     for index, data in enumerate(entries, first):
-        if not data.startswith(PLACEMENT):
-            if sessions:
-                items.append(Run(run_at, sessions, groups))
-                sessions, groups = {}, {}
-            items.append((index, data))
+        if data.startswith(PLACEMENT):
+            try:
+                if not _into(run, data):
+                    return items, False
+            except BadEntry:
+                return items, False
             continue
-        if not sessions:
-            run_at = index
-        try:
-            entry = decode_placement(data)
-        except BadEntry:
-            return items, False
-        span = entry.frames if isinstance(entry.span, UnsetType) else entry.span
-        if entry.ms != ms_of(entry.frames, entry.rate) or entry.frames > span:
-            return items, False
-        end = milliseconds(entry.start) + entry.ms
-        session, start = entry.session, entry.start
-        seq, count, ms = sessions.get(session) or (entry.seq, 0, 0)
-        if entry.seq != seq + count:
-            return items, False
-        sessions[session] = (seq, count + 1, ms + entry.ms)
-        group = Group(session, entry.stem, entry.use, entry.tier, entry.consent, entry.span is not UNSET)
-        known = groups.get(group)
-        if known is None:
-            groups[group] = (start, start, end)
-        else:
-            groups[group] = (min(known[0], start), max(known[1], start), max(known[2], end))
-    if sessions:
-        items.append(Run(run_at, sessions, groups))
+        if run.sessions:
+            items.append(run)
+        items.append((index, data))
+        run = Run(index + 1, {}, {}, {})
+    if run.sessions:
+        items.append(run)
     return items, True
+
+
+def _into(run: Run, data: bytes) -> bool:
+    """Add a placement to a row, and say whether it is right by itself. Raises BadEntry."""
+    entry = decode_placement(data)
+    session, start, frames, begin = entry.session, entry.start, entry.frames, entry.start_frame
+    sounding = entry.sounding
+    if entry.ms != ms_of(frames, entry.rate) or frames > sounding:
+        return False
+    seq, count, ms = run.sessions.get(session) or (entry.seq, 0, 0)
+    if entry.seq != seq + count:
+        return False
+    run.sessions[session] = (seq, count + 1, ms + entry.ms)
+    spanned = entry.span is not UNSET
+    group = Group(session, entry.stem, entry.use, entry.tier, entry.consent, spanned, entry.rate)
+    end = milliseconds(start) + entry.ms
+    known = run.groups.get(group)
+    if known is None:
+        run.groups[group] = (start, start, end)
+    else:
+        run.groups[group] = (min(known[0], start), max(known[1], start), max(known[2], end))
+    sounds = run.spans.get(session)
+    if sounds is None:
+        sounds = run.spans[session] = {}
+    line = (entry.part, entry.line, entry.stem)
+    spans = sounds.get(line)
+    if spans is None:
+        sounds[line] = ([begin], [begin + sounding])
+    else:
+        spans[0].append(begin)
+        spans[1].append(begin + sounding)
+    return True
 
 
 def _part(source: Source, first: int, count: int) -> Part:

@@ -9,29 +9,34 @@ settlements   derived again from the entries they read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..entries.canonical import decode
 from ..entries.entries import Entry, Settlement
+from ..entries.printing import check_printing
 from ..errors import BadEntry, BadNote, BadVkey, NoLedger
 from ..places import Places
 from ..tlog import merkle
 from ..tlog.checkpoint import Checkpoint, open_checkpoint, origin_of
+from ..tlog.cosignature import cosignatures_of
 from ..tlog.file_view import FileView
 from ..tlog.hashed import HashedLog, bundles_of
 from ..tlog.keys import PrivateKey
 from ..tlog.note import LARGEST_NOTE, Verifier, parse_vkey
 from ..tlog.policy import Policy, witnessed
 from ..tlog.reader import TileReader
-from ..tlog.report import Problem, Report
+from ..tlog.report import Problem
 from ..tlog.right_edge import RightEdge
 from ..tlog.source import WebSource, log_folder
 from ..tlog.tiles import ENTRIES, TILE, File, files_of, in_bundle, partial_files, width_at
 from .audit import Audit
+from .journals import still_in_journals
+from .moments import Moments, witnessed_at
 from .quiesced import Quiesced, read_quiesced, read_quiesced_web, readable_checkpoint, small_file
 from .rehash import Rehash
+from .report import Report as Report
 from .sweep import Run, bundle_part, sweep
 
 
@@ -68,32 +73,31 @@ def verify(
         return Report(0, "", tuple(problems), tuple(warnings))
     _check_files(still, current.size, problems, warnings)
     judged = 0 if trusted is None else min(trusted.size, current.size)
-    read: _Read | None = None
-    if not problems:
-        read = _quick(still, current, Audit(verifier.name, judged), workers, progress)
-    if read is None:
-        read = _slow(still, current, Audit(verifier.name, judged), progress)
+    unseen, witnesses = witnessed(still.checkpoint, policy)
+    seen = witnessed_at(current.size, witnesses)
+    if since is not None and trusted is not None and policy is not None:
+        seen += witnessed_at(trusted.size, cosignatures_of(since, policy.witnesses))
+
+    def rules() -> Audit:
+        return Audit(verifier.name, judged, Moments(seen))
+
+    read = None if problems else _quick(still, current, rules(), workers, progress)
+    read = read or _slow(still, current, rules(), progress)
     problems += read.hashes
     # Files that were there when listed and are gone now were not hashed.
     problems += [Problem(None, path, detail) for path, detail in still.view.lost.items()]
-    log: HashedLog | None = None
-    if not problems:
-        tiles = TileReader(Path(str(still.source)), still.view.read)
-        log = HashedLog(
-            current.size,
-            current.root,
-            read.bundles,
-            lambda start, stop: tiles.entries(start, stop, lambda: current.size),
-        )
+    log = None if problems else _hashed(still, current, read)
+    if log is not None:
         # If bytes are wrong, nobody can be blamed for the contents of entries.
         problems += [each for each in read.entries if each.index is None or each.index >= judged]
         problems += _continues(log, trusted)
-        for index, text in read.rules.unclosed():
-            warnings.append(Problem(index, _bundle_path(index, current.size), f"entry {index}: {text}"))
+        problems += _named(read.rules.sessions.wrong_so_far(), current.size)
+        warnings += _named(read.rules.sessions.unclosed(), current.size)
+        if home is not None:
+            problems += _named(still_in_journals(home, read.rules), current.size)
     if log is not None and not problems:
         _check_settlements(log, read.settlements, problems, warnings)
-    found, witnesses = witnessed(still.checkpoint, policy)
-    problems += found
+    problems += unseen
     return Report(
         current.size,
         current.root.hex(),
@@ -101,8 +105,28 @@ def verify(
         tuple(warnings),
         witnesses,
         None if problems else log,
-        read.rules.weaker(),
+        () if log is None else tuple(read.rules.lost()),
+        () if log is None else (*read.rules.weaker(), *_unstated(read.rules)),
     )
+
+
+def _hashed(still: Quiesced, current: Checkpoint, read: _Read) -> HashedLog:
+    tiles = TileReader(Path(str(still.source)), still.view.read)
+    return HashedLog(
+        current.size,
+        current.root,
+        read.bundles,
+        lambda start, stop: tiles.entries(start, stop, lambda: current.size),
+    )
+
+
+def _unstated(rules: Audit) -> list[str]:
+    return [f"entry {index}: {text}" for index, text in rules.sessions.unstated()]
+
+
+def _named(found: Iterable[tuple[int, str]], size: int) -> list[Problem]:
+    """Sentences on entries, each with the index of its entry, as problems or warnings."""
+    return [Problem(index, _bundle_path(index, size), f"entry {index}: {text}") for index, text in found]
 
 
 def _whole(place: Path | str, vkey: str | None) -> tuple[Quiesced | Report, Verifier, Places | None]:
@@ -187,6 +211,8 @@ def _quick(
         return None
     if RightEdge(current.size, tuple(rows)).root != current.root:
         return None
+    if any(rules.sessions.wrong_so_far()):
+        return None
     if progress is not None:
         progress(current.size, current.size)
     return _Read(rules, [], [], settlements, roots)
@@ -227,6 +253,9 @@ def _slow(
         except BadEntry as error:
             broken.append(Problem(index, what, f"entry {index}: {error}"))
             continue
+        printing = check_printing(data)
+        if printing is not None:
+            broken.append(Problem(index, what, f"entry {index}: {printing}"))
         broken += [Problem(index, what, f"entry {index}: {each}") for each in rules.take(index, entry)]
         if isinstance(entry, Settlement):
             settlements.append((index, entry))
