@@ -79,16 +79,21 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
             )
             db.execute("INSERT OR IGNORE INTO made VALUES (?, ?)", (entry.signature, index))
             _project_uses(db, "clearance", "stem", entry.stem, index, entry)
-        case entries.Likeness():
-            db.execute(
-                "INSERT INTO alike VALUES (?, ?, ?, ?, ?)",
-                (index, entry.stem, entry.like, entry.score_milli, entry.time),
-            )
-        case entries.Distinct():
-            db.execute("DELETE FROM alike WHERE entry = ?", (entry.likeness,))
+        case entries.Likeness() | entries.Distinct():
+            _project_alike(db, index, entry)
         case _:
             return False
     return True
+
+
+def _project_alike(db: sqlite3.Connection, index: int, entry: entries.Likeness | entries.Distinct) -> None:
+    if isinstance(entry, entries.Distinct):
+        db.execute("DELETE FROM alike WHERE entry = ?", (entry.likeness,))
+    else:
+        db.execute(
+            "INSERT INTO alike VALUES (?, ?, ?, ?, ?)",
+            (index, entry.stem, entry.like, entry.score_milli, entry.time),
+        )
 
 
 def _project_shares(
