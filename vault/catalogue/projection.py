@@ -17,8 +17,7 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
     """Bring the tables up to date with one entry, and say whether they hold entries of its kind."""
     match entry:
         case entries.Holder():
-            row = entry.holder, entry.public_key, entry.custody, index
-            db.execute("INSERT INTO holder VALUES (?, ?, ?, ?)", row)
+            _project_holder(db, index, entry)
         case entries.Stem():
             db.execute(
                 "INSERT INTO stem VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -84,6 +83,11 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
         case _:
             return False
     return True
+
+
+def _project_holder(db: sqlite3.Connection, index: int, entry: entries.Holder) -> None:
+    row = entry.holder, entry.public_key, entry.custody, index
+    db.execute("INSERT INTO holder VALUES (?, ?, ?, ?)", row)
 
 
 def _project_alike(db: sqlite3.Connection, index: int, entry: entries.Likeness | entries.Distinct) -> None:
