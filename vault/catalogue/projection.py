@@ -27,8 +27,7 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry, origin: st
         db.execute("INSERT OR REPLACE INTO shared VALUES (?, ?, ?)", (entry.stem, index, digest(entry)))
     match entry:
         case entries.Holder():
-            row = entry.holder, entry.public_key, entry.custody, index
-            db.execute("INSERT INTO holder VALUES (?, ?, ?, ?)", row)
+            _project_holder(db, index, entry)
         case entries.Stem():
             _project_stem(db, index, entry)
         case entries.Declaration():
@@ -69,18 +68,14 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry, origin: st
                 ),
             )
             _project_uses(db, "clearance", "stem", entry.stem, index, entry)
-        case entries.Likeness():
-            db.execute(
-                "INSERT INTO alike VALUES (?, ?, ?, ?, ?)",
-                (index, entry.stem, entry.like, entry.score_milli, entry.time),
-            )
-        case entries.Distinct():
-            db.execute("DELETE FROM alike WHERE entry = ?", (entry.likeness,))
+        case entries.Likeness() | entries.Distinct():
+            _project_alike(db, index, entry)
         case _:
             return False
     return True
 
 
+<<<<<<< HEAD
 def _project_stem(db: sqlite3.Connection, index: int, entry: entries.Stem) -> None:
     db.execute(
         "INSERT INTO stem VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')",
@@ -164,6 +159,23 @@ def first_name(db: sqlite3.Connection, stem: str) -> str:
     return _named(shape, bpm_milli, beats, meter, lead, tail)
 
 
+=======
+def _project_holder(db: sqlite3.Connection, index: int, entry: entries.Holder) -> None:
+    row = entry.holder, entry.public_key, entry.custody, index
+    db.execute("INSERT INTO holder VALUES (?, ?, ?, ?)", row)
+
+
+def _project_alike(db: sqlite3.Connection, index: int, entry: entries.Likeness | entries.Distinct) -> None:
+    if isinstance(entry, entries.Distinct):
+        db.execute("DELETE FROM alike WHERE entry = ?", (entry.likeness,))
+    else:
+        db.execute(
+            "INSERT INTO alike VALUES (?, ?, ?, ?, ?)",
+            (index, entry.stem, entry.like, entry.score_milli, entry.time),
+        )
+
+
+>>>>>>> audible
 def _project_shares(
     db: sqlite3.Connection, stem: str, master: Sequence[entries.Share], publishing: Sequence[entries.Share]
 ) -> None:
