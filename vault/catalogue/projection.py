@@ -75,7 +75,6 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry, origin: st
     return True
 
 
-<<<<<<< HEAD
 def _project_stem(db: sqlite3.Connection, index: int, entry: entries.Stem) -> None:
     db.execute(
         "INSERT INTO stem VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')",
@@ -159,7 +158,6 @@ def first_name(db: sqlite3.Connection, stem: str) -> str:
     return _named(shape, bpm_milli, beats, meter, lead, tail)
 
 
-=======
 def _project_holder(db: sqlite3.Connection, index: int, entry: entries.Holder) -> None:
     row = entry.holder, entry.public_key, entry.custody, index
     db.execute("INSERT INTO holder VALUES (?, ?, ?, ?)", row)
@@ -175,7 +173,6 @@ def _project_alike(db: sqlite3.Connection, index: int, entry: entries.Likeness |
         )
 
 
->>>>>>> audible
 def _project_shares(
     db: sqlite3.Connection, stem: str, master: Sequence[entries.Share], publishing: Sequence[entries.Share]
 ) -> None:
