@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import msgspec
 
@@ -64,6 +65,11 @@ class Books:
     def receivers_bear(self, last: int) -> bool:
         """Whether those who were given income bear its corrections, in a settlement that reads to `last`."""
         return self.stated is not None and self.stated <= last
+
+    def most(self, index: int, amount: int, last: int) -> int:
+        """The largest amount that an income ever was, with its corrections up to entry `last`."""
+        sums = accumulate(each.amount for at, each in self.corrections.get(index, ()) if at <= last)
+        return amount + max((0, *sums))
 
     def money(self, index: int, amount: int, last: int) -> int:
         """The amount of an income or payout with its corrections up to entry `last`, in micro-units."""

@@ -95,12 +95,18 @@ def _refuse_days(books: Books, index: int, period: Period, entry: Settlement) ->
     if books.stated is None or books.stated > index:
         return
     refuse_period(books, period, entry.currency, index)
+    before = books.settled_before(entry.currency, index - 1)
+    read = max((each.last for _, _, each in before), default=-1)
     for at, of, income in books.income:
-        if at > entry.last or income.currency != entry.currency or not period.covers(of):
+        if at > entry.last or income.currency != entry.currency:
             continue
-        # What was recorded before stays as it was, or falls.
-        until_then = books.money(at, income.amount, books.stated - 1) if at < books.stated else 0
-        if books.money(at, income.amount, entry.last) > until_then:
+        changed = [at, *(each for each, _ in books.corrections.get(at, ()) if each <= entry.last)][-1]
+        late = changed > read and any(settled.covers(of) for _, settled, _ in before)
+        if not (late or period.covers(of)):
+            continue
+        # What was recorded before may fall, and rise to what it was.
+        most = books.most(at, income.amount, books.stated - 1) if at < books.stated else 0
+        if books.money(at, income.amount, entry.last) > most:
             try:
                 refuse_income_period(books, of, max(at, books.stated))
             except BadPeriod as error:

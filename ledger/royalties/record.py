@@ -80,7 +80,7 @@ def record_income(
         late = late_of(books, period, currency)
         if late is None:
             refuse_settled(books, period, currency)
-            refuse_income_period(books, period)
+        refuse_income_period(books, period)
         _refuse_flood(books, amount, currency)
         entry = Income(
             time=clock.now(),
@@ -182,6 +182,7 @@ def record_correction(
             period = Period.parse(entry.period)
             if not late_of(books, period, entry.currency):
                 refuse_settled(books, period, entry.currency)
+            if to > books.most(corrects, entry.amount, books.size):
                 refuse_income_period(books, period)
             _refuse_flood(books, to - before, entry.currency)
         elif isinstance(entry, Payout) and to > before and not overpaid:

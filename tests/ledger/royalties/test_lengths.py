@@ -108,6 +108,36 @@ def test_a_raise_after_the_rule_was_stated_does_not_verify(story: Any) -> None:
     assert problem.startswith("it counts the income at entry 3: income is of whole months")
 
 
+def test_income_of_a_day_that_was_settled_before_does_not_grow(home: Home) -> None:
+    """Late income goes by its own period: a day of a ledger of before would be paid again, by choice."""
+    index = days_of_before(home, 1000)
+    settle(home.log, DAY, clock=LATER)
+    with pytest.raises(BadPeriod, match="of whole months within a whole month"):
+        record_income(home.log, 10**9, "EUR", "sync", DAY, "inv-2", LATER)
+    with pytest.raises(BadPeriod, match="of whole months within a whole month"):
+        record_correction(home.log, index, 1001, "it was more", LATER)
+    record_correction(home.log, index, 0, "a mistake", LATER)
+    record_correction(home.log, index, 1000, "no mistake", LATER)
+
+
+@pytest.mark.parametrize("raised", [True, False])
+def test_late_income_of_a_day_does_not_verify(story: Any, raised: bool) -> None:
+    told = story()
+    told.holder("ada")
+    told.stem("Pad", "ada")
+    told.place("Pad", 10, "2026-11-03T10:00:00.000Z")
+    of = told.income(100, "2026-11-03..2026-11-03")
+    told.settle("2026-11-03..2026-11-03")
+    told.terms("2026-12-01T00:00:00.000Z", periods="month")
+    if raised:
+        told.correct(of, 1, "receivers")
+    else:
+        told.income(1, "2026-11-03..2026-11-03")
+    index, entry, _ = told.settle("2026-12")
+    (problem,) = judge_settlements([(index, entry)], told.read).problems[index]
+    assert "income is of whole months within a whole month, here 2026-11" in problem
+
+
 def terms_of(story: Any, *lengths: tuple[str, str]) -> Any:
     told = story()
     for day, length in lengths:
