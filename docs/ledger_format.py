@@ -272,7 +272,7 @@ def _session() -> list[Any]:
         "licence": None,
     }
     return [
-        entries.Session(**run, state="opened", take=None, placements=None, ms=None),
+        entries.Session(**run, state="opened", take=None, placements=None, ms=None, rate=48_000, voices=320),
         entries.Placement(
             **common,
             session=SESSION,

@@ -66,11 +66,8 @@ def verify(
     problems: list[Problem] = []
     warnings: list[Problem] = list(still.journals)
     if home is not None and still.signed is None and still.checkpoint is not None:
-        warnings.append(
-            Problem(
-                None, "../signed", "the copy of the last signed checkpoint is missing: nothing can be added"
-            )
-        )
+        missing = "the copy of the last signed checkpoint is missing: nothing can be added"
+        warnings.append(Problem(None, "../signed", missing))
     current = _checkpoint(still, verifier, problems, warnings)
     if current is None:
         return Report(0, "", tuple(problems), tuple(warnings))

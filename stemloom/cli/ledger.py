@@ -149,11 +149,14 @@ def verify(
     else:
         lines.append(f"NOT verified: {len(report.problems)} problem(s) in a log of {_entries(report.size)}")
     console.emit(
-        picked(report, "ok size root problems warnings") | {"witnesses": cosigners(report.witnesses)},
+        picked(report, "ok size root problems warnings gaps weaker")
+        | {"witnesses": cosigners(report.witnesses)},
         "\n".join(lines),
     )
-    for each in report.warnings:
+    for each in (*report.warnings, *report.weaker):
         console.note(f"note: {each}")
+    for gap in report.gaps:
+        console.note(f"gap: {gap}")
     if not report.ok:
         ctx.exit(5)
 
