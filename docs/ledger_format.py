@@ -303,7 +303,16 @@ def _session() -> list[Any]:
         "licence": None,
     }
     return [
-        entries.Session(**run, state="opened", take=None, placements=None, ms=None, in_play=entries.AUDIBLE),
+        entries.Session(
+            **run,
+            state="opened",
+            take=None,
+            placements=None,
+            ms=None,
+            in_play=entries.AUDIBLE,
+            rate=48_000,
+            voices=320,
+        ),
         entries.Placement(
             **common,
             session=SESSION,

@@ -31,6 +31,7 @@ _placements = msgspec.json.Decoder(Placement)
 _TIMES = ("time", "until", "effective", "received", "expires")
 PLACEMENT = b'{"kind":"placement",'
 """How a placement begins."""
+GAP = b'{"kind":"gap",'
 _OFTEN = 1 << 14
 milliseconds = lru_cache(_OFTEN)(milliseconds_of)
 """`clock.milliseconds_of`, for times that occur again and again."""

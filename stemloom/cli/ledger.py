@@ -148,13 +148,16 @@ def verify(
             f"NOT verified: {len(report.problems)} problem(s) in a log of {entries_in_words(report.size)}"
         )
     console.emit(
-        picked(report, "ok size root problems warnings weaker") | {"witnesses": cosigners(report.witnesses)},
+        picked(report, "ok size root problems warnings gaps weaker")
+        | {"witnesses": cosigners(report.witnesses)},
         "\n".join(lines),
     )
     for each in report.warnings:
         console.note(f"note: {each}")
     for claim in report.weaker:
         console.note(f"weaker: {claim}")
+    for gap in report.gaps:
+        console.note(f"gap: {gap}")
     if not report.ok:
         ctx.exit(5)
 

@@ -81,8 +81,16 @@ def stem_relabelled(entries: list[Any]) -> list[Any]:
 
 
 def one_added(entries: list[Any]) -> list[Any]:
+    """Another placement of a stem that sounds, a frame later, and a closing that states one sound more."""
     at = placements(entries)[1]
-    return [*entries[:at], entries[at], *entries[at:]]
+    added = structs.replace(entries[at], start_frame=entries[at].start_frame + 1)
+    told = [*entries[:at], entries[at], added, *entries[at + 1 :]]
+    return [
+        structs.replace(each, voices=each.voices + 1, polyphony=each.polyphony + 1)
+        if isinstance(each, Session) and each.state == "closed"
+        else each
+        for each in told
+    ]
 
 
 def opened_with(**fields: Any) -> Change:

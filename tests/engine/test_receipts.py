@@ -19,7 +19,7 @@ from msgspec import structs
 from stemloom import Log, Player, SessionReceipt, SteppedDevice, Vault, render
 from stemloom.cli import main
 from stemloom.engine.play.session import Session
-from stemloom.ledger.entries.entries import Session as SessionEntry
+from stemloom.ledger.entries.entries import Placement, Session as SessionEntry
 from stemloom.ledger.errors import BadReceipt, VerificationFailed
 from stemloom.ledger.log.session_receipt import Tally, check_session_receipt
 from stemloom.ledger.tlog.hashed import HashedLog
@@ -83,7 +83,7 @@ def test_a_receipt_comes_every_ten_seconds_and_at_the_end(heard: Heard) -> None:
     with Log.open(heard.home) as log:
         logged: dict[str, int] = {}
         for _, entry in log.entries():
-            if getattr(entry, "frames", None) is not None:
+            if isinstance(entry, Placement):
                 logged[entry.stem] = logged.get(entry.stem, 0) + entry.frames
     assert heard.last.in_play() == logged
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.division.usage import EntriesUsage
 from stemloom.ledger.entries.canonical import digest
-from stemloom.ledger.entries.entries import Entry, Session, Share, Stem
+from stemloom.ledger.entries.entries import Entry, Placement, Session, Share, Stem
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.royalties.record import record_income
 from stemloom.ledger.royalties.statement_schema import Named
@@ -63,7 +66,13 @@ def session_entries(
 class Home:
     """A home with a log of two holders, three stems, their consents, and a session; no income yet."""
 
-    def __init__(self, path: Path, session: str = making.SESSION) -> None:
+    def __init__(
+        self,
+        path: Path,
+        session: str = making.SESSION,
+        begin: Callable[[Log], None] = lambda log: None,
+    ) -> None:
+        """`begin`: what happens before the session."""
         self.path = path
         self.log = Log.open(path, create=True, clock=NOW)
         keys = {name: PrivateKey.generate() for name in ("Ada", "Ben")}
@@ -92,6 +101,7 @@ class Home:
             ]
         )
         self.grants = dict(zip(TITLES, granted, strict=True))
+        begin(self.log)
         heard = [("Bass", 20_000), ("Pad", 65_000), ("Bass", 15_001)]
         self.log.append(session_entries(self.stems, self.grants, heard, session))
 
@@ -101,6 +111,17 @@ class Home:
 
     def income(self, amount: int = 1_000_000_000, period: str = "2025-03", currency: str = "EUR") -> int:
         return record_income(self.log, amount, currency, "subscription", period, "inv-1").index
+
+
+def recovered_late(home: Home) -> list[Entry]:
+    """The session once more, as another, recovered when what was written before it was in the log."""
+    return [
+        replace(entry, session="xffffffffffffffffffff")
+        if isinstance(entry, Placement) or entry.state == "opened"
+        else replace(entry, session="xffffffffffffffffffff", recovered="crash")
+        for _, entry in home.log.entries()
+        if isinstance(entry, Session | Placement)
+    ]
 
 
 def flip(home: Home) -> None:
