@@ -32,6 +32,8 @@ class Bounds:
     least_speed: int = 1024
     """On average since the answer began, once `grace` is over."""
     grace: float = 10.0
+    patience: float = 120.0
+    """For all files together before `least_speed` holds for them as well: slow ones may be many."""
     wait: float = 5.0
     """The most that is waited before another try, whatever the server asks for."""
     tries: int = 4
@@ -61,6 +63,7 @@ class WebFiles:
         self._connection: http.client.HTTPConnection | None = None
         self._to: tuple[str, str | None, int | None] | None = None
         self._answer: http.client.HTTPResponse | None = None
+        self._bytes, self._seconds = 0, 0.0
 
     def __del__(self) -> None:
         self.close()
@@ -71,7 +74,16 @@ class WebFiles:
         Raises FileNotFoundError where the server does not have it or keeps it back, VerificationFailed where
         it is larger than `largest` bytes, LogUnreachable for everything else.
         """
-        fetch = _Fetch(address, largest, self._bounds)
+        begun, data = time.monotonic(), b""
+        try:
+            data = self._got(address, _Fetch(address, largest, self._bounds))
+            return data
+        finally:
+            self._seconds += time.monotonic() - begun
+            self._bytes += len(data)
+
+    def _got(self, address: str, fetch: _Fetch) -> bytes:
+        fetch.refuse_slow(self._bytes, self._seconds, self._bounds.patience, ", file after file")
         place, redirects, tries = address, 0, 0
         try:
             while True:
@@ -107,11 +119,13 @@ class WebFiles:
             self._connection = None
 
     def _asked(self, place: str, fetch: _Fetch) -> http.client.HTTPResponse:
+        used = self._connection is not None
         try:
             parts = urlsplit(place)
             to = (parts.scheme, parts.hostname, parts.port)
             if self._connection is None or to != self._to:
                 self.close()
+                used = False
                 self._connection, self._to = _connection(parts.scheme, parts.hostname, parts.port), to
             # The class of the answer is given here, so that each of its reads has the time that is left.
             self._connection.response_class = fetch.answer_class()
@@ -126,8 +140,9 @@ class WebFiles:
             raise fetch.unreachable(str(error)) from error
         except TimeoutError as error:
             raise fetch.silent() from error
-        except (http.client.RemoteDisconnected, ConnectionError, OSError) as error:
-            raise _TryAgain(str(error) or type(error).__name__) from error
+        except OSError as error:
+            # A connection that was kept may have been closed meanwhile, which is no fault.
+            raise _TryAgain(str(error) or type(error).__name__, 0.0 if used else None) from error
         except http.client.HTTPException as error:
             raise fetch.unreachable(f"this is no answer of a web server ({type(error).__name__})") from error
 
@@ -190,8 +205,8 @@ class _Fetch:
             same = False
         if not same:
             raise self.unreachable(
-                f"the server sends us to {to}, which is elsewhere and was not asked; name that place yourself "
-                "if you trust it"
+                f"the server sends us to {to}, which is elsewhere and was not asked; name that place "
+                "yourself if you trust it"
             )
         if redirects > self._bounds.redirects:
             raise self.unreachable(f"the server redirects more than {self._bounds.redirects} times")
@@ -207,7 +222,7 @@ class _Fetch:
                 if not more:
                     break
                 data += more
-                self._refuse_slow(len(data), time.monotonic() - begun)
+                self.refuse_slow(len(data), time.monotonic() - begun, self._bounds.grace)
         except TimeoutError as error:
             raise self.silent() from error
         except (http.client.HTTPException, OSError, ValueError) as error:
@@ -235,10 +250,11 @@ class _Fetch:
         if answer.length is not None and answer.length > self._largest:
             raise self._too_large()
 
-    def _refuse_slow(self, size: int, seconds: float) -> None:
-        if seconds > self._bounds.grace and size < self._bounds.least_speed * seconds:
+    def refuse_slow(self, size: int, seconds: float, grace: float, how: str = "") -> None:
+        """Raise LogUnreachable where `size` bytes are too few for that time."""
+        if seconds > grace and size < self._bounds.least_speed * seconds:
             raise self.unreachable(
-                f"the server sends fewer than {self._bounds.least_speed} bytes a second: {size} in "
+                f"the server sends fewer than {self._bounds.least_speed} bytes a second{how}: {size} in "
                 f"{seconds:.0f} s"
             )
 
