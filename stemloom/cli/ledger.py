@@ -125,6 +125,8 @@ def verify(
 ) -> None:
     """Hash everything again, and check every signature and rule. Exits 5 if anything is wrong."""
     from ..ground.processes import cores
+    from ..ledger.tlog.given_file import read_given
+    from ..ledger.tlog.note import LARGEST_NOTE
     from ..ledger.verify.verify import verify as verify_log
 
     console = ctx.find_object(Console)
@@ -135,7 +137,7 @@ def verify(
             copy if copy is not None else console.folder,
             vkey=vkey,
             policy=policy,
-            since=None if since is None else since.read_bytes(),
+            since=None if since is None else read_given(since, LARGEST_NOTE),
             workers=workers or cores(),
             progress=tell,
         )
@@ -208,9 +210,10 @@ def check_receipt(
     console: Console, file: Path, vkey: str, witnesses: tuple[str, ...], require: int | None
 ) -> None:
     """Check a receipt. No ledger is needed. Exits 5 if it proves nothing."""
-    from ..ledger.log.inclusion_receipt import check_receipt as check
+    from ..ledger.log.inclusion_receipt import LARGEST_RECEIPT, check_receipt as check
+    from ..ledger.tlog.given_file import read_given
 
-    proved = check(file.read_bytes(), vkey, policy=policy_of(witnesses, require))
+    proved = check(read_given(file, LARGEST_RECEIPT), vkey, policy=policy_of(witnesses, require))
     cosigned = cosigners(proved.cosignatures)
     console.emit(
         {"ok": True}

@@ -225,10 +225,10 @@ def _show_standing(console: Console, name: str, holder: str, stands: Mapping[str
 
 
 def _read(path: Path) -> SigningRequest:
+    from ..ledger.tlog.given_file import read_given
     from ..vault.rights.requests import MOST_BYTES, read_request
 
-    with open(path, "rb") as file:
-        return read_request(file.read(MOST_BYTES + 1))
+    return read_request(read_given(path, MOST_BYTES))
 
 
 def _public(text: str) -> str:

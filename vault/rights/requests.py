@@ -122,7 +122,7 @@ def read_request(data: bytes) -> SigningRequest:
         raise BadRequest(f"a request has at most {MOST_BYTES >> 20} MB")
     try:
         return msgspec.json.decode(data, type=SigningRequest)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise BadRequest(f"this is not a request for signatures: {error}") from error
 
 
