@@ -4,6 +4,7 @@ LedgerError                 exit code 1
 +- NoLedger                 exit code 4: there is no ledger at that place
 +- NoWitness                exit code 4: there is no witness in that folder
 +- LogUnreachable           the server that publishes a log does not answer, or not with its files
++- GivenFileRefused         exit code 2: a file that was named is a pipe, a device, or far too large
 +- NoSuchEntry              the log has no entry of that index
 +- BadEntry                 an entry, a message or a file is not in its one canonical form
 +- BadKey                   a key file that is missing or cannot be read
@@ -41,6 +42,12 @@ class NoWitness(LedgerError):
 
 class LogUnreachable(LedgerError):
     """The server that publishes a log does not answer, or not with its files."""
+
+
+class GivenFileRefused(LedgerError):
+    """A file that was named is no regular file, or larger than one of its kind can be."""
+
+    exit_code = 2
 
 
 class NoSuchEntry(LedgerError):

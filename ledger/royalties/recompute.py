@@ -21,6 +21,7 @@ from ..entries.entries import Entry
 from ..errors import BadNote, BadVkey, VerificationFailed
 from ..tlog.checkpoint import Checkpoint, open_checkpoint
 from ..tlog.consistency import refuse_other_history
+from ..tlog.given_file import read_given
 from ..tlog.hashed import HashedLog
 from ..tlog.note import parse_vkey
 from ..verify.verify import verify
@@ -64,7 +65,7 @@ def recompute(
     Raises NotAsStated with the differences, VerificationFailed for a log that does not verify or does not
     continue a checkpoint, BadVkey, BadNote, NoLedger, LogUnreachable, OSError.
     """
-    data = _read(stated)
+    data = read_given(stated, _LARGEST)
     said = _parse(data, stated)
     if vkey is not None and vkey != said.vkey:
         raise NotAsStated(f"{stated} is of another log: it names the key {said.vkey}, and yours is {vkey}")
@@ -114,14 +115,6 @@ def recompute(
             else f"{stated} has the ledger's numbers, but is not the file that was written: it was changed"
         )
     return Recomputed(made, log.vkey, vkey is not None, report.size, weaker)
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        data = file.read(_LARGEST + 1)
-    if len(data) > _LARGEST:
-        raise NotAsStated(f"{path} is not a statement: it has more than {_LARGEST} bytes")
-    return data
 
 
 def _parse(data: bytes, path: Path) -> Statement:

@@ -163,17 +163,17 @@ def _part(source: Source, first: int, count: int) -> Part:
 
 def sweep(source: Source, bundles: int, workers: int) -> Iterator[Part]:
     """The first whole bundles of a log, in order, read by `workers` processes; by this one if it is 1."""
-    rows = [(first, min(BUNDLES, bundles - first)) for first in range(0, bundles, BUNDLES)]
-    if workers < 2 or len(rows) < WORTH_PROCESSES:
+    # Not a list: their number is what a checkpoint claims.
+    rows = ((first, min(BUNDLES, bundles - first)) for first in range(0, bundles, BUNDLES))
+    if workers < 2 or bundles < BUNDLES * WORTH_PROCESSES:
         for first, count in rows:
             yield _part(source, first, count)
         return
     # Spawned, not forked: whoever embeds this may have threads.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         ahead: list[Future[Part]] = []
-        waiting = iter(rows)
         try:
-            for row in waiting:
+            for row in rows:
                 ahead.append(pool.submit(_part, source, *row))
                 if len(ahead) >= 4 * workers:
                     yield ahead.pop(0).result()

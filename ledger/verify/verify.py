@@ -30,12 +30,12 @@ from ..tlog.reader import TileReader
 from ..tlog.report import Problem
 from ..tlog.right_edge import RightEdge
 from ..tlog.source import WebSource, log_folder
-from ..tlog.tiles import ENTRIES, TILE, File, files_of, in_bundle, partial_files, width_at
+from ..tlog.tiles import ENTRIES, TILE, File, count_of_files, files_of, in_bundle, partial_files, width_at
 from .audit import Audit
 from .journals import still_in_journals
 from .moments import Moments, witnessed_at
 from .quiesced import Quiesced, read_quiesced, read_quiesced_web, readable_checkpoint, small_file
-from .rehash import Rehash
+from .rehash import MOST_FAULTS, Rehash
 from .report import Report as Report
 from .sweep import Run, bundle_part, sweep
 
@@ -84,6 +84,8 @@ def verify(
     read = None if problems else _quick(still, current, rules(), workers, progress)
     read = read or _slow(still, current, rules(), progress)
     problems += read.hashes
+    if read.stopped is not None:
+        problems += [*read.entries, read.stopped]
     # Files that were there when listed and are gone now were not hashed.
     problems += [Problem(None, path, detail) for path, detail in still.view.lost.items()]
     log = None if problems else _hashed(still, current, read)
@@ -165,6 +167,8 @@ class _Read:
     settlements: list[tuple[int, Settlement]]
     bundles: list[bytes]
     """The hash of each row of 256 entries, that of the last, shorter one included."""
+    stopped: Problem | None = None
+    """Why the rest was not read, where so many entries break rules that a list of them helps nobody."""
 
 
 def _quick(
@@ -246,7 +250,14 @@ def _slow(
     rehash = Rehash(current.size, current.root, still.view.read)
     broken: list[Problem] = []
     settlements: list[tuple[int, Settlement]] = []
+    stopped: Problem | None = None
     for index, data in rehash.entries():
+        if len(broken) > MOST_FAULTS and rehash.problems:
+            # Where bytes are wrong, entries are not blamed: all that counts is which bytes.
+            continue
+        if len(broken) > MOST_FAULTS:
+            stopped = rehash.stopped_at(index // TILE)
+            break
         what = _bundle_path(index, current.size)
         try:
             entry = decode(data)
@@ -261,7 +272,7 @@ def _slow(
             settlements.append((index, entry))
         if progress is not None and (index % 1024 == 1023 or index + 1 == current.size):
             progress(index + 1, current.size)
-    return _Read(rules, rehash.problems, broken, settlements, rehash.bundles)
+    return _Read(rules, rehash.problems, broken, settlements, rehash.bundles, stopped)
 
 
 def _continues(log: HashedLog, trusted: Checkpoint | None) -> list[Problem]:
@@ -356,16 +367,28 @@ def _checkpoint(
 
 
 def _check_files(still: Quiesced, size: int, problems: list[Problem], warnings: list[Problem]) -> None:
-    wanted = {file.path: file for file in files_of(size)}
-    passing: set[str] = set()
-    if still.pending is not None:
-        if size == still.pending.before:
-            passing = {file.path for file in files_of(still.pending.after, still.pending.before)}
-        elif size == still.pending.after:
-            passing = {file.path for file in partial_files(still.pending.before)}
     view = still.view
     if not isinstance(view, FileView):
         return
+    most = len(view.sizes) + MOST_FAULTS
+    if count_of_files(size) > most:
+        problems.append(
+            Problem(
+                None,
+                "checkpoint",
+                f"the checkpoint claims {size} entries, which fill {count_of_files(size)} files, and the log "
+                f"has {len(view.sizes)}: it claims what is not there, or most of the log is missing",
+            )
+        )
+        return
+    wanted = {file.path: file for file in files_of(size)}
+    passing: set[str] = set()
+    if still.pending is not None:
+        before, after = still.pending.before, still.pending.after
+        if size == before and count_of_files(after, before) <= most:
+            passing = {file.path for file in files_of(after, before)}
+        elif size == after:
+            passing = {file.path for file in partial_files(before)}
     for path in sorted(view.sizes.keys() - wanted.keys() - {"checkpoint"}):
         if path in passing:
             warnings.append(Problem(None, path, f"{path} is left of an append that was interrupted"))

@@ -122,6 +122,8 @@ def verify(
 ) -> None:
     """Hash everything again, and check every signature and rule. Exits 5 if anything is wrong."""
     from ..ground.processes import cores
+    from ..ledger.tlog.given_file import read_given
+    from ..ledger.tlog.note import LARGEST_NOTE
     from ..ledger.verify.verify import verify as verify_log
 
     console = ctx.find_object(Console)
@@ -132,7 +134,7 @@ def verify(
             copy if copy is not None else console.folder,
             vkey=vkey,
             policy=policy,
-            since=None if since is None else since.read_bytes(),
+            since=None if since is None else read_given(since, LARGEST_NOTE),
             workers=workers or cores(),
             progress=tell,
         )

@@ -48,9 +48,11 @@ def consistency(console: Console, old: Path, copy: str | None, vkey: str | None)
     import base64
 
     from ..ledger.tlog.consistency import check_continues
+    from ..ledger.tlog.given_file import read_given
+    from ..ledger.tlog.note import LARGEST_NOTE
 
     note, log, tiles = _log(console, copy, vkey)
-    shown = check_continues(old.read_bytes(), note, log, tiles)
+    shown = check_continues(read_given(old, LARGEST_NOTE), note, log, tiles)
     console.emit(
         {
             "ok": True,
@@ -76,6 +78,8 @@ def reconcile(console: Console, trust: tuple[Path, ...], copy: str | None, yes: 
 
     Exits 5 if it may not: continuing would make two histories of one log.
     """
+    from ..ledger.tlog.given_file import read_given
+    from ..ledger.tlog.note import LARGEST_NOTE
     from ..ledger.tlog.source import source_of
     from ..ledger.verify.reconcile import reconcile as look
 
@@ -83,7 +87,7 @@ def reconcile(console: Console, trust: tuple[Path, ...], copy: str | None, yes: 
         console.folder,
         copy=None if copy is None else source_of(copy),
         copy_place=copy or "",
-        kept=[path.read_bytes() for path in trust],
+        kept=[read_given(path, LARGEST_NOTE) for path in trust],
         do=yes,
     )
     lines = list(plan.found)

@@ -244,10 +244,10 @@ def _show_standing(console: Console, name: str, holder: str, stands: Mapping[str
 
 def read_request_file(path: Path) -> SigningRequest:
     """The request in a file. Raises `BadRequest`."""
+    from ..ledger.tlog.given_file import read_given
     from ..vault.rights.requests import MOST_BYTES, read_request
 
-    with open(path, "rb") as file:
-        return read_request(file.read(MOST_BYTES + 1))
+    return read_request(read_given(path, MOST_BYTES))
 
 
 def _public(text: str) -> str:

@@ -204,6 +204,8 @@ def recompute(
     """
     from ..ledger.division.money import money_text
     from ..ledger.royalties.recompute import recompute as derive
+    from ..ledger.tlog.given_file import read_given
+    from ..ledger.tlog.note import LARGEST_NOTE
 
     with console.progress() as progress:
         tasks: dict[str, TaskID] = {}
@@ -217,7 +219,7 @@ def recompute(
             statement,
             place or console.folder,
             vkey=vkey,
-            kept=None if kept is None else kept.read_bytes(),
+            kept=None if kept is None else read_given(kept, LARGEST_NOTE),
             workers=workers or os.cpu_count() or 1,
             progress=tell,
         )

@@ -154,13 +154,11 @@ def cosign(console: Console, files: tuple[Path, ...], witnesses: tuple[str, ...]
     Receipts that are made from then on carry them. The next entry makes a new checkpoint, without them.
     """
     from ..ledger.tlog.cosignature import cosignatures_of, parse_witness_vkey
+    from ..ledger.tlog.given_file import read_given
     from ..ledger.tlog.note import LARGEST_NOTE
 
     known = [parse_witness_vkey(each) for each in witnesses]
-    notes = []
-    for file in files:
-        with open(file, "rb") as opened:
-            notes.append(opened.read(LARGEST_NOTE + 1))
+    notes = [read_given(file, LARGEST_NOTE) for file in files]
     with console.log() as log:
         note = log.cosigned(notes, known)
         current = log.signed()

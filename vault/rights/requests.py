@@ -160,7 +160,7 @@ def read_request(data: bytes) -> SigningRequest:
         raise BadRequest(f"a request has at most {MOST_BYTES >> 20} MB")
     try:
         request = msgspec.json.decode(data, type=SigningRequest)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         if b'"request v1"' in data[:200]:
             raise BadRequest(
                 "this request is of an older form, which says less: ask for a new one"
