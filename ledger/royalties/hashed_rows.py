@@ -29,7 +29,7 @@ from .sql_usage import Database, sql_text
 _NAME = re.compile(r"entries-[0-9]{12}\.parquet")
 _FIELDS = (
     *("session", "seq", "stem", "use", "tier", "role", "part", "section", "line"),
-    *("start_frame", "frames", "rate", "time_ms", "ms", "consent", "recovered"),
+    *("start_frame", "frames", "rate", "time_ms", "ms", "consent", "recovered", "span"),
 )
 """The columns of `rows.sql` that are a placement's; `time_ms` is its start."""
 

@@ -20,6 +20,7 @@ SELECT
     e.time_ms,
     e.ms,
     e.consent,
-    e.recovered
+    e.recovered,
+    e.span
 FROM entries AS e
 ORDER BY e.index

@@ -152,10 +152,10 @@ def check_receipt(
     something else.
     """
     from ..ledger.log.session_receipt import LARGEST_RECEIPT, is_session_receipt
+    from ..ledger.tlog.given_file import read_given
 
     policy = policy_of(witnesses, require)
-    with file.open("rb") as stream:
-        data = stream.read(LARGEST_RECEIPT)
+    data = read_given(file, LARGEST_RECEIPT)
     if is_session_receipt(data):
         record, lines, differences = _session_receipt(console, data, vkey, copy, policy)
     else:
