@@ -132,7 +132,7 @@ class Audit:
         for index, gap in self._gaps:
             opened, closed = self.sessions.ends(gap.session)
             stems = (stem for stem, session in self._until if session == gap.session)
-            yield lost_time(index, gap, opened, closed, stems, self._rights, 2**53)
+            yield lost_time(index, gap, opened, closed, stems, self._rights, 2**53 - 1)
 
     def _holder(self, entry: entries.Holder) -> Iterator[str]:
         if entry.holder in self._keys:
