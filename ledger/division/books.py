@@ -34,6 +34,9 @@ class Books:
     payouts: list[tuple[int, entries.Payout]] = field(default_factory=list)
     corrections: dict[int, list[tuple[int, entries.Correction]]] = field(default_factory=dict)
     """By index of the income or payout that they correct."""
+    gaps: list[tuple[int, entries.Gap]] = field(default_factory=list)
+    open_times: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    """By session, when it opened and closed."""
     days: dict[str, int] = field(default_factory=dict)
     """By day, `YYYY-MM-DD`: the first placement that starts on it and has at least a millisecond."""
 
@@ -79,6 +82,11 @@ def gather(numbered: Entries) -> Books:
                 books.settlements.append((index, _period(index, entry), entry))
             case entries.Payout():
                 books.payouts.append((index, entry))
+            case entries.Gap():
+                books.gaps.append((index, entry))
+            case entries.Session():
+                since, _ = books.open_times.get(entry.session, (entry.time, None))
+                books.open_times[entry.session] = since, entry.time if entry.state == "closed" else None
             case entries.Correction():
                 books.corrections.setdefault(entry.corrects, []).append((index, entry))
     books.size = index + 1

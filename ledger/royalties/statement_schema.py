@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ..division.funds import IncomeItem
 from ..entries.entries import Source
+from ..entries.gaps import LostTime
 from .balance import Payment
 
 
@@ -254,6 +256,9 @@ class Statement(_Record, frozen=True, kw_only=True):
     stems: tuple[StatementStem, ...]
     rounding: str
     recompute: tuple[str, ...]
+    gaps: tuple[LostTime, ...] | UnsetType = UNSET
+    """Records that are lost of sessions in the period in which this holder's stems were heard, or of sessions
+    that are not known. Left out if there are none, and in statements of before."""
 
 
 def to_bytes(made: Statement) -> bytes:
