@@ -40,6 +40,9 @@ class Books:
     likenesses: list[tuple[int, entries.Likeness]] = field(default_factory=list)
     distinct: dict[int, tuple[int, entries.Distinct]] = field(default_factory=dict)
     """By index of the likeness that they end."""
+    gaps: list[tuple[int, entries.Gap]] = field(default_factory=list)
+    open_times: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    """By session, when it opened and closed."""
     days: dict[str, int] = field(default_factory=dict)
     """By day, `YYYY-MM-DD`: the first placement that starts on it and has at least a millisecond."""
     stated: int | None = None
@@ -113,6 +116,11 @@ def gather(numbered: Entries) -> Books:
                 books.settlements.append((index, _period(index, entry), entry))
             case entries.Payout():
                 books.payouts.append((index, entry))
+            case entries.Gap():
+                books.gaps.append((index, entry))
+            case entries.Session():
+                since, _ = books.open_times.get(entry.session, (entry.time, None))
+                books.open_times[entry.session] = since, entry.time if entry.state == "closed" else None
             case entries.Correction():
                 books.corrections.setdefault(entry.corrects, []).append((index, entry))
     books.size = index + 1

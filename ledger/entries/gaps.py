@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .entries import Gap, GapReason, Session
+from .entries import Gap, GapReason
 from .rights import Rights
 
 
@@ -44,8 +44,8 @@ class LostTime:
 def lost_time(
     index: int,
     gap: Gap,
-    opened: Session | None,
-    closed: Session | None,
+    since: str | None,
+    until: str | None,
     stems: Iterable[str],
     rights: Rights,
     last: int,
@@ -62,8 +62,8 @@ def lost_time(
         gap.session,
         gap.placements,
         gap.reason,
-        None if opened is None else opened.time,
-        None if closed is None else closed.time,
+        since,
+        until,
         tuple(heard),
         tuple(sorted(parties)),
     )

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import msgspec
+from msgspec import UNSET
 
 from ..division.books import Books
 from ..division.debts import NOTHING, owing
 from ..division.division import DividedLine, Division, ShareAmount, rederive, silent_stem
 from ..division.errors import NotSettled, SeveralCurrencies
 from ..division.funds import IncomeLine
+from ..division.gaps import lost_in
 from ..division.money import check_currency
 from ..division.periods import Period
 from ..division.treasury import Treasury
 from ..division.usage import Amount, StemUse, Usage
 from ..division.windows import PlacementWindow
 from ..entries.entries import Settlement
+from ..entries.gaps import LostTime
 from ..entries.rights import lasts
 from ..entries.signing import commitment
 from ..errors import VerificationFailed
@@ -92,6 +96,7 @@ class Statements:
         self._income = tuple(_source(line) for line in self._division.funds.income)
         self._late_ms = self._division.late_ms
         self._steps = recompute_steps(entry, self._index, self._division)
+        self._gaps = lost_in(usage, period, entry.last)
 
     @property
     def holders(self) -> list[str]:
@@ -172,6 +177,15 @@ class Statements:
             stems=tuple(stems),
             rounding=ROUNDING,
             recompute=self._steps,
+            gaps=self._lost(holder, ours) or UNSET,
+        )
+
+    def _lost(self, holder: str, ours: Collection[str]) -> tuple[LostTime, ...]:
+        """The gaps in the period that may concern a holder, with the holder's own stems alone."""
+        return tuple(
+            replace(gap, stems=tuple(stem for stem in gap.stems if stem in ours), holders=(holder,))
+            for gap in self._gaps
+            if gap.session is None or holder in gap.holders
         )
 
     def _debt(self, holder: str) -> schema.Debt | msgspec.UnsetType:

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from ..division.funds import IncomeItem
 from ..entries.entries import PeriodLength, Source
+from ..entries.gaps import LostTime
 from .balance import Payment
 
 
@@ -289,6 +290,9 @@ class Statement(_Record, frozen=True, kw_only=True):
     stems: tuple[StatementStem, ...]
     rounding: str
     recompute: tuple[str, ...]
+    gaps: tuple[LostTime, ...] | UnsetType = UNSET
+    """Records that are lost of sessions in the period in which this holder's stems were heard, or of sessions
+    that are not known. Left out if there are none, and in statements of before."""
 
     @property
     def has_debt(self) -> bool:

@@ -150,9 +150,9 @@ class Audit:
     def lost(self) -> Iterator[LostTime]:
         """What the gaps of the log cover."""
         for index, gap in self._gaps:
-            opened, closed = self.sessions.ends(gap.session)
+            since, until = self.sessions.open_times(gap.session)
             stems = (stem for stem, session in self._until if session == gap.session)
-            yield lost_time(index, gap, opened, closed, stems, self._rights, 2**53)
+            yield lost_time(index, gap, since, until, stems, self._rights, 2**53 - 1)
 
     def weaker(self) -> tuple[str, ...]:
         """What rests on the log's word alone, though a holder could have signed it: sentences."""

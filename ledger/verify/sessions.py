@@ -46,10 +46,12 @@ class Sessions:
         self._moments = moments
         self._sessions: dict[str, _Session] = {}
 
-    def ends(self, name: str | None) -> tuple[entries.Session | None, entries.Session | None]:
-        """The entries that opened and closed a session, as far as the log has them."""
+    def open_times(self, name: str | None) -> tuple[str | None, str | None]:
+        """When a session opened and closed, as far as the log says so."""
         known = None if name is None else self._sessions.get(name)
-        return (None, None) if known is None else (known.opened, known.closed)
+        if known is None:
+            return None, None
+        return known.opened.time, None if known.closed is None else known.closed.time
 
     def placements(self, name: str) -> int:
         """How many placements of a session the log has."""

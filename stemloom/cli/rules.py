@@ -137,6 +137,7 @@ def fairness(
     """Show how evenly time and income of a PERIOD are spread over holders, roles and stems."""
     import msgspec
 
+    from ..ledger.division.gaps import lost_in
     from ..ledger.royalties.fairness import fairness as look
     from ..ledger.royalties.simulate import STRICT, simulate as divide
 
@@ -149,7 +150,11 @@ def fairness(
             currency,
             engine,
             lambda usage, of, code, last: (
-                look(usage.books, divide(usage, of, code, last, [STRICT])[0].division),
+                look(
+                    usage.books,
+                    divide(usage, of, code, last, [STRICT])[0].division,
+                    lost_in(usage, of, last),
+                ),
                 {stem: entry.title for stem, (_, entry) in usage.books.stems.items()},
             ),
         )
@@ -160,6 +165,8 @@ def fairness(
     record = msgspec.to_builtins(made)
     record["bias"] = None if made.bias is None else round(float(made.bias), 6)
     console.emit(record, _fairness_text(made, {**titles, **names}))
+    for gap in made.gaps:
+        console.note(f"gap: {gap}")
     if html is not None:
         console.note(f"wrote {html}")
 

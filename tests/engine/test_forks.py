@@ -101,7 +101,7 @@ def every_call(log: PlacementLog, scribe: Scribe, home: Path) -> list[Callable[[
         lambda: log.intend([planned(90, stem)], {stem: TIME}),
         lambda: log.wait_durable(0),
         lambda: log.heard([HeardFrames(id=1, start_frame=0, end_frame=480, frames=480)]),
-        lambda: log.closed("ab" * 32),
+        lambda: log.closed("ab" * 32, 48_000_000),
         log.sealed,
         log.abandoned,
         lambda: scribe.write([making.session("closed", 0, 0)]),
@@ -137,7 +137,7 @@ def test_a_child_is_refused_and_its_end_touches_nothing(home: Path) -> None:
     assert ended(child(misuse)) == 0
     log.heard([HeardFrames(id=1, start_frame=0, end_frame=480, frames=480)])
     play(log, home, 2)
-    log.closed("ab" * 32)
+    log.closed("ab" * 32, 48_000_000)
     log.sealed()
     report = verify(home)
     assert (report.problems, report.warnings) == ((), ())
@@ -162,7 +162,7 @@ def test_forks_at_any_moment_change_nothing(home: Path, monkeypatch: pytest.Monk
         children.append(child(misuse))
         play(log, home, id)
     assert [ended(each) for each in children] == [0] * 60
-    log.closed("ab" * 32)
+    log.closed("ab" * 32, 48_000_000)
     log.sealed()
     report = verify(home)
     assert (report.problems, report.warnings) == ((), ())

@@ -8,13 +8,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from stemloom.ledger.clock import FixedClock
+from stemloom.ledger.division.errors import NotAsStated
+from stemloom.ledger.division.gaps import lost_in
 from stemloom.ledger.entries.canonical import encode
 from stemloom.ledger.entries.entries import Gap, Income, Terms
 from stemloom.ledger.errors import BadEntry
 from stemloom.ledger.log.log import Log
+from stemloom.ledger.royalties.fairness import fairness
+from stemloom.ledger.royalties.recompute import recompute
+from stemloom.ledger.royalties.settle import settle
+from stemloom.ledger.royalties.statement import statement
+from stemloom.ledger.royalties.statement_page import statement_page
+from stemloom.ledger.royalties.statement_schema import to_bytes
 from stemloom.ledger.tlog.policy import Policy
 from stemloom.ledger.tlog.witness import Witness
 from stemloom.ledger.verify import verify as verifying
@@ -23,6 +32,7 @@ from stemloom.ledger.verify.verify import Report, verify
 from . import making
 from .by_hand import theirs, witnessed
 from .making import TIME
+from .royalties.settled_home import Home
 
 NEXT = "2026-11-21T06:26:00.251Z"
 """More than the clock's error after `TIME`."""
@@ -349,3 +359,32 @@ def test_verify_finds_what_a_gap_hides_in_a_journal(log: Log, home: Path, story:
     journal.path.with_suffix(".damaged").write_bytes(kept)
     (problem,) = verify(home).problems
     assert (problem.index, "2 of its placements" in problem.detail) == (5, True)
+
+
+def test_statements_and_fairness_show_gaps(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.income()
+    lost = Gap(time="2025-03-06T20:00:00.000Z", session=making.SESSION, placements=2, reason="disk full")
+    unknown = replace(lost, session=None, placements=None)
+    home.log.append([lost, unknown, replace(unknown, time="2025-05-06T20:00:00.000Z")])
+    settled = settle(home.log, "2025-03", clock=FixedClock("2025-05-07T00:00:00.000Z"))
+    bass, pad = home.stems["Bass"], home.stems["Pad"]
+    made = statement(home.log, home.ada, "2025-03", home.names)
+    assert not isinstance(made.gaps, UnsetType)
+    assert [(each.index, each.stems) for each in made.gaps] == [(14, (bass,)), (15, ())]
+    assert "2 placements are lost (disk full)" in statement_page(made)
+    other = statement(home.log, home.ben, "2025-03", home.names)
+    assert not isinstance(other.gaps, UnsetType)
+    assert other.gaps[0].stems == tuple(sorted((bass, pad)))
+    told = fairness(home.usage.books, settled.division, lost_in(home.usage, settled.division.period, 16))
+    assert [(each.index, each.holders) for each in told.gaps] == [
+        (14, tuple(sorted((home.ada, home.ben)))),
+        (15, ()),
+    ]
+    for said in (made, replace(made, gaps=UNSET)):
+        path = tmp_path / "statement.json"
+        path.write_bytes(to_bytes(said))
+        recompute(path, home.path)
+    path.write_bytes(to_bytes(replace(made, gaps=made.gaps[:1])))
+    with pytest.raises(NotAsStated, match="gaps has 1 items, and the ledger gives 2"):
+        recompute(path, home.path)
