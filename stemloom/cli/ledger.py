@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..ground.visible import visible
 from ..script.problems import counted
 from . import logs, witness
+from .console import escaped, give, say, say_painted
 from .options import FILE, PATH, VKEY
 from .output import Console, checked_output, picked, write_whole
 from .witness import REQUIRE, WITNESSES, cosigned_lines, cosigners, policy_of
@@ -86,11 +88,11 @@ def show(
             if not since <= time <= until:
                 continue
             if console.json:
-                click.echo(msgspec.json.encode({"index": index, "entry": entry}).decode())
+                say_painted(escaped(msgspec.json.encode({"index": index, "entry": entry}).decode()))
             else:
                 if not shown:
-                    click.echo(f"{'index':>8}  {'time':<24}  {'kind':<10}  what")
-                click.echo(f"{index:>8}  {time:<24}  {tag:<10}  {_summary(entry)}")
+                    say(f"{'index':>8}  {'time':<24}  {'kind':<10}  what")
+                say(f"{index:>8}  {time:<24}  {tag:<10}  {visible(_summary(entry))}")
             shown += 1
     if not shown:
         console.note("no entry of the ledger matches")
@@ -178,7 +180,7 @@ def checkpoint(console: Console) -> None:
     if console.json:
         console.emit({"checkpoint": note, "size": current.size, "root": current.root.hex()})
     else:
-        click.echo(note, nl=False)
+        give(note)
 
 
 @ledger.command()
@@ -195,7 +197,7 @@ def prove(console: Console, index: int, out: Path | None) -> None:
     if console.json:
         console.emit({"index": index, "receipt": receipt.decode()})
     elif out is None:
-        click.echo(receipt, nl=False)
+        give(receipt.decode())
     else:
         console.note(f"the receipt for entry {index} is in {out}")
 
@@ -220,7 +222,7 @@ def check_receipt(
         | picked(proved, "index origin size")
         | {"root": proved.root.hex(), "entry": proved.entry, "witnesses": cosigned},
         f"proved: entry {proved.index} of {proved.origin}, which had {_entries(proved.size)}:\n"
-        f"{_time_of(proved.entry)}  {proved.entry.__struct_config__.tag}  {_summary(proved.entry)}"
+        f"{_time_of(proved.entry)}  {proved.entry.__struct_config__.tag}  {visible(_summary(proved.entry))}"
         + "".join(f"\n{line}" for line in cosigned_lines(cosigned)),
     )
 
