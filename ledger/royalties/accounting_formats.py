@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from operator import attrgetter, itemgetter
@@ -19,8 +18,8 @@ from .statement_schema import Statement
 
 _Posting = tuple[str, int, str]
 """An account, an amount in micro-units, a currency."""
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""Spreadsheets may take these for the beginning of a formula."""
+_FORMULA = "=+-@＝＋－＠"
+"""Spreadsheets may take these for the beginning of a formula, also behind what does not print."""
 
 
 def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -33,9 +32,13 @@ def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _cell(value: object) -> object:
-    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
-        return f"'{value}"
-    return "" if value is None else value
+    if not isinstance(value, str):
+        return "" if value is None else value
+    if value and not value[0].isprintable():
+        # Spreadsheets drop some of these, and see what is behind them.
+        value = f"'{value}"
+    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
+    return f"'{shown}" if shown.lstrip(" \N{REPLACEMENT CHARACTER}").startswith(tuple(_FORMULA)) else shown
 
 
 def balances_csv(found: Iterable[Balance], names: Mapping[str, str]) -> str:
@@ -169,7 +172,7 @@ def _holder(holder: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return re.sub(r"[\x00-\x1f\x7f]", " ", text).replace("\\", "\\\\").replace('"', '\\"')
+    return "".join(c if c.isprintable() else " " for c in text).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _decimal(amount: int) -> str:

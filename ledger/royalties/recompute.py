@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,12 +18,14 @@ from ..division.treasury import Treasury
 from ..division.usage import EntriesUsage
 from ..entries.canonical import decode
 from ..entries.entries import Entry
+from ..entries.gaps import LostTime
 from ..errors import BadNote, BadVkey, VerificationFailed
 from ..tlog.checkpoint import Checkpoint, open_checkpoint
 from ..tlog.consistency import refuse_other_history
 from ..tlog.given_file import read_given
 from ..tlog.hashed import HashedLog
 from ..tlog.note import parse_vkey
+from ..verify.report import Report
 from ..verify.verify import verify
 from .money_lock import CheckpointedLog
 from .statement import Statements
@@ -81,14 +83,7 @@ def recompute(
         raise NotAsStated(f"the checkpoint in {stated} is not one of the key {log.vkey}: {error}") from error
     checking = partial(progress, "checking the log")
     report = verify(place, vkey=log.vkey, workers=workers, progress=checking)
-    if not report.ok:
-        problem, *others = report.problems
-        more = f" (and {len(others)} more)" if others else ""
-        raise VerificationFailed(
-            f"the log does not verify: {problem.detail}{more}; see 'stemloom ledger verify'"
-        )
-    hashed = report.log
-    assert hashed is not None
+    hashed = _verified(report)
     if kept is not None:
         refuse_other_history(open_checkpoint(kept, log), hashed)
     _check_continues(under, hashed, stated)
@@ -106,8 +101,8 @@ def recompute(
     except (NotAHolder, NotSettled, BadPeriod, UnknownCurrency) as error:
         raise NotAsStated(f"{stated} is of no settlement that the ledger has: {error}") from error
     weaker = tuple(_weaker(usage.books, made))
-    if said.gaps is msgspec.UNSET:
-        # A statement of before does not speak of gaps.
+    if said.gaps is msgspec.UNSET and not isinstance(made.gaps, msgspec.UnsetType):
+        weaker += _unspoken(made.gaps)
         made = msgspec.structs.replace(made, gaps=msgspec.UNSET)
     line = json.dumps(msgspec.to_builtins(made), ensure_ascii=False).encode()  # what --json prints
     if data not in (to_bytes(made), line, line + b"\n"):
@@ -118,6 +113,22 @@ def recompute(
             else f"{stated} has the ledger's numbers, but is not the file that was written: it was changed"
         )
     return Recomputed(made, log.vkey, vkey is not None, report.size, weaker)
+
+
+def _verified(report: Report) -> HashedLog:
+    if not report.ok:
+        problem, *others = report.problems
+        more = f" (and {len(others)} more)" if others else ""
+        raise VerificationFailed(
+            f"the log does not verify: {problem.detail}{more}; see 'stemloom ledger verify'"
+        )
+    assert report.log is not None
+    return report.log
+
+
+def _unspoken(gaps: Sequence[LostTime]) -> tuple[str]:
+    """A statement of before does not speak of gaps, and one that hides them looks like it."""
+    return ("the log has gaps that it does not speak of: " + "; ".join(map(str, gaps)),)
 
 
 def _parse(data: bytes, path: Path) -> Statement:

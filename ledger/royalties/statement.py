@@ -120,7 +120,7 @@ class Statements:
         paid = payments(books, holder, entry.currency, self._before, self._index)
         since = payments(books, holder, entry.currency, self._index, self._seal.size - 1)
         opening = self._opening.get(holder, 0) - sum(each.amount for each in before)
-        out = sum(each.amount for each in paid)
+        out, bear = sum(each.amount for each in paid), division.funds.receivers_bear
         debt = self._debt(holder)
         off = 0 if isinstance(debt, msgspec.UnsetType) else debt.set_off
         closing = opening + accrued + adjusted - off - out
@@ -150,18 +150,14 @@ class Statements:
             not_given=division.funds.not_given,
             carried_in=division.funds.carried_in,
             carried_out=division.funds.carried_out,
-            owed=division.funds.owed if division.funds.receivers_bear else msgspec.UNSET,
-            short=division.funds.short if division.funds.receivers_bear else msgspec.UNSET,
+            owed=division.funds.owed if bear else msgspec.UNSET,
+            short=division.funds.short if bear else msgspec.UNSET,
             pool=division.for_holders,
             unallocated=division.unallocated,
             total_ms=division.total_ms,
             late_ms=self._late_ms,
             ms=sum(each.ms for each in stems),
-            since=schema.SinceSettlement(
-                ms=sum(self._late.get(stem, 0) for stem in ours),
-                total_ms=sum(self._late.values()),
-                paid=sum(each.amount for each in since),
-            ),
+            since=self._since(ours, sum(each.amount for each in since)),
             opening=opening,
             master=sum(line.master_earned for line in lines),
             publishing=sum(line.publishing_earned for line in lines),
@@ -179,6 +175,10 @@ class Statements:
             recompute=self._steps,
             gaps=self._lost(holder, ours) or UNSET,
         )
+
+    def _since(self, ours: Collection[str], paid: int) -> schema.SinceSettlement:
+        ms, total_ms = sum(self._late.get(stem, 0) for stem in ours), sum(self._late.values())
+        return schema.SinceSettlement(ms=ms, total_ms=total_ms, paid=paid)
 
     def _lost(self, holder: str, ours: Collection[str]) -> tuple[LostTime, ...]:
         """The gaps in the period that may concern a holder, with the holder's own stems alone."""

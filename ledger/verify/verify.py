@@ -83,9 +83,7 @@ def verify(
 
     read = None if problems else _quick(still, current, rules(), workers, progress)
     read = read or _slow(still, current, rules(), progress)
-    problems += read.hashes
-    if read.stopped is not None:
-        problems += [*read.entries, read.stopped]
+    problems += read.not_whole
     # Files that were there when listed and are gone now were not hashed.
     problems += [Problem(None, path, detail) for path, detail in still.view.lost.items()]
     log = None if problems else _hashed(still, current, read)
@@ -169,6 +167,11 @@ class _Read:
     """The hash of each row of 256 entries, that of the last, shorter one included."""
     stopped: Problem | None = None
     """Why the rest was not read, where so many entries break rules that a list of them helps nobody."""
+
+    @property
+    def not_whole(self) -> list[Problem]:
+        """Why the log cannot be read from its hashes."""
+        return self.hashes if self.stopped is None else [*self.hashes, *self.entries, self.stopped]
 
 
 def _quick(

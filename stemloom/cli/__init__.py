@@ -13,8 +13,8 @@ from typing import NoReturn
 import click
 
 from .. import __version__
-from ..ground.visible import visible_text
-from .console import one_line, suit_console
+from ..ground.visible import visible
+from .console import one_line, say, say_painted, suit_console
 from .output import Console, fail, notes_of
 
 _COMMANDS = {
@@ -99,17 +99,18 @@ def run() -> NoReturn:
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.Abort as error:
-        click.echo("; ".join(("stemloom: stopped", *notes_of(error.__cause__))), err=True)
+        say("; ".join(("stemloom: stopped", *notes_of(error.__cause__))), err=True)
         code = 130
     except click.ClickException as error:
+        plain = error.format_message()
         with StringIO() as words:
             error.show(words)
-            click.echo(visible_text(words.getvalue()), err=True, nl=False)
+            say(words.getvalue().replace(click.unstyle(plain), visible(plain)).removesuffix("\n"), err=True)
         code = error.exit_code
         if "--json" in arguments:
-            click.echo(one_line({"ok": False, "exit": code, "error": error.format_message()}))
+            say_painted(one_line({"ok": False, "exit": code, "error": plain}))
     except KeyboardInterrupt:
-        click.echo("stemloom: stopped", err=True)
+        say("stemloom: stopped", err=True)
         code = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..ground.visible import visible
 from . import evidence, logs, witness
+from .console import escaped, give, say, say_painted
 from .entry_lines import entries_in_words, summary, time_of
 from .options import FILE, PATH, VKEY
 from .output import Console, checked_output, picked, write_whole
@@ -83,11 +85,11 @@ def show(
             if not since <= time <= until:
                 continue
             if console.json:
-                click.echo(msgspec.json.encode({"index": index, "entry": entry}).decode())
+                say_painted(escaped(msgspec.json.encode({"index": index, "entry": entry}).decode()))
             else:
                 if not shown:
-                    click.echo(f"{'index':>8}  {'time':<24}  {'kind':<10}  what")
-                click.echo(f"{index:>8}  {time:<24}  {tag:<10}  {summary(entry)}")
+                    say(f"{'index':>8}  {'time':<24}  {'kind':<10}  what")
+                say(f"{index:>8}  {time:<24}  {tag:<10}  {visible(summary(entry))}")
             shown += 1
     if not shown:
         console.note("no entry of the ledger matches")
@@ -182,7 +184,7 @@ def checkpoint(console: Console) -> None:
     if console.json:
         console.emit({"checkpoint": note, "size": current.size, "root": current.root.hex()})
     else:
-        click.echo(note, nl=False)
+        give(note)
 
 
 @ledger.command()
@@ -199,7 +201,7 @@ def prove(console: Console, index: int, out: Path | None) -> None:
     if console.json:
         console.emit({"index": index, "receipt": receipt.decode()})
     elif out is None:
-        click.echo(receipt, nl=False)
+        give(receipt.decode())
     else:
         console.note(f"the receipt for entry {index} is in {out}")
 

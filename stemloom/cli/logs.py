@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..ground.visible import visible
 from ..script.problems import counted
 from .options import FILE, LOG, VKEY
 from .output import Console, picked
@@ -61,7 +62,8 @@ def consistency(console: Console, old: Path, copy: str | None, vkey: str | None)
             "new": {"size": shown.new.size, "root": shown.new.root.hex()},
             "proof": [base64.b64encode(each).decode() for each in shown.proof],
         },
-        f"consistent: the {shown.new.size} entries of {log.name} begin with the {shown.old.size} of {old}, "
+        f"consistent: the {shown.new.size} entries of {log.name} begin with the {shown.old.size} of "
+        f"{visible(old)}, "
         f"by {len(shown.proof)} hashes",
     )
 
@@ -122,5 +124,6 @@ def export(console: Console, folder: Path, copy: str | None, vkey: str | None) -
     record |= {"files": [each.name for each in made.files]} | picked(made, "written kept")
     console.emit(
         record,
-        f"{folder}: {made.size} entries in {counted(len(made.files), 'file')}, {len(made.kept)} unchanged",
+        f"{visible(folder)}: {made.size} entries in {counted(len(made.files), 'file')}, "
+        f"{len(made.kept)} unchanged",
     )

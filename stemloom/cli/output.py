@@ -17,8 +17,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from ..ground.visible import visible_text
-from .console import one_line
+from ..ground.visible import visible, visible_text
+from .console import one_line, say, say_painted
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -91,17 +91,20 @@ class Console:
 
         return Log.open(self.folder, create=False)
 
-    def emit(self, record: Mapping[str, Any], text: str | None = None) -> None:
-        """The result: one line of JSON, in which records are objects, under `--json`; else `text`."""
-        if self.json:
-            click.echo(one_line(record, _fields_of))
-        elif text:
-            click.echo(text)
+    def emit(self, record: Mapping[str, Any], text: str | None = None, *, painted: bool = False) -> None:
+        """The result: one line of JSON, in which records are objects, under `--json`; else `text`.
 
-    def note(self, text: str) -> None:
-        """Print a note beside the result, on standard error; not with `--quiet`."""
-        if not self.quiet:
-            click.echo(text, err=True)
+        `painted`: the text is of `shown` or `render`, which have made visible what is of others in it.
+        """
+        if self.json:
+            say_painted(one_line(record, _fields_of))
+        elif text:
+            (say_painted if painted else say)(text)
+
+    def note(self, *lines: str, painted: bool = False) -> None:
+        """Print a note beside the result, on standard error; not with `--quiet`. `painted`: as in `emit`."""
+        for line in () if self.quiet else lines:
+            say_painted(line if painted else visible(line), err=True)
 
     def progress(self, *, counted: bool = False) -> Progress:
         """A progress display on standard error; silent without a terminal, with `--json` or `--quiet`.
@@ -121,7 +124,7 @@ class Console:
         screen = console.Console(stderr=True)
         more = (MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn()) if counted else ()
         return Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(),
@@ -190,8 +193,11 @@ def checked_output(path: Path | None, suffix: str | None = None) -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> str:
-    """A plain-text table; `right` names the columns that align right. No colours, so that it pipes well."""
-    cells = [[str(cell) for cell in row] for row in (head, *rows)]
+    """A plain-text table; `right` names the columns that align right. No colours, so that it pipes well.
+
+    No cell breaks its line.
+    """
+    cells = [[visible(str(cell)) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
     lines = [
         "  ".join(
@@ -209,14 +215,14 @@ def in_colour(stream: IO[str]) -> bool:
 
 def shaded(text: str) -> str:
     """The script `text` in colours. Without the escape codes it is `text`."""
-    return _painted(text, _letters(text))
+    return _painted(text, _letters(text), visible_text)
 
 
 def shown(problems: Sequence[Problem], text: str, file: str) -> str:
     """The text of `script.problems.render` in colours. Without the escape codes it is the same."""
-    from ..script.problems import printable, render
+    from ..script.problems import render
 
-    file = printable(file)
+    file = visible(file)
     # Of a long source line only what is near its caret is shown. The shades are laid out as a text too, a
     # letter for each character, and rendered beside it, so that they are cut at the same places.
     letters = _letters(text) if problems else ""
@@ -265,11 +271,11 @@ def _letter(kind: tuple[str, ...]) -> str:
     return "-"
 
 
-def _painted(text: str, letters: str) -> str:
-    """`text` in colours; `letters` has at least one letter for each character."""
+def _painted(text: str, letters: str, seen: Callable[[str], str] = str) -> str:
+    """`text` in colours; `letters` has at least one letter for each character. `seen`: makes it visible."""
     painted = []
     for letter, run in groupby(zip(text, letters, strict=False), key=lambda pair: pair[1]):
-        piece = "".join(character for character, _ in run)
+        piece = seen("".join(character for character, _ in run))
         painted.append(click.style(piece, **_STYLES[letter]) if letter in _STYLES else piece)
     return "".join(painted)
 
@@ -282,14 +288,15 @@ def fail(error: BaseException, *, verbose: bool, as_json: bool = False) -> int:
     from ..script.problems import ScriptRejected, summary
 
     code = getattr(error, "exit_code", 1)
-    click.echo("; ".join((f"stemloom: {worded(error, verbose=verbose)}", *notes_of(error))), err=True)
+    notes = (visible(note) for note in notes_of(error))
+    say_painted("; ".join((f"stemloom: {worded(error, verbose=verbose)}", *notes)), err=True)
     if as_json:
         plain = str(error) if hasattr(error, "exit_code") else worded(error, verbose=False)
         record: dict[str, object] = {"ok": False, "exit": code, "error": plain}
         if isinstance(error, ScriptRejected):
             record["error"] = f"{error.file} is refused: {summary(error.problems)}"
             record["problems"] = [problem_record(problem) for problem in error.problems]
-        click.echo(one_line(record))
+        say_painted(one_line(record))
     return code
 
 
@@ -299,7 +306,7 @@ def notes_of(error: BaseException | None) -> Sequence[str]:
 
 
 def worded(error: BaseException, *, verbose: bool) -> str:
-    """`error` in a sentence; `verbose`: prints the traceback of an internal fault on standard error.
+    """`error` in a sentence that is made visible; `verbose`: prints the traceback of an internal fault.
 
     Our exceptions carry an `exit_code` and their own sentence. Errors of the disk are worded here. Any other
     exception is an internal fault, and is reported as one.
@@ -307,10 +314,10 @@ def worded(error: BaseException, *, verbose: bool) -> str:
     if hasattr(error, "exit_code"):
         return _sentence(error)
     if isinstance(error, OSError):
-        return _disk_sentence(error)
+        return visible(_disk_sentence(error))
     if verbose:
-        traceback.print_exception(error, file=sys.stderr)
-    return (
+        say("".join(traceback.format_exception(error)), err=True)
+    return visible(
         f"a fault in Stemloom itself ({type(error).__name__}: {error}). "
         "Run the command with -v for the details that a report needs."
     )
@@ -328,8 +335,9 @@ def _sentence(error: BaseException) -> str:
 
     words = str(error)
     if not isinstance(error, ScriptRejected):
-        # A name of a file, or a word of a list, may hold what a terminal obeys.
-        return visible_text(words)
+        # A name of a file, or a word of a list, may hold what a terminal obeys, and a line that looks like
+        # ours. Those lines of an error that are its own are indented.
+        return "\n  ".join(map(visible, words.split("\n  ")))
     if not in_colour(sys.stderr):
         return words
     listed = render(error.problems, error.text, error.file).rstrip()

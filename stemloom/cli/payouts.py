@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..ground.visible import visible
 from .options import PATH, AmountCommand, engine
 from .output import Console, checked_output, picked, table, write_whole
 from .people import holder_of, people_of
@@ -127,4 +128,4 @@ def beancount(console: Console, out: Path, engine: Engine | None) -> None:
             owed = balances(usage, seal.size, log.clock.now()[:10])
     numbered = [(index, made) for (index, _, _), made in zip(books.settlements, divisions, strict=True)]
     write_whole(out, beancount_text(books, numbered, owed, seal.size).encode())
-    console.emit({"out": str(out), "settlements": len(numbered)}, f"wrote {out}")
+    console.emit({"out": str(out), "settlements": len(numbered)}, f"wrote {visible(out)}")

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..ground.uses import Tier, Use
+from ..ground.visible import visible
 from ..script.problems import counted
+from .console import say_painted
 from .options import PATH, SECONDS, dial_value, session
 from .output import Console, checked_output, picked, worded, write_whole
 from .watch import Watch
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from ..ledger.log.session_receipt import SessionReceipt
 
 REFRESH_SECONDS = 0.1
+CLEAR = "\r\x1b[K"
 METER_CELLS = 10
 METER_FLOOR_DB = -40.0
 
@@ -175,7 +178,7 @@ def _follow(console: Console, player: Player, seconds: float | None, watched: Pa
 
     def refused(error: Exception) -> None:
         said, still = worded(error, verbose=console.verbose), "the old script plays on"
-        _note(console, said if still in said else f"{said}\n{still}")
+        _note(console, said if still in said else f"{said}\n{still}", painted=True)
 
     watch = Watch(player, watched, refused) if watched is not None else None
     try:
@@ -184,7 +187,7 @@ def _follow(console: Console, player: Player, seconds: float | None, watched: Pa
                 watch.look()
             if shown:
                 width = os.get_terminal_size(sys.stderr.fileno()).columns
-                click.echo(f"\r\x1b[K{status(player)[: width - 1]}", nl=False, err=True)
+                say_painted(f"{CLEAR}{visible(status(player))[: width - 1]}", nl=False, err=True)
             if seconds is not None and player.seconds >= seconds:
                 break
     except KeyboardInterrupt:
@@ -193,7 +196,7 @@ def _follow(console: Console, player: Player, seconds: float | None, watched: Pa
         if watch is not None:
             watch.close()
         if shown:
-            click.echo("\r\x1b[K", nl=False, err=True)
+            say_painted(CLEAR, nl=False, err=True)
     return False
 
 
@@ -202,9 +205,11 @@ def _is_shown(console: Console) -> bool:
     return sys.stderr.isatty() and not (console.quiet or console.json)
 
 
-def _note(console: Console, text: str) -> None:
-    """Print a note in the place of the status line, which is printed again below it."""
-    console.note(f"\r\x1b[K{text}" if _is_shown(console) else text)
+def _note(console: Console, text: str, *, painted: bool = False) -> None:
+    """Print a note in the place of the status line, which comes again below. `painted`: as in `emit`."""
+    if _is_shown(console):
+        say_painted(CLEAR, nl=False, err=True)
+    console.note(text, painted=painted)
 
 
 def status(player: Player) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..ground.visible import visible, visible_text
 from .arguments import ALLOW, allowed_of, words_of
 from .consent import USES, until_of
 from .options import PATH
@@ -42,7 +43,9 @@ def keygen(console: Console, file: Path) -> None:
     except FileExistsError:
         raise click.UsageError(f"{file} is there already, and a key is never written over") from None
     public = base64.b64encode(key.public).decode()
-    console.emit({"key": str(file), "public_key": public}, f"kept in {file}; its public key is\n{public}")
+    console.emit(
+        {"key": str(file), "public_key": public}, f"kept in {visible(file)}; its public key is\n{public}"
+    )
 
 
 @click.command("request")
@@ -72,7 +75,7 @@ def holder_key(console: Console, holder: str, public_key: str | None, out: Path 
         found = opened.replace_key(holder)
     console.emit(
         picked(found, "holder name public_key custody"),
-        f"{found.name} has a new key, kept by the {found.custody}",
+        f"{visible(found.name)} has a new key, kept by the {found.custody}",
     )
 
 
@@ -218,12 +221,12 @@ def _say(console: Console, request: SigningRequest, path: Path) -> None:
             for says, each in zip(said, request.asked, strict=True)
         ],
     }
-    lines = [f"- {says}" for says in said]
+    lines = [f"- {visible_text(says)}" for says in said]
     missing = sorted({one.holder for one in request.missing})
     lines.append(
-        f"to be signed by {', '.join(missing)}: stemloom vault sign {path} --key FILE"
+        f"to be signed by {visible(', '.join(missing))}: stemloom vault sign {visible(path)} --key FILE"
         if missing
-        else f"signed by all: stemloom vault submit {path}"
+        else f"signed by all: stemloom vault submit {visible(path)}"
     )
     console.emit(record, "\n".join(lines))
 
@@ -238,7 +241,7 @@ def _show_standing(console: Console, name: str, holder: str, stands: Mapping[str
     record = {use: clearance_record(c) for use, c in stands.items()}
     console.emit(
         {"holder": holder, "name": name, "standing": record},
-        f"stems of {name} to come are cleared for {uses or 'nothing'}",
+        f"stems of {visible(name)} to come are cleared for {uses or 'nothing'}",
     )
 
 

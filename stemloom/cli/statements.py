@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..ground.visible import visible
 from .options import FILE, PATH, currency, engine
 from .output import Console, checked_output, picked, table, write_whole
 from .people import holder_of, named, people_of
@@ -110,7 +111,7 @@ def statements(console: Console, period: str, currency: str | None, out: Path, e
             progress.advance(task)
     console.emit(
         {"folder": str(out), "currency": made.currency, "statements": written},
-        f"wrote {len(written)} statements into {out}, each as .html, .json and .csv",
+        f"wrote {len(written)} statements into {visible(out)}, each as .html, .json and .csv",
     )
 
 
@@ -229,7 +230,8 @@ def recompute(
         {"ok": True}
         | picked(said, "holder period currency amount closing")
         | {"vkey": made.vkey, "vkey_given": made.trusted_own, "size": made.size, "weaker": made.weaker},
-        f"the statement follows from the log, to the micro-unit: {said.payee.name or said.holder} earned "
+        "the statement follows from the log, to the micro-unit: "
+        f"{visible(said.payee.name or said.holder)} earned "
         f"{money_text(said.amount, said.currency)} in {said.period}, and is owed "
         f"{money_text(said.closing, said.currency)}\n"
         f"key trusted: {made.vkey} ({trust})\n"
@@ -338,7 +340,7 @@ def _statement_text(made: Statement) -> str:
     if made.since.paid:
         late += f"{money_text(made.since.paid, made.currency)} was paid after that settlement\n"
     return (
-        f"{made.payee.name or made.holder}, {period_text(made.period)}: "
+        f"{visible(made.payee.name or made.holder)}, {period_text(made.period)}: "
         f"{money_text(made.amount, made.currency)} earned, "
         + (f"{money_text(made.paid, made.currency)} paid, " if made.paid else "")
         + f"balance {money_text(made.closing, made.currency)}\n\n"

@@ -111,15 +111,15 @@ def show(console: Console, stem: str) -> None:
         "one_sound": alike,
     }
     lines = [
-        f"{found.title}  ({found.stem})",
-        f"  holder     {names[found.holder]}",
-        f"  sound      {found.role}, {found.shape}, {length_text(found)}, {_channels(found)}",
+        f"{visible(found.title)}  ({found.stem})",
+        f"  holder     {visible(names[found.holder])}",
+        f"  sound      {visible(found.role)}, {found.shape}, {length_text(found)}, {_channels(found)}",
         f"  key        {_key_text(found, heard)}",
-        f"  mood       {', '.join(found.mood) or '-'}; energy {found.energy:.2f}"
-        + (f"; set {found.set}" if found.set else ""),
+        f"  mood       {visible(', '.join(found.mood)) or '-'}; energy {found.energy:.2f}"
+        + (f"; set {visible(found.set)}" if found.set else ""),
         f"  level      {found.lufs:.1f} LUFS, true peak {found.true_peak_dbtp:.1f} dBTP",
         *(
-            f"  {side:<10} " + ", ".join(f"{names[h]} {percent(ppm)}" for h, ppm in parts.items())
+            f"  {side:<10} " + ", ".join(f"{visible(names[h])} {percent(ppm)}" for h, ppm in parts.items())
             for side, parts in shares.items()
         ),
         f"  cleared    {_cleared(found) or 'for nothing'}",
@@ -163,7 +163,7 @@ def original(console: Console, stem: str, out: Path | None) -> None:
         if out.exists():
             raise click.UsageError(f"{visible(out)} is there already: name another with --out")
         write_whole(out, path.read_bytes())
-    console.emit({"out": str(out), "sha256": path.name}, f"{out}, SHA-256 {path.name}")
+    console.emit({"out": str(out), "sha256": path.name}, f"{visible(out)}, SHA-256 {path.name}")
 
 
 @click.command()
@@ -178,7 +178,9 @@ def remove(console: Console, stem: str) -> None:
         found, gone = opened.remove(stem)
     console.emit(
         {"stem": found, "deleted": gone, "left": []},
-        "\n".join([*(f"deleted {path}" for path in gone), f"nothing that sounds is left of {found}"]),
+        "\n".join(
+            [*(f"deleted {path}" for path in gone), f"nothing that sounds is left of {visible(str(found))}"]
+        ),
     )
 
 
@@ -272,7 +274,7 @@ def length_text(stem: Stem) -> str:
     from ..vault.records import ENGINE_RATE
 
     tail = stem.tail_frames / ENGINE_RATE
-    return f"{text} of '{stem.song}'" + (f", tail {tail:.2f} s" if tail else "")
+    return f"{text} of '{visible(stem.song)}'" + (f", tail {tail:.2f} s" if tail else "")
 
 
 def _channels(stem: Stem) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .console import give
 from .options import FILE, PATH
 from .output import Console, checked_output, picked, write_whole
 
@@ -99,7 +100,7 @@ def witness(console: Console, log: Path, vkey: str, folder: Path, name: str | No
     new = name is not None and not (folder / "witness.vkey").exists()
     opened = Witness.open(folder, name=name)
     if new:
-        console.note(f"the witness {opened.name} is made; its verifier key is\n{opened.vkey}")
+        console.note(f"the witness {opened.name} is made; its verifier key is", opened.vkey)
     cosigned = opened.cosign(note, verifier, prover(TileReader(log), checkpoint, verifier))
     current = cosigned.checkpoint
     if out is not None:
@@ -116,7 +117,7 @@ def witness(console: Console, log: Path, vkey: str, folder: Path, name: str | No
             }
         )
     elif out is None:
-        click.echo(cosigned.note, nl=False)
+        give(cosigned.note.decode())
     else:
         console.note(f"the checkpoint of {current.origin} with {current.size} entries, cosigned, is in {out}")
     if cosigned.before is None:

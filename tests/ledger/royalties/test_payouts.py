@@ -243,7 +243,7 @@ def test_a_spreadsheet_runs_nothing(home: Home) -> None:
         ["'=1+1", "-5"],
         ["' +cmd|' /C calc'!A0", "0"],
         ["'@x", ""],
-        ["'\tx", "fine - really"],
+        ["'\ufffdx", "fine - really"],
     ]
     found = balances(home.usage, home.log.size, "2025-04-02")
     rows = list(csv.DictReader(io.StringIO(balances_csv(found, {home.ada: '=HYPERLINK("x")'}))))
