@@ -326,7 +326,7 @@ class PlacementLog:
             take=take,
             placements=self._count,
             ms=self._ms,
-            voices=max(self._spans.voices, 1),
-            polyphony=self._spans.polyphony,
+            voices=max(self._spans.voices(), 1),
+            polyphony=max(self._spans.most_of_lines().values(), default=0),
             frames=frames,
         )

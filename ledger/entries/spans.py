@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
+from operator import eq
 
 Line = tuple[str, int, str]
 """A part, a line of the script, and a stem."""
@@ -39,49 +40,36 @@ class Spans:
         """The last frame of all, exclusive; 0 without any."""
         return max((max(ends) for _, ends in self._lines.values()), default=0)
 
-    @property
+    def repeated(self) -> Iterator[tuple[Line, int]]:
+        """The lines of which two sounds begin at one frame, each with the first such frame."""
+        for line, (begun, _) in self._lines.items():
+            starts = sorted(begun)
+            if any(map(eq, starts, islice(starts, 1, None))):
+                yield line, next(one for one, other in pairwise(starts) if one == other)
+
+    def most_of_lines(self) -> dict[Line, int]:
+        """By line and stem, how many sounded at once at most."""
+        found = self._lines.items()
+        return {line: most_at_once(sorted(begun), sorted(ended)) for line, (begun, ended) in found}
+
     def voices(self) -> int:
         """How many sounded at once at most."""
-        if not self._lines:
-            return 0
-        starts, ends = zip(*self._lines.values(), strict=True)
-        return most_at_once(_joined(starts), _joined(ends))
-
-    @property
-    def polyphony(self) -> int:
-        """How many sounded at once at most of one stem by one line."""
-        return max((most for _, most in self.of_each_line()), default=0)
-
-    def of_each_line(self) -> Iterator[tuple[Line, int]]:
-        """Each line, and how many of its sounds there were at once at most."""
-        for line, (starts, ends) in self._lines.items():
-            yield line, most_at_once(starts, ends)
-
-    def repeated(self) -> Iterator[tuple[Line, int]]:
-        """The lines of which two sounds begin at the same frame, each with the first such frame."""
-        for line, (starts, _) in self._lines.items():
-            ordered = sorted(starts)
-            for before, after in pairwise(ordered):
-                if before == after:
-                    yield line, before
-                    break
+        starts: list[int] = []
+        ends: list[int] = []
+        for begun, ended in self._lines.values():
+            # What is mostly in order is soon sorted, here and below.
+            starts += sorted(begun)
+            ends += sorted(ended)
+        return most_at_once(sorted(starts), sorted(ends))
 
 
 def most_at_once(starts: Sequence[int], ends: Sequence[int]) -> int:
-    """How many of some spans, `starts[i]` to `ends[i]` exclusive, overlap at most."""
-    ending = sorted(ends)
+    """How many spans overlap at most that begin and end, exclusively, at these frames, each in order."""
     most = over = 0
-    for start in sorted(starts):
+    for start in starts:
         # One more than before sound at once only where none of those counted has ended.
-        if start < ending[over]:
+        if start < ends[over]:
             most += 1
         else:
             over += 1
     return most
-
-
-def _joined(parts: Sequence[array[int]]) -> array[int]:
-    whole = array("q")
-    for part in parts:
-        whole.extend(part)
-    return whole

@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from ..clock import milliseconds_of, text_at
 from ..entries import entries
+from ..entries.canonical import milliseconds
 from ..entries.entries import ms_of
 from ..entries.lateness import CLOCK_ERROR_MS, LATE_MS, RECOVERED_LATE_MS
 from ..entries.spans import Spans
@@ -162,7 +163,7 @@ class Sessions:
                 return False
             if group.spanned != (opened.in_play is not UNSET):
                 return False
-            start = milliseconds_of(earliest)
+            start = milliseconds(earliest)
             if start < session.begun_ms - CLOCK_ERROR_MS:
                 return False
             if self._moments.early(run.first, latest) is not None:
@@ -219,11 +220,13 @@ class Sessions:
             return
         if voices > opened:
             yield f"the session {name} closes with {voices} voices, and it opened with {opened}"
-        most = spans.voices
-        if most > voices:
-            yield f"the session {name} has {most} sounds at once, and states {voices}"
+        most_of_lines = spans.most_of_lines()
+        # All of them together need only be looked at where they might be too many.
+        at_once = spans.voices() if sum(most_of_lines.values()) > voices else 0
+        if at_once > voices:
+            yield f"the session {name} has {at_once} sounds at once, and states {voices}"
         polyphony = _stated(stating.polyphony)
-        for (part, line, stem), most in spans.of_each_line():
+        for (part, line, stem), most in most_of_lines.items():
             if polyphony is not None and most > polyphony:
                 yield (
                     f"the session {name} has {stem} by line {line} of {part} {most} times at once, and "

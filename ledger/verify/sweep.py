@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import NamedTuple
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from ..entries.canonical import PLACEMENT, decode, decode_placement, milliseconds
 from ..entries.entries import ms_of
@@ -46,6 +46,12 @@ class Group(NamedTuple):
 
 Sounds = dict[Line, tuple[list[int], list[int]]]
 """By line and stem, the frames at which they begin, and those up to which they sound."""
+
+
+_Alike = tuple[str, Line, str, str, int, bool, int]
+"""Session, line, use, tier, consent, whether they have a span, and rate of placements."""
+_Row = tuple[list[int], list[int], list[str], list[int]]
+"""Of such placements, first and last frames, starts, and ends in ms since 1970."""
 
 
 class Run(NamedTuple):
@@ -80,60 +86,63 @@ def bundle_part(first: int, entries: list[bytes]) -> tuple[list[tuple[int, bytes
     items: list[tuple[int, bytes] | Run] = []
     if not plain(b"".join(entries)) and any(check_printing(data) for data in entries):
         return items, False
-    run = Run(first, {}, {}, {})
+    sessions: dict[str, tuple[int, int, int]] = {}
+    rows: dict[_Alike, _Row] = {}
+    run_at = first
     for index, data in enumerate(entries, first):
-        if data.startswith(PLACEMENT):
-            try:
-                if not _into(run, data):
-                    return items, False
-            except BadEntry:
-                return items, False
+        if not data.startswith(PLACEMENT):
+            if sessions:
+                items.append(_run(run_at, sessions, rows))
+                sessions, rows = {}, {}
+            items.append((index, data))
             continue
-        if run.sessions:
-            items.append(run)
-        items.append((index, data))
-        run = Run(index + 1, {}, {}, {})
-    if run.sessions:
-        items.append(run)
+        if not sessions:
+            run_at = index
+        try:
+            entry = decode_placement(data)
+        except BadEntry:
+            return items, False
+        session, frames, rate, of_ms = entry.session, entry.frames, entry.rate, entry.ms
+        sounding = frames if isinstance(entry.span, UnsetType) else entry.span
+        if of_ms != ms_of(frames, rate) or frames > sounding:
+            return items, False
+        seq, count, ms = sessions.get(session) or (entry.seq, 0, 0)
+        if entry.seq != seq + count:
+            return items, False
+        sessions[session] = (seq, count + 1, ms + of_ms)
+        line = entry.part, entry.line, entry.stem
+        # One look-up for all that is summed up: most of the time goes here.
+        alike = session, line, entry.use, entry.tier, entry.consent, entry.span is not UNSET, rate
+        row = rows.get(alike)
+        if row is None:
+            row = rows[alike] = ([], [], [], [])
+        begin, start = entry.start_frame, entry.start
+        row[0].append(begin)
+        row[1].append(begin + sounding)
+        row[2].append(start)
+        row[3].append(milliseconds(start) + of_ms)
+    if sessions:
+        items.append(_run(run_at, sessions, rows))
     return items, True
 
 
-def _into(run: Run, data: bytes) -> bool:
-    """Add a placement to a row, and say whether it is right by itself. Raises BadEntry."""
-    entry = decode_placement(data)
-    session, start, frames, begin = entry.session, entry.start, entry.frames, entry.start_frame
-    sounding = entry.sounding
-    if entry.ms != ms_of(frames, entry.rate) or frames > sounding:
-        return False
-    seq, count, ms = run.sessions.get(session) or (entry.seq, 0, 0)
-    if entry.seq != seq + count:
-        return False
-    run.sessions[session] = (seq, count + 1, ms + entry.ms)
-    spanned = entry.span is not UNSET
-    group = Group(session, entry.stem, entry.use, entry.tier, entry.consent, spanned, entry.rate)
-    end = milliseconds(start) + entry.ms
-    known = run.groups.get(group)
-    if known is None:
-        run.groups[group] = (start, start, end)
-    else:
-        run.groups[group] = (min(known[0], start), max(known[1], start), max(known[2], end))
-    sounds = run.spans.get(session)
-    if sounds is None:
-        sounds = run.spans[session] = {}
-    line = (entry.part, entry.line, entry.stem)
-    spans = sounds.get(line)
-    if spans is None:
-        sounds[line] = ([begin], [begin + sounding])
-    else:
-        spans[0].append(begin)
-        spans[1].append(begin + sounding)
-    return True
+def _run(first: int, sessions: dict[str, tuple[int, int, int]], rows: dict[_Alike, _Row]) -> Run:
+    groups: dict[Group, tuple[str, str, int]] = {}
+    spans: dict[str, Sounds] = {session: {} for session in sessions}
+    for (session, line, use, tier, consent, spanned, rate), (begins, ends, starts, over) in rows.items():
+        group = Group(session, line[2], use, tier, consent, spanned, rate)
+        known = groups.get(group) or (starts[0], "", 0)
+        groups[group] = min(known[0], *starts), max(known[1], *starts), max(known[2], *over)
+        sounds = spans[session].setdefault(line, ([], []))
+        sounds[0].extend(begins)
+        sounds[1].extend(ends)
+    return Run(first, sessions, groups, spans)
 
 
 def _part(source: Source, first: int, count: int) -> Part:
     """Hash some whole bundles, compare them with their tiles, and read their entries."""
     roots: list[bytes] = []
-    items: list[tuple[int, bytes] | Run] = []
+    every: list[bytes] = []
     odd = Part(first, count, [], [], True)
     for number in range(first, first + count):
         try:
@@ -148,10 +157,11 @@ def _part(source: Source, first: int, count: int) -> Part:
         if b"".join(leaves) != stored:
             return odd
         roots.append(merkle.root_from_leaves(leaves))
-        found, right = bundle_part(number * TILE, entries)
-        if not right:
-            return odd
-        items += found
+        every += entries
+    # All bundles at once: what is alike in them is summed up once.
+    items, right = bundle_part(first * TILE, every)
+    if not right:
+        return odd
     try:
         for item in items:
             if not isinstance(item, Run):

@@ -91,7 +91,7 @@ def verify(
         # If bytes are wrong, nobody can be blamed for the contents of entries.
         problems += [each for each in read.entries if each.index is None or each.index >= judged]
         problems += _continues(log, trusted)
-        problems += _named(read.rules.sessions.wrong_so_far(), current.size)
+        problems += read.unclosed
         warnings += _named(read.rules.sessions.unclosed(), current.size)
         if home is not None:
             problems += _named(still_in_journals(home, read.rules), current.size)
@@ -162,6 +162,8 @@ class _Read:
     rules: Audit
     hashes: list[Problem]
     entries: list[Problem]
+    unclosed: list[Problem]
+    """Of sessions that are not closed."""
     settlements: list[tuple[int, Settlement]]
     bundles: list[bytes]
     """The hash of each row of 256 entries, that of the last, shorter one included."""
@@ -222,7 +224,7 @@ def _quick(
         return None
     if progress is not None:
         progress(current.size, current.size)
-    return _Read(rules, [], [], settlements, roots)
+    return _Read(rules, [], [], [], settlements, roots)
 
 
 def _take(
@@ -275,7 +277,8 @@ def _slow(
             settlements.append((index, entry))
         if progress is not None and (index % 1024 == 1023 or index + 1 == current.size):
             progress(index + 1, current.size)
-    return _Read(rules, rehash.problems, broken, settlements, rehash.bundles, stopped)
+    unclosed = _named(rules.sessions.wrong_so_far(), current.size)
+    return _Read(rules, rehash.problems, broken, unclosed, settlements, rehash.bundles, stopped)
 
 
 def _continues(log: HashedLog, trusted: Checkpoint | None) -> list[Problem]:

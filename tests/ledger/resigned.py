@@ -255,7 +255,7 @@ def _repaired(log: list[bytes]) -> list[bytes]:
             count, ms, spans = sums[entry.session]
             entry = replace(entry, placements=count, ms=ms)
             if entry.frames is not UNSET:
-                stated = {"voices": spans.voices, "polyphony": spans.polyphony}
+                stated = {"voices": spans.voices(), "polyphony": max(spans.most_of_lines().values())}
                 entry = replace(entry, **stated, frames=max(entry.frames, spans.end))
         elif isinstance(entry, Settlement):
             entry = _settled_again(entry, made)
