@@ -158,7 +158,7 @@ def sign(console: Console, request: Path, key: Path) -> None:
     from ..ledger.tlog.keys import PrivateKey
 
     signed = _read(request).signed(PrivateKey.load(key))
-    write_whole(request, signed.encoded())
+    write_whole(request, signed.encoded(), private=signed.name_salt is not None)
     _say(console, signed, request)
 
 
@@ -184,7 +184,7 @@ def write_request(console: Console, request: SigningRequest, out: Path) -> None:
     """Write a request to a new file, and print its statements."""
     if out.exists():
         raise click.UsageError(f"{out} is there already")
-    write_whole(out, request.encoded())
+    write_whole(out, request.encoded(), private=request.name_salt is not None)
     _say(console, request, out)
 
 
