@@ -300,9 +300,9 @@ def _make_folders(places: Places, disk: Disk) -> None:
     for folder, mode in (
         (places.home, 0o700),
         (places.keys, 0o700),
-        (places.ledger, 0o755),
+        (places.ledger, 0o777),
         (places.journals, 0o700),
-        (places.log, 0o755),
+        (places.log, 0o777),
     ):
         made = disk.make_folder(folder, mode) or made
     if made:

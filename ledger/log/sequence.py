@@ -360,7 +360,7 @@ class Sequencer:
         if self._disk.exists(folder):
             return
         self._make_folders(folder.parent, touched)
-        self._disk.make_folder(folder, 0o755)
+        self._disk.make_folder(folder, 0o777)
         touched[folder.parent] = None
 
     def _sign(self, edge: RightEdge) -> Checkpoint:

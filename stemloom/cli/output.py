@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import re
+import secrets
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -360,18 +360,15 @@ def _disk_sentence(error: OSError) -> str:
     return f"{error.strerror or error}{':' if place else ''}{place}"
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file as a whole or not at all; an OSError names `path`."""
-    beside: Path | None = None
+def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
+    """Write a file as a whole or not at all; an OSError names `path`. `private`: for its owner alone."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        beside = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with os.fdopen(os.open(beside, flags, 0o600 if private else 0o666), "wb") as file:
             file.write(data)
-        beside.chmod(0o644)
         beside.replace(path)
     except OSError as error:
-        if beside is not None:
-            beside.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         error.filename = os.fspath(path)  # the file that was asked for, not the one beside it
         raise

@@ -171,7 +171,7 @@ def sign(console: Console, request: Path, key: Path | None, show: bool) -> None:
     # What cannot be put into words is not signed.
     sentences(asked)
     signed = asked.signed(PrivateKey.load(key))
-    write_whole(request, signed.encoded())
+    write_whole(request, signed.encoded(), private=signed.private)
     _say(console, signed, request)
 
 
@@ -199,7 +199,7 @@ def write_request(console: Console, request: SigningRequest, out: Path) -> None:
     """Write a request to a new file, and print its statements."""
     if out.exists():
         raise click.UsageError(f"{out} is there already")
-    write_whole(out, request.encoded())
+    write_whole(out, request.encoded(), private=request.private)
     _say(console, request, out)
 
 

@@ -56,7 +56,7 @@ def statement(
     with console.log() as log:
         made = make(log, who, period, named(console, people), currency.upper() if currency else None, engine)
     if out is not None:
-        write_whole(out, to_bytes(made))
+        write_whole(out, to_bytes(made), private=made.payee.name_salt is not None)
     if html is not None:
         from ..ledger.royalties.statement_page import statement_page
 
@@ -104,7 +104,7 @@ def statements(console: Console, period: str, currency: str | None, out: Path, e
         for holder in made.holders:
             each = made.of(holder)
             name = f"{holder}-{period}-{made.currency}"
-            write_whole(out / f"{name}.json", to_bytes(each))
+            write_whole(out / f"{name}.json", to_bytes(each), private=each.payee.name_salt is not None)
             write_whole(out / f"{name}.csv", statement_csv(each).encode())
             write_whole(out / f"{name}.html", statement_page(each).encode())
             written.append(name)

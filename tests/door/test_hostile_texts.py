@@ -6,6 +6,7 @@ direction, letters without a width, line ends and a formula in it. Each command 
 
 from __future__ import annotations
 
+import ast
 import csv
 import io
 import json
@@ -18,9 +19,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 import click
+import numpy as np
 import pytest
+import soundfile
 
-from stemloom import Vault
+from stemloom import Vault, cli
 from stemloom.cli import main
 from stemloom.engine.listen import picture
 from stemloom.engine.play.timeline import timeline
@@ -96,14 +99,14 @@ COMMANDS = {
     "royalty balance": "",
     "royalty beancount": "--out {out}.beancount",
     "royalty correct": "{income} --to 1 --reason {evil}",
-    "royalty fairness": "2025-03 --html {out}.html",
-    "royalty income": "10 --currency EUR --source sync --period 2025-03 --reference {evil}",
+    "royalty fairness": "{period} --html {out}.html",
+    "royalty income": "10 --currency EUR --source sync --period {period} --reference {evil}",
     "royalty pay": "{holder} 1 --currency EUR --reference {evil}",
     "royalty recompute": "{statement}",
-    "royalty settle": "2025-03 --early",
-    "royalty simulate": "2025-03",
-    "royalty statement": "{holder} 2025-03 --html {out}.html --csv {out}.csv",
-    "royalty statements": "2025-03 --out {out}",
+    "royalty settle": "{period} --early",
+    "royalty simulate": "{period}",
+    "royalty statement": "{holder} {period} --html {out}.html --csv {out}.csv",
+    "royalty statements": "{period} --out {out}",
     "royalty terms set": "--from {evil}",
     "royalty terms show": "",
 }
@@ -126,47 +129,46 @@ def test_every_command_is_walked() -> None:
 
 def filled(home: Path) -> dict[str, str]:
     """Put the texts into every place of a home, past the checks of commands; the ids that they have."""
-    with pytest.MonkeyPatch.context() as patch, Vault.open(home, create=True) as vault:
+    sound = home.parent / "evil.wav"
+    soundfile.write(sound, np.random.default_rng(1).normal(0, 0.1, 4 * 24_000), 48_000, subtype="PCM_24")
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(declared, "word", lambda what, text: text)
-        holder = vault.add_holder(EVIL)
-        key = vault._statements.key(holder)
-        one = making.stem(
-            EVIL, holder.holder, role=EVIL, mood=(EVIL,), set=EVIL, song=EVIL, time="2025-03-01T00:00:00.000Z"
+        with Vault.open(home, create=True) as vault:
+            holder = vault.add_holder(EVIL).holder
+        words = (
+            "--role",
+            EVIL,
+            "--new-role",
+            "--title",
+            EVIL,
+            "--mood",
+            EVIL.replace(",", ""),
+            "--set",
+            EVIL,
         )
-        said = making.consent(key, vault.log.origin, one.stem, time="2025-03-01T00:00:00.000Z")
-        vault.log.append([one])
-        consent = vault.log.append([said])
-        state = {
-            "session": "xe0000000000",
-            "time": "2025-03-05T00:00:00.000Z",
-            "engine": EVIL,
-            "licence": EVIL,
-        }
-        sounds = [
-            making.placement(
-                0,
-                one.stem,
-                consent if isinstance(consent, int) else vault.log.size - 1,
-                session="xe0000000000",
-                start="2025-03-05T00:00:00.000Z",
-                role=EVIL,
-                part=EVIL,
-                section=EVIL,
-            )
-        ]
+        words += ("--bpm", "120", "--bars", "1", "--accept-tempo")
+        added = ["--home", str(home), "-q", "vault", "add", str(sound), "--holder", holder, *words]
+        main.main(added, prog_name="stemloom", standalone_mode=False)
+    with Vault.open(home) as vault:
+        stem = next(each for each in vault.stems() if each.holder == holder).stem
+        vault.grant([stem], ["stream"])
+        grant = vault.log.size - 1
+        now = vault.log.clock.now()
+        state: dict[str, Any] = {"session": "xe0000000000", "time": now, "engine": EVIL, "licence": EVIL}
+        sounds = {"session": "xe0000000000", "start": now, "role": EVIL, "part": EVIL, "section": EVIL}
         vault.log.append(
             [
                 making.session("opened", **state),
-                *sounds,
+                making.placement(0, stem, grant, **sounds),
                 making.session("closed", 1, 1000, **state | {"take": "4" * 64}),
-                making.income(9_999_999, period="2025-03", reference=EVIL, time="2025-04-01T00:00:00.000Z"),
+                making.income(9_999_999, period=now[:7], reference=EVIL, time=now),
             ]
         )
         income = vault.log.size - 1
-        vault.log.append(
-            [entries.Correction(time="2025-04-01T00:00:00.000Z", corrects=income, amount=-1, reason=EVIL)]
-        )
-    return {"holder": holder.holder, "stem": one.stem, "session": "xe0000000000", "income": str(income)}
+        corrected = {"time": now, "corrects": income, "amount": -1, "reason": EVIL}
+        vault.log.append([entries.Correction(**corrected)])
+    ids = {"holder": holder, "stem": stem, "session": "xe0000000000", "income": str(income)}
+    return ids | {"period": now[:7]}
 
 
 @pytest.fixture(scope="module")
@@ -270,25 +272,40 @@ def test_a_drawing_holds_text_and_nothing_else() -> None:
     drawn = timeline(EVIL, EVIL, [], [], 48_000, 48_000, {})
     root = ElementTree.fromstring(drawn)
     assert [each for each in root.iter() if each.tag.endswith("script")] == []
-    assert [c for c in drawn + picture._text(0, 0, EVIL) if c != "\n" and not is_seen(c)] == []
+    assert [c for c in drawn + picture._text(0, 0, EVIL) if c != "\n" and not c.isprintable()] == []
 
 
 def test_a_page_holds_text_and_nothing_else(evil: SimpleNamespace, tmp_path: Path, command: Any) -> None:
     home = shutil.copytree(evil.home, tmp_path / "home")
     page, sheet, holder = tmp_path / "page.html", tmp_path / "sheet.csv", evil.words["holder"]
-    assert command(f"--home {home} royalty settle 2025-03 --early")[0] == 0
-    made = f"royalty statement {holder} 2025-03 --html {page} --csv {sheet}"
+    period = evil.words["period"]
+    assert command(f"--home {home} royalty settle {period} --early")[0] == 0
+    made = f"royalty statement {holder} {period} --html {page} --csv {sheet}"
     assert command(f"--home {home} {made}")[0] == 0
     text = page.read_text(encoding="utf-8")
     assert "<script" not in text
     assert [c for c in text if c not in "\n\u00a0" and not c.isprintable()] == []
-    for row in csv.reader(sheet.open(encoding="utf-8", newline="")):
+    for row in csv.reader(io.StringIO(sheet.read_text(encoding="utf-8"), newline="")):
         assert [cell for cell in row if cell.startswith(("=", "+", "-", "@"))] == []
     page = tmp_path / "fairness.html"
-    assert command(f"--home {home} royalty fairness 2025-03 --html {page}")[0] == 0
+    assert command(f"--home {home} royalty fairness {period} --html {page}")[0] == 0
     text = page.read_text(encoding="utf-8")
     assert "<script" not in text
     assert [c for c in text if c not in "\n\u00a0" and not c.isprintable()] == []
     books = tmp_path / "books.beancount"
     assert command(f"--home {home} royalty beancount --out {books}")[0] == 0
-    assert [c for c in books.read_text(encoding="utf-8") if c != "\n" and not is_seen(c)] == []
+    assert [c for c in books.read_text(encoding="utf-8") if c != "\n" and not c.isprintable()] == []
+
+
+def test_commands_print_through_one_place() -> None:
+    """What is printed past it would not be made visible."""
+    folder = Path(cli.__file__).parent
+    printing = {
+        path.name
+        for path in folder.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func)
+        in ("print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write")
+    }
+    assert printing == {"console.py"}

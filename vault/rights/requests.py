@@ -84,6 +84,11 @@ class SigningRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
 
     @property
+    def private(self) -> bool:
+        """Whether it holds salts, with which names in the log can be proved."""
+        return self.name_salt is not None or bool(self.parties)
+
+    @property
     def missing(self) -> tuple[ToSign, ...]:
         """The signatures that are still needed."""
         return tuple(each for asked in self.asked for each in asked.signatures if each.signature is None)
