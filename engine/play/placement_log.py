@@ -319,14 +319,15 @@ class PlacementLog:
         return form
 
     def _closing(self, take: str | None = None, frames: int = 0) -> SessionEntry:
-        return replace_in(
+        closing = replace_in(
             self.opening,
             time=self._clock.now(),
             state="closed",
             take=take,
             placements=self._count,
             ms=self._ms,
-            voices=max(self._spans.voices(), 1),
-            polyphony=max(self._spans.most_of_lines().values(), default=0),
-            frames=frames,
         )
+        if isinstance(self.opening.voices, UnsetType):
+            return closing
+        most = max(self._spans.most_of_lines().values(), default=0)
+        return replace_in(closing, voices=max(self._spans.voices(), 1), polyphony=most, frames=frames)

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import UNSET, structs
 
+from stemloom.ledger.clock import milliseconds_of, text_at
 from stemloom.ledger.entries.entries import Consent, Entry, Placement, Session, ms_of
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.places import Places
@@ -100,6 +101,15 @@ def opened_with(**fields: Any) -> Change:
         return [structs.replace(e, **fields) if isinstance(e, Session) else e for e in entries]
 
     return change
+
+
+def opened_earlier(entries: list[Any]) -> list[Any]:
+    """The session opens a second before it did."""
+
+    def earlier(entry: Session) -> Session:
+        return structs.replace(entry, time=text_at(milliseconds_of(entry.time) - 1000))
+
+    return [earlier(e) if isinstance(e, Session) and e.state == "opened" else e for e in entries]
 
 
 def closing_left_out(entries: list[Any]) -> list[Any]:

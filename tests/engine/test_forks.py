@@ -92,7 +92,8 @@ def play(log: PlacementLog, home: Path, id: int) -> None:
     log.intend([planned(id, stem)], {stem: TIME})
     assert log.wait_durable(planned(id, stem).start_frame, seconds=20)
     log.begun(planned(id, stem), TIME, TIME)
-    log.heard([HeardFrames(id=id, start_frame=0, end_frame=4800, frames=4800)])
+    begin = 4800 * id
+    log.heard([HeardFrames(id=id, start_frame=begin, end_frame=begin + 4800, frames=4800)])
 
 
 def every_call(log: PlacementLog, scribe: Scribe, home: Path) -> list[Callable[[], object]]:
@@ -135,7 +136,7 @@ def test_a_child_is_refused_and_its_end_touches_nothing(home: Path) -> None:
             own.write([making.session("opened", session="x1"), making.session("closed", 0, 0, session="x1")])
 
     assert ended(child(misuse)) == 0
-    log.heard([HeardFrames(id=1, start_frame=0, end_frame=480, frames=480)])
+    log.heard([HeardFrames(id=1, start_frame=4800, end_frame=5280, frames=480)])
     play(log, home, 2)
     log.closed("ab" * 32, 48_000_000)
     log.sealed()

@@ -146,7 +146,7 @@ def test_what_cannot_be_read_is_asked_for_again(
 
     with monkeypatch.context() as patch:
         # The change itself is made beside it: it reads the entries, too.
-        patch.setattr(type(home_watch._watches[os.path.realpath(home)]), "_take_in", lambda self: None)
+        patch.setattr(type(home_watch._watches[os.path.realpath(home), 0]), "_take_in", lambda self: None)
         vault.withdraw(["one"], ["stream"])
     with monkeypatch.context() as patch:
         patch.setattr(Log, "entries", failing)

@@ -271,7 +271,7 @@ def test_what_entries_of_before_do_not_state_is_said(log: Log, home: Path, story
     log.append([opened(session="x11"), closed(0, session="x11")])
     report = verify(home)
     assert report.problems == ()
-    assert [(each.index, "1 of 2 sessions" in each.detail) for each in report.weaker] == [(3, True)]
+    assert any(each.startswith("entry 3: 1 of 2 sessions") for each in report.weaker), report.weaker
 
 
 # What a witness saw.

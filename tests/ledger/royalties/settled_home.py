@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from stemloom.ledger.clock import FixedClock
+from stemloom.ledger.clock import Clock, FixedClock
 from stemloom.ledger.division.usage import EntriesUsage
 from stemloom.ledger.entries.canonical import digest
 from stemloom.ledger.entries.entries import Entry, Placement, Session, Share, Stem
@@ -109,8 +109,14 @@ class Home:
     def usage(self) -> EntriesUsage:
         return EntriesUsage(self.log.entries)
 
-    def income(self, amount: int = 1_000_000_000, period: str = "2025-03", currency: str = "EUR") -> int:
-        return record_income(self.log, amount, currency, "subscription", period, "inv-1").index
+    def income(
+        self,
+        amount: int = 1_000_000_000,
+        period: str = "2025-03",
+        currency: str = "EUR",
+        clock: Clock | None = None,
+    ) -> int:
+        return record_income(self.log, amount, currency, "subscription", period, "inv-1", clock=clock).index
 
 
 def recovered_late(home: Home) -> list[Entry]:

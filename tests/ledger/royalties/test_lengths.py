@@ -28,10 +28,10 @@ LATER = FixedClock("2025-04-02T00:00:00.000Z")
 DAY = "2025-03-05..2025-03-05"
 
 
-def days_of_before(home: Home, amount: int = 1_000_000, period: str = DAY) -> int:
+def days_of_before(home: Home, amount: int = 1_000_000, period: str = DAY, time: str = NOW.now()) -> int:
     """Income of days, as a ledger of before may have it."""
     said: dict[str, Any] = {"source": "sync", "currency": "EUR", "period": period, "reference": "inv-1"}
-    return home.log.append((making.income(amount - 1, time=NOW.now(), **said),))[0]
+    return home.log.append((making.income(amount - 1, time=time, **said),))[0]
 
 
 @pytest.mark.parametrize("period", [DAY, "2025-Q1", "2025", "2025-03-05..2025-04-04"])
@@ -72,9 +72,9 @@ def test_the_days_that_are_left_of_a_month_can_be_settled_together(home: Home) -
     days_of_before(home)
     settle(home.log, DAY, clock=LATER)
     for period in ("2025-03-01..2025-03-04", "2025-03-06..2025-03-31"):
-        days_of_before(home, period=period)
+        days_of_before(home, period=period, time=LATER.now())
     settle(home.log, "2025-03-01..2025-03-04", clock=LATER, unallocated=True)
-    home.log.append((making.income(5, time=NOW.now(), period="2025-03-07..2025-03-09", currency="EUR"),))
+    home.log.append((making.income(5, time=LATER.now(), period="2025-03-07..2025-03-09", currency="EUR"),))
     settle(home.log, "2025-03-06..2025-03-31", clock=LATER, unallocated=True)
 
 

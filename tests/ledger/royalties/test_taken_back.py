@@ -287,7 +287,7 @@ def owed_home(home: Home) -> tuple[Home, int]:
     index, entry, _ = record_correction(home.log, of, 500_000, "inv-1 was paid in part", LATER)
     assert isinstance(entry, Correction)
     assert entry.borne_by == "receivers"
-    home.income(100_000)
+    home.income(100_000, clock=LATER)
     settle(home.log, "2025-04", clock=MAY)
     return home, index
 
