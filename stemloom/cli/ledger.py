@@ -16,7 +16,7 @@ from . import logs, witness
 from .console import escaped, give, say, say_painted
 from .options import FILE, PATH, VKEY
 from .output import Console, checked_output, picked, write_whole
-from .witness import REQUIRE, WITNESSES, cosigned_lines, cosigners, policy_of
+from .witness import cosigned_lines, cosigners, policy_of, witnessing
 
 if TYPE_CHECKING:
     from ..ledger.entries.entries import Entry
@@ -113,8 +113,7 @@ def show(
     help="A checkpoint up to which you verified it before: report only problems after it.",
 )
 @click.option("--workers", type=click.IntRange(1, 64), help="Number of processes; by default one a core.")
-@WITNESSES
-@REQUIRE
+@witnessing
 @click.pass_context
 def verify(
     ctx: click.Context,
@@ -205,8 +204,7 @@ def prove(console: Console, index: int, out: Path | None) -> None:
 @ledger.command("check-receipt")
 @click.argument("file", type=FILE)
 @click.option("--vkey", metavar="K", required=True, help="The verifier key of the ledger it comes from.")
-@WITNESSES
-@REQUIRE
+@witnessing
 @click.pass_obj
 def check_receipt(
     console: Console, file: Path, vkey: str, witnesses: tuple[str, ...], require: int | None
