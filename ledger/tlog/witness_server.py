@@ -130,7 +130,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, answer: Answer) -> None:
         body = answer.body.encode()
-        self.server.told(f"{self.client_address[0]}: {answer.status} {answer.body.strip()}")
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.kind)
         self.send_header("Content-Length", str(len(body)))
@@ -138,6 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
+        self.server.told(f"{self.client_address[0]}: {answer.status} {answer.body.strip()}")
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: `told` has a line for each answer."""
