@@ -343,3 +343,28 @@ def test_of_k_that_are_required_one_is_honest() -> None:
         assert found == Witnessed(time_of, 3)
     with pytest.raises(BadNote):
         witnessed_size(signed(text).encode(), VERIFIER, Policy(tuple(WITNESSES[:3]), 1))
+
+
+# Another's client.
+
+
+def test_a_client_of_others(server: WitnessServer, witness: Witness) -> None:
+    """`aics-witness` (PyPI) submits checkpoints, finds the old size by a 409, and checks the cosignature."""
+    feeder = pytest.importorskip("aics_witness.feeder")
+    fixed = {"max_age_seconds": None, "max_future_seconds": None, "sleep": lambda seconds: None}
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+
+    def prove(old: int, new: int) -> list[bytes]:
+        return proof(old, new)
+
+    with feeder.WitnessClient(url, witness.vkey, **fixed) as client:
+        for size in (3, 3, 8, 70):
+            line = client.submit(note(size), prove)
+            merged = feeder.merge_cosignatures(note(size), line)
+            assert Policy((parse_witness_vkey(witness.vkey),), 1).check(merged) == ("w.example.com",)
+    with feeder.WitnessClient(url, witness.vkey, **fixed) as forgetful:
+        assert forgetful.submit(note(70), prove).startswith("— w.example.com ")
+        with pytest.raises(feeder.WitnessAhead):
+            forgetful.submit(note(8), prove)
+    with feeder.WitnessClient(url, witness.vkey, **fixed) as cheating, pytest.raises(feeder.FeederError):
+        cheating.submit(note(70, OTHER), lambda old, new: proof(old, new, OTHER))
