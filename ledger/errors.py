@@ -15,6 +15,7 @@ LedgerError                 exit code 1
 +- OtherProcess             a session of the process that this one was forked from
 +- VerificationFailed       exit code 5: invalid bytes or signatures, or a broken rule
    +- BadNote               a signed note or checkpoint
+   +- OtherTree             a checkpoint is not the one that a witness cosigned last, of `size` entries
    +- BadStatement          a holder's signed statement
    +- BadReceipt            a receipt
 """
@@ -92,6 +93,14 @@ class VerificationFailed(LedgerError):
 
 class BadNote(VerificationFailed):
     """A signed note or checkpoint that is malformed, or whose signature is invalid."""
+
+
+class OtherTree(VerificationFailed):
+    """A checkpoint of another tree than that which a witness cosigned last, of `size` entries."""
+
+    def __init__(self, said: str, size: int) -> None:
+        super().__init__(said)
+        self.size = size
 
 
 class BadStatement(VerificationFailed):

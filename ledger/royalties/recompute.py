@@ -22,9 +22,11 @@ from ..entries.gaps import LostTime
 from ..errors import BadNote, BadVkey, VerificationFailed
 from ..tlog.checkpoint import Checkpoint, open_checkpoint
 from ..tlog.consistency import refuse_other_history
+from ..tlog.cosignature import Cosignature
 from ..tlog.given_file import read_given
 from ..tlog.hashed import HashedLog
 from ..tlog.note import parse_vkey
+from ..tlog.policy import Policy
 from ..verify.report import Report
 from ..verify.verify import verify
 from .money_lock import CheckpointedLog
@@ -46,6 +48,8 @@ class Recomputed:
     """Entries of the log as it is now."""
     weaker: tuple[str, ...]
     """What the rules of before leave open in the settlement, or in those before it in its currency."""
+    witnesses: tuple[Cosignature, ...] = ()
+    """The cosignatures of the log as it is now, of the policy's witnesses."""
 
 
 def recompute(
@@ -54,6 +58,7 @@ def recompute(
     *,
     vkey: str | None = None,
     kept: bytes | None = None,
+    policy: Policy | None = None,
     workers: int = 1,
     progress: Callable[[str, int, int | None], None] = lambda what, done, total: None,
 ) -> Recomputed:
@@ -61,8 +66,9 @@ def recompute(
 
     `place`: a copy of the log's folder `log/`, or of what it lies in, or a web address. `vkey`: the log's
     key as the caller knows it; without it the statement's own is believed. `kept`: a checkpoint that the log
-    must continue. The statement itself gives what the ledger does not know: names of others than the payee,
-    identifiers. `progress` is told the step, how much of it is done, and of how much if known.
+    must continue. `policy`: which witnesses must have cosigned the log's checkpoint. The statement itself
+    gives what the ledger does not know: names of others than the payee, identifiers. `progress` is told the
+    step, how much of it is done, and of how much if known.
 
     Raises NotAsStated with the differences, VerificationFailed for a log that does not verify or does not
     continue a checkpoint, BadVkey, BadNote, NoLedger, LogUnreachable, OSError.
@@ -82,7 +88,7 @@ def recompute(
     except BadNote as error:
         raise NotAsStated(f"the checkpoint in {stated} is not one of the key {log.vkey}: {error}") from error
     checking = partial(progress, "checking the log")
-    report = verify(place, vkey=log.vkey, workers=workers, progress=checking)
+    report = verify(place, vkey=log.vkey, policy=policy, workers=workers, progress=checking)
     hashed = _verified(report)
     if kept is not None:
         refuse_other_history(open_checkpoint(kept, log), hashed)
@@ -112,7 +118,7 @@ def recompute(
             if found
             else f"{stated} has the ledger's numbers, but is not the file that was written: it was changed"
         )
-    return Recomputed(made, log.vkey, vkey is not None, report.size, weaker)
+    return Recomputed(made, log.vkey, vkey is not None, report.size, weaker, report.witnesses)
 
 
 def _verified(report: Report) -> HashedLog:

@@ -19,6 +19,7 @@ from typing import cast
 from urllib.parse import urljoin, urlsplit
 
 from ..errors import LogUnreachable, VerificationFailed
+from .timed_reading import timed_reader
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,21 +282,4 @@ class _TimedSocket:
         self._sock, self._left = sock, left
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Timed(self._sock, self._left), _CHUNK)
-
-
-class _Timed(io.RawIOBase):
-    def __init__(self, sock: socket.socket, left: Callable[[], float]) -> None:
-        # The file keeps the socket open when the connection lets go of it before the body is read.
-        self._sock, self._left, self._file = sock, left, sock.makefile("rb", buffering=0)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int | None:
-        self._sock.settimeout(self._left())
-        return self._file.readinto(buffer)  # type: ignore[arg-type]
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
+        return timed_reader(self._sock, self._left, _CHUNK)

@@ -13,7 +13,7 @@ from ..script.problems import counted
 from .entry_lines import entries_in_words, summary, time_of
 from .options import FILE, LOG, PATH, VKEY
 from .output import Console, picked
-from .witness import REQUIRE, WITNESSES, cosigned_lines, cosigners, policy_of
+from .witness import cosigned_lines, cosigners, policy_of, witnessing
 
 if TYPE_CHECKING:
     from ..engine.play.earlier import KeptTake
@@ -81,8 +81,17 @@ def sound_line(sound: SoundAudit | None) -> str:
 @LOG
 @VKEY
 @click.option("--no-sound", "silent", is_flag=True, help="Do not mix it again, though there is a vault.")
+@witnessing
 @click.pass_obj
-def check_take(console: Console, take: Path, copy: str | None, vkey: str | None, silent: bool) -> None:
+def check_take(
+    console: Console,
+    take: Path,
+    copy: str | None,
+    vkey: str | None,
+    silent: bool,
+    witnesses: tuple[str, ...],
+    require: int | None,
+) -> None:
     """Hold TAKE against the ledger and, with the vault at hand, against its sound.
 
     Exits 5 on any difference. Nobody hears it and nothing is written: stems that were withdrawn since play as
@@ -91,7 +100,7 @@ def check_take(console: Console, take: Path, copy: str | None, vkey: str | None,
     from ..engine.play.earlier import kept_take
 
     kept = kept_take(take)
-    log = read_log(console, copy, vkey)
+    log = read_log(console, copy, vkey, policy_of(witnesses, require))
     account, differences = held_against(kept, log)
     sound = None
     if account.opening is not None and not silent and (console.folder / "vault").exists():
@@ -135,8 +144,7 @@ def check_take(console: Console, take: Path, copy: str | None, vkey: str | None,
     metavar="LOG",
     help="Hold it against that log as well: a home, a published copy of a log, or a web address.",
 )
-@WITNESSES
-@REQUIRE
+@witnessing
 @click.pass_obj
 def check_receipt(
     console: Console,

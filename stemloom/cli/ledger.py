@@ -16,7 +16,7 @@ from .console import escaped, give, say, say_painted
 from .entry_lines import entries_in_words, summary, time_of
 from .options import FILE, PATH, VKEY
 from .output import Console, checked_output, picked, write_whole
-from .witness import REQUIRE, WITNESSES, cosigned_lines, cosigners, policy_of
+from .witness import cosigned_lines, cosigners, policy_of, witnessing
 
 if TYPE_CHECKING:
     from ..ledger.entries.entries import Entry
@@ -110,8 +110,7 @@ def show(
     help="A checkpoint up to which you verified it before: report only problems after it.",
 )
 @click.option("--workers", type=click.IntRange(1, 64), help="Number of processes; by default one a core.")
-@WITNESSES
-@REQUIRE
+@witnessing
 @click.pass_context
 def verify(
     ctx: click.Context,

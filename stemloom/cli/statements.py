@@ -12,6 +12,7 @@ from ..ground.visible import visible
 from .options import FILE, PATH, currency, engine
 from .output import Console, checked_output, picked, table, write_whole
 from .people import holder_of, named, people_of
+from .witness import cosigned_lines, cosigners, policy_of, witnessing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -189,6 +190,7 @@ def balance(console: Console, holder: str | None, sheet: Path | None, engine: En
 @click.option("--vkey", metavar="K", help="The ledger's key as you know it, instead of the statement's own.")
 @click.option("--kept", type=FILE, help="A checkpoint that you kept: the log must extend it.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that hash; by default one a core.")
+@witnessing
 @click.pass_obj
 def recompute(
     console: Console,
@@ -197,6 +199,8 @@ def recompute(
     vkey: str | None,
     kept: Path | None,
     workers: int | None,
+    witnesses: tuple[str, ...],
+    require: int | None,
 ) -> None:
     """Derive every number of STATEMENT (JSON) again from the log alone. Exits 5 on any difference.
 
@@ -221,21 +225,25 @@ def recompute(
             place or console.folder,
             vkey=vkey,
             kept=None if kept is None else read_given(kept, LARGEST_NOTE),
+            policy=policy_of(witnesses, require),
             workers=workers or os.cpu_count() or 1,
             progress=tell,
         )
+    cosigned = cosigners(made.witnesses)
     said = made.statement
     trust = "your own copy of it" if made.trusted_own else "as the statement names it; --vkey names your own"
     console.emit(
         {"ok": True}
         | picked(said, "holder period currency amount closing")
-        | {"vkey": made.vkey, "vkey_given": made.trusted_own, "size": made.size, "weaker": made.weaker},
+        | {"vkey": made.vkey, "vkey_given": made.trusted_own, "size": made.size}
+        | {"weaker": made.weaker, "witnesses": cosigned},
         "the statement follows from the log, to the micro-unit: "
         f"{visible(said.payee.name or said.holder)} earned "
         f"{money_text(said.amount, said.currency)} in {said.period}, and is owed "
         f"{money_text(said.closing, said.currency)}\n"
         f"key trusted: {made.vkey} ({trust})\n"
-        "not in the log, and taken as the statement has them: the names of others, ISNI and IPI",
+        + "".join(f"{line}\n" for line in cosigned_lines(cosigned))
+        + "not in the log, and taken as the statement has them: the names of others, ISNI and IPI",
     )
     for each in made.weaker:
         console.note(f"by the rules of before, {each}")
