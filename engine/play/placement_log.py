@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
+from msgspec import UNSET
 from msgspec.structs import replace as replace_in
 
 from ...ledger.clock import Clock, milliseconds_of
@@ -281,14 +282,15 @@ class PlacementLog:
         return form
 
     def _closing(self, take: str | None = None, frames: int = 0) -> SessionEntry:
-        return replace_in(
+        made = replace_in(
             self.opening,
             time=self._clock.now(),
             state="closed",
             take=take,
             placements=self._count,
             ms=self._ms,
-            voices=max(self._spans.voices(), 1),
-            polyphony=max(self._spans.most_of_lines().values(), default=0),
-            frames=frames,
         )
+        if self.opening.voices is UNSET:
+            return made
+        polyphony = max(self._spans.most_of_lines().values(), default=0)
+        return replace_in(made, voices=max(self._spans.voices(), 1), polyphony=polyphony, frames=frames)

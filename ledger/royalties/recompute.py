@@ -99,9 +99,8 @@ def recompute(
         made = Statements(usage, seal, log.name, log.vkey, said.period, names, said.currency, who).of(who)
     except (NotAHolder, NotSettled, BadPeriod, UnknownCurrency) as error:
         raise NotAsStated(f"{stated} is of no settlement that the ledger has: {error}") from error
-    if said.gaps is msgspec.UNSET:
-        # A statement of before does not speak of gaps.
-        made = msgspec.structs.replace(made, gaps=msgspec.UNSET)
+    # A statement of before does not speak of gaps.
+    made = made if said.gaps else msgspec.structs.replace(made, gaps=msgspec.UNSET)
     line = json.dumps(msgspec.to_builtins(made), ensure_ascii=False).encode()  # what --json prints
     if data not in (to_bytes(made), line, line + b"\n"):
         found = list(_differences(msgspec.to_builtins(said), msgspec.to_builtins(made), ""))

@@ -92,7 +92,7 @@ def play(log: PlacementLog, home: Path, id: int) -> None:
     log.intend([planned(id, stem)], {stem: TIME})
     assert log.wait_durable(planned(id, stem).start_frame, seconds=20)
     log.begun(planned(id, stem), TIME, TIME)
-    log.heard([HeardFrames(id=id, start_frame=0, end_frame=4800, frames=4800)])
+    log.heard([HeardFrames(id=id, start_frame=4800 * id, end_frame=4800 * (id + 1), frames=4800)])
 
 
 def every_call(log: PlacementLog, scribe: Scribe, home: Path) -> list[Callable[[], object]]:
@@ -100,7 +100,7 @@ def every_call(log: PlacementLog, scribe: Scribe, home: Path) -> list[Callable[[
     return [
         lambda: log.intend([planned(90, stem)], {stem: TIME}),
         lambda: log.wait_durable(0),
-        lambda: log.heard([HeardFrames(id=1, start_frame=0, end_frame=480, frames=480)]),
+        lambda: log.heard([HeardFrames(id=1, start_frame=4800, end_frame=5280, frames=480)]),
         lambda: log.closed("ab" * 32, 48_000_000),
         log.sealed,
         log.abandoned,
@@ -135,7 +135,7 @@ def test_a_child_is_refused_and_its_end_touches_nothing(home: Path) -> None:
             own.write([making.session("opened", session="x1"), making.session("closed", 0, 0, session="x1")])
 
     assert ended(child(misuse)) == 0
-    log.heard([HeardFrames(id=1, start_frame=0, end_frame=480, frames=480)])
+    log.heard([HeardFrames(id=1, start_frame=4800, end_frame=5280, frames=480)])
     play(log, home, 2)
     log.closed("ab" * 32, 48_000_000)
     log.sealed()
