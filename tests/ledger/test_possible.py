@@ -15,7 +15,7 @@ from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.division.errors import NotAsStated
 from stemloom.ledger.division.gaps import lost_in
 from stemloom.ledger.entries.canonical import encode
-from stemloom.ledger.entries.entries import Gap, Income, Terms
+from stemloom.ledger.entries.entries import Gap, Income, Session, Terms
 from stemloom.ledger.errors import BadEntry
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.royalties.fairness import fairness
@@ -388,3 +388,16 @@ def test_statements_and_fairness_show_gaps(tmp_path: Path) -> None:
     path.write_bytes(to_bytes(replace(made, gaps=made.gaps[:1])))
     with pytest.raises(NotAsStated, match="gaps has 1 items, and the ledger gives 2"):
         recompute(path, home.path)
+
+
+def test_a_session_that_comes_late_is_marked_as_recovered(log: Log, home: Path, story: Any) -> None:
+    """It was closed, and its process died before the log had it; somebody writes to the log two days later."""
+    log.append([story.joins(), story.enters(), story.states()])
+    journal = log.journal()
+    journal.write([opened(), *heard(story, {}), closed(1)])
+    journal._file.close()
+    later = Log.open(home, clock=FixedClock(NEXT_DAYS))
+    later.append([income(NEXT_DAYS)])
+    assert [each.recovered for _, each in later.entries(5, 6) if isinstance(each, Session)] == ["crash"]
+    assert later.size == 7
+    assert verify(home).problems == ()
