@@ -391,7 +391,7 @@ def test_statements_and_fairness_show_gaps(tmp_path: Path) -> None:
 
 
 def test_a_session_that_comes_late_is_marked_as_recovered(log: Log, home: Path, story: Any) -> None:
-    """It was closed, and its process died before the log had it; somebody writes to the log two days later."""
+    """It was closed, and its process died before it was in the log; the next writer comes two days later."""
     log.append([story.joins(), story.enters(), story.states()])
     journal = log.journal()
     journal.write([opened(), *heard(story, {}), closed(1)])
