@@ -17,7 +17,7 @@ from typing import Any, get_args
 import msgspec
 
 from stemloom.ledger.clock import FixedClock
-from stemloom.ledger.entries import entries, money_entries, signing
+from stemloom.ledger.entries import entries, signing
 from stemloom.ledger.entries.canonical import digest, encode
 from stemloom.ledger.entries.entries import Entry
 from stemloom.ledger.log.log import Log
@@ -38,17 +38,16 @@ HOLDER, PUBLIC = signing.holder_id(KEY.public), base64.b64encode(KEY.public).dec
 WHOLE = (entries.Share(holder=HOLDER, ppm=entries.WHOLE_PPM),)
 PCM = "5d" * 32
 STEM, SESSION = f"s{PCM[:20]}", "x0123456789abcdef0123"
-OTHER_STEM = f"s{'7e' * 10}"
 
 TYPES = {
     "Count": "integer, 0 to 2^53 - 1",
     "Positive": "integer, 1 to 2^53 - 1",
     "Ppm": "integer, 0 to 1 000 000",
     "Time": "time",
-    "OftenTime": "time",
+    "_OftenTime": "time",
     "Digest": "SHA-256, 64 lower-case hex digits",
     "Id": "id",
-    "OftenId": "id",
+    "_OftenId": "id",
     "Meter": 'beats of a bar and note value of a beat, such as "3/4"',
     "Word": "text of 1 to 200 characters",
     "Use": '"stream", "live", "export" or "sync"',
@@ -57,7 +56,6 @@ TYPES = {
     "Currency": "ISO 4217 code, three capitals",
     "Source": '"subscription", "enterprise", "export" or "sync"',
     "Recovered": '"crash" or "power loss"',
-    "InPlay": '"audible-1"',
     "GapReason": '"disk full", "disk failed", "overflow" or "damaged journal"',
     "str": "text",
     "int": "integer",
@@ -106,7 +104,7 @@ def _kinds() -> str:
             f"### `{kind}`\n\n{doc}\n\n" + "\n".join(rows) + f"\n\n```json\n{examples[kind].decode()}\n```\n"
         )
     nested = ["### Records within entries\n"]
-    for name in ("Share", "Signed", "Approval", "LastUse", "SettledStem", "SettledHolder"):
+    for name in ("Share", "Approval", "LastUse", "SettledStem", "SettledHolder"):
         fields = ", ".join(f"`{field}` ({type})" for field, type, _ in documented[name])
         nested.append(f"- **{name}**: {fields}")
     return "\n".join(sections) + "\n" + "\n".join(nested) + "\n"
@@ -114,13 +112,9 @@ def _kinds() -> str:
 
 def _documented() -> dict[str, list[tuple[str, str, str]]]:
     """By record, its fields in order: name, what it may be, and the text below it in the source."""
+    tree = ast.parse(Path(entries.__file__).read_text(encoding="utf-8"))
     found: dict[str, list[tuple[str, str, str]]] = {}
-    nodes = [
-        node
-        for module in (entries, money_entries)
-        for node in ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")).body
-    ]
-    for node in nodes:
+    for node in tree.body:
         if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
             continue
         fields = []
@@ -276,8 +270,6 @@ def _consent() -> list[Any]:
             entries.Consent(stem=STEM, uses=("export", "stream"), allows=("chop", "stretch"), **states),
             signature=NEXT_KEY,
         ),
-        entries.Likeness(time=TIME, stem=STEM, like=OTHER_STEM, score_milli=987, fingerprint=2),
-        entries.Distinct(time=LATER, likeness=7, asked=HOLDER, reason="another take of one part"),
         entries.Receipt(
             time=LATER,
             withdrawal=9,
@@ -303,16 +295,7 @@ def _session() -> list[Any]:
         "licence": None,
     }
     return [
-        entries.Session(
-            **run,
-            state="opened",
-            take=None,
-            placements=None,
-            ms=None,
-            in_play=entries.AUDIBLE,
-            rate=48_000,
-            voices=320,
-        ),
+        entries.Session(**run, state="opened", take=None, placements=None, ms=None),
         entries.Placement(
             **common,
             session=SESSION,
@@ -328,7 +311,6 @@ def _session() -> list[Any]:
             start=LATER,
             ms=7990,
             consent=5,
-            span=384_000,
         ),
         entries.Gap(time=LATER, session=SESSION, placements=3, reason="disk full"),
     ]
@@ -342,7 +324,6 @@ def _money() -> list[Any]:
             pool_ppm=(("subscription", 700_000), ("sync", 800_000)),
             master_ppm=500_000,
             threshold=5_000_000,
-            in_play=entries.AUDIBLE,
         ),
         entries.Income(
             time=TIME,

@@ -30,8 +30,8 @@ from ..script import effects
 from . import kernel_places
 from .kernel_places import Kernel
 
-MIXED = "audible", "callback", "chain", "effects", "kernel", "limiter", "machine", "master", "meters", "rack"
-SOURCES = ("clock", "fades", "plan", "mix/ramps", *(f"mix/{name}" for name in MIXED))
+MIXED = "callback", "chain", "effects", "kernel", "limiter", "machine", "master", "meters", "rack", "ramps"
+SOURCES = ("clock", "fades", "plan", *(f"mix/{name}" for name in MIXED))
 """The modules of which the chain and what plays it are compiled, below the room's folder; and all effects."""
 ROOM, EFFECTS = Path(__file__).parent, Path(effects.__file__).parent
 

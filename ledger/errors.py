@@ -4,7 +4,6 @@ LedgerError                 exit code 1
 +- NoLedger                 exit code 4: there is no ledger at that place
 +- NoWitness                exit code 4: there is no witness in that folder
 +- LogUnreachable           the server that publishes a log does not answer, or not with its files
-+- GivenFileRefused         exit code 2: a file that was named is a pipe, a device, or far too large
 +- NoSuchEntry              the log has no entry of that index
 +- BadEntry                 an entry, a message or a file is not in its one canonical form
 +- BadKey                   a key file that is missing or cannot be read
@@ -15,7 +14,6 @@ LedgerError                 exit code 1
 +- OtherProcess             a session of the process that this one was forked from
 +- VerificationFailed       exit code 5: invalid bytes or signatures, or a broken rule
    +- BadNote               a signed note or checkpoint
-   +- OtherTree             a checkpoint is not the one that a witness cosigned last, of `size` entries
    +- BadStatement          a holder's signed statement
    +- BadReceipt            a receipt
 """
@@ -43,12 +41,6 @@ class NoWitness(LedgerError):
 
 class LogUnreachable(LedgerError):
     """The server that publishes a log does not answer, or not with its files."""
-
-
-class GivenFileRefused(LedgerError):
-    """A file that was named is no regular file, or larger than one of its kind can be."""
-
-    exit_code = 2
 
 
 class NoSuchEntry(LedgerError):
@@ -93,14 +85,6 @@ class VerificationFailed(LedgerError):
 
 class BadNote(VerificationFailed):
     """A signed note or checkpoint that is malformed, or whose signature is invalid."""
-
-
-class OtherTree(VerificationFailed):
-    """A checkpoint of another tree than that which a witness cosigned last, of `size` entries."""
-
-    def __init__(self, said: str, size: int) -> None:
-        super().__init__(said)
-        self.size = size
 
 
 class BadStatement(VerificationFailed):

@@ -9,7 +9,6 @@ from itertools import islice
 from typing import Literal
 
 from ..ground.typo import nearest
-from ..ground.visible import is_seen, visible
 from .piece import Span
 
 CODES = {
@@ -156,7 +155,7 @@ class ScriptRejected(Exception):
         self.problems = tuple(problems)
         self.text = text
         self.file = file
-        said = f"{visible(file)} is refused: {summary(self.problems)}\n"
+        said = f"{printable(file)} is refused: {summary(self.problems)}\n"
         super().__init__((said + render(self.problems, text, file)).rstrip())
 
 
@@ -206,7 +205,7 @@ def render(problems: Sequence[Problem], text: str, file: str) -> str:
 
 def _show(problem: Problem, lines: Sequence[str], file: str) -> str:
     span = problem.span
-    place = f"{visible(file)}:{span.line}:{span.column}"
+    place = f"{printable(file)}:{span.line}:{span.column}"
     head = f"{place}: {problem.severity} {problem.code}: {printable(problem.message)}"
     shown = [head]
     if span.line <= len(lines):
@@ -229,7 +228,7 @@ def _show(problem: Problem, lines: Sequence[str], file: str) -> str:
 
 def printable(text: str) -> str:
     """The text with control characters made visible, so that a source line cannot steer a terminal."""
-    return "".join(c if c == "\t" or is_seen(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return "".join(c if c == "\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _pad(text: str) -> str:

@@ -65,7 +65,6 @@ if TYPE_CHECKING:
     from .ground.uses import Tier as Tier, Use as Use
     from .ledger.errors import LedgerError as LedgerError, LockHeld as LockHeld, OtherProcess as OtherProcess
     from .ledger.log.log import Log as Log
-    from .ledger.log.session_receipt import SessionReceipt as SessionReceipt
     from .script.check.check import check as check
     from .script.piece import Piece as Piece
     from .script.problems import ScriptRejected as ScriptRejected
@@ -116,7 +115,6 @@ _PLACES = {
     "ScriptNotFound": "script.text.load",
     "ScriptRejected": "script.problems",
     "SectionOutline": "engine.play.outline",
-    "SessionReceipt": "ledger.log.session_receipt",
     "State": "engine.play.player",
     "SteppedDevice": "engine.play.stepped",
     "Subscription": "engine.play.notices",
@@ -178,7 +176,6 @@ __all__ = [
     "ScriptNotFound",
     "ScriptRejected",
     "SectionOutline",
-    "SessionReceipt",
     "State",
     "SteppedDevice",
     "Subscription",

@@ -21,7 +21,7 @@ from .catalogue.opening import open_catalogue
 from .catalogue.recordings import Recordings
 from .catalogue.snapshot import Clause, Condition, Snapshot
 from .catalogue.store import Store
-from .errors import AudioLost, BadDeclaration, NoVault
+from .errors import AudioLost, NoVault
 from .holders import Holders
 from .intake.admission import Admission
 from .intake.corrections import Correcting, Correction
@@ -31,13 +31,11 @@ from .intake.likeness import likeness
 from .intake.rebuild import rebuild
 from .intake.worker_pool import WorkerPool
 from .records import ENGINE_RATE, Clearance, Stem
-from .rights.alike import AlikeStems
 from .rights.asking import Action, Asking
 from .rights.changes import Changes
 from .rights.requests import SigningRequest
 from .rights.statements import Allow, Statements
 from .rights.withdrawal_receipts import receipt_of
-from .rights.words import Words
 from .sound.declared import Declared
 from .sound.decode import copy_file
 from .sound.detection import Detected
@@ -56,17 +54,16 @@ class Vault(Holders):
         self._store = store
         self._catalogue = catalogue
         self._clock = clock
-        self._asking = Asking(log.origin, catalogue, clock, log.entry)
+        self._asking = Asking(log.origin, catalogue, clock)
         self._changes = Changes(home, log, store, catalogue)
         self._statements = Statements(home, self._asking, self._changes, store, catalogue, clock)
         self.recordings = Recordings(store, catalogue)
-        self.alike = AlikeStems(catalogue, self._changes, clock)
         catalogue.listen = self.recordings.onsets
         self._fingerprints = CurrentIndex(store.landmarks, catalogue, self.recordings.conformed_path)
         self._admission = Admission(home, store, catalogue, self._changes, self._fingerprints, clock)
         self._size = log.size
         self._latest = Latest(catalogue, clock, log.entry)
-        self._correcting = Correcting(store, catalogue, self._asking.times, log.entry)
+        self._correcting = Correcting(store, catalogue, clock, log.entry)
 
     @classmethod
     def open(cls, home: Path | str, *, create: bool = False, clock: Clock | None = None) -> Vault:
@@ -135,36 +132,16 @@ class Vault(Holders):
         learning: Progress | None = None,
         *,
         trial: bool = False,
-        signed: SigningRequest | None = None,
     ) -> Intake:
         """Add files; one that is refused does not stop the others.
-
-        What comes in is signed by its holder: with the key that is kept here, or in a request that came back
-        `signed` from a holder who keeps their own (`request_recordings`).
 
         Raises `UnknownHolder` before anything is read. Batches of 64 become durable together; give a batch
         that was interrupted again to continue it. `trial`: report the result and add nothing. `learning`
         reports on stems whose fingerprints are missing, as after an update.
         """
-        offers = [(declared, None) for declared in files]
-        return self._admission.take_in(offers, self._words(signed), progress, learning, trial=trial)
-
-    def request_recordings(
-        self, files: Sequence[Declared], progress: Progress | None = None
-    ) -> tuple[SigningRequest, Intake]:
-        """A request for the word of holders who keep their keys on files to add, and what a trial said.
-
-        Add the same files with it once it is signed. Raises `BadDeclaration` if none of them would be added.
-        """
-        intake = self.add(files, progress, trial=True)
-        if not intake.would:
-            raise BadDeclaration("none of these files would be added, so there is nothing to sign")
-        with self._changes.alone():
-            return self._asking.recordings([each.entry for each in intake.would]), intake
-
-    def _words(self, signed: SigningRequest | None = None) -> Words:
-        asking, statements = self._asking, self._statements
-        return Words(self.log.origin, statements.key, asking.times, self.holders(), signed)
+        return self._admission.take_in(
+            [(declared, None) for declared in files], progress, learning, trial=trial
+        )
 
     def add_sounds(
         self,
@@ -176,8 +153,9 @@ class Vault(Holders):
 
         Each is kept as a float WAV file of these samples; `Declared.path` only names it in reports.
         """
-        made = [(declared, (samples, rate)) for declared, samples in sounds]
-        return self._admission.take_in(made, self._words(), progress)
+        return self._admission.take_in(
+            [(declared, (samples, rate)) for declared, samples in sounds], progress
+        )
 
     def isrcs(self, stems: Iterable[str]) -> tuple[str, ...]:
         """The ISRCs of those of the stems that have one, in order."""

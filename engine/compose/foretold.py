@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...script.effects.chain import BUS_EFFECTS
 from ...vault.records import ENGINE_RATE, Stem
@@ -24,7 +25,6 @@ from ..effects import PlacedBus, glided
 from ..plan import Fade, Placement, Variant
 from .compose import next_bar
 from .gains import buses_of
-from .reading import Reading, Signal
 from .score import Score
 from .state import first_state
 
@@ -32,11 +32,13 @@ MOST_BARS = 256
 """How many bars a dry run composes in all."""
 MOST_WORK, LOOP_WORK = 8192, 32
 """How much is composed at most: a hit is one, the choice of a loop so many times as much."""
+RAMP_STEP = 480
 MOST_GAIN_DB = 20.0
 """The most that the master raises or lowers a mix."""
 HARD_LIMITING_DB = 3.0
 Ask = Callable[[Sequence[Stem]], Mapping[str, Energies]]
 """Gives how loud stems are in each 100 ms, by id, as far as that is known."""
+Signal = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +135,9 @@ def mean_squares(foreseen: Foreseen, stems: Mapping[str, Stem], ask: Ask) -> Sig
             hits[placement.variant, placement.offset_frames, length].append(placement)
         else:
             loops[placement.variant, placement.start_frame - placement.offset_frames].append(placement)
-    readings: dict[Variant, Reading] = {}
+    readings: dict[Variant, _Reading] = {}
     for variant in {*(key[0] for key in loops), *(key[0] for key in hits)}:
-        readings[variant] = Reading(variant, stems[variant.stem], levels[variant.stem].plain)
+        readings[variant] = _Reading(variant, stems[variant.stem], levels[variant.stem])
     for (variant, begin), these in loops.items():
         _add_loop(total, readings[variant], begin, these, foreseen.buses)
     for (variant, offset, length), these in hits.items():
@@ -143,9 +145,51 @@ def mean_squares(foreseen: Foreseen, stems: Mapping[str, Stem], ask: Ask) -> Sig
     return total[: last // HOP] / HOP
 
 
+class _Reading:
+    """How much energy a variant has brought up to each of its frames, from its stem's energies."""
+
+    def __init__(self, variant: Variant, stem: Stem, levels: Energies) -> None:
+        self._variant = variant
+        self._rate = stem.frames / variant.frames if stem.frames else 1.0
+        steps = np.concatenate(([0.0], np.cumsum(levels.plain))) * HOP
+        self._at = np.minimum(np.arange(len(steps)) * HOP, stem.frames) / self._rate
+        self._sum = steps / self._rate
+        if variant.reverse:
+            self._at = self._at[-1] - self._at[::-1]
+            self._sum = self._sum[-1] - self._sum[::-1]
+        if variant.ramp:
+            self._follow_ramp(stem, levels)
+
+    def _follow_ramp(self, stem: Stem, levels: Energies) -> None:
+        """Read the loop as it lies along a ramp of tempo, in steps of 10 ms."""
+        steps = np.arange(0, self._variant.frames + RAMP_STEP, RAMP_STEP)
+        within, lies = np.array(self._variant.ramp, np.float64).T
+        read = np.interp(steps[:-1] + RAMP_STEP / 2, lies, within) % stem.frames
+        if self._variant.reverse:
+            read = stem.frames - 1 - read
+        brought = levels.plain[np.minimum(read // HOP, len(levels.plain) - 1).astype(np.intp)]
+        self._at, self._sum = (
+            steps.astype(np.float64),
+            np.concatenate(([0.0], np.cumsum(brought * RAMP_STEP))),
+        )
+
+    def until(self, frames: Signal) -> Signal:
+        """The energy up to these frames, its repeats counted."""
+        variant = self._variant
+        if variant.loop_start is None:
+            whole: Signal = np.interp(frames, self._at, self._sum)
+            return whole
+        length = variant.frames - variant.loop_start
+        rounds = np.maximum((frames - variant.loop_start) // length, 0)
+        ends = np.interp((variant.loop_start, variant.frames), self._at, self._sum)
+        last_round: Signal = np.interp(frames - rounds * length, self._at, self._sum)
+        repeated: Signal = rounds * (ends[1] - ends[0]) + last_round
+        return repeated
+
+
 def _add_loop(
     total: Signal,
-    reading: Reading,
+    reading: _Reading,
     begin: int,
     placements: Sequence[Placement],
     buses: Mapping[str, float],
@@ -168,7 +212,7 @@ def _add_loop(
 
 def _add_hits(
     total: Signal,
-    reading: Reading,
+    reading: _Reading,
     offset: int,
     length: int,
     placements: Sequence[Placement],

@@ -43,8 +43,8 @@ class MixerOfParts(Mixer):
     def _all(self) -> tuple[Mixer, ...]:
         return self.unlimited, *self.parts.values()
 
-    def place(self, placement: Placement, sound: Block, at: int, energies: Block | None = None) -> None:
-        super().place(placement, sound, at, energies)
+    def place(self, placement: Placement, sound: Block, at: int) -> None:
+        super().place(placement, sound, at)
         self.unlimited.place(placement, sound, at)
         self.parts[placement.part].place(placement, sound, at)
 

@@ -7,13 +7,13 @@ import math
 import struct
 import zlib
 from collections.abc import Sequence
+from html import escape
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...vault.records import ENGINE_RATE
-from ..drawn_text import drawn_text
 from .alike import differences
 from .findings import Finding
 from .heard import Heard
@@ -36,7 +36,7 @@ def picture(heard: Heard, title: str, caption: str, found: Sequence[Finding]) ->
     height = square_top + SQUARE + 40
     body = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="{FONT}" '
-        f'role="img" aria-label="{drawn_text(title)}: mix">',
+        f'role="img" aria-label="{escape(title)}: mix">',
         f'<rect width="{WIDTH}" height="{height}" rx="8" fill="#fbfaf7"/>',
         _text(16, 26, title, size=17, weight=600),
         _text(WIDTH - 16, 26, caption, colour=PALE, anchor="end"),
@@ -68,7 +68,7 @@ def _text(
 ) -> str:
     return (
         f'<text x="{x}" y="{y}" font-size="{size}" font-weight="{weight}" text-anchor="{anchor}" '
-        f'fill="{colour}">{drawn_text(words)}</text>'
+        f'fill="{colour}">{escape(words)}</text>'
     )
 
 

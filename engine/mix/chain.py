@@ -15,7 +15,7 @@ from ..clock import QUANTUM
 from ..compiled import kept_callback
 from ..fades import LINEAR_FADE_FRAMES, sooner
 from ..plan import MOST_SOUNDING
-from . import audible, rack as racks
+from . import rack as racks
 from .effects import (
     FX_BUSES,
     LEVELS,
@@ -48,11 +48,10 @@ def make_span(rack, quanta):
     if rack.status[racks.NEXT_START] < frame + QUANTUM:
         _begin(rack, desk, frame)
     if quanta > 1:
-        quanta = min(quanta, (audible.STEP_FRAMES - frame % audible.STEP_FRAMES) // QUANTUM)
         quanta = longest_span(frame, _undisturbed(desk, frame, quanta), rack.voices, rack.buses)
     of_voices = rack.filters_of, rack.sends_of, rack.ducks_of, rack.moves_of, rack.moving_of, rack.via_of
     keys = rack.keys, rack.onsets, rack.onset_counts
-    effects = (*of_voices, *keys, rack.fx_levels, rack.voice, rack.fx_sent, rack.bands_of)
+    effects = (*of_voices, *keys, rack.fx_levels, rack.voice, rack.fx_sent)
     metered = load_acquire(rack.status, racks.METERED) != 0
     scratch = rack.accumulator, rack.envelope, rack.ramps
     done, used = mix_span(frame, quanta, rack.voices, rack.buses, scratch, effects, rack.span)
@@ -69,8 +68,6 @@ def make_span(rack, quanta):
                 rack.span[c, at + i] = rack.block[c, i]
     for _ in range(done):
         _report_ended(rack, desk)
-    if (frame + quanta * QUANTUM) % audible.STEP_FRAMES == 0:
-        audible.end_step(rack.voices, racks.PLAYING, frame + quanta * QUANTUM, rack.mix_powers)
     store_release(rack.status, racks.FRAME, frame + quanta * QUANTUM)
     return quanta * QUANTUM
 
@@ -316,7 +313,6 @@ def _begin(rack, desk, frame):
                 _fade_in(desk.waiting[first])
             # A process that dies in the middle of it leaves a voice that nobody has.
             desk.waiting[first].phase = racks.FREE
-            audible.begin_step(desk.waiting[first])
             desk.voices[slot] = desk.waiting[first]
             fence()
             desk.voices[slot].phase = racks.PLAYING
@@ -344,7 +340,6 @@ def _hand_over(rack, old, new, whole):
     filters of its own; as these are linear, the memories of the old one are added when it has ended.
     """
     new.gain, new.left, new.right = old.gain, old.left, old.right
-    new.hold = old.hold
     if old.effects < 0 or new.effects < 0:
         return
     go_on_filters(rack.filters_of[old.effects], rack.filters_of[new.effects])
@@ -409,7 +404,6 @@ def _report_ended(rack, desk):
     voice = desk.voices[first]
     if voice.fade_out == 0 and voice.loop_start >= 0:
         _end_handing_over(rack, desk, voice)
-    audible.end_voice(voice, rack.mix_powers)
     racks.report(desk, racks.ENDED, voice.id, voice.start, voice.end, voice.heard)
     voice.phase = racks.FREE
 

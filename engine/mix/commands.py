@@ -15,7 +15,6 @@ from ...script.effects.glide import CURVES, GAIN, PAN, SENDS
 from ...vault.records import ENGINE_RATE
 from ..effects import PlacedBus, PlacedEffects
 from ..plan import Placement
-from .audible import EVER
 from .effects import FX_BUSES, LEVELS, MOVE, SPANS
 from .rack import COMMAND, PLAYING, VOICE
 
@@ -33,16 +32,8 @@ def command(kind: int, **fields: Any) -> Any:
     return _filled(COMMAND, {"kind": kind, **fields})
 
 
-def voice(
-    placement: Placement,
-    sound: NDArray[np.float32],
-    energies: NDArray[np.float32] | None,
-    *,
-    bus: int,
-    effects: int,
-    part: int,
-) -> Any:
-    """A placement as the voice that it will be. `energies`: as in `Mixer.place`."""
+def voice(placement: Placement, sound: NDArray[np.float32], *, bus: int, effects: int, part: int) -> Any:
+    """A placement as the voice that it will be."""
     gain = 10 ** (placement.gain_db / 20)
     left, right = pan_gains(placement.pan, sound.shape[0])
     loop_start = placement.variant.loop_start
@@ -65,8 +56,6 @@ def voice(
         "effects": effects,
         "part": part,
         "continues": -1 if placement.continues is None else placement.continues,
-        "hold": EVER if energies is None else 0,
-        "energies": 0 if energies is None else energies.ctypes.data,
         "level": 10 ** (placement.level_db / 20),
         "gain": gain,
         "gain_target": gain,

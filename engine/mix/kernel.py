@@ -12,9 +12,8 @@ import numpy as np
 from numba import carray
 
 from ...script.effects import duck, glide
-from ...script.effects.filter import COLUMNS, KIND, MOST, NONE
+from ...script.effects.filter import COLUMNS, MOST
 from ..clock import QUANTUM
-from .audible import BAND, count_frames, measure_passed
 from .effects import (
     FX_BUSES,
     GAIN_LEVEL,
@@ -33,7 +32,7 @@ from .rack import DONE, PLAYING, SPAN
 from .ramps import approach
 
 AUDIBLE = np.float32(0.001)
-"""-60 dB: at or below it a frame is not in play; above it, where it is audible besides."""
+"""-60 dB: at or below it a frame is not in play."""
 
 _BYTES = 4
 """Of a sample."""
@@ -141,7 +140,7 @@ def _play(voice, first, last, into, plane, steady, ramps, shape_at):
             for k in range(count):
                 to_right[k] += amp_right * from_right[k]
             if gain * bus_gain > AUDIBLE:
-                count_frames(voice, count, gain * bus_gain)
+                voice.heard += count
         else:
             # One sum a loop, so that each is vectorised; 32 bits, as wider numbers are turned one by one.
             shape = carray(float_pointer(shape_at + _BYTES * i), count)
@@ -150,10 +149,7 @@ def _play(voice, first, last, into, plane, steady, ramps, shape_at):
                 at = np.float32(np.int32(i + k))
                 shape[k] *= (gain + gain_step * at) * (duck + duck_step * at)
                 heard += np.int32(shape[k] * (bus_gain + bus_step * at) > AUDIBLE)
-            if heard > 0:
-                first_gain = shape[0] * (bus_gain + bus_step * np.float32(np.int32(i)))
-                last_gain = shape[count - 1] * (bus_gain + bus_step * np.float32(np.int32(i + count - 1)))
-                count_frames(voice, heard, max(first_gain, last_gain))
+            voice.heard += heard
             for k in range(count):
                 at = np.float32(np.int32(i + k))
                 to_left[k] += (shape[k] * voice.level * (left + left_step * at)) * from_left[k]
@@ -207,7 +203,7 @@ def _mix_voice(frame, frames, voice, bus, envelope, ramps, sums_at):
 def _mix_aside(frame, voice, bus, envelope, ramps, effects, total):
     """Mix a quantum of a voice that has effects aside; then add it to `total`, or to what its bus is sent."""
     filters_of, sends_of, ducks_of, moves_of, moving_of, via_of = effects[:6]
-    keys, _, _, fx_levels, dry, sent, bands_of = effects[6:]
+    keys, _, _, fx_levels, dry, sent = effects[6:]
     _empty(dry, QUANTUM)
     row, via = voice.effects, via_of[voice.effects]
     if moving_of[row, glide.COUNT] > 0:
@@ -226,8 +222,6 @@ def _mix_aside(frame, voice, bus, envelope, ramps, effects, total):
     _envelope(voice, frame, first, last, envelope)
     _play(voice, first, last, dry.ctypes.data, _BYTES * QUANTUM, False, ramps, envelope.ctypes.data)
     filters_quantum(frame, filters_of[row], dry)
-    if filters_of[row, 0, KIND] != NONE and voice.energies != 0:
-        measure_passed(voice, dry, bands_of[row])
     send_quantum(sends_of[row], dry, bus.gain, sent_step, sent)
     if via < 0:
         for c in range(2):
@@ -254,10 +248,10 @@ def mix_span(frame, quanta, voices, buses, scratch, effects, out):
 
     No voice may begin after the first of them. `scratch`: an accumulator (buses, 2, SPAN), an envelope (64,)
     and ramps (1,). `effects`: filters, sends, ducking, glides and groups of voices, the keys with their
-    onsets, of the effect buses the levels, scratch (2, 64) and what is sent, and the memories of
-    `measure_passed`, as in the rack. Voices that end are marked DONE with the frames heard. Gives how many
-    those are, and the buses in use, a bit each: the accumulator then has their sums, behind their gains.
-    Frames are counted where script gain x fades x ducking x bus gain > 0.001.
+    onsets, and of the effect buses the levels, scratch (2, 64) and what is sent, as in the rack. Voices that
+    end are marked DONE with the frames heard. Gives how many those are, and the buses in use, a bit each: the
+    accumulator then has their sums, behind their gains. A voice is heard in frames where script gain x fades
+    x ducking x bus gain > 0.001.
     """
     accumulator, envelope, ramps = scratch
     frames = quanta * QUANTUM
@@ -313,5 +307,4 @@ def no_effects():
         zeros((FX_BUSES, LEVELS, 2), np.float32),
         zeros((2, QUANTUM), np.float32),
         zeros((FX_BUSES, 2, QUANTUM), np.float32),
-        zeros((1, BAND)),
     )

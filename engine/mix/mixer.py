@@ -17,7 +17,6 @@ from ...script.effects import duck, filter
 from ...script.effects.chain import BUS_EFFECTS
 from ...script.effects.glide import COUNT, MOVES, NEXT
 from ...vault.records import ENGINE_RATE
-from ...vault.sound.loudness import HOP
 from ..clock import QUANTUM
 from ..effects import NO_EFFECTS, PlacedBus, PlacedEffects
 from ..plan import Fade, Onset, Placement
@@ -90,8 +89,6 @@ class Mixer:
         """Commands that the ring has no room for yet."""
         self._sounds: dict[int, NDArray[np.float32]] = {}
         """The samples of each placement that the mixer has: the kernel holds only their address."""
-        self._energies: dict[int, NDArray[np.float32] | None] = {}
-        """The same of what decides whether they are in play."""
         self._roles: dict[str, int] = {}
         self._reports = np.zeros(512, racks.REPORT)
         self._meter_read = 0
@@ -134,17 +131,8 @@ class Mixer:
         """Whether every placement has been reported as ended."""
         return not self._sounds
 
-    def place(
-        self,
-        placement: Placement,
-        sound: NDArray[np.float32],
-        at: int,
-        energies: NDArray[np.float32] | None = None,
-    ) -> None:
+    def place(self, placement: Placement, sound: NDArray[np.float32], at: int) -> None:
         """Hand over a placement; `sound` is float32 (1 or 2, frames), C-contiguous and in memory.
-
-        `energies`: the mean squares of each 100 ms of it that is begun, float32, by which `audible` decides
-        what is in play; without them it is every frame above -60 dB.
 
         It is reported when it has ended. Where 256 sound already as it begins, the oldest hit goes by a short
         fade, and `crowded` counts it; so it does a placement that not even then finds a voice.
@@ -152,10 +140,9 @@ class Mixer:
         assert sound.dtype == np.float32
         assert sound.ndim == 2
         assert sound.flags.c_contiguous
-        assert energies is None or (energies.dtype == np.float32 and len(energies) * HOP >= sound.shape[1])
         row, part = self._row(placement), self._keys.get(placement.part, -1)
-        self._sounds[placement.id], self._energies[placement.id] = sound, energies
-        begins = voice(placement, sound, energies, bus=self.bus(placement.role), effects=row, part=part)
+        self._sounds[placement.id] = sound
+        begins = voice(placement, sound, bus=self.bus(placement.role), effects=row, part=part)
         self._send(command(racks.PLACE, voice=begins), at)
 
     def stop(self, id: int, end_frame: int, fade: Fade, at: int) -> None:
@@ -274,7 +261,7 @@ class Mixer:
             for _, kind, id, start, end, heard in self._reports[:count].tolist():
                 if kind == racks.ENDED:
                     found.append(HeardFrames(id=id, start_frame=start, end_frame=end, frames=heard))
-                    del self._sounds[id], self._energies[id]
+                    del self._sounds[id]
                     if id in self._rows:
                         self._free_rows.append(self._rows.pop(id))
                         del self._effects[id]
@@ -295,8 +282,7 @@ class Mixer:
     def close(self, given: int | None = None) -> list[HeardFrames]:
         """Let go of every voice, as heard so far: those that ended, and those that are cut. Nothing mixes.
 
-        `given`: the frame up to which the output was given out; what is cut is not heard beyond it. What is
-        pending then is not in play.
+        `given`: the frame up to which the output was given out; what is cut is not heard beyond it.
 
         A shared page stays as it is: until the account holds what is cut, nothing else tells of it.
         """
@@ -304,14 +290,11 @@ class Mixer:
         self._addresses = racks.rack_addresses(self.rack)
         ended = [each for each in self.reports() if isinstance(each, HeardFrames)]
         frame = self.frame
-        voices = self.rack.voices
-        pending = dict(voices[["id", "pending"]][voices["phase"] == racks.PLAYING].tolist())
-        cut = [each if given is None else _up_to(each, given, pending[each.id]) for each in self.sounding()]
+        cut = [each if given is None else _up_to(each, given) for each in self.sounding()]
         never = sorted(set(self._sounds) - {each.id for each in cut})
         self.rack.voices["phase"] = racks.FREE
         self.rack.status[racks.WAITS], self.rack.status[racks.NEXT_START] = 0, racks.NEVER
         self._sounds.clear()
-        self._energies.clear()
         cut.sort(key=lambda each: each.end_frame)
         unheard = [HeardFrames(id=id, start_frame=frame, end_frame=frame, frames=0) for id in never]
         return [*ended, *cut, *unheard]
@@ -362,7 +345,6 @@ class Mixer:
         self._effects[placement.id] = effects
         rack = self.rack
         filter.fill(rack.filters_of[row], effects.filters, placement.start_frame)
-        rack.bands_of[row] = 0
         rack.sends_of[row] = self._sends(effects)
         under = () if effects.duck is None else effects.duck.under
         keys = [self._keys[part] for part in under if part in self._keys]
@@ -400,8 +382,8 @@ class Mixer:
         self._meter_read = written
 
 
-def _up_to(heard: HeardFrames, frame: int, pending: int) -> HeardFrames:
-    """What was heard of a placement up to a frame: all that comes after was in play, or is pending."""
+def _up_to(heard: HeardFrames, frame: int) -> HeardFrames:
+    """What was heard of a placement up to a frame: it was in play in all that comes after."""
     end = min(heard.end_frame, max(frame, heard.start_frame))
-    frames = max(heard.frames - max(heard.end_frame - end - pending, 0), 0)
+    frames = max(heard.frames - (heard.end_frame - end), 0)
     return HeardFrames(id=heard.id, start_frame=heard.start_frame, end_frame=end, frames=frames)

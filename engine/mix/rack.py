@@ -26,7 +26,6 @@ from ...script.effects.filter import COLUMNS, MOST
 from ...script.effects.glide import ACTIVE, MOVES
 from ..clock import QUANTUM
 from ..compiled import kept
-from .audible import BAND, STEPS_BACK
 from .effects import BUS_FX, EFFECT, FX_BUSES, LEVELS, MOVE, ONSET, SLOTS
 from .machine import CACHE_LINES, Layout, fence, inner, load_acquire, record, store_release, views, zeros
 from .master import STATE
@@ -54,9 +53,8 @@ FREE, PLAYING, DONE = 0, 1, 2
 
 VOICE = record(
     "id phase address channels frames loop_start position start end fade_in fade_in_power faded fade_out "
-    "fade_out_power bus heard leaving effects part continues hold pending energies step measured",
-    "level gain gain_target left left_target right right_target peak",
-    doubles="passed power",
+    "fade_out_power bus heard leaving effects part continues",
+    "level gain gain_target left left_target right right_target",
 )
 """A voice: its placement's sound, where it is in it, its envelope, its gains, and the frames heard so far.
 
@@ -65,12 +63,6 @@ role's levelling and is not part of what decides whether a frame is in play. `le
 because others need its place. `effects`: the row of its filters, sends and ducking, -1 for none. `part`: of
 those that something ducks under, -1 for another. `faded`: how many frames of its fade-in are over where it
 begins. `continues`: the id of the voice that it goes on from, -1 for none.
-
-The rest is of `audible`. `hold`: how many frames above -60 dB are in play as they come. `pending`: how many
-are in play once it is audible. `energies`: the address of the mean squares of each 100 ms of its sound,
-float32, 0 where they are not asked for. Gathered in a step: `step`, the 100 ms of its sound in which that
-began; `peak`, its greatest gain; `passed` and `measured`, the energy behind its filters and of how many
-samples; then its `power`.
 """
 
 BUS = record("", "gain target step")
@@ -154,8 +146,6 @@ LAYOUT: Layout = {
     "moves_of": (MOVE, (EFFECT_ROWS, MOVES)),
     "moving_of": (np.int64, (EFFECT_ROWS, ACTIVE + SLOTS)),
     "via_of": (np.int64, (EFFECT_ROWS,)),
-    # What measures the energy behind their filters, see `audible`.
-    "bands_of": (np.float64, (EFFECT_ROWS, BAND)),
     # The parts that others duck under: their onsets and how many those are, and how far they press others
     # down.
     "onsets": (ONSET, (KEY_PARTS, ONSETS)),
@@ -170,8 +160,6 @@ LAYOUT: Layout = {
     "fx_filters": (np.float64, (FX_BUSES, MOST, COLUMNS)),
     "fx_sent": (np.float32, (FX_BUSES, 2, QUANTUM)),
     "fx_glides": (MOVE, (FX_BUSES, LEVELS)),
-    # The mean squares of the mix in the last steps, and what has ended in this one, see `audible`.
-    "mix_powers": (np.float64, (STEPS_BACK + 1,)),
     # The meters, a row each, see `meters`.
     "level_filters": (np.float64, (ROWS, 2, 4)),
     "level_now": (np.float64, (ROWS, 4)),

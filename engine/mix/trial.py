@@ -13,7 +13,6 @@ from ...script.effects.filter import PlacedFilter
 from ...script.effects.send import PlacedSend
 from ..effects import PlacedBus, PlacedEffects
 from ..plan import Fade, Placement, Variant
-from .audible import STEP_FRAMES
 from .callback import addresses, new_deck, pace, serve
 from .limiter import ATTACK_FRAMES
 from .mixer import Mixer
@@ -43,14 +42,13 @@ def mixer_with(voices: int, *, effects: bool = False) -> Mixer:
     """
     rng = np.random.default_rng(1)
     mixer = Mixer(0.0, -1.0, (ROOM,) if effects else (), ("beats",) if effects else ())
-    energies = np.full(LOOP_FRAMES // STEP_FRAMES, 0.02, np.float32)
     roles = ("beats", "bass", "harmony", "pads", "tops", "melody", "voice", "fx")
     for number in range(voices):
         sound = (rng.standard_normal((2, LOOP_FRAMES)) * 0.1).astype(np.float32)
         placement = endless(number, roles[number % len(roles)], -20.0)
         if effects and number % 4 == 1:
             placement = replace(placement, effects=WET)
-        mixer.place(placement, sound, at=0, energies=energies)
+        mixer.place(placement, sound, at=0)
     mixer.flush()
     return mixer
 

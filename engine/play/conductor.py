@@ -45,7 +45,6 @@ from .placement_log import PlacementLog
 from .stage import Stage
 from .take import Take
 from .tape import Tape
-from .variant_energies import VariantEnergies
 
 HORIZON_FRAMES = 4800
 """The commit horizon, 100 ms: what starts within it is fixed."""
@@ -58,8 +57,8 @@ WITHDRAWN_FADE_FRAMES = 4800
 class Conductor:
     """Composes for one mixer. `ends`: how it ends at the limit, if it has one.
 
-    `replayed`: the take that is played again, None for a session of its own; `whole`: the vault that it is
-    played from. `history`: whether all bars are kept for whoever draws them.
+    `replayed`: the take that is played again, None for a session of its own. `history`: whether all bars are
+    kept for whoever draws them.
     """
 
     def __init__(
@@ -74,7 +73,6 @@ class Conductor:
         wall: Clock,
         replayed: Take | None = None,
         history: bool = True,
-        whole: Snapshot | None = None,
     ) -> None:
         self.score = score
         self.control = 0
@@ -89,7 +87,7 @@ class Conductor:
         """Whether a stem that is not conformed yet is waited for. A device never waits: it does without."""
         self.thought: Provisional | None = None
         """The next bar as it was composed ahead."""
-        self.tape = Tape(whole or score.snapshot, replayed)
+        self.tape = Tape(vault, replayed)
         self.bars: list[Bar] = []
         self.rested: list[Rested] = []
         self.left_out = 0
@@ -105,7 +103,6 @@ class Conductor:
         self._moment = 0
         """How many bars were composed and gestures given so far."""
         self.conformer = Conformer(vault)
-        self._energies = VariantEnergies(vault, log.opening.in_play)
         self._stage = Stage(mixer)
         self._keying = Keying(mixer, self._stage, self.conformer, score)
         self._coming: Score | None = None
@@ -187,7 +184,7 @@ class Conductor:
         struck, self.state = self._ready_bar(compose, must=False)
         self._moment += 1
         self._inputs.append(given)
-        self.rested += struck.rested if self._history else ()
+        self._note(struck.rested)
         self._queue(struck.starts)
 
     def take_back(self, given: Input) -> bool:
@@ -384,7 +381,7 @@ class Conductor:
             self._latches.follow(line)
         if self._history:
             self.bars.append(bar)
-        self.rested += bar.rested if self._history else ()
+        self._note(bar.rested)
         for stop in bar.stops:
             self._stage.stop(stop.id, stop.end_frame, stop.fade_out, self.control)
         if bar.ended:
@@ -463,9 +460,8 @@ class Conductor:
         if not self.waits_for_stems:
             # Whoever is read from mixes nothing before it is durable. A device cannot be held up so.
             self._log.wait_durable(max((p.start_frame for p in starts), default=-1))
-        for each in starts:
-            energies = self._energies.of(self.score.stems[each.stem], each.variant, sounds[each.id])
-            self._stage.queue(each, sounds[each.id], self.control, energies)
+        for placement in starts:
+            self._stage.queue(placement, sounds[placement.id], self.control)
         self._keying.hits(starts, self.control)
 
     def _end(self, frame: int) -> None:
@@ -495,3 +491,7 @@ class Conductor:
     def _tell(self, kind: str, what: object) -> None:
         for listener in self.listeners:
             listener(kind, what)
+
+    def _note(self, rested: Iterable[Rested]) -> None:
+        if self._history:
+            self.rested += rested

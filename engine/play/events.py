@@ -17,7 +17,6 @@ Event = Literal[
     "xrun",
     "stopped",
     "ledger",
-    "receipt",
     "device",
     "unready",
     "failed",

@@ -6,7 +6,6 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, Literal, overload
 
-from ...ledger.log.session_receipt import SessionReceipt
 from ...script.piece import Piece
 from ..plan import Bar, Placement
 from .event_stream import EventStream
@@ -43,8 +42,6 @@ class Listening:
     def on(self, event: Literal["stopped"], call: Callable[[float], object]) -> Subscription: ...
     @overload
     def on(self, event: Literal["ledger"], call: Callable[[str | None], object]) -> Subscription: ...
-    @overload
-    def on(self, event: Literal["receipt"], call: Callable[[SessionReceipt], object]) -> Subscription: ...
     def on(self, event: Event, call: Callable[[Any], object]) -> Subscription:
         """Have `call` called for every event of a kind, with what comes with it, as the module's text says.
 
@@ -63,8 +60,6 @@ class Listening:
     def events(self, event: Literal["ended"], /) -> EventStream[HeardPlacement]: ...
     @overload
     def events(self, event: ErrorEvent, /) -> EventStream[Exception]: ...
-    @overload
-    def events(self, event: Literal["receipt"], /) -> EventStream[SessionReceipt]: ...
     @overload
     def events(self, *events: Event) -> EventStream[Any]: ...
     def events(self, *events: Event) -> EventStream[Any]:

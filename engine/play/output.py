@@ -209,7 +209,6 @@ class Output:
         """Log what has ended; where the piece has rung out, the length is known."""
         conductor = self._conductor
         conductor.collect()
-        self._log.count(self.frame)
         if conductor.ended_at is None or not self.ringing or not self._mixer.idle:
             return
         # Not the mixer's frame, which depends on how many frames were asked for.

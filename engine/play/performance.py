@@ -96,8 +96,6 @@ class Performance:
         self.asked = Asked(session.gestures)
         session.conductor.listeners.append(self._heard_of)
         session.on_ledger(lambda fault: self.notices.tell("ledger", fault))
-        if session.receipts is not None:
-            session.receipts.on_receipt = lambda receipt: self.notices.tell("receipt", receipt)
         session.prepare(PREPARED_BARS)
         session.mixer.warm()
         session.think_ahead()

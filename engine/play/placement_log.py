@@ -15,20 +15,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from msgspec import UnsetType
 from msgspec.structs import replace as replace_in
 
 from ...ledger.clock import Clock, milliseconds_of
 from ...ledger.entries.canonical import PlacementForm, decode
 from ...ledger.entries.entries import Placement as PlacementEntry, Session as SessionEntry, ms_of
-from ...ledger.entries.spans import Spans
 from ...ledger.forks import refuse_children
 from ...ledger.log.journal_format import Sounding
 from ...ledger.log.log import Log
 from ...ledger.log.session_page import HeardFrames, set_anchor, set_counted
 from ...vault.records import ENGINE_RATE
 from ..plan import Placement
-from .receipts import Receipts
 from .scribe import NEVER_UNDURABLE, SEAL_SECONDS, Scribe
 
 MOST_FORMS = 4096
@@ -81,7 +78,7 @@ class PlacementLog:
 
     `log`: None for a session that nobody hears, and of which nothing is written. `opening`: the first entry.
     `history`: whether `sounded` keeps everything. `sounding`: gives what was heard so far of what sounds;
-    called from another thread. `receipts`: of the session, if it gives any.
+    called from another thread.
     """
 
     def __init__(
@@ -94,17 +91,15 @@ class PlacementLog:
         history: bool = True,
         sounding: Callable[[], Sequence[HeardFrames]] = list,
         page_size: int = 0,
-        receipts: Receipts | None = None,
     ) -> None:
         self._owner = os.getpid()
-        self.opening, self._receipts = opening, receipts
+        self.opening = opening
         self.sounded: list[HeardPlacement] = []
         self._clock = clock
         self._keep_back = keep_back
         self._history = history
         self._heard_so_far = sounding
         self._count = self._ms = 0
-        self._spans = Spans()
         self._open: dict[int, _Open] = {}
         self._unwritten: list[bytes] = []
         self._forms: dict[tuple[str, str, str, str, int, int], PlacementForm] = {}
@@ -120,9 +115,6 @@ class PlacementLog:
         with ExitStack() as stack:
             stack.callback(self._writer.discard)
             self._writer.write([opening])
-            if receipts is not None and self.scribe is not None:
-                receipts.begin(opening)
-                self.scribe.on_sealed = receipts.prove
             stack.pop_all()
 
     @property
@@ -193,15 +185,11 @@ class PlacementLog:
             sounded = HeardPlacement(planned, self._count, end.end_frame, end.frames, ms, start)
             self._count += 1
             self._ms += ms
-            line = planned.part, planned.line, planned.stem
-            self._spans.add(line, end.start_frame, end.end_frame)
             if self._history:
                 self.sounded.append(sounded)
             found.append(sounded)
             ids.append(end.id)
-            entries.append(self._filled(was.entry, sounded, start))
-            if self._receipts is not None:
-                self._receipts.ended(planned.stem, sounded.frames, entries[-1])
+            entries.append(self._form(was.entry).fill(sounded.seq, end.start_frame, end.frames, start))
         if self.page is not None and found:
             set_counted(self.page, self._count, found[-1].placement.id)
         if never:
@@ -214,34 +202,16 @@ class PlacementLog:
             self._writer.ended(ids, entries, sum(each.ms for each in found))
         return found
 
-    def count(self, frame: int) -> None:
-        """Count for the session's receipts what was in play up to a frame of the output, if one is due."""
-        receipts, scribe = self._receipts, self.scribe
-        if receipts is None or scribe is None:
-            return
-        if receipts.due(frame):
-            known = ((each, self._open.get(each.id)) for each in self._heard_so_far())
-            # What is mixed far ahead of what was given out may be cut again.
-            near = [(each, was) for each, was in known if was and each.end_frame - frame <= ENGINE_RATE]
-            receipts.mark(frame, [(was.planned.stem, each.frames) for each, was in near])
-        if receipts.waiting and not self._keep_back:
-            receipts.hand_out(self._count - scribe.state.waiting)
-
-    def closed(self, take: str, frame: int = 0, mixed: int = 0) -> None:
+    def closed(self, take: str) -> None:
         """Acknowledge the rest and the closing entry: durable when it returns.
-
-        `frame`: the output's length; `mixed`: the frames of sound.
 
         Raises OSError, JournalFailed; it may be called again.
         """
         refuse_children(self._owner)
         if not self._closed:
-            closing = self._closing(take, mixed)
-            self._writer.write([*map(decode, self._unwritten), closing])
+            self._writer.write([*map(decode, self._unwritten), self._closing(take)])
             self._unwritten = []
             self._closed = True
-            if self._receipts is not None:
-                self._receipts.close(frame, closing)
 
     def sealed(self) -> None:
         """Have everything sequenced into the log; if we die, another process does it.
@@ -250,19 +220,14 @@ class PlacementLog:
         """
         self._writer.close()
         self.page = None
-        if self._receipts is not None:
-            self._receipts.sealed()
 
     def abandoned(self) -> None:
         """Close a render whose file never came to be: nothing of it was heard. May be called again."""
         refuse_children(self._owner)
-        if self._receipts is not None:
-            self._receipts.forget()
         if not self._closed:
             self._unwritten = []
             self.sounded = []
             self._count = self._ms = 0
-            self._spans = Spans()
             self._writer.write([self._closing()])
             self._closed = True
         self._writer.close()
@@ -271,8 +236,6 @@ class PlacementLog:
     def discard(self) -> None:
         """Give up a session that nobody has heard, and that the disk does not let be closed."""
         refuse_children(self._owner)
-        if self._receipts is not None:
-            self._receipts.forget()
         if not self._closed:
             self._writer.discard()
 
@@ -302,11 +265,6 @@ class PlacementLog:
             consent=planned.consent,
         )
 
-    def _filled(self, entry: PlacementEntry, sounded: HeardPlacement, start: str) -> bytes:
-        first = sounded.placement.start_frame
-        span = sounded.end_frame - first
-        return self._form(entry).fill(sounded.seq, first, sounded.frames, start, span)
-
     def _form(self, entry: PlacementEntry) -> PlacementForm:
         """The form of all entries that differ from `entry` in what was heard alone."""
         alike = (entry.stem, entry.role, entry.part, entry.section, entry.line, entry.consent)
@@ -314,20 +272,9 @@ class PlacementLog:
         if form is None:
             if len(self._forms) >= MOST_FORMS:
                 self._forms.clear()
-            spans = not isinstance(self.opening.in_play, UnsetType)
-            form = self._forms[alike] = PlacementForm(replace_in(entry, span=1) if spans else entry)
+            form = self._forms[alike] = PlacementForm(entry)
         return form
 
-    def _closing(self, take: str | None = None, frames: int = 0) -> SessionEntry:
-        closing = replace_in(
-            self.opening,
-            time=self._clock.now(),
-            state="closed",
-            take=take,
-            placements=self._count,
-            ms=self._ms,
-        )
-        if isinstance(self.opening.voices, UnsetType):
-            return closing
-        most = max(self._spans.most_of_lines().values(), default=0)
-        return replace_in(closing, voices=max(self._spans.voices(), 1), polyphony=most, frames=frames)
+    def _closing(self, take: str | None = None) -> SessionEntry:
+        now, count = self._clock.now(), self._count
+        return replace_in(self.opening, time=now, state="closed", take=take, placements=count, ms=self._ms)

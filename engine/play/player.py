@@ -38,9 +38,8 @@ was heard of it, `"finished"` when the piece has come to its end, `"withdrawn"` 
 `"script"` with the Piece that took over, `"refused"` with the error of a gesture that could not be made any
 more when its time came, `"xrun"` with their number, `"stopped"` with the seconds for which the process stood
 still, `"device"` and `"unready"` with an error that did not stop the music, `"failed"` with one that did,
-`"receipt"` with a SessionReceipt for every ten seconds of sound and one for the whole at the end, `"ledger"`
-with a sentence when the disk takes no more entries and with None when it does again: on a device the music
-goes on, a `read` raises LedgerStopped and goes on later, and `player.ledger` says how far it is.
+`"ledger"` with a sentence when the disk takes no more entries and with None when it does again: on a device
+the music goes on, a `read` raises LedgerStopped and goes on later, and `player.ledger` says how far it is.
 
 Errors: a script with mistakes raises ScriptRejected, a use that it is not for UseRefused, a vault with
 nothing cleared NothingCleared, a device that will not play DeviceFailed, and whatever else an EngineError,
@@ -73,7 +72,6 @@ from .notices import Notices
 from .options import Options, known
 from .outline import DialOutline, Outline, PartOutline, SectionOutline, outline
 from .performance import Performance
-from .receipts import GivesReceipts, Receipts
 from .scribe import LedgerState
 from .take import Gesture, Take
 
@@ -129,7 +127,7 @@ class _Rate:
         raise AttributeError(f"a player's rate is {ENGINE_RATE} Hz; a host that has another resamples")
 
 
-class Player(Hands, Listening, GivesReceipts):
+class Player(Hands, Listening):
     """Plays a script from a vault, block by block. A context manager; safe to call from any thread.
 
     `home`: the folder of vault and ledger. `path`: the script. `options`: `use`, `tier` ("developer" if it is
@@ -455,11 +453,6 @@ class Player(Hands, Listening, GivesReceipts):
     def _told(self) -> Notices:
         self._performance.check_owner()
         return self._performance.notices
-
-    def _receipts(self) -> Receipts:
-        self._performance.check_owner()
-        assert self._performance.session.receipts is not None
-        return self._performance.session.receipts
 
     # The end.
 

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...ledger.clock import Clock
-from ...ledger.log.session_receipt import SessionReceipt
 from ...script.piece import Piece
 from ...vault.records import ENGINE_RATE
 from ...vault.vault import Vault
@@ -101,8 +100,6 @@ class Rendered:
     reduction_db: float
     """What the limiter takes, but for 1 % of the time in which it takes more."""
     file: Written
-    receipt: SessionReceipt
-    """Of the whole session, for whoever is given the file."""
 
     @property
     def unlimited_lufs(self) -> float | None:
@@ -323,7 +320,6 @@ def _mixed(session: Session, gestures: Sequence[Gesture]) -> Iterator[NDArray[np
 
 
 def _rendered(session: Session, take: Take, out: Path, factor: float, written: Written) -> Rendered:
-    assert session.receipts is not None
     return Rendered(
         audio=out,
         frames=take.frames,
@@ -345,7 +341,6 @@ def _rendered(session: Session, take: Take, out: Path, factor: float, written: W
         gain_db=session.gain_db,
         reduction_db=session.mixer.master.reduction_db(0.01),
         file=written,
-        receipt=session.receipts.latest,
     )
 
 

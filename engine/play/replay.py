@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from ...ledger.clock import Clock
 from ...script.check.check import accepted
-from ...vault.catalogue.snapshot import Snapshot
 from ...vault.vault import Vault
 from ..errors import TakeRefused
 from .session import Session
@@ -24,11 +23,7 @@ CHUNK_FRAMES = 1 << 15
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """The outcome of a replay, compared with its take. `differences`: numbers of unlike placements.
-
-    They are compared where both count by one rule what is in play. A take of before that is heard once more
-    counts by today's.
-    """
+    """The outcome of a replay, compared with its take. `differences`: numbers of unlike placements."""
 
     take: Take
     same_sound: bool | None
@@ -48,19 +43,14 @@ def replay(
     logged: bool = True,
     progress: Callable[[int, int], None] | None = None,
     clock: Clock | None = None,
-    then: Snapshot | None = None,
 ) -> tuple[Session, Replayed]:
     """Play a take again into `write`, which gets blocks of float32 (2, frames).
 
     It is a session of its own, with entries of its own: what is replayed is heard once more. `logged`: false
-    for a comparison that nobody hears. `then`: for such a comparison, the vault as it was for the take, so
-    that stems play that were cleared then. The session is finished, for the caller to seal. Raises
-    TakeRefused when a stem that it needs has no consent any more, or is gone.
+    for a comparison that nobody hears. The session is finished, for the caller to seal. Raises TakeRefused
+    when a stem that it needs has no consent any more, or is gone.
     """
-    if then is not None and logged:
-        raise ValueError("what was cleared then is played for a comparison alone, and not logged")
-    whole = vault.snapshot(take.declared) if then is None else then
-    _check_consents(whole, take)
+    _check_consents(vault, take)
     piece = accepted(take.script)
     check_key(take.key, piece)
     session = Session(
@@ -74,7 +64,6 @@ def replay(
         replayed=take,
         clock=clock,
         logged=logged,
-        snapshot=whole,
     )
     with ExitStack() as stack:
         stack.callback(session.abandon)
@@ -100,11 +89,12 @@ def replay(
     return session, Replayed(
         again,
         None if take.pcm_sha256 is None else again.pcm_sha256 == take.pcm_sha256,
-        _differences(take, again) if again.in_play == take.in_play else (),
+        _differences(take, again),
     )
 
 
-def _check_consents(snapshot: Snapshot, take: Take) -> None:
+def _check_consents(vault: Vault, take: Take) -> None:
+    snapshot = vault.snapshot()
     there = {stem.stem: stem for stem in snapshot.stems}
     at = snapshot.time
     needed = sorted({placement.stem for placement in take.placements})

@@ -78,8 +78,6 @@ class Scribe:
         self._seal_seconds = seal_seconds
         self.on_fault: Callable[[str | None], object] = lambda fault: None
         """Called on another thread with the fault of the disk, or with None when it works again."""
-        self.on_sealed: Callable[[], object] = lambda: None
-        """Called by the thread that seals, after a round that has sealed all that was acknowledged."""
         self.live = False
         """Whether the music goes on if the disk fails."""
         # `_work` guards what is below it, for writing. The journal has locks of its own.
@@ -295,8 +293,6 @@ class Scribe:
         if error is None or isinstance(error, LockHeld):
             # Whoever has the lock will free it, and nothing is at risk until then.
             self._unsealed = None
-            if error is None and self._journal.sealed:
-                self.on_sealed()
         else:
             self._unsealed = self._blamed(error)
             self._bell.put(True)

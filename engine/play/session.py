@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
-from msgspec import UNSET
 from numpy.typing import NDArray
 
 from ...ground.uses import HOST_TIER, Tier, Use
 from ...ledger.clock import Clock, SteadyClock
-from ...ledger.entries.entries import AUDIBLE, Session as SessionEntry
+from ...ledger.entries.entries import Session as SessionEntry
 from ...ledger.entries.salts import Salts
 from ...ledger.entries.signing import commitment, new_salt
 from ...script.effects.delay import MOST_BEATS
@@ -37,7 +36,6 @@ from ..compose.tuning import PLAIN, tuning_of
 from ..made_by import engine
 from ..mix.mixer import Mixer
 from ..mix.page_layout import PAGE_SIZE
-from ..mix.rack import VOICES
 from ..plan import Bar, Placement
 from . import take as takes
 from .ahead import THINKER, Provisional, Wanted, think
@@ -48,7 +46,6 @@ from .gestures import Gestures
 from .options import Options as Options, known as known, known_tier
 from .output import Output
 from .placement_log import HeardPlacement, PlacementLog
-from .receipts import Receipts
 from .scribe import LedgerState
 
 MOST_PREPARED_BARS = 4000
@@ -64,9 +61,8 @@ class Session:
     log nothing before `close`. `replayed`: a take to play again, as it was; the script is then its own.
     `history`: whether all bars are kept for whoever draws them. `logged`: whether anybody hears it; if not,
     no entry and no take is written. `gain_db`: the master's, foretold if it is left out. `loop`: at its limit
-    it is not faded out but rings out, for a sound whose end leads into its beginning. `snapshot`: of the
-    vault, to choose from; as it is now if it is left out. Raises UseRefused, NothingCleared and UnknownDial
-    before anything is written.
+    it is not faded out but rings out, for a sound whose end leads into its beginning. Raises UseRefused,
+    NothingCleared and UnknownDial before anything is written.
     """
 
     rate = ENGINE_RATE
@@ -90,7 +86,6 @@ class Session:
         logged: bool = True,
         gain_db: float | None = None,
         loop: bool = False,
-        snapshot: Snapshot | None = None,
     ) -> None:
         whose = known_tier(tier)
         wall = clock or SteadyClock()
@@ -102,7 +97,7 @@ class Session:
         self.thinks_ahead = False
         self.wanted: Wanted = []
         """The variants that the next bars need, as they were thought of ahead."""
-        snapshot = vault.snapshot() if snapshot is None else snapshot
+        snapshot = vault.snapshot(replayed.declared if replayed else None)
         self._declared, self._opened_with = snapshot.declared, snapshot.stems
         first = self._first_score(piece, snapshot, use or piece.uses[0], wall.now(), seed, replayed)
         if gain_db is None:
@@ -115,10 +110,17 @@ class Session:
         self._first_candidates = tuple(sorted(first.stems))
         self.mixer = self._new_mixer(first)
         self._take: takes.Take | None = None
-        self.receipts = Receipts(vault.log, wall) if logged else None
-        """Of what was heard; None for a session that nobody hears."""
-        opening = self._opening(first, whose, user, snapshot.state_hash, wall.now(), replayed)
-        self._log = self._new_log(opening, wall, keep_back=keep_back, history=history)
+        self._log = PlacementLog(
+            vault.log if logged else None,
+            wall,
+            self._opening(first, whose, user, snapshot.state_hash, wall.now()),
+            keep_back=keep_back,
+            history=history,
+            sounding=self.mixer.sounding,
+            page_size=PAGE_SIZE,
+        )
+        if self._log.page is not None:
+            self.mixer.share(self._log.page, vault.log.boot)
         self._spool = takes.Spool(vault.home / "takes")
         self.conductor = Conductor(
             vault,
@@ -130,7 +132,6 @@ class Session:
             wall=wall,
             replayed=replayed,
             history=history,
-            whole=snapshot,
         )
         self.conductor.listeners.append(self._keep_for_take)
         cut, least = None if self.loop else self._limit, replayed.frames if replayed else 0
@@ -159,13 +160,9 @@ class Session:
         )
         return replace(first, starts_clean=self._starts_clean)
 
-    def _opening(
-        self, first: Score, tier: Tier, user: str, state_hash: str, time: str, replayed: takes.Take | None
-    ) -> SessionEntry:
+    def _opening(self, first: Score, tier: Tier, user: str, state_hash: str, time: str) -> SessionEntry:
         """The entry that opens the session; only a salted commitment to the user is in it."""
         session = "x" + secrets.token_hex(10)
-        # A take is compared by the rule that it was made with. What is heard once more is in play by today's.
-        rule = AUDIBLE if replayed is None or self._logged else replayed.in_play or UNSET
         salt = Salts(self._vault.home).new(session, user) if self._logged else new_salt()
         return SessionEntry(
             time=time,
@@ -182,28 +179,7 @@ class Session:
             take=None,
             placements=None,
             ms=None,
-            receipt_key=UNSET if self.receipts is None else self.receipts.key,
-            in_play=rule,
-            rate=ENGINE_RATE,
-            voices=VOICES,
         )
-
-    def _new_log(self, opening: SessionEntry, wall: Clock, *, keep_back: bool, history: bool) -> PlacementLog:
-        """The log of the session's placements, which shares its memory with the mixer."""
-        log = self._vault.log
-        made = PlacementLog(
-            log if self._logged else None,
-            wall,
-            opening,
-            keep_back=keep_back,
-            history=history,
-            sounding=self.mixer.sounding,
-            page_size=PAGE_SIZE,
-            receipts=self.receipts,
-        )
-        if made.page is not None:
-            self.mixer.share(made.page, log.boot)
-        return made
 
     def _new_mixer(self, first: Score, kind: type[Mixer] = Mixer) -> Mixer:
         mixer = kind(
@@ -353,7 +329,7 @@ class Session:
             take = self._make_take()
             if self._logged:
                 takes.save(take, self.take_path)
-            self._log.closed(takes.digest(take), take.frames, self.mixer.frame)
+            self._log.closed(takes.digest(take))
             self._take = take
             self._spool.close()
         return self._take
@@ -455,7 +431,6 @@ class Session:
             loop=self.loop,
             time=opening.time,
             declared=self._declared,
-            in_play=None if opening.in_play is UNSET else opening.in_play,
         )
 
 

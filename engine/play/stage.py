@@ -20,7 +20,6 @@ from ..mix.mixer import Mixer
 from ..plan import Fade, Placement
 
 WINDOW_FRAMES = 16 * QUANTUM
-Sound = NDArray[np.float32]
 MOST_WAITING = 2048
 """How many placements may wait; the mixer has room for some more."""
 
@@ -57,12 +56,10 @@ class Stage:
         """How many placements are in the books."""
         return len(self._waiting) + len(self._begun)
 
-    def queue(
-        self, placement: Placement, sound: Sound, at: int, energies: NDArray[np.float32] | None = None
-    ) -> None:
-        """Hand a placement to the mixer, ahead of its time. `energies`: as in `Mixer.place`."""
+    def queue(self, placement: Placement, sound: NDArray[np.float32], at: int) -> None:
+        """Hand a placement to the mixer, ahead of its time."""
         self._waiting[placement.id] = placement
-        self._mixer.place(placement, sound, at, energies)
+        self._mixer.place(placement, sound, at)
 
     def next_window(self) -> int | None:
         """The frame at which the next waiting placement is looked at once more; None when none waits."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ...script.piece import Piece
-from ...vault.catalogue.snapshot import Snapshot
+from ...vault.vault import Vault
 from ..compose.score import Score
 from ..compose.swap import rescored
 from ..errors import TakeRefused
@@ -19,9 +19,9 @@ from .take import CameLate, Changed, Swapped, Take, Unready, check_key
 
 
 class Tape:
-    """The tape of one session. `replayed`: the take that is played back of the vault `whole`, if one is."""
+    """The tape of one session. `replayed`: the take that it plays back, None to record."""
 
-    def __init__(self, whole: Snapshot, replayed: Take | None) -> None:
+    def __init__(self, vault: Vault, replayed: Take | None) -> None:
         self.plays_back = replayed is not None
         self.changes: list[Changed] = []
         self.swaps: list[Swapped] = []
@@ -31,7 +31,7 @@ class Tape:
         self._swaps_ahead: list[Swapped] = []
         self._unready_at: dict[int, frozenset[str]] = {}
         if replayed is not None:
-            self._whole = whole
+            self._whole = vault.snapshot(replayed.declared)
             self._changes_ahead, self._swaps_ahead = list(replayed.changes), list(replayed.swaps)
             self._unready_at = {each.moment: frozenset(each.stems) for each in replayed.unready}
             # They are in the new take as well, so that a replay can be replayed.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 
-from ..drawn_text import drawn_text
 from ..plan import Bar
 from .placement_log import HeardPlacement
 
@@ -50,11 +50,11 @@ def timeline(
 
     body = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        f'font-family="{FONT}" role="img" aria-label="{drawn_text(title)}: timeline">',
+        f'font-family="{FONT}" role="img" aria-label="{escape(title)}: timeline">',
         f'<rect width="{WIDTH}" height="{height}" rx="8" fill="#fbfaf7"/>',
-        f'<text x="16" y="26" font-size="17" font-weight="600" fill="#22223b">{drawn_text(title)}</text>',
+        f'<text x="16" y="26" font-size="17" font-weight="600" fill="#22223b">{escape(title)}</text>',
         f'<text x="{WIDTH - 16}" y="26" font-size="12" text-anchor="end" fill="#5c5f77">'
-        f"{drawn_text(caption)}</text>",
+        f"{escape(caption)}</text>",
         *_sections(bars, frames, x, bottom),
         *_seconds(frames, rate, x, bottom),
     ]
@@ -62,7 +62,7 @@ def timeline(
         y = TOP + row * (ROW + GAP)
         body.append(
             f'<text x="{MARGIN_LEFT - 10}" y="{y + ROW / 2 + 4}" font-size="12" text-anchor="end" '
-            f'fill="#22223b">{drawn_text(part)}</text>'
+            f'fill="#22223b">{escape(part)}</text>'
         )
         body += [_block(s, y, x, holders) for s in sounded if s.placement.part == part]
     body += [*_legend(sounded, height), "</svg>"]
@@ -89,13 +89,11 @@ def _block(sounded: HeardPlacement, y: int, x: Place, holders: Mapping[str, str]
     label = ""
     if letters >= 4:
         text = p.title if len(p.title) <= letters else p.title[: letters - 1] + "…"
-        label = (
-            f'<text x="{left + 5}" y="{y + ROW / 2 + 4}" font-size="11" fill="#fff">{drawn_text(text)}</text>'
-        )
+        label = f'<text x="{left + 5}" y="{y + ROW / 2 + 4}" font-size="11" fill="#fff">{escape(text)}</text>'
     # Louder placements are drawn more solid: -12 dB and less at half.
     opacity = round(min(max(1 + p.gain_db / 24, 0.5), 1), 2)
     return (
-        f'<g><title>{drawn_text(tip)}</title><rect x="{left}" y="{y}" width="{width}" height="{ROW}" rx="3" '
+        f'<g><title>{escape(tip)}</title><rect x="{left}" y="{y}" width="{width}" height="{ROW}" rx="3" '
         f'fill="{colour}" fill-opacity="{opacity}"/>{label}</g>'
     )
 
@@ -116,7 +114,7 @@ def _sections(bars: Sequence[Bar], frames: int, x: Place, bottom: int) -> list[s
         lines += [
             f'<line x1="{left}" x2="{left}" y1="42" y2="{bottom}" stroke="#9a9aa8" stroke-width="1"/>',
             f'<text x="{left + 5}" y="54" font-size="12" font-weight="600" fill="#3d405b">'
-            f"{drawn_text(name) if letters > 1 else ''}</text>",
+            f"{escape(name) if letters > 1 else ''}</text>",
         ]
     return lines
 
@@ -139,6 +137,6 @@ def _legend(sounded: Sequence[HeardPlacement], height: int) -> list[str]:
         marks.append(
             f'<rect x="{left}" y="{height - 24}" width="12" height="12" rx="2" '
             f'fill="{COLOURS.get(role, OTHER)}"/>'
-            f'<text x="{left + 18}" y="{height - 14}" font-size="11" fill="#3d405b">{drawn_text(role)}</text>'
+            f'<text x="{left + 18}" y="{height - 14}" font-size="11" fill="#3d405b">{escape(role)}</text>'
         )
     return marks

@@ -40,7 +40,7 @@ class WorkingFile:
             self._clear_abandoned()
             while self._lock is None:
                 self._part = self.out.parent / f".stemloom-{os.getpid()}-{secrets.token_hex(4)}.part"
-                lock = open_locked(self._part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+                lock = open_locked(self._part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
                 if self._part.exists():
                     self._lock = lock
                 else:

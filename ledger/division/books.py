@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import accumulate
 
 import msgspec
 
 from ..entries import entries
 from ..entries.rights import Rights
 from ..errors import VerificationFailed
-from .alike import groups
 from .errors import BadPeriod
 from .periods import Period
 
@@ -37,16 +35,8 @@ class Books:
     payouts: list[tuple[int, entries.Payout]] = field(default_factory=list)
     corrections: dict[int, list[tuple[int, entries.Correction]]] = field(default_factory=dict)
     """By index of the income or payout that they correct."""
-    likenesses: list[tuple[int, entries.Likeness]] = field(default_factory=list)
-    distinct: dict[int, tuple[int, entries.Distinct]] = field(default_factory=dict)
-    """By index of the likeness that they end."""
-    gaps: list[tuple[int, entries.Gap]] = field(default_factory=list)
-    open_times: dict[str, tuple[str, str | None]] = field(default_factory=dict)
-    """By session, when it opened and closed."""
     days: dict[str, int] = field(default_factory=dict)
     """By day, `YYYY-MM-DD`: the first placement that starts on it and has at least a millisecond."""
-    stated: int | None = None
-    """The first entry that states how long periods are, or who bears corrections. None: neither did."""
 
     def first_heard(self, period: Period, last: int) -> int | None:
         """The first placement in a period that has a millisecond, among entries 0 to `last`."""
@@ -54,25 +44,9 @@ class Books:
         found = (first for day, first in self.days.items() if first_day <= day <= last_day and first <= last)
         return min(found, default=None)
 
-    def alike(self, period: Period, last: int) -> dict[str, str]:
-        """The group of each stem that has one in a period, by entries 0 to `last`; see `alike.py`."""
-        if not self.likenesses:
-            return {}
-        first = self.first_heard(period, last)
-        return groups(self.likenesses, self.distinct, period, last if first is None else first)
-
     def settled_before(self, currency: str, last: int) -> list[tuple[int, Period, entries.Settlement]]:
         """The settlements in a currency, among entries 0 to `last`."""
         return [each for each in self.settlements if each[0] <= last and each[2].currency == currency]
-
-    def receivers_bear(self, last: int) -> bool:
-        """Whether those who were given income bear its corrections, in a settlement that reads to `last`."""
-        return self.stated is not None and self.stated <= last
-
-    def most(self, index: int, amount: int, last: int) -> int:
-        """The largest amount that an income ever was, with its corrections up to entry `last`."""
-        sums = accumulate(each.amount for at, each in self.corrections.get(index, ()) if at <= last)
-        return amount + max((0, *sums))
 
     def money(self, index: int, amount: int, last: int) -> int:
         """The amount of an income or payout with its corrections up to entry `last`, in micro-units."""
@@ -89,8 +63,6 @@ def gather(numbered: Entries) -> Books:
                 books.days.setdefault(entry.start[:10], index)
             continue
         books.rights.take(index, entry)
-        if books.stated is None and _states(entry):
-            books.stated = index
         match entry:
             case entries.Holder():
                 books.holders.setdefault(entry.holder, (index, entry))
@@ -104,10 +76,6 @@ def gather(numbered: Entries) -> Books:
                 entered, stem = books.stems[entry.stem]
                 named = {name: getattr(entry, name) for name in ("title", "role", "shape", "isrc", "iswc")}
                 books.stems[entry.stem] = entered, msgspec.structs.replace(stem, **named)
-            case entries.Likeness():
-                books.likenesses.append((index, entry))
-            case entries.Distinct():
-                books.distinct.setdefault(entry.likeness, (index, entry))
             case entries.Terms():
                 books.terms.append((index, entry))
             case entries.Income():
@@ -116,24 +84,10 @@ def gather(numbered: Entries) -> Books:
                 books.settlements.append((index, _period(index, entry), entry))
             case entries.Payout():
                 books.payouts.append((index, entry))
-            case entries.Gap():
-                books.gaps.append((index, entry))
-            case entries.Session():
-                since, _ = books.open_times.get(entry.session, (entry.time, None))
-                books.open_times[entry.session] = since, entry.time if entry.state == "closed" else None
             case entries.Correction():
                 books.corrections.setdefault(entry.corrects, []).append((index, entry))
     books.size = index + 1
     return books
-
-
-def _states(entry: entries.Entry) -> bool:
-    match entry:
-        case entries.Terms():
-            return entry.periods is not msgspec.UNSET or entry.borne_by is not msgspec.UNSET
-        case entries.Correction():
-            return entry.borne_by is not msgspec.UNSET
-    return False
 
 
 def _period(index: int, entry: entries.Income | entries.Settlement) -> Period:

@@ -3,7 +3,7 @@
     LedgerError
       BadAmount          2  an amount that is not a positive decimal with at most six places, or too large
       UnknownCurrency    2  not a currency of ISO 4217
-      BadPeriod          2  a period that cannot be read, has not begun, or is not one of the terms
+      BadPeriod          2  a period that cannot be read, or has not begun
       NotOver            2  a period that has begun and is not over, settled without --early
       BadTerms           2  invalid terms, or terms that reach back behind a settlement
       AlreadySettled     1  the period, or a part of it, was settled before
@@ -37,7 +37,7 @@ class UnknownCurrency(LedgerError):
 
 
 class BadPeriod(LedgerError):
-    """A period that cannot be read, that has not begun, or that the terms do not let anybody settle."""
+    """A period that cannot be read, or that has not begun."""
 
     exit_code = 2
 

@@ -6,26 +6,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from ..entries.entries import Source
 from .periods import Period
 from .terms import InForce
 from .windows import PlacementWindow
-
-BEFORE = -1
-"""Stands for all settlements by the rule of before in the key of an account: it has all that they gave."""
-
-
-class AccountKey(NamedTuple):
-    """Names an account: one for each amount that a settlement divides.
-
-    `settlement`: its number among those of the currency, from 0; `BEFORE` for the account of a period in
-    which a correction was settled by the rule of before.
-    """
-
-    settlement: int
-    period: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +23,6 @@ class IncomeItem:
     reference: str
     """What the income's recorder wrote, or why it is corrected."""
     corrects: int | None = None
-
-    @property
-    def income(self) -> int:
-        """The index of the income."""
-        return self.index if self.corrects is None else self.corrects
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +50,6 @@ class DividedIncome:
     `terms`: of that period; they divide each stem's amount into master and publishing.
     """
 
-    account: AccountKey
     period: Period
     terms: InForce
     amount: int
@@ -78,24 +57,11 @@ class DividedIncome:
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
-    """What corrections take back from those who were given income, in micro-units: a debt of theirs.
-
-    `amount` is negative where the income rose again, and debts are lifted.
-    """
-
-    account: AccountKey
-    amount: int
-    items: tuple[IncomeItem, ...]
-    """The corrections."""
-
-
-@dataclass(frozen=True, slots=True)
 class Funds:
     """What a settlement that reads entries 0 to `last` divides. Micro-units; none is negative.
 
-    `gross - deducted - taken_back + not_given + owed + short - carried_in + carried_out == for_holders`.
-    `divided_income`: the settlement's own, then that of settled periods, in the order of their settlements.
+    `gross - deducted - taken_back + not_given - carried_in + carried_out == for_holders`. `divided_income`:
+    the settlement's own, then that of settled periods, in the order of their settlements.
     """
 
     period: Period
@@ -110,17 +76,6 @@ class Funds:
     carried_out: int
     """Left over to the next settlement, for this one cannot take it back either."""
     divided_income: tuple[DividedIncome, ...]
-    charges: tuple[Charge, ...] = ()
-    """What becomes a debt of those who were given it, or is lifted from it."""
-    short: int = 0
-    """The part of `taken_back` that nobody had been given, because it had gone to a correction of before."""
-    receivers_bear: bool = False
-    """Whether those who were given income bear its corrections, or the settlement's own income, as before."""
-
-    @property
-    def owed(self) -> int:
-        """The part of `taken_back` that becomes a debt, less the debts that are lifted."""
-        return sum(each.amount for each in self.charges)
 
     @property
     def for_holders(self) -> int:
@@ -139,7 +94,7 @@ class Funds:
 
     @property
     def taken_back(self) -> int:
-        """By how much corrections lowered the holders' share of income that was settled before."""
+        """By how much corrections lowered the holders' share of periods that were settled before."""
         return -sum(line.for_holders for line in self.income if line.gross < 0)
 
 
@@ -153,6 +108,4 @@ class LateMoney:
     late: int
     """The part of it that goes to holders."""
     taken_back: int
-    """What the next settlement's own income must bear, by the rule of before."""
-    owed: int = 0
-    """What becomes a debt of those who were given it, with the next settlement; below 0 debts are lifted."""
+    """What the next settlement must take back, because settled periods are worth less than was given."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from ..entries.entries import Settlement
@@ -12,39 +11,24 @@ from .books import Books, Entries, Read, gather
 from .division import divide, time_in_play_of
 from .errors import AlreadySettled, BadPeriod, NothingToSettle, NotOver, SeveralCurrencies
 from .funds import Funds
-from .lengths import refuse_income_period, refuse_period, weaker_period
-from .money import check_currency, money_text
+from .money import check_currency
 from .periods import Period
 from .treasury import Treasury
 from .usage import EntriesUsage
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedSettlements:
-    """By index, what is wrong with settlements; and what the rules of before leave open in others."""
-
-    problems: dict[int, list[str]]
-    weaker: dict[int, list[str]]
-
-
 def check_settlements(settlements: Sequence[tuple[int, Settlement]], read: Read) -> dict[int, list[str]]:
-    """The problems of settlements that do not follow from the log's entries, by index."""
-    return judge_settlements(settlements, read).problems
+    """The problems of settlements that do not follow from the log's entries, by index.
 
-
-def judge_settlements(settlements: Sequence[tuple[int, Settlement]], read: Read) -> JudgedSettlements:
-    """Derive each settlement again from the entries before it.
-
-    The verifier, which has the hashes, checks the `root`.
+    Each is derived again from the entries before it. The verifier, which has the hashes, checks the `root`.
     """
     found: dict[int, list[str]] = {}
-    weaker: dict[int, list[str]] = {}
     asked: list[tuple[int, Settlement, Funds]] = []
     end = max((index for index, _ in settlements), default=0)
     try:
         books = gather(_before(end, read()))
     except VerificationFailed as error:
-        return JudgedSettlements({index: [str(error)] for index, _ in settlements}, {})
+        return {index: [str(error)] for index, _ in settlements}
     treasury = Treasury(books)
     for index, entry in settlements:
         try:
@@ -57,11 +41,7 @@ def judge_settlements(settlements: Sequence[tuple[int, Settlement]], read: Read)
             check_currency(entry.currency)
             refuse_settled(books, period, entry.currency, before=index)
             _refuse_unread_settlement(books, index, entry)
-            _refuse_days(books, index, period, entry)
-            funds = treasury.funds(period, entry.currency, entry.last)
-            asked.append((index, entry, funds))
-            if left_open := weaker_in(books, index, funds):
-                weaker[index] = left_open
+            asked.append((index, entry, treasury.funds(period, entry.currency, entry.last)))
         except LedgerError as error:
             found[index] = [str(error)]
     answers = time_in_play_of(EntriesUsage(read, books), [funds for _, _, funds in asked])
@@ -72,58 +52,14 @@ def judge_settlements(settlements: Sequence[tuple[int, Settlement]], read: Read)
             problems = [str(error)]
         if problems:
             found[index] = problems
-    return JudgedSettlements(found, weaker)
-
-
-def weaker_in(books: Books, index: int, funds: Funds) -> list[str]:
-    """What the rules of before leave open in the settlement at an index, a clause each."""
-    found = []
-    if days := weaker_period(books, funds.period, index):
-        found.append(days)
-    earned = sum(line.for_holders for line in funds.income if line.late_of is None)
-    borne = earned - funds.divided_income[0].amount
-    if borne > 0:
-        found.append(
-            f"{money_text(borne, funds.currency)} that corrections took back came out of what others earned, "
-            "not from those who had been given it: the ledger had not stated who bears corrections"
-        )
     return found
-
-
-def _refuse_days(books: Books, index: int, period: Period, entry: Settlement) -> None:
-    """Raise BadPeriod if the settlement, or income in it, is of days that no terms had stated in advance."""
-    if books.stated is None or books.stated > index:
-        return
-    refuse_period(books, period, entry.currency, index)
-    before = books.settled_before(entry.currency, index - 1)
-    read = max((each.last for _, _, each in before), default=-1)
-    for at, of, income in books.income:
-        if at > entry.last or income.currency != entry.currency:
-            continue
-        changed = [at, *(each for each, _ in books.corrections.get(at, ()) if each <= entry.last)][-1]
-        late = changed > read and any(settled.covers(of) for _, settled, _ in before)
-        if not (late or period.covers(of)):
-            continue
-        # What was recorded before may fall, and rise to what it was.
-        most = books.most(at, income.amount, books.stated - 1) if at < books.stated else 0
-        if books.money(at, income.amount, entry.last) > most:
-            try:
-                refuse_income_period(books, of, max(at, books.stated))
-            except BadPeriod as error:
-                raise BadPeriod(f"it counts the income at entry {at}: {error}") from error
 
 
 def _refuse_unread_settlement(books: Books, index: int, entry: Settlement) -> None:
     """Raise VerificationFailed if the settlement at `index` did not read an earlier one in its currency.
 
-    It would count again what the earlier one has counted. Also if it did not read the entry before it that
-    states who bears corrections, and how long periods are: it would go by the rules of before.
+    It would count again what the earlier one has counted.
     """
-    if books.stated is not None and entry.last < books.stated < index:
-        raise VerificationFailed(
-            f"it read entries up to {entry.last}, and not entry {books.stated}, which states who bears "
-            "corrections and how long periods are"
-        )
     for before, _, each in books.settlements:
         if entry.last < before < index and each.currency == entry.currency:
             raise VerificationFailed(

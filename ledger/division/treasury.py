@@ -5,13 +5,12 @@
 2. Of each source the terms keep back a part, rounded down; the rest goes to holders. The terms are those of
    the period with which the income is settled (`terms.in_force`; without any, `terms.DEFAULT`).
 3. The settlement's own income is divided by the placements of its period, and by those that came too late
-   for the settlement of theirs (`windows.py`). Late income of a settled period, and what its income rises
-   beyond all that it was, is divided by all placements of that period.
-4. If income that was settled is corrected, those who were given it owe what is taken back (`accounts.py`,
-   `debts.py`); no other income bears it. In ledgers of before, up to the first entry that states this rule,
-   the settlement's own income bears it, and what that cannot bear is carried over to the next settlement.
-   What stayed unallocated, because nothing was heard, is not taken back.
-5. A settlement without own income counts no late placements: they wait.
+   for the settlement of theirs (`windows.py`). For each settled period that became worth more than its
+   holders were ever given, the difference is divided by all placements of that period.
+4. If a settled period became worth less than its holders were given, the difference comes out of the own
+   income; if it is worth more again later, the difference goes back there. What had stayed unallocated,
+   because nothing was heard, is not taken back. What the own income cannot bear is carried over to the next
+   settlement. A settlement without own income counts no late placements: they wait.
 """
 
 from __future__ import annotations
@@ -22,11 +21,10 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ..entries.entries import Income, Settlement, Source
-from .accounts import AccountChange, SettledAccount, Sources, corrected, corrected_before, income_line, opened
 from .books import Books
 from .errors import NothingToSettle
-from .funds import BEFORE, AccountKey, Charge, DividedIncome, Funds, IncomeItem, IncomeLine, LateMoney
-from .layers import Layers
+from .funds import DividedIncome, Funds, IncomeItem, IncomeLine, LateMoney
+from .late_income import LateChange, SettledAccount, income_line, late_change
 from .money import LARGEST, decimal_text
 from .periods import Period
 from .terms import InForce, in_force
@@ -52,7 +50,7 @@ class Treasury:
         """The late money of each currency that has any, by entries 0 to `last`."""
         settled = sorted({entry.currency for _, _, entry in self._books.settlements})
         every = (self._of(currency).late_money(last) for currency in settled)
-        return tuple(each for each in every if each.gross or each.late or each.taken_back or each.owed)
+        return tuple(each for each in every if each.gross or each.late or each.taken_back)
 
     def uncounted(self, period: Period, currency: str, last: int) -> PlacementWindow:
         """The placements of a settled period, up to `last`, that no settlement in a currency has counted."""
@@ -71,32 +69,8 @@ class _State:
     read: int = -1
     """The last entry up to which money was read."""
     carried: int = 0
-    settlements: int = 0
-    """How many there were."""
-    accounts: Mapping[AccountKey, SettledAccount] = field(default_factory=dict)
-    layers: Layers = field(default_factory=Layers)
-    before: bool = True
-    """Whether the rule of before still holds."""
-    corrected: frozenset[str] = frozenset()
-    """The periods in which a correction was settled by the rule of before."""
-    counted: Mapping[str, tuple[Period, int]] = field(default_factory=dict)
-    """The settled periods, each with the last entry up to which its placements were counted."""
-
-    def stated(self) -> _State:
-        """As the rule finds it that those bear corrections who were given the income.
-
-        By the rule of before each settled period has an account of its own. It stays where a correction was
-        settled by that rule.
-        """
-        if not self.before:
-            return self
-        accounts = {
-            key: each
-            for key, each in self.accounts.items()
-            if (key.settlement == BEFORE) == (key.period in self.corrected)
-        }
-        layers = self.layers.one_account(self.corrected)
-        return replace(self, before=False, accounts=accounts, layers=layers)
+    accounts: Mapping[str, SettledAccount] = field(default_factory=dict)
+    """By the settled period."""
 
 
 class _Event(NamedTuple):
@@ -130,18 +104,18 @@ class _Currency:
             self._by_period.setdefault(event.of, []).append(event)
 
     def funds(self, period: Period, last: int) -> Funds:
-        return self._funds(self._ruled(self._state(last), last), period, last)[0]
+        return self._funds(self._state(last), period, last)[0]
 
     def late_money(self, last: int) -> LateMoney:
-        state = self._ruled(self._state(last), last)
-        changes, _ = self._changes(state, last)
+        state = self._state(last)
+        changes = self._changes(state, last)
         gross = sum(line.gross for each in changes for line in each.lines if line.gross > 0)
-        back = sum(each.back for each in changes) + state.carried
-        late, owed = sum(each.late for each in changes), sum(each.owed for each in changes)
-        return LateMoney(self._currency, gross, late + max(0, -back), max(0, back), owed)
+        taken = sum(each.taken for each in changes) + state.carried
+        late = sum(each.late for each in changes)
+        return LateMoney(self._currency, gross, late + max(0, -taken), max(0, taken))
 
     def counted(self, period: Period, last: int) -> int:
-        return self._state(last).counted[period.text][1]
+        return self._state(last).accounts[period.text].counted
 
     def _state(self, last: int) -> _State:
         """The state after the settlements among entries 0 to `last`."""
@@ -151,83 +125,45 @@ class _Currency:
             self._states.append(self._after(self._states[-1], period, entry))
         return self._states[count]
 
-    def _ruled(self, state: _State, last: int) -> _State:
-        return state.stated() if self._books.receivers_bear(last) else state
-
     def _after(self, state: _State, period: Period, entry: Settlement) -> _State:
         """The state that a settlement leaves behind."""
-        state = self._ruled(state, entry.last)
-        funds, changes, layers = self._funds(state, period, entry.last)
-        own, last = funds.divided_income[0], entry.last
-        accounts = {**state.accounts, **{each.key: each.account for each in changes}}
+        funds, changes = self._funds(state, period, entry.last)
+        own = funds.divided_income[0]
+        accounts = {**state.accounts, **{each.account.period.text: each.account for each in changes}}
+        if own.amount:
+            accounts = {of: replace(each, counted=entry.last) for of, each in accounts.items()}
         unallocated = 0 if entry.total_ms else own.amount
         for each in changes:
             # What goes back to an own income that nobody earns stays unallocated.
-            lost = min(unallocated, max(0, -each.back))
-            account = accounts[each.key]
-            accounts[each.key] = replace(
+            lost = min(unallocated, max(0, -each.taken))
+            account = accounts[each.account.period.text]
+            accounts[account.period.text] = replace(
                 account, unallocated=account.unallocated + lost, back=account.back + lost
             )
             unallocated -= lost
-        given = own.amount if entry.total_ms else 0
         gross: dict[Source, int] = {each.source: each.gross for each in funds.income if each.late_of is None}
-        accounts[own.account] = SettledAccount(period, own.terms, gross, given, unallocated)
-        if state.before:
-            accounts[AccountKey(BEFORE, period.text)] = accounts[own.account]
-            for each in changes:
-                key, sources = own.account._replace(period=each.key.period), _sources(each)
-                accounts[key] = opened(key, each.account.period, each.account.terms, sources).account
-        for late in funds.divided_income[1:]:
-            self._give(accounts, late, last)
-        sums: dict[int, int] = {}
-        for line in funds.income:
-            for item in line.items if line.late_of is None else ():
-                sums[item.income] = sums.get(item.income, 0) + item.amount
-        for income, amount in sums.items():
-            layers.enter(income, own.account, amount)
-        counted = dict(state.counted)
-        if own.amount:
-            counted = {text: (of, last) for text, (of, _) in counted.items()}
-        counted[period.text] = period, last
-        corrected = {each.key.period for each in changes if state.before and _corrects(each)}
-        return _State(
-            last,
-            funds.carried_out,
-            state.settlements + 1,
-            accounts,
-            layers,
-            state.before,
-            state.corrected | corrected,
-            counted,
-        )
+        accounts[period.text] = SettledAccount(period, own.terms, gross, unallocated, 0, entry.last)
+        return _State(entry.last, funds.carried_out, accounts)
 
-    def _give(self, accounts: dict[AccountKey, SettledAccount], late: DividedIncome, last: int) -> None:
-        account = accounts.get(late.account) or SettledAccount(late.period, late.terms, {}, 0, 0)
-        if self._books.first_heard(late.period, last) is None:
-            accounts[late.account] = replace(account, unallocated=late.amount)
-        else:
-            accounts[late.account] = replace(account, given=late.amount)
-
-    def _funds(self, state: _State, period: Period, last: int) -> tuple[Funds, list[AccountChange], Layers]:
+    def _funds(self, state: _State, period: Period, last: int) -> tuple[Funds, list[LateChange]]:
         terms = in_force(self._books, period, last)
-        own, (changes, layers) = self._own(period, terms, last), self._changes(state, last)
+        own, changes = self._own(period, terms, last), self._changes(state, last)
         lines = [*own, *(line for each in changes for line in each.lines)]
         if not lines:
             raise NothingToSettle(
                 f"there is no income in {self._currency} for {period.text}; record it with 'stemloom royalty "
                 "income'"
             )
-        left = sum(line.for_holders for line in own) - sum(each.back for each in changes) - state.carried
+        left = sum(line.for_holders for line in own) - sum(each.taken for each in changes) - state.carried
         windows = [PlacementWindow(period, -1, last)]
         if left > 0:
-            windows += [PlacementWindow(of, counted, last) for of, counted in state.counted.values()]
-        key = AccountKey(state.settlements, period.text)
-        divided = [DividedIncome(key, period, terms, max(0, left), tuple(windows))]
-        for text, (of, _) in state.counted.items():
-            ours = [each for each in changes if each.key.period == text]
-            if late := sum(each.late for each in ours):
-                key, whole = key._replace(period=text), PlacementWindow(of, -1, last)
-                divided.append(DividedIncome(key, of, ours[0].account.terms, late, (whole,)))
+            windows += [PlacementWindow(each.period, each.counted, last) for each in state.accounts.values()]
+        divided = [DividedIncome(period, terms, max(0, left), tuple(windows))]
+        for each in changes:
+            if each.late:
+                of = each.account.period
+                whole = PlacementWindow(of, -1, last)
+                divided.append(DividedIncome(of, each.account.terms, each.late, (whole,)))
         funds = Funds(
             period=period,
             currency=self._currency,
@@ -238,16 +174,13 @@ class _Currency:
             carried_in=state.carried,
             carried_out=max(0, -left),
             divided_income=tuple(divided),
-            charges=tuple(_charge(each) for each in changes if each.owed),
-            short=sum(each.short for each in changes),
-            receivers_bear=not state.before,
         )
         if funds.gross > LARGEST:
             raise NothingToSettle(
                 f"the income of {period.text} sums to {decimal_text(funds.gross)} {self._currency}, more "
                 f"than one settlement can hold, which is {decimal_text(LARGEST)}; settle shorter periods"
             )
-        return funds, changes, layers
+        return funds, changes
 
     def _own(self, period: Period, terms: InForce, last: int) -> list[IncomeLine]:
         """The settlement's own income, by source."""
@@ -263,56 +196,23 @@ class _Currency:
             sources.setdefault(event.income.source, []).append(event.item)
         return [income_line(source, None, items, terms, 0) for source, items in sorted(sources.items())]
 
-    def _changes(self, state: _State, last: int) -> tuple[list[AccountChange], Layers]:
-        """The changes of accounts since money was read last, in the order of their periods' settlements.
-
-        With them the layers of all incomes afterwards.
-        """
-        moved: dict[AccountKey, dict[Source, list[IncomeItem]]] = {}
-        layers = Layers(dict(state.layers.of))
-        covering: dict[Period, str | None] = {}
+    def _changes(self, state: _State, last: int) -> list[LateChange]:
+        """The changes of settled periods since money was read last, in the order of their settlements."""
+        new: dict[str, dict[Source, list[IncomeItem]]] = {}
         first, end = bisect_right(self._order, state.read), bisect_right(self._order, last)
+        covering: dict[Period, str | None] = {}
         for event in self._events[first:end]:
             if event.of not in covering:
-                every = (text for text, (of, _) in state.counted.items() if of.covers(event.of))
+                every = (of for of, each in state.accounts.items() if each.period.covers(event.of))
                 covering[event.of] = next(every, None)
-            text = covering[event.of]
-            if text is None:
-                continue
-            key = AccountKey(state.settlements, text)
-            if state.before:
-                layers.change_before(event.item, key)
-                parts = [(AccountKey(BEFORE, text), event.item)]
-            else:
-                parts = layers.change(event.item, key, state.accounts)
-            for of, item in parts:
-                moved.setdefault(of, {}).setdefault(event.income.source, []).append(item)
-        order = {text: at for at, text in enumerate(state.counted)}
-        keys = sorted(moved, key=lambda key: (order[key.period], key.settlement))
-        return [self._change(state, key, moved[key], last) for key in keys], layers
-
-    def _change(self, state: _State, key: AccountKey, sources: Sources, last: int) -> AccountChange:
-        account = state.accounts.get(key)
-        if account is None:
-            every = state.accounts.items()
-            first = next(each for of, each in every if of.period == key.period)
-            return opened(key, first.period, first.terms, sources)
-        if state.before:
-            heard = self._books.first_heard(account.period, last) is not None
-            return corrected_before(key, account, sources, heard=heard)
-        return corrected(key, account, sources)
-
-
-def _sources(change: AccountChange) -> Sources:
-    return {line.source: line.items for line in change.lines}
-
-
-def _corrects(change: AccountChange) -> bool:
-    return any(item.corrects is not None for line in change.lines for item in line.items)
-
-
-def _charge(change: AccountChange) -> Charge:
-    return Charge(change.key, change.owed, tuple(item for line in change.lines for item in line.items))
+            of = covering[event.of]
+            if of is not None:
+                new.setdefault(of, {}).setdefault(event.income.source, []).append(event.item)
+        return [
+            late_change(account, new[of], heard=self._books.first_heard(account.period, last) is not None)
+            for of, account in state.accounts.items()
+            if of in new
+        ]
 
 
 def _refuse_reaching(period: Period, events: Iterable[_Event]) -> None:

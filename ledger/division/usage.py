@@ -14,7 +14,6 @@ from typing import Protocol
 from ..entries.entries import Placement
 from .books import Books, Read, gather
 from .periods import Period
-from .together import Line, Together
 from .windows import PlacementWindow
 
 
@@ -112,9 +111,8 @@ class EntriesUsage:
 
     def time_in_play(self, questions: Sequence[Sequence[PlacementWindow]]) -> list[list[TimeInPlay]]:
         books = self.books
-        sums: list[dict[Line, Amount]] = [{} for _ in questions]
-        owners = [Owners(books, windows[0].last) for windows in questions]
-        together = Together(books)
+        sums: list[dict[tuple[str, str, int], Amount]] = [{} for _ in questions]
+        owners = [_Owners(books, windows[0].last) for windows in questions]
         chosen = _by_day([(at, window) for at, windows in enumerate(questions) for window in windows])
         for index, placement in self._placements():
             for at, window in chosen(placement.start[:10]):
@@ -124,10 +122,8 @@ class EntriesUsage:
                     amount = sums[at].get(key)
                     if amount is None:
                         amount = sums[at][key] = Amount()
+                    amount.ms += placement.ms
                     amount.placements += 1
-                    amount.ms += together.counted_alone(at, window, key, placement)
-        for at, key, ms in together.shared():
-            sums[at][key].ms += ms
         return [
             [TimeInPlay(*key, amount.ms, amount.placements) for key, amount in sorted(each.items())]
             for each in sums
@@ -174,7 +170,7 @@ class EntriesUsage:
                 yield index, placement
 
 
-class Owners:
+class _Owners:
     """Finds the splits by which a placement goes, by entries 0 to `last`."""
 
     def __init__(self, books: Books, last: int) -> None:

@@ -13,12 +13,10 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import UnsetType
 
 from ..clock import milliseconds_of
 from ..errors import BadEntry
 from .entries import ID, Entry, Placement, ms_of
-from .printing import check_printing
 
 _T = TypeVar("_T")
 
@@ -28,10 +26,9 @@ LARGEST_ENTRY = 65_535
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
 _placements = msgspec.json.Decoder(Placement)
-_TIMES = ("time", "until", "effective", "received", "expires")
+_TIMES = ("time", "until", "effective", "received")
 PLACEMENT = b'{"kind":"placement",'
 """How a placement begins."""
-GAP = b'{"kind":"gap",'
 _OFTEN = 1 << 14
 milliseconds = lru_cache(_OFTEN)(milliseconds_of)
 """`clock.milliseconds_of`, for times that occur again and again."""
@@ -53,22 +50,13 @@ def encode(entry: Entry) -> bytes:
     return data
 
 
-def encode_new(entry: Entry) -> bytes:
-    """The same for an entry that is to be written: all of its texts can be printed. Raises BadEntry."""
-    data = encode(entry)
-    wrong = check_printing(data)
-    if wrong is not None:
-        raise BadEntry(f"an entry of the kind {_kind(entry)} cannot be written: {wrong}; leave that out")
-    return data
-
-
 class PlacementForm:
     """The canonical bytes of placements that differ only in the part that was heard, without making records.
 
     `like`: any of them, without `recovered`. Raises BadEntry for values that its record does not allow.
     """
 
-    __slots__ = ("_form", "_rate", "_spans")
+    __slots__ = ("_form", "_rate")
 
     def __init__(self, like: Placement) -> None:
         def text(value: str) -> str:
@@ -79,21 +67,14 @@ class PlacementForm:
             f'{{"kind":"placement","v":1,"session":{text(like.session)},"seq":%d,"stem":{text(like.stem)},'
             f'"use":{text(like.use)},"tier":{text(like.tier)},"role":{text(like.role)},'
             f'"part":{text(like.part)},"section":{text(like.section)},"line":{like.line},"start_frame":%d,'
-            f'"frames":%d,"rate":{like.rate},"start":"%s","ms":%d,"consent":{like.consent}'
+            f'"frames":%d,"rate":{like.rate},"start":"%s","ms":%d,"consent":{like.consent}}}'
         )
-        self._spans = not isinstance(like.span, UnsetType)
-        self._form += ',"span":%d}' if self._spans else "}"
-        span = 0 if isinstance(like.span, UnsetType) else like.span
-        if self.fill(like.seq, like.start_frame, like.frames, like.start, span) != encode_new(like):
+        if self.fill(like.seq, like.start_frame, like.frames, like.start) != encode(like):
             raise BadEntry("a placement is not written as its record says")
 
-    def fill(self, seq: int, start_frame: int, frames: int, start: str, span: int = 0) -> bytes:
-        """The bytes of one of them; `start` is a time from `clock`. Its ms follow from the frames.
-
-        `span` is left out where `like` has none.
-        """
-        heard = seq, start_frame, frames, start, ms_of(frames, self._rate)
-        return (self._form % ((*heard, span) if self._spans else heard)).encode()
+    def fill(self, seq: int, start_frame: int, frames: int, start: str) -> bytes:
+        """The bytes of one of them; `start` is a time from `clock`. Its ms follow from the frames."""
+        return (self._form % (seq, start_frame, frames, start, ms_of(frames, self._rate))).encode()
 
 
 def decode(data: bytes) -> Entry:

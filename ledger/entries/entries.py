@@ -12,44 +12,41 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from .fields import (
-    AUDIBLE as AUDIBLE,
-    ID as ID,
-    WHOLE_PPM as WHOLE_PPM,
-    Bearer as Bearer,
-    Count as Count,
-    Currency as Currency,
-    Digest as Digest,
-    Extent as Extent,
-    GapReason as GapReason,
-    Id as Id,
-    InPlay as InPlay,
-    Meter as Meter,
-    OftenId as OftenId,
-    OftenTime as OftenTime,
-    PeriodLength as PeriodLength,
-    Positive as Positive,
-    Ppm as Ppm,
-    Record,
-    Recovered as Recovered,
-    Source as Source,
-    Tier as Tier,
-    Time as Time,
-    Use as Use,
-    Word as Word,
-)
-from .money_entries import (
-    Correction as Correction,
-    Income as Income,
-    Payout as Payout,
-    SettledHolder as SettledHolder,
-    SettledStem as SettledStem,
-    Settlement as Settlement,
-    Terms as Terms,
-)
+WHOLE_PPM = 1_000_000
+"""A whole, in parts per million: the sum of each split set."""
+
+Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Positive = Annotated[int, Meta(ge=1, le=2**53 - 1)]
+Ppm = Annotated[int, Meta(ge=0, le=WHOLE_PPM)]
+_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z\Z"
+Time = Annotated[str, Meta(min_length=24, max_length=24, pattern=_TIME)]
+Digest = Annotated[str, Meta(min_length=64, max_length=64, pattern="^[0-9a-f]{64}$")]
+"""A SHA-256 in lower-case hex."""
+ID = r"^[a-z][0-9a-f]+\Z"
+Id = Annotated[str, Meta(min_length=2, max_length=64, pattern=ID)]
+"""`h...` a holder, `s...` a stem, `x...` a session."""
+# For placements, of which there are millions: `canonical.decode` checks these patterns once for each text.
+_OftenId = Annotated[str, Meta(min_length=2, max_length=64, extra_json_schema={"pattern": ID})]
+_OftenTime = Annotated[str, Meta(min_length=24, max_length=24, extra_json_schema={"pattern": _TIME})]
+Word = Annotated[str, Meta(min_length=1, max_length=200)]
+Meter = Annotated[str, Meta(min_length=3, max_length=5, pattern=r"^([1-9]|[12][0-9]|3[0-2])/(2|4|8|16)\Z")]
+"""Beats of a bar, and the note value of a beat, such as `3/4`."""
+Use = Literal["stream", "live", "export", "sync"]
+Extent = Literal["chop", "pitch", "stretch"]
+"""What may be done to the sound: cut up, played at notes; brought to another tempo and key."""
+Tier = Literal["free", "subscriber", "developer", "enterprise"]
+Currency = Annotated[str, Meta(min_length=3, max_length=3, pattern="^[A-Z]{3}$")]
+Recovered = Literal["crash", "power loss"]
+"""How a process ended before its session did: heard frames are known to a block, or to a second."""
+GapReason = Literal["disk full", "disk failed", "overflow", "damaged journal"]
+Source = Literal["subscription", "enterprise", "export", "sync"]
 
 
-class Holder(Record, frozen=True, kw_only=True, tag="holder"):
+class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+    v: Literal[1] = 1
+
+
+class Holder(_Entry, frozen=True, kw_only=True, tag="holder"):
     """A rights-holder joins. `proof` is the key's own signature (see "Signed statements")."""
 
     time: Time
@@ -60,10 +57,6 @@ class Holder(Record, frozen=True, kw_only=True, tag="holder"):
     """Ed25519, 32 bytes, base64."""
     custody: Literal["self", "operator"]
     proof: Annotated[str, Meta(min_length=88, max_length=88)]
-    expires: Time | UnsetType = UNSET
-    """As in splits."""
-    received: Time | UnsetType = UNSET
-    """As in splits."""
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,23 +66,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ppm: Ppm
 
 
-class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A holder's signature over the root of a list of recordings, and the place of one in it."""
-
-    time: Time
-    expires: Time
-    """Until when the recordings may come into the log."""
-    count: Positive
-    """How many there are in the list."""
-    index: Count
-    """The place of this one, from 0."""
-    root: Digest
-    path: tuple[Digest, ...]
-    """The hashes from its leaf to the root (RFC 6962, section 2.1.1)."""
-    signature: Annotated[str, Meta(min_length=88, max_length=88)]
-
-
-class Stem(Record, frozen=True, kw_only=True, tag="stem"):
+class Stem(_Entry, frozen=True, kw_only=True, tag="stem"):
     """A recording enters the vault, with its declared properties and its owners."""
 
     time: Time
@@ -125,11 +102,9 @@ class Stem(Record, frozen=True, kw_only=True, tag="stem"):
     loop's beginning. Left out for a loop that is fitted as a whole."""
     song: Word | UnsetType = UNSET
     """The song of which it is a whole stem, from its bar 1; left out for all else."""
-    signed: Signed | UnsetType = UNSET
-    """Its holder's word on all of this; left out in entries of before, which are the log's word alone."""
 
 
-class Declaration(Record, frozen=True, kw_only=True, tag="declaration"):
+class Declaration(_Entry, frozen=True, kw_only=True, tag="declaration"):
     """What holds of a stem from here on, as a whole: its holder corrects what was declared before.
 
     Placements from before it keep what they say. `set`, `song` and the energy stay those of the stem's entry.
@@ -155,13 +130,9 @@ class Declaration(Record, frozen=True, kw_only=True, tag="declaration"):
     meter: Meter | UnsetType = UNSET
     lead_frames: Positive | UnsetType = UNSET
     tail: Literal["cut", "wrap"] | UnsetType = UNSET
-    expires: Time | UnsetType = UNSET
-    """As in splits."""
-    received: Time | UnsetType = UNSET
-    """As in splits."""
 
 
-class Removal(Record, frozen=True, kw_only=True, tag="removal"):
+class Removal(_Entry, frozen=True, kw_only=True, tag="removal"):
     """A recording leaves the vault: its original file and everything made from it are deleted."""
 
     time: Time
@@ -170,7 +141,7 @@ class Removal(Record, frozen=True, kw_only=True, tag="removal"):
     """Of the original file, which is deleted."""
 
 
-class Key(Record, frozen=True, kw_only=True, tag="key"):
+class Key(_Entry, frozen=True, kw_only=True, tag="key"):
     """A holder's key is replaced. Both the old key and the new one sign it."""
 
     time: Time
@@ -184,10 +155,6 @@ class Key(Record, frozen=True, kw_only=True, tag="key"):
     signature: Annotated[str, Meta(min_length=88, max_length=88)]
     proof: Annotated[str, Meta(min_length=88, max_length=88)]
     """The new key's own signature."""
-    expires: Time | UnsetType = UNSET
-    """As in splits."""
-    received: Time | UnsetType = UNSET
-    """As in splits."""
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -197,8 +164,8 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     signature: Annotated[str, Meta(min_length=88, max_length=88)]
 
 
-class Splits(Record, frozen=True, kw_only=True, tag="splits"):
-    """Who owns a stem from `time` on, or from `received` on. The stem's holder signs it."""
+class Splits(_Entry, frozen=True, kw_only=True, tag="splits"):
+    """Who owns a stem from `time` on. The stem's holder signs it."""
 
     time: Time
     stem: Id
@@ -208,18 +175,9 @@ class Splits(Record, frozen=True, kw_only=True, tag="splits"):
     signature: Annotated[str, Meta(min_length=88, max_length=88)]
     approvals: tuple[Approval, ...] | UnsetType = UNSET
     """By the parties whose share falls, sorted by id; left out if there are none."""
-    title: Word | UnsetType = UNSET
-    """The stem's, as it was declared last: whoever signs reads it. This and what follows is left out in
-    statements of before."""
-    previous: Digest | UnsetType = UNSET
-    """SHA-256 of the entry that set the shares before, the stem's own or splits, in its one form."""
-    expires: Time | UnsetType = UNSET
-    """Until when the statement may come into the log."""
-    received: Time | UnsetType = UNSET
-    """When the log took it in, if it was signed elsewhere: it holds from then on. Not signed itself."""
 
 
-class Consent(Record, frozen=True, kw_only=True, tag="consent"):
+class Consent(_Entry, frozen=True, kw_only=True, tag="consent"):
     """A signed grant or withdrawal of consent for one stem."""
 
     time: Time
@@ -237,10 +195,6 @@ class Consent(Record, frozen=True, kw_only=True, tag="consent"):
     """When the log took it in, if it was signed elsewhere: it is in force from then on. Not signed itself."""
     allows: tuple[Extent, ...] | UnsetType = UNSET
     """Of a grant: what it allows, sorted, without repeats. One that leaves it out allows "stretch"."""
-    title: Word | UnsetType = UNSET
-    """As in splits."""
-    expires: Time | UnsetType = UNSET
-    """As in splits."""
 
     @property
     def since(self) -> str:
@@ -260,34 +214,6 @@ def extent_of(action: str, allows: tuple[Extent, ...] | UnsetType) -> tuple[Exte
     return allows
 
 
-class Likeness(Record, frozen=True, kw_only=True, tag="likeness"):
-    """Two stems are one sound, as the fingerprint has it. From the next period on they are of one group."""
-
-    time: Time
-    stem: Id
-    """The one that was compared: it came later."""
-    like: Id
-    """The one that it is like."""
-    score_milli: Annotated[int, Meta(ge=0, le=1000)]
-    """The part of the sound that is the other's, at one and the same place; of short ones their likeness."""
-    fingerprint: Positive
-    """The version of the fingerprint that compared them."""
-    played: Word | UnsetType = UNSET
-    """How it is played, where it is not as the other is."""
-
-
-class Distinct(Record, frozen=True, kw_only=True, tag="distinct"):
-    """Two stems are no one sound after all: a likeness ends, from the next period on."""
-
-    time: Time
-    likeness: Count
-    """Index of the entry that ends."""
-    asked: Id
-    """The holder who contested it."""
-    reason: Word
-    """What the operator, who writes this, heard."""
-
-
 class LastUse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When a session last had a stem in play."""
 
@@ -296,7 +222,7 @@ class LastUse(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The end of its last placement: start plus milliseconds."""
 
 
-class Receipt(Record, frozen=True, kw_only=True, tag="receipt"):
+class Receipt(_Entry, frozen=True, kw_only=True, tag="receipt"):
     """A withdrawal has taken full effect. This names each session's last millisecond with the stem."""
 
     time: Time
@@ -309,7 +235,7 @@ class Receipt(Record, frozen=True, kw_only=True, tag="receipt"):
     """Sessions that had begun before the withdrawal and were not closed: their last use may be missing."""
 
 
-class Standing(Record, frozen=True, kw_only=True, tag="standing"):
+class Standing(_Entry, frozen=True, kw_only=True, tag="standing"):
     """A holder's signed consent for future stems, or its end.
 
     A stem that enters while it is in force is cleared by it until the stem's own consent says otherwise.
@@ -329,8 +255,6 @@ class Standing(Record, frozen=True, kw_only=True, tag="standing"):
     """As in a consent."""
     allows: tuple[Extent, ...] | UnsetType = UNSET
     """As in a consent."""
-    expires: Time | UnsetType = UNSET
-    """As in splits."""
 
     @property
     def since(self) -> str:
@@ -343,7 +267,7 @@ class Standing(Record, frozen=True, kw_only=True, tag="standing"):
         return extent_of(self.action, self.allows)
 
 
-class Session(Record, frozen=True, kw_only=True, tag="session"):
+class Session(_Entry, frozen=True, kw_only=True, tag="session"):
     """A run of a player or render opens or closes. `take`, `placements` and `ms` are set at closing."""
 
     time: Time
@@ -365,29 +289,15 @@ class Session(Record, frozen=True, kw_only=True, tag="session"):
     ms: Count | None
     recovered: Recovered | UnsetType = UNSET
     """Set if the process died and another one closed its session; else left out."""
-    receipt_key: Annotated[str, Meta(min_length=44, max_length=44)] | UnsetType = UNSET
-    """The key that signs the session's receipts: Ed25519, 32 bytes, base64. Left out by sessions that sign
-    none."""
-    in_play: InPlay | UnsetType = UNSET
-    """The rule by which its placements count what is in play; left out for the one without a name."""
-    rate: Positive | UnsetType = UNSET
-    """Frames a second. Left out, with all that follows, by versions that did not say it yet."""
-    voices: Positive | UnsetType = UNSET
-    """How many sounds there can be at once; at closing, how many there were at most."""
-    polyphony: Count | UnsetType = UNSET
-    """At closing: how many sounds there were at most at once of one stem by one script line. Left out, with
-    `frames`, if the process died."""
-    frames: Count | UnsetType = UNSET
-    """At closing: how long its sound is."""
 
 
-class Placement(Record, frozen=True, kw_only=True, tag="placement"):
+class Placement(_Entry, frozen=True, kw_only=True, tag="placement"):
     """One contiguous sounding of one stem by one script line, as it was heard."""
 
-    session: OftenId
+    session: _OftenId
     seq: Count
     """Gapless per session from 0, in order of end frame, then voice."""
-    stem: OftenId
+    stem: _OftenId
     use: Use
     tier: Tier
     role: Word
@@ -397,9 +307,9 @@ class Placement(Record, frozen=True, kw_only=True, tag="placement"):
     start_frame: Count
     """On the session's frame counter."""
     frames: Count
-    """Frames in play, by the rule that the session names."""
+    """Frames in play: the voice active and its dry gain above -60 dB."""
     rate: Positive
-    start: OftenTime
+    start: _OftenTime
     """Wall clock at which it was mixed; period, consent and expiry follow it."""
     ms: Count
     """`frames` in milliseconds, rounded half to even."""
@@ -407,17 +317,9 @@ class Placement(Record, frozen=True, kw_only=True, tag="placement"):
     """Index of the grant in force."""
     recovered: Recovered | UnsetType = UNSET
     """Set if the process died while it sounded; else left out."""
-    span: Positive | UnsetType = UNSET
-    """Frames from its begin to its end, of which `frames` were in play; left out where the session names no
-    rule."""
-
-    @property
-    def sounding(self) -> int:
-        """For how many frames it sounded, at the least."""
-        return self.frames if isinstance(self.span, UnsetType) else self.span
 
 
-class Gap(Record, frozen=True, kw_only=True, tag="gap"):
+class Gap(_Entry, frozen=True, kw_only=True, tag="gap"):
     """Records of placements are lost: how many, and why."""
 
     time: Time
@@ -428,6 +330,87 @@ class Gap(Record, frozen=True, kw_only=True, tag="gap"):
     reason: GapReason
 
 
+class Terms(_Entry, frozen=True, kw_only=True, tag="terms"):
+    """The rules of division, in force for periods that start at or after `effective`."""
+
+    time: Time
+    effective: Time
+    pool_ppm: tuple[tuple[Source, Ppm], ...]
+    """The share of each income source that goes to the holders."""
+    master_ppm: Ppm
+    """The master side's share of a stem's amount; the rest is publishing."""
+    threshold: Count
+    """Least payout, in micro-units."""
+
+
+class Income(_Entry, frozen=True, kw_only=True, tag="income"):
+    """Money that came in for a period."""
+
+    time: Time
+    source: Source
+    currency: Currency
+    amount: Positive
+    period: Word
+    """`2026-11`, `2026-Q4`, `2026` or `2026-11-01..2026-11-30`."""
+    reference: Word
+
+
+class SettledStem(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    stem: Id
+    ms: Count
+    amount: Count
+
+
+class SettledHolder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    holder: Id
+    master: Count
+    publishing: Count
+
+
+class Settlement(_Entry, frozen=True, kw_only=True, tag="settlement"):
+    """A period's income divided by milliseconds in play. Every sum is exact."""
+
+    time: Time
+    period: Word
+    currency: Currency
+    first: Count
+    """Entries `first` to `last` of the log were read."""
+    last: Count
+    root: Digest
+    """Merkle root of the log of `last` + 1 entries."""
+    gross: Count
+    """Income of the period, and late income of earlier ones."""
+    pool: Count
+    """What holders are given: the gross, less the operator's part by the terms and less corrections."""
+    total_ms: Count
+    unallocated: Count
+    """The part of the pool that no placement earned: income for a period without placements."""
+    stems: Digest
+    """SHA-256 of the canonical JSON of the list of `SettledStem`, one for each stem heard, by id."""
+    holders: Digest
+    """SHA-256 of the canonical JSON of the list of `SettledHolder`, one for each of their owners, by id."""
+
+
+class Payout(_Entry, frozen=True, kw_only=True, tag="payout"):
+    """Money that was paid to a holder."""
+
+    time: Time
+    holder: Id
+    currency: Currency
+    amount: Positive
+    reference: Word
+
+
+class Correction(_Entry, frozen=True, kw_only=True, tag="correction"):
+    """An income or a payout was entered wrongly: `amount` is added to it."""
+
+    time: Time
+    corrects: Count
+    """Index of the entry."""
+    amount: Annotated[int, Meta(ge=-(2**53 - 1), le=2**53 - 1)]
+    reason: Word
+
+
 Entry = (
     Holder
     | Key
@@ -436,8 +419,6 @@ Entry = (
     | Removal
     | Splits
     | Consent
-    | Likeness
-    | Distinct
     | Receipt
     | Standing
     | Session

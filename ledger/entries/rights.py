@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from msgspec import UNSET
-
 from ..clock import milliseconds_of, text_at
 from ..errors import VerificationFailed
 from .entries import Consent, Entry, Removal, Share, Splits, Standing, Stem
-from .signing import since
 
 GRACE_MS = 500
 """A placement may begin until this long after a withdrawal's time; by then the stem is silent."""
@@ -116,11 +113,8 @@ class Rights:
                     self._withdrawals.setdefault((entry.stem, use), []).append(gone)
 
     def _own(self, index: int, entry: Stem | Splits) -> None:
-        known, time = self.ownerships.setdefault(entry.stem, []), entry.time
-        if isinstance(entry, Splits) and entry.expires is not UNSET:
-            # The order of the log decides: they hold after those that they follow, whatever their clock said.
-            time = max((since(entry), *(each.time for each in known)))
-        known.append(Ownership(index, time, entry.master, entry.publishing))
+        owned = Ownership(index, entry.time, entry.master, entry.publishing)
+        self.ownerships.setdefault(entry.stem, []).append(owned)
 
     # Who may say what.
 
@@ -141,9 +135,8 @@ class Rights:
     def owned(self, stem: str, last: int) -> list[Ownership]:
         """The shares in a stem, in the order in which they took effect; empty if it had not entered.
 
-        The first shares are in force from the beginning, each of the others from its own time on, but not
-        before those that it follows in the log; splits of before, which do not expire, go by their own times
-        alone. Of two with the same time, the one that was written later comes later.
+        The first shares are in force from the beginning, each of the others from its own time on; of two with
+        the same time, the one that was written later comes later.
         """
         comings = self._comings.get(stem, ())
         first = next((each.index for each in comings if each.standing is not None), _LAST)

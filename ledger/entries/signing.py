@@ -45,12 +45,12 @@ class Form:
 FORMS: Mapping[type, Form] = {
     Holder: Form(
         "stemloom holder v1",
-        ("holder", "name", "public_key", "custody", "time", "expires"),
+        ("holder", "name", "public_key", "custody", "time"),
         {"proof": "the proof that {0.holder} has the private key fails"},
     ),
     Key: Form(
         "stemloom key v1",
-        ("holder", "public_key", "custody", "replaced", "time", "expires"),
+        ("holder", "public_key", "custody", "replaced", "time"),
         {
             "signature": "the signature of {0.holder}'s old key under the new one fails",
             "proof": "the proof that {0.holder} has the new private key fails",
@@ -58,17 +58,17 @@ FORMS: Mapping[type, Form] = {
     ),
     Consent: Form(
         "stemloom consent v1",
-        ("holder", "stem", "uses", "action", "until", "time", "previous", "allows", "title", "expires"),
+        ("holder", "stem", "uses", "action", "until", "time", "previous", "allows"),
         {"signature": "the signature of {0.holder} under a consent for {0.stem} fails"},
     ),
     Standing: Form(
         "stemloom standing v1",
-        ("holder", "uses", "action", "until", "time", "previous", "allows", "expires"),
+        ("holder", "uses", "action", "until", "time", "previous", "allows"),
         {"signature": "the signature of {0.holder} under a standing consent of {0.holder} fails"},
     ),
     Splits: Form(
         "stemloom splits v1",
-        ("holder", "stem", "master", "publishing", "time", "title", "previous", "expires"),
+        ("holder", "stem", "master", "publishing", "time"),
         {"signature": "the signature of {0.holder} under the splits of {0.stem} fails"},
     ),
     Declaration: Form(
@@ -90,7 +90,6 @@ FORMS: Mapping[type, Form] = {
             "tail",
             "time",
             "previous",
-            "expires",
         ),
         {"signature": "the signature of {0.holder} under a declaration of {0.stem} fails"},
     ),
@@ -130,11 +129,6 @@ def message_of(entry: Signable, origin: str) -> bytes:
 def signature_of(key: PrivateKey, entry: Signable, origin: str) -> str:
     """The signature of `key` over the entry's message, base64."""
     return base64.b64encode(key.sign(message_of(entry, origin))).decode()
-
-
-def since(entry: Signable) -> str:
-    """When a statement begins to hold: when the log took it in, or when it was signed here."""
-    return entry.time if isinstance(entry.received, msgspec.UnsetType) else entry.received
 
 
 def unsigned(entry: _Kind) -> _Kind:

@@ -59,7 +59,6 @@ _COLUMNS = {
     "ms": "BIGINT",
     "consent": "BIGINT",
     "recovered": "VARCHAR",
-    "span": "BIGINT",
     "json": "VARCHAR",
 }
 _SELECT = ", ".join(f'"{name}"' if name != "start" else "epoch_ms(start) AS time_ms" for name in _COLUMNS)
@@ -159,7 +158,6 @@ def _manifest(log: Verifier, current: Checkpoint, checkpoint: bytes, files: list
         "version": 1,
         "origin": log.name,
         "vkey": log.vkey,
-        "columns": list(_COLUMNS),
         "size": current.size,
         "root": current.root.hex(),
         "checkpoint": checkpoint.decode(),
@@ -174,7 +172,6 @@ def _kept(folder: Path, origin: str, tiles: TileReader, size: int, rows: int) ->
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         files = [ExportedFile(**each) for each in manifest["files"]]
         of = manifest["origin"]
-        same_columns = manifest.get("columns") == list(_COLUMNS)
     except FileNotFoundError:
         return []
     except (ValueError, TypeError, KeyError) as error:
@@ -183,7 +180,7 @@ def _kept(folder: Path, origin: str, tiles: TileReader, size: int, rows: int) ->
     if of != origin:
         raise LedgerError(f"{folder} holds an export of the log {of}, not of {origin}: export elsewhere")
     kept: list[ExportedFile] = []
-    for file in files if same_columns else ():
+    for file in files:
         whole = file.first == len(kept) * rows and file.rows == rows and file.last < size
         if not whole or tiles.root(file.last + 1, lambda: size).hex() != file.root:
             break

@@ -24,11 +24,9 @@ from ..errors import BadEntry, BadNote, BadReceipt
 from ..tlog import merkle
 from ..tlog.checkpoint import open_checkpoint
 from ..tlog.cosignature import Cosignature
-from ..tlog.note import LARGEST_NOTE, decode_base64, parse_vkey
+from ..tlog.note import decode_base64, parse_vkey
 from ..tlog.policy import Policy
 
-LARGEST_RECEIPT = LARGEST_NOTE + (1 << 17)
-"""Bytes: a checkpoint, an entry in base64 and 63 hashes."""
 _HEAD = "c2sp.org/tlog-proof@v1"
 
 

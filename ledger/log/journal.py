@@ -23,7 +23,7 @@ from typing import Concatenate, ParamSpec, Protocol, Self, TypeVar
 
 import msgspec
 
-from ..entries.canonical import encode_new
+from ..entries.canonical import encode
 from ..entries.entries import Entry, Placement, Session
 from ..errors import JournalFailed, LedgerError
 from ..forks import refuse_children
@@ -163,7 +163,7 @@ class Journal:
         Raises BadEntry, OSError, JournalFailed.
         """
         if entries:
-            coded = [encode_new(entry) for entry in entries]
+            coded = [encode(entry) for entry in entries]
             frame = _Frame(journal_format.entries_frame(coded), coded)
             for entry in entries:
                 if isinstance(entry, Placement):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from ..clock import Clock, SystemClock
-from ..entries.canonical import decode, encode_new
+from ..entries.canonical import decode, encode
 from ..entries.entries import Entry
 from ..errors import BadEntry, BadKey, BadNote, LedgerError, NoLedger, NoSuchEntry, VerificationFailed
 from ..places import Places
@@ -230,7 +230,7 @@ class Log:
         failed in the last steps, when all was durable and only the new checkpoint could not be put in place:
         then they are in the log as soon as somebody writes to it again.
         """
-        data = [encode_new(entry) for entry in entries]
+        data = [encode(entry) for entry in entries]
         return self._sequence({}, data)
 
     @unbroken
@@ -300,9 +300,9 @@ def _make_folders(places: Places, disk: Disk) -> None:
     for folder, mode in (
         (places.home, 0o700),
         (places.keys, 0o700),
-        (places.ledger, 0o777),
+        (places.ledger, 0o755),
         (places.journals, 0o700),
-        (places.log, 0o777),
+        (places.log, 0o755),
     ):
         made = disk.make_folder(folder, mode) or made
     if made:

@@ -17,7 +17,7 @@ import re
 import zlib
 from dataclasses import dataclass
 
-_FORM = r"stemloom append v2\n([0-9]{1,19}) ([0-9]{1,19})\n(0|[0-9a-f]{64})\n((?:.+\n)*)"
+_FORM = r"stemloom append v2\n(\d+) (\d+)\n(0|[0-9a-f]{64})\n((?:.+\n)*)"
 _HEAD = "stemloom append v2"
 
 
@@ -45,7 +45,7 @@ class Pending:
         text, crc = data[:-9], data[-9:]
         if crc != b"%08x\n" % zlib.crc32(text):
             return None
-        match = re.fullmatch(_FORM, text.decode("utf-8", "replace"))
+        match = re.fullmatch(_FORM, text.decode())
         if match is None:
             return None
         root = None if match[3] == "0" else bytes.fromhex(match[3])

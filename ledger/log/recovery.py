@@ -11,15 +11,13 @@ from __future__ import annotations
 from collections.abc import Container, Mapping, Sequence
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
-from ..clock import milliseconds_of, text_at
+from ..clock import text_at
 from ..entries.canonical import decode, encode
 from ..entries.entries import Entry, Gap, Placement, Recovered, Session, ms_of
-from ..entries.lateness import LATE_MS
 from ..errors import BadEntry
 from .journal_format import JournalContent
-from .session_page import HeardFrames, read_page
+from .session_page import read_page
 
 
 class Orphan:
@@ -65,15 +63,14 @@ class Orphan:
             taken += found.entries[:good]
             damaged = damaged or found.damaged or good < len(found.entries)
         self.damaged = self.damaged or damaged
-        if closed and taken:
-            taken[-1] = self._marked(taken[-1], now)
         ending: list[Entry] = []
         if damaged:
             session = None if opened is None else opened.session
             ending.append(Gap(time=now, session=session, placements=None, reason="damaged journal"))
         if opened is not None and not closed:
-            how = self._how()
-            placements = self._open(how, opened)
+            here = self._page is not None or self._files[-1].carried.boot == self._boot
+            how: Recovered = "crash" if here else "power loss"
+            placements = self._open(how, opened.time)
             if lost := self._lost(count, placements):
                 gap = Gap(time=now, session=opened.session, placements=lost, reason="disk failed")
                 ending.append(gap)
@@ -93,25 +90,11 @@ class Orphan:
             )
         return [*taken, *map(encode, ending)]
 
-    def _marked(self, last: bytes, now: str) -> bytes:
-        """The closing of a session as it comes to the log: one that comes late says that it was recovered."""
-        entry = decode(last)
-        if (
-            not isinstance(entry, Session)
-            or milliseconds_of(now) - milliseconds_of(entry.time) <= LATE_MS // 2
-        ):
-            return last
-        return encode(msgspec.structs.replace(entry, recovered=self._how()))
-
-    def _how(self) -> Recovered:
-        here = self._page is not None or self._files[-1].carried.boot == self._boot
-        return "crash" if here else "power loss"
-
-    def _open(self, how: Recovered, opened: Session) -> dict[int, Placement]:
+    def _open(self, how: Recovered, opened: str) -> dict[int, Placement]:
         """The placements that sounded, as far as they were heard, by number, in the order of their ends.
 
-        No start is earlier than the session's opening, though a page counts back to before it where the host
-        pulled faster than the music goes. What pends in the page is not in play.
+        `opened`: the time of the session's opening. No start is earlier, though a page counts back to before
+        it where the host pulled faster than the music goes.
         """
         last = self._files[-1]
         heard = [heard for heard, _ in last.sounding] if self._page is None else self._page.heard
@@ -130,10 +113,9 @@ class Orphan:
                     intended,
                     start_frame=each.start_frame,
                     frames=each.frames,
-                    start=max(start, intended.start, opened.time),
+                    start=max(start, intended.start, opened),
                     ms=ms_of(each.frames, intended.rate),
                     recovered=how,
-                    span=UNSET if isinstance(opened.in_play, UnsetType) else _span(each),
                 )
         return found
 
@@ -149,11 +131,6 @@ class Orphan:
         ended = self._page.ended - written - sum(id in recovered for id in counted)
         others = [each.id for each in self._page.heard if each.frames > 0 and each.id not in counted]
         return max(ended, 0) + sum(id > greatest for id in others)
-
-
-def _span(heard: HeardFrames) -> int:
-    """How long a placement sounded: the frames of the block that was being mixed are counted one by one."""
-    return max(heard.end_frame - heard.start_frame, heard.frames)
 
 
 def first_bad(entries: Sequence[bytes]) -> int | None:

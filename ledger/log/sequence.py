@@ -23,9 +23,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
-from ..entries.canonical import GAP, decode
-from ..entries.entries import Gap, Placement
-from ..errors import BadEntry, BadNote, RefusesToSign, VerificationFailed
+from ..errors import BadNote, RefusesToSign, VerificationFailed
 from ..places import Places, journal_number, page_file
 from ..tlog import merkle
 from ..tlog.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
@@ -214,7 +212,7 @@ class Sequencer:
         are closed.
         """
         there = [path for path in own if self._disk.exists(path)]
-        given, then = then, [*then, *(entry for path in there for entry in own[path])]
+        then = [*then, *(entry for path in there for entry in own[path])]
         with ExitStack() as held:
             taken: list[bytes] = []
             journals: list[Path] = []
@@ -228,25 +226,8 @@ class Sequencer:
                     taken += orphan.entries.entries(now)
                     journals += orphan.files
                     read += [path.name for path in orphan.files if not orphan.entries.damaged]
-            self._refuse_untrue_gaps(given)
             indices = self.append([*taken, *then], [*journals, *there], [*read, *(p.name for p in there)])
         return indices[len(taken) :]
-
-    def _refuse_untrue_gaps(self, entries: Sequence[bytes]) -> None:
-        """Raise BadEntry for a gap of a session of which a journal still has placements.
-
-        The scribe's own gaps come in its journal; they count what never got there.
-        """
-        said = (decode(entry) for entry in entries if entry.startswith(GAP))
-        gaps = {entry.session for entry in said if isinstance(entry, Gap)} - {None}
-        for path in self._journals() if gaps else ():
-            kept = map(decode, read_journal(self._disk.read(path)).entries)
-            count = sum(isinstance(entry, Placement) and entry.session in gaps for entry in kept)
-            if count:
-                raise BadEntry(
-                    f"a gap says that records are lost of a session of which {path} still has {count} "
-                    "placement(s): close the session, or write any other entry once its process has ended"
-                )
 
     def _orphan(self, name: str, files: Sequence[Path], held: ExitStack) -> _Orphaned | None:
         """A dead owner's journal, its files locked until `held` is closed; None if the owner lives.
@@ -360,7 +341,7 @@ class Sequencer:
         if self._disk.exists(folder):
             return
         self._make_folders(folder.parent, touched)
-        self._disk.make_folder(folder, 0o777)
+        self._disk.make_folder(folder, 0o755)
         touched[folder.parent] = None
 
     def _sign(self, edge: RightEdge) -> Checkpoint:

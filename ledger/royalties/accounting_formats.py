@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from operator import attrgetter, itemgetter
 
 from ..division.books import Books
-from ..division.debts import Owing, owing
 from ..division.division import Division
 from ..division.money import decimal_text
 from ..entries.entries import Income, Payout
@@ -18,8 +18,8 @@ from .statement_schema import Statement
 
 _Posting = tuple[str, int, str]
 """An account, an amount in micro-units, a currency."""
-_FORMULA = "=+-@＝＋－＠"
-"""Spreadsheets may take these for the beginning of a formula, also behind what does not print."""
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""Spreadsheets may take these for the beginning of a formula."""
 
 
 def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -32,20 +32,16 @@ def csv_text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _cell(value: object) -> object:
-    if not isinstance(value, str):
-        return "" if value is None else value
-    if value and not value[0].isprintable():
-        # Spreadsheets drop some of these, and see what is behind them.
-        value = f"'{value}"
-    shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
-    return f"'{shown}" if shown.lstrip(" \N{REPLACEMENT CHARACTER}").startswith(tuple(_FORMULA)) else shown
+    if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
+        return f"'{value}"
+    return "" if value is None else value
 
 
 def balances_csv(found: Iterable[Balance], names: Mapping[str, str]) -> str:
     """Each holder's balance in each currency. Amounts are integers in micro-units."""
     head = (
         *("holder", "name", "currency", "settlements", "master", "publishing", "accrued", "adjusted"),
-        *("set_off", "paid", "frozen", "closing", "payable", "debt"),
+        *("paid", "frozen", "closing", "payable"),
     )
     after = attrgetter(*head[2:])
     return csv_text(head, ((each.holder, names.get(each.holder), *after(each)) for each in found))
@@ -74,11 +70,10 @@ def statement_csv(made: Statement) -> str:
 def beancount_text(
     books: Books, divisions: Sequence[tuple[int, Division]], closing: Iterable[Balance], size: int
 ) -> str:
-    """Income, settlements, debts, payouts and corrections as double-entry bookkeeping (beancount 3).
+    """Income, settlements, payouts and corrections as double-entry bookkeeping (beancount 3).
 
     `divisions`: each with the index of its settlement. `closing`: every holder's balance, which the text
-    asserts at its end, and their debts, with a tolerance of 0. Amounts are exact decimals, and each
-    transaction balances.
+    asserts at its end, with a tolerance of 0. Amounts are exact decimals, and each transaction balances.
     """
     accounts: set[str] = set()
     first = latest = "1970-01-01"
@@ -92,10 +87,9 @@ def beancount_text(
                 lines.append(f"  {account}  {_decimal(amount)} {currency}")
     after = date.fromisoformat(latest) + timedelta(days=1)
     asserted = [
-        f"{after} balance {account}  {_decimal(amount)} ~ 0 {each.currency}"
+        f"{after} balance {account}  {_decimal(-each.closing)} ~ 0 {each.currency}"
         for each in closing
-        for account, amount in ((_holder(each.holder), -each.closing), (_debt(each.holder), each.debt))
-        if account in accounts
+        if (account := _holder(each.holder)) in accounts
     ]
     opened = [f"{first} open {account}" for account in sorted(accounts)]
     return "\n".join(['option "title" "Stemloom royalties"', "", *opened, *lines, "", *asserted, ""])
@@ -112,9 +106,8 @@ def _transactions(
             what = f"income for {of.period}" if isinstance(of, Income) else "payout"
             yield of.time, index, f"{what}: {of.reference}", _sides(of, of.amount)
     times = {index: entry.time for index, _, entry in books.settlements}
-    for (index, division), owes in zip(divisions, _owings(divisions), strict=True):
-        postings = [*_shared(division), *_set_off(owes, division.currency)]
-        yield times[index], index, f"settlement of {division.period.text}", postings
+    for index, division in divisions:
+        yield times[index], index, f"settlement of {division.period.text}", _shared(division)
     for corrects, corrections in books.corrections.items():
         for index, each in corrections:
             if index < size:
@@ -139,31 +132,9 @@ def _shared(division: Division) -> list[_Posting]:
             for each in division.settled_holders
         ),
         ("Equity:KeptBack", sum(line.for_holders - line.gross for line in funds.income), currency),
-        ("Equity:BorneByNobody", funds.short, currency),
         ("Equity:CarriedOver", funds.carried_out - funds.carried_in, currency),
         ("Equity:Unallocated", funds.not_given - division.unallocated, currency),
     ]
-
-
-def _owings(divisions: Sequence[tuple[int, Division]]) -> list[dict[str, Owing]]:
-    """Who owes what, of each division."""
-    found: list[dict[str, Owing]] = [{} for _ in divisions]
-    for currency in {division.currency for _, division in divisions}:
-        ours = [at for at, (_, division) in enumerate(divisions) if division.currency == currency]
-        for at, owes in zip(ours, owing([divisions[at][1] for at in ours]), strict=True):
-            found[at] = owes
-    return found
-
-
-def _set_off(owes: Mapping[str, Owing], currency: str) -> Iterator[_Posting]:
-    """Debts as the claims that they are: what becomes one, and what is set off against earnings."""
-    for holder, each in owes.items():
-        yield _debt(holder), each.after - each.before, currency
-        yield _holder(holder), each.set_off, currency
-
-
-def _debt(holder: str) -> str:
-    return f"Assets:Debts:{holder.upper()}"
 
 
 def _holder(holder: str) -> str:
@@ -172,7 +143,7 @@ def _holder(holder: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return "".join(c if c.isprintable() else " " for c in text).replace("\\", "\\\\").replace('"', '\\"')
+    return re.sub(r"[\x00-\x1f\x7f]", " ", text).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _decimal(amount: int) -> str:

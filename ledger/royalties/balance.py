@@ -5,12 +5,10 @@ Also the time in play of settled periods that no settlement counts yet.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..division.books import Books
-from ..division.debts import owing
-from ..division.division import Division, rederive
+from ..division.division import rederive
 from ..division.errors import NotAHolder
 from ..division.money import LARGEST, coin
 from ..division.periods import Period
@@ -34,11 +32,10 @@ class Payment:
 class Balance:
     """A holder's account in one currency, in micro-units.
 
-    `accrued + adjusted == master + publishing`, and less `set_off` and `paid` that is `closing`. `adjusted`:
-    earned by entries that came too late for the settlement of their period. `set_off`: against debts, for
-    income that was given and corrected since; `debt`: what is left of those, which nobody asks for.
-    `frozen`: the part of `closing` that stems earned which are withdrawn now; payouts take the rest first.
-    `payable`: the part of `closing` that can be paid out in the currency's coins, 0 below the threshold.
+    `accrued + adjusted == master + publishing`, and less `paid` that is `closing`. `adjusted`: earned by
+    entries that came too late for the settlement of their period. `frozen`: the part of `closing` that stems
+    earned which are withdrawn now; payouts take the rest first. `payable`: the part of `closing` that can be
+    paid out in the currency's coins, 0 below the threshold.
     """
 
     holder: str
@@ -49,12 +46,10 @@ class Balance:
     publishing: int
     accrued: int
     adjusted: int
-    set_off: int
     paid: int
     frozen: int
     closing: int
     payable: int
-    debt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +89,6 @@ def balances(usage: Usage, size: int, today: str, holder: str | None = None) -> 
     currencies = sorted({division.currency for division in divisions})
     gone = {stem for stem in books.stems if books.rights.withdrawn(stem, size - 1)}
     sums = {(who, currency): _Sums() for who in books.holders for currency in currencies}
-    for currency in currencies:
-        _take_debts(sums, [each for each in divisions if each.currency == currency])
     for division in divisions:
         gave = set()
         for stem in division.stems:
@@ -128,23 +121,12 @@ def check_holder(books: Books, holder: str) -> None:
 class _Sums:
     def __init__(self) -> None:
         self.sides = [0, 0]
-        self.adjusted = self.frozen = self.settlements = self.set_off = self.debt = 0
-
-
-def _take_debts(sums: dict[tuple[str, str], _Sums], divisions: Sequence[Division]) -> None:
-    """Into `sums` what holders owe, and what was set off, by all divisions of one currency."""
-    owings = owing(divisions)
-    for each in owings:
-        for who, owes in each.items():
-            sums.setdefault((who, divisions[0].currency), _Sums()).set_off += owes.set_off
-    for who, owes in owings[-1].items():
-        sums[who, divisions[0].currency].debt = owes.after
+        self.adjusted = self.frozen = self.settlements = 0
 
 
 def _balance(books: Books, who: str, currency: str, account: _Sums, size: int, least: int) -> Balance:
     earned = sum(account.sides)
     paid = sum(each.amount for each in payments(books, who, currency, -1, size - 1))
-    closing = earned - account.set_off - paid
     return Balance(
         who,
         currency,
@@ -153,12 +135,10 @@ def _balance(books: Books, who: str, currency: str, account: _Sums, size: int, l
         account.sides[1],
         earned - account.adjusted,
         account.adjusted,
-        account.set_off,
         paid,
-        frozen_part(account.frozen, closing),
-        closing,
-        payable(closing, currency, least),
-        account.debt,
+        frozen_part(account.frozen, earned - paid),
+        earned - paid,
+        payable(earned - paid, currency, least),
     )
 
 

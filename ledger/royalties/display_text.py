@@ -24,13 +24,6 @@ SOURCE_TEXT = {
 """The names of sources of income in a statement."""
 
 
-def seen(value: object) -> object:
-    """A text without what does not print, which could turn or hide what is beside it; numbers stay."""
-    if type(value) is not str:
-        return value
-    return "".join(c if c.isprintable() or c in "\n\u00a0" else "\N{REPLACEMENT CHARACTER}" for c in value)
-
-
 def day_text(time: str) -> str:
     """`21 November 2026` of an RFC 3339 time or a date."""
     day = date.fromisoformat(time[:10])

@@ -14,7 +14,6 @@ from fractions import Fraction
 
 from ..division.books import Books
 from ..division.division import Division
-from ..entries.gaps import LostTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +72,6 @@ class Fairness:
     stems: Spread
     shapes: tuple[Kind, ...]
     roles_each: tuple[Kind, ...]
-    gaps: tuple[LostTime, ...] = ()
-    """Records of the period that are lost."""
 
     @property
     def bias(self) -> Fraction | None:
@@ -85,8 +82,8 @@ class Fairness:
         return max(each.amount_each for each in self.shapes) / hit.amount_each
 
 
-def fairness(books: Books, division: Division, gaps: tuple[LostTime, ...] = ()) -> Fairness:
-    """The report on a division, of a period with these gaps."""
+def fairness(books: Books, division: Division) -> Fairness:
+    """The report on a division."""
     own = division.period.text
     own_lines = {each.stem: [line for line in each.lines if line.income_of == own] for each in division.stems}
     placements = {stem: sum(line.placements for line in lines) for stem, lines in own_lines.items()}
@@ -112,7 +109,6 @@ def fairness(books: Books, division: Division, gaps: tuple[LostTime, ...] = ()) 
         _spread(stems.values()),
         _kinds(_grouped(counted, shape_of)),
         _kinds(_grouped(counted, role_of)),
-        gaps,
     )
 
 

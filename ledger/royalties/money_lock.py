@@ -86,4 +86,4 @@ def money_lock(home: Path) -> AbstractContextManager[object]:
     lock of its own for each append; this one spans reading, dividing and appending. Freed by the system if
     the process dies.
     """
-    return locked(home / "ledger" / "royalties.lock", 0o666)
+    return locked(home / "ledger" / "royalties.lock", 0o644)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,23 +11,15 @@ from typing import Any
 
 import msgspec
 
-from ..division.books import Books
 from ..division.errors import BadPeriod, NotAHolder, NotAsStated, NotSettled, UnknownCurrency
-from ..division.settlements import weaker_in
-from ..division.treasury import Treasury
 from ..division.usage import EntriesUsage
 from ..entries.canonical import decode
 from ..entries.entries import Entry
-from ..entries.gaps import LostTime
 from ..errors import BadNote, BadVkey, VerificationFailed
 from ..tlog.checkpoint import Checkpoint, open_checkpoint
 from ..tlog.consistency import refuse_other_history
-from ..tlog.cosignature import Cosignature
-from ..tlog.given_file import read_given
 from ..tlog.hashed import HashedLog
 from ..tlog.note import parse_vkey
-from ..tlog.policy import Policy
-from ..verify.report import Report
 from ..verify.verify import verify
 from .money_lock import CheckpointedLog
 from .statement import Statements
@@ -46,10 +38,6 @@ class Recomputed:
     trusted_own: bool
     size: int
     """Entries of the log as it is now."""
-    weaker: tuple[str, ...]
-    """What the rules of before leave open in the settlement, or in those before it in its currency."""
-    witnesses: tuple[Cosignature, ...] = ()
-    """The cosignatures of the log as it is now, of the policy's witnesses."""
 
 
 def recompute(
@@ -58,7 +46,6 @@ def recompute(
     *,
     vkey: str | None = None,
     kept: bytes | None = None,
-    policy: Policy | None = None,
     workers: int = 1,
     progress: Callable[[str, int, int | None], None] = lambda what, done, total: None,
 ) -> Recomputed:
@@ -66,14 +53,13 @@ def recompute(
 
     `place`: a copy of the log's folder `log/`, or of what it lies in, or a web address. `vkey`: the log's
     key as the caller knows it; without it the statement's own is believed. `kept`: a checkpoint that the log
-    must continue. `policy`: which witnesses must have cosigned the log's checkpoint. The statement itself
-    gives what the ledger does not know: names of others than the payee, identifiers. `progress` is told the
-    step, how much of it is done, and of how much if known.
+    must continue. The statement itself gives what the ledger does not know: names of others than the payee,
+    identifiers. `progress` is told the step, how much of it is done, and of how much if known.
 
     Raises NotAsStated with the differences, VerificationFailed for a log that does not verify or does not
     continue a checkpoint, BadVkey, BadNote, NoLedger, LogUnreachable, OSError.
     """
-    data = read_given(stated, _LARGEST)
+    data = _read(stated)
     said = _parse(data, stated)
     if vkey is not None and vkey != said.vkey:
         raise NotAsStated(f"{stated} is of another log: it names the key {said.vkey}, and yours is {vkey}")
@@ -88,8 +74,15 @@ def recompute(
     except BadNote as error:
         raise NotAsStated(f"the checkpoint in {stated} is not one of the key {log.vkey}: {error}") from error
     checking = partial(progress, "checking the log")
-    report = verify(place, vkey=log.vkey, policy=policy, workers=workers, progress=checking)
-    hashed = _verified(report)
+    report = verify(place, vkey=log.vkey, workers=workers, progress=checking)
+    if not report.ok:
+        problem, *others = report.problems
+        more = f" (and {len(others)} more)" if others else ""
+        raise VerificationFailed(
+            f"the log does not verify: {problem.detail}{more}; see 'stemloom ledger verify'"
+        )
+    hashed = report.log
+    assert hashed is not None
     if kept is not None:
         refuse_other_history(open_checkpoint(kept, log), hashed)
     _check_continues(under, hashed, stated)
@@ -106,10 +99,6 @@ def recompute(
         made = Statements(usage, seal, log.name, log.vkey, said.period, names, said.currency, who).of(who)
     except (NotAHolder, NotSettled, BadPeriod, UnknownCurrency) as error:
         raise NotAsStated(f"{stated} is of no settlement that the ledger has: {error}") from error
-    weaker = tuple(_weaker(usage.books, made))
-    if said.gaps is msgspec.UNSET and not isinstance(made.gaps, msgspec.UnsetType):
-        weaker += _unspoken(made.gaps)
-        made = msgspec.structs.replace(made, gaps=msgspec.UNSET)
     line = json.dumps(msgspec.to_builtins(made), ensure_ascii=False).encode()  # what --json prints
     if data not in (to_bytes(made), line, line + b"\n"):
         found = list(_differences(msgspec.to_builtins(said), msgspec.to_builtins(made), ""))
@@ -118,23 +107,15 @@ def recompute(
             if found
             else f"{stated} has the ledger's numbers, but is not the file that was written: it was changed"
         )
-    return Recomputed(made, log.vkey, vkey is not None, report.size, weaker, report.witnesses)
+    return Recomputed(made, log.vkey, vkey is not None, report.size)
 
 
-def _verified(report: Report) -> HashedLog:
-    if not report.ok:
-        problem, *others = report.problems
-        more = f" (and {len(others)} more)" if others else ""
-        raise VerificationFailed(
-            f"the log does not verify: {problem.detail}{more}; see 'stemloom ledger verify'"
-        )
-    assert report.log is not None
-    return report.log
-
-
-def _unspoken(gaps: Sequence[LostTime]) -> tuple[str]:
-    """A statement of before does not speak of gaps, and one that hides them looks like it."""
-    return ("the log has gaps that it does not speak of: " + "; ".join(map(str, gaps)),)
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise NotAsStated(f"{path} is not a statement: it has more than {_LARGEST} bytes")
+    return data
 
 
 def _parse(data: bytes, path: Path) -> Statement:
@@ -160,14 +141,6 @@ def _check_continues(under: Checkpoint, now: HashedLog, path: Path) -> None:
             f"the log's first {under.size} entries are not those that {path} was made of: its history was "
             "rewritten, or this is another log"
         )
-
-
-def _weaker(books: Books, made: Statement) -> Iterator[str]:
-    treasury = Treasury(books)
-    for index, period, entry in books.settled_before(made.currency, made.settlement.index):
-        funds = treasury.funds(period, entry.currency, entry.last)
-        for each in weaker_in(books, index, funds):
-            yield f"the settlement of {entry.period} at entry {index}: {each}"
 
 
 def _names(said: Statement) -> Names:

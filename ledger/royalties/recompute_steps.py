@@ -31,13 +31,6 @@ def recompute_steps(entry: Settlement, index: int, division: Division) -> tuple[
         f", and with {own - share:+} for what other settled periods were given and are not worth any more, "
         f"or are worth again, it is {own} micro-units"
     )
-    debts = (
-        f" What corrections take back, {funds.owed} micro-units, is owed by those who were given that "
-        "income, in proportion to what it gave them and they do not owe yet; a debt is set off against what "
-        "is earned."
-        if funds.charges
-        else ""
-    )
     return (
         "With the JSON file of this statement and a copy of the ledger's folder log/, or the address where "
         "it is published: 'stemloom royalty recompute STATEMENT.json --log LOG --vkey KEY' hashes every "
@@ -52,5 +45,5 @@ def recompute_steps(entry: Settlement, index: int, division: Division) -> tuple[
         f"{share} micro-units{for_others if own != share else ''}.",
         "Divide the pool over the stems by their ms; a stem's amount over its lines by their ms, a line "
         "being what was heard in one period under the same shares; each line's amount into master and "
-        f"publishing by the terms, and each side over its shares, by the rounding rule.{others}{debts}",
+        f"publishing by the terms, and each side over its shares, by the rounding rule.{others}",
     )

@@ -6,29 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from ..clock import Clock, milliseconds_of
 from ..division.books import Books
 from ..division.errors import BadAmount, BadPeriod, BadTerms, NotPayable
-from ..division.lengths import refuse_income_period
 from ..division.money import LARGEST, check_currency, decimal_text, money_text
 from ..division.periods import Period
 from ..division.settlements import refuse_future, refuse_settled
 from ..division.terms import SOURCES, in_force
 from ..division.treasury import Treasury
 from ..division.usage import Usage
-from ..entries.entries import (
-    WHOLE_PPM,
-    Correction,
-    Entry,
-    Income,
-    InPlay,
-    Payout,
-    PeriodLength,
-    Source,
-    Terms,
-)
+from ..entries.entries import WHOLE_PPM, Correction, Entry, Income, Payout, Source, Terms
 from ..errors import NoSuchEntry
 from .balance import balances
 from .engines import books_of, usage_of
@@ -65,8 +52,7 @@ def record_income(
 
     Income of a period that was settled is late: the next settlement in its currency divides it. Raises
     BadAmount (also where the income would outgrow what a settlement can hold), UnknownCurrency, BadPeriod if
-    the period has not begun or is not one that the terms let settle, AlreadySettled if a part of it was
-    settled, but not all.
+    the period has not begun, AlreadySettled if a part of it was settled, but not all.
     """
     clock = clock or log.clock
     period = Period.parse(period) if isinstance(period, str) else period
@@ -80,7 +66,6 @@ def record_income(
         late = late_of(books, period, currency)
         if late is None:
             refuse_settled(books, period, currency)
-        refuse_income_period(books, period)
         _refuse_flood(books, amount, currency)
         entry = Income(
             time=clock.now(),
@@ -107,15 +92,12 @@ def record_terms(
     pool_ppm: Mapping[Source, int] | None = None,
     master_ppm: int | None = None,
     threshold: int | None = None,
-    periods: PeriodLength | None = None,
-    in_play: InPlay | None = None,
     clock: Clock | None = None,
 ) -> tuple[int, Terms]:
     """Append terms for periods that start at or after `effective`; gives their index and entry.
 
-    `periods`: how long those are. Arguments left out are taken from the terms in force at that time. Raises
-    BadTerms for shares beyond the whole, and for terms that reach back: to before they are written, or to
-    the start of a settled period.
+    Arguments left out are taken from the terms in force at that time. Raises BadTerms for shares beyond the
+    whole, and for terms that reach back: to before they are written, or to the start of a settled period.
     """
     clock = clock or log.clock
     try:
@@ -148,9 +130,6 @@ def record_terms(
             pool_ppm=tuple((source, given.get(source, before.holders_ppm(source))) for source in SOURCES),
             master_ppm=before.terms.master_ppm if master_ppm is None else master_ppm,
             threshold=before.terms.threshold if threshold is None else threshold,
-            periods=periods or (before.terms.periods if isinstance(before.terms.periods, str) else "month"),
-            borne_by="receivers",
-            in_play=in_play or before.terms.in_play,
         )
         (index,) = log.append((entry,))
     return index, entry
@@ -161,11 +140,10 @@ def record_correction(
 ) -> tuple[int, Correction, int]:
     """Write that the income or payout at an index should have been `to` micro-units; 0 for nothing.
 
-    A settlement stays as it is; with the next one in the currency the difference is late income, or a debt
-    of those who were given the income. `overpaid`: a payout was of more than the holder's balance, which
-    falls below 0. Gives the index, the entry and the amount until now. Raises NoSuchEntry, BadAmount where
-    the amount is `to` already, AlreadySettled for income of a period of which a part was settled without it,
-    NotPayable.
+    A settlement stays as it is; the next one in the currency takes in the difference. `overpaid`: a payout
+    was of more than the holder's balance, which falls below 0. Gives the index, the entry and the amount
+    until now. Raises NoSuchEntry, BadAmount where the amount is `to` already, AlreadySettled for income of a
+    period of which a part was settled without it, NotPayable.
     """
     clock = clock or log.clock
     check_text(reason, "the reason of a correction", "what was mistaken")
@@ -182,19 +160,11 @@ def record_correction(
             period = Period.parse(entry.period)
             if not late_of(books, period, entry.currency):
                 refuse_settled(books, period, entry.currency)
-            if to > books.most(corrects, entry.amount, books.size):
-                refuse_income_period(books, period)
             _refuse_flood(books, to - before, entry.currency)
         elif isinstance(entry, Payout) and to > before and not overpaid:
             with usage_of(log, seal) as usage:
                 _refuse_overpaid(usage, seal.size, clock.now()[:10], entry, to - before)
-        made = Correction(
-            time=clock.now(),
-            corrects=corrects,
-            amount=to - before,
-            reason=reason,
-            borne_by="receivers" if isinstance(entry, Income) else msgspec.UNSET,
-        )
+        made = Correction(time=clock.now(), corrects=corrects, amount=to - before, reason=reason)
         (index,) = log.append((made,))
     return index, made, before
 

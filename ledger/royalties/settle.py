@@ -11,7 +11,6 @@ import msgspec
 from ..clock import Clock
 from ..division.division import Division, divide_period
 from ..division.errors import NothingHeard
-from ..division.lengths import refuse_period
 from ..division.money import check_currency, money_text
 from ..division.periods import Period
 from ..division.settlements import only_currency, refuse_future, refuse_settled, refuse_unfinished
@@ -45,7 +44,6 @@ class SettledPeriod:
             "pool": self.entry.pool,
             "carried_in": self.division.funds.carried_in,
             "carried_out": self.division.funds.carried_out,
-            "owed": self.division.funds.owed,
             "stems": msgspec.to_builtins(self.division.settled_stems),
             "holders": [
                 {**msgspec.to_builtins(each), "amount": each.master + each.publishing}
@@ -103,7 +101,6 @@ def settle(
             if currency is None:
                 currency = check_currency(only_currency(books, period))
             refuse_settled(books, period, currency)
-            refuse_period(books, period, currency)
             last = seal.size - 1
             division = divide_period(usage, period, currency, last)
             within = any(period.start < each.effective < period.end for _, each in books.terms)

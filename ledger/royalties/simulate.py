@@ -4,7 +4,6 @@
 - per-session: each listener pays for what they heard; every session has an equal part of the pool, divided by
   milliseconds within it
 - section-presence: a stem earns by the number of sections, counted session by session, in which it was heard
-- each-alone: as strict-ms, but of stems that are one sound each earns as if it were alone
 - floor:N: as strict-ms, but a placement counts for N milliseconds at the least
 """
 
@@ -23,8 +22,7 @@ from ..division.treasury import Treasury
 from ..division.usage import Played, TimeInPlay, Usage
 
 STRICT = "strict-ms"
-EACH_ALONE = "each-alone"
-RULES = (STRICT, "per-session", "section-presence", EACH_ALONE, "floor:N")
+RULES = (STRICT, "per-session", "section-presence", "floor:N")
 LONGEST_FLOOR = 3_600_000
 """An hour, in ms."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import pairwise
@@ -16,10 +15,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..clock import milliseconds_of, text_at
-from ..division.alike import Sounded
 from ..division.books import Books, gather
-from ..division.together import Line, Together
-from ..division.usage import Amount, Owners, Played, StemUse, TimeInPlay
+from ..division.usage import Amount, Played, StemUse, TimeInPlay
 from ..division.windows import PlacementWindow
 from ..entries.canonical import decode
 from ..entries.entries import Entry
@@ -57,7 +54,7 @@ class SqlUsage:
             ((last,),) = self._database.run(_LAST, {})
             self._books.size = 0 if last is None else last + 1
             self._books.days = {
-                _day(day_ms): first for day_ms, first in self._database.run(sql_text("days"), {})
+                _day(day_ms): first for day_ms, first in self._database.run(_text("days"), {})
             }
         return self._books
 
@@ -75,48 +72,19 @@ class SqlUsage:
             "edges": _edges(books),
             "owners": _owners(books, questions),
         }
-        for question, stem, period, splits, ms, placements in self._database.run(sql_text("usage"), tables):
+        for question, stem, period, splits, ms, placements in self._database.run(_text("usage"), tables):
             if splits is None:
                 # Its owners never changed.
                 known = books.rights.owned(stem, questions[question][0].last)
                 splits = known[0].index if known else -1
             answers[question].append(TimeInPlay(stem, period, splits, int(ms), int(placements)))
-        answers = self._divided(questions, answers) if books.likenesses else answers
         return [sorted(each, key=lambda heard: (heard.stem, heard.period, heard.splits)) for each in answers]
-
-    def _divided(
-        self, questions: Sequence[Sequence[PlacementWindow]], answers: Sequence[Sequence[TimeInPlay]]
-    ) -> list[list[TimeInPlay]]:
-        """The answers with what is heard of one sound in several copies counted once."""
-        books, together = self.books, Together(self.books)
-        windows = {
-            (at, each.period.text, each.above, each.last): each
-            for at, windows in enumerate(questions)
-            for each in windows
-        }
-        stems = {stem for each in windows.values() for stem in together.groups_in(each)}
-        if not stems:
-            return [list(each) for each in answers]
-        owners = [Owners(books, windows[0].last) for windows in questions]
-        changed: list[dict[Line, int]] = [{} for _ in questions]
-        rows = self._database.run(sql_text("together"), {"windows": _windows(questions)}, stems)
-        for at, period, above, last, stem, session, time_ms, start_frame, frames, ms in rows:
-            line = stem, period, owners[at].at(stem, text_at(time_ms))
-            sounded = Sounded(int(start_frame), int(frames), int(ms))
-            counts = together.take(at, windows[at, period, above, last], line, session, sounded)
-            changed[at][line] = changed[at].get(line, 0) + counts - sounded.ms
-        for at, line, ms in together.shared():
-            changed[at][line] += ms
-        return [
-            [replace(each, ms=each.ms + by.get((each.stem, each.period, each.splits), 0)) for each in heard]
-            for heard, by in zip(answers, changed, strict=True)
-        ]
 
     def uses(self, window: PlacementWindow, stems: Collection[str] | None = None) -> dict[str, StemUse]:
         tables = {"windows": _windows([[window]])}
         found: dict[str, StemUse] = {}
         for stem, use, tier, role, section, day_ms, ms, placements, first, last in self._database.run(
-            sql_text("uses"), tables, stems
+            _text("uses"), tables, stems
         ):
             of = found.setdefault(stem, StemUse())
             amount = Amount(int(ms), placements)
@@ -132,18 +100,18 @@ class SqlUsage:
                 of.by_day[_day(day_ms)] = amount
             else:
                 of.whole, of.first, of.last = amount, _at(first), _at(last)
-        for stem, sessions in self._database.run(sql_text("sessions"), tables, stems):
+        for stem, sessions in self._database.run(_text("sessions"), tables, stems):
             found[stem].sessions = sessions
         return found
 
     def played(self, windows: Sequence[PlacementWindow], floor_ms: int = 0) -> Iterator[Played]:
-        rows = self._database.run(sql_text("played"), {"windows": _windows([windows], floor_ms)})
+        rows = self._database.run(_text("played"), {"windows": _windows([windows], floor_ms)})
         for session, stem, ms, floored, placements, sections in sorted(rows):
             yield Played(session, stem, int(ms), int(floored), placements, sections)
 
 
 @cache
-def sql_text(name: str) -> str:
+def _text(name: str) -> str:
     return (Path(__file__).with_name(f"{name}.sql")).read_text("utf-8")
 
 

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 
 import msgspec
-from msgspec import UNSET
 
 from ..division.books import Books
-from ..division.debts import NOTHING, owing
 from ..division.division import DividedLine, Division, ShareAmount, rederive, silent_stem
 from ..division.errors import NotSettled, SeveralCurrencies
 from ..division.funds import IncomeLine
-from ..division.gaps import lost_in
 from ..division.money import check_currency
 from ..division.periods import Period
 from ..division.treasury import Treasury
 from ..division.usage import Amount, StemUse, Usage
 from ..division.windows import PlacementWindow
 from ..entries.entries import Settlement
-from ..entries.gaps import LostTime
 from ..entries.rights import lasts
 from ..entries.signing import commitment
 from ..errors import VerificationFailed
@@ -87,21 +82,15 @@ class Statements:
         self._stems = self._stems_by_holder()
         wanted = None if only is None else set(self._stems.get(only, ()))
         self._uses = usage.uses(PlacementWindow(period, -1, entry.last), wanted)
-        owings = owing(self._divisions)
-        self._owing = owings[-1]
         self._opening = self._earned(self._divisions[:-1])
-        for owes in owings[:-1]:
-            for who, each_owing in owes.items():
-                self._opening[who] = self._opening.get(who, 0) - each_owing.set_off
         self._income = tuple(_source(line) for line in self._division.funds.income)
         self._late_ms = self._division.late_ms
         self._steps = recompute_steps(entry, self._index, self._division)
-        self._gaps = lost_in(usage, period, entry.last)
 
     @property
     def holders(self) -> list[str]:
         """The ids of those who have a share of a stem, or earned something before."""
-        return sorted({*self._stems, *self._opening, *self._owing})
+        return sorted({*self._stems, *self._opening})
 
     @property
     def currency(self) -> str:
@@ -120,10 +109,8 @@ class Statements:
         paid = payments(books, holder, entry.currency, self._before, self._index)
         since = payments(books, holder, entry.currency, self._index, self._seal.size - 1)
         opening = self._opening.get(holder, 0) - sum(each.amount for each in before)
-        out, bear = sum(each.amount for each in paid), division.funds.receivers_bear
-        debt = self._debt(holder)
-        off = 0 if isinstance(debt, msgspec.UnsetType) else debt.set_off
-        closing = opening + accrued + adjusted - off - out
+        out = sum(each.amount for each in paid)
+        closing = opening + accrued + adjusted - out
         frozen = sum(each.frozen.amount for each in stems if each.frozen is not None)
         lines = [line for each in stems for line in each.lines]
         return schema.Statement(
@@ -150,21 +137,22 @@ class Statements:
             not_given=division.funds.not_given,
             carried_in=division.funds.carried_in,
             carried_out=division.funds.carried_out,
-            owed=division.funds.owed if bear else msgspec.UNSET,
-            short=division.funds.short if bear else msgspec.UNSET,
             pool=division.for_holders,
             unallocated=division.unallocated,
             total_ms=division.total_ms,
             late_ms=self._late_ms,
             ms=sum(each.ms for each in stems),
-            since=self._since(ours, sum(each.amount for each in since)),
+            since=schema.SinceSettlement(
+                ms=sum(self._late.get(stem, 0) for stem in ours),
+                total_ms=sum(self._late.values()),
+                paid=sum(each.amount for each in since),
+            ),
             opening=opening,
             master=sum(line.master_earned for line in lines),
             publishing=sum(line.publishing_earned for line in lines),
             accrued=accrued,
             adjusted=adjusted,
             amount=accrued + adjusted,
-            debt=debt,
             payments=tuple(paid),
             paid=out,
             closing=closing,
@@ -173,36 +161,7 @@ class Statements:
             stems=tuple(stems),
             rounding=ROUNDING,
             recompute=self._steps,
-            gaps=self._lost(holder, ours) or UNSET,
         )
-
-    def _since(self, ours: Collection[str], paid: int) -> schema.SinceSettlement:
-        ms, total_ms = sum(self._late.get(stem, 0) for stem in ours), sum(self._late.values())
-        return schema.SinceSettlement(ms=ms, total_ms=total_ms, paid=paid)
-
-    def _lost(self, holder: str, ours: Collection[str]) -> tuple[LostTime, ...]:
-        """The gaps in the period that may concern a holder, with the holder's own stems alone."""
-        return tuple(
-            replace(gap, stems=tuple(stem for stem in gap.stems if stem in ours), holders=(holder,))
-            for gap in self._gaps
-            if gap.session is None or holder in gap.holders
-        )
-
-    def _debt(self, holder: str) -> schema.Debt | msgspec.UnsetType:
-        if not self._division.funds.receivers_bear:
-            return msgspec.UNSET
-        owes = self._owing.get(holder, NOTHING)
-        changes = tuple(
-            schema.DebtFor(
-                period=each.period,
-                given=each.given,
-                of_all=each.of_all,
-                amount=each.amount,
-                corrections=each.corrections,
-            )
-            for each in owes.changes
-        )
-        return schema.Debt(before=owes.before, changes=changes, set_off=owes.set_off, after=owes.after)
 
     def _stems_by_holder(self) -> dict[str, list[str]]:
         """By holder, the stems that each brought in or has a share of, under the splits of the settlement.
@@ -259,11 +218,10 @@ class Statements:
         _, of = books.stems[stem]
         lines = tuple(_line(line, holder, period, self._names) for line in divided.lines)
         own = [line for line in lines if not line.late]
-        group = self._group(stem)
-        counted = sum(line.ms for line in own)
-        if use.whole.ms != counted and not (group and counted < use.whole.ms):
+        if use.whole.ms != sum(line.ms for line in own):
             raise VerificationFailed(
-                f"{stem} was settled with {counted} ms, and its placements sum to {use.whole.ms} ms"
+                f"{stem} was settled with {sum(line.ms for line in own)} ms, and its placements sum to "
+                f"{use.whole.ms} ms"
             )
         return schema.StatementStem(
             stem=stem,
@@ -290,13 +248,7 @@ class Statements:
             adjusted=sum(line.earned for line in lines if line.late),
             consents=consents_in_force(books, stem, entry.time, entry.last),
             frozen=self._frozen(holder, stem),
-            one_sound=group or msgspec.UNSET,
         )
-
-    def _group(self, stem: str) -> tuple[str, ...]:
-        """The others of a stem's group in the period; what is heard of them together is counted once."""
-        groups = self._books.alike(self._division.period, self._entry.last)
-        return tuple(sorted(each for each, of in groups.items() if of == groups.get(stem) and each != stem))
 
     def _frozen(self, holder: str, stem: str) -> schema.Frozen | None:
         gone = self._books.rights.withdrawn(stem, self._entry.last)
@@ -421,5 +373,4 @@ def _terms(division: Division) -> schema.TermsUsed:
         pool_ppm={line.source: line.holders_ppm for line in division.funds.income if line.late_of is None},
         master_ppm=used.terms.master_ppm,
         threshold=used.terms.threshold,
-        periods=used.terms.periods,
     )

@@ -68,7 +68,6 @@ def environment() -> Environment:
     made = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
-        finalize=display_text.seen,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

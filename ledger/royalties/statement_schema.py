@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from ..division.funds import IncomeItem
-from ..entries.entries import PeriodLength, Source
-from ..entries.gaps import LostTime
+from ..entries.entries import Source
 from .balance import Payment
 
 
@@ -74,7 +72,6 @@ class TermsUsed(_Record, frozen=True, kw_only=True):
     pool_ppm: dict[Source, int]
     master_ppm: int
     threshold: int
-    periods: PeriodLength | UnsetType = UNSET
 
 
 class SourceIncome(_Record, frozen=True, kw_only=True):
@@ -167,8 +164,7 @@ class StatementStem(_Record, frozen=True, kw_only=True):
 
     Its use is that of the period alone; `late_ms` came too late for the settlement of earlier periods.
     `amount` is the whole stem's, of all `lines`; `accrued` is the holder's part for the period and `adjusted`
-    the part for late entries. `frozen` is None for a stem that may be used. `one_sound`: the other stems of
-    its group, if it has one: `ms` is what was heard, and the ms of `lines` what of it counts.
+    the part for late entries. `frozen` is None for a stem that may be used.
     """
 
     stem: str
@@ -195,44 +191,15 @@ class StatementStem(_Record, frozen=True, kw_only=True):
     adjusted: int
     consents: tuple[Cleared, ...]
     frozen: Frozen | None
-    one_sound: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
-
-
-class DebtFor(_Record, frozen=True, kw_only=True):
-    """What the holder owes because income of `period` was corrected; below 0 where it rose again.
-
-    `given`: what that income had given the holder, less what they owed of it before: no more can be owed.
-    `of_all`: what all who were given it owe for these `corrections`, `amount` being the holder's part.
-    """
-
-    period: str
-    given: int
-    of_all: int
-    amount: int
-    corrections: tuple[IncomeItem, ...]
-
-
-class Debt(_Record, frozen=True, kw_only=True):
-    """`before`, plus the amounts of `changes`, less `set_off` is `after`: nobody asks for it.
-
-    `set_off`: against what this statement says was earned; below 0 it is given back, because debts fell.
-    """
-
-    before: int
-    changes: tuple[DebtFor, ...]
-    set_off: int
-    after: int
 
 
 class Statement(_Record, frozen=True, kw_only=True):
     """All money is in micro-units of `currency`.
 
-    `gross - deducted - taken_back + not_given + owed + short - carried_in + carried_out == pool`. `gross`:
-    the income; `deducted`: the part that the terms keep back; `taken_back`: by corrections of settled
-    income; `not_given`: the part of that which had stayed unallocated; `owed`: the part that those owe who
-    had been given it; `short`: the part that nobody had been given; `carried_in`: not taken back by earlier
-    settlements; `carried_out`: nor by this one. `opening + accrued + adjusted - set_off - paid == closing`;
-    `set_off` is that of `debt`, which is left out, as `owed` and `short` are, by the rules of before.
+    `gross - deducted - taken_back + not_given - carried_in + carried_out == pool`. `gross`: the income;
+    `deducted`: the part that the terms keep back; `taken_back`: by corrections of settled income;
+    `not_given`: the part of that which had stayed unallocated; `carried_in`: not taken back by earlier
+    settlements; `carried_out`: nor by this one. `opening + accrued + adjusted - paid == closing`.
 
     `accrued`: earned in the period; `adjusted`: earned by entries that came too late for earlier settlements;
     `amount`: both. `paid`: since the settlement before. `frozen`: the part of `closing` that stems earned
@@ -267,8 +234,6 @@ class Statement(_Record, frozen=True, kw_only=True):
     not_given: int
     carried_in: int
     carried_out: int
-    owed: int | UnsetType = UNSET
-    short: int | UnsetType = UNSET
     pool: int
     unallocated: int
     total_ms: int
@@ -281,7 +246,6 @@ class Statement(_Record, frozen=True, kw_only=True):
     accrued: int
     adjusted: int
     amount: int
-    debt: Debt | UnsetType = UNSET
     payments: tuple[Payment, ...]
     paid: int
     closing: int
@@ -290,20 +254,6 @@ class Statement(_Record, frozen=True, kw_only=True):
     stems: tuple[StatementStem, ...]
     rounding: str
     recompute: tuple[str, ...]
-    gaps: tuple[LostTime, ...] | UnsetType = UNSET
-    """Records that are lost of sessions in the period in which this holder's stems were heard, or of sessions
-    that are not known. Left out if there are none, and in statements of before."""
-
-    @property
-    def has_debt(self) -> bool:
-        """Whether the holder owed anything in it, or was given anything back."""
-        debt = self.debt
-        return not isinstance(debt, UnsetType) and bool(debt.before or debt.changes or debt.set_off)
-
-    @property
-    def set_off(self) -> int:
-        """The part of `amount` that is set off against debts."""
-        return 0 if isinstance(self.debt, UnsetType) else self.debt.set_off
 
 
 def to_bytes(made: Statement) -> bytes:

@@ -159,7 +159,7 @@ class RealDisk:
             return []
 
     def lock(self, path: Path, seconds: float = LOCK_SECONDS) -> AbstractContextManager[object]:
-        return locked(path, 0o666, seconds=seconds)
+        return locked(path, 0o644, seconds=seconds)
 
     def own(self, path: Path) -> OpenFile | None:
         try:
@@ -169,7 +169,7 @@ class RealDisk:
         return _RealFile(descriptor, path)
 
     def write(self, path: Path, data: bytes) -> None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         try:
             _write_all(descriptor, data, path)
         finally:

@@ -19,10 +19,6 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ..errors import BadKey
 from .disk import Disk, RealDisk
-from .given_file import read_given
-
-_LARGEST = 1 << 16
-"""Bytes of a key's file."""
 
 
 class PrivateKey:
@@ -47,8 +43,7 @@ class PrivateKey:
     def load(cls, path: Path, disk: Disk | None = None) -> PrivateKey:
         """The key in the file `path`. Raises BadKey, OSError."""
         try:
-            data = read_given(path, _LARGEST) if disk is None else disk.read(path)
-            key = load_pem_private_key(data, password=None)
+            key = load_pem_private_key((disk or RealDisk()).read(path), password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise BadKey(f"{path} is not a private key; put it back from a backup") from error
         if not isinstance(key, Ed25519PrivateKey):
@@ -91,7 +86,7 @@ class PrivateKey:
 def public_of_pem(path: Path) -> bytes:
     """The public key, 32 bytes, in a PEM file of it. Raises BadKey, OSError."""
     try:
-        key = load_pem_public_key(read_given(path, _LARGEST))
+        key = load_pem_public_key(path.read_bytes())
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise BadKey(f"{path} is not a public key, in base64 or in a PEM file") from error
     if not isinstance(key, Ed25519PublicKey):

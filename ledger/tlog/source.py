@@ -7,15 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ..errors import NoLedger
+from ..errors import LogUnreachable, NoLedger, VerificationFailed
 from .file_view import read_regular
 from .note import LARGEST_NOTE
 from .tiles import File
 
 if TYPE_CHECKING:
-    from .web import WebFiles
+    import urllib3
+
+_SECONDS = 20.0
+"""The time that a server has to begin or to continue an answer."""
+_TRIES = 4
 
 
 class Source(Protocol):
@@ -51,12 +55,11 @@ class WebSource:
     """A log that a static web server publishes; its `checkpoint` and `tile/` are below `url`.
 
     Raises LogUnreachable where the server does not answer or answers with an error, FileNotFoundError where
-    it answers that a file is missing or forbidden. No more is read than a file of its kind can hold, and no
-    longer than `web.BOUNDS` allow.
+    it answers that a file is missing or forbidden. No more is read than a file of its kind can hold.
     """
 
     url: str
-    _files: WebFiles | None = field(default=None, repr=False, compare=False)
+    _pool: urllib3.PoolManager | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.url = self.url.rstrip("/")
@@ -74,12 +77,43 @@ class WebSource:
         return self.url
 
     def _get(self, path: str, largest: int) -> bytes:
-        if self._files is None:
-            # The library is loaded by those who read from the web.
-            from .web import WebFiles
+        import urllib3
 
-            self._files = WebFiles()
-        return self._files.get(f"{self.url}/{path}", largest)
+        if self._pool is None:
+            self._pool = urllib3.PoolManager(
+                retries=urllib3.Retry(
+                    _TRIES, connect=1, backoff_factor=0.2, status_forcelist=(429, 502, 503, 504)
+                ),
+                timeout=_SECONDS,
+            )
+        address = f"{self.url}/{path}"
+        try:
+            answer: Any = self._pool.request(
+                "GET", address, preload_content=False, headers={"Accept-Encoding": "identity"}
+            )
+            try:
+                if answer.status in (403, 404, 410):
+                    raise FileNotFoundError(address)
+                if answer.status != 200:
+                    raise LogUnreachable(f"{address} cannot be read: the server answers {answer.status}")
+                data: bytes = answer.read(largest + 1)
+                if len(data) <= largest:
+                    # An answer in chunks may be read short.
+                    while more := answer.read(largest + 1 - len(data)):
+                        data += more
+            finally:
+                answer.release_conn()
+        except urllib3.exceptions.HTTPError as error:
+            raise LogUnreachable(f"{address} cannot be read: {_reason(error)}") from error
+        if len(data) > largest:
+            raise VerificationFailed(f"{address} has more than the {largest} bytes that it can have")
+        return data
+
+
+def _reason(error: Exception) -> str:
+    """The innermost reason in the library's error."""
+    reason = getattr(error, "reason", None)
+    return _reason(reason) if isinstance(reason, Exception) else str(error)
 
 
 def source_of(place: str | Path) -> Source:

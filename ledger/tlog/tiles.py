@@ -85,16 +85,6 @@ def files_of(size: int, since: int = 0) -> Iterator[File]:
             yield File(level, full, width)
 
 
-def count_of_files(size: int, since: int = 0) -> int:
-    """The number of `files_of(size, since)`, however many they are."""
-    total = 0
-    for level in (ENTRIES, *levels_of(size)):
-        now, before = _count(level, size), _count(level, since)
-        if now != before:
-            total += -(-now // TILE) - before // TILE
-    return total
-
-
 def partial_files(size: int) -> list[File]:
     """The partial tiles and the partial bundle of a log of `size` entries, lowest level first."""
     found: list[File] = []

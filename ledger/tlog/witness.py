@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..clock import Clock, SystemClock, milliseconds_of
-from ..errors import BadKey, BadNote, BadVkey, NoWitness, OtherTree, VerificationFailed
+from ..errors import BadKey, BadNote, BadVkey, NoWitness, VerificationFailed
 from . import merkle
 from .checkpoint import Checkpoint, open_checkpoint
 from .cosignature import add_cosignatures, cosign, cosignatures_of, parse_witness_vkey, witness_key
@@ -118,17 +118,11 @@ class Witness:
         """The verifier key that others check its cosignatures with."""
         return self._verifier.vkey
 
-    def cosign(
-        self, note: bytes, log: Verifier, prove: Prove, *, claimed: tuple[int, int] | None = None
-    ) -> Cosigned:
+    def cosign(self, note: bytes, log: Verifier, prove: Prove) -> Cosigned:
         """Cosign the checkpoint in `note` of the log whose key is `log`, if it extends the last one.
 
-        The checkpoint is durable before it is cosigned. `claimed`: the size that the caller takes for that of
-        the last one, and the number of hashes of the proof that they give.
-
-        Raises BadNote if the log did not sign it, OtherTree where another size was cosigned last than what is
-        claimed, or another root of this size, VerificationFailed if it is older than the last one or forks
-        from it, ValueError if more is claimed than it has, the errors of `prove`, OSError.
+        The checkpoint is durable before it is cosigned. Raises BadNote if the log did not sign it,
+        VerificationFailed if it is older than the last one or forks from it, the errors of `prove`, OSError.
         """
         opened = open_note(note, [log])
         new = open_checkpoint(note, log)
@@ -138,12 +132,8 @@ class Witness:
             raise VerificationFailed(
                 f"the checkpoint of {new.origin} has no entries, and not the root of none"
             )
-        if claimed is not None and claimed[0] > new.size:
-            raise ValueError(f"the old size {claimed[0]} is above the checkpoint's, which is {new.size}")
         with locked(self._path(new.origin).with_suffix(".lock"), 0o600):
             last = self.last(log)
-            if claimed is not None:
-                self._as_claimed(last, new, *claimed)
             if last is not None:
                 self._continues(last, new, prove)
             # Also where it is the last one: a crash may have left it in the page cache alone.
@@ -172,14 +162,6 @@ class Witness:
                 f"signed with another key than this one: {error}"
             ) from error
 
-    def _as_claimed(self, last: Checkpoint | None, new: Checkpoint, old: int, hashes: int) -> None:
-        """Raise unless who asks goes on from what was cosigned last, with as many hashes as that takes."""
-        size = 0 if last is None else last.size
-        if size != old:
-            raise OtherTree(f"{self.name} cosigned {size} entries of {new.origin} last, and not {old}", size)
-        if hashes and (old == 0 or old == new.size):
-            raise VerificationFailed(f"from {old} to {new.size} entries a proof has no hashes, not {hashes}")
-
     def _continues(self, last: Checkpoint, new: Checkpoint, prove: Prove) -> None:
         """Raise VerificationFailed unless `new` extends `last`."""
         both = (
@@ -191,8 +173,8 @@ class Witness:
         kept = f"keep this checkpoint, and {self._path(new.origin)}"
         if new.size == last.size:
             if new.root != last.root:
-                raise OtherTree(
-                    f"{both}: the log has signed two histories; {kept}: together they prove it", last.size
+                raise VerificationFailed(
+                    f"{both}: the log has signed two histories; {kept}: together they prove it"
                 )
             return
         proof = prove(last.size, new.size) if last.size else ()

@@ -9,24 +9,25 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from msgspec import UNSET
-
 from ..clock import milliseconds_of
 from ..division.money import check_currency
 from ..division.periods import Period
 from ..entries import entries
-from ..entries.freshness import Freshness
-from ..entries.gaps import LostTime, lost_time
-from ..entries.recordings import check_stem
 from ..entries.rights import Rights, by_holder, losing, may_state
 from ..entries.signing import check, check_approval, check_shares, public_key_of
 from ..errors import LedgerError
-from .alike import Alike
-from .moments import Moments
-from .sessions import Sessions
 
 if TYPE_CHECKING:
     from .sweep import Run
+
+
+@dataclass(slots=True)
+class _Session:
+    opened: entries.Session
+    index: int
+    placements: int = 0
+    ms: int = 0
+    closed: bool = False
 
 
 @dataclass(slots=True)
@@ -34,39 +35,24 @@ class Audit:
     """The state of the log `origin` after the entries taken so far.
 
     `trusted`: entries below this index were judged before, and their signatures are not checked again.
-    `moments`: the time that the log tells, with what witnesses saw of it.
     """
 
     origin: str
     trusted: int = 0
-    moments: Moments = field(default_factory=Moments)
-    sessions: Sessions = field(init=False)
-    _gaps: list[tuple[int, entries.Gap]] = field(default_factory=list)
     _trusting: bool = False
     _keys: dict[str, bytes] = field(default_factory=dict)
     _rights: Rights = field(default_factory=Rights)
     _until: dict[tuple[str, str], int] = field(default_factory=dict)
     """By stem and session: the end of the last placement, in ms since 1970."""
-    _declared: dict[str, tuple[int, str]] = field(default_factory=dict)
-    """By stem in the vault: the entry that says what is declared of it, and the title."""
-    _fresh: Freshness = field(init=False)
-    _terms: list[entries.Terms] = field(default_factory=list)
-    _alike: Alike = field(default_factory=Alike)
+    _sessions: dict[str, _Session] = field(default_factory=dict)
+    _declared: dict[str, int] = field(default_factory=dict)
+    """By stem in the vault: the entry that says what is declared of it."""
     _money: dict[int, int] = field(default_factory=dict)
     """By index, the amount of an income or a payout, with its corrections."""
 
-    def __post_init__(self) -> None:
-        self._fresh = Freshness(self.origin)
-        self.sessions = Sessions(self.moments)
-
     def take(self, index: int, entry: entries.Entry) -> Iterator[str]:
         """What is wrong with the next entry, a sentence for each fault. The caller must consume them all."""
-        yield from self._by_kind(index, entry)
-        yield from self.moments.take(index, entry)
-
-    def _by_kind(self, index: int, entry: entries.Entry) -> Iterator[str]:
         self._trusting = index < self.trusted
-        stale = [] if isinstance(entry, entries.Placement) else list(self._fresh.take(index, entry))
         try:
             match entry:
                 case entries.Placement():
@@ -74,10 +60,7 @@ class Audit:
                 case entries.Consent():
                     yield from self._consent(index, entry)
                 case entries.Session():
-                    yield from self.sessions.take(index, entry)
-                    yield from self._counting(entry)
-                case entries.Gap():
-                    self._gaps.append((index, entry))
+                    yield from self._session(index, entry)
                 case entries.Standing():
                     yield from self._standing(index, entry)
                 case entries.Holder():
@@ -88,8 +71,6 @@ class Audit:
                     yield from self._stem(index, entry)
                 case entries.Receipt():
                     yield from self._receipt(entry)
-                case entries.Likeness() | entries.Distinct():
-                    yield from self._alike.take(index, entry, self._rights, self._keys)
                 case entries.Removal():
                     if self._rights.holder(entry.stem) is None:
                         yield f"the stem {entry.stem} is removed, but it never entered"
@@ -123,7 +104,6 @@ class Audit:
                     if self._money[entry.corrects] < 0:
                         yield f"entry {entry.corrects} is corrected to less than nothing"
                 case entries.Terms():
-                    self._terms.append(entry)
                     sources = [source for source, _ in entry.pool_ppm]
                     if len(set(sources)) != len(sources):
                         yield "terms name a source of income twice"
@@ -131,32 +111,33 @@ class Audit:
                         yield f"terms are in effect from {entry.effective}, and were written after that"
         except LedgerError as error:
             yield str(error)
-        yield from stale
 
     def take_run(self, run: Run) -> bool:
         """Take a row of placements at once, and say whether all are right. If not, this state is unusable.
 
         It applies the rules of `_placement`, but for those on a placement by itself, which `sweep.py` checks.
         """
-        if not self.sessions.take_run(run):
-            return False
+        for name, (seq, count, ms) in run.sessions.items():
+            session = self._sessions.get(name)
+            if session is None or session.closed or session.placements != seq:
+                return False
+            session.placements += count
+            session.ms += ms
         for group, (earliest, latest, end) in run.groups.items():
+            opened = self._sessions[group.session].opened
+            if group.use != opened.use or group.tier != opened.tier:
+                return False
             if any(self._rights.objections(group.stem, group.use, group.consent, earliest, latest)):
                 return False
             place = group.stem, group.session
             self._until[place] = max(self._until.get(place, 0), end)
         return True
 
-    def lost(self) -> Iterator[LostTime]:
-        """What the gaps of the log cover."""
-        for index, gap in self._gaps:
-            since, until = self.sessions.open_times(gap.session)
-            stems = (stem for stem, session in self._until if session == gap.session)
-            yield lost_time(index, gap, since, until, stems, self._rights, 2**53 - 1)
-
-    def weaker(self) -> tuple[str, ...]:
-        """What rests on the log's word alone, though a holder could have signed it: sentences."""
-        return self._fresh.weaker()
+    def unclosed(self) -> Iterator[tuple[int, str]]:
+        """Sessions that were opened and not closed, each with the index of its opening."""
+        for name, session in self._sessions.items():
+            if not session.closed:
+                yield session.index, f"the session {name} was opened and not closed"
 
     def _holder(self, entry: entries.Holder) -> Iterator[str]:
         if entry.holder in self._keys:
@@ -197,16 +178,11 @@ class Audit:
             return
         if entry.holder not in self._keys:
             yield f"the holder {entry.holder} of the stem {entry.stem} has not joined"
-        elif entry.signed is not UNSET:
-            self._signed(self._check_word, entry, self._keys[entry.holder])
         yield from self._parties(entry.stem, entry.master, entry.publishing)
         if known and self._sides(entry.stem) != (by_holder(entry.master), by_holder(entry.publishing)):
             yield f"the stem {entry.stem} enters again with other shares; only its parties can change them"
-        self._declared[entry.stem] = index, entry.title
+        self._declared[entry.stem] = index
         self._rights.take(index, entry)
-
-    def _check_word(self, entry: entries.Stem, public: bytes) -> None:
-        check_stem(entry, self.origin, public)
 
     def _declaration(self, index: int, entry: entries.Declaration) -> Iterator[str]:
         if entry.stem not in self._declared or entry.holder not in self._keys:
@@ -216,14 +192,14 @@ class Audit:
             yield f"{entry.stem} is declared by {entry.holder}, who is not its holder"
             return
         self._signed(check, entry, self.origin, self._keys[entry.holder])
-        last, _ = self._declared[entry.stem]
+        last = self._declared[entry.stem]
         if entry.previous != last:
             yield (
                 f"a declaration of {entry.stem} corrects {_place(entry.previous)}, and what holds of it is "
                 f"said in {_place(last)}"
             )
             return
-        self._declared[entry.stem] = index, entry.title
+        self._declared[entry.stem] = index
 
     def _splits(self, index: int, entry: entries.Splits) -> Iterator[str]:
         holder = self._rights.holder(entry.stem)
@@ -234,18 +210,11 @@ class Audit:
             yield f"splits of {entry.stem} are set by {entry.holder}, who is not its holder"
             return
         self._signed(check, entry, self.origin, self._keys[entry.holder])
-        yield from self._titled(entry)
         yield from self._parties(entry.stem, entry.master, entry.publishing)
         after = by_holder(entry.master), by_holder(entry.publishing)
         for party in losing(self._sides(entry.stem), after, holder):
             self._signed(check_approval, entry, party, self._keys.get(party, b""), self.origin)
         self._rights.take(index, entry)
-
-    def _titled(self, entry: entries.Splits | entries.Consent) -> Iterator[str]:
-        """Whoever signed a statement that names another title than the stem's had read the wrong one."""
-        declared = self._declared.get(entry.stem)
-        if entry.title is not UNSET and declared is not None and entry.title != declared[1]:
-            yield f"a statement on {entry.stem} names it '{entry.title}', and it is declared '{declared[1]}'"
 
     def _sides(self, stem: str) -> tuple[dict[str, int], dict[str, int]]:
         return self._rights.ownerships[stem][-1].sides
@@ -265,8 +234,6 @@ class Audit:
             yield f"a consent names {entry.stem} and {entry.holder}, and the log does not have both"
             return
         self._signed(check, entry, self.origin, self._keys[entry.holder])
-        if entry.action == "grant":
-            yield from self._titled(entry)
         last = self._rights.last_statement(entry)
         self._rights.note(index, entry)
         if not may_state(entry.action, entry.holder, holder, self._sides(entry.stem)[0]):
@@ -295,22 +262,43 @@ class Audit:
         if not self._trusting:
             check(*of)
 
-    def _counting(self, opened: entries.Session) -> Iterator[str]:
-        """What is wrong with the rule by which a session counts what is in play."""
-        held = [terms for terms in self._terms if terms.effective <= opened.time]
-        if opened.state == "opened" and held:
-            asked = max(enumerate(held), key=lambda each: (each[1].effective, each[0]))[1].in_play
-            if asked not in (UNSET, opened.in_play):
-                named = "names no rule" if opened.in_play is UNSET else f"names {opened.in_play}"
-                yield (
-                    f"the session {opened.session} {named} of what is in play, where the terms that hold "
-                    f"as it opens ask for {asked}"
-                )
+    def _session(self, index: int, entry: entries.Session) -> Iterator[str]:
+        session = self._sessions.get(entry.session)
+        if entry.state == "opened":
+            if session is not None:
+                yield f"the session {entry.session} is opened a second time"
+                return
+            if (entry.take, entry.placements, entry.ms) != (None, None, None):
+                yield f"the session {entry.session} opens with sums that only its closing can have"
+            self._sessions[entry.session] = _Session(entry, index)
+            return
+        if session is None or session.closed:
+            yield f"the session {entry.session} is closed, but it is not open"
+            return
+        session.closed = True
+        opened = session.opened
+        if (entry.use, entry.tier, entry.user) != (opened.use, opened.tier, opened.user):
+            yield f"the session {entry.session} closes as another one than it opened"
+        if entry.placements != session.placements or entry.ms != session.ms:
+            yield (
+                f"the session {entry.session} closes with {entry.placements} placements and {entry.ms} ms; "
+                f"the log has {session.placements} and {session.ms} ms"
+            )
 
     def _placement(self, index: int, entry: entries.Placement) -> Iterator[str]:
-        yield from self.sessions.take_placement(index, entry)
-        if entry.span is not UNSET and entry.frames > entry.span:
-            yield f"a placement has {entry.frames} frames in play, of {entry.span} from its begin to its end"
+        session = self._sessions.get(entry.session)
+        if session is None or session.closed:
+            yield f"a placement names the session {entry.session}, which is not open"
+        else:
+            if entry.seq != session.placements:
+                yield (
+                    f"a placement of the session {entry.session} has the number {entry.seq} "
+                    f"where {session.placements} follows"
+                )
+            session.placements = entry.seq + 1
+            session.ms += entry.ms
+            if entry.use != session.opened.use or entry.tier != session.opened.tier:
+                yield f"a placement is for another use or tier than its session {entry.session}"
         if entry.ms != entries.ms_of(entry.frames, entry.rate):
             yield f"a placement of {entry.frames} frames at {entry.rate} Hz is given {entry.ms} ms"
         place, end = (entry.stem, entry.session), milliseconds_of(entry.start) + entry.ms

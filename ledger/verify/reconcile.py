@@ -175,7 +175,7 @@ def _take_over(places: Places, file: File, data: bytes, disk: Disk) -> None:
         missing.append(made)
         made = made.parent
     for folder in reversed(missing):
-        disk.make_folder(folder, 0o777)
+        disk.make_folder(folder, 0o755)
         disk.sync(folder.parent)
     new = places.ledger / "taken.new"
     disk.write(new, data)

@@ -16,8 +16,6 @@ from ..tlog.right_edge import RightEdge
 from ..tlog.tiles import ENTRIES, TILE, File, in_bundle, levels_of, width_at
 
 _Row = tuple[bytes, ...]
-MOST_FAULTS = 1000
-"""Faults after which no more is read: a checkpoint may claim what nobody could list."""
 
 
 class Rehash:
@@ -40,27 +38,14 @@ class Rehash:
         # The level 0 of the right edge, when its two forms differ: entries' and tile's.
         self._edges: dict[int, tuple[_Row | None, _Row | None]] = {}
         self._open_entries: _Row | None = ()
-        self._missing = 0
 
     def entries(self) -> Iterator[tuple[int, bytes]]:
         """The entries and their indices, as far as bundles can be read; adds to `problems` as it goes."""
         for number in range(-(-self._size // TILE)):
-            if len(self.problems) + self._missing > MOST_FAULTS:
-                self.problems.append(self.stopped_at(number))
-                return
             yield from self._bundle(number)
         for level in range(1, len(self._derived) - 1):
             self._level(level)
         self._right_edge()
-
-    def stopped_at(self, number: int) -> Problem:
-        """That the bundle `number` and those after it are not read."""
-        path = File(ENTRIES, number, width_at(ENTRIES, number, self._size)).path
-        detail = (
-            f"{path} and all that follows of {self._size} entries was not read, because more than "
-            f"{MOST_FAULTS} things are wrong or missing before it"
-        )
-        return Problem(None, path, detail)
 
     # Reading.
 
@@ -68,7 +53,6 @@ class Rehash:
         try:
             return self._fetch(file)
         except FileNotFoundError:
-            self._missing += 1
             return None
 
     def _stored(self, level: int, number: int) -> _Row | None:

@@ -9,34 +9,29 @@ settlements   derived again from the entries they read
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..entries.canonical import decode
 from ..entries.entries import Entry, Settlement
-from ..entries.printing import check_printing
 from ..errors import BadEntry, BadNote, BadVkey, NoLedger
 from ..places import Places
 from ..tlog import merkle
 from ..tlog.checkpoint import Checkpoint, open_checkpoint, origin_of
-from ..tlog.cosignature import cosignatures_of
 from ..tlog.file_view import FileView
 from ..tlog.hashed import HashedLog, bundles_of
 from ..tlog.keys import PrivateKey
 from ..tlog.note import LARGEST_NOTE, Verifier, parse_vkey
 from ..tlog.policy import Policy, witnessed
 from ..tlog.reader import TileReader
-from ..tlog.report import Problem
+from ..tlog.report import Problem, Report
 from ..tlog.right_edge import RightEdge
 from ..tlog.source import WebSource, log_folder
-from ..tlog.tiles import ENTRIES, TILE, File, count_of_files, files_of, in_bundle, partial_files, width_at
+from ..tlog.tiles import ENTRIES, TILE, File, files_of, in_bundle, partial_files, width_at
 from .audit import Audit
-from .journals import still_in_journals
-from .moments import Moments, witnessed_at
 from .quiesced import Quiesced, read_quiesced, read_quiesced_web, readable_checkpoint, small_file
-from .rehash import MOST_FAULTS, Rehash
-from .report import Report as Report
+from .rehash import Rehash
 from .sweep import Run, bundle_part, sweep
 
 
@@ -66,38 +61,42 @@ def verify(
     problems: list[Problem] = []
     warnings: list[Problem] = list(still.journals)
     if home is not None and still.signed is None and still.checkpoint is not None:
-        missing = "the copy of the last signed checkpoint is missing: nothing can be added"
-        warnings.append(Problem(None, "../signed", missing))
+        warnings.append(
+            Problem(
+                None, "../signed", "the copy of the last signed checkpoint is missing: nothing can be added"
+            )
+        )
     current = _checkpoint(still, verifier, problems, warnings)
     if current is None:
         return Report(0, "", tuple(problems), tuple(warnings))
     _check_files(still, current.size, problems, warnings)
     judged = 0 if trusted is None else min(trusted.size, current.size)
-    unseen, witnesses = witnessed(still.checkpoint, policy)
-    seen = witnessed_at(current.size, witnesses)
-    if since is not None and trusted is not None and policy is not None:
-        seen += witnessed_at(trusted.size, cosignatures_of(since, policy.witnesses))
-
-    def rules() -> Audit:
-        return Audit(verifier.name, judged, Moments(seen))
-
-    read = None if problems else _quick(still, current, rules(), workers, progress)
-    read = read or _slow(still, current, rules(), progress)
-    problems += read.not_whole
+    read: _Read | None = None
+    if not problems:
+        read = _quick(still, current, Audit(verifier.name, judged), workers, progress)
+    if read is None:
+        read = _slow(still, current, Audit(verifier.name, judged), progress)
+    problems += read.hashes
     # Files that were there when listed and are gone now were not hashed.
     problems += [Problem(None, path, detail) for path, detail in still.view.lost.items()]
-    log = None if problems else _hashed(still, current, read)
-    if log is not None:
+    log: HashedLog | None = None
+    if not problems:
+        tiles = TileReader(Path(str(still.source)), still.view.read)
+        log = HashedLog(
+            current.size,
+            current.root,
+            read.bundles,
+            lambda start, stop: tiles.entries(start, stop, lambda: current.size),
+        )
         # If bytes are wrong, nobody can be blamed for the contents of entries.
         problems += [each for each in read.entries if each.index is None or each.index >= judged]
         problems += _continues(log, trusted)
-        problems += read.unclosed
-        warnings += _named(read.rules.sessions.unclosed(), current.size)
-        if home is not None:
-            problems += _named(still_in_journals(home, read.rules), current.size)
+        for index, text in read.rules.unclosed():
+            warnings.append(Problem(index, _bundle_path(index, current.size), f"entry {index}: {text}"))
     if log is not None and not problems:
-        _check_settlements(log, read.settlements, problems, warnings)
-    problems += unseen
+        problems += _check_settlements(log, read.settlements)
+    found, witnesses = witnessed(still.checkpoint, policy)
+    problems += found
     return Report(
         current.size,
         current.root.hex(),
@@ -105,28 +104,7 @@ def verify(
         tuple(warnings),
         witnesses,
         None if problems else log,
-        () if log is None else tuple(read.rules.lost()),
-        () if log is None else (*read.rules.weaker(), *_unstated(read.rules)),
     )
-
-
-def _hashed(still: Quiesced, current: Checkpoint, read: _Read) -> HashedLog:
-    tiles = TileReader(Path(str(still.source)), still.view.read)
-    return HashedLog(
-        current.size,
-        current.root,
-        read.bundles,
-        lambda start, stop: tiles.entries(start, stop, lambda: current.size),
-    )
-
-
-def _unstated(rules: Audit) -> list[str]:
-    return [f"entry {index}: {text}" for index, text in rules.sessions.unstated()]
-
-
-def _named(found: Iterable[tuple[int, str]], size: int) -> list[Problem]:
-    """Sentences on entries, each with the index of its entry, as problems or warnings."""
-    return [Problem(index, _bundle_path(index, size), f"entry {index}: {text}") for index, text in found]
 
 
 def _whole(place: Path | str, vkey: str | None) -> tuple[Quiesced | Report, Verifier, Places | None]:
@@ -162,18 +140,9 @@ class _Read:
     rules: Audit
     hashes: list[Problem]
     entries: list[Problem]
-    unclosed: list[Problem]
-    """Of sessions that are not closed."""
     settlements: list[tuple[int, Settlement]]
     bundles: list[bytes]
     """The hash of each row of 256 entries, that of the last, shorter one included."""
-    stopped: Problem | None = None
-    """Why the rest was not read, where so many entries break rules that a list of them helps nobody."""
-
-    @property
-    def not_whole(self) -> list[Problem]:
-        """Why the log cannot be read from its hashes."""
-        return self.hashes if self.stopped is None else [*self.hashes, *self.entries, self.stopped]
 
 
 def _quick(
@@ -220,11 +189,9 @@ def _quick(
         return None
     if RightEdge(current.size, tuple(rows)).root != current.root:
         return None
-    if any(rules.sessions.wrong_so_far()):
-        return None
     if progress is not None:
         progress(current.size, current.size)
-    return _Read(rules, [], [], [], settlements, roots)
+    return _Read(rules, [], [], settlements, roots)
 
 
 def _take(
@@ -255,30 +222,19 @@ def _slow(
     rehash = Rehash(current.size, current.root, still.view.read)
     broken: list[Problem] = []
     settlements: list[tuple[int, Settlement]] = []
-    stopped: Problem | None = None
     for index, data in rehash.entries():
-        if len(broken) > MOST_FAULTS and rehash.problems:
-            # Where bytes are wrong, entries are not blamed: all that counts is which bytes.
-            continue
-        if len(broken) > MOST_FAULTS:
-            stopped = rehash.stopped_at(index // TILE)
-            break
         what = _bundle_path(index, current.size)
         try:
             entry = decode(data)
         except BadEntry as error:
             broken.append(Problem(index, what, f"entry {index}: {error}"))
             continue
-        printing = check_printing(data)
-        if printing is not None:
-            broken.append(Problem(index, what, f"entry {index}: {printing}"))
         broken += [Problem(index, what, f"entry {index}: {each}") for each in rules.take(index, entry)]
         if isinstance(entry, Settlement):
             settlements.append((index, entry))
         if progress is not None and (index % 1024 == 1023 or index + 1 == current.size):
             progress(index + 1, current.size)
-    unclosed = _named(rules.sessions.wrong_so_far(), current.size)
-    return _Read(rules, rehash.problems, broken, unclosed, settlements, rehash.bundles, stopped)
+    return _Read(rules, rehash.problems, broken, settlements, rehash.bundles)
 
 
 def _continues(log: HashedLog, trusted: Checkpoint | None) -> list[Problem]:
@@ -373,28 +329,16 @@ def _checkpoint(
 
 
 def _check_files(still: Quiesced, size: int, problems: list[Problem], warnings: list[Problem]) -> None:
-    view = still.view
-    if not isinstance(view, FileView):
-        return
-    most = len(view.sizes) + MOST_FAULTS
-    if count_of_files(size) > most:
-        problems.append(
-            Problem(
-                None,
-                "checkpoint",
-                f"the checkpoint claims {size} entries, which fill {count_of_files(size)} files, and the log "
-                f"has {len(view.sizes)}: it claims what is not there, or most of the log is missing",
-            )
-        )
-        return
     wanted = {file.path: file for file in files_of(size)}
     passing: set[str] = set()
     if still.pending is not None:
-        before, after = still.pending.before, still.pending.after
-        if size == before and count_of_files(after, before) <= most:
-            passing = {file.path for file in files_of(after, before)}
-        elif size == after:
-            passing = {file.path for file in partial_files(before)}
+        if size == still.pending.before:
+            passing = {file.path for file in files_of(still.pending.after, still.pending.before)}
+        elif size == still.pending.after:
+            passing = {file.path for file in partial_files(still.pending.before)}
+    view = still.view
+    if not isinstance(view, FileView):
+        return
     for path in sorted(view.sizes.keys() - wanted.keys() - {"checkpoint"}):
         if path in passing:
             warnings.append(Problem(None, path, f"{path} is left of an append that was interrupted"))
@@ -419,30 +363,23 @@ def _bundle_path(index: int, size: int) -> str:
     return File(ENTRIES, number, width_at(ENTRIES, number, size)).path
 
 
-def _check_settlements(
-    log: HashedLog,
-    settlements: list[tuple[int, Settlement]],
-    problems: list[Problem],
-    warnings: list[Problem],
-) -> None:
+def _check_settlements(log: HashedLog, settlements: list[tuple[int, Settlement]]) -> list[Problem]:
     """Derive each settlement again; only called when every byte is right."""
     if not settlements:
-        return
+        return []
     # Most logs that are verified hold no settlement: an auditor of sound alone loads no royalties.
-    from ..division.settlements import judge_settlements
+    from ..division.settlements import check_settlements
 
     def read() -> Iterator[tuple[int, Entry]]:
         for index, data in log.entries(0, settlements[-1][0]):
             yield index, decode(data)
 
-    judged = judge_settlements(settlements, read)
+    problems: list[Problem] = []
+    found = check_settlements(settlements, read)
     for index, entry in settlements:
-        wrong = judged.problems.get(index, [])
+        wrong = found.get(index, [])
         if entry.last < index and log.root_at(entry.last + 1).hex() != entry.root:
             wrong.append(f"its root is not the one of the log's first {entry.last + 1} entries")
         what = _bundle_path(index, log.size)
         problems += [Problem(index, what, f"entry {index}: a settlement: {each}") for each in wrong]
-        warnings += [
-            Problem(index, what, f"entry {index}: a settlement by the rules of before: {each}")
-            for each in judged.weaker.get(index, [])
-        ]
+    return problems

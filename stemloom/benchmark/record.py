@@ -15,13 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..ledger.errors import GivenFileRefused
-from ..ledger.tlog.given_file import read_given
 from .blocks import Blocks
 from .machine import machine
 
-_LARGEST = 64 << 20
-"""Bytes of a file of measurements."""
 QUANTILES = {"p99": 0.99, "p999": 0.999}
 
 
@@ -136,9 +132,8 @@ def read_base(path: Path) -> Figures:
     """The figures of a file. Raises WrongBase for a file that cannot be read or has another form."""
     said = repr(str(path))
     try:
-        return figures(json.loads(read_given(path, _LARGEST)), said)
-    except GivenFileRefused as error:
-        raise WrongBase(str(error)) from error
+        text = path.read_text(encoding="utf-8")
+        return figures(json.loads(text), said)
     except OSError as error:
         raise WrongBase(f"{said} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:

@@ -13,8 +13,8 @@ from typing import NoReturn
 import click
 
 from .. import __version__
-from ..ground.visible import visible
-from .console import one_line, say, say_painted, suit_console
+from ..ground.visible import visible_text
+from .console import one_line, suit_console
 from .output import Console, fail, notes_of
 
 _COMMANDS = {
@@ -23,7 +23,7 @@ _COMMANDS = {
     "format": ("script", "Write a script in its canonical form."),
     "plan": ("plan", "Show the next bars of a piece."),
     "play": ("play", "Play a piece on an audio device, and log what is heard."),
-    "replay": ("replay", "Play a take again, and prove that it sounds the same."),
+    "replay": ("play", "Play a take again, and prove that it sounds the same."),
     "render": ("render", "Render a piece to a file, and log what is heard."),
     "mix": ("mix", "Listen to a piece, and tell what may be wrong in its mix, by line."),
     "vault": ("vault", "Stems, holders, consent and splits."),
@@ -99,18 +99,17 @@ def run() -> NoReturn:
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.Abort as error:
-        say("; ".join(("stemloom: stopped", *notes_of(error.__cause__))), err=True)
+        click.echo("; ".join(("stemloom: stopped", *notes_of(error.__cause__))), err=True)
         code = 130
     except click.ClickException as error:
-        plain = error.format_message()
         with StringIO() as words:
             error.show(words)
-            say(words.getvalue().replace(click.unstyle(plain), visible(plain)).removesuffix("\n"), err=True)
+            click.echo(visible_text(words.getvalue()), err=True, nl=False)
         code = error.exit_code
         if "--json" in arguments:
-            say_painted(one_line({"ok": False, "exit": code, "error": plain}))
+            click.echo(one_line({"ok": False, "exit": code, "error": error.format_message()}))
     except KeyboardInterrupt:
-        say("stemloom: stopped", err=True)
+        click.echo("stemloom: stopped", err=True)
         code = 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

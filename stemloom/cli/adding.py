@@ -14,7 +14,6 @@ from .intake_report import by_ending, counted_endings, shown_passed
 from .options import FILE, PATH
 from .output import Console, picked, table
 from .people import names_in
-from .signing import read_request_file, write_request
 from .stems import bars_of, bpm_of, heard_record, length_text
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from ..vault.intake.intake import Intake
     from ..vault.intake.listing import Listing
     from ..vault.intake.manifest import Defaults
-    from ..vault.rights.requests import SigningRequest
     from ..vault.sound.declared import Declared
     from ..vault.vault import Vault
 
@@ -64,8 +62,6 @@ if TYPE_CHECKING:
 @click.option("--meter", metavar="M", help="Such as 3/4 or 7/8; 4/4 by default.")
 @click.option("--trim", is_flag=True, help="Cut silence in front of loops, and make their ends whole bars.")
 @click.option("--tail", metavar="T", help="What follows a loop's last bar: wrap (onto its beginning) or cut.")
-@click.option("--request", type=PATH, help="Add nothing: write a request here, for the holder to sign.")
-@click.option("--signed", type=PATH, help="The request for these files, signed by the holder.")
 @click.option("--song", metavar="NAME", help="The files are the whole stems of one song, from its bar 1.")
 @click.pass_obj
 def add(
@@ -78,8 +74,6 @@ def add(
     bpm: str | None,
     mood: tuple[str, ...],
     trial: bool,
-    request: Path | None,
-    signed: Path | None,
     **declared: Any,
 ) -> int:
     """Add recordings: files, folders or zip files of them, under one holder.
@@ -96,9 +90,6 @@ def add(
 
     The stems of a song, as a DAW exports them, are taken with --song NAME and its exact --bpm. All of them
     have the song's bars, and keep what they have after the last one as their tail.
-
-    What comes in is signed by its holder. Where the key is kept here, that happens by itself; a holder who
-    keeps their own key signs the list: --request FILE, 'stemloom vault sign FILE --key K', --signed FILE.
 
     To continue an interrupted batch give it again: files that are here already are skipped.
 
@@ -125,31 +116,17 @@ def add(
     if len(offers) > 1 and any(declared[each] for each in ("title", "isrc", "iswc")) and manifest is None:
         raise click.UsageError("--title, --isrc and --iswc are for a single file")
     if len(offers) > 1 and declared["accept_silence"]:
-        raise click.UsageError(f"--accept-silence is for a single file {_LISTENED}")
+        raise click.UsageError(
+            "--accept-silence is for a single file that somebody has listened to; "
+            "for several use a manifest with a column 'accept-silence'"
+        )
     if manifest is None and offers:
         # The options hold for all files: report a mistake in them once, not for each file.
         terms.canonical_terms(offers[0])
     with console.vault() as opened:
-        if request is not None:
-            return _ask_for(console, opened, offers, request)
-        word = None if signed is None else read_request_file(signed)
-        intake = with_listings(_add_showing(console, opened, offers, word, trial=trial), found)
+        intake = with_listings(_add_showing(console, opened, offers, trial=trial), found)
     _report(console, intake, unread)
     return 1 if intake.refused or not (intake.added or intake.here or intake.would) else 0
-
-
-_LISTENED = "that somebody has listened to; for several use a manifest with a column 'accept-silence'"
-
-
-def _ask_for(console: Console, opened: Vault, offers: list[Declared], request: Path) -> int:
-    """Write a request for the holder's word on what would be added, and tell of the rest."""
-    asked, would = opened.request_recordings(offers)
-    write_request(console, asked, request)
-    for path, reason in [(each.path, each.reason) for each in would.held] + [
-        (each.path, each.reason) for each in would.refused
-    ]:
-        console.note(f"not in the request: {visible(path)}: {reason}")
-    return 1 if would.refused else 0
 
 
 def _offered(
@@ -205,9 +182,7 @@ def _how(match: FingerprintMatch) -> str:
     return f"the same, played {match.played}" if match.played else "the same"
 
 
-def _add_showing(
-    console: Console, opened: Vault, offers: list[Declared], signed: SigningRequest | None, *, trial: bool
-) -> Intake:
+def _add_showing(console: Console, opened: Vault, offers: list[Declared], *, trial: bool) -> Intake:
     with console.progress(counted=True) as progress:
         task = progress.add_task("taking in", total=len(offers))
 
@@ -215,7 +190,7 @@ def _add_showing(
             progress.update(task, completed=done, total=of)
 
         try:
-            return opened.add(offers, tell, _learning(progress), trial=trial, signed=signed)
+            return opened.add(offers, tell, _learning(progress), trial=trial)
         except (KeyboardInterrupt, OSError) as error:
             if not trial:
                 error.add_note("what was taken in so far is kept: give the same command again to go on")

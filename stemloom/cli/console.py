@@ -1,20 +1,14 @@
-"""The one place through which commands print: what comes from others cannot steer a terminal.
-
-A console that has not every character gets what it has, and `?` for the rest.
-"""
+"""Writing to a console that has not every character: it gets what it has, and `?` for the rest."""
 
 from __future__ import annotations
 
 import codecs
 import io
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
-
-import click
-
-from ..ground.visible import is_seen, visible_text
 
 _ASCII = "stemloom_ascii"
 
@@ -28,32 +22,14 @@ def suit_console() -> None:
             stream.reconfigure(encoding=_ASCII if ascii_only else None, errors="replace")
 
 
-def say(text: str, *, err: bool = False) -> None:
-    """Print lines on standard output or standard error, with escapes for whatever does not print."""
-    click.echo(visible_text(text), err=err)
-
-
-def say_painted(text: str, *, err: bool = False, nl: bool = True) -> None:
-    """Print lines that hold escape codes of our own; what is of others in them was made visible before."""
-    click.echo(text, err=err, nl=nl)
-
-
-def give(data: str) -> None:
-    """Write a file's text to standard output: to the byte where that is a file or a pipe, else as `say`."""
-    click.echo(visible_text(data) if sys.stdout.isatty() else data.encode(), nl=False)
-
-
-def escaped(text: str) -> str:
-    """A line of JSON, with escapes for what JSON lets stand and a terminal obeys or hides."""
-    return "".join(c if is_seen(c) else json.dumps(c)[1:-1] for c in text)
-
-
 def one_line(record: Mapping[str, Any], default: Callable[[object], Any] | None = None) -> str:
     """The record as JSON. What standard output cannot write stands there as an escape, so nothing is lost.
 
     `default`: gives what is written for an object that JSON does not know.
     """
-    text = escaped(json.dumps(record, ensure_ascii=False, default=default))
+    text = json.dumps(record, ensure_ascii=False, default=default)
+    # JSON lets these stand as they are, and a terminal obeys some of them.
+    text = re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", text)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:

@@ -18,7 +18,7 @@ from .render import level, render_shown, told, write_timeline
 
 if TYPE_CHECKING:
     from ..engine.play.render import Rendered
-    from ..ledger.verify.report import Report
+    from ..ledger.tlog.report import Report
     from ..vault.vault import Vault
 
 FOLDER = Path("stemloom-demo")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from ..ground.visible import visible
 from ..script.problems import counted
 from .arguments import A_STEM, words_of
 from .output import Console, picked, table
@@ -42,7 +41,7 @@ def fits(console: Console, stem: str, role: tuple[str, ...]) -> None:
         for f in found[:MOST_TOLD]
     ]
     head = ("title", "role", "key", "shift", "stretch", "agreement", "chords in common")
-    told = [f"{visible(own.title)}: {visible(own.role)}{f', {own.key}' if own.key else ''}", ""]
+    told = [f"{own.title}: {own.role}{f', {own.key}' if own.key else ''}", ""]
     told.append(table(head, rows, right=(3, 4, 5, 6)) if rows else "nothing goes with it")
     others_left = len([each for each in others if each.stem != own.stem]) - len(found)
     if len(found) > MOST_TOLD:

@@ -6,7 +6,6 @@ from collections import Counter
 
 import click
 
-from ..ground.visible import visible
 from .arguments import A_HOLDER
 from .output import Console, picked, table
 
@@ -35,7 +34,7 @@ def holder_add(console: Console, name: str, isni: str | None, ipi: str | None) -
             opened.keep_identifiers(made.holder, isni=isni, ipi=ipi)
     console.emit(
         {"holder": made.holder, "name": made.name, "public_key": made.public_key},
-        visible(f"{made.name} is {made.holder}; the key is kept in {console.folder / 'keys'}"),
+        f"{made.name} is {made.holder}; the key is kept in {console.folder / 'keys'}",
     )
 
 
@@ -75,7 +74,7 @@ def holder_identify(console: Console, who: str, isni: str | None, ipi: str | Non
         made = opened.keep_identifiers(found.holder, isni=isni, ipi=ipi)
     console.emit(
         {"holder": found.holder, "isni": made.isni, "ipi": made.ipi},
-        visible(f"{found.name}: ISNI {made.isni or 'none'}, IPI {made.ipi or 'none'}"),
+        f"{found.name}: ISNI {made.isni or 'none'}, IPI {made.ipi or 'none'}",
     )
 
 

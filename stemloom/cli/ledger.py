@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..ground.visible import visible
-from . import evidence, logs, witness
-from .console import escaped, give, say, say_painted
-from .entry_lines import entries_in_words, summary, time_of
+from ..script.problems import counted
+from . import logs, witness
 from .options import FILE, PATH, VKEY
 from .output import Console, checked_output, picked, write_whole
-from .witness import cosigned_lines, cosigners, policy_of, witnessing
+from .witness import REQUIRE, WITNESSES, cosigned_lines, cosigners, policy_of
 
 if TYPE_CHECKING:
     from ..ledger.entries.entries import Entry
 
 _KINDS = (
     *("holder", "key", "stem", "declaration", "removal", "splits", "consent", "standing", "receipt"),
-    *("likeness", "distinct", "session", "placement", "gap"),
-    *("terms", "income", "settlement", "payout", "correction"),
+    *("session", "placement", "gap", "terms", "income", "settlement", "payout", "correction"),
 )
+
+
+def _entries(size: int) -> str:
+    return "1 entry" if size == 1 else f"{size} entries"
 
 
 class _Index(click.ParamType):  # type: ignore[type-arg]
@@ -81,15 +82,15 @@ def show(
                 continue
             if session is not None and not str(getattr(entry, "session", "")).startswith(session):
                 continue
-            time = time_of(entry)
+            time = _time_of(entry)
             if not since <= time <= until:
                 continue
             if console.json:
-                say_painted(escaped(msgspec.json.encode({"index": index, "entry": entry}).decode()))
+                click.echo(msgspec.json.encode({"index": index, "entry": entry}).decode())
             else:
                 if not shown:
-                    say(f"{'index':>8}  {'time':<24}  {'kind':<10}  what")
-                say(f"{index:>8}  {time:<24}  {tag:<10}  {visible(summary(entry))}")
+                    click.echo(f"{'index':>8}  {'time':<24}  {'kind':<10}  what")
+                click.echo(f"{index:>8}  {time:<24}  {tag:<10}  {_summary(entry)}")
             shown += 1
     if not shown:
         console.note("no entry of the ledger matches")
@@ -110,7 +111,8 @@ def show(
     help="A checkpoint up to which you verified it before: report only problems after it.",
 )
 @click.option("--workers", type=click.IntRange(1, 64), help="Number of processes; by default one a core.")
-@witnessing
+@WITNESSES
+@REQUIRE
 @click.pass_context
 def verify(
     ctx: click.Context,
@@ -123,8 +125,6 @@ def verify(
 ) -> None:
     """Hash everything again, and check every signature and rule. Exits 5 if anything is wrong."""
     from ..ground.processes import cores
-    from ..ledger.tlog.given_file import read_given
-    from ..ledger.tlog.note import LARGEST_NOTE
     from ..ledger.verify.verify import verify as verify_log
 
     console = ctx.find_object(Console)
@@ -135,32 +135,25 @@ def verify(
             copy if copy is not None else console.folder,
             vkey=vkey,
             policy=policy,
-            since=None if since is None else read_given(since, LARGEST_NOTE),
+            since=None if since is None else since.read_bytes(),
             workers=workers or cores(),
             progress=tell,
         )
 
     lines = [str(each) for each in report.problems]
     if report.ok:
-        lines.append(f"verified: {entries_in_words(report.size)}, root {report.root}")
+        lines.append(f"verified: {_entries(report.size)}, root {report.root}")
         if policy is not None:
             lines.append(f"cosigned by at least {policy.required} of {len(policy.witnesses)} witnesses")
             lines += cosigned_lines(cosigners(report.witnesses))
     else:
-        lines.append(
-            f"NOT verified: {len(report.problems)} problem(s) in a log of {entries_in_words(report.size)}"
-        )
+        lines.append(f"NOT verified: {len(report.problems)} problem(s) in a log of {_entries(report.size)}")
     console.emit(
-        picked(report, "ok size root problems warnings gaps weaker")
-        | {"witnesses": cosigners(report.witnesses)},
+        picked(report, "ok size root problems warnings") | {"witnesses": cosigners(report.witnesses)},
         "\n".join(lines),
     )
     for each in report.warnings:
         console.note(f"note: {each}")
-    for claim in report.weaker:
-        console.note(f"weaker: {claim}")
-    for gap in report.gaps:
-        console.note(f"gap: {gap}")
     if not report.ok:
         ctx.exit(5)
 
@@ -183,7 +176,7 @@ def checkpoint(console: Console) -> None:
     if console.json:
         console.emit({"checkpoint": note, "size": current.size, "root": current.root.hex()})
     else:
-        give(note)
+        click.echo(note, nl=False)
 
 
 @ledger.command()
@@ -200,13 +193,37 @@ def prove(console: Console, index: int, out: Path | None) -> None:
     if console.json:
         console.emit({"index": index, "receipt": receipt.decode()})
     elif out is None:
-        give(receipt.decode())
+        click.echo(receipt, nl=False)
     else:
         console.note(f"the receipt for entry {index} is in {out}")
 
 
+@ledger.command("check-receipt")
+@click.argument("file", type=FILE)
+@click.option("--vkey", metavar="K", required=True, help="The verifier key of the ledger it comes from.")
+@WITNESSES
+@REQUIRE
+@click.pass_obj
+def check_receipt(
+    console: Console, file: Path, vkey: str, witnesses: tuple[str, ...], require: int | None
+) -> None:
+    """Check a receipt. No ledger is needed. Exits 5 if it proves nothing."""
+    from ..ledger.log.inclusion_receipt import check_receipt as check
+
+    proved = check(file.read_bytes(), vkey, policy=policy_of(witnesses, require))
+    cosigned = cosigners(proved.cosignatures)
+    console.emit(
+        {"ok": True}
+        | picked(proved, "index origin size")
+        | {"root": proved.root.hex(), "entry": proved.entry, "witnesses": cosigned},
+        f"proved: entry {proved.index} of {proved.origin}, which had {_entries(proved.size)}:\n"
+        f"{_time_of(proved.entry)}  {proved.entry.__struct_config__.tag}  {_summary(proved.entry)}"
+        + "".join(f"\n{line}" for line in cosigned_lines(cosigned)),
+    )
+
+
 for command in (
-    *(evidence.check_receipt, evidence.check_take, logs.consistency, logs.reconcile, logs.export),
+    *(logs.consistency, logs.reconcile, logs.export),
     *(witness.witness, witness.witness_key, witness.cosign),
 ):
     ledger.add_command(command)
@@ -251,3 +268,58 @@ def _of_holder(entries: Iterator[tuple[int, Entry]], holder: str) -> Iterator[tu
                 theirs.add(entry.stem)
         if named or getattr(entry, "stem", None) in theirs:
             yield index, entry
+
+
+def _time_of(entry: Entry) -> str:
+    from ..ledger.entries.entries import Placement
+
+    return entry.start if isinstance(entry, Placement) else entry.time
+
+
+def _summary(entry: Entry) -> str:
+    from ..ledger.entries import entries
+    from ..ledger.entries.wording import ending
+
+    match entry:
+        case entries.Placement():
+            return (
+                f"{entry.stem} {entry.ms} ms for {entry.use}, "
+                f"{entry.section}/{entry.part} line {entry.line}, {entry.session} no. {entry.seq}"
+            )
+        case entries.Session():
+            count = entry.placements
+            sums = "" if count is None else f", {counted(count, 'placement')}, {entry.ms} ms"
+            return f"{entry.session} {entry.state} for {entry.use}, {entry.tier}{sums}"
+        case entries.Gap():
+            lost = "records" if entry.placements is None else counted(entry.placements, "placement")
+            return f"{lost} of {entry.session or 'a session'} lost: {entry.reason}"
+        case entries.Consent() | entries.Standing():
+            of = entry.stem if isinstance(entry, entries.Consent) else "stems to come"
+            return f"{entry.holder} {entry.action}s {of} for {', '.join(entry.uses)}{ending(entry)}"
+        case entries.Receipt():
+            left = f", {counted(len(entry.open), 'session')} not closed" if entry.open else ""
+            used = counted(len(entry.sessions), "session")
+            return f"{entry.stem} is withdrawn by entry {entry.withdrawal}; {used} had used it{left}"
+        case entries.Removal():
+            return f"{entry.stem} leaves the vault; its recording is deleted"
+        case entries.Key():
+            return f"{entry.holder} has another key, kept by {entry.custody}"
+        case entries.Stem():
+            return f"{entry.stem} {entry.title!r}, {entry.role}, of {entry.holder}"
+        case entries.Declaration():
+            return f"{entry.stem} is declared {entry.title!r}, {entry.role}, {entry.shape}, by {entry.holder}"
+        case entries.Splits():
+            return f"{entry.stem}, {len(entry.master)} master and {len(entry.publishing)} publishing shares"
+        case entries.Holder():
+            return f"{entry.holder} joins, key kept by {entry.custody}"
+        case entries.Income():
+            of = f"from {entry.source} for {entry.period}, {entry.reference}"
+            return f"{entry.amount} micro-{entry.currency} {of}"
+        case entries.Terms():
+            return f"from {entry.effective}, master {entry.master_ppm} ppm"
+        case entries.Payout():
+            return f"{entry.amount} micro-{entry.currency} to {entry.holder}, {entry.reference}"
+        case entries.Correction():
+            return f"entry {entry.corrects} is {entry.amount:+} micro-units: {entry.reason}"
+        case entries.Settlement():
+            return f"{entry.period}: {entry.pool} micro-{entry.currency} over {entry.total_ms} ms"

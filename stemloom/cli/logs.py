@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..ground.visible import visible
 from ..script.problems import counted
 from .options import FILE, LOG, VKEY
 from .output import Console, picked
@@ -49,11 +48,9 @@ def consistency(console: Console, old: Path, copy: str | None, vkey: str | None)
     import base64
 
     from ..ledger.tlog.consistency import check_continues
-    from ..ledger.tlog.given_file import read_given
-    from ..ledger.tlog.note import LARGEST_NOTE
 
     note, log, tiles = _log(console, copy, vkey)
-    shown = check_continues(read_given(old, LARGEST_NOTE), note, log, tiles)
+    shown = check_continues(old.read_bytes(), note, log, tiles)
     console.emit(
         {
             "ok": True,
@@ -62,8 +59,7 @@ def consistency(console: Console, old: Path, copy: str | None, vkey: str | None)
             "new": {"size": shown.new.size, "root": shown.new.root.hex()},
             "proof": [base64.b64encode(each).decode() for each in shown.proof],
         },
-        f"consistent: the {shown.new.size} entries of {log.name} begin with the {shown.old.size} of "
-        f"{visible(old)}, "
+        f"consistent: the {shown.new.size} entries of {log.name} begin with the {shown.old.size} of {old}, "
         f"by {len(shown.proof)} hashes",
     )
 
@@ -80,8 +76,6 @@ def reconcile(console: Console, trust: tuple[Path, ...], copy: str | None, yes: 
 
     Exits 5 if it may not: continuing would make two histories of one log.
     """
-    from ..ledger.tlog.given_file import read_given
-    from ..ledger.tlog.note import LARGEST_NOTE
     from ..ledger.tlog.source import source_of
     from ..ledger.verify.reconcile import reconcile as look
 
@@ -89,7 +83,7 @@ def reconcile(console: Console, trust: tuple[Path, ...], copy: str | None, yes: 
         console.folder,
         copy=None if copy is None else source_of(copy),
         copy_place=copy or "",
-        kept=[read_given(path, LARGEST_NOTE) for path in trust],
+        kept=[path.read_bytes() for path in trust],
         do=yes,
     )
     lines = list(plan.found)
@@ -124,6 +118,5 @@ def export(console: Console, folder: Path, copy: str | None, vkey: str | None) -
     record |= {"files": [each.name for each in made.files]} | picked(made, "written kept")
     console.emit(
         record,
-        f"{visible(folder)}: {made.size} entries in {counted(len(made.files), 'file')}, "
-        f"{len(made.kept)} unchanged",
+        f"{folder}: {made.size} entries in {counted(len(made.files), 'file')}, {len(made.kept)} unchanged",
     )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..ground.visible import visible
 from ..script.problems import counted
 from .options import PATH, SECONDS, composing, dial_value
 from .output import Console, checked_output, picked, table, write_whole
@@ -125,7 +124,7 @@ def _told(
     ]  # fmt: skip
     head = ("LUFS", "< 120 Hz", "2-5 kHz", "sides", "mono loss")
     lines = [
-        f"{visible(heard.piece.name)}: {_summary(heard)}",
+        f"{heard.piece.name}: {_summary(heard)}",
         "",
         table(("section", "bars", *head, "limiter"), rows, right=tuple(range(1, 8))),
         "",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,8 +17,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from ..ground.visible import visible, visible_text
-from .console import one_line, say, say_painted
+from ..ground.visible import visible_text
+from .console import one_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -91,20 +91,17 @@ class Console:
 
         return Log.open(self.folder, create=False)
 
-    def emit(self, record: Mapping[str, Any], text: str | None = None, *, painted: bool = False) -> None:
-        """The result: one line of JSON, in which records are objects, under `--json`; else `text`.
-
-        `painted`: the text is of `shown` or `render`, which have made visible what is of others in it.
-        """
+    def emit(self, record: Mapping[str, Any], text: str | None = None) -> None:
+        """The result: one line of JSON, in which records are objects, under `--json`; else `text`."""
         if self.json:
-            say_painted(one_line(record, _fields_of))
+            click.echo(one_line(record, _fields_of))
         elif text:
-            (say_painted if painted else say)(text)
+            click.echo(text)
 
-    def note(self, *lines: str, painted: bool = False) -> None:
-        """Print a note beside the result, on standard error; not with `--quiet`. `painted`: as in `emit`."""
-        for line in () if self.quiet else lines:
-            say_painted(line if painted else visible(line), err=True)
+    def note(self, text: str) -> None:
+        """Print a note beside the result, on standard error; not with `--quiet`."""
+        if not self.quiet:
+            click.echo(text, err=True)
 
     def progress(self, *, counted: bool = False) -> Progress:
         """A progress display on standard error; silent without a terminal, with `--json` or `--quiet`.
@@ -124,7 +121,7 @@ class Console:
         screen = console.Console(stderr=True)
         more = (MofNCompleteColumn(), TextColumn("left"), TimeRemainingColumn()) if counted else ()
         return Progress(
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %"),
             TimeElapsedColumn(),
@@ -193,11 +190,8 @@ def checked_output(path: Path | None, suffix: str | None = None) -> None:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], right: Sequence[int] = ()) -> str:
-    """A plain-text table; `right` names the columns that align right. No colours, so that it pipes well.
-
-    No cell breaks its line.
-    """
-    cells = [[visible(str(cell)) for cell in row] for row in (head, *rows)]
+    """A plain-text table; `right` names the columns that align right. No colours, so that it pipes well."""
+    cells = [[str(cell) for cell in row] for row in (head, *rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
     lines = [
         "  ".join(
@@ -215,14 +209,14 @@ def in_colour(stream: IO[str]) -> bool:
 
 def shaded(text: str) -> str:
     """The script `text` in colours. Without the escape codes it is `text`."""
-    return _painted(text, _letters(text), visible_text)
+    return _painted(text, _letters(text))
 
 
 def shown(problems: Sequence[Problem], text: str, file: str) -> str:
     """The text of `script.problems.render` in colours. Without the escape codes it is the same."""
-    from ..script.problems import render
+    from ..script.problems import printable, render
 
-    file = visible(file)
+    file = printable(file)
     # Of a long source line only what is near its caret is shown. The shades are laid out as a text too, a
     # letter for each character, and rendered beside it, so that they are cut at the same places.
     letters = _letters(text) if problems else ""
@@ -271,11 +265,11 @@ def _letter(kind: tuple[str, ...]) -> str:
     return "-"
 
 
-def _painted(text: str, letters: str, seen: Callable[[str], str] = str) -> str:
-    """`text` in colours; `letters` has at least one letter for each character. `seen`: makes it visible."""
+def _painted(text: str, letters: str) -> str:
+    """`text` in colours; `letters` has at least one letter for each character."""
     painted = []
     for letter, run in groupby(zip(text, letters, strict=False), key=lambda pair: pair[1]):
-        piece = seen("".join(character for character, _ in run))
+        piece = "".join(character for character, _ in run)
         painted.append(click.style(piece, **_STYLES[letter]) if letter in _STYLES else piece)
     return "".join(painted)
 
@@ -288,15 +282,14 @@ def fail(error: BaseException, *, verbose: bool, as_json: bool = False) -> int:
     from ..script.problems import ScriptRejected, summary
 
     code = getattr(error, "exit_code", 1)
-    notes = (visible(note) for note in notes_of(error))
-    say_painted("; ".join((f"stemloom: {worded(error, verbose=verbose)}", *notes)), err=True)
+    click.echo("; ".join((f"stemloom: {worded(error, verbose=verbose)}", *notes_of(error))), err=True)
     if as_json:
         plain = str(error) if hasattr(error, "exit_code") else worded(error, verbose=False)
         record: dict[str, object] = {"ok": False, "exit": code, "error": plain}
         if isinstance(error, ScriptRejected):
             record["error"] = f"{error.file} is refused: {summary(error.problems)}"
             record["problems"] = [problem_record(problem) for problem in error.problems]
-        say_painted(one_line(record))
+        click.echo(one_line(record))
     return code
 
 
@@ -306,7 +299,7 @@ def notes_of(error: BaseException | None) -> Sequence[str]:
 
 
 def worded(error: BaseException, *, verbose: bool) -> str:
-    """`error` in a sentence that is made visible; `verbose`: prints the traceback of an internal fault.
+    """`error` in a sentence; `verbose`: prints the traceback of an internal fault on standard error.
 
     Our exceptions carry an `exit_code` and their own sentence. Errors of the disk are worded here. Any other
     exception is an internal fault, and is reported as one.
@@ -314,10 +307,10 @@ def worded(error: BaseException, *, verbose: bool) -> str:
     if hasattr(error, "exit_code"):
         return _sentence(error)
     if isinstance(error, OSError):
-        return visible(_disk_sentence(error))
+        return _disk_sentence(error)
     if verbose:
-        say("".join(traceback.format_exception(error)), err=True)
-    return visible(
+        traceback.print_exception(error, file=sys.stderr)
+    return (
         f"a fault in Stemloom itself ({type(error).__name__}: {error}). "
         "Run the command with -v for the details that a report needs."
     )
@@ -335,9 +328,8 @@ def _sentence(error: BaseException) -> str:
 
     words = str(error)
     if not isinstance(error, ScriptRejected):
-        # A name of a file, or a word of a list, may hold what a terminal obeys, and a line that looks like
-        # ours. Those lines of an error that are its own are indented.
-        return "\n  ".join(map(visible, words.split("\n  ")))
+        # A name of a file, or a word of a list, may hold what a terminal obeys.
+        return visible_text(words)
     if not in_colour(sys.stderr):
         return words
     listed = render(error.problems, error.text, error.file).rstrip()
@@ -360,15 +352,18 @@ def _disk_sentence(error: OSError) -> str:
     return f"{error.strerror or error}{':' if place else ''}{place}"
 
 
-def write_whole(path: Path, data: bytes, *, private: bool = False) -> None:
-    """Write a file as a whole or not at all; an OSError names `path`. `private`: for its owner alone."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file as a whole or not at all; an OSError names `path`."""
+    beside: Path | None = None
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with os.fdopen(os.open(beside, flags, 0o600 if private else 0o666), "wb") as file:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        beside = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
+        beside.chmod(0o644)
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        if beside is not None:
+            beside.unlink(missing_ok=True)
         error.filename = os.fspath(path)  # the file that was asked for, not the one beside it
         raise

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..ground.visible import visible
 from .options import PATH, AmountCommand, engine
 from .output import Console, checked_output, picked, table, write_whole
 from .people import holder_of, people_of
@@ -92,8 +91,7 @@ def pay(
 def correct(console: Console, index: int, amount: str, reason: str, overpaid: bool) -> None:
     """Record that the income or payout of entry INDEX should have been another amount.
 
-    The entry stays as it is, and so do settlements. With the next one, what income of a settled period falls
-    by is owed by those who were given it; what it rises by is late income.
+    The entry stays as it is, and so do settlements: the next settlement has the difference.
     """
     from ..ledger.division.money import decimal_text, parse_amount
     from ..ledger.royalties.record import record_correction
@@ -128,4 +126,4 @@ def beancount(console: Console, out: Path, engine: Engine | None) -> None:
             owed = balances(usage, seal.size, log.clock.now()[:10])
     numbered = [(index, made) for (index, _, _), made in zip(books.settlements, divisions, strict=True)]
     write_whole(out, beancount_text(books, numbered, owed, seal.size).encode())
-    console.emit({"out": str(out), "settlements": len(numbered)}, f"wrote {visible(out)}")
+    console.emit({"out": str(out), "settlements": len(numbered)}, f"wrote {out}")

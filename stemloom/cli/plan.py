@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..ground.visible import visible
 from ..script.problems import counted
 from .options import PATH, composing, dial_value
 from .output import Console, picked, table
@@ -90,7 +89,7 @@ def plan(
                 *(_turn(bar) for bar in made.turns),
                 "",
                 table(head[:columns], [row[:columns] for row in rows], right=(0, 1, 2, 6, 7)),
-                *dict.fromkeys(visible(f"line {r.line}: {r.part} rests: {r.reason}") for r in made.rested),
+                *dict.fromkeys(f"line {r.line}: {r.part} rests: {r.reason}" for r in made.rested),
                 *(line for choice in made.choices for line in _reasons(choice)),
             ]
         ),
@@ -219,7 +218,7 @@ def _reasons(choice: Choice) -> list[str]:
     for reason, count in left.items():
         titles = [f'"{c.title}"' for c in choice.candidates if c.excluded == reason][:3]
         more = f" and {count - len(titles)} more" if count > len(titles) else ""
-        said.append(f"  left out, {reason}: {visible(', '.join(titles))}{more}")
+        said.append(f"  left out, {reason}: {', '.join(titles)}{more}")
     return said
 
 

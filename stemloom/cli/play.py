@@ -1,4 +1,4 @@
-"""`stemloom play`: plays a piece on a device, and logs what is heard."""
+"""`stemloom play` and `stemloom replay`: plays a piece on a device, and a take once more."""
 
 from __future__ import annotations
 
@@ -14,20 +14,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..ground.uses import Tier, Use
-from ..ground.visible import visible
 from ..script.problems import counted
-from .console import say_painted
 from .options import PATH, SECONDS, dial_value, session
-from .output import Console, checked_output, picked, worded, write_whole
+from .output import Console, picked, worded
 from .watch import Watch
 
 if TYPE_CHECKING:
+    from ..engine.play.earlier import EarlierTake
     from ..engine.play.live import Health
     from ..engine.play.player import Player
-    from ..ledger.log.session_receipt import SessionReceipt
 
 REFRESH_SECONDS = 0.1
-CLEAR = "\r\x1b[K"
 METER_CELLS = 10
 METER_FLOOR_DB = -40.0
 
@@ -47,7 +44,6 @@ def device_of(value: str | None) -> int | str | None:
 )
 @click.option("--seconds", type=SECONDS, help="Stop after this time; by default the piece plays to its end.")
 @click.option("--watch", is_flag=True, help="When SCRIPT is saved anew, it takes over at the next bar line.")
-@click.option("--receipt", type=PATH, help="Keep the session's receipt in this file, anew every ten seconds.")
 @session
 @click.pass_obj
 def play(
@@ -57,7 +53,6 @@ def play(
     block: int,
     seconds: float | None,
     watch: bool,
-    receipt: Path | None,
     seed: int | None,
     use: Use | None,
     tier: Tier,
@@ -71,7 +66,6 @@ def play(
     """
     from ..engine.play.player import Player
 
-    checked_output(receipt)
     if watch and str(script) == "-":
         raise click.UsageError("--watch needs a file: what comes from standard input is not saved anew")
     _warn_of_compiling(console)
@@ -88,8 +82,6 @@ def play(
         ) as player,
     ):
         _tell_events(console, player)
-        if receipt is not None:
-            keep_receipt(console, player, receipt)
         player.open_device(device_of(device), block=block)
         health = player.health
         assert health is not None
@@ -98,9 +90,89 @@ def play(
         player.stop()
         health = player.health
     assert health is not None
-    if receipt is not None:
-        write_whole(receipt, player.receipt().encoded())
     _tell_played(console, player, health, interrupted)
+
+
+@click.command()
+@click.argument("take", type=PATH)
+@click.option("--out", type=PATH, help="The audio file, .wav or .flac; it is logged.")
+@click.option("--check", is_flag=True, help="Only compare: nobody hears it, and nothing is written.")
+@click.pass_obj
+def replay(console: Console, take: Path, out: Path | None, check: bool) -> None:
+    """Play TAKE again, to a file or for a comparison, and say whether sound and placements are the same.
+
+    A take of an earlier engine is compared with the ledger, and --check names the engine that replays it.
+    """
+    from ..engine.made_by import told_apart
+    from ..engine.play.earlier import EarlierTake, read_take
+    from ..engine.play.render import replay_to
+    from ..engine.play.replay import replay as play_again
+
+    if check == (out is not None):
+        raise click.UsageError("say where to with --out, or --check to only compare")
+    recorded = read_take(take)
+    if isinstance(recorded, EarlierTake):
+        _tell_earlier(console, take, recorded, out)
+        return
+    with console.vault() as vault, console.telling("mixing") as tell:
+        if out is not None:
+            replayed = replay_to(vault, recorded, out, tell)
+        else:
+            _, replayed = play_again(vault, recorded, lambda block: None, logged=False, progress=tell)
+    same = {True: "the same sound", False: "ANOTHER SOUND", None: "a sound without a hash to compare"}
+    entries = "the same placements"
+    if replayed.differences:
+        entries = f"{counted(len(replayed.differences), 'placement')} that differ"
+    found = f"{same[replayed.same_sound]}, {entries}"
+    record = {
+        "ok": replayed.same,
+        "engine": recorded.engine,
+        "this_engine": replayed.take.engine,
+        "pcm_sha256": replayed.take.pcm_sha256,
+        "expected_pcm_sha256": recorded.pcm_sha256,
+        "entries_equal": not replayed.differences,
+        "differences": list(replayed.differences),
+    }
+    if out is not None:
+        record |= {"audio": str(out), "session": replayed.take.session}
+        found = f"{out}: {found}; logged as session {replayed.take.session}"
+    console.emit(record, found)
+    if apart := told_apart(recorded.engine, replayed.take.engine):
+        console.note(f"{apart}{'' if replayed.same else ', which may be why it differs'}")
+    if not replayed.same:
+        raise SystemExit(5)
+
+
+def _tell_earlier(console: Console, path: Path, take: EarlierTake, out: Path | None) -> None:
+    """Compare a take of an earlier version with the ledger; exits 5 if they differ."""
+    from ..engine.errors import TakeRefused
+    from ..engine.play.earlier import compared
+
+    if out is not None:
+        raise TakeRefused(f"{str(path)!r} is played again by {take.engine_that_replays}, not by this one")
+    with console.vault() as vault:
+        found = compared(path, take, vault.log.entries(0))
+    record = {
+        "ok": found.same,
+        "engine": take.engine,
+        "version": take.version,
+        "session": take.session,
+        "replayed": False,
+        "entries_equal": found.known and not found.differences,
+        "differences": list(found.differences),
+        "file_as_logged": found.same_file,
+    }
+    entries = f"{counted(len(take.placements), 'placement')}, as the ledger has them"
+    if not found.known:
+        entries = f"the ledger of this home does not have its session {take.session}"
+    elif found.differences:
+        entries = f"{counted(len(found.differences), 'placement')} that differ from the ledger's"
+    elif found.same_file is False:
+        entries += ", in ANOTHER FILE than its session's closing entry names"
+    sound = f"its sound is not compared: {take.engine_that_replays} replays it"
+    console.emit(record, f"{entries}; {sound}")
+    if not found.same:
+        raise SystemExit(5)
 
 
 def _tell_events(console: Console, player: Player) -> None:
@@ -124,20 +196,6 @@ def _tell_events(console: Console, player: Player) -> None:
         ),
     )
     player.on("script", lambda piece: note(f'"{piece.name}" as it was saved takes over'))
-
-
-def keep_receipt(console: Console, player: Player, path: Path) -> None:
-    """Write each receipt to the file as it is made, so that one is there however the session ends."""
-
-    def keep(receipt: SessionReceipt) -> None:
-        try:
-            write_whole(path, receipt.encoded())
-        except OSError as error:
-            _note(
-                console, f"the receipt cannot be written to {path}: {error.strerror}; the next one is tried"
-            )
-
-    player.on("receipt", keep)
 
 
 def _tell_played(console: Console, player: Player, health: Health, interrupted: bool) -> None:
@@ -178,7 +236,7 @@ def _follow(console: Console, player: Player, seconds: float | None, watched: Pa
 
     def refused(error: Exception) -> None:
         said, still = worded(error, verbose=console.verbose), "the old script plays on"
-        _note(console, said if still in said else f"{said}\n{still}", painted=True)
+        _note(console, said if still in said else f"{said}\n{still}")
 
     watch = Watch(player, watched, refused) if watched is not None else None
     try:
@@ -187,7 +245,7 @@ def _follow(console: Console, player: Player, seconds: float | None, watched: Pa
                 watch.look()
             if shown:
                 width = os.get_terminal_size(sys.stderr.fileno()).columns
-                say_painted(f"{CLEAR}{visible(status(player))[: width - 1]}", nl=False, err=True)
+                click.echo(f"\r\x1b[K{status(player)[: width - 1]}", nl=False, err=True)
             if seconds is not None and player.seconds >= seconds:
                 break
     except KeyboardInterrupt:
@@ -196,7 +254,7 @@ def _follow(console: Console, player: Player, seconds: float | None, watched: Pa
         if watch is not None:
             watch.close()
         if shown:
-            say_painted(CLEAR, nl=False, err=True)
+            click.echo("\r\x1b[K", nl=False, err=True)
     return False
 
 
@@ -205,11 +263,9 @@ def _is_shown(console: Console) -> bool:
     return sys.stderr.isatty() and not (console.quiet or console.json)
 
 
-def _note(console: Console, text: str, *, painted: bool = False) -> None:
-    """Print a note in the place of the status line, which comes again below. `painted`: as in `emit`."""
-    if _is_shown(console):
-        say_painted(CLEAR, nl=False, err=True)
-    console.note(text, painted=painted)
+def _note(console: Console, text: str) -> None:
+    """Print a note in the place of the status line, which is printed again below it."""
+    console.note(f"\r\x1b[K{text}" if _is_shown(console) else text)
 
 
 def status(player: Player) -> str:

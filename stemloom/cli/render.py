@@ -9,7 +9,7 @@ import click
 
 from ..script.problems import counted
 from .options import PATH, SECONDS, dial_value, session
-from .output import Console, checked_output, picked, table, write_whole
+from .output import Console, checked_output, picked, table
 
 if TYPE_CHECKING:
     from ..engine.play.render import Rendered
@@ -60,7 +60,6 @@ STEPS = {
 @click.option("--title", help="Written on the file; by default the piece's name.")
 @click.option("--artist", help="Written on the file.")
 @click.option("--take", type=PATH, help="Copy the take to this file as well.")
-@click.option("--receipt", type=PATH, help="Write the session's receipt to this file.")
 @click.option("--timeline", type=PATH, help="Draw the timeline to this .svg file.")
 @click.pass_obj
 def render(
@@ -81,7 +80,6 @@ def render(
     title: str | None,
     artist: str | None,
     take: Path | None,
-    receipt: Path | None,
     timeline: Path | None,
 ) -> None:
     """Render SCRIPT to a file, faster than real time, and log what is heard."""
@@ -91,7 +89,6 @@ def render(
     if seconds is not None and bars is not None:
         raise click.UsageError("say the length in --seconds or in --bars, not in both")
     checked_output(take)
-    checked_output(receipt)
     checked_output(timeline, ".svg")
     if loop and seconds is not None:
         raise click.UsageError("a loop is whole bars: give its length with --bars")
@@ -110,8 +107,6 @@ def render(
         names = {holder.holder: holder.name for holder in vault.holders()}
     if take is not None:
         take.write_bytes(rendered.take.read_bytes())
-    if receipt is not None:
-        write_whole(receipt, rendered.receipt.encoded())
     if timeline is not None:
         write_timeline(rendered, piece.name, names, timeline)
     late = [words for time, words in moments if time >= rendered.seconds]

@@ -11,29 +11,24 @@ from typing import TYPE_CHECKING
 import click
 
 from . import payouts, rules, statements
-from .fleets import settle_fleet
-from .options import FILE, AmountCommand, currency, engine
+from .options import AmountCommand, currency, engine
 from .output import Console, picked, table
 from .people import people_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from ..ledger.division.terms import InForce
-    from ..ledger.entries.entries import PeriodLength, Source
+    from ..ledger.entries.entries import Source
     from ..ledger.royalties.engines import Engine
     from ..ledger.royalties.settle import SettledPeriod
 
 _SOURCES = ("subscription", "enterprise", "export", "sync")
-_LENGTHS = ("month", "quarter", "year", "days")
 
 
 @click.group()
 def royalty() -> None:
     """Income, settlements and statements.
 
-    Periods are calendar months, UTC, such as 2026-11. Terms can say in advance that they are quarters
-    (2026-Q4), years (2026) or any whole days (2026-11-01..2026-11-09): see 'royalty terms set'.
+    Periods are whole days, UTC: 2026-11, 2026-Q4, 2026 or 2026-11-01..2026-11-30.
     """
 
 
@@ -117,30 +112,17 @@ def show(console: Console, period: str | None = None) -> None:
     "--master", metavar="PERCENT", help="The master part of a stem's money; the rest is publishing."
 )
 @click.option("--threshold", metavar="AMOUNT", help="The smallest amount that is paid out.")
-@click.option(
-    "--periods",
-    type=click.Choice(_LENGTHS),
-    help="How long periods are; with 'days' any days can be settled.",
-)
-@click.option("--audible", is_flag=True, help="Sessions count as in play only what can be heard.")
 @click.pass_obj
 def set_(
-    console: Console,
-    effective: str,
-    pool: tuple[str, ...],
-    master: str | None,
-    threshold: str | None,
-    periods: PeriodLength | None,
-    audible: bool,
+    console: Console, effective: str, pool: tuple[str, ...], master: str | None, threshold: str | None
 ) -> None:
     """Write new terms: royalty terms set --from 2026-12-01 --pool subscription=70% --master 80%."""
     from ..ledger.division.money import parse_amount
     from ..ledger.division.terms import InForce
-    from ..ledger.entries.entries import AUDIBLE
     from ..ledger.royalties.record import record_terms
 
-    if not (pool or master or threshold or periods or audible):
-        raise click.UsageError("say what to set: --pool, --master, --threshold, --periods or --audible")
+    if not (pool or master or threshold):
+        raise click.UsageError("say what to set: --pool, --master or --threshold")
     least = None if threshold is None else parse_amount(threshold, "a threshold", zero=True)
     shares = [_pool_share(text) for text in pool]
     if len(dict(shares)) < len(shares):
@@ -152,8 +134,6 @@ def set_(
             pool_ppm=dict(shares),
             master_ppm=None if master is None else _ppm(master),
             threshold=least,
-            periods=periods,
-            in_play=AUDIBLE if audible else None,
         )
     _emit_terms(console, InForce(index, entry))
 
@@ -171,36 +151,12 @@ def set_(
     is_flag=True,
     help="Settle even if nothing was heard: all of the income stays unallocated.",
 )
-@click.option(
-    "--fleet",
-    type=FILE,
-    metavar="MANIFEST",
-    help="Divide --amount over the logs of a fleet instead; nothing is written.",
-)
-@click.option("--amount", metavar="AMOUNT", help="With --fleet: the income of all logs.")
 @engine
 @click.pass_obj
 def settle(
-    console: Console,
-    period: str,
-    currency: str | None,
-    early: bool,
-    unallocated: bool,
-    fleet: Path | None,
-    amount: str | None,
-    engine: Engine | None,
+    console: Console, period: str, currency: str | None, early: bool, unallocated: bool, engine: Engine | None
 ) -> None:
-    """Divide a period's income by the milliseconds in which each stem was heard. This is final.
-
-    With --fleet no ledger of this home is settled: the income of many logs is divided over them.
-    """
-    if fleet is not None:
-        if amount is None or currency is None or early or unallocated:
-            raise click.UsageError("--fleet needs --amount and --currency, and nothing else but --engine")
-        settle_fleet(console, fleet, period, amount, currency, engine)
-        return
-    if amount is not None:
-        raise click.UsageError("--amount is for --fleet; record income with 'stemloom royalty income'")
+    """Divide a period's income by the milliseconds in which each stem was heard. This is final."""
     from ..ledger.royalties.settle import settle as settle_period
 
     people = () if console.json else people_of(console)
@@ -247,12 +203,9 @@ def _emit_terms(console: Console, used: InForce) -> None:
     from ..ledger.royalties.display_text import ppm_text
 
     each = used.terms
-    periods = each.periods if isinstance(each.periods, str) else "month"
     rows = [(f"shared of {source} income", ppm_text(ppm)) for source, ppm in each.pool_ppm]
     rows += [("master of a stem's money", ppm_text(each.master_ppm))]
-    rows += [("least payout", decimal_text(each.threshold)), ("length of periods", periods)]
-    rows += [("rule of what is in play", each.in_play)] if each.in_play else []
-    bears = each.borne_by if isinstance(each.borne_by, str) else None
+    rows += [("least payout", decimal_text(each.threshold))]
     head = (
         "default terms: the ledger holds none for this time"
         if used.index is None
@@ -261,12 +214,8 @@ def _emit_terms(console: Console, used: InForce) -> None:
     effective = None if used.index is None else each.effective
     console.emit(
         {"index": used.index, "effective": effective, "pool_ppm": dict(each.pool_ppm)}
-        | picked(each, "master_ppm threshold")
-        | {"periods": periods, "borne_by": bears, "in_play": each.in_play or None},
-        head
-        + "\n"
-        + "\n".join(f"  {name:32} {value:>12}" for name, value in rows)
-        + ("\n  those who were given income bear its corrections" if bears else ""),
+        | picked(each, "master_ppm threshold"),
+        head + "\n" + "\n".join(f"  {name:32} {value:>12}" for name, value in rows),
     )
 
 
@@ -285,15 +234,9 @@ def _settled_text(settled: SettledPeriod, names: dict[str, str]) -> str:
             f"\nof it {money_text(late.amount, entry.currency)} came late for {late.period.text}, divided by "
             "what was heard then"
         )
-    if funds.owed > 0:
-        text += (
-            f"\n{money_text(funds.owed, entry.currency)} that corrections take back is owed by those who "
-            "were given it, and set off against what they earn"
-        )
-    borne = funds.carried_in + (0 if funds.receivers_bear else funds.taken_back)
-    if borne:
-        back = money_text(borne, entry.currency)
-        text += f"\n{back} of earlier settlements was to be taken back by corrections, by the rule of before"
+    if funds.taken_back or funds.carried_in:
+        back = money_text(funds.taken_back + funds.carried_in, entry.currency)
+        text += f"\n{back} of earlier settlements was to be taken back by corrections"
     if funds.carried_out:
         text += f", {money_text(funds.carried_out, entry.currency)} of it in the next settlement"
     if entry.unallocated:

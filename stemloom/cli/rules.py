@@ -29,7 +29,7 @@ _Made = TypeVar("_Made")
     "rules",
     multiple=True,
     metavar="RULE",
-    help="strict-ms, per-session, section-presence, each-alone, floor:N.",
+    help="strict-ms, per-session, section-presence, floor:N.",
 )
 @currency
 @engine
@@ -41,15 +41,14 @@ def simulate(
 
     strict-ms: by time in play, as settlements do. per-session: each session has an equal part of the pool.
     section-presence: by the sections a stem was heard in, however long. floor:500: each placement counts
-    for 500 ms at the least. each-alone: what is heard of one sound in several copies counts for each. All of
-    them, if none is named.
+    for 500 ms at the least. All of them, if none is named.
     """
     from ..ledger.division.money import decimal_text
     from ..ledger.royalties.simulate import STRICT, check_rule, simulate as divide
 
     wanted = [check_rule(rule) for rule in dict.fromkeys((STRICT, *rules))]
     if len(wanted) == 1:
-        wanted += ["per-session", "section-presence", "each-alone", "floor:1000"]
+        wanted += ["per-session", "section-presence", "floor:1000"]
     names = {each.holder: each.name for each in people_of(console)}
     with console.log() as log:
         found, roles, code = _divided(
@@ -137,7 +136,6 @@ def fairness(
     """Show how evenly time and income of a PERIOD are spread over holders, roles and stems."""
     import msgspec
 
-    from ..ledger.division.gaps import lost_in
     from ..ledger.royalties.fairness import fairness as look
     from ..ledger.royalties.simulate import STRICT, simulate as divide
 
@@ -150,11 +148,7 @@ def fairness(
             currency,
             engine,
             lambda usage, of, code, last: (
-                look(
-                    usage.books,
-                    divide(usage, of, code, last, [STRICT])[0].division,
-                    lost_in(usage, of, last),
-                ),
+                look(usage.books, divide(usage, of, code, last, [STRICT])[0].division),
                 {stem: entry.title for stem, (_, entry) in usage.books.stems.items()},
             ),
         )
@@ -165,8 +159,6 @@ def fairness(
     record = msgspec.to_builtins(made)
     record["bias"] = None if made.bias is None else round(float(made.bias), 6)
     console.emit(record, _fairness_text(made, {**titles, **names}))
-    for gap in made.gaps:
-        console.note(f"gap: {gap}")
     if html is not None:
         console.note(f"wrote {html}")
 

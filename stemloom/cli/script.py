@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from ..ground.uses import USES
-from ..ground.visible import visible
-from .console import give, say_painted
 from .output import Console, in_colour, problem_record, said, shaded, shown
 
 if TYPE_CHECKING:
@@ -39,11 +37,11 @@ def check(ctx: click.Context, file: str, use: str | None, editor: bool) -> None:
     finds the lines that would rest. On a terminal the list has colours, unless NO_COLOR is set.
     """
     from ..script.check.check import check as check_text
-    from ..script.problems import ScriptRejected, render, summary
+    from ..script.problems import ScriptRejected, printable, render, summary
     from ..script.text.load import load
 
     console: Console = ctx.obj
-    name = "standard input" if file == "-" else visible(file)
+    name = "standard input" if file == "-" else printable(file)
     try:
         text = load(file)
     except ScriptRejected as refused:
@@ -68,7 +66,7 @@ def check(ctx: click.Context, file: str, use: str | None, editor: bool) -> None:
         told = _apart(shown(problems, text, name), click.style(count, fg=colour))
     else:
         told = _apart(render(problems, text, name), count)
-    console.emit(record, told, painted=True)
+    console.emit(record, told)
     if not ok:
         ctx.exit(3)
 
@@ -120,11 +118,12 @@ def format_(ctx: click.Context, file: str, only_check: bool) -> None:
     With - it reads standard input and writes standard output, in colours on a terminal. It leaves a script
     with syntax errors as it is, and exits 3.
     """
+    from ..script.problems import printable
     from ..script.text.format import format_text
     from ..script.text.load import load, save
 
     console: Console = ctx.obj
-    name = "standard input" if file == "-" else visible(file)
+    name = "standard input" if file == "-" else printable(file)
     text = load(file)
     formatted = format_text(text, name)
     changed = formatted != text
@@ -138,10 +137,7 @@ def format_(ctx: click.Context, file: str, only_check: bool) -> None:
         if console.json:
             console.emit({"file": name, "changed": changed, "text": formatted})
         else:
-            if in_colour(sys.stdout):
-                say_painted(shaded(formatted), nl=False)
-            else:
-                give(formatted)
+            click.echo(shaded(formatted) if in_colour(sys.stdout) else formatted.encode(), nl=False)
         return
     if changed:
         save(file, formatted)

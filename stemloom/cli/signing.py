@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..ground.visible import visible, visible_text
 from .arguments import ALLOW, allowed_of, words_of
 from .consent import USES, until_of
 from .options import PATH
@@ -43,9 +42,7 @@ def keygen(console: Console, file: Path) -> None:
     except FileExistsError:
         raise click.UsageError(f"{file} is there already, and a key is never written over") from None
     public = base64.b64encode(key.public).decode()
-    console.emit(
-        {"key": str(file), "public_key": public}, f"kept in {visible(file)}; its public key is\n{public}"
-    )
+    console.emit({"key": str(file), "public_key": public}, f"kept in {file}; its public key is\n{public}")
 
 
 @click.command("request")
@@ -75,7 +72,7 @@ def holder_key(console: Console, holder: str, public_key: str | None, out: Path 
         found = opened.replace_key(holder)
     console.emit(
         picked(found, "holder name public_key custody"),
-        f"{visible(found.name)} has a new key, kept by the {found.custody}",
+        f"{found.name} has a new key, kept by the {found.custody}",
     )
 
 
@@ -151,27 +148,14 @@ def standing(
 
 @click.command()
 @click.argument("request", type=PATH)
-@click.option("--key", type=PATH, help="Your private key: PEM, as keygen or openssl make it.")
-@click.option("--show", is_flag=True, help="Print what REQUEST says, and sign nothing.")
+@click.option("--key", required=True, type=PATH, help="Your private key: PEM, as keygen or openssl make it.")
 @click.pass_obj
-def sign(console: Console, request: Path, key: Path | None, show: bool) -> None:
-    """Sign REQUEST with your key, in its own file. It prints what you sign, from the signed bytes themselves.
-
-    With --show it only prints that: read it before you sign.
-    """
+def sign(console: Console, request: Path, key: Path) -> None:
+    """Sign REQUEST with your key, in its own file. Read what it says first: that is what you sign."""
     from ..ledger.tlog.keys import PrivateKey
-    from ..vault.rights.reading import sentences
 
-    asked = read_request_file(request)
-    if show:
-        _say(console, asked, request)
-        return
-    if key is None:
-        raise click.UsageError("name your key with --key FILE, or read the request with --show")
-    # What cannot be put into words is not signed.
-    sentences(asked)
-    signed = asked.signed(PrivateKey.load(key))
-    write_whole(request, signed.encoded(), private=signed.private)
+    signed = _read(request).signed(PrivateKey.load(key))
+    write_whole(request, signed.encoded())
     _say(console, signed, request)
 
 
@@ -181,14 +165,12 @@ def sign(console: Console, request: Path, key: Path | None, show: bool) -> None:
 @click.pass_obj
 def submit(console: Console, request: Path, signature: tuple[str, ...]) -> None:
     """Enter a signed REQUEST into the ledger, as a whole or not at all."""
-    from ..vault.rights.reading import sentences
-
-    asked = read_request_file(request)
+    asked = _read(request)
     for each in signature:
         asked = asked.with_signature(each)
     with console.vault() as opened:
         indices = opened.submit(asked)
-    rows = list(zip(indices, sentences(asked), strict=True))
+    rows = [(index, each.says) for index, each in zip(indices, asked.asked, strict=True)]
     console.emit(
         {"entries": [{"index": index, "says": says} for index, says in rows]},
         table(("index", "what is in the ledger now"), rows, right=(0,)),
@@ -199,34 +181,31 @@ def write_request(console: Console, request: SigningRequest, out: Path) -> None:
     """Write a request to a new file, and print its statements."""
     if out.exists():
         raise click.UsageError(f"{out} is there already")
-    write_whole(out, request.encoded(), private=request.private)
+    write_whole(out, request.encoded())
     _say(console, request, out)
 
 
 def _say(console: Console, request: SigningRequest, path: Path) -> None:
     """Print the statements of a request, and its signers."""
-    from ..vault.rights.reading import sentences
-
-    said = sentences(request)
     record: dict[str, Any] = {
         "request": str(path),
         "statements": [
             {
-                "says": says,
+                "says": each.says,
                 "signatures": [
                     picked(one, "holder slot public_key message") | {"signed": one.signature is not None}
                     for one in each.signatures
                 ],
             }
-            for says, each in zip(said, request.asked, strict=True)
+            for each in request.asked
         ],
     }
-    lines = [f"- {visible_text(says)}" for says in said]
+    lines = [f"- {each.says}" for each in request.asked]
     missing = sorted({one.holder for one in request.missing})
     lines.append(
-        f"to be signed by {visible(', '.join(missing))}: stemloom vault sign {visible(path)} --key FILE"
+        f"to be signed by {', '.join(missing)}: stemloom vault sign {path} --key FILE"
         if missing
-        else f"signed by all: stemloom vault submit {visible(path)}"
+        else f"signed by all: stemloom vault submit {path}"
     )
     console.emit(record, "\n".join(lines))
 
@@ -241,16 +220,15 @@ def _show_standing(console: Console, name: str, holder: str, stands: Mapping[str
     record = {use: clearance_record(c) for use, c in stands.items()}
     console.emit(
         {"holder": holder, "name": name, "standing": record},
-        f"stems of {visible(name)} to come are cleared for {uses or 'nothing'}",
+        f"stems of {name} to come are cleared for {uses or 'nothing'}",
     )
 
 
-def read_request_file(path: Path) -> SigningRequest:
-    """The request in a file. Raises `BadRequest`."""
-    from ..ledger.tlog.given_file import read_given
+def _read(path: Path) -> SigningRequest:
     from ..vault.rights.requests import MOST_BYTES, read_request
 
-    return read_request(read_given(path, MOST_BYTES))
+    with open(path, "rb") as file:
+        return read_request(file.read(MOST_BYTES + 1))
 
 
 def _public(text: str) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from ..ground.visible import visible
 from .arguments import A_STEM
 from .options import PATH
 from .output import Console, table
@@ -62,5 +61,5 @@ def split(
     rows = [(side, names[h], percent(ppm)) for side, parts in shares.items() for h, ppm in parts.items()]
     console.emit(
         {"stem": found.stem} | shares_record(shares, names),
-        f"{visible(found.title)} ({found.stem})\n" + table(("side", "holder", "share"), rows, right=(2,)),
+        f"{found.title} ({found.stem})\n" + table(("side", "holder", "share"), rows, right=(2,)),
     )

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..ground.visible import visible
 from .options import FILE, PATH, currency, engine
 from .output import Console, checked_output, picked, table, write_whole
 from .people import holder_of, named, people_of
-from .witness import cosigned_lines, cosigners, policy_of, witnessing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +55,7 @@ def statement(
     with console.log() as log:
         made = make(log, who, period, named(console, people), currency.upper() if currency else None, engine)
     if out is not None:
-        write_whole(out, to_bytes(made), private=made.payee.name_salt is not None)
+        write_whole(out, to_bytes(made))
     if html is not None:
         from ..ledger.royalties.statement_page import statement_page
 
@@ -105,14 +103,14 @@ def statements(console: Console, period: str, currency: str | None, out: Path, e
         for holder in made.holders:
             each = made.of(holder)
             name = f"{holder}-{period}-{made.currency}"
-            write_whole(out / f"{name}.json", to_bytes(each), private=each.payee.name_salt is not None)
+            write_whole(out / f"{name}.json", to_bytes(each))
             write_whole(out / f"{name}.csv", statement_csv(each).encode())
             write_whole(out / f"{name}.html", statement_page(each).encode())
             written.append(name)
             progress.advance(task)
     console.emit(
         {"folder": str(out), "currency": made.currency, "statements": written},
-        f"wrote {len(written)} statements into {visible(out)}, each as .html, .json and .csv",
+        f"wrote {len(written)} statements into {out}, each as .html, .json and .csv",
     )
 
 
@@ -143,7 +141,6 @@ def balance(console: Console, holder: str | None, sheet: Path | None, engine: En
             found = balances(usage, seal.size, SystemClock().now()[:10], who)
             since = heard_since(usage, seal.size)
             late = Treasury(usage.books).late_money(seal.size - 1)
-    owed = any(each.debt or each.set_off for each in found)
     rows = [
         (
             names.get(each.holder, each.holder),
@@ -153,12 +150,9 @@ def balance(console: Console, holder: str | None, sheet: Path | None, engine: En
             decimal_text(each.paid, 6),
             decimal_text(each.frozen, 6),
             decimal_text(each.closing, 6),
-            *((decimal_text(each.set_off, 6), decimal_text(each.debt, 6)) if owed else ()),
         )
         for each in found
     ]
-    head = ["holder", "currency", "settlements", "earned", "paid", "frozen part", "balance"]
-    head += ["set off", "owes"] if owed else []
     if sheet is not None:
         write_whole(sheet, balances_csv(found, names).encode())
     console.emit(
@@ -169,8 +163,13 @@ def balance(console: Console, holder: str | None, sheet: Path | None, engine: En
         },
         "\n".join(
             [
-                table(head, rows, right=tuple(range(2, len(head)))) if rows else "nothing was settled yet",
-                *(_OWES if owed else ()),
+                table(
+                    ("holder", "currency", "settlements", "earned", "paid", "frozen part", "balance"),
+                    rows,
+                    right=(2, 3, 4, 5, 6),
+                )
+                if rows
+                else "nothing was settled yet",
                 *(
                     f"{each.period} in {each.currency}, of all holders: {_since_text(each.ms)}"
                     for each in since
@@ -190,7 +189,6 @@ def balance(console: Console, holder: str | None, sheet: Path | None, engine: En
 @click.option("--vkey", metavar="K", help="The ledger's key as you know it, instead of the statement's own.")
 @click.option("--kept", type=FILE, help="A checkpoint that you kept: the log must extend it.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that hash; by default one a core.")
-@witnessing
 @click.pass_obj
 def recompute(
     console: Console,
@@ -199,8 +197,6 @@ def recompute(
     vkey: str | None,
     kept: Path | None,
     workers: int | None,
-    witnesses: tuple[str, ...],
-    require: int | None,
 ) -> None:
     """Derive every number of STATEMENT (JSON) again from the log alone. Exits 5 on any difference.
 
@@ -209,8 +205,6 @@ def recompute(
     """
     from ..ledger.division.money import money_text
     from ..ledger.royalties.recompute import recompute as derive
-    from ..ledger.tlog.given_file import read_given
-    from ..ledger.tlog.note import LARGEST_NOTE
 
     with console.progress() as progress:
         tasks: dict[str, TaskID] = {}
@@ -224,29 +218,22 @@ def recompute(
             statement,
             place or console.folder,
             vkey=vkey,
-            kept=None if kept is None else read_given(kept, LARGEST_NOTE),
-            policy=policy_of(witnesses, require),
+            kept=None if kept is None else kept.read_bytes(),
             workers=workers or os.cpu_count() or 1,
             progress=tell,
         )
-    cosigned = cosigners(made.witnesses)
     said = made.statement
     trust = "your own copy of it" if made.trusted_own else "as the statement names it; --vkey names your own"
     console.emit(
         {"ok": True}
         | picked(said, "holder period currency amount closing")
-        | {"vkey": made.vkey, "vkey_given": made.trusted_own, "size": made.size}
-        | {"weaker": made.weaker, "witnesses": cosigned},
-        "the statement follows from the log, to the micro-unit: "
-        f"{visible(said.payee.name or said.holder)} earned "
+        | {"vkey": made.vkey, "vkey_given": made.trusted_own, "size": made.size},
+        f"the statement follows from the log, to the micro-unit: {said.payee.name or said.holder} earned "
         f"{money_text(said.amount, said.currency)} in {said.period}, and is owed "
         f"{money_text(said.closing, said.currency)}\n"
         f"key trusted: {made.vkey} ({trust})\n"
-        + "".join(f"{line}\n" for line in cosigned_lines(cosigned))
-        + "not in the log, and taken as the statement has them: the names of others, ISNI and IPI",
+        "not in the log, and taken as the statement has them: the names of others, ISNI and IPI",
     )
-    for each in made.weaker:
-        console.note(f"by the rules of before, {each}")
 
 
 def _waiting_text(found: tuple[LateMoney, ...]) -> Iterator[str]:
@@ -260,56 +247,9 @@ def _waiting_text(found: tuple[LateMoney, ...]) -> Iterator[str]:
             )
         if each.taken_back:
             yield (
-                f"{money_text(each.taken_back, each.currency)} was given that corrections took away since, "
-                "by the rule of before; it stays given, and comes out of what is settled next"
+                f"{money_text(each.taken_back, each.currency)} was given that corrections took away since; "
+                "it stays given, and comes out of what is settled next"
             )
-        if each.owed > 0:
-            yield (
-                f"{money_text(each.owed, each.currency)} was given that corrections took away since; with "
-                "the next settlement those who were given it owe it, and it is set off against what they earn"
-            )
-        if each.owed < 0:
-            yield (
-                f"{money_text(-each.owed, each.currency)} of what holders owe is lifted with the next "
-                "settlement, because corrected income rose again"
-            )
-
-
-_OWES = (
-    "set off, owes: income that was given was corrected since; that is set off against what is earned next, "
-    "and asks for no payment",
-)
-
-
-def _debt_text(made: Statement) -> Iterator[str]:
-    from msgspec import UnsetType
-
-    from ..ledger.division.money import money_text
-
-    debt, code = made.debt, made.currency
-    if isinstance(debt, UnsetType) or not made.has_debt:
-        return
-    for each in debt.changes:
-        for correction in each.corrections:
-            yield (
-                f"entry {correction.index} corrects income of {each.period} by "
-                f"{money_text(correction.amount, code)}: {correction.reference}"
-            )
-        if each.amount > 0:
-            yield (
-                f"  that income had given this holder {money_text(each.given, code)}, of which "
-                f"{money_text(each.amount, code)} is owed now"
-            )
-        else:
-            yield f"  {money_text(-each.amount, code)} is owed no longer"
-    if debt.set_off > 0:
-        yield f"{money_text(debt.set_off, code)} of what was earned is set off against what is owed"
-    if debt.set_off < 0:
-        yield f"{money_text(-debt.set_off, code)} that was set off before is given back"
-    yield (
-        f"{money_text(debt.after, code)} is owed after that: it is set off against what is earned next, and "
-        "asks for no payment"
-    )
 
 
 def _since_text(ms: int) -> str:
@@ -342,13 +282,12 @@ def _statement_text(made: Statement) -> str:
     )
     if made.adjusted:
         late += f"{money_text(made.adjusted, made.currency)} of it for what missed an earlier settlement\n"
-    late += "".join(f"{line}\n" for line in _debt_text(made))
     if made.frozen:
         late += f"{money_text(made.frozen, made.currency)} is frozen: earned by stems now withdrawn\n"
     if made.since.paid:
         late += f"{money_text(made.since.paid, made.currency)} was paid after that settlement\n"
     return (
-        f"{visible(made.payee.name or made.holder)}, {period_text(made.period)}: "
+        f"{made.payee.name or made.holder}, {period_text(made.period)}: "
         f"{money_text(made.amount, made.currency)} earned, "
         + (f"{money_text(made.paid, made.currency)} paid, " if made.paid else "")
         + f"balance {money_text(made.closing, made.currency)}\n\n"

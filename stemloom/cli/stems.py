@@ -97,7 +97,6 @@ def show(console: Console, stem: str) -> None:
         name = opened.original_name(found.stem)
         heard = opened.heard(found.stem)
         said = opened.declarations(found.stem)
-        alike = opened.alike.of(found.stem)
     record = _row(found, names) | {
         "heard": heard_record(heard),
         "pcm_sha256": found.pcm_sha256,
@@ -108,18 +107,17 @@ def show(console: Console, stem: str) -> None:
         "clearances": {use: clearance_record(each) for use, each in found.clearances.items()},
         "splits": shares_record(shares, names),
         "consents": statements,
-        "one_sound": alike,
     }
     lines = [
-        f"{visible(found.title)}  ({found.stem})",
-        f"  holder     {visible(names[found.holder])}",
-        f"  sound      {visible(found.role)}, {found.shape}, {length_text(found)}, {_channels(found)}",
+        f"{found.title}  ({found.stem})",
+        f"  holder     {names[found.holder]}",
+        f"  sound      {found.role}, {found.shape}, {length_text(found)}, {_channels(found)}",
         f"  key        {_key_text(found, heard)}",
-        f"  mood       {visible(', '.join(found.mood)) or '-'}; energy {found.energy:.2f}"
-        + (f"; set {visible(found.set)}" if found.set else ""),
+        f"  mood       {', '.join(found.mood) or '-'}; energy {found.energy:.2f}"
+        + (f"; set {found.set}" if found.set else ""),
         f"  level      {found.lufs:.1f} LUFS, true peak {found.true_peak_dbtp:.1f} dBTP",
         *(
-            f"  {side:<10} " + ", ".join(f"{visible(names[h])} {percent(ppm)}" for h, ppm in parts.items())
+            f"  {side:<10} " + ", ".join(f"{names[h]} {percent(ppm)}" for h, ppm in parts.items())
             for side, parts in shares.items()
         ),
         f"  cleared    {_cleared(found) or 'for nothing'}",
@@ -134,10 +132,6 @@ def show(console: Console, stem: str) -> None:
             f"    #{index}  {entry.time}  declared: {declaring(entry)}"
             for index, entry in said
             if len(said) > 1
-        ),
-        *(
-            f"  one sound  {pair.stem} and {pair.other}, {pair.score_milli / 10:.0f} % (entry {pair.entry})"
-            for pair in alike
         ),
     ]
     console.emit(record, "\n".join(lines))
@@ -163,7 +157,7 @@ def original(console: Console, stem: str, out: Path | None) -> None:
         if out.exists():
             raise click.UsageError(f"{visible(out)} is there already: name another with --out")
         write_whole(out, path.read_bytes())
-    console.emit({"out": str(out), "sha256": path.name}, f"{visible(out)}, SHA-256 {path.name}")
+    console.emit({"out": str(out), "sha256": path.name}, f"{out}, SHA-256 {path.name}")
 
 
 @click.command()
@@ -178,9 +172,7 @@ def remove(console: Console, stem: str) -> None:
         found, gone = opened.remove(stem)
     console.emit(
         {"stem": found, "deleted": gone, "left": []},
-        "\n".join(
-            [*(f"deleted {path}" for path in gone), f"nothing that sounds is left of {visible(str(found))}"]
-        ),
+        "\n".join([*(f"deleted {path}" for path in gone), f"nothing that sounds is left of {found}"]),
     )
 
 
@@ -274,7 +266,7 @@ def length_text(stem: Stem) -> str:
     from ..vault.records import ENGINE_RATE
 
     tail = stem.tail_frames / ENGINE_RATE
-    return f"{text} of '{visible(stem.song)}'" + (f", tail {tail:.2f} s" if tail else "")
+    return f"{text} of '{stem.song}'" + (f", tail {tail:.2f} s" if tail else "")
 
 
 def _channels(stem: Stem) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from . import adding, signing, stems
-from .alike import distinct
 from .consent import consent
 from .declare import declare
 from .fits import fits
@@ -20,8 +19,7 @@ def vault() -> None:
 
 for command in (
     *(adding.add, adding.identify, stems.list_, stems.search, fits, stems.show, stems.original, stems.remove),
-    *(declare, stems.rebuild, split, distinct, holder, consent),
-    *(signing.keygen, signing.sign, signing.submit),
+    *(declare, stems.rebuild, split, holder, consent, signing.keygen, signing.sign, signing.submit),
 ):
     vault.add_command(command)
 for command in (signing.holder_request, signing.holder_key, signing.submit):

@@ -178,7 +178,7 @@ def test_a_base_of_another_form_is_said(
     ("words", "said"),
     [
         (["--compare", "none.json"], "'none.json' cannot be read: No such file or directory"),
-        (["--compare", "."], ". is a folder"),
+        (["--compare", "."], "'.' cannot be read: Is a directory"),
         (["--out", "none/new.json"], "there is no folder 'none' to write 'new.json' to"),
         (["--out", "."], "'.' is a folder: name a file in it"),
         (["--seconds", "nan"], "nan is not a finite number"),

@@ -89,7 +89,6 @@ def test_the_readmes_python_runs(newcomer: Path) -> None:
         ("file", ["embedded.wav", "--seconds", "3"], "LUFS, session"),
         ("service", ["--seconds", "1"], '"placements"'),
         ("async", ["--seconds", "1"], "Cyd heard"),
-        ("receipts", ["--seconds", "12"], ", the whole"),
     ],
 )
 def test_the_embedding_examples_run(newcomer: Path, name: str, more: list[str], said: str) -> None:

@@ -174,10 +174,7 @@ def test_a_wall_clock_that_jumps_changes_no_sample(home: Path) -> None:
             if isinstance(entry, entries.Placement) and entry.session == take.session
         }
     assert len(times) > 1
-    # The log takes it, and whoever verifies is told that its times cannot have been: months in a few seconds.
-    report = verify(home)
-    assert report.problems
-    assert all("T23:59:59.000Z" in each.detail or "came more than" in each.detail for each in report.problems)
+    assert verify(home).ok
 
 
 @pytest.mark.parametrize(

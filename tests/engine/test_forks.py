@@ -92,8 +92,7 @@ def play(log: PlacementLog, home: Path, id: int) -> None:
     log.intend([planned(id, stem)], {stem: TIME})
     assert log.wait_durable(planned(id, stem).start_frame, seconds=20)
     log.begun(planned(id, stem), TIME, TIME)
-    begin = 4800 * id
-    log.heard([HeardFrames(id=id, start_frame=begin, end_frame=begin + 4800, frames=4800)])
+    log.heard([HeardFrames(id=id, start_frame=0, end_frame=4800, frames=4800)])
 
 
 def every_call(log: PlacementLog, scribe: Scribe, home: Path) -> list[Callable[[], object]]:
@@ -102,7 +101,7 @@ def every_call(log: PlacementLog, scribe: Scribe, home: Path) -> list[Callable[[
         lambda: log.intend([planned(90, stem)], {stem: TIME}),
         lambda: log.wait_durable(0),
         lambda: log.heard([HeardFrames(id=1, start_frame=0, end_frame=480, frames=480)]),
-        lambda: log.closed("ab" * 32, 48_000_000),
+        lambda: log.closed("ab" * 32),
         log.sealed,
         log.abandoned,
         lambda: scribe.write([making.session("closed", 0, 0)]),
@@ -136,9 +135,9 @@ def test_a_child_is_refused_and_its_end_touches_nothing(home: Path) -> None:
             own.write([making.session("opened", session="x1"), making.session("closed", 0, 0, session="x1")])
 
     assert ended(child(misuse)) == 0
-    log.heard([HeardFrames(id=1, start_frame=4800, end_frame=5280, frames=480)])
+    log.heard([HeardFrames(id=1, start_frame=0, end_frame=480, frames=480)])
     play(log, home, 2)
-    log.closed("ab" * 32, 48_000_000)
+    log.closed("ab" * 32)
     log.sealed()
     report = verify(home)
     assert (report.problems, report.warnings) == ((), ())
@@ -163,7 +162,7 @@ def test_forks_at_any_moment_change_nothing(home: Path, monkeypatch: pytest.Monk
         children.append(child(misuse))
         play(log, home, id)
     assert [ended(each) for each in children] == [0] * 60
-    log.closed("ab" * 32, 48_000_000)
+    log.closed("ab" * 32)
     log.sealed()
     report = verify(home)
     assert (report.problems, report.warnings) == ((), ())

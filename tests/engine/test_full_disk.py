@@ -200,10 +200,10 @@ class Playing:
         self.log.heard(list(self.sounds.values()))
         self.sounds.clear()
         with suppress(OSError, LedgerError):
-            self.log.closed("ab" * 32, 48_000_000)
+            self.log.closed("ab" * 32)
             self.log.sealed()
         self.disk.make_room()
-        self.log.closed("ab" * 32, 48_000_000)
+        self.log.closed("ab" * 32)
         self.log.sealed()
 
     def die(self) -> None:

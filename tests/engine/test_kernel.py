@@ -7,7 +7,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from stemloom.engine.mix import kernel
-from stemloom.engine.mix.audible import EVER
 from stemloom.engine.mix.kernel import no_effects
 from stemloom.engine.mix.machine import outer
 from stemloom.engine.mix.rack import BUS, DONE, PLAYING, RAMPS, SPAN, SPAN_QUANTA, VOICE
@@ -71,7 +70,6 @@ def voice(draw) -> dict:
         "fade_out_power": draw(st.integers(0, 1)),
         "bus": draw(st.integers(0, BUS_COUNT - 1)),
         "heard": 0,
-        "hold": EVER,
         "level": draw(gains),
     }
     made["faded"] = draw(st.integers(0, made["fade_in"]))
@@ -99,16 +97,7 @@ def test_kernel_equals_its_twin(voices: list[dict], targets: list, most: int) ->
 def plain(sound: np.ndarray, end: int, **changes: object) -> dict:
     one = np.float32(1)
     base = dict.fromkeys(("start", "position", "fade_in", "fade_in_power", "fade_out", "fade_out_power"), 0)
-    base |= {
-        "faded": 0,
-        "bus": 0,
-        "heard": 0,
-        "hold": EVER,
-        "loop_start": 0,
-        "end": end,
-        "sound": sound,
-        "level": one,
-    }
+    base |= {"faded": 0, "bus": 0, "heard": 0, "loop_start": 0, "end": end, "sound": sound, "level": one}
     for name in ("gain", "left", "right"):
         base[name] = base[f"{name}_target"] = one
     return base | changes

@@ -19,13 +19,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 ESCAPES = {8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r", 34: '\\"', 92: "\\\\"}
 SIGNED = {
-    "holder": "origin holder name public_key custody time expires",
-    "key": "origin holder public_key custody replaced time expires",
-    "splits": "origin holder stem master publishing time title previous expires",
-    "consent": "origin holder stem uses action until time previous allows title expires",
-    "standing": "origin holder uses action until time previous allows expires",
-    "declaration": "origin holder stem title role shape bpm_milli beats key mood isrc iswc meter lead_frames"
-    " tail time previous expires",
+    "holder": "origin holder name public_key custody time",
+    "key": "origin holder public_key custody replaced time",
+    "splits": "origin holder stem master publishing time",
+    "consent": "origin holder stem uses action until time previous allows",
+    "standing": "origin holder uses action until time previous allows",
 }
 
 
@@ -158,28 +156,6 @@ def _verify(folder: Path, vkey: str) -> int:
     return size
 
 
-def word(origin: str, key: bytes, entry: dict[str, Any], index: int) -> None:
-    """A holder's word on a stem: its leaf, the path to the root, and the signature over that."""
-    signed = entry["signed"]
-    said = {name: value for name, value in entry.items() if name not in ("kind", "v", "time", "signed")}
-    known, place, last = sha(b"\0" + written(said).encode()), signed["index"], signed["count"] - 1
-    for each in map(bytes.fromhex, signed["path"]):
-        if place % 2 or place == last:
-            known = sha(b"\1" + each + known)
-            while not place % 2 and place:
-                place, last = place // 2, last // 2
-        else:
-            known = sha(b"\1" + known + each)
-        place, last = place // 2, last // 2
-    fields = {"origin": origin, "holder": entry["holder"], "count": signed["count"], "root": signed["root"]}
-    message = (
-        b"stemloom recordings v1\n"
-        + written(fields | {name: signed[name] for name in ("time", "expires")}).encode()
-    )
-    if last or known.hex() != signed["root"] or not holds(key, message, unbase64(signed["signature"])):
-        raise Bad(f"entry {index}: its holder did not sign it")
-
-
 def rules(origin: str, entries: list[bytes]) -> None:
     keys: dict[str, bytes] = {}
     sessions: dict[str, list[int] | None] = {}
@@ -189,8 +165,6 @@ def rules(origin: str, entries: list[bytes]) -> None:
         if written(entry).encode() != data or list(entry)[:2] != ["kind", "v"]:
             raise Bad(f"entry {index} is not in its one form")
         kind = entry["kind"]
-        if "signed" in entry:
-            word(origin, keys[entry["holder"]], entry, index)
         if kind in SIGNED:
             fields = {**entry, "origin": origin}
             said = written({name: fields[name] for name in SIGNED[kind].split() if name in fields})

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.errors import VerificationFailed
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.royalties.settle import settle
@@ -27,7 +28,7 @@ from .making import income
 def settled(log: Log, story: Any) -> Log:
     """A log whose last entry is a settlement, over a partial tile and bundle."""
     log.append([*story.whole(8), income(98)])
-    settle(log, "2026", "EUR", early=True)
+    settle(log, "2026", "EUR", FixedClock("2027-01-01T00:00:00.000Z"))
     return log
 
 

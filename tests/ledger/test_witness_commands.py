@@ -6,12 +6,9 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -134,16 +131,8 @@ def test_a_rollback_and_a_fork_exit_5(call: Call, log: Log, home: Path, story: A
         (("witness", "{log}", "--vkey", "{vkey}", "--dir", "{none}"), 4, "there is no witness in {none}"),
         (("witness", "{log}", "--vkey", "{vkey}", "--dir", "{none}", "--name", "a b"), 2, "cannot name"),
         (("witness", "{log}", "--vkey", "{vkey}", "--dir", "{dir}", "--name", "x"), 2, "keeps its name"),
-        (
-            ("witness", "{log}/tile", "--vkey", "{vkey}", "--dir", "{dir}"),
-            4,
-            "there is no checkpoint in {log}",
-        ),
-        (("witness", "{none}", "--vkey", "{vkey}", "--dir", "{dir}"), 4, "there is no ledger in {none}"),
-        (("witness", "--vkey", "{vkey}", "--dir", "{dir}"), 2, "name a LOG to cosign, or an address"),
-        (("witness", "{log}", "--vkey", "{vkey}", "--vkey", "{vkey}", "--dir", "{dir}"), 2, "has one key"),
-        (("witness", "--serve", "x", "--vkey", "{vkey}", "--dir", "{dir}"), 2, "is not HOST:PORT"),
-        (("witness", "--serve", "127.0.0.1:99999", "--vkey", "{vkey}", "--dir", "{dir}"), 2, "HOST:PORT"),
+        (("witness", "{home}", "--vkey", "{vkey}", "--dir", "{dir}"), 4, "there is no checkpoint in {home}"),
+        (("witness", "{none}", "--vkey", "{vkey}", "--dir", "{dir}"), 2, "'{none}' does not exist"),
         (("witness", "{log}", "--vkey", "{vkey}", "--dir", "{log}/checkpoint"), 2, "is a file"),
         (("witness", "{log}", "--dir", "{dir}"), 2, "--vkey"),
         (("witness", "{log}", "--vkey", "{vkey}", "--dir", "{dir}", "--out", "{home}"), 2, "is a folder"),
@@ -203,25 +192,11 @@ def test_a_log_without_a_ledger_of_ours(call: Call, witness: Witness, tmp_path: 
     assert "is missing from the log" in err
 
 
-@cache
-def free_ports() -> list[int]:
-    """Four ports in a row that nobody has."""
-    for first in range(20_000 + os.getpid() % 10_000, 32_000, 7):
-        with ExitStack() as stack, suppress(OSError):
-            for port in range(first, first + 4):
-                stack.enter_context(socket.create_server(("127.0.0.1", port)))
-            return list(range(first, first + 4))
-    raise AssertionError("no four ports in a row are free")
-
-
 def test_the_page_holds(tmp_path: Path) -> None:
     """The commands of docs/witness.md run as they stand, in one shell."""
     page = (ROOT / "docs" / "witness.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```sh\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
-    assert len(blocks) >= 8
-    # Other tests may use the ports of the page at the same time.
-    for port in re.findall(r"\b847[0-9]\b", "".join(blocks)):
-        blocks = [each.replace(port, str(free_ports()[int(port) - 8471])) for each in blocks]
+    assert len(blocks) >= 4
     launcher = tmp_path / "bin" / "stemloom"
     launcher.parent.mkdir()
     launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m stemloom "$@"\n')
@@ -241,5 +216,3 @@ def test_the_page_holds(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "cosigned by" in done.stdout
-    assert "cosigned by at least 2 of 2 witnesses" in done.stdout
-    assert "— ben.example.com/1 " in done.stdout

@@ -29,7 +29,6 @@ from stemloom.ledger.verify.audit import Audit
 from stemloom.ledger.verify.verify import verify
 from stemloom.vault.errors import BadDeclaration, BadRequest, KeyNotHere
 from stemloom.vault.intake.corrections import Correction
-from stemloom.vault.rights.reading import sentences
 from stemloom.vault.sound.declared import Declared
 
 from ..ledger import making
@@ -125,14 +124,15 @@ def test_only_whoever_has_the_holders_key_declares(vault: Vault, loop: str) -> N
     with pytest.raises(KeyNotHere):
         vault.declare(loop, Correction(title="Hers"))
     request = vault.request_declaration(loop, Correction(title="Hers", bpm=Fraction(60)))
-    assert "title 'Hers'" in sentences(request)[0]
+    assert "'my loop'" in request.asked[0].says
+    assert "title 'Hers'" in request.asked[0].says
     with pytest.raises(BadRequest, match="signature"):
         vault.submit(request)
     stale = vault.request_declaration(loop, Correction(title="Never")).signed(key)
     vault.submit(request.signed(key))
     assert (vault.stem(loop).title, vault.stem(loop).bpm) == ("Hers", 60)
     for again in (request.signed(key), stale):
-        with pytest.raises(BadRequest, match=r"stale|counts once"):
+        with pytest.raises(BadRequest, match="stale"):
             vault.submit(again)
     assert [entry.title for _, entry in vault.declarations(loop)] == ["my loop", "Hers"]
     assert vault.stem(loop).holder == ada.holder
@@ -199,8 +199,8 @@ def test_the_audit_takes_a_declaration_once_and_from_its_holder_alone() -> None:
         ("what holds of it", [removal, stem, first]),
     ]
     for why, more in wrong:
-        said = faults(*more)
-        assert why in said[0], (why, said)
+        (fault,) = faults(*more)
+        assert why in fault, (why, fault)
 
 
 def test_sessions_and_takes_keep_what_was_declared_when_they_opened(vault: Vault, write: Write) -> None:

@@ -54,7 +54,7 @@ class World:
     def write(self, entry: entries.Entry) -> list[str]:
         """Into the projection and past the audit; what the audit has to say."""
         said = list(self.audit.take(self.size, entry))
-        project(self.db, self.size, entry, ORIGIN)
+        project(self.db, self.size, entry)
         self.rights.take(self.size, entry)
         self.size += 1
         self.agree(getattr(entry, "stem", ""))

@@ -11,7 +11,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-import soundfile
 from click.testing import CliRunner, Result
 
 from stemloom import Vault
@@ -32,13 +31,9 @@ def tone(hertz: float) -> np.ndarray:
     return (0.3 * np.sin(2 * np.pi * hertz * np.arange(RATE) / RATE)).astype(np.float32)[None, :]
 
 
-def add(vault: Vault, name: str, holder: str, hertz: float, key: PrivateKey | None = None) -> str:
-    """A stem; `key`: of a holder who keeps it, by which the list is signed."""
-    path = vault.home.parent / f"{name}.wav"
-    soundfile.write(path, tone(hertz).T, RATE, subtype="FLOAT")
-    offers = [Declared(path, holder, "fx", shape="hit")]
-    signed = None if key is None else vault.request_recordings(offers)[0].signed(key)
-    (added,) = vault.add(offers, signed=signed).added
+def add(vault: Vault, name: str, holder: str, hertz: float) -> str:
+    offer = Declared(Path(name), holder, "fx", shape="hit")
+    (added,) = vault.add_sounds([(offer, tone(hertz))]).added
     return added.stem.stem
 
 
@@ -67,14 +62,14 @@ def test_a_holder_joins_with_a_key_of_her_own(vault: Vault, zoe: PrivateKey) -> 
     found = vault.holder("Zoe")
     assert found.custody == "self"
     assert found.public_key == public(zoe)
-    stem = add(vault, "a", "Zoe", 220, zoe)
+    stem = add(vault, "a", "Zoe", 220)
     with pytest.raises(KeyNotHere, match="consent request"):
         vault.grant([stem], ["stream"])
     assert not list((vault.home / "keys").glob(f"{found.holder}*"))
 
 
 def test_a_consent_that_is_signed_elsewhere(vault: Vault, zoe: PrivateKey) -> None:
-    stem = add(vault, "a", "Zoe", 220, zoe)
+    stem = add(vault, "a", "Zoe", 220)
     request = vault.request_consent([stem], ["stream", "export"], "grant")
     assert vault.stem(stem).clearances == {}
     (index,) = vault.submit(read_request(request.signed(zoe).encoded()))
@@ -115,7 +110,7 @@ def changed(request: SigningRequest, **fields: object) -> SigningRequest:
 def test_what_was_changed_after_it_was_signed_is_refused(
     vault: Vault, zoe: PrivateKey, fields: dict[str, object]
 ) -> None:
-    stem = add(vault, "a", "Zoe", 220, zoe)
+    stem = add(vault, "a", "Zoe", 220)
     request = vault.request_consent([stem], ["stream"], "grant", "2099-01-01T00:00:00.000Z").signed(zoe)
     size = vault.log.size
     with pytest.raises(Exception, match=r"signature|made for the log|stale"):
@@ -125,7 +120,7 @@ def test_what_was_changed_after_it_was_signed_is_refused(
 
 
 def test_another_stem_another_key_and_another_holder_are_refused(vault: Vault, zoe: PrivateKey) -> None:
-    stem, other = add(vault, "a", "Zoe", 220, zoe), add(vault, "b", "Zoe", 330, zoe)
+    stem, other = add(vault, "a", "Zoe", 220), add(vault, "b", "Zoe", 330)
     request = vault.request_consent([stem], ["stream"], "grant")
     with pytest.raises(Exception, match="signature"):
         vault.submit(changed(request.signed(zoe), stem=other))
@@ -146,7 +141,7 @@ def test_another_stem_another_key_and_another_holder_are_refused(vault: Vault, z
 
 def test_an_old_statement_is_refused(vault: Vault, zoe: PrivateKey) -> None:
     """A grant after a later word, the same grant twice, and a withdrawal that is played again."""
-    stem = add(vault, "a", "Zoe", 220, zoe)
+    stem = add(vault, "a", "Zoe", 220)
     first = vault.request_consent([stem], ["stream"], "grant").signed(zoe)
     second = vault.request_consent([stem], ["export"], "grant").signed(zoe)
     vault.submit(first)
@@ -162,7 +157,7 @@ def test_an_old_statement_is_refused(vault: Vault, zoe: PrivateKey) -> None:
 
 
 def test_a_withdrawal_is_never_stale(vault: Vault, zoe: PrivateKey) -> None:
-    stem = add(vault, "a", "Zoe", 220, zoe)
+    stem = add(vault, "a", "Zoe", 220)
     vault.submit(vault.request_consent([stem], ["stream"], "grant").signed(zoe))
     kept = vault.request_consent([stem], ["stream"], "withdraw").signed(zoe)
     vault.submit(vault.request_consent([stem], ["export"], "grant").signed(zoe))
@@ -175,7 +170,7 @@ def test_a_statement_holds_from_when_it_came_in(tmp_path: Path) -> None:
     key = PrivateKey.generate()
     with Vault.open(tmp_path / "home", create=True, clock=clock) as vault:
         vault.submit(vault.request_holder("Zoe", public(key)).signed(key))
-        stem = add(vault, "a", "Zoe", 220, key)
+        stem = add(vault, "a", "Zoe", 220)
         request = vault.request_consent([stem], ["stream"], "grant").signed(key)
         expires = vault.request_consent([stem], ["export"], "grant", "2026-11-02T00:00:00.000Z").signed(key)
         clock.text = "2026-11-03T00:00:00.000Z"
@@ -252,7 +247,7 @@ def test_what_sounds_under_a_standing_consent_verifies(vault: Vault) -> None:
 
 
 def test_a_key_is_replaced_by_old_and_new(vault: Vault, zoe: PrivateKey) -> None:
-    stem = add(vault, "a", "Zoe", 220, zoe)
+    stem = add(vault, "a", "Zoe", 220)
     new = PrivateKey.generate()
     request = vault.request_key("Zoe", public(new))
     with pytest.raises(BadRequest, match="missing"):
@@ -262,7 +257,7 @@ def test_a_key_is_replaced_by_old_and_new(vault: Vault, zoe: PrivateKey) -> None
     with pytest.raises(BadRequest, match="none of those"):
         grant.signed(zoe)
     vault.submit(grant.signed(new))
-    with pytest.raises(BadRequest, match="counts once"):
+    with pytest.raises(Exception, match="another key than the one in force"):
         vault.submit(request.signed(new).signed(zoe))
 
 
@@ -283,7 +278,7 @@ def test_a_key_that_is_kept_here_is_replaced_and_then_kept_by_its_holder(vault: 
 
 
 def test_a_request_is_taken_in_whole_or_not_at_all(vault: Vault, zoe: PrivateKey) -> None:
-    stems = [add(vault, name, "Zoe", hertz, zoe) for name, hertz in (("a", 220), ("b", 330))]
+    stems = [add(vault, name, "Zoe", hertz) for name, hertz in (("a", 220), ("b", 330))]
     request = vault.request_consent(stems, ["stream"], "grant").signed(zoe)
     vault.submit(vault.request_consent(stems[1:], ["export"], "grant").signed(zoe))
     with pytest.raises(BadRequest, match="stale"):
@@ -294,7 +289,7 @@ def test_a_request_is_taken_in_whole_or_not_at_all(vault: Vault, zoe: PrivateKey
         vault.submit(doubled)
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"null", b'{"stemloom":"request v2"}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize("data", [b"", b"{}", b"null", b'{"stemloom":"request v1"}', b"\xff", b"[" * 100_000])
 def test_what_is_no_request_is_said(data: bytes) -> None:
     with pytest.raises(BadRequest, match="not a request"):
         read_request(data)
@@ -340,13 +335,7 @@ def test_a_stranger_signs_with_openssl(run: Callable[..., Result], tmp_path: Pat
     import soundfile
 
     soundfile.write(wav, tone(220).T, RATE)
-    add, brings = ("vault", "add", str(wav), "--holder", "Zoe", "--role", "fx"), tmp_path / "brings.json"
-    assert run(*add, "--request", str(brings)).exit_code == 0
-    request = read_request(brings.read_bytes())
-    for signature in signed_by_openssl(brings)[1::2]:
-        request = request.with_signature(signature)
-    brings.write_bytes(request.encoded())
-    assert run(*add, "--signed", str(brings)).exit_code == 0
+    assert run("vault", "add", str(wav), "--holder", "Zoe", "--role", "fx").exit_code == 0
     asks = tmp_path / "asks.json"
     assert run("vault", "consent", "request", "a", "--use", "stream", "--out", str(asks)).exit_code == 0
     wrong = base64.b64encode(bytes(64)).decode()
@@ -377,7 +366,7 @@ def test_keygen_sign_and_submit(run: Callable[..., Result], tmp_path: Path) -> N
 
 def test_the_message_is_the_entry_and_not_what_the_file_says(vault: Vault, zoe: PrivateKey) -> None:
     """A file whose text asks for less than its entry takes is signed for what it takes, and says so."""
-    stem = add(vault, "a", "Zoe", 220, zoe)
+    stem = add(vault, "a", "Zoe", 220)
     request = vault.request_consent([stem], ["stream"], "grant")
     first = request.asked[0]
     other = msgspec.structs.replace(first.signatures[0], message=base64.b64encode(b"nothing").decode())

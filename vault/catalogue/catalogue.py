@@ -171,11 +171,9 @@ class Catalogue:
     def apply(self, numbered: Iterable[tuple[int, entries.Entry]], size: int) -> None:
         """Project entries, by index, up to the ledger's `size`; skips those that are projected already."""
         with self.transaction() as db:
-            applied, touched, peopled, origin = db.execute(
-                "SELECT applied, touched, peopled, origin FROM ledger"
-            ).fetchone()
+            applied, touched, peopled = db.execute("SELECT applied, touched, peopled FROM ledger").fetchone()
             for index, entry in numbered:
-                if index >= applied and project(db, index, entry, origin):
+                if index >= applied and project(db, index, entry):
                     touched = index + 1
                     if isinstance(entry, entries.Stem | entries.Removal | entries.Declaration):
                         peopled = index + 1
@@ -325,8 +323,9 @@ class Catalogue:
     def heard(self, stem: str) -> Detected:
         """What was detected in a stem when it was added; empty for stems older than detection."""
         with self.reading() as db:
-            question = "SELECT heard FROM measured JOIN stem USING (stem, grid) WHERE stem = ?"
-            row = db.execute(question, (stem,)).fetchone()
+            row = db.execute(
+                "SELECT heard FROM measured JOIN stem USING (stem, grid) WHERE stem = ?", (stem,)
+            ).fetchone()
         return msgspec.json.decode("{}" if row is None else row[0], type=Detected)
 
     def stem_ids(self, like: str, *, exact_title: bool = False) -> list[str]:
@@ -431,24 +430,10 @@ class Catalogue:
             )
             return {str(use): cleared(*grant) for use, *grant in rows}
 
-    def counted(self, message: bytes) -> int | None:
-        """The entry of a statement, by the digest of its message, if it is in the ledger."""
+    def has_signature(self, signature: str) -> bool:
+        """Whether a consent with that signature is in the ledger."""
         with self.reading() as db:
-            row = db.execute("SELECT entry FROM made WHERE message = ?", (message.hex(),)).fetchone()
-        return None if row is None else int(row[0])
-
-    def shared(self, stem: str) -> tuple[int, str]:
-        """The entry that set the shares of a stem last, and its digest; -1 and none if it never came."""
-        with self.reading() as db:
-            row = db.execute("SELECT entry, digest FROM shared WHERE stem = ?", (stem,)).fetchone()
-        return row or (-1, "")
-
-    def joined(self) -> dict[str, int]:
-        """The entry in which each holder joined."""
-        with self.reading() as db:
-            return {
-                str(holder): int(entry) for holder, entry in db.execute("SELECT holder, entry FROM holder")
-            }
+            return db.execute("SELECT 1 FROM made WHERE signature = ?", (signature,)).fetchone() is not None
 
     def shares(self, stem: str) -> dict[str, dict[str, int]]:
         """Parts per million by side (`master`, `publishing`) and holder."""

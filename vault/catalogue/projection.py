@@ -12,24 +12,32 @@ from typing import Any
 from msgspec import UNSET
 
 from ...ledger.entries import entries
-from ...ledger.entries.canonical import digest
-from ...ledger.entries.freshness import message_digest
-from ...ledger.entries.signing import Signable
 from ..sound.ends import Cut, cut_of
 
 
-def project(db: sqlite3.Connection, index: int, entry: entries.Entry, origin: str) -> bool:
+def project(db: sqlite3.Connection, index: int, entry: entries.Entry) -> bool:
     """Bring the tables up to date with one entry, and say whether they hold entries of its kind."""
-    if isinstance(entry, Signable):
-        said = message_digest(entry, origin).hex()
-        db.execute("INSERT OR IGNORE INTO made VALUES (?, ?)", (said, index))
-    if isinstance(entry, entries.Stem | entries.Splits):
-        db.execute("INSERT OR REPLACE INTO shared VALUES (?, ?, ?)", (entry.stem, index, digest(entry)))
     match entry:
         case entries.Holder():
-            _project_holder(db, index, entry)
+            row = entry.holder, entry.public_key, entry.custody, index
+            db.execute("INSERT INTO holder VALUES (?, ?, ?, ?)", row)
         case entries.Stem():
-            _project_stem(db, index, entry)
+            db.execute(
+                "INSERT INTO stem VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')",
+                (entry.stem, entry.pcm_sha256, entry.file_sha256, entry.holder, entry.title, entry.role,
+                 entry.shape, entry.bpm_milli, entry.beats, entry.key, entry.energy_milli, entry.set,
+                 entry.isrc, index),
+            )  # fmt: skip
+            _project_moods_and_form(db, entry)
+            if entry.song is not UNSET:
+                db.execute("INSERT INTO song VALUES (?, ?)", (entry.stem, entry.song))
+            _project_shares(db, entry.stem, entry.master, entry.publishing)
+            db.execute(
+                "INSERT INTO clearance SELECT ?1, use, entry, max(since, ?2), until, allows FROM stands"
+                " WHERE holder = ?3 AND (until IS NULL OR until > ?2)",
+                (entry.stem, entry.time, entry.holder),
+            )
+            db.execute("DELETE FROM removed WHERE stem = ?", (entry.stem,))
         case entries.Declaration():
             _project_declaration(db, index, entry)
         case entries.Removal():
@@ -50,6 +58,7 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry, origin: st
                 "INSERT INTO standing VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (index, entry.holder, uses, entry.action, entry.until, entry.since, ",".join(entry.extent)),
             )
+            db.execute("INSERT OR IGNORE INTO made VALUES (?, ?)", (entry.signature, index))
             _project_uses(db, "stands", "holder", entry.holder, index, entry)
         case entries.Splits():
             _project_shares(db, entry.stem, entry.master, entry.publishing)
@@ -67,31 +76,11 @@ def project(db: sqlite3.Connection, index: int, entry: entries.Entry, origin: st
                     ",".join(entry.extent),
                 ),
             )
+            db.execute("INSERT OR IGNORE INTO made VALUES (?, ?)", (entry.signature, index))
             _project_uses(db, "clearance", "stem", entry.stem, index, entry)
-        case entries.Likeness() | entries.Distinct():
-            _project_alike(db, index, entry)
         case _:
             return False
     return True
-
-
-def _project_stem(db: sqlite3.Connection, index: int, entry: entries.Stem) -> None:
-    db.execute(
-        "INSERT INTO stem VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')",
-        (entry.stem, entry.pcm_sha256, entry.file_sha256, entry.holder, entry.title, entry.role,
-         entry.shape, entry.bpm_milli, entry.beats, entry.key, entry.energy_milli, entry.set,
-         entry.isrc, index),
-    )  # fmt: skip
-    _project_moods_and_form(db, entry)
-    if entry.song is not UNSET:
-        db.execute("INSERT INTO song VALUES (?, ?)", (entry.stem, entry.song))
-    _project_shares(db, entry.stem, entry.master, entry.publishing)
-    db.execute(
-        "INSERT INTO clearance SELECT ?1, use, entry, max(since, ?2), until, allows FROM stands"
-        " WHERE holder = ?3 AND (until IS NULL OR until > ?2)",
-        (entry.stem, entry.time, entry.holder),
-    )
-    db.execute("DELETE FROM removed WHERE stem = ?", (entry.stem,))
 
 
 def grid_name(stem: entries.Stem | entries.Declaration) -> str:
@@ -156,21 +145,6 @@ def first_name(db: sqlite3.Connection, stem: str) -> str:
         (stem,),
     ).fetchone()
     return _named(shape, bpm_milli, beats, meter, lead, tail)
-
-
-def _project_holder(db: sqlite3.Connection, index: int, entry: entries.Holder) -> None:
-    row = entry.holder, entry.public_key, entry.custody, index
-    db.execute("INSERT INTO holder VALUES (?, ?, ?, ?)", row)
-
-
-def _project_alike(db: sqlite3.Connection, index: int, entry: entries.Likeness | entries.Distinct) -> None:
-    if isinstance(entry, entries.Distinct):
-        db.execute("DELETE FROM alike WHERE entry = ?", (entry.likeness,))
-    else:
-        db.execute(
-            "INSERT INTO alike VALUES (?, ?, ?, ?, ?)",
-            (index, entry.stem, entry.like, entry.score_milli, entry.time),
-        )
 
 
 def _project_shares(

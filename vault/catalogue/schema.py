@@ -128,37 +128,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID""",
         "INSERT INTO energies SELECT stem, '', levels FROM energies_before",
         "DROP TABLE energies_before",
-        # What was signed, by the digest of its message; and of each stem the entry that set its shares last.
-        # They are of the ledger, which is projected once more.
-        "DROP TABLE made",
-        "CREATE TABLE made (message TEXT PRIMARY KEY, entry INTEGER NOT NULL) WITHOUT ROWID",
-        """CREATE TABLE shared (
-            stem TEXT PRIMARY KEY, entry INTEGER NOT NULL, digest TEXT NOT NULL
-        ) WITHOUT ROWID""",
-        *(
-            f"DELETE FROM {table}"
-            for table in (
-                "holder",
-                "stem",
-                "mood",
-                "statement",
-                "clearance",
-                "share",
-                "standing",
-                "stands",
-                "removed",
-                "form",
-                "song",
-            )
-        ),
-        "UPDATE ledger SET applied = 0, touched = 0, peopled = 0",
-        # Which stems are one sound, by the entry that says so; without those that were ended.
-        """CREATE TABLE alike (
-            entry INTEGER PRIMARY KEY, stem TEXT NOT NULL, other TEXT NOT NULL, score_milli INTEGER NOT NULL,
-            time TEXT NOT NULL
-        )""",
-        "CREATE INDEX alike_stem ON alike (stem)",
-        "CREATE INDEX alike_other ON alike (other)",
     ),
 )
 

@@ -20,15 +20,13 @@ from ..catalogue.store import Store
 from ..errors import BadDeclaration, Refused
 from ..records import Holder
 from ..rights.changes import Changes, FormerOwners
-from ..rights.words import Words
 from ..sound.declared import COMMON_METER, Declared, Terms, canonical_terms, word
 from ..sound.decode import copy_file, write_file
 from ..sound.wave import wave_bytes
 from .familiar import Familiar
-from .fingerprint_index import CurrentIndex, FingerprintIndex, FingerprintMatch
+from .fingerprint_index import CurrentIndex, FingerprintIndex
 from .intake import Added, AlreadyHere, Held, Intake, Progress, Refusal, WouldAdd
 from .likeness import likeness
-from .one_sound import group_mate, group_note, likeness_entry
 from .preparation import HeldForReview, Preparation, Prepared
 from .songs import Made, with_bars
 from .worker_pool import WorkerPool
@@ -67,10 +65,11 @@ class Newcomer:
             found.stem, self.file_sha256, found.frames, found.channels, found.measured, found.heard
         )
 
-    def would(self, entry: entries.Stem) -> WouldAdd:
+    @property
+    def would(self) -> WouldAdd:
         """Its report in a trial."""
-        found, path = self.ready, self.declared.path
-        return WouldAdd(path, found.shape, found.bpm, found.beats, found.notes, found.heard, entry)
+        found = self.ready
+        return WouldAdd(self.declared.path, found.shape, found.bpm, found.beats, found.notes, found.heard)
 
 
 class Admission:
@@ -95,7 +94,6 @@ class Admission:
     def take_in(
         self,
         offers: Sequence[tuple[Declared, Made | None]],
-        words: Words,
         progress: Progress | None,
         learning: Progress | None = None,
         *,
@@ -103,8 +101,7 @@ class Admission:
     ) -> Intake:
         """Admit files or synthesised sounds; in a `trial` only report the result.
 
-        `words`: gives the stems their holders' word. `learning` reports on stems whose fingerprints are
-        missing.
+        `learning` reports on stems whose fingerprints are missing.
         """
         self._catalogue.check_kept()
         holders = self._catalogue.holders()
@@ -141,17 +138,11 @@ class Admission:
                         progress(number + 1, len(offers))
                 told.append(Intake(held=tuple(held), refused=tuple(refused)))
                 if ready:
-                    told.append(self._enter(ready, workers, words, learning, trial=trial))
+                    told.append(self._enter(ready, workers, learning, trial=trial))
         return Intake.of(told)
 
     def _enter(
-        self,
-        newcomers: Sequence[Newcomer],
-        workers: WorkerPool,
-        words: Words,
-        learning: Progress | None,
-        *,
-        trial: bool,
+        self, newcomers: Sequence[Newcomer], workers: WorkerPool, learning: Progress | None, *, trial: bool
     ) -> Intake:
         """Make stems of prepared recordings; in a `trial` only report which would be made.
 
@@ -161,40 +152,30 @@ class Admission:
         alike: list[Held] = []
         here: list[AlreadyHere] = []
         fresh: dict[str, Newcomer] = {}
-        made: dict[str, entries.Stem] = {}
-        mates: dict[str, FingerprintMatch] = {}
-        time = self._clock.now()
         with self._changes.alone():
             index = self._fingerprints.index(workers, learning)
             before = self._changes.before(new.ready.stem for new in newcomers)
             for new in newcomers:
                 was = before.get(new.ready.stem)
                 if was is not None and was.holder != new.holder:
-                    name = self._holder(was.holder).name
-                    reason = f"this sound was in the vault before, as {new.ready.stem} of {name}: "
-                    doubles.append(Refusal(new.declared.path, reason + "it can come back as theirs alone"))
+                    reason = (
+                        f"this sound was in the vault before, as {new.ready.stem} of "
+                        f"{self._holder(was.holder).name}: it can come back as theirs alone"
+                    )
+                    doubles.append(Refusal(new.declared.path, reason))
                     continue
                 twin = self._catalogue.title_and_holder(new.ready.stem)
                 if twin is None and new.ready.stem in fresh:
                     twin = fresh[new.ready.stem].terms.title, fresh[new.ready.stem].holder
                 if twin is None:
                     owners = {stem: each.holder for stem, each in fresh.items()}
-                    same = self._same(index, workers, new)
-                    like = self._like_anothers(same, new, owners)
+                    like = self._like_anothers(index, workers, new, owners)
                     if like is not None:
                         alike.append(like)
                         continue
-                    entry = _stem_entry(new, time, was)
-                    objection = None if trial else words.objection(entry)
-                    if objection is not None:
-                        doubles.append(Refusal(new.declared.path, objection))
-                        continue
-                    mate = group_mate(same, new.ready.shape == "hit", self._hits(same, fresh))
-                    if mate is not None:
-                        mates[new.ready.stem] = mate
                     if not trial:
                         index.add(new.ready.stem, new.ready.fingerprint)
-                    fresh[new.ready.stem], made[new.ready.stem] = new, entry
+                    fresh[new.ready.stem] = new
                 elif self._brought_before(new):
                     here.append(AlreadyHere(new.declared.path, new.ready.stem))
                 else:
@@ -202,32 +183,29 @@ class Admission:
                     reason = _twin_reason(new, title, self._holder(owner))
                     doubles.append(Refusal(new.declared.path, reason))
             if fresh and not trial:
-                said = [likeness_entry(stem, mate, time) for stem, mate in mates.items()]
-                self._keep(fresh)
-                self._changes.sequence([*words.given(list(made.values())), *said])
+                # First the rows, which tell the next writer what to clear if we crash, then the files, then
+                # the entries, which make them stems.
+                self._catalogue.keep_measured([new.row for new in fresh.values()])
+                for new in fresh.values():
+                    if new.name is not None:
+                        self._store.keep_original_name(new.file_sha256, new.name)
+                self._store.take_in(
+                    [(new.original, self._store.original(new.file_sha256)) for new in fresh.values()]
+                    + [(new.conformed, self._store.conformed(stem)) for stem, new in fresh.items()]
+                )
+                time = self._clock.now()
+                self._changes.sequence(
+                    [_stem_entry(new, time, before.get(stem)) for stem, new in fresh.items()]
+                )
         if trial:
-            would = tuple(new.would(made[stem]) for stem, new in fresh.items())
+            would = tuple(new.would for new in fresh.values())
             return Intake(held=tuple(alike), refused=tuple(doubles), here=tuple(here), would=would)
         stems = {stem.stem: stem for stem in self._catalogue.stems(ids=list(fresh))}
         added = tuple(
-            Added(new.declared.path, stems[stem], self._notes(new, mates.get(stem)), new.ready.heard)
+            Added(new.declared.path, stems[stem], new.ready.notes, new.ready.heard)
             for stem, new in fresh.items()
         )
         return Intake(added, tuple(alike), tuple(doubles), tuple(here))
-
-    def _keep(self, fresh: Mapping[str, Newcomer]) -> None:
-        """Keep what is about to enter, whose entries are written next, and make stems of it.
-
-        First the rows, which tell the next writer what to clear if we crash, then the files.
-        """
-        self._catalogue.keep_measured([new.row for new in fresh.values()])
-        for new in fresh.values():
-            if new.name is not None:
-                self._store.keep_original_name(new.file_sha256, new.name)
-        self._store.take_in(
-            [(new.original, self._store.original(new.file_sha256)) for new in fresh.values()]
-            + [(new.conformed, self._store.conformed(stem)) for stem, new in fresh.items()]
-        )
 
     def _brought_before(self, new: Newcomer) -> bool:
         """Whether the same file of the same holder is in the vault, with the same declaration."""
@@ -238,34 +216,27 @@ class Admission:
         declared = (new.holder, terms.role, terms.title, terms.key, terms.mood, new.ready.bpm)
         return (stem.holder, stem.role, stem.title, stem.key, stem.mood, stem.bpm) == declared
 
-    def _same(self, index: FingerprintIndex, workers: WorkerPool, new: Newcomer) -> list[FingerprintMatch]:
-        """The stems that a newcomer is the same sound as, best first."""
-        hear = partial(workers.landmarks_of_conformed, new.conformed)
-        return [each for each in likeness(index, new.ready.fingerprint, hear) if each.same]
-
-    def _hits(self, same: Sequence[FingerprintMatch], fresh: Mapping[str, Newcomer]) -> list[str]:
-        """Those of the stems that are one-shots."""
-        here = self._catalogue.stems(ids=[each.stem for each in same if each.stem not in fresh])
-        brought = [stem for stem, new in fresh.items() if new.ready.shape == "hit"]
-        return [*brought, *(each.stem for each in here if each.shape == "hit")]
-
-    def _notes(self, new: Newcomer, mate: FingerprintMatch | None) -> tuple[str, ...]:
-        """The sentences for its holder."""
-        if mate is None:
-            return new.ready.notes
-        known = self._catalogue.title_and_holder(mate.stem)
-        return *new.ready.notes, group_note(mate.stem if known is None else known[0], mate)
-
     def _like_anothers(
-        self, same: Sequence[FingerprintMatch], newcomer: Newcomer, fresh: Mapping[str, str]
+        self, index: FingerprintIndex, workers: WorkerPool, newcomer: Newcomer, fresh: Mapping[str, str]
     ) -> Held | None:
         """The reason to hold a newcomer that sounds like another holder's. `fresh`: owners in this batch."""
         if newcomer.declared.accept_likeness:
             return None
-        for each in same:
-            known = self._catalogue.title_and_holder(each.stem)
-            owner = fresh.get(each.stem) if known is None else known[1]
+
+        def owner_of(stem: str) -> str | None:
+            known = self._catalogue.title_and_holder(stem)
+            return fresh.get(stem) if known is None else known[1]
+
+        def anothers(stem: str) -> bool:
+            return owner_of(stem) not in (None, newcomer.holder)
+
+        hear = partial(workers.landmarks_of_conformed, newcomer.conformed)
+        for each in likeness(index, newcomer.ready.fingerprint, hear, anothers):
+            if not each.same:
+                return None
+            owner = owner_of(each.stem)
             if owner is not None and owner != newcomer.holder:
+                known = self._catalogue.title_and_holder(each.stem)
                 title = each.stem if known is None else f"'{known[0]}' ({each.stem})"
                 how = f", played {each.played}" if each.played else ""
                 reason = (

@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 from msgspec import UNSET
 
+from ...ledger.clock import Clock
 from ...ledger.entries import entries
 from ...ledger.entries.signing import UNSIGNED
 from ..catalogue.catalogue import Catalogue, MeasuredRow
@@ -68,19 +69,16 @@ class Correction:
 
 
 class Correcting:
-    """Makes declarations of stems that are in the vault.
-
-    `times`: gives those at which a statement is made and expires; `entry_at`: the ledger's entry of an index.
-    """
+    """Makes declarations of stems that are in the vault. `entry_at`: gives the ledger's entry of an index."""
 
     def __init__(
         self,
         store: Store,
         catalogue: Catalogue,
-        times: Callable[[], tuple[str, str]],
+        clock: Clock,
         entry_at: Callable[[int], entries.Entry],
     ) -> None:
-        self._store, self._catalogue, self._times, self._entry_at = store, catalogue, times, entry_at
+        self._store, self._catalogue, self._clock, self._entry_at = store, catalogue, clock, entry_at
 
     def said(self, stem: str) -> list[tuple[int, Said]]:
         """The entries that declared a stem (whole id), each with its index; the first brought it in."""
@@ -99,7 +97,7 @@ class Correcting:
         """
         index, now = self.said(stem.stem)[-1]
         terms = _terms(stem, now, correction)
-        entry = _entry(now, terms, index, *self._times())
+        entry = _entry(now, terms, index, self._clock.now())
         if not correction.timed:
             _check_changes(entry, now)
             yield entry, _nothing
@@ -291,7 +289,7 @@ def _declared(stem: Stem, said: Said) -> Declared:
     )
 
 
-def _entry(now: Said, terms: Terms, previous: int, time: str, expires: str) -> entries.Declaration:
+def _entry(now: Said, terms: Terms, previous: int, time: str) -> entries.Declaration:
     """A declaration that is not signed, with the grid of now."""
     return entries.Declaration(
         time=time,
@@ -307,7 +305,6 @@ def _entry(now: Said, terms: Terms, previous: int, time: str, expires: str) -> e
         isrc=terms.isrc,
         previous=previous,
         signature=UNSIGNED,
-        expires=expires,
         iswc=terms.iswc or UNSET,
         meter=now.meter,
         lead_frames=now.lead_frames,

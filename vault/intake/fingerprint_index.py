@@ -68,8 +68,6 @@ class FingerprintMatch:
     offset: float
     played: str = ""
     """How the sound is played, where it is not as it is in the vault."""
-    shared: float = 1.0
-    """The part of the landmarks of both, of the one that has more of them, that agree; 1 for short sounds."""
 
     @property
     def same(self) -> bool:
@@ -202,7 +200,6 @@ class FingerprintIndex:
                     f"SELECT hash, number, time FROM landmark WHERE hash IN ({marks})", part
                 ).fetchall()
             names = dict(self._db.execute("SELECT number, stem FROM known").fetchall())
-            counts = self._counts({number for _, number, _ in rows})
         if not rows:
             return []
         cells = len(np.unique(sound.times // _CELL_STEPS))
@@ -221,14 +218,8 @@ class FingerprintIndex:
                     seconds_of(begin),
                     seconds_of(int(times.max()) + 1),
                     seconds_of(max(begin + offset, 0)),
-                    shared=round(len(times) / max(len(sound.hashes), counts[number]), 3),
                 )
         return list(best.values())
-
-    def _counts(self, numbers: Set[int]) -> dict[int, int]:
-        """How many landmarks each of these stems has."""
-        ask = "SELECT COUNT(*) FROM landmark WHERE number = ?"
-        return {number: self._db.execute(ask, (number,)).fetchone()[0] for number in numbers}
 
     def _by_attack(self, attacks: NDArray[np.float32], steps: int) -> list[FingerprintMatch]:
         with self._turn, worded(self._path):

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from ...ledger.entries import entries
 from ..records import Stem
 from ..sound.declared import Shape
 from ..sound.detection import Detected
@@ -61,8 +60,6 @@ class WouldAdd:
     beats: int | None
     notes: tuple[str, ...]
     heard: Detected
-    entry: entries.Stem
-    """As it would stand in the ledger, not signed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def rows_of_json(manifest: Path, data: bytes) -> Rows:
     """Rows of a JSON list of objects; a list of words is one cell, and `null` an empty one."""
     try:
         found = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=list[dict[str, _Cell]])
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except msgspec.MsgspecError as error:
         raise BadDeclaration(f"{visible(manifest)} is not a JSON list of objects: {error}") from error
     rows = tuple(
         (f"item {nth}", {key.strip().lower(): _text(value) for key, value in row.items()})

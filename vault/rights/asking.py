@@ -7,108 +7,71 @@ those of `ledger/entries/rights.py` and `signing.py`, asked before an entry is w
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ...ledger.clock import Clock, milliseconds_of, text_at
+from ...ledger.clock import Clock, milliseconds_of
 from ...ledger.entries import entries, signing
-from ...ledger.entries.canonical import digest
-from ...ledger.entries.freshness import message_digest, stale
 from ...ledger.entries.rights import by_holder, losing, may_state
 from ...ledger.entries.signing import UNSIGNED, Signable, Slot
+from ...ledger.entries.wording import declaring, ending
 from ..catalogue.catalogue import Catalogue
 from ..catalogue.past import declarations
 from ..errors import BadDeclaration, BadRequest
 from ..records import Holder, Stem
-from .requests import Asked, Party, Recordings, SigningRequest, asked, filled
-from .shares import checked_shares
+from .requests import Asked, SigningRequest, asked, filled
+from .shares import checked_shares, percent
 
 Action = Literal["grant", "withdraw"]
-OPEN_MS = 30 * 86_400_000
-"""How long a statement may take from its making to the log: it expires 30 days after."""
 MOST_AHEAD_MS = 5 * 60_000
 """The most by which the clock of a request's maker may be ahead of ours."""
 
 
 class Asking:
-    """Makes statements to be signed, and checks those that were. `origin`: the log's.
+    """Makes statements to be signed, and checks those that were. `origin`: the log's."""
 
-    `entry_at`: gives the log's entry of an index.
-    """
-
-    def __init__(
-        self,
-        origin: str,
-        catalogue: Catalogue,
-        clock: Clock,
-        entry_at: Callable[[int], entries.Entry],
-    ) -> None:
-        self._origin, self._catalogue, self._clock, self._entry_at = origin, catalogue, clock, entry_at
-
-    def times(self) -> tuple[str, str]:
-        """When a statement is made, and when it expires."""
-        now = self._clock.now()
-        return now, text_at(milliseconds_of(now) + OPEN_MS)
-
-    def request(
-        self,
-        asked: Sequence[Asked],
-        named: Iterable[str],
-        shares: Sequence[entries.Stem | entries.Splits] = (),
-    ) -> SigningRequest:
-        """A request with the proofs of the names of all who are `named`, by their ids."""
-        holders = {each.holder: each for each in self._catalogue.holders()}
-        joined = self._catalogue.joined()
-        parties = []
-        for holder in dict.fromkeys(named):
-            entry, known = self._entry_at(joined[holder]), holders[holder]
-            assert isinstance(entry, entries.Holder)
-            # An erased name has no salt, and is proved by nothing.
-            if known.name_salt:
-                parties.append(Party(entry=entry, name=known.name, salt=known.name_salt))
-        return SigningRequest(
-            origin=self._origin, asked=tuple(asked), parties=tuple(parties), shares=tuple(shares)
-        )
+    def __init__(self, origin: str, catalogue: Catalogue, clock: Clock) -> None:
+        self._origin, self._catalogue, self._clock = origin, catalogue, clock
 
     def holder(self, name: str, public_key: str, custody: Literal["self", "operator"]) -> SigningRequest:
         """A holder joins, with their public key in base64."""
         public = _public(public_key)
-        salt, (time, expires) = signing.new_salt(), self.times()
+        salt = signing.new_salt()
         entry = entries.Holder(
-            time=time,
+            time=self._clock.now(),
             holder=signing.holder_id(public),
             name=signing.commitment(name, salt),
             public_key=public_key,
             custody=custody,
             proof=UNSIGNED,
-            expires=expires,
         )
         self._checked_new(entry.holder, name)
-        each = asked(entry, self._origin, [("proof", entry.holder, public_key)])
+        each = asked(
+            entry, f"{name} joins with this key", self._origin, [("proof", entry.holder, public_key)]
+        )
         return SigningRequest(origin=self._origin, asked=(each,), name=name, name_salt=salt)
 
     def key(self, holder: Holder, public_key: str, custody: Literal["self", "operator"]) -> SigningRequest:
         """Another key replaces that of a holder."""
         _public(public_key)
-        time, expires = self.times()
         entry = entries.Key(
-            time=time,
+            time=self._clock.now(),
             holder=holder.holder,
             public_key=public_key,
             custody=custody,
             replaced=holder.public_key,
             signature=UNSIGNED,
             proof=UNSIGNED,
-            expires=expires,
         )
         signers: list[tuple[Slot, str, str]] = [
             ("signature", holder.holder, holder.public_key),
             ("proof", holder.holder, public_key),
         ]
-        return self.request([asked(entry, self._origin, signers)], [holder.holder])
+        says = f"this key takes the place of {holder.name}'s, and is kept by {custody}"
+        return SigningRequest(origin=self._origin, asked=(asked(entry, says, self._origin, signers),))
 
     def consent(
         self,
@@ -121,8 +84,8 @@ class Asking:
     ) -> SigningRequest:
         """Stems are granted or withdrawn, by their holders, or by a party with a master share."""
         holders = {each.holder: each for each in self._catalogue.holders()}
-        time, expires = self.times()
-        made, named = [], []
+        time = self._clock.now()
+        made = []
         for stem in stems:
             signer = holders[stem.holder] if by is None else by
             self._may_say(stem.stem, stem.title, stem.holder, signer.holder, action)
@@ -137,12 +100,10 @@ class Asking:
                 previous=self._catalogue.last_statement(stem.stem, signer.holder),
                 signature=UNSIGNED,
                 allows=_allows(action, allows),
-                title=stem.title,
-                expires=expires,
             )
-            made.append(self._asked(entry, signer))
-            named.append(signer.holder)
-        return self.request(made, named)
+            says = f"{signer.name} {action}s '{stem.title}' for {', '.join(entry.uses)}{ending(entry)}"
+            made.append(self._asked(entry, says, signer))
+        return SigningRequest(origin=self._origin, asked=tuple(made))
 
     def standing(
         self,
@@ -153,9 +114,8 @@ class Asking:
         allows: Sequence[entries.Extent] = (),
     ) -> SigningRequest:
         """A holder grants or withdraws the standing consent, for stems to come."""
-        time, expires = self.times()
         entry = entries.Standing(
-            time=time,
+            time=self._clock.now(),
             origin=self._origin,
             holder=holder.holder,
             uses=tuple(sorted(set(uses))),
@@ -164,9 +124,9 @@ class Asking:
             previous=self._catalogue.last_standing(holder.holder),
             signature=UNSIGNED,
             allows=_allows(action, allows),
-            expires=expires,
         )
-        return self.request([self._asked(entry, holder)], [holder.holder])
+        says = f"{holder.name} {action}s stems to come for {', '.join(entry.uses)}{ending(entry)}"
+        return SigningRequest(origin=self._origin, asked=(self._asked(entry, says, holder),))
 
     def splits(self, stem: Stem, after: Mapping[str, Mapping[str, int]]) -> SigningRequest:
         """New owners of a stem, by side, in parts per million; all whose share falls sign, too."""
@@ -174,49 +134,30 @@ class Asking:
         sides = {side: checked_shares(side, after[side]) for side in ("master", "publishing")}
         before = self._catalogue.shares(stem.stem)
         approving = losing(list(before.values()), [after[side] for side in before], stem.holder)
-        time, expires = self.times()
-        was = self._shares_entry(stem.stem)
         entry = entries.Splits(
-            time=time,
+            time=self._clock.now(),
             stem=stem.stem,
             holder=stem.holder,
             master=sides["master"],
             publishing=sides["publishing"],
             signature=UNSIGNED,
-            title=stem.title,
-            previous=digest(was),
-            expires=expires,
         )
         signers: list[tuple[Slot, str, str]] = [
             ("signature", stem.holder, holders[stem.holder].public_key),
             *(("approval", party, holders[party].public_key) for party in sorted(approving)),
         ]
-        shares = (*entry.master, *entry.publishing, *was.master, *was.publishing)
-        named = [stem.holder, *(share.holder for share in shares)]
-        return self.request([asked(entry, self._origin, signers)], named, [was])
-
-    def _shares_entry(self, stem: str) -> entries.Stem | entries.Splits:
-        """The entry that set the shares of a stem last."""
-        entry = self._entry_at(self._catalogue.shared(stem)[0])
-        assert isinstance(entry, entries.Stem | entries.Splits)
-        return entry
+        shares = "; ".join(
+            f"{side} " + ", ".join(f"{holders[share.holder].name} {percent(share.ppm)}" for share in parts)
+            for side, parts in sides.items()
+        )
+        says = f"'{stem.title}' belongs to: {shares}"
+        return SigningRequest(origin=self._origin, asked=(asked(entry, says, self._origin, signers),))
 
     def declaration(self, stem: Stem, entry: entries.Declaration) -> SigningRequest:
         """A stem's holder declares it anew; `entry` is not signed yet."""
-        holder = next(each for each in self._catalogue.holders() if each.holder == stem.holder)
-        return self.request([self._asked(entry, holder)], [stem.holder])
-
-    def recordings(self, stems: Sequence[entries.Stem]) -> SigningRequest:
-        """Holders bring recordings: a list for each of them, to be signed as a whole."""
         holders = {each.holder: each for each in self._catalogue.holders()}
-        time, expires = self.times()
-        made = []
-        for holder in dict.fromkeys(stem.holder for stem in stems):
-            own = tuple(stem for stem in stems if stem.holder == holder)
-            entry = Recordings(holder=holder, stems=own, time=time, expires=expires)
-            made.append(asked(entry, self._origin, [("signature", holder, holders[holder].public_key)]))
-        named = (share.holder for stem in stems for share in (*stem.master, *stem.publishing))
-        return self.request(made, named)
+        says = f"{holders[stem.holder].name} declares '{stem.title}' anew: {declaring(entry)}"
+        return SigningRequest(origin=self._origin, asked=(self._asked(entry, says, holders[stem.holder]),))
 
     def checked(self, request: SigningRequest, *, received: bool) -> list[Signable]:
         """The entries as they may be written. Raises `BadRequest`, `BadDeclaration`, `BadStatement`.
@@ -239,14 +180,8 @@ class Asking:
         now = self._clock.now()
         if milliseconds_of(entry.time) > milliseconds_of(now) + MOST_AHEAD_MS:
             raise BadRequest(f"the statement's time {entry.time} is in the future: check the clocks")
-        if received:
+        if received and isinstance(entry, entries.Consent | entries.Standing):
             entry = msgspec.structs.replace(entry, received=max(now, entry.time))
-        if entry.expires is UNSET:
-            raise BadRequest("the statement has no expiry: ask for a new one")
-        counted = self._catalogue.counted(message_digest(entry, self._origin))
-        shares = self._catalogue.shared(entry.stem)[1] if isinstance(entry, entries.Splits) else None
-        for reason in stale(entry, counted, shares):
-            raise BadRequest(f"{reason}; ask for a new one")
         match entry:
             case entries.Holder():
                 signing.check(entry, self._origin)
@@ -284,11 +219,11 @@ class Asking:
             raise BadRequest(f"there is no stem {entry.stem} here")
         signing.check(entry, self._origin, _key_of(keys, entry.holder))
         self._may_say(entry.stem, found[0], found[1], entry.holder, entry.action)
-        if entry.action == "grant":
-            _check_title(entry, found[0])
         self._checked_order(entry, self._catalogue.last_statement(entry.stem, entry.holder), now)
 
     def _checked_order(self, entry: entries.Consent | entries.Standing, last: int | None, now: str) -> None:
+        if self._catalogue.has_signature(entry.signature):
+            raise BadRequest("this very statement is in the ledger already; a new one needs a new signature")
         if entry.action == "grant":
             if entry.previous != last:
                 raise BadRequest(
@@ -302,7 +237,6 @@ class Asking:
         if found is None or found[1] != entry.holder:
             raise BadRequest(f"the splits of {entry.stem} are not {entry.holder}'s to set")
         signing.check(entry, self._origin, _key_of(keys, entry.holder))
-        _check_title(entry, found[0])
         after = {"master": by_holder(entry.master), "publishing": by_holder(entry.publishing)}
         before = self._catalogue.shares(entry.stem)
         for party in after["master"].keys() | after["publishing"].keys():
@@ -324,16 +258,8 @@ class Asking:
             if each.name.casefold() == name.casefold() or each.holder == holder:
                 raise BadDeclaration(f"there is a holder '{each.name}' already: {each.holder}")
 
-    def _asked(self, entry: Signable, signer: Holder) -> Asked:
-        return asked(entry, self._origin, [("signature", signer.holder, signer.public_key)])
-
-
-def _check_title(entry: entries.Consent | entries.Splits, title: str) -> None:
-    if entry.title != title:
-        named = entry.title or "no title"
-        raise BadRequest(
-            f"the statement names '{named}', and {entry.stem} is '{title}' now: ask for a new one"
-        )
+    def _asked(self, entry: Signable, says: str, signer: Holder) -> Asked:
+        return asked(entry, says, self._origin, [("signature", signer.holder, signer.public_key)])
 
 
 def _public(text: str) -> bytes:

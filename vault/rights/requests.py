@@ -15,9 +15,6 @@ from typing import Literal
 import msgspec
 
 from ...ledger.entries import signing
-from ...ledger.entries.entries import Holder, Splits, Stem
-from ...ledger.entries.freshness import name_of
-from ...ledger.entries.recordings import list_message, root_of
 from ...ledger.entries.signing import Signable, Slot, message_of
 from ...ledger.tlog.keys import PrivateKey, verify
 from ..errors import BadRequest
@@ -35,58 +32,26 @@ class ToSign(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     signature: str | None = None
 
 
-class Recordings(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="recordings"
-):
-    """A list of stems that one holder is to sign as a whole, see `ledger/entries/recordings.py`."""
-
-    holder: str
-    stems: tuple[Stem, ...]
-    """As they will stand in the log, but for their time."""
-    time: str
-    expires: str
-
-
 class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One statement, and the signatures that it needs."""
+    """One entry, and the signatures that it needs. `says`: the entry in words, for the signer."""
 
-    entry: Signable | Recordings
+    says: str
+    entry: Signable
     signatures: tuple[ToSign, ...]
 
 
-class Party(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Somebody who is named in a statement: what proves their name without the log."""
-
-    entry: Holder
-    """How they joined: the id follows from the key, which signed the commitment to the name."""
-    name: str
-    salt: str
-
-
 class SigningRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A file of statements to be signed. `name`, `name_salt`: of a holder who joins.
+    """A file of statements to be signed. `name`, `name_salt`: of a holder who joins."""
 
-    What is shown to the signer follows from the bytes that are signed, see `reading.py`; `parties` and
-    `shares` are believed only as far as those bytes and the parties' own signatures prove them.
-    """
-
-    stemloom: Literal["request v2"] = "request v2"
+    stemloom: Literal["request v1"] = "request v1"
     origin: str
     asked: tuple[Asked, ...]
-    parties: tuple[Party, ...] = ()
-    shares: tuple[Stem | Splits, ...] = ()
-    """The entries that set the shares before."""
     name: str | None = None
     name_salt: str | None = None
 
     def encoded(self) -> bytes:
         """The bytes of the file."""
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
-
-    @property
-    def private(self) -> bool:
-        """Whether it holds salts, with which names in the log can be proved."""
-        return self.name_salt is not None or bool(self.parties)
 
     @property
     def missing(self) -> tuple[ToSign, ...]:
@@ -103,8 +68,7 @@ class SigningRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             if each.public_key != public:
                 return each
             # The message is made from the entry: the one in the file may be forged.
-            message = message_asked(asked.entry, self.origin)
-            signature = base64.b64encode(key.sign(message)).decode()
+            signature = signing.signature_of(key, asked.entry, self.origin)
             return msgspec.structs.replace(each, signature=signature)
 
         return self._with(sign)
@@ -119,7 +83,7 @@ class SigningRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
         def take(asked: Asked, each: ToSign) -> ToSign:
             nonlocal found
-            message = message_asked(asked.entry, self.origin)
+            message = message_of(asked.entry, self.origin)
             if each.signature is None and verify(base64.b64decode(each.public_key), message, data):
                 found += 1
                 return msgspec.structs.replace(each, signature=signature.strip())
@@ -139,18 +103,11 @@ class SigningRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return msgspec.structs.replace(self, asked=asked)
 
 
-def message_asked(entry: Signable | Recordings, origin: str) -> bytes:
-    """The bytes that are signed for a statement."""
-    if isinstance(entry, Recordings):
-        root = root_of(entry.stems)
-        return list_message(origin, entry.holder, len(entry.stems), root, entry.time, entry.expires)
-    return message_of(entry, origin)
-
-
-def asked(entry: Signable | Recordings, origin: str, signers: Sequence[tuple[Slot, str, str]]) -> Asked:
+def asked(entry: Signable, says: str, origin: str, signers: Sequence[tuple[Slot, str, str]]) -> Asked:
     """A statement to be signed by `signers`: slot, holder's id, public key in base64."""
-    message = base64.b64encode(message_asked(entry, origin)).decode()
+    message = base64.b64encode(message_of(entry, origin)).decode()
     return Asked(
+        says=says,
         entry=entry,
         signatures=tuple(
             ToSign(slot=slot, holder=holder, public_key=public, message=message)
@@ -164,29 +121,16 @@ def read_request(data: bytes) -> SigningRequest:
     if len(data) > MOST_BYTES:
         raise BadRequest(f"a request has at most {MOST_BYTES >> 20} MB")
     try:
-        request = msgspec.json.decode(data, type=SigningRequest)
-    except (msgspec.MsgspecError, RecursionError) as error:
-        if b'"request v1"' in data[:200]:
-            raise BadRequest(
-                "this request is of an older form, which says less: ask for a new one"
-            ) from error
+        return msgspec.json.decode(data, type=SigningRequest)
+    except msgspec.MsgspecError as error:
         raise BadRequest(f"this is not a request for signatures: {error}") from error
-    for each in request.asked:
-        said = base64.b64encode(message_asked(each.entry, request.origin)).decode()
-        if any(one.message != said for one in each.signatures):
-            raise BadRequest("the bytes to be signed in this request are not those of its statement")
-    return request
 
 
 def filled(each: Asked) -> Signable:
-    """The entry with its signatures. Raises `BadRequest` while one is missing; so for recordings."""
-    if isinstance(each.entry, Recordings):
-        raise BadRequest(
-            "a list of recordings comes in with them: stemloom vault add FILE... --signed REQUEST"
-        )
+    """The entry with its signatures. Raises `BadRequest` while one is missing."""
     entry = signing.unsigned(each.entry)
     for one in each.signatures:
         if one.signature is None:
-            raise BadRequest(f"the signature of {one.holder} is missing under {name_of(entry)}")
+            raise BadRequest(f"the signature of {one.holder} is missing: {each.says}")
         entry = signing.with_signature(entry, one.slot, one.holder, one.signature)
     return entry

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ..records import ENGINE_RATE
 from .loudness import HOP, TRANSFORM, hop_power, k_weighting
 
-_CONTEXT, _FADE = 12_288, 4096
-"""Frames on either side of a step within which the band's edges ring, and over how many of them it fades."""
+_CONTEXT = 1 << 13
+"""Frames on either side of a step within which the band's edges ring."""
 _STEP = TRANSFORM - 2 * _CONTEXT
 _EDGES_HZ = (24.0, 30.0, 16_000.0, 17_000.0)
 _FLOOR_DB, _STEPS_A_DB = -200.0, 200
@@ -90,10 +90,9 @@ def _heard_power(samples: NDArray[np.float32], hops: int) -> NDArray[np.float64]
         steps = -(-frames // _STEP)
         padded = np.zeros(steps * _STEP + 2 * _CONTEXT, np.float32)
         padded[_CONTEXT : _CONTEXT + len(channel)] = channel[:frames]
-        _go_on(padded, len(channel))
         for step in range(steps):
             first = step * _STEP
-            spectrum = np.fft.rfft(padded[first : first + TRANSFORM] * _step_window())
+            spectrum = np.fft.rfft(padded[first : first + TRANSFORM])
             spectrum *= response
             stop = min(first + _STEP, frames)
             sound = np.fft.irfft(spectrum, TRANSFORM)
@@ -101,27 +100,6 @@ def _heard_power(samples: NDArray[np.float32], hops: int) -> NDArray[np.float64]
         rows = kept.reshape(hops, HOP)
         power += np.einsum("ij,ij->i", rows, rows, dtype=np.float64)
     return power
-
-
-def _go_on(padded: NDArray[np.float32], frames: int) -> None:
-    """Have a sound of so many frames go on before its begin and behind its end, each turned about its point.
-
-    Cut off, a tone of 8 Hz would click there, and be heard.
-    """
-    first, end = _CONTEXT, _CONTEXT + frames
-    count = min(_CONTEXT, frames - 1)
-    if count > 0:
-        padded[first - count : first] = 2 * padded[first] - padded[first + 1 : first + count + 1][::-1]
-        padded[end : end + count] = 2 * padded[end - 1] - padded[end - count - 1 : end - 1][::-1]
-
-
-@cache
-def _step_window() -> NDArray[np.float32]:
-    """Has what lies about a step come and go slowly."""
-    rising = np.sin(np.pi / 2 * (np.arange(_CONTEXT) + 0.5) / _CONTEXT) ** 2
-    rising = np.sin(np.pi / 2 * (np.arange(_FADE) + 0.5) / _FADE) ** 2
-    still = np.ones(TRANSFORM - 2 * _FADE)
-    return np.concatenate((rising, still, rising[::-1])).astype(np.float32)
 
 
 @cache

@@ -8,21 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import UNSET, UnsetType
 
-from stemloom.ledger.division.debts import NOTHING, Owing, owing
-from stemloom.ledger.division.division import Division, divide_period, rederive
+from stemloom.ledger.division.division import Division, divide_period
 from stemloom.ledger.division.periods import Period
 from stemloom.ledger.division.usage import EntriesUsage
 from stemloom.ledger.entries.entries import (
-    Bearer,
     Consent,
     Correction,
     Entry,
     Holder,
-    Likeness,
     Payout,
-    PeriodLength,
     Settlement,
     Share,
     Source,
@@ -151,7 +146,6 @@ class Story:
         tier: Tier = "subscriber",
         section: str = "verse",
         role: str = "bass",
-        **heard: int,
     ) -> int:
         seq = self._seq[session] = self._seq.get(session, -1) + 1
         return self.add(
@@ -168,14 +162,8 @@ class Story:
                 section=section,
                 line=12,
                 start=start,
-                **heard,
             )
         )
-
-    def alike(self, one: str, other: str, time: str) -> int:
-        """Two stems are one sound."""
-        pair = {"stem": self.s(one), "like": self.s(other)}
-        return self.add(Likeness(time=time, score_milli=990, fingerprint=2, **pair))
 
     def income(
         self, amount: int, period: str = "2026-11", currency: str = "EUR", source: Source = "subscription"
@@ -197,8 +185,6 @@ class Story:
         pool: dict[Source, int] | None = None,
         master_ppm: int = 500_000,
         threshold: int = 0,
-        periods: PeriodLength | UnsetType = UNSET,
-        borne_by: Bearer | UnsetType = UNSET,
     ) -> int:
         return self.add(
             Terms(
@@ -207,8 +193,6 @@ class Story:
                 pool_ppm=tuple((pool or {}).items()),
                 master_ppm=master_ppm,
                 threshold=threshold,
-                periods=periods,
-                borne_by=borne_by,
             )
         )
 
@@ -223,32 +207,10 @@ class Story:
             )
         )
 
-    def correct(self, index: int, by: int, borne_by: Bearer | UnsetType = UNSET) -> int:
-        """Without `borne_by` as ledgers of before have it."""
+    def correct(self, index: int, by: int) -> int:
         return self.add(
-            Correction(
-                time="2026-12-06T12:00:00.000Z",
-                corrects=index,
-                amount=by,
-                reason="a typing error",
-                borne_by=borne_by,
-            )
+            Correction(time="2026-12-06T12:00:00.000Z", corrects=index, amount=by, reason="a typing error")
         )
-
-    def take_back(self, index: int, by: int) -> int:
-        """A correction that those bear who were given the income."""
-        return self.correct(index, -by, "receivers")
-
-    def owings(self, currency: str = "EUR") -> list[dict[str, Owing]]:
-        """Of each settlement in a currency."""
-        every = self.usage.books.settlements
-        settled = [(period, entry) for _, period, entry in every if entry.currency == currency]
-        return owing(rederive(self.usage, settled))
-
-    def owed(self, name: str) -> tuple[int, int]:
-        """What one owes after the last settlement, and what was set off in all."""
-        found = [each.get(self.h(name), NOTHING) for each in self.owings()]
-        return found[-1].after, sum(each.set_off for each in found)
 
     def divide(self, period: str = "2026-11", currency: str = "EUR") -> Division:
         usage, of, last = self.usage, Period.parse(period), len(self.entries) - 1

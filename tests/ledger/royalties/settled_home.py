@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
-
-from stemloom.ledger.clock import Clock, FixedClock
+from stemloom.ledger.clock import FixedClock
 from stemloom.ledger.division.usage import EntriesUsage
 from stemloom.ledger.entries.canonical import digest
-from stemloom.ledger.entries.entries import Entry, Placement, Session, Share, Stem
+from stemloom.ledger.entries.entries import Entry, Session, Share, Stem
 from stemloom.ledger.log.log import Log
 from stemloom.ledger.royalties.record import record_income
 from stemloom.ledger.royalties.statement_schema import Named
@@ -41,22 +38,19 @@ def stem_entry(title: str, holder: str, shares: dict[str, int]) -> Stem:
 
 
 def session_entries(
-    stems: dict[str, str],
-    grants: dict[str, int],
-    heard: list[tuple[str, int]],
-    session: str = making.SESSION,
+    stems: dict[str, str], grants: dict[str, int], heard: list[tuple[str, int]]
 ) -> list[Entry]:
     """A session of March 2025 that places stems one after another for so many milliseconds."""
 
     def state(name: Any, time: str, count: int | None, ms: int | None) -> Session:
         take = None if count is None else "4" * 64
-        return making.session(name, count, ms, time=time, tier="subscriber", take=take, session=session)
+        return making.session(name, count, ms, time=time, tier="subscriber", take=take)
 
     made: list[Entry] = [state("opened", "2025-03-05T20:00:00.000Z", None, None)]
     frame = 0
     for seq, (title, ms) in enumerate(heard):
         where: dict[str, Any] = {"start": "2025-03-05T20:00:00.000Z", "start_frame": frame, "line": 12}
-        what: dict[str, Any] = {"tier": "subscriber", "role": "bass", "part": "low", "session": session}
+        what: dict[str, Any] = {"tier": "subscriber", "role": "bass", "part": "low"}
         made.append(making.placement(seq, stems[title], grants[title], ms * 48, **where, **what))
         frame += ms * 48
     made.append(state("closed", "2025-03-05T20:30:00.000Z", len(heard), sum(ms for _, ms in heard)))
@@ -66,13 +60,7 @@ def session_entries(
 class Home:
     """A home with a log of two holders, three stems, their consents, and a session; no income yet."""
 
-    def __init__(
-        self,
-        path: Path,
-        session: str = making.SESSION,
-        begin: Callable[[Log], None] = lambda log: None,
-    ) -> None:
-        """`begin`: what happens before the session."""
+    def __init__(self, path: Path) -> None:
         self.path = path
         self.log = Log.open(path, create=True, clock=NOW)
         keys = {name: PrivateKey.generate() for name in ("Ada", "Ben")}
@@ -100,34 +88,16 @@ class Home:
                 for each in recordings
             ]
         )
-        self.grants = dict(zip(TITLES, granted, strict=True))
-        begin(self.log)
+        grants = dict(zip(TITLES, granted, strict=True))
         heard = [("Bass", 20_000), ("Pad", 65_000), ("Bass", 15_001)]
-        self.log.append(session_entries(self.stems, self.grants, heard, session))
+        self.log.append(session_entries(self.stems, grants, heard))
 
     @property
     def usage(self) -> EntriesUsage:
         return EntriesUsage(self.log.entries)
 
-    def income(
-        self,
-        amount: int = 1_000_000_000,
-        period: str = "2025-03",
-        currency: str = "EUR",
-        clock: Clock | None = None,
-    ) -> int:
-        return record_income(self.log, amount, currency, "subscription", period, "inv-1", clock=clock).index
-
-
-def recovered_late(home: Home) -> list[Entry]:
-    """The session once more, as another, recovered when what was written before it was in the log."""
-    return [
-        replace(entry, session="xffffffffffffffffffff")
-        if isinstance(entry, Placement) or entry.state == "opened"
-        else replace(entry, session="xffffffffffffffffffff", recovered="crash")
-        for _, entry in home.log.entries()
-        if isinstance(entry, Session | Placement)
-    ]
+    def income(self, amount: int = 1_000_000_000, period: str = "2025-03", currency: str = "EUR") -> int:
+        return record_income(self.log, amount, currency, "subscription", period, "inv-1").index
 
 
 def flip(home: Home) -> None:

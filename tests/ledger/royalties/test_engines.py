@@ -40,18 +40,14 @@ def told_at_random(story: Any, chance: Random, placements: int = 120) -> Any:
     for number in range(placements):
         month, day, hour = chance.randrange(9, 13), chance.randrange(1, 31), chance.randrange(24)
         start = f"2026-{month:02d}-{day:02d}T{hour:02d}:00:00.{number % 1000:03d}Z"
-        match chance.randrange(15):
+        match chance.randrange(14):
             case 0:
                 to = dict.fromkeys(chance.sample(PEOPLE, 2), 500_000)
                 told.splits(chance.choice(TITLES), "ada", to, to, start)
             case 1:
                 told.income(chance.randrange(1, 10**9), chance.choice(PERIODS), chance.choice(("EUR", "USD")))
-            case 14:
-                correct_some(told, chance)
             case 2:
                 settle_some(told, chance)
-            case 3:
-                told.alike(*chance.sample(TITLES, 2), start)
             case _:
                 told.place(
                     chance.choice(TITLES),
@@ -62,20 +58,9 @@ def told_at_random(story: Any, chance: Random, placements: int = 120) -> Any:
                     tier=chance.choice(("free", "subscriber")),
                     section=chance.choice(("verse", "hook", "a 'quoted' one")),
                     role=chance.choice(("pads", "bass")),
-                    start_frame=chance.randrange(10**6),
-                    **({"span": 10**8} if chance.random() < 0.5 else {}),
                 )
     settle_some(told, chance)
     return told
-
-
-def correct_some(told: Any, chance: Random) -> None:
-    income = told.usage.books.income
-    if income:
-        index, _, entry = chance.choice(income)
-        now = told.usage.books.money(index, entry.amount, len(told.entries))
-        if now:
-            told.take_back(index, chance.randrange(1, now + 1))
 
 
 def settle_some(told: Any, chance: Random) -> None:

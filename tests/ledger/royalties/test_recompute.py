@@ -34,7 +34,6 @@ from stemloom.ledger.royalties.statement_schema import Statement, to_bytes
 from stemloom.ledger.tlog.checkpoint import open_checkpoint
 from stemloom.ledger.tlog.note import parse_vkey
 from stemloom.ledger.tlog.tiles import bundle, in_bundle
-from stemloom.ledger.tlog.witness import Witness
 
 SEED = int(os.environ.get("STEMLOOM_SEED", "1"))
 
@@ -333,22 +332,3 @@ def test_places_and_keys_that_are_not_the_statements(demo: Demo, recompute: Any,
     assert (code, "take a newer copy" in err) == (5, True)
     # An older statement follows from a newer log.
     assert recompute(path, demo.home / "ledger" / "log")[0] == 0
-
-
-def test_a_statement_follows_from_a_log_that_witnesses_have_seen(
-    demo: Demo, recompute: Any, tmp_path: Path
-) -> None:
-    """Without a cosignature of those who are named it does not: the log may be of another history."""
-    copy = shutil.copytree(demo.copy, tmp_path / "log")
-    seen, late = (Witness.open(tmp_path / name, name=f"{name}.example.com") for name in ("seen", "late"))
-    note = (copy / "checkpoint").read_bytes()
-    named = ("--witness", seen.vkey, "--witness", late.vkey)
-    code, _, err = recompute(richest(demo), copy, *named, "--require", "1")
-    assert (code, "cosigned by 0 of 2 witnesses" in err) == (5, True)
-    (copy / "checkpoint").write_bytes(seen.cosign(note, parse_vkey(demo.vkey), lambda old, new: ()).note)
-    code, out, _ = recompute(richest(demo), copy, *named, "--require", "1")
-    assert (code, "cosigned by seen.example.com at 20" in out) == (0, True)
-    code, _, err = recompute(richest(demo), copy, *named)
-    assert (code, "cosigned by 1 of 2 witnesses" in err) == (5, True)
-    code, out, _ = recompute(richest(demo), copy, "--witness", seen.vkey, "--json")
-    assert [each["name"] for each in json.loads(out)["witnesses"]] == ["seen.example.com"]
