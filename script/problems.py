@@ -229,7 +229,10 @@ def _show(problem: Problem, lines: Sequence[str], file: str) -> str:
 
 def printable(text: str) -> str:
     """The text with control characters made visible, so that a source line cannot steer a terminal."""
-    return "".join(c if c == "\t" or is_seen(c) else "\N{REPLACEMENT CHARACTER}" for c in text)
+    # A no-break space is what may be wrong with a line, and looks like one that breaks.
+    return "".join(
+        c if c == "\t" or (is_seen(c) and c.isprintable()) else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
 
 
 def _pad(text: str) -> str:

@@ -28,11 +28,16 @@ from ..division.money import check_currency
 from ..division.periods import Period
 from ..errors import BadNote, BadVkey, LedgerError, VerificationFailed
 from ..tlog.checkpoint import Checkpoint, open_checkpoint
+from ..tlog.given_file import read_given
 from ..tlog.note import LARGEST_NOTE, Verifier, parse_vkey
 from .hashed_rows import HeardInLog, checked_files, heard
 from .sql_usage import Database
 
 FleetEngine = Literal["duckdb", "spark"]
+
+
+_LARGEST_MANIFEST = 64 << 20
+"""Bytes of the manifest of a fleet."""
 
 
 class FleetLog(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,8 +129,8 @@ def divide_over_fleet(
 
 def _opened(manifest: Path) -> list[_Opened]:
     try:
-        said = msgspec.json.decode(manifest.read_bytes(), type=FleetManifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        said = msgspec.json.decode(read_given(manifest, _LARGEST_MANIFEST), type=FleetManifest)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise LedgerError(
             f"{manifest} is not the manifest of a fleet: {error}; docs/scaling.md has an example"
         ) from error

@@ -192,7 +192,7 @@ def _entry_receipt(
     record |= {"root": proved.root.hex(), "entry": proved.entry, "witnesses": cosigned}
     lines = [
         f"proved: entry {proved.index} of {proved.origin}, which had {entries_in_words(proved.size)}:",
-        f"{time_of(proved.entry)}  {proved.entry.__struct_config__.tag}  {summary(proved.entry)}",
+        f"{time_of(proved.entry)}  {proved.entry.__struct_config__.tag}  {visible(summary(proved.entry))}",
         *cosigned_lines(cosigned),
     ]
     return record, lines, differences

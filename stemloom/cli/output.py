@@ -214,7 +214,8 @@ def in_colour(stream: IO[str]) -> bool:
 
 
 def shaded(text: str) -> str:
-    """The script `text` in colours. Without the escape codes it is `text`."""
+    """The script `text` in colours. Without the escape codes it is `text` as `say` prints it."""
+    text = text.replace("\r\n", "\n")
     return _painted(text, _letters(text), visible_text)
 
 

@@ -64,7 +64,7 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 def made(demo_home: Callable[[], Path]) -> tuple[Path, dict[str, str]]:
     """A home with sounds, and income that was settled."""
     home = demo_home()
-    return home, filled(home)
+    return home, filled(home, "Fine")
 
 
 @pytest.mark.parametrize("name", GIVEN)
@@ -91,7 +91,7 @@ def test_a_file_has_the_umask_s_rights_or_is_private(
 
 def test_what_a_home_keeps(umask: int, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    filled(home)
+    filled(home, "Fine")
     modes = {path.relative_to(home): stat.S_IMODE(path.stat().st_mode) for path in home.rglob("*")}
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     for path, mode in modes.items():

@@ -37,6 +37,8 @@ COMMANDS = {
     "a manifest": "vault add {folder} --manifest {file}",
     "a manifest in JSON": "vault add {folder} --manifest {file}",
     "a take": "replay {file} --check",
+    "a take to hold against the ledger": "ledger check-take {file}",
+    "the manifest of a fleet": "royalty settle 2025-03 --currency EUR --amount 10 --fleet {file}",
     "a script": "check {file}",
     "figures of before": "benchmark --quick --compare {file}",
 }

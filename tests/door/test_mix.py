@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -97,10 +97,14 @@ def test_a_script_with_a_mistake_is_refused_with_its_place(say: Say, tmp_path: P
 def test_a_full_disk_leaves_no_half_picture(
     say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object, **__: object) -> tuple[int, str]:
-        raise OSError(28, os.strerror(28))
+    opened = os.open
 
-    monkeypatch.setattr(tempfile, "mkstemp", full)
+    def full(path: Any, *words: Any, **more: Any) -> int:
+        if Path(path).name.startswith(".short.svg."):
+            raise OSError(28, os.strerror(28))
+        return opened(path, *words, **more)
+
+    monkeypatch.setattr(os, "open", full)
     code, out, err = say("mix short.loom --bars 1 --picture short.svg")
     assert (code, out) == (1, "")
     assert "no space left on the disk while writing 'short.svg'" in err

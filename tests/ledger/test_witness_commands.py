@@ -135,9 +135,9 @@ def test_a_rollback_and_a_fork_exit_5(call: Call, log: Log, home: Path, story: A
         (("witness", "{log}", "--vkey", "{vkey}", "--dir", "{none}", "--name", "a b"), 2, "cannot name"),
         (("witness", "{log}", "--vkey", "{vkey}", "--dir", "{dir}", "--name", "x"), 2, "keeps its name"),
         (
-            ("witness", "{log}/tile", "--vkey", "{vkey}", "--dir", "{dir}"),
+            ("witness", "{dir}", "--vkey", "{vkey}", "--dir", "{dir}"),
             4,
-            "there is no checkpoint in {log}",
+            "there is no checkpoint in {dir}",
         ),
         (("witness", "{none}", "--vkey", "{vkey}", "--dir", "{dir}"), 4, "there is no ledger in {none}"),
         (("witness", "--vkey", "{vkey}", "--dir", "{dir}"), 2, "name a LOG to cosign, or an address"),
